@@ -1,0 +1,17 @@
+use std::borrow::Cow;
+
+/// The login that a session carries: its top-level `_auth_user_id` and `_auth_user_backend`
+/// (Django 5.2 `contrib/auth/__init__.py`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth<'a> {
+    /// The user's primary key as text, or `None` for an anonymous session. Integers are in
+    /// decimal, a `uuid.UUID` in lower-case hyphenated form, text as it stands.
+    pub user_id: Option<Cow<'a, str>>,
+    /// Dotted path of the authentication backend, where it is text.
+    pub backend: Option<Cow<'a, str>>,
+}
+
+/// Top-level key that holds the user id (Django 5.2 `SESSION_KEY`).
+pub(super) const USER_ID: &str = "_auth_user_id";
+/// Top-level key that holds the backend (Django 5.2 `BACKEND_SESSION_KEY`).
+pub(super) const BACKEND: &str = "_auth_user_backend";

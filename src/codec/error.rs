@@ -1,0 +1,48 @@
+use std::fmt;
+
+/// Why one stored value could not be read.
+///
+/// A bad row is data, not a failure of the tool: commands count these per kind and go on. The
+/// variants carry no text from the row, so that an error can be printed without leaking it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DecodeError {
+    /// Not in any layout that Django has written.
+    UnknownLayout,
+    /// The base64 text ends in the middle of a group.
+    Base64,
+    /// The save time of a signed value is missing or is not base 62.
+    SaveTime,
+    /// The zlib stream is damaged, cut short or fails its checksum.
+    Zlib,
+    /// The stored text, or what it inflates to, exceeds [`Limits::payload`](super::Limits::payload).
+    TooLarge,
+    /// Nested deeper, or built of more values, than [`Limits`](super::Limits) allow.
+    TooComplex,
+    /// Begins like JSON, but Python's `json.loads` would reject it.
+    Json,
+    /// Begins like a pickle, but `pickle.loads` would reject it.
+    Pickle,
+    /// Neither JSON nor a pickle: a serializer of the site's own.
+    UnknownSerializer,
+    /// `_auth_user_id` is there, but is not something that names a user.
+    UserId,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownLayout => "not in any layout that Django writes",
+            Self::Base64 => "broken base64",
+            Self::SaveTime => "the save time is not base 62",
+            Self::Zlib => "broken zlib stream",
+            Self::TooLarge => "too large to read",
+            Self::TooComplex => "too deep or too complex to read",
+            Self::Json => "not valid JSON",
+            Self::Pickle => "not a valid pickle",
+            Self::UnknownSerializer => "neither JSON nor pickle",
+            Self::UserId => "_auth_user_id is not a user id",
+        })
+    }
+}
+
+impl std::error::Error for DecodeError {}

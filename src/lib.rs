@@ -1,0 +1,4 @@
+//! sessctl administers a Django session table from outside Django.
+
+pub mod codec;
+pub mod model;

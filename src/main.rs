@@ -1,0 +1,3 @@
+//! The `sessctl` binary.
+
+fn main() {}
