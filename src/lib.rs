@@ -1,4 +1,6 @@
 //! sessctl administers a Django session table from outside Django.
 
 pub mod codec;
+pub mod consent;
 pub mod model;
+pub mod stop;

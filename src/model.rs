@@ -1,5 +1,228 @@
 //! Plain data that every room shares.
 
+use std::fmt;
+
+use serde::Serialize;
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// An instant, given in microseconds since 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// An instant, given in seconds since 1970, if it is in the years that can be written.
+    pub fn from_seconds(seconds: i64) -> Option<Self> {
+        let micros = seconds.checked_mul(1_000_000)?;
+        jiff::Timestamp::from_microsecond(micros).ok()?;
+        Some(Self(micros))
+    }
+
+    /// What the clock of this machine says.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_microsecond())
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    fn to_jiff(self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
+/// RFC 3339 in UTC, with as many decimals as it needs: `2026-11-22T01:57:46Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_jiff() {
+            Some(instant) => instant.fmt(f),
+            None => f.write_str(if self.0 < 0 { "-infinity" } else { "infinity" }),
+        }
+    }
+}
+
+/// When a session expires, as its row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At this instant.
+    At(Timestamp),
+    /// When a clock shows this, in a time zone that the database does not tell. The value is the
+    /// instant at which a clock in UTC shows it.
+    Wall(Timestamp),
+    /// The column holds no time.
+    Unreadable,
+}
+
+/// RFC 3339; without the `Z` where the time zone is not known.
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(instant) => instant.fmt(f),
+            Self::Wall(instant) => f.write_str(instant.to_string().trim_end_matches('Z')),
+            Self::Unreadable => f.write_str("unreadable"),
+        }
+    }
+}
+
+/// One row, borrowed from its [`Page`].
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// `session_key`: a live credential, never to be printed whole unasked.
+    pub key: &'a str,
+    /// `session_data` as stored.
+    pub data: &'a str,
+    /// `expire_date`.
+    pub expires: Expiry,
+}
+
+/// A page of rows: one copy out of the driver, handed from reader to worker and back.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key_end: usize,
+    data_end: usize,
+    expires: Expiry,
+}
+
+/// Rows in a full page. Handing a page over costs as much as decoding a few rows.
+const PAGE_ROWS: usize = 1_000;
+/// Bytes in a full page, so that large sessions do not pile up in memory.
+const PAGE_BYTES: usize = 512 << 10;
+
+impl Page {
+    /// Copies a row in.
+    pub fn push(&mut self, row: Row<'_>) {
+        self.text.push_str(row.key);
+        let key_end = self.text.len();
+        self.text.push_str(row.data);
+        self.slots.push(Slot { key_end, data_end: self.text.len(), expires: row.expires });
+    }
+
+    /// Whether it is time to hand the page over.
+    pub fn is_full(&self) -> bool {
+        self.slots.len() >= PAGE_ROWS || self.text.len() >= PAGE_BYTES
+    }
+
+    /// The rows in the order in which they came.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let starts = std::iter::once(0).chain(self.slots.iter().map(|slot| slot.data_end));
+        self.slots.iter().zip(starts).map(|(slot, start)| Row {
+            key: self.text.get(start..slot.key_end).unwrap_or_default(),
+            data: self.text.get(slot.key_end..slot.data_end).unwrap_or_default(),
+            expires: slot.expires,
+        })
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Forgets the rows and keeps the memory, unless one huge row made it huge.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(2 * PAGE_BYTES);
+        self.slots.clear();
+    }
+}
+
+/// Many session keys in little memory: about 40 bytes each.
+#[derive(Debug, Default)]
+pub struct Keys {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    /// Appends one key.
+    pub fn push(&mut self, key: &str) {
+        self.text.push_str(key);
+        self.ends.push(self.text.len());
+    }
+
+    /// Appends all of `other`.
+    pub fn append(&mut self, other: &Self) {
+        for key in other.iter() {
+            self.push(key);
+        }
+    }
+
+    /// The keys in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+/// How a stored text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// `["."]data:time:signature`: Django 3.1 and later.
+    Signed,
+    /// base64 of `hash:payload`: Django 1.3 to 3.0, and 3.1 and 3.2 when told to.
+    Legacy,
+    /// base64 of payload and MD5: Django 1.2 and earlier.
+    Md5,
+}
+
+/// Whether Django with one of the given keys would believe a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signature {
+    /// One of the keys made it.
+    Valid,
+    /// None of the keys made it: Django reads an empty session.
+    Invalid,
+    /// There was no key to check it with.
+    Unchecked,
+}
+
+/// How a payload is serialized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Serializer {
+    /// `JSONSerializer`, the default since Django 1.6.
+    Json,
+    /// `PickleSerializer`, the default before.
+    Pickle,
+}
+
+/// The part of a session key that may be shown: enough to tell two sessions apart and to name one
+/// to `show`, too little to log in with.
+pub fn masked_key(key: &str) -> &str {
+    let shown = MASKED_KEY_CHARS.min(key.chars().count() / 2);
+    key.char_indices().nth(shown).map_or(key, |(end, _)| key.get(..end).unwrap_or_default())
+}
+
+/// Characters of a session key that are shown.
+pub const MASKED_KEY_CHARS: usize = 8;
+
 /// Whether a character could steer a terminal or reorder what it shows: control characters (C0,
 /// DEL, C1), line and paragraph separators, and the bidirectional and invisible format characters
 /// (Unicode Standard Annex #9; CVE-2021-42574).
@@ -9,4 +232,28 @@ pub fn steers_terminal(c: char) -> bool {
             '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_gives_back_what_it_was_given() {
+        let mut page = Page::default();
+        for (key, data) in [("a", "1"), ("", ""), ("ключ", "данные"), ("b", "")] {
+            page.push(Row { key, data, expires: Expiry::Unreadable });
+        }
+        let rows: Vec<_> = page.rows().map(|row| (row.key, row.data)).collect();
+        assert_eq!(rows, [("a", "1"), ("", ""), ("ключ", "данные"), ("b", "")]);
+        page.clear();
+        assert_eq!(page.rows().count(), 0);
+    }
+
+    #[test]
+    fn a_key_shows_at_most_half_of_itself() {
+        assert_eq!(masked_key("abcdefghijklmnopqrstuvwxyz012345"), "abcdefgh");
+        assert_eq!(masked_key("abcdef"), "abc");
+        assert_eq!(masked_key("é"), "");
+    }
 }

@@ -15,3 +15,11 @@ pub struct Auth<'a> {
 pub(super) const USER_ID: &str = "_auth_user_id";
 /// Top-level key that holds the backend (Django 5.2 `BACKEND_SESSION_KEY`).
 pub(super) const BACKEND: &str = "_auth_user_backend";
+
+impl Auth<'_> {
+    /// The same, owning its text.
+    pub fn into_owned(self) -> Auth<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Auth { user_id: self.user_id.map(own), backend: self.backend.map(own) }
+    }
+}

@@ -62,11 +62,7 @@ impl JsonText {
         if value.is_nan() {
             self.raw("\"NaN\"")
         } else if value.is_infinite() {
-            self.raw(if value > 0.0 {
-                "\"Infinity\""
-            } else {
-                "\"-Infinity\""
-            })
+            self.raw(if value > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" })
         } else {
             self.raw(&format!("{value:?}"))
         }

@@ -5,18 +5,39 @@
 //! readers of our own.
 
 mod auth;
+mod base64;
+mod decoder;
+mod envelope;
 mod error;
-pub(crate) mod json_text;
-pub(crate) mod pickle;
+mod inflate;
+mod json;
+mod json_text;
+mod keyring;
+mod pickle;
+mod user_ids;
 
 pub use auth::Auth;
+pub use decoder::{Decoded, Decoder, Payload};
 pub use error::DecodeError;
+pub use keyring::{DEFAULT_KEY_SALT, Keyring};
+pub use user_ids::UserIds;
+
+use crate::model::{Layout, Serializer, Signature};
+
+/// Everything that is the same for all rows; shared by the workers.
+#[derive(Debug, Default)]
+pub struct Codec {
+    /// Keys that rows are verified with; with none, every row is [`Signature::Unchecked`].
+    pub keyring: Keyring,
+    /// What one row may cost.
+    pub limits: Limits,
+}
 
 /// How much one row may cost. A row that exceeds a limit is unreadable, not fatal.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of payload, and of stored text. Django has no such limit, and 8 KB of zlib can hold
-    /// 6 MB (measured on a real Django 5.2), so this must exist and must be generous.
+    /// Bytes of payload. Django has no such limit, and 8 KB of zlib can hold 6 MB (measured on a
+    /// real Django 5.2), so this must exist and must be generous.
     pub payload: usize,
     /// Nesting of lists and objects. Python 3.13 reads JSON about 10,000 levels deep, older
     /// releases fewer than 1,000.
@@ -28,10 +49,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            payload: 8 << 20,
-            depth: 10_000,
-            pickle_values: 200_000,
-        }
+        Self { payload: 8 << 20, depth: 10_000, pickle_values: 200_000 }
     }
 }

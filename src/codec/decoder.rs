@@ -1,0 +1,210 @@
+use super::envelope::{Seal, Signed, Whole};
+use super::inflate::Inflater;
+use super::json_text::JsonText;
+use super::pickle::{self, Pickle};
+use super::{
+    Auth, Codec, DecodeError, Keyring, Layout, Limits, Serializer, Signature, base64, json,
+};
+
+/// Decodes one row after another, reusing its buffers. One per worker.
+pub struct Decoder<'c> {
+    codec: &'c Codec,
+    inflater: Inflater,
+    /// What the base64 text of the current row decodes to.
+    bytes: Vec<u8>,
+    inflated: Vec<u8>,
+}
+
+/// Buffers above this many bytes are given back after the row that needed them.
+const KEPT_BUFFER: usize = 1 << 20;
+
+/// One stored text, taken apart. Its signature is checked only when asked for.
+#[derive(Debug)]
+pub struct Decoded<'s> {
+    codec: &'s Codec,
+    seal: Option<Seal<'s>>,
+    saved: Option<i64>,
+    compressed: bool,
+    payload: Result<Payload<'s>, DecodeError>,
+}
+
+/// The serialized session, its envelope taken off.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'s> {
+    bytes: &'s [u8],
+    serializer: Serializer,
+    limits: &'s Limits,
+}
+
+impl<'c> Decoder<'c> {
+    /// A decoder with empty buffers.
+    pub fn new(codec: &'c Codec) -> Self {
+        Self { codec, inflater: Inflater::new(), bytes: Vec::new(), inflated: Vec::new() }
+    }
+
+    /// Takes one stored `session_data` apart. A row that cannot be read is an answer too, so this
+    /// never fails: see [`Decoded::payload`].
+    ///
+    /// sessctl does not know which release reads the row; where they differ this answers as the
+    /// most accepting of them.
+    pub fn decode<'s>(&'s mut self, stored: &'s str) -> Decoded<'s> {
+        self.bytes.shrink_to(KEPT_BUFFER);
+        self.inflated.shrink_to(KEPT_BUFFER);
+        let signed = Signed::split(stored);
+        match signed {
+            Some(signed) if signed.is_regular() => self.signed(signed),
+            _ => self.irregular(stored, signed),
+        }
+    }
+
+    fn signed<'s>(&'s mut self, signed: Signed<'s>) -> Decoded<'s> {
+        let saved = signed.saved();
+        Decoded {
+            codec: self.codec,
+            seal: Some(signed.seal),
+            saved: saved.unwrap_or(None),
+            compressed: signed.compressed,
+            payload: saved.and_then(|_| self.signed_payload(&signed)),
+        }
+    }
+
+    fn signed_payload<'s>(&'s mut self, signed: &Signed<'_>) -> Result<Payload<'s>, DecodeError> {
+        let limits = &self.codec.limits;
+        within(signed.data.len() / 4 * 3, limits)?;
+        base64::decode_url(signed.data, &mut self.bytes)?;
+        if signed.compressed {
+            self.inflater.inflate(&self.bytes, &mut self.inflated, limits.payload)?;
+            Payload::new(&self.inflated, limits)
+        } else {
+            Payload::new(&self.bytes, limits)
+        }
+    }
+
+    /// A text that is not signed as Django 3.1 and later do it: one of the old layouts, or a signed
+    /// one that somebody with the key made by hand. If a key verifies it as one of these, it is that.
+    fn irregular<'s>(&'s mut self, stored: &'s str, signed: Option<Signed<'s>>) -> Decoded<'s> {
+        let keyring = &self.codec.keyring;
+        if let Some(signed) = signed.filter(|signed| signed.seal.verify(keyring)) {
+            return self.signed(signed);
+        }
+        let decoded = within(stored.len() / 4 * 3, &self.codec.limits)
+            .and_then(|()| base64::decode_standard(stored.as_bytes(), &mut self.bytes));
+        if let Some(layout) = decoded.ok().and_then(|()| whole_layout(&self.bytes, keyring)) {
+            let whole = Whole::split(layout, &self.bytes);
+            return Decoded {
+                codec: self.codec,
+                seal: whole.map(|whole| whole.seal),
+                saved: None,
+                compressed: false,
+                payload: whole
+                    .ok_or(DecodeError::UnknownLayout)
+                    .and_then(|whole| Payload::new(whole.payload, &self.codec.limits)),
+            };
+        }
+        if let Some(signed) = signed {
+            return self.signed(signed);
+        }
+        Decoded {
+            codec: self.codec,
+            seal: None,
+            saved: None,
+            compressed: false,
+            payload: Err(decoded.err().unwrap_or(DecodeError::UnknownLayout)),
+        }
+    }
+}
+
+impl<'s> Decoded<'s> {
+    /// The layout, if it is one of Django's.
+    pub fn layout(&self) -> Option<Layout> {
+        self.seal.map(|seal| seal.layout())
+    }
+
+    /// When the session was last saved, in seconds since 1970: only [`Layout::Signed`] says it.
+    pub fn saved(&self) -> Option<i64> {
+        self.saved
+    }
+
+    /// Whether the payload was stored as zlib.
+    pub fn compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Checks the signature. This costs more than the rest of many rows, hence the method.
+    pub fn signature(&self) -> Signature {
+        if self.codec.keyring.is_empty() {
+            return Signature::Unchecked;
+        }
+        match self.seal {
+            Some(seal) if seal.verify(&self.codec.keyring) => Signature::Valid,
+            _ => Signature::Invalid,
+        }
+    }
+
+    /// The serialized session, whatever its signature says.
+    pub fn payload(&self) -> Result<Payload<'s>, DecodeError> {
+        self.payload
+    }
+
+    /// The login in the payload: shorthand for [`Payload::auth`].
+    pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
+        self.payload.and_then(|payload| payload.auth())
+    }
+}
+
+impl<'s> Payload<'s> {
+    fn new(bytes: &'s [u8], limits: &'s Limits) -> Result<Self, DecodeError> {
+        within(bytes.len(), limits)?;
+        let serializer = if json::looks_like_json(bytes) {
+            Serializer::Json
+        } else if pickle::looks_like_pickle(bytes) {
+            Serializer::Pickle
+        } else {
+            return Err(DecodeError::UnknownSerializer);
+        };
+        Ok(Self { bytes, serializer, limits })
+    }
+
+    /// How it is serialized, judged by its first bytes.
+    pub fn serializer(&self) -> Serializer {
+        self.serializer
+    }
+
+    /// The login at the top level. The whole payload is checked: what Django could not load is no
+    /// login.
+    pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
+        match self.serializer {
+            Serializer::Json => json::auth(self.bytes, self.limits),
+            Serializer::Pickle => {
+                Pickle::read(self.bytes, self.limits)?.auth().map(Auth::into_owned)
+            }
+        }
+    }
+
+    /// The whole session as JSON that any parser takes: what JSON cannot hold (`NaN`, dates,
+    /// objects) as the nearest thing that it can.
+    pub fn json(&self) -> Result<String, DecodeError> {
+        let mut out = JsonText::default();
+        match self.serializer {
+            Serializer::Json => json::write(self.bytes, self.limits, &mut out)?,
+            Serializer::Pickle => Pickle::read(self.bytes, self.limits)?.write_json(&mut out)?,
+        }
+        Ok(out.into_string())
+    }
+}
+
+/// Which of the layouts that are base64 as a whole these bytes are in. If they could be in both, a
+/// key decides.
+fn whole_layout(bytes: &[u8], keyring: &Keyring) -> Option<Layout> {
+    let legacy = Whole::split(Layout::Legacy, bytes);
+    let md5 = Whole::split(Layout::Md5, bytes);
+    let whole = match (legacy, md5) {
+        (Some(_), Some(md5)) if md5.seal.verify(keyring) => Some(md5),
+        _ => legacy.or(md5),
+    };
+    whole.map(|whole| whole.seal.layout())
+}
+
+fn within(bytes: usize, limits: &Limits) -> Result<(), DecodeError> {
+    if bytes > limits.payload { Err(DecodeError::TooLarge) } else { Ok(()) }
+}

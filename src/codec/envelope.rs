@@ -1,0 +1,118 @@
+//! Layouts: where in a stored text the payload is, and what proves who wrote it.
+
+use super::keyring::Keyring;
+use super::{DecodeError, Layout};
+
+/// What a signature is computed over, and the signature as it was stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seal<'s> {
+    layout: Layout,
+    message: &'s [u8],
+    signature: &'s [u8],
+}
+
+impl Seal<'_> {
+    pub(super) fn verify(&self, keyring: &Keyring) -> bool {
+        match self.layout {
+            Layout::Signed => keyring.verify_signed(self.message, self.signature),
+            Layout::Legacy => keyring.verify_legacy(self.message, self.signature),
+            Layout::Md5 => keyring.verify_md5(self.message, self.signature),
+        }
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+/// `["."]data:time:signature`, the layout since Django 3.1 (`signing.dumps`), split from the right
+/// as Django does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed<'s> {
+    pub(super) seal: Seal<'s>,
+    /// base64 text, without the dot.
+    pub(super) data: &'s [u8],
+    pub(super) compressed: bool,
+    time: &'s [u8],
+}
+
+impl<'s> Signed<'s> {
+    pub(super) fn split(stored: &'s str) -> Option<Self> {
+        let (message, signature) = stored.rsplit_once(':')?;
+        let (value, time) = message.rsplit_once(':')?;
+        let data = value.strip_prefix('.');
+        Some(Self {
+            seal: Seal {
+                layout: Layout::Signed,
+                message: message.as_bytes(),
+                signature: signature.as_bytes(),
+            },
+            data: data.unwrap_or(value).as_bytes(),
+            compressed: data.is_some(),
+            time: time.as_bytes(),
+        })
+    }
+
+    /// Whether time and signature look as Django writes them. What does not may still verify, but
+    /// then another layout has to be considered too: the old ones skip stray colons.
+    pub(super) fn is_regular(&self) -> bool {
+        matches!(self.seal.signature.len(), 27 | 43)
+            && self
+                .seal
+                .signature
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            && self.saved().is_ok()
+    }
+
+    /// Seconds since 1970 at which the session was saved; `None` for a time beyond 64 bits, which
+    /// Django accepts as it never looks at it.
+    ///
+    /// Base 62 with digits first, then upper case, then lower case, and an optional sign (Django
+    /// 5.2 `signing.b62_decode`).
+    pub(super) fn saved(&self) -> Result<Option<i64>, DecodeError> {
+        let (digits, sign) = match self.time.strip_prefix(b"-") {
+            Some(digits) => (digits, -1),
+            None if self.time.is_empty() => return Err(DecodeError::SaveTime),
+            None => (self.time, 1),
+        };
+        let mut seconds = Some(0_i64);
+        for byte in digits {
+            let digit = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'A'..=b'Z' => byte - b'A' + 10,
+                b'a'..=b'z' => byte - b'a' + 36,
+                _ => return Err(DecodeError::SaveTime),
+            };
+            seconds = seconds
+                .and_then(|s| s.checked_mul(62))
+                .and_then(|s| s.checked_add(i64::from(digit)));
+        }
+        Ok(seconds.map(|s| s * sign))
+    }
+}
+
+/// The two layouts that are base64 as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole<'s> {
+    pub(super) seal: Seal<'s>,
+    pub(super) payload: &'s [u8],
+}
+
+impl<'s> Whole<'s> {
+    /// Takes decoded bytes apart as one of these layouts.
+    pub(super) fn split(layout: Layout, decoded: &'s [u8]) -> Option<Self> {
+        let (payload, signature) = match layout {
+            Layout::Signed => None,
+            // `hash:payload`, Django 1.3 to 3.0: 40 hex digits and the first colon.
+            Layout::Legacy => {
+                let (hash, rest) = decoded.split_at_checked(40)?;
+                Some((rest.strip_prefix(b":")?, hash))
+            }
+            // Payload and hash, Django 1.2: the last 32 bytes are hex digits.
+            Layout::Md5 => decoded.split_at_checked(decoded.len().checked_sub(32)?),
+        }?;
+        let is_hex = signature.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_hex.then_some(Self { seal: Seal { layout, message: payload, signature }, payload })
+    }
+}

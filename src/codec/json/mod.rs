@@ -1,0 +1,150 @@
+//! JSON as Python's `json.loads` reads it, which is what makes a row a login: `NaN` and the
+//! infinities, lone surrogates, integers of any size, repeated keys (the last wins). Nothing is
+//! built in memory: one pass checks the grammar, and either picks out the login or copies the
+//! whole to [`JsonText`].
+
+mod scanner;
+mod text;
+
+use std::borrow::Cow;
+
+use scanner::{Number, Scanner, Sink, is_space};
+use text::Text;
+
+use super::auth::{self, Auth};
+use super::json_text::JsonText;
+use super::{DecodeError, Limits};
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// Whether a payload begins as a JSON document does.
+pub(super) fn looks_like_json(payload: &[u8]) -> bool {
+    payload.iter().find(|byte| !is_space(**byte)).is_some_and(|byte| {
+        matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' | b'N' | b'I')
+    })
+}
+
+/// The login at the top level of a document.
+pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits) -> Result<Auth<'p>> {
+    let mut scanner = Scanner::new(payload, limits);
+    let auth = scanner.top_level()?;
+    scanner.end()?;
+    Ok(auth)
+}
+
+/// The document as JSON that any parser takes.
+pub(super) fn write(payload: &[u8], limits: &Limits, out: &mut JsonText) -> Result<()> {
+    let mut scanner = Scanner::new(payload, limits);
+    scanner.value(out)?;
+    scanner.end()
+}
+
+impl Sink for JsonText {
+    fn raw(&mut self, json: &str) -> Result<()> {
+        JsonText::raw(self, json)
+    }
+
+    fn string(&mut self, text: Text<'_>) -> Result<()> {
+        self.raw("\"")?;
+        for code in text.code_points() {
+            self.code_point(code)?;
+        }
+        self.raw("\"")
+    }
+
+    fn number(&mut self, number: Number<'_>) -> Result<()> {
+        match number {
+            Number::Integer(digits) => self.raw(digits),
+            Number::Float(text) => match text.parse::<f64>() {
+                Ok(value) if value.is_finite() => self.raw(text),
+                Ok(value) => self.float(value),
+                Err(_) => Err(DecodeError::Json),
+            },
+            Number::Constant(value) => self.float(value),
+        }
+    }
+}
+
+enum UserId<'p> {
+    Text(Cow<'p, str>),
+    Null,
+    /// A list, an object, a fraction: no primary key.
+    Other,
+}
+
+impl<'p> Scanner<'p> {
+    fn top_level(&mut self) -> Result<Auth<'p>> {
+        let mut auth = Auth::default();
+        let mut bad_user_id = false;
+        self.space();
+        if !self.eat(b'{') {
+            self.value(&mut ())?;
+            return Ok(auth);
+        }
+        self.space();
+        if self.eat(b'}') {
+            return Ok(auth);
+        }
+        loop {
+            let key = self.key()?;
+            match &*key.to_str() {
+                auth::USER_ID => {
+                    let user_id = self.user_id()?;
+                    bad_user_id = matches!(user_id, UserId::Other);
+                    auth.user_id = match user_id {
+                        UserId::Text(text) => Some(text),
+                        UserId::Null | UserId::Other => None,
+                    };
+                }
+                auth::BACKEND => {
+                    self.space();
+                    auth.backend = if self.rest.first() == Some(&b'"') {
+                        self.eat(b'"');
+                        Some(self.string()?.to_str())
+                    } else {
+                        self.value(&mut ())?;
+                        None
+                    };
+                }
+                _ => self.value(&mut ())?,
+            }
+            self.space();
+            match self.next()? {
+                b',' => self.space(),
+                b'}' if bad_user_id => {
+                    self.end()?;
+                    return Err(DecodeError::UserId);
+                }
+                b'}' => return Ok(auth),
+                _ => return Err(DecodeError::Json),
+            }
+        }
+    }
+
+    /// The value of `_auth_user_id`, read as Django's `IntegerField.to_python` would read one that
+    /// is not text: `int(value)`.
+    fn user_id(&mut self) -> Result<UserId<'p>> {
+        self.space();
+        Ok(match self.rest.first() {
+            Some(b'"') => {
+                self.eat(b'"');
+                UserId::Text(self.string()?.to_str())
+            }
+            Some(b'{' | b'[') => self.value(&mut ()).map(|()| UserId::Other)?,
+            Some(b'n') => self.word("null").map(|()| UserId::Null)?,
+            Some(b't') => self.word("true").map(|()| UserId::Text("1".into()))?,
+            Some(b'f') => self.word("false").map(|()| UserId::Text("0".into()))?,
+            _ => match self.number()? {
+                Number::Integer("-0") => UserId::Text("0".into()),
+                Number::Integer(digits) => UserId::Text(digits.into()),
+                Number::Float(text) => match text.parse::<f64>() {
+                    Ok(value) if value.is_finite() && value.fract() == 0.0 => {
+                        UserId::Text(format!("{:.0}", value + 0.0).into())
+                    }
+                    _ => UserId::Other,
+                },
+                Number::Constant(_) => UserId::Other,
+            },
+        })
+    }
+}

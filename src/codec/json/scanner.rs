@@ -1,0 +1,267 @@
+//! The grammar, one token after another.
+
+use super::super::{DecodeError, Limits};
+use super::text::Text;
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// Receives a document token by token. `()` drops it: a check of the grammar alone.
+pub(super) trait Sink {
+    fn raw(&mut self, json: &str) -> Result<()>;
+    fn string(&mut self, text: Text<'_>) -> Result<()>;
+    fn number(&mut self, number: Number<'_>) -> Result<()>;
+}
+
+impl Sink for () {
+    fn raw(&mut self, _: &str) -> Result<()> {
+        Ok(())
+    }
+    fn string(&mut self, _: Text<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn number(&mut self, _: Number<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Number<'p> {
+    Integer(&'p str),
+    Float(&'p str),
+    /// `NaN`, `Infinity` or `-Infinity`.
+    Constant(f64),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Open {
+    Object,
+    Array,
+}
+
+pub(super) struct Scanner<'p> {
+    pub(super) rest: &'p [u8],
+    /// Django reads payload bytes as Latin-1, but its own serializer writes ASCII only: bytes
+    /// beyond it come from a serializer of the site's own, and those mean UTF-8 if it is that.
+    utf8: bool,
+    max_depth: usize,
+}
+
+impl<'p> Scanner<'p> {
+    pub(super) fn new(payload: &'p [u8], limits: &Limits) -> Self {
+        Self { rest: payload, utf8: std::str::from_utf8(payload).is_ok(), max_depth: limits.depth }
+    }
+
+    /// One value of any kind, however deep: the nesting is on a stack of our own.
+    pub(super) fn value(&mut self, sink: &mut impl Sink) -> Result<()> {
+        let mut open: Vec<Open> = Vec::new();
+        loop {
+            self.space();
+            let opened = match self.rest.first() {
+                Some(b'{') => Some(Open::Object),
+                Some(b'[') => Some(Open::Array),
+                _ => {
+                    self.scalar(sink)?;
+                    None
+                }
+            };
+            if let Some(kind) = opened {
+                if open.len() >= self.max_depth {
+                    return Err(DecodeError::TooComplex);
+                }
+                self.next()?;
+                self.space();
+                let (opening, closing, close) = match kind {
+                    Open::Object => ("{", "}", b'}'),
+                    Open::Array => ("[", "]", b']'),
+                };
+                sink.raw(opening)?;
+                if self.eat(close) {
+                    sink.raw(closing)?;
+                } else {
+                    open.push(kind);
+                    if kind == Open::Object {
+                        self.member_key(sink)?;
+                    }
+                    continue;
+                }
+            }
+            if self.close(&mut open, sink)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Closes what a finished value ends; true when that was the outermost.
+    fn close(&mut self, open: &mut Vec<Open>, sink: &mut impl Sink) -> Result<bool> {
+        while let Some(kind) = open.last().copied() {
+            self.space();
+            match (self.next()?, kind) {
+                (b',', _) => {
+                    sink.raw(",")?;
+                    if kind == Open::Object {
+                        self.space();
+                        self.member_key(sink)?;
+                    }
+                    return Ok(false);
+                }
+                (b'}', Open::Object) => sink.raw("}")?,
+                (b']', Open::Array) => sink.raw("]")?,
+                _ => return Err(DecodeError::Json),
+            }
+            open.pop();
+        }
+        Ok(true)
+    }
+
+    fn scalar(&mut self, sink: &mut impl Sink) -> Result<()> {
+        let word = match self.rest.first() {
+            Some(b'"') => {
+                self.eat(b'"');
+                let text = self.string()?;
+                return sink.string(text);
+            }
+            Some(b't') => "true",
+            Some(b'f') => "false",
+            Some(b'n') => "null",
+            _ => {
+                let number = self.number()?;
+                return sink.number(number);
+            }
+        };
+        self.word(word)?;
+        sink.raw(word)
+    }
+
+    fn member_key(&mut self, sink: &mut impl Sink) -> Result<()> {
+        let key = self.key()?;
+        sink.string(key)?;
+        sink.raw(":")
+    }
+
+    /// A key and the colon after it.
+    pub(super) fn key(&mut self) -> Result<Text<'p>> {
+        if !self.eat(b'"') {
+            return Err(DecodeError::Json);
+        }
+        let key = self.string()?;
+        self.space();
+        if self.eat(b':') { Ok(key) } else { Err(DecodeError::Json) }
+    }
+
+    /// The rest of a string literal, its opening quote already taken.
+    pub(super) fn string(&mut self) -> Result<Text<'p>> {
+        let whole = self.rest;
+        let mut escaped = false;
+        loop {
+            let plain = self.rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
+            self.skip(plain.ok_or(DecodeError::Json)?);
+            match self.next()? {
+                b'"' => {
+                    let len = whole.len() - self.rest.len() - 1;
+                    let bytes = whole.get(..len).ok_or(DecodeError::Json)?;
+                    return Ok(Text { bytes, escaped, utf8: self.utf8 });
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return Err(DecodeError::Json),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<()> {
+        match self.next()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => {
+                let digits = self.rest.get(..4).ok_or(DecodeError::Json)?;
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return Err(DecodeError::Json);
+                }
+                self.skip(4);
+                Ok(())
+            }
+            _ => Err(DecodeError::Json),
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Result<Number<'p>> {
+        for (word, value) in
+            [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)]
+        {
+            if self.word(word).is_ok() {
+                return Ok(Number::Constant(value));
+            }
+        }
+        let whole = self.rest;
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        let mut float = false;
+        if self.rest.first() == Some(&b'.') {
+            float = true;
+            self.skip(1);
+            self.digits()?;
+        }
+        if matches!(self.rest.first(), Some(b'e' | b'E')) {
+            float = true;
+            self.skip(1);
+            if !self.eat(b'-') {
+                self.eat(b'+');
+            }
+            self.digits()?;
+        }
+        let text = whole.get(..whole.len() - self.rest.len());
+        let text = text.and_then(|text| std::str::from_utf8(text).ok()).ok_or(DecodeError::Json)?;
+        Ok(if float { Number::Float(text) } else { Number::Integer(text) })
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        let end = self.rest.iter().position(|byte| !byte.is_ascii_digit());
+        let count = end.unwrap_or(self.rest.len());
+        if count == 0 {
+            return Err(DecodeError::Json);
+        }
+        self.skip(count);
+        Ok(())
+    }
+
+    pub(super) fn word(&mut self, word: &str) -> Result<()> {
+        self.rest = self.rest.strip_prefix(word.as_bytes()).ok_or(DecodeError::Json)?;
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.space();
+        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::Json) }
+    }
+
+    pub(super) fn space(&mut self) {
+        while self.rest.first().is_some_and(|byte| is_space(*byte)) {
+            self.skip(1);
+        }
+    }
+
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.rest.first() == Some(&byte);
+        if found {
+            self.skip(1);
+        }
+        found
+    }
+
+    pub(super) fn next(&mut self) -> Result<u8> {
+        let (first, rest) = self.rest.split_first().ok_or(DecodeError::Json)?;
+        self.rest = rest;
+        Ok(*first)
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
+    }
+}
+
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}

@@ -1,0 +1,134 @@
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// Salt of Django's own `SessionStore` (Django 5.2 `sessions/backends/base.py`, `key_salt`).
+pub const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
+
+const SALT_PREFIX: &str = "django.contrib.sessions";
+const URL_DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The `SECRET_KEY` of a site and its `SECRET_KEY_FALLBACKS`, ready to verify rows of every layout.
+///
+/// Any of the keys may have signed any row: releases before 4.1 know no fallbacks, but a row is
+/// accepted here if one release with one of these as its `SECRET_KEY` would accept it.
+#[derive(Clone, Default)]
+pub struct Keyring(Vec<Key>);
+
+/// Hash states with the derived key already absorbed, so that a row costs only its own bytes.
+#[derive(Clone)]
+struct Key {
+    secret: Vec<u8>,
+    signed_sha256: Hmac<Sha256>,
+    signed_sha1: Hmac<Sha1>,
+    legacy: Hmac<Sha1>,
+}
+
+impl Keyring {
+    /// Derives the keys. `key_salt` is `SessionStore.key_salt`, usually [`DEFAULT_KEY_SALT`]; the
+    /// layout before Django 3.1 has its salt made from the class name, which is the last dotted
+    /// part of it.
+    pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>, key_salt: &str) -> Self {
+        let class_name = key_salt.strip_prefix(SALT_PREFIX).unwrap_or(key_salt);
+        let class_name = class_name.rsplit('.').next().unwrap_or_default();
+        let signed_salt = format!("{key_salt}signer");
+        let legacy_salt = format!("{SALT_PREFIX}{class_name}");
+        Self(
+            secrets
+                .into_iter()
+                .map(|secret| Key::new(secret.as_ref(), &signed_salt, &legacy_salt))
+                .collect(),
+        )
+    }
+
+    /// Without a key nothing can be verified.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Layout of Django 3.1 and later: SHA-256, or SHA-1 as 3.1 and 3.2 also read. The length of
+    /// the text says which; it is compared as text, as Django does.
+    pub(super) fn verify_signed(&self, value: &[u8], signature: &[u8]) -> bool {
+        self.0.iter().any(|key| {
+            if signature.len() == 27 {
+                let mac = key.signed_sha1.clone().chain_update(value).finalize();
+                same(&base64_url::<27>(&mac.into_bytes()), signature)
+            } else {
+                let mac = key.signed_sha256.clone().chain_update(value).finalize();
+                same(&base64_url::<43>(&mac.into_bytes()), signature)
+            }
+        })
+    }
+
+    /// Layout of Django 1.3 to 3.0: hex HMAC-SHA1 of the payload.
+    pub(super) fn verify_legacy(&self, payload: &[u8], hash: &[u8]) -> bool {
+        self.0.iter().any(|key| {
+            let mac = key.legacy.clone().chain_update(payload).finalize();
+            same(&hex::<40>(&mac.into_bytes()), hash)
+        })
+    }
+
+    /// Layout of Django 1.2: hex MD5 of the payload followed by the secret.
+    pub(super) fn verify_md5(&self, payload: &[u8], hash: &[u8]) -> bool {
+        self.0.iter().any(|key| {
+            let digest = Md5::new().chain_update(payload).chain_update(&key.secret);
+            same(&hex::<32>(&digest.finalize()), hash)
+        })
+    }
+}
+
+/// Says how many keys there are, never what they are.
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring({} keys)", self.0.len())
+    }
+}
+
+impl Key {
+    /// Django's `salted_hmac`: the key is the digest of salt and secret, by the same hash.
+    fn new(secret: &[u8], signed_salt: &str, legacy_salt: &str) -> Self {
+        let sha256 = Sha256::new().chain_update(signed_salt).chain_update(secret);
+        let sha1 = Sha1::new().chain_update(signed_salt).chain_update(secret);
+        let legacy = Sha1::new().chain_update(legacy_salt).chain_update(secret);
+        Self {
+            secret: secret.to_vec(),
+            signed_sha256: keyed(&sha256.finalize()),
+            signed_sha1: keyed(&sha1.finalize()),
+            legacy: keyed(&legacy.finalize()),
+        }
+    }
+}
+
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    // HMAC takes keys of any length (RFC 2104 §2), so there is no error to report.
+    M::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"))
+}
+
+fn same(computed: &[u8], given: &[u8]) -> bool {
+    computed.ct_eq(given).into()
+}
+
+fn base64_url<const N: usize>(mac: &[u8]) -> [u8; N] {
+    std::array::from_fn(|i| {
+        let byte = |at: usize| u16::from(mac.get(at).copied().unwrap_or(0));
+        let first_bit = i * 6;
+        let two_bytes = (byte(first_bit / 8) << 8) | byte(first_bit / 8 + 1);
+        let six_bits = (two_bytes >> (10 - first_bit % 8)) & 63;
+        URL_DIGITS.get(usize::from(six_bits)).copied().unwrap_or(0)
+    })
+}
+
+fn hex<const N: usize>(digest: &[u8]) -> [u8; N] {
+    std::array::from_fn(|i| {
+        let byte = digest.get(i / 2).copied().unwrap_or(0);
+        let digit = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
+        match digit {
+            0..=9 => b'0' + digit,
+            _ => b'a' + digit - 10,
+        }
+    })
+}

@@ -1,0 +1,65 @@
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// The users that somebody asked for, as they are compared with `_auth_user_id`.
+///
+/// Text is compared whole and as it stands: `42` is the integer 42 and the text `"42"`, never
+/// `142`, and never `0042`, which is another user where keys are text. Only UUIDs have more than
+/// one spelling: with or without hyphens, in either case (`UUIDField.to_python`).
+#[derive(Clone, Debug, Default)]
+pub struct UserIds(HashSet<String>);
+
+impl UserIds {
+    /// Whether a session of this user was asked for.
+    pub fn contains(&self, user_id: &str) -> bool {
+        self.0.contains(&*canonical(user_id))
+    }
+
+    /// How many different users.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no user was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for UserIds {
+    fn from_iter<I: IntoIterator<Item = S>>(ids: I) -> Self {
+        Self(ids.into_iter().map(|id| canonical(id.as_ref()).into_owned()).collect())
+    }
+}
+
+/// The one spelling that stands for a user id: UUIDs in lower case without hyphens.
+fn canonical(user_id: &str) -> Cow<'_, str> {
+    let digits = match user_id.len() {
+        32 => user_id.bytes().all(|b| b.is_ascii_hexdigit()),
+        36 => user_id.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        }),
+        _ => false,
+    };
+    if digits {
+        Cow::Owned(user_id.replace('-', "").to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(user_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_uuids_have_more_than_one_spelling() {
+        let ids: UserIds = ["42", "CE6DB715-BB98-0199-4CFF-7A7D3EFF1A4F"].into_iter().collect();
+        assert!(ids.contains("42"));
+        assert!(ids.contains("ce6db715bb9801994cff7a7d3eff1a4f"));
+        for other in ["142", "4", "0042", " 42", "+42", "42.0", ""] {
+            assert!(!ids.contains(other), "{other}");
+        }
+    }
+}
