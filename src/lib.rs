@@ -4,3 +4,4 @@ pub mod codec;
 pub mod consent;
 pub mod model;
 pub mod stop;
+pub mod store;

@@ -1,0 +1,65 @@
+use std::error::Error;
+use std::fmt;
+
+/// What a failure means for the next step. Classified where the SQL is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Somebody else holds a lock: the same connection may try again.
+    Busy,
+    /// The connection is gone: a new one may try again.
+    Lost,
+    /// Trying again would not help.
+    Fatal,
+}
+
+/// A failure to reach, read or write the table.
+#[derive(Debug)]
+pub struct StoreError {
+    fault: Fault,
+    what: String,
+    hint: Option<String>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error that says what failed on what.
+    pub fn new(fault: Fault, what: impl Into<String>) -> Self {
+        Self { fault, what: what.into(), hint: None, cause: None }
+    }
+
+    /// The same, with what the driver said.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The same, with the next step for the operator.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What the failure means for the next step.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    /// The next step for the operator, where one is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,159 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Fault, StoreError};
+
+/// The name of a session table: `[schema.]name`, taken as it is written, or quoted as in SQL where
+/// a part holds a dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    schema: Option<String>,
+    name: String,
+}
+
+/// Why a text is not the name of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a table name: expected [schema.]name, with \"double quotes\" around a part that holds a dot"
+)]
+pub struct NotATable;
+
+impl Table {
+    /// Schema, if one was given.
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// Name without schema.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Schema and name, quoted for SQL: safe whatever they hold.
+    pub fn quoted(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{}.{}", quote(schema), quote(&self.name)),
+            None => quote(&self.name),
+        }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { schema: None, name: "django_session".into() }
+    }
+}
+
+/// As a person would write it.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+impl FromStr for Table {
+    type Err = NotATable;
+
+    fn from_str(text: &str) -> Result<Self, NotATable> {
+        let (first, rest) = part(text)?;
+        match rest.strip_prefix('.') {
+            None if rest.is_empty() => Ok(Self { schema: None, name: first }),
+            None => Err(NotATable),
+            Some(rest) => match part(rest)? {
+                (name, "") => Ok(Self { schema: Some(first), name }),
+                _ => Err(NotATable),
+            },
+        }
+    }
+}
+
+/// The part that a text begins with, and what follows it.
+fn part(text: &str) -> Result<(String, &str), NotATable> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let end = text.find('.').unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let plain = !name.is_empty() && !name.contains(['"', '\0']);
+        return plain.then(|| (name.to_owned(), rest)).ok_or(NotATable);
+    };
+    let mut name = String::new();
+    loop {
+        let (before, after) = rest.split_once('"').ok_or(NotATable)?;
+        name.push_str(before);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                name.push('"');
+                rest = after;
+            }
+            None if name.is_empty() || name.contains('\0') => return Err(NotATable),
+            None => return Ok((name, after)),
+        }
+    }
+}
+
+/// The error for a table that is not there; `alike` are the names of tables that have its columns.
+pub(super) fn missing(table: &Table, database: &str, alike: &[String]) -> StoreError {
+    let error = StoreError::new(Fault::Fatal, format!("no table \"{table}\" in {database}"));
+    error.hint(match alike {
+        [] => {
+            "is this the site's database? No table in it has the columns of a session table".into()
+        }
+        names => format!(
+            "these have the columns of a session table: {}; name one with --table",
+            names.join(", ")
+        ),
+    })
+}
+
+/// Checks that a table has the columns of a session table.
+pub(super) fn check_columns(table: &Table, columns: &[String]) -> Result<(), StoreError> {
+    let lacking: Vec<_> = ["session_key", "session_data", "expire_date"]
+        .into_iter()
+        .filter(|wanted| !columns.iter().any(|column| column == wanted))
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "table \"{table}\" is not a session table: it has no column {}",
+        lacking.join(", ")
+    );
+    Err(StoreError::new(Fault::Fatal, what)
+        .hint("name the site's session table with --table; Django's own is django_session"))
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quoted(text: &str) -> Option<String> {
+        text.parse::<Table>().ok().map(|table| table.quoted())
+    }
+
+    #[test]
+    fn names_are_quoted_whatever_they_hold() {
+        assert_eq!(quoted("django_session").as_deref(), Some(r#""django_session""#));
+        assert_eq!(
+            quoted("tenant.django_session").as_deref(),
+            Some(r#""tenant"."django_session""#)
+        );
+        assert_eq!(
+            quoted("Robert'); DROP TABLE x; --").as_deref(),
+            Some(r#""Robert'); DROP TABLE x; --""#)
+        );
+        assert_eq!(quoted(r#""we.ird"."na""me""#).as_deref(), Some(r#""we.ird"."na""me""#));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"\"", "a\"b", "a\0b", "\"a\"b"] {
+            assert_eq!(quoted(text), None, "{text:?}");
+        }
+    }
+}

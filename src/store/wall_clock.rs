@@ -1,0 +1,120 @@
+//! Naive times. SQLite stores what some clock showed, and the file does not tell which: UTC with
+//! `USE_TZ = True`, the site's local time without.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp as Instant, ToSpan};
+
+use crate::model::{Expiry, Timestamp};
+
+/// The clock that naive times were read off.
+#[derive(Clone, Debug, Default)]
+pub struct WallClock(Option<TimeZone>);
+
+/// Hours by which a clock can be behind UTC at most (`Etc/GMT+12`).
+const BEHIND_UTC: i64 = 12;
+
+impl WallClock {
+    /// Nobody said which time zone it is in.
+    pub fn unknown() -> Self {
+        Self(None)
+    }
+
+    /// A clock in a time zone, given by its IANA name (`UTC`, `Europe/Berlin`) or as an offset
+    /// (`+05:30`).
+    pub fn in_zone(name: &str) -> Option<Self> {
+        let zone = TimeZone::get(name)
+            .ok()
+            .or_else(|| jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name).ok())?;
+        (!zone.is_unknown()).then_some(Self(Some(zone)))
+    }
+
+    /// Whether the time zone is known.
+    pub fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// What the clock shows at `now`, in the text that Django stores: a row whose text is greater
+    /// may be live. Where the reading is in doubt this is the earliest: with no time zone that of
+    /// the westernmost clock, and before a clock is set back, what it will be set back to.
+    pub(super) fn live_bound(&self, now: Timestamp) -> Option<String> {
+        let now = Instant::from_microsecond(now.as_micros()).ok()?;
+        let shown = match &self.0 {
+            None => TimeZone::UTC.to_datetime(now).checked_sub(BEHIND_UTC.hours()).ok()?,
+            Some(zone) => {
+                let shown = zone.to_datetime(now);
+                let set_back = zone
+                    .following(now)
+                    .take_while(|change| change.timestamp().duration_since(now).as_hours() < 24)
+                    .map(|change| zone.to_datetime(change.timestamp()));
+                set_back.chain([shown]).min()?
+            }
+        };
+        // Six decimals always: `12:00:00` sorts before `12:00:00.000000`, so a row that expires in
+        // this very second without a fraction is not greater, as it is for Django.
+        Some(shown.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string())
+    }
+
+    /// The instant that a stored text stands for: the later one, if the clock showed it twice.
+    pub(super) fn read(&self, text: &[u8]) -> Expiry {
+        let shown = std::str::from_utf8(text).ok().and_then(|text| text.parse::<DateTime>().ok());
+        let instant = |zone: &TimeZone, shown: DateTime| {
+            let instant = zone.to_ambiguous_timestamp(shown).later().ok()?;
+            Some(Timestamp::from_micros(instant.as_microsecond()))
+        };
+        let expiry = shown.and_then(|shown| match &self.0 {
+            None => instant(&TimeZone::UTC, shown).map(Expiry::Wall),
+            Some(zone) => instant(zone, shown).map(Expiry::At),
+        });
+        expiry.unwrap_or(Expiry::Unreadable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(zone: Option<&str>, now: &str) -> String {
+        let clock = zone.map_or_else(WallClock::unknown, |zone| WallClock::in_zone(zone).unwrap());
+        let now: Instant = now.parse().unwrap();
+        clock.live_bound(Timestamp::from_micros(now.as_microsecond())).unwrap()
+    }
+
+    #[test]
+    fn the_bound_is_what_the_clock_shows() {
+        assert_eq!(bound(Some("UTC"), "2026-11-22T02:42:21.5Z"), "2026-11-22 02:42:21.500000");
+        assert_eq!(bound(Some("Asia/Tokyo"), "2026-11-22T02:42:21Z"), "2026-11-22 11:42:21.000000");
+        assert_eq!(bound(Some("-03:30"), "2026-11-22T02:42:21Z"), "2026-11-21 23:12:21.000000");
+    }
+
+    #[test]
+    fn without_a_zone_it_is_what_the_westernmost_clock_shows() {
+        assert_eq!(bound(None, "2026-11-22T02:42:21Z"), "2026-11-21 14:42:21.000000");
+    }
+
+    #[test]
+    fn before_the_clock_is_set_back_it_is_what_it_is_set_back_to() {
+        // New York sets its clocks from 02:00 back to 01:00 on 2026-11-01, at 06:00 UTC.
+        let zone = Some("America/New_York");
+        assert_eq!(bound(zone, "2026-11-01T05:30:00Z"), "2026-11-01 01:00:00.000000");
+        assert_eq!(bound(zone, "2026-11-01T06:30:00Z"), "2026-11-01 01:30:00.000000");
+        assert_eq!(bound(zone, "2026-10-31T20:00:00Z"), "2026-10-31 16:00:00.000000");
+    }
+
+    #[test]
+    fn stored_text_is_read_in_the_zone() {
+        let tokyo = WallClock::in_zone("Asia/Tokyo").unwrap();
+        assert_eq!(tokyo.read(b"2031-07-01 12:00:00").to_string(), "2031-07-01T03:00:00Z");
+        let unknown = WallClock::unknown();
+        assert_eq!(
+            unknown.read(b"2031-07-01 12:00:00.250000").to_string(),
+            "2031-07-01T12:00:00.25"
+        );
+        assert_eq!(unknown.read(b"soon"), Expiry::Unreadable);
+    }
+
+    #[test]
+    fn a_zone_that_does_not_exist_is_none() {
+        assert!(WallClock::in_zone("Mars/Olympus").is_none());
+    }
+}
