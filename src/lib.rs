@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub mod consent;
+pub mod engine;
 pub mod model;
 pub mod stop;
 pub mod store;

@@ -1,0 +1,47 @@
+/// What the engine tells whoever listens: a bar, a log, nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A scan begins, over about so many rows where that is known.
+    ScanBegins {
+        /// The estimate.
+        rows: Option<u64>,
+    },
+    /// So many more rows were read.
+    Scanned {
+        /// Since the last event.
+        rows: u64,
+    },
+    /// A scan is over.
+    ScanEnds,
+    /// Batches begin, over exactly so many rows.
+    BatchesBegin {
+        /// The rows in all batches.
+        rows: u64,
+    },
+    /// A batch was committed.
+    Committed {
+        /// The rows that the batch was given.
+        rows: u64,
+    },
+    /// A batch has to be tried again.
+    Retrying {
+        /// The number of the attempt that failed, from 1.
+        attempt: u32,
+    },
+    /// The batches are over.
+    BatchesEnd,
+}
+
+/// A listener. Called from one thread, once per page or batch.
+pub trait Progress {
+    /// Takes note of an event.
+    fn event(&self, event: Event);
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _: Event) {}
+}

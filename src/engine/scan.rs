@@ -1,0 +1,144 @@
+//! One reader, decode workers, and a fold in the order of the table.
+//!
+//! ```text
+//! reader thread ──pages──▶ workers ──results──▶ the caller's thread: sort by page, fold
+//!      ▲                      │
+//!      └──── empty pages ─────┘
+//! ```
+//!
+//! The channels are short, so memory does not depend on the number of rows, and a closed channel
+//! is what stops everybody.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::progress::{Event, Progress};
+use crate::model::Page;
+use crate::stop::Stop;
+use crate::store::{Filter, Reader, StoreError};
+
+/// How a scan ended. Only of [`Ended::Whole`] may be said what is *not* in the table.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every row was seen.
+    Whole,
+    /// The fold had enough.
+    Enough,
+    /// Somebody asked for an end, with this signal.
+    Interrupted(i32),
+}
+
+/// What a scan needs beside the work itself.
+pub struct Scan<'a> {
+    /// Threads that decode.
+    pub workers: usize,
+    /// Looked at once per page.
+    pub stop: &'a Stop,
+    /// Who listens.
+    pub progress: &'a dyn Progress,
+}
+
+/// Pages under way per worker: one that it works on and one that waits.
+const PAGES_PER_WORKER: usize = 2;
+
+impl Scan<'_> {
+    /// Reads all rows that pass `filter`. Each worker gets a function from `worker` that makes a
+    /// result of a page; `fold` gets the results in the order of the pages.
+    pub fn run<T, W>(
+        &self,
+        reader: &mut dyn Reader,
+        filter: &Filter,
+        worker: impl Fn() -> W + Sync,
+        mut fold: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<Ended, StoreError>
+    where
+        T: Send,
+        W: FnMut(&Page) -> T,
+    {
+        let workers = self.workers.max(1);
+        let under_way = workers * PAGES_PER_WORKER;
+        let (pages_in, pages_out) = bounded(under_way);
+        let (results_in, results_out) = bounded(under_way);
+        let (empty_in, empty_out) = bounded(under_way + workers);
+        self.progress.event(Event::ScanBegins { rows: reader.estimate()? });
+
+        let ended = thread::scope(|scope| {
+            let reading = scope.spawn(move || read(reader, filter, &pages_in, &empty_out));
+            for _ in 0..workers {
+                let (pages, results, empty) =
+                    (pages_out.clone(), results_in.clone(), empty_in.clone());
+                let worker = &worker;
+                scope.spawn(move || work(worker(), &pages, &results, &empty));
+            }
+            drop((pages_out, results_in, empty_in));
+            let ended = self.fold_in_order(&results_out, &mut fold);
+            drop(results_out);
+            let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            read.map(|()| ended)
+        });
+        self.progress.event(Event::ScanEnds);
+        ended
+    }
+
+    fn fold_in_order<T>(
+        &self,
+        results: &Receiver<(u64, u64, T)>,
+        fold: &mut impl FnMut(T) -> ControlFlow<()>,
+    ) -> Ended {
+        let mut early = BTreeMap::new();
+        let mut next = 0;
+        for (number, rows, result) in results {
+            if let Some(signal) = self.stop.requested() {
+                return Ended::Interrupted(signal);
+            }
+            self.progress.event(Event::Scanned { rows });
+            early.insert(number, result);
+            while let Some(result) = early.remove(&next) {
+                next += 1;
+                if fold(result).is_break() {
+                    return Ended::Enough;
+                }
+            }
+        }
+        // A signal after the last page found the scan complete all the same.
+        Ended::Whole
+    }
+}
+
+fn read(
+    reader: &mut dyn Reader,
+    filter: &Filter,
+    pages: &Sender<(u64, Page)>,
+    empty: &Receiver<Page>,
+) -> Result<(), StoreError> {
+    let mut number = 0;
+    reader.scan(filter, &mut |page| {
+        if pages.send((number, page)).is_err() {
+            return ControlFlow::Break(());
+        }
+        number += 1;
+        ControlFlow::Continue(empty.try_recv().unwrap_or_default())
+    })
+}
+
+fn work<T>(
+    mut make: impl FnMut(&Page) -> T,
+    pages: &Receiver<(u64, Page)>,
+    results: &Sender<(u64, u64, T)>,
+    empty: &Sender<Page>,
+) {
+    for (number, mut page) in pages {
+        let rows = u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let result = make(&page);
+        if results.send((number, rows, result)).is_err() {
+            return;
+        }
+        page.clear();
+        // No room means that there are pages enough.
+        let _ = empty.try_send(page);
+    }
+}
