@@ -1,8 +1,44 @@
 //! sessctl administers a Django session table from outside Django.
+//!
+//! The rooms, from the top down; each may use only those below it (`tests/layers.rs` checks it):
+//!
+//! ```text
+//! main, lib      parse, run, exit code
+//! cmd            one file per command
+//! settings  ui   what was typed, made sense of; what is printed
+//! cli  error
+//! engine         scan, batches, pace, events
+//! store          SQLite, PostgreSQL, memory
+//! codec  report  what Django wrote; what a command found
+//! model  stop  consent
+//! ```
 
+pub mod cli;
+mod cmd;
 pub mod codec;
 pub mod consent;
 pub mod engine;
+pub mod error;
 pub mod model;
+mod report;
+mod settings;
 pub mod stop;
 pub mod store;
+mod ui;
+
+use cli::Cli;
+use error::Exit;
+use stop::Stop;
+
+/// Runs what was typed, and says on standard error what went wrong.
+pub fn run(cli: &Cli, stop: &Stop) -> Exit {
+    let talk = ui::Talk::new(cli.global.quiet, cli.global.verbose);
+    match cmd::run(cli, stop, talk) {
+        Ok(exit) => exit,
+        Err(error) if error.is_broken_pipe() => Exit::Done,
+        Err(error) => {
+            talk.error(&error);
+            error.exit()
+        }
+    }
+}

@@ -1,3 +1,36 @@
-//! The `sessctl` binary.
+//! The `sessctl` binary: parse, install signals, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use clap::Parser;
+use sessctl::cli::Cli;
+use sessctl::stop::Stop;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let stop = Arc::new(Stop::default());
+    heed_signals(&stop);
+    ExitCode::from(sessctl::run(&cli, &stop).code())
+}
+
+/// The first signal asks for an end after the batch; the second one ends at once.
+fn heed_signals(stop: &Arc<Stop>) {
+    let stop = Arc::clone(stop);
+    if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) {
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                if !stop.request(signal) {
+                    #[allow(
+                        clippy::exit,
+                        reason = "the operator insists; open transactions roll back"
+                    )]
+                    std::process::exit(128 + signal);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,177 @@
+//! What was typed. No logic and no I/O: `settings` makes sense of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Administer a Django session table from outside Django.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 130/143 interrupted."
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Database: `postgres://user@host/db`, `key=value` pairs, `sqlite:////abs/path` or a file.
+    /// Otherwise `SESSCTL_DATABASE_URL`, then `DATABASE_URL`.
+    #[arg(short, long, global = true, value_name = "URL")]
+    pub database: Option<String>,
+    /// Session table.
+    #[arg(long, global = true, value_name = "[SCHEMA.]NAME", default_value = "django_session")]
+    pub table: String,
+    /// File with `SECRET_KEY` in its first line and fallbacks in the others; `-` is standard input.
+    /// Otherwise `SESSCTL_SECRET_KEY`, `DJANGO_SECRET_KEY`, `SECRET_KEY`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+    /// `SessionStore.key_salt` of a site whose class is not called `SessionStore`.
+    #[arg(long, global = true, value_name = "SALT")]
+    pub key_salt: Option<String>,
+    /// Time zone of the naive times in SQLite: `UTC` if `USE_TZ`, else `TIME_ZONE`.
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub db_timezone: Option<String>,
+    /// No progress bar, no notes, no report for people.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on standard error.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Delete all live sessions of users, and prove that none is left.
+    LogoutUser(LogoutUser),
+    /// List sessions.
+    List(List),
+    /// Show one session.
+    Show(Show),
+    /// Decode `session_data` values; needs no database.
+    Decode(Decode),
+}
+
+/// `logout-user`
+#[derive(Debug, Args)]
+pub struct LogoutUser {
+    /// Primary keys of the users.
+    #[arg(
+        value_name = "USER_ID",
+        allow_negative_numbers = true,
+        required_unless_present = "from_file"
+    )]
+    pub users: Vec<String>,
+    /// Also the ids in this file, one a line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub from_file: Option<PathBuf>,
+    /// Keep the one session whose key begins so (at least 8 characters): your own, say.
+    #[arg(long, value_name = "PREFIX")]
+    pub except: Option<String>,
+    /// Show what would be deleted, and delete nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Wait before the second look, for requests in flight to end.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub settle: String,
+    /// Do not take a second look.
+    #[arg(long, conflicts_with = "settle")]
+    pub no_verify: bool,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+}
+
+/// Options of commands that delete.
+#[derive(Debug, Args)]
+pub struct Pace {
+    /// Rows per transaction.
+    #[arg(long, value_name = "ROWS", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub batch_size: u32,
+    /// Rest between transactions.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub sleep: String,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only sessions of this user; may be repeated.
+    #[arg(long = "user", value_name = "ID", allow_negative_numbers = true)]
+    pub users: Vec<String>,
+    /// Expired sessions too.
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Print session keys whole. Each is a login.
+    #[arg(long)]
+    pub show_keys: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: ListFormat,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Beginning of the session key, 8 to 31 characters; `-` reads it, whole if need be, from
+    /// standard input.
+    #[arg(value_name = "KEY-PREFIX")]
+    pub prefix: String,
+    /// Print the session key whole. It is a login.
+    #[arg(long)]
+    pub show_keys: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+}
+
+/// `decode`
+#[derive(Debug, Args)]
+pub struct Decode {
+    /// File with one value a line; `-` is standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    /// Values end with NUL, not with a line end: rows of Django 1.4 and before contain line ends.
+    #[arg(short = '0', long)]
+    pub null: bool,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Human,
+    /// One object.
+    Json,
+}
+
+/// How sessions are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// One array.
+    Json,
+    /// One object a line.
+    Jsonl,
+    /// RFC 4180, with a header.
+    Csv,
+    /// The user id of each logged-in session, one a line.
+    Ids,
+    /// How many there are.
+    Count,
+}

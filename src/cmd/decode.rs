@@ -1,0 +1,57 @@
+//! `decode`: stored values in, one JSON line each out. Needs no database.
+
+use std::io::{BufRead, Read};
+
+use super::Ctx;
+use super::describe::{Detail, describe};
+use crate::cli::Decode;
+use crate::codec::Decoder;
+use crate::error::{Error, Exit};
+use crate::{settings, ui};
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
+    let mut input = settings::open(&args.file)?;
+    let mut decoder = Decoder::new(&ctx.codec);
+    let terminator = if args.null { 0 } else { b'\n' };
+    // One byte more than a row may have: what is cut there is too large, not merely broken.
+    let longest = ctx.codec.limits.payload * 2;
+    let mut value = Vec::new();
+    loop {
+        if let Some(signal) = ctx.stop.requested() {
+            return Ok(Exit::Interrupted(signal));
+        }
+        value.clear();
+        value.shrink_to(1 << 20);
+        let read = input
+            .by_ref()
+            .take(u64::try_from(longest).unwrap_or(u64::MAX))
+            .read_until(terminator, &mut value)
+            .map_err(|source| settings::cannot_read(&args.file, source))?;
+        if read == 0 {
+            return Ok(Exit::Done);
+        }
+        if value.last() == Some(&terminator) {
+            value.pop();
+            if terminator == b'\n' && value.last() == Some(&b'\r') {
+                value.pop();
+            }
+        } else if read == longest {
+            skip_to(&mut input, terminator)
+                .map_err(|source| settings::cannot_read(&args.file, source))?;
+        }
+        let stored = String::from_utf8_lossy(&value);
+        ui::write_json_line(&mut ctx.out, &describe(&decoder.decode(&stored), Detail::Payload))?;
+    }
+}
+
+fn skip_to(input: &mut dyn BufRead, terminator: u8) -> std::io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let end = buffer.iter().position(|byte| *byte == terminator);
+        let (skip, done) = end.map_or((buffer.len(), buffer.is_empty()), |at| (at + 1, true));
+        input.consume(skip);
+        if done {
+            return Ok(());
+        }
+    }
+}

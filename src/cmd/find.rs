@@ -1,0 +1,46 @@
+//! Finds the one session whose key begins with a given text.
+
+use std::ops::ControlFlow;
+
+use crate::codec::Decoder;
+use crate::error::Error;
+use crate::model::Page;
+use crate::store::{Filter, Reader};
+
+use super::Ctx;
+use super::describe::{Detail, KeyDisplay, describe_row};
+use crate::report::ListedSession;
+
+/// The session, described, and its whole key.
+pub(super) struct Found {
+    pub(super) key: String,
+    pub(super) session: ListedSession,
+}
+
+pub(super) fn find(
+    ctx: &Ctx<'_>,
+    reader: &mut dyn Reader,
+    prefix: &str,
+    keys: KeyDisplay,
+) -> Result<Found, Error> {
+    let filter = Filter { key_prefix: Some(prefix.to_owned()), ..Filter::default() };
+    let mut decoder = Decoder::new(&ctx.codec);
+    let mut found = Vec::new();
+    reader.scan(&filter, &mut |page: Page| {
+        for row in page.rows().take(2 - found.len().min(2)) {
+            let session = describe_row(&mut decoder, &row, Detail::Payload, keys);
+            found.push(Found { key: row.key.to_owned(), session });
+        }
+        if found.len() > 1 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(Page::default())
+        }
+    })?;
+    let prefix = prefix.chars().take(crate::model::MASKED_KEY_CHARS).collect();
+    match (found.pop(), found.pop()) {
+        (Some(found), None) => Ok(found),
+        (None, _) => Err(Error::NoSuchSession { prefix }),
+        (Some(_), Some(_)) => Err(Error::AmbiguousSession { prefix }),
+    }
+}

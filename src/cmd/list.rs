@@ -1,0 +1,162 @@
+//! `list`: sessions as they are read.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use super::Ctx;
+use super::describe::{Detail, KeyDisplay, describe_row};
+use crate::cli::{List, ListFormat};
+use crate::codec::{Decoder, UserIds};
+use crate::engine::Ended;
+use crate::error::{Error, Exit};
+use crate::model::{Page, Signature, Timestamp};
+use crate::report::{ListedSession, State};
+use crate::store::Filter;
+use crate::ui;
+
+/// What one page gave.
+#[derive(Default)]
+struct Listed {
+    sessions: Vec<ListedSession>,
+    /// Rows that may belong to the users asked for, but cannot be read.
+    unreadable: u64,
+    /// Rows that name one of them and do not verify.
+    unverified: u64,
+}
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
+    let users: Option<UserIds> = (!args.users.is_empty()).then(|| args.users.iter().collect());
+    let keys = KeyDisplay::from(args.show_keys);
+    let detail = match args.format {
+        ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
+        _ => Detail::Summary,
+    };
+    let store = ctx.open()?;
+    let filter = Filter { live_at: (!args.all).then(Timestamp::now), ..Filter::default() };
+    let mut reader = store.reader()?;
+    let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
+    let mut listing = Listing::new(&mut *out, args.format);
+    listing.begin()?;
+    let (mut unreadable, mut unverified) = (0, 0);
+    let mut failed = Ok(());
+    let limit = args.limit.unwrap_or(u64::MAX);
+    let codec = &ctx.codec;
+    let worker = || {
+        let mut decoder = Decoder::new(codec);
+        let users = users.as_ref();
+        move |page: &Page| list_page(page, &mut decoder, users, detail, keys)
+    };
+    let fold = |listed: Listed| {
+        unreadable += listed.unreadable;
+        unverified += listed.unverified;
+        for session in listed.sessions {
+            if listing.count == limit {
+                return ControlFlow::Break(());
+            }
+            if let Err(error) = listing.add(&session) {
+                failed = Err(error);
+                return ControlFlow::Break(());
+            }
+        }
+        if listing.count == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
+    failed?;
+    listing.end()?;
+    out.flush()?;
+    if unverified > 0 {
+        ctx.talk.note(&format!(
+            "{unverified} more name such a user but fail verification: Django reads them as empty"
+        ));
+    }
+    if unreadable > 0 {
+        ctx.talk
+            .warning(&format!("{unreadable} rows could not be read and may be anybody's session"));
+    }
+    Ok(match ended {
+        Ended::Interrupted(signal) => Exit::Interrupted(signal),
+        _ if unreadable > 0 => Exit::Incomplete,
+        _ => Exit::Done,
+    })
+}
+
+fn list_page(
+    page: &Page,
+    decoder: &mut Decoder<'_>,
+    users: Option<&UserIds>,
+    detail: Detail,
+    keys: KeyDisplay,
+) -> Listed {
+    let mut listed = Listed::default();
+    for row in page.rows() {
+        let Some(users) = users else {
+            listed.sessions.push(describe_row(decoder, &row, detail, keys));
+            continue;
+        };
+        let session = decoder.decode(row.data);
+        match session.auth() {
+            Ok(auth) if auth.user_id.as_deref().is_some_and(|id| users.contains(id)) => {
+                if session.signature() == Signature::Invalid {
+                    listed.unverified += 1;
+                } else {
+                    listed.sessions.push(describe_row(decoder, &row, detail, keys));
+                }
+            }
+            Ok(_) => {}
+            Err(_) if session.signature() == Signature::Invalid => {}
+            Err(_) => listed.unreadable += 1,
+        }
+    }
+    listed
+}
+
+/// A list that is printed while it grows.
+struct Listing<'o> {
+    out: &'o mut dyn Write,
+    format: ListFormat,
+    count: u64,
+}
+
+impl<'o> Listing<'o> {
+    fn new(out: &'o mut dyn Write, format: ListFormat) -> Self {
+        Self { out, format, count: 0 }
+    }
+
+    fn begin(&mut self) -> std::io::Result<()> {
+        match self.format {
+            ListFormat::Table => ui::write_table_header(self.out),
+            ListFormat::Csv => ui::write_csv_header(self.out),
+            ListFormat::Json => self.out.write_all(b"["),
+            ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count => Ok(()),
+        }
+    }
+
+    fn add(&mut self, session: &ListedSession) -> std::io::Result<()> {
+        let first = self.count == 0;
+        self.count += 1;
+        match self.format {
+            ListFormat::Table => ui::write_table_row(self.out, session),
+            ListFormat::Csv => ui::write_csv_row(self.out, session),
+            ListFormat::Json => {
+                self.out.write_all(if first { b"\n" } else { b"," })?;
+                ui::write_json_line(self.out, session)
+            }
+            ListFormat::Jsonl => ui::write_json_line(self.out, session),
+            ListFormat::Ids => match &session.session.user_id {
+                Some(id) if session.session.state == State::User => {
+                    writeln!(self.out, "{}", ui::sanitize(id))
+                }
+                _ => Ok(()),
+            },
+            ListFormat::Count => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        match self.format {
+            ListFormat::Json => self.out.write_all(b"]\n"),
+            ListFormat::Count => writeln!(self.out, "{}", self.count),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
+
+mod decode;
+mod describe;
+mod find;
+mod list;
+mod logout_user;
+mod show;
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use crate::cli::{Cli, Command, Global};
+use crate::codec::Codec;
+use crate::engine::{Progress, Scan, Silent};
+use crate::error::{Error, Exit};
+use crate::settings;
+use crate::stop::Stop;
+use crate::store::{self, Store, Target};
+use crate::ui::{Bar, Talk};
+
+/// What every command has at hand.
+struct Ctx<'a> {
+    global: &'a Global,
+    codec: Codec,
+    stop: &'a Stop,
+    progress: Box<dyn Progress>,
+    talk: Talk,
+    out: Box<dyn Write>,
+    workers: usize,
+}
+
+/// Runs the command that was typed.
+pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
+    settings::check_stdin(cli)?;
+    let progress: Box<dyn Progress> =
+        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Bar::new()) };
+    let mut ctx = Ctx {
+        global: &cli.global,
+        codec: settings::codec(&cli.global)?,
+        stop,
+        progress,
+        talk,
+        out: stdout(),
+        workers: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    if ctx.codec.keyring.is_empty() {
+        ctx.talk.note("no SECRET_KEY given: signatures are not checked");
+    }
+    let exit = match &cli.command {
+        Command::LogoutUser(args) => logout_user::run(&mut ctx, args),
+        Command::List(args) => list::run(&mut ctx, args),
+        Command::Show(args) => show::run(&mut ctx, args),
+        Command::Decode(args) => decode::run(&mut ctx, args),
+    }?;
+    ctx.out.flush()?;
+    Ok(exit)
+}
+
+impl Ctx<'_> {
+    fn open(&self) -> Result<Box<dyn Store>, Error> {
+        let target = settings::target(self.global)?;
+        if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
+            self.talk.note(
+                "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
+                 last 12 hours count as live; --db-timezone tells",
+            );
+        }
+        Ok(store::open(target, settings::table(self.global)?)?)
+    }
+
+    fn scan(&self) -> Scan<'_> {
+        Scan { workers: self.workers, stop: self.stop, progress: &*self.progress }
+    }
+}
+
+/// Standard output: line by line for a person, in blocks for a pipe.
+fn stdout() -> Box<dyn Write> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        Box::new(stdout)
+    } else {
+        Box::new(BufWriter::with_capacity(64 << 10, stdout))
+    }
+}

@@ -1,0 +1,140 @@
+//! Failures of a command, and how it ends.
+
+use std::error::Error as _;
+use std::io;
+
+use crate::codec::DecodeError;
+use crate::store::{NotATable, StoreError};
+
+/// How a command ended. The numbers are a promise to scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: all done.
+    Done,
+    /// 1: connection, SQL or I/O failed.
+    Failed,
+    /// 2: the command line or the configuration makes no sense, the key is wrong.
+    Usage,
+    /// 3: it ran, but not all could be done or proved.
+    Incomplete,
+    /// 128 and the signal: it was asked to stop, finished its batch and reported.
+    Interrupted(i32),
+}
+
+impl Exit {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Incomplete => 3,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The table could not be reached, read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The command line or the environment makes no sense.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong with what.
+        what: String,
+        /// The next step.
+        hint: String,
+    },
+    /// A file or standard input could not be read.
+    #[error("cannot read {what}")]
+    Input {
+        /// The file.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output could not be written.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+    /// Not one row verifies.
+    #[error(
+        "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
+    )]
+    WrongKey {
+        /// Rows whose signature was checked.
+        looked_at: u64,
+    },
+    /// No session has a key that begins so.
+    #[error("no session key begins with \"{prefix}\"")]
+    NoSuchSession {
+        /// The beginning that was given.
+        prefix: String,
+    },
+    /// Several sessions have a key that begins so.
+    #[error("more than one session key begins with \"{prefix}\"")]
+    AmbiguousSession {
+        /// The beginning that was given.
+        prefix: String,
+    },
+    /// A decoder limit that a whole command ran into.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl Error {
+    /// A usage error.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), hint: hint.into() }
+    }
+
+    /// How a command with this error ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } | Self::WrongKey { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The next step for the operator, where one is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Store(error) => error.next_step(),
+            Self::Usage { hint, .. } => Some(hint),
+            Self::WrongKey { .. } => Some(
+                "give the SECRET_KEY of the site itself; a SessionStore class of its own needs --key-salt; \
+                 without a key, rows are decoded unchecked",
+            ),
+            Self::NoSuchSession { .. } => Some("see `sessctl list --all` for what is there"),
+            Self::AmbiguousSession { .. } => Some("give more characters of the key"),
+            _ => None,
+        }
+    }
+
+    /// Whether the reader of our output has gone away, which is its right.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What led to it, outermost first.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        causes
+    }
+}
+
+impl From<NotATable> for Error {
+    fn from(error: NotATable) -> Self {
+        Self::usage(
+            error.to_string(),
+            "for example: --table django_session, --table tenant.django_session",
+        )
+    }
+}

@@ -1,0 +1,90 @@
+//! What a command found or did, as data. The names of these fields are a promise to scripts: see
+//! `docs/output.md`.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::model::{Layout, Serializer, Signature};
+
+/// What a session is, judged by its content; whether Django would believe it, the signature says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It names a user.
+    User,
+    /// It names none.
+    Anonymous,
+    /// It cannot be read.
+    Unreadable,
+}
+
+/// One `session_data`, decoded.
+#[derive(Debug, Serialize)]
+pub struct DecodedSession {
+    /// What it is.
+    pub state: State,
+    /// `_auth_user_id` as text.
+    pub user_id: Option<String>,
+    /// `_auth_user_backend`.
+    pub backend: Option<String>,
+    /// Whether Django would believe it.
+    pub signature: Signature,
+    /// When it was last saved, RFC 3339 in UTC.
+    pub saved: Option<String>,
+    /// How it is laid out; `None` if in no way of Django's.
+    pub layout: Option<Layout>,
+    /// How its payload is serialized.
+    pub serializer: Option<Serializer>,
+    /// Whether its payload is stored as zlib.
+    pub compressed: bool,
+    /// Why it, or its payload, cannot be read.
+    pub error: Option<String>,
+    /// The whole payload.
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// One row of the table.
+#[derive(Debug, Serialize)]
+pub struct ListedSession {
+    /// `session_key`, masked unless it was asked for.
+    pub session_key: String,
+    /// `expire_date`, RFC 3339; without `Z` where the database does not tell the time zone.
+    pub expires: Option<String>,
+    /// Bytes of `session_data` as stored.
+    pub size: usize,
+    /// The rest.
+    #[serde(flatten)]
+    pub session: DecodedSession,
+}
+
+/// What `logout-user` did.
+#[derive(Debug, Serialize)]
+pub struct LogoutReport {
+    /// `logout-user`.
+    pub command: &'static str,
+    /// The ids that were asked for, as they were given.
+    pub users: Vec<String>,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// Rows that the first look read.
+    pub scanned: u64,
+    /// Sessions of these users that all looks found, less the one that was excepted.
+    pub matched: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Sessions that the last look found; `None` if there was no look after the last delete.
+    pub remaining: Option<u64>,
+    /// How often sessions were looked for and deleted: more than once if some came back.
+    pub rounds: u32,
+    /// Rows that name one of these users but do not verify: Django reads them as empty.
+    pub unverified: u64,
+    /// Rows that could not be read and may be somebody's session.
+    pub unreadable: u64,
+    /// Transactions committed.
+    pub batches: u64,
+    /// Wall-clock time.
+    pub elapsed_seconds: f64,
+    /// Some of what a dry run found, for a person to look at.
+    #[serde(skip)]
+    pub preview: Vec<ListedSession>,
+}

@@ -1,0 +1,260 @@
+//! Makes sense of what was typed: reads the environment and the named files, once. Afterwards
+//! nobody looks at flags.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli;
+use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
+use crate::engine::Pace;
+use crate::error::Error;
+use crate::store::{Table, Target, WallClock};
+
+const DATABASE_VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
+const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
+const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
+
+/// The database that was named, on the command line or in the environment.
+pub fn target(global: &cli::Global) -> Result<Target, Error> {
+    let url = match &global.database {
+        Some(url) => url.clone(),
+        None => DATABASE_VARIABLES
+            .iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|url| !url.is_empty())
+            .ok_or_else(|| {
+                Error::usage(
+                    "no database given",
+                    "name it with -d URL, or set SESSCTL_DATABASE_URL or DATABASE_URL",
+                )
+            })?,
+    };
+    let clock = match &global.db_timezone {
+        None => WallClock::unknown(),
+        Some(zone) => WallClock::in_zone(zone).ok_or_else(|| {
+            Error::usage(
+                format!("\"{zone}\" is not a time zone"),
+                "give a name such as UTC or Europe/Berlin, or an offset such as +05:30",
+            )
+        })?,
+    };
+    parse_target(&url, clock)
+}
+
+fn parse_target(url: &str, clock: WallClock) -> Result<Target, Error> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Ok(if is_libpq_pairs(url) {
+            Target::Postgres(url.into())
+        } else {
+            Target::Sqlite { path: url.into(), clock }
+        });
+    };
+    match scheme {
+        "postgres" | "postgresql" => Ok(Target::Postgres(url.into())),
+        "sqlite" => match rest.strip_prefix('/') {
+            Some(path) if !path.is_empty() => Ok(Target::Sqlite { path: path.into(), clock }),
+            _ => Err(Error::usage(
+                "the sqlite URL names no file",
+                "three slashes and a relative path, or four for an absolute one: sqlite:////var/lib/site/db.sqlite3",
+            )),
+        },
+        _ => Err(Error::usage(
+            format!("databases of the kind \"{scheme}\" are not supported"),
+            "supported are postgres://, postgresql:// and sqlite:///",
+        )),
+    }
+}
+
+/// `host=… dbname=…`: the other form in which libpq takes a connection string.
+fn is_libpq_pairs(text: &str) -> bool {
+    const KEYWORDS: [&str; 6] = ["host", "hostaddr", "port", "dbname", "user", "password"];
+    text.split_once('=').is_some_and(|(keyword, _)| KEYWORDS.contains(&keyword.trim()))
+}
+
+/// The table that was named.
+pub fn table(global: &cli::Global) -> Result<Table, Error> {
+    Ok(global.table.parse()?)
+}
+
+/// The keys that were given, in a file or in the environment.
+pub fn codec(global: &cli::Global) -> Result<Codec, Error> {
+    let secrets = match &global.secret_key_file {
+        Some(file) => secrets_of_file(file)?,
+        None => secrets_of_environment()?,
+    };
+    let key_salt = global.key_salt.as_deref().unwrap_or(DEFAULT_KEY_SALT);
+    Ok(Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() })
+}
+
+fn secrets_of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let mut bytes = Vec::new();
+    open(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
+    let lines = bytes.split(|byte| *byte == b'\n').map(without_carriage_return);
+    let mut secrets: Vec<_> = lines.map(<[u8]>::to_vec).collect();
+    if secrets.first().is_none_or(Vec::is_empty) {
+        return Err(Error::usage(
+            format!("the first line of {} is empty", name(file)),
+            "it must be the SECRET_KEY; fallbacks follow, one a line",
+        ));
+    }
+    secrets.retain(|secret| !secret.is_empty());
+    Ok(secrets)
+}
+
+fn secrets_of_environment() -> Result<Vec<Vec<u8>>, Error> {
+    let variable = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let secret = KEY_VARIABLES.iter().find_map(variable);
+    let fallbacks = variable(&FALLBACKS_VARIABLE).map(OsStringExt::into_vec);
+    match (secret, fallbacks) {
+        (None, None) => Ok(Vec::new()),
+        (None, Some(_)) => Err(Error::usage(
+            format!("{FALLBACKS_VARIABLE} is set, but no SECRET_KEY"),
+            "without it the newest sessions would look forged; set SESSCTL_SECRET_KEY or use --secret-key-file",
+        )),
+        (Some(secret), fallbacks) => {
+            let mut secrets = vec![secret.into_vec()];
+            secrets
+                .extend(fallbacks.as_deref().map(split_fallbacks).transpose()?.unwrap_or_default());
+            Ok(secrets)
+        }
+    }
+}
+
+/// A JSON array of texts, or texts with commas between them.
+fn split_fallbacks(value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    if value.trim_ascii_start().starts_with(b"[") {
+        let texts: Vec<String> = serde_json::from_slice(value).map_err(|_| {
+            Error::usage(
+                format!("{FALLBACKS_VARIABLE} begins like a JSON array and is none"),
+                "write [\"key\", \"key\"], or the keys with commas between them",
+            )
+        })?;
+        return Ok(texts.into_iter().map(String::into_bytes).collect());
+    }
+    let parts = value.split(|byte| *byte == b',').filter(|part| !part.is_empty());
+    Ok(parts.map(<[u8]>::to_vec).collect())
+}
+
+/// The ids that were given, on the command line and in a file, each once, in their order.
+pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
+    let mut ids = args.users.clone();
+    if let Some(file) = &args.from_file {
+        for line in open(file)?.lines() {
+            let line = line.map_err(|source| cannot_read(file, source))?;
+            let id = line.trim();
+            if !id.is_empty() {
+                ids.push(id.to_owned());
+            }
+        }
+    }
+    if ids.iter().any(|id| id.trim().is_empty()) {
+        return Err(Error::usage(
+            "a user id is empty",
+            "give the primary key of the user, as in `logout-user 42`",
+        ));
+    }
+    if ids.is_empty() {
+        return Err(Error::usage("no user id given", "the file with the ids holds none"));
+    }
+    let mut seen = std::collections::HashSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    Ok(ids)
+}
+
+/// How fast to delete.
+pub fn pace(args: &cli::Pace) -> Result<Pace, Error> {
+    Ok(Pace {
+        batch_size: usize::try_from(args.batch_size).unwrap_or(usize::MAX),
+        sleep: duration("--sleep", &args.sleep)?,
+    })
+}
+
+/// A length of time, such as `5s`, `100ms`, `1h30m`.
+pub fn duration(option: &str, text: &str) -> Result<Duration, Error> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| {
+            Error::usage(
+                format!("\"{text}\" is not a length of time for {option}"),
+                "write a number and its unit, as in 100ms, 5s or 10m",
+            )
+        })
+}
+
+/// Fewest characters of a session key that name it.
+const KEY_PREFIX_MIN: usize = 8;
+/// Most characters of a session key on the command line, where every user of the machine can see
+/// them: one fewer than Django's keys have.
+const KEY_PREFIX_MAX: usize = 31;
+
+/// The beginning of a session key, given with `option` or, as `-`, on standard input.
+pub fn key_prefix(option: &str, text: &str) -> Result<String, Error> {
+    let from_stdin = text == "-";
+    let prefix = if from_stdin {
+        let mut line = String::new();
+        let stdin = Path::new("-");
+        io::stdin().lock().read_line(&mut line).map_err(|source| cannot_read(stdin, source))?;
+        line.trim_end_matches(['\n', '\r']).to_owned()
+    } else {
+        text.to_owned()
+    };
+    let chars = prefix.chars().count();
+    if chars < KEY_PREFIX_MIN {
+        return Err(Error::usage(
+            format!("{option} takes at least {KEY_PREFIX_MIN} characters of a session key"),
+            "see `sessctl list` for the first 8 of each",
+        ));
+    }
+    if chars > KEY_PREFIX_MAX && !from_stdin {
+        return Err(Error::usage(
+            format!(
+                "{option} was given a whole session key, which every user of this machine can now see"
+            ),
+            format!("a session key is a login: give its first {KEY_PREFIX_MIN} characters"),
+        ));
+    }
+    Ok(prefix)
+}
+
+/// Refuses to read both the key and something else from standard input.
+pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
+    let is_stdin = |path: &Path| path == Path::new("-");
+    let other = match &cli.command {
+        cli::Command::LogoutUser(args) => args.from_file.as_deref().is_some_and(is_stdin),
+        cli::Command::Show(args) => args.prefix == "-",
+        cli::Command::Decode(args) => is_stdin(&args.file),
+        cli::Command::List(_) => false,
+    };
+    if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {
+        return Err(Error::usage(
+            "the SECRET_KEY and the input of the command cannot both be standard input",
+            "give a file for one of them, or the key in the environment",
+        ));
+    }
+    Ok(())
+}
+
+/// A file, or standard input for `-`.
+pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
+    if file == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let opened = std::fs::File::open(file).map_err(|source| cannot_read(file, source))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+/// The error for a file that cannot be read.
+pub fn cannot_read(file: &Path, source: io::Error) -> Error {
+    Error::Input { what: name(file), source }
+}
+
+fn name(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".into() } else { file.display().to_string() }
+}
+
+fn without_carriage_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}

@@ -1,0 +1,144 @@
+use std::io::{self, Write};
+
+use super::csv::word;
+use super::json::pretty;
+use super::sanitize;
+use crate::report::{ListedSession, LogoutReport, State};
+
+/// Writes the head of a table of sessions.
+pub fn write_table_header(out: &mut dyn Write) -> io::Result<()> {
+    write_columns(out, ["SESSION", "USER", "LAST SAVED", "EXPIRES", "SIZE", "SIGNATURE", "FORMAT"])
+}
+
+/// Writes one session as a line of a table. Columns have a fixed width, so that a table of any
+/// length can be printed as it is read.
+pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
+    let session = &row.session;
+    let user = match session.state {
+        State::User => session.user_id.as_deref().unwrap_or_default(),
+        State::Anonymous => "-",
+        State::Unreadable => "?",
+    };
+    write_columns(
+        out,
+        [
+            &sanitize(&row.session_key),
+            &sanitize(user),
+            seconds(session.saved.as_deref()),
+            seconds(row.expires.as_deref()),
+            &row.size.to_string(),
+            &word(session.signature),
+            &format(row),
+        ],
+    )
+}
+
+fn write_columns(out: &mut dyn Write, columns: [&str; 7]) -> io::Result<()> {
+    let [session, user, saved, expires, size, signature, format] = columns;
+    writeln!(
+        out,
+        "{session:<8}  {user:<12}  {saved:<20}  {expires:<20}  {size:>7}  {signature:<9}  {format}"
+    )
+}
+
+/// Layout, serializer and compression, or why there is none of it.
+fn format(row: &ListedSession) -> String {
+    let session = &row.session;
+    let mut words: Vec<String> = Vec::new();
+    words.extend(session.layout.map(word));
+    words.extend(session.serializer.map(word));
+    words.extend(session.compressed.then(|| "zlib".to_owned()));
+    words.extend(session.error.as_ref().map(|error| format!("({error})")));
+    words.join(" ")
+}
+
+/// A time without its fraction.
+fn seconds(time: Option<&str>) -> &str {
+    let time = time.unwrap_or("-");
+    match time.split_once('.') {
+        Some((seconds, _)) => seconds,
+        None => time,
+    }
+}
+
+/// Writes everything about one session.
+pub fn write_session(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
+    let session = &row.session;
+    let user = match (session.state, &session.user_id) {
+        (State::User, Some(user)) => sanitize(user).into_owned(),
+        (State::Anonymous, _) => "none: an anonymous session".into(),
+        _ => "unknown: the session cannot be read".into(),
+    };
+    writeln!(out, "session     {}", sanitize(&row.session_key))?;
+    writeln!(out, "user        {user}")?;
+    if let Some(backend) = &session.backend {
+        writeln!(out, "backend     {}", sanitize(backend))?;
+    }
+    writeln!(out, "signature   {}", word(session.signature))?;
+    writeln!(out, "last saved  {}", session.saved.as_deref().unwrap_or("not recorded"))?;
+    writeln!(out, "expires     {}", row.expires.as_deref().unwrap_or("unreadable"))?;
+    writeln!(out, "stored as   {}, {} bytes", format(row), row.size)?;
+    match &session.payload {
+        Some(payload) => writeln!(out, "\n{}", pretty(payload.get())),
+        None => Ok(()),
+    }
+}
+
+/// Writes what `logout-user` did.
+pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    let whom = match report.users.as_slice() {
+        [user] => format!("user {}", sanitize(user)),
+        users => format!("{} users", users.len()),
+    };
+    let looked =
+        format!("{} read in {:.1} s", count(report.scanned, "row"), report.elapsed_seconds);
+    if report.dry_run {
+        let found = count(report.matched, "live session");
+        writeln!(out, "Dry run: {found} of {whom} would be deleted ({looked}).")?;
+        write_preview(out, report)?;
+    } else {
+        let proof = match report.remaining {
+            Some(0) => "none is left".into(),
+            Some(left) => format!("{left} ARE LEFT"),
+            None => "not looked again".into(),
+        };
+        let deleted = count(report.deleted, "session");
+        writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
+    }
+    if report.rounds > 1 {
+        writeln!(out, "Sessions came back while this ran; it took {} rounds.", report.rounds)?;
+    }
+    if report.unverified > 0 {
+        let what = count(report.unverified, "row");
+        writeln!(
+            out,
+            "{what} with this user id failed verification and stayed: Django reads such a row as empty."
+        )?;
+    }
+    if report.unreadable > 0 {
+        let what = count(report.unreadable, "row");
+        writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
+    }
+    Ok(())
+}
+
+fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    if report.preview.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    write_table_header(out)?;
+    for row in &report.preview {
+        write_table_row(out, row)?;
+    }
+    let shown = u64::try_from(report.preview.len()).unwrap_or(u64::MAX);
+    match report.matched.saturating_sub(shown) {
+        0 => Ok(()),
+        more => writeln!(out, "... and {more} more"),
+    }
+}
+
+fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
