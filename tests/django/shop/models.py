@@ -1,0 +1,17 @@
+"""A user model whose primary key is a UUID, for SITE_USERS=uuid."""
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+
+class UuidUser(AbstractBaseUser):
+    """As little of a user as login() needs."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    username = models.CharField(max_length=150, unique=True)
+    is_active = models.BooleanField(default=True)
+
+    USERNAME_FIELD = "username"
+    objects = BaseUserManager()

@@ -1,0 +1,55 @@
+"""A small shop, the same on Django 3.2 to 6: what varies between tests comes from the environment.
+
+SITE_DATABASE_URL  sqlite:////absolute/path or postgres://user:password@host:port/name
+SITE_SECRET_KEY    the site's SECRET_KEY
+SITE_SERIALIZER    json (the default) or pickle (the releases that bring one: up to 4.2)
+SITE_TIME_ZONE     a zone means USE_TZ = False and naive local times in the table; unset means USE_TZ = True
+SITE_USERS         int (the default) or uuid: the type of the users' primary key
+"""
+
+import os
+from urllib.parse import unquote, urlsplit
+
+
+def database(url):
+    """Django's settings for one database URL."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path[1:], "OPTIONS": {"timeout": 30}}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path[1:],
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname,
+        "PORT": parts.port,
+    }
+
+
+SECRET_KEY = os.environ["SITE_SECRET_KEY"]
+DATABASES = {"default": database(os.environ["SITE_DATABASE_URL"])}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+USE_TZ = "SITE_TIME_ZONE" not in os.environ
+TIME_ZONE = os.environ.get("SITE_TIME_ZONE", "UTC")
+
+ALLOWED_HOSTS = ["127.0.0.1", "testserver"]
+ROOT_URLCONF = "shop.urls"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "shop",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+AUTH_USER_MODEL = {"int": "auth.User", "uuid": "shop.UuidUser"}[os.environ.get("SITE_USERS", "int")]
+
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.{}Serializer".format(
+    {"json": "JSON", "pickle": "Pickle"}[os.environ.get("SITE_SERIALIZER", "json")]
+)

@@ -1,0 +1,47 @@
+"""The shop: just enough to be somebody, to have something, and to be asked about both.
+
+Every answer is what the visitor is to the site in this request, so that a test sees by request who is in.
+"""
+
+from django.contrib import auth, messages
+from django.http import JsonResponse
+from django.shortcuts import get_object_or_404
+
+
+def log_in(request, user_id):
+    """Log in by Django's own login(); ?age=SECONDS gives this one session another life time (below 0: over already)."""
+    user = get_object_or_404(auth.get_user_model(), pk=user_id)
+    auth.login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    if "age" in request.GET:
+        request.session.set_expiry(int(request.GET["age"]))
+    return whoami(request)
+
+
+def log_out(request):
+    """Django's own logout()."""
+    auth.logout(request)
+    return whoami(request)
+
+
+def whoami(request):
+    """Who the visitor is, and what is in the cart. Reads the session only."""
+    user = str(request.user.pk) if request.user.is_authenticated else None
+    return JsonResponse({"user": user, "cart": request.session.get("cart", [])})
+
+
+def add_to_cart(request, item):
+    """Put one more item into the visitor's cart, logged in or not."""
+    request.session["cart"] = request.session.get("cart", []) + [item]
+    return whoami(request)
+
+
+def note(request, text):
+    """Leave a message for the next page: the message framework stores JSON inside the session."""
+    messages.info(request, text)
+    return whoami(request)
+
+
+def impersonate(request, user_id):
+    """What impersonation add-ons leave in a session: somebody else's id, deeper down."""
+    request.session["impersonate"] = {"_auth_user_id": user_id, "history": [{"_auth_user_id": user_id}]}
+    return whoami(request)

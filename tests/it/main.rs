@@ -1,0 +1,10 @@
+//! The tests that need more than this crate: a real database server and real Django sites. `tests/run` sets both up.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test helper that cannot go on must stop the test"
+)]
+
+mod django;
+mod support;
