@@ -35,11 +35,7 @@ fn on_postgres(release: &str, name: &str, arguments: &[&str]) {
     let database = fresh_database(&format!("site_{name}"));
     check_site(
         release,
-        &[
-            &["--database", "postgres", "--postgres-url", &database.url],
-            arguments,
-        ]
-        .concat(),
+        &[&["--database", "postgres", "--postgres-url", &database.url], arguments].concat(),
     );
 }
 

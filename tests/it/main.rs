@@ -6,5 +6,6 @@
     reason = "a test helper that cannot go on must stop the test"
 )]
 
+mod corpus;
 mod django;
 mod support;

@@ -17,14 +17,9 @@ pub(crate) fn postgres_url() -> String {
 
 /// The Python that has this release of Django: 3.2, 4.2 or 5.2.
 pub(crate) fn django_python(release: &str) -> PathBuf {
-    let python = PathBuf::from(from_environment("SESSCTL_TEST_DJANGO"))
-        .join(release)
-        .join("bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: run tests/run",
-        python.display()
-    );
+    let python =
+        PathBuf::from(from_environment("SESSCTL_TEST_DJANGO")).join(release).join("bin/python");
+    assert!(python.exists(), "{} is missing: run tests/run", python.display());
     python
 }
 
@@ -34,19 +29,10 @@ pub(crate) fn fresh_database(name: &str) -> Database {
     let mut client =
         Client::connect(&server, NoTls).expect("connect to the private PostgreSQL server");
     let drop = drop_statement(name);
-    client
-        .batch_execute(&drop)
-        .expect("drop what an earlier test left");
-    client
-        .batch_execute(&format!("CREATE DATABASE \"{name}\""))
-        .expect("create a database");
-    let (base, _) = server
-        .rsplit_once('/')
-        .expect("SESSCTL_TEST_POSTGRES ends in a database name");
-    Database {
-        url: format!("{base}/{name}"),
-        name: name.to_owned(),
-    }
+    client.batch_execute(&drop).expect("drop what an earlier test left");
+    client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).expect("create a database");
+    let (base, _) = server.rsplit_once('/').expect("SESSCTL_TEST_POSTGRES ends in a database name");
+    Database { url: format!("{base}/{name}"), name: name.to_owned() }
 }
 
 /// A database that is dropped with this value, whoever is still connected to it.

@@ -1,0 +1,129 @@
+//! Every row of `fixtures/corpus.jsonl`, written by real releases of Django, gives the answer that the real release
+//! gave. `fixtures/README.md` has the fields and the rules by which answers compare.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde_json::Value;
+use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring, Limits};
+use sessctl::model::Signature;
+
+/// Rows where Django's answer depends on the release, while the row alone cannot tell which one will read it.
+/// sessctl answers as the most accepting release does.
+const DEPENDS_ON_RELEASE: &[(&str, &str)] = &[];
+
+#[derive(Debug, PartialEq)]
+struct Answer {
+    signature: Signature,
+    /// `None` for an unreadable row, `Some(None)` for an anonymous session.
+    user: Option<Option<String>>,
+    backend: Option<String>,
+    json: Option<Value>,
+}
+
+#[test]
+fn every_row_gives_the_answer_that_django_gave() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus.jsonl");
+    let lines = BufReader::new(File::open(path).unwrap()).lines();
+    let rows: Vec<Value> =
+        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert!(rows.len() >= 878, "only {} rows", rows.len());
+    let wrong: Vec<String> = rows.iter().filter_map(|row| compare(row).err()).collect();
+    assert!(wrong.is_empty(), "{} rows differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn compare(row: &Value) -> Result<(), String> {
+    let id = row["id"].as_str().unwrap();
+    if DEPENDS_ON_RELEASE.iter().any(|(listed, _)| id.contains(listed)) {
+        return Ok(());
+    }
+    let got = answer(row);
+    let expected = &row["expected"];
+    let differs = |what: &str| Err(format!("{id}: {what}: {got:?}\n    expected {expected}"));
+    let is_user = |verdict: &Value| got.user == Some(text(&verdict["user_id"]));
+
+    if expected["valid"] == true {
+        if got.signature != Signature::Valid {
+            return differs("signature");
+        }
+        if row["serializer"] == "msgpack" && got.user.is_none() {
+            return Ok(());
+        }
+        if !is_user(expected) {
+            return differs("user");
+        }
+        if got.backend != text(&expected["user_backend"]) {
+            return differs("backend");
+        }
+        let plain_json = Some(&expected["json"]).filter(|json| !json.is_null());
+        if plain_json.is_some_and(|json| !got.json.as_ref().is_some_and(|got| same(got, json))) {
+            return differs("payload");
+        }
+        return Ok(());
+    }
+    if expected["payload_reached_serializer"] == true && got.signature != Signature::Valid {
+        return differs("the payload reached the serializer, so the signature is valid");
+    }
+    let elsewhere = [&row["expected_by_writer"], &row["expected_if_all_globals_importable"]];
+    match elsewhere.into_iter().find(|verdict| verdict["valid"] == true) {
+        Some(verdict) if got.user.is_some() && !is_user(verdict) => {
+            differs("user, as the writer sees it")
+        }
+        None if matches!(got.user, Some(Some(_)))
+            && got.signature == Signature::Valid
+            && expected["payload_reached_serializer"] == false =>
+        {
+            differs("a login that no release sees")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn answer(row: &Value) -> Answer {
+    let key_salt = row["key_salt"].as_str().unwrap_or(DEFAULT_KEY_SALT);
+    let mut secrets = vec![secret(row)];
+    let fallbacks = row["fallback_keys"].as_array().unwrap();
+    secrets.extend(fallbacks.iter().map(|key| key.as_str().unwrap().as_bytes().to_vec()));
+    let codec = Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() };
+    let mut decoder = Decoder::new(&codec);
+    let session = decoder.decode(row["session_data"].as_str().unwrap());
+    let auth = session.auth();
+    let json = session.payload().and_then(|payload| payload.json()).ok();
+    Answer {
+        signature: session.signature(),
+        backend: auth.as_ref().ok().and_then(|auth| auth.backend.as_deref().map(Into::into)),
+        user: auth.ok().map(|auth| auth.user_id.map(Into::into)),
+        json: json.and_then(|json| serde_json::from_str(&json).ok()),
+    }
+}
+
+fn secret(row: &Value) -> Vec<u8> {
+    if let Some(hex) = row["secret_key_hex"].as_str() {
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        return (0..hex.len()).step_by(2).map(byte).collect();
+    }
+    row["secret_key"].as_str().unwrap().as_bytes().to_vec()
+}
+
+/// Whether Python would call two JSON values equal: integers of any size exactly, floats however they are spelt.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.to_string(), b.to_string());
+            let is_float = |text: &str| text.contains(['.', 'e', 'E']);
+            a == b || (is_float(&a) && is_float(&b) && a.parse::<f64>() == b.parse::<f64>())
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(Into::into)
+}
