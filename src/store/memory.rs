@@ -36,8 +36,8 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
-    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+impl Store for &Memory {
+    fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         Ok(Box::new(MemoryReader(lock(&self.rows).clone())))
     }
 

@@ -1,17 +1,45 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+
+use crate::model::steers_terminal;
 
 /// Writes an object over several lines.
 pub fn write_json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
-    let text = serde_json::to_string(value)?;
-    writeln!(out, "{}", pretty(&text))
+    let mut text = Vec::new();
+    write_json_line(&mut text, value)?;
+    out.write_all(pretty(&String::from_utf8_lossy(&text)).as_bytes())
 }
 
 /// Writes an object on one line.
 pub fn write_json_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    value.serialize(&mut Serializer::with_formatter(&mut *out, SafeToPrint))?;
     out.write_all(b"\n")
+}
+
+/// Compact JSON in which whatever could steer a terminal is an escape. The JSON standard asks that
+/// of control characters below U+0020 only.
+struct SafeToPrint;
+
+impl Formatter for SafeToPrint {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| steers_terminal(*c)) {
+            let (safe, unsafe_on) = rest.split_at(at);
+            out.write_all(safe.as_bytes())?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = unsafe_on.get(c.len_utf8()..).unwrap_or_default();
+        }
+        out.write_all(rest.as_bytes())
+    }
 }
 
 /// Lays JSON out over several lines. Works on the text, since a session can hold what a JSON

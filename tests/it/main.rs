@@ -6,6 +6,10 @@
     reason = "a test helper that cannot go on must stop the test"
 )]
 
+mod conformance;
 mod corpus;
 mod django;
+mod list;
+mod logout_user;
 mod support;
+mod world;

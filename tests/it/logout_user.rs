@@ -1,0 +1,248 @@
+use serde_json::json;
+
+use crate::world::{RunToEnd, SECRET_KEY, World, login, signed};
+
+#[test]
+fn logs_out_this_user_and_nobody_else() {
+    World::each("logs_out", |w| {
+        w.user("42", 3).user("4", 1).user("142", 1).user("7", 2);
+        w.session(r#"{"cart":{"_auth_user_id":"42"},"note":"\"_auth_user_id\":\"42\""}"#);
+        let ran = w.run(&["logout-user", "42", "--format", "json"]).ok();
+        let mut report = ran.json();
+        report["elapsed_seconds"] = json!(0);
+        assert_eq!(
+            report,
+            json!({"command": "logout-user", "users": ["42"], "dry_run": false, "scanned": 8, "matched": 3,
+                   "deleted": 3, "remaining": 0, "rounds": 1, "unverified": 0, "unreadable": 0, "batches": 1,
+                   "elapsed_seconds": 0})
+        );
+        assert_eq!(w.count(), 5);
+        w.run(&["logout-user", "42"]).ok().says("0 sessions deleted, none is left");
+    });
+}
+
+#[test]
+fn integers_and_text_are_the_same_user() {
+    World::each("integers", |w| {
+        w.session(r#"{"_auth_user_id":42}"#);
+        w.session(r#"{"_auth_user_id":"42"}"#);
+        w.session(r#"{"\u005fauth_user_id":"42"}"#);
+        w.session(r#"{"_auth_user_id":"7","_auth_user_id":"42"}"#);
+        let last_wins = w.session(r#"{"_auth_user_id":"42","_auth_user_id":"7"}"#);
+        w.run(&["logout-user", "42"]).ok();
+        assert_eq!(w.session_keys(), [last_wins]);
+    });
+}
+
+#[test]
+fn uuids_match_in_every_spelling() {
+    World::each("uuids", |w| {
+        w.user("ce6db715-bb98-0199-4cff-7a7d3eff1a4f", 2);
+        w.user("88b66785-42c0-b51a-7abe-49e53852ae84", 1);
+        w.run(&["logout-user", "CE6DB715BB9801994CFF7A7D3EFF1A4F"]).ok();
+        assert_eq!(w.count(), 1);
+    });
+}
+
+#[test]
+fn many_users_cost_one_scan() {
+    World::each("many_users", |w| {
+        let rows: Vec<_> =
+            (0..50).map(|id| (w.next_key(), signed(&login(&id.to_string()), SECRET_KEY))).collect();
+        w.rows(rows.iter().map(|(key, data)| (&**key, &**data, "2099-01-01 00:00:00".into())));
+        let ids: String = (10..100_010).map(|id| format!("{id}\r\n")).collect();
+        let file = w.file("ids", ids);
+        let report =
+            w.run(&["logout-user", "3", "--from-file", &file, "--format", "json"]).ok().json();
+        assert_eq!((&report["deleted"], &report["scanned"]), (&json!(41), &json!(50)));
+        let mut command = w.command(&["logout-user", "--from-file", "-"]);
+        command.env("SESSCTL_SECRET_KEY", SECRET_KEY).ran("4\n5\n").ok();
+        assert_eq!(w.count(), 7);
+    });
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    World::each("dry_run", |w| {
+        w.user("42", 25).user("7", 1);
+        let ran = w.run(&["logout-user", "42", "--dry-run"]).ok();
+        let ran = ran.says("25 live sessions of user 42 would be deleted").says("... and 5 more");
+        assert!(!ran.stdout.contains("abcdefghijkl"), "a whole key is shown: {ran:#?}");
+        assert_eq!(w.count(), 26);
+    });
+}
+
+#[test]
+fn the_excepted_session_stays() {
+    World::each("except", |w| {
+        w.user("42", 3);
+        let mine = w.session(&login("42"));
+        w.run(&["logout-user", "42", "--except", &mine[..8]]).ok().says("3 sessions deleted");
+        assert_eq!(w.session_keys(), [mine.clone()]);
+        w.run(&["logout-user", "42", "--except", &mine[..7]]).exits(2);
+        w.run(&["logout-user", "42", "--except", &mine]).exits(2).says("whole session key");
+        w.run(&["logout-user", "42", "--except", "nosuchkey"]).exits(1);
+        w.row("samebegin1abcdefghijklmnopqrstuv", "x", "2099-01-01 00:00:00");
+        w.row("samebegin2abcdefghijklmnopqrstuv", "x", "2099-01-01 00:00:00");
+        w.run(&["logout-user", "42", "--except", "samebegin"]).exits(1).says("more than one");
+        assert_eq!(w.count(), 3, "nothing was deleted by what failed");
+    });
+}
+
+#[test]
+fn rows_that_do_not_verify_are_counted_and_left() {
+    World::each("unverified", |w| {
+        w.user("42", 2);
+        w.row("forged01", &signed(&login("42"), "another key"), "2099-01-01 00:00:00");
+        w.row("forged02", "garbage", "2099-01-01 00:00:00");
+        let report = w.run(&["logout-user", "42", "--format", "json"]).ok().json();
+        assert_eq!(
+            (&report["deleted"], &report["unverified"], &report["unreadable"]),
+            (&json!(2), &json!(1), &json!(0))
+        );
+        assert_eq!(w.session_keys(), ["forged01", "forged02"]);
+    });
+}
+
+#[test]
+fn a_wrong_key_deletes_nothing() {
+    World::each("wrong_key", |w| {
+        w.user("42", 2).user("7", 1);
+        let mut command = w.command(&["logout-user", "42"]);
+        let ran = command.env("SECRET_KEY", "wrong-sentinel-key").ran("").exits(2);
+        let ran = ran.says("not one of 3 sessions verifies").says("hint:");
+        assert!(!ran.stderr.contains("wrong-sentinel-key"));
+        assert_eq!(w.count(), 3);
+    });
+}
+
+#[test]
+fn a_fallback_key_verifies_too() {
+    World::each("fallback", |w| {
+        w.user("42", 2);
+        for fallbacks in [format!("older,{SECRET_KEY}"), format!(r#"["older", "{SECRET_KEY}"]"#)] {
+            let mut command = w.command(&["logout-user", "42", "--dry-run"]);
+            command.env("SECRET_KEY", "new").env("DJANGO_SECRET_KEY_FALLBACKS", fallbacks);
+            command.ran("").ok().says("2 live sessions");
+        }
+        let file = w.file("keys", format!("new\r\n{SECRET_KEY}\n"));
+        w.run_without_key(&["logout-user", "42", "--secret-key-file", &file]).ok();
+        assert_eq!(w.count(), 0);
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_exits_3() {
+    World::each("unreadable", |w| {
+        w.user("42", 1);
+        w.session("\u{93}msgpack");
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        assert_eq!((&report["deleted"], &report["unreadable"]), (&json!(1), &json!(1)));
+        w.run_without_key(&["logout-user", "42"]).exits(3).says("could not be read");
+        assert_eq!(w.count(), 1);
+    });
+}
+
+#[test]
+fn without_a_key_everything_is_decoded_and_that_is_said_once() {
+    World::each("no_key", |w| {
+        w.user("42", 2);
+        let ran = w.run_without_key(&["logout-user", "42"]).ok();
+        assert_eq!(ran.stderr.matches("signatures are not checked").count(), 1);
+        assert_eq!(w.count(), 0);
+    });
+}
+
+#[test]
+fn expired_sessions_stay() {
+    World::each("expired", |w| {
+        w.user("42", 1);
+        w.row("expired1", &signed(&login("42"), SECRET_KEY), "2020-01-01 00:00:00");
+        w.run(&["logout-user", "42"]).ok().says("1 session deleted");
+        assert_eq!(w.session_keys(), ["expired1"]);
+    });
+}
+
+#[test]
+fn without_a_time_zone_sqlite_leaves_no_live_session_standing() {
+    let w = World::sqlite("no_zone");
+    let hours_ago = |hours: i64| {
+        let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        then.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    let data = signed(&login("42"), SECRET_KEY);
+    // Live, if the site's clock is in Honolulu; expired 13 hours ago wherever it is.
+    w.row("maybe-live", &data, &hours_ago(9)).row("surely-expired", &data, &hours_ago(13));
+    let mut command = crate::world::program(&["logout-user", "42", "-d", &w.url()]);
+    command
+        .env("SECRET_KEY", SECRET_KEY)
+        .ran("")
+        .ok()
+        .says("1 session deleted")
+        .says("--db-timezone");
+    assert_eq!(w.session_keys(), ["surely-expired"]);
+    w.row("maybe-live", &data, &hours_ago(9));
+    w.run(&["logout-user", "42"]).ok().says("0 sessions deleted");
+}
+
+#[test]
+fn batches_are_counted() {
+    World::each("batches", |w| {
+        w.user("42", 7);
+        let args =
+            ["logout-user", "42", "--batch-size", "3", "--sleep", "10ms", "--format", "json"];
+        let report = w.run(&args).ok().json();
+        assert_eq!((&report["batches"], &report["deleted"]), (&json!(3), &json!(7)));
+    });
+}
+
+#[test]
+fn without_the_second_look_nothing_is_said_to_be_left() {
+    World::each("no_verify", |w| {
+        w.user("42", 1);
+        let report = w.run(&["logout-user", "42", "--no-verify", "--format", "json"]).ok().json();
+        assert_eq!(report["remaining"], json!(null));
+    });
+}
+
+#[test]
+fn sessions_that_come_back_are_deleted_again_and_in_the_end_reported() {
+    World::each("come_back", |w| {
+        w.user("42", 1);
+        // A request in flight that writes the row back after every delete, as Django up to 1.9 does.
+        w.execute(if w.is_sqlite() {
+            "CREATE TRIGGER back AFTER DELETE ON django_session BEGIN
+                 INSERT INTO django_session VALUES (OLD.session_key, OLD.session_data, OLD.expire_date); END"
+        } else {
+            "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN INSERT INTO django_session SELECT OLD.*; RETURN NULL; END';
+             CREATE TRIGGER back AFTER DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION back()"
+        });
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        assert_eq!(
+            (&report["rounds"], &report["remaining"], &report["deleted"]),
+            (&json!(3), &json!(1), &json!(3))
+        );
+    });
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    World::each("no_sense", |w| {
+        w.user("42", 1);
+        w.run(&["logout-user"]).exits(2);
+        w.run(&["logout-user", ""]).exits(2).says("user id is empty");
+        w.run(&["logout-user", "42", "--settle", "soon"]).exits(2).says("not a length of time");
+        w.run(&["logout-user", "42", "--settle", "-5s"]).exits(2);
+        w.run(&["logout-user", "42", "--batch-size", "0"]).exits(2);
+        let empty = w.file("empty", "\n \n");
+        w.run(&["logout-user", "--from-file", &empty]).exits(2).says("no user id");
+        w.run(&["logout-user", "--from-file", "/nonexistent"])
+            .exits(1)
+            .says("cannot read /nonexistent");
+        w.run(&["logout-user", "--from-file", "-", "--secret-key-file", "-"])
+            .exits(2)
+            .says("standard input");
+        assert_eq!(w.count(), 1);
+    });
+}

@@ -1,0 +1,303 @@
+//! A session table on each database, filled in one line, and the program run on it:
+//!
+//! ```text
+//! World::each(|w| { w.user("42", 3).user("7", 1); w.run(&["logout-user", "42"]).ok(); assert_eq!(w.count(), 1) });
+//! ```
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use hmac::{Hmac, KeyInit, Mac};
+use postgres::{Client, NoTls};
+use sha2::{Digest, Sha256};
+
+use crate::support::{Database, fresh_database, sessctl};
+
+/// The `SECRET_KEY` of every world.
+pub(crate) const SECRET_KEY: &str = "not-a-secret-outside-of-tests";
+const SALT: &str = "django.contrib.sessions.SessionStoresigner";
+/// 2026-11-22T01:57:46Z, in base 62.
+pub(crate) const SAVED: &str = "1xUwpu";
+
+enum Backend {
+    Sqlite(PathBuf),
+    Postgres(Database),
+}
+
+/// A database with a `django_session` table as `manage.py migrate` makes it.
+pub(crate) struct World {
+    backend: Backend,
+    folder: PathBuf,
+    keys: std::cell::Cell<u32>,
+}
+
+const SQLITE_TABLE: &str = r#"
+    CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY,
+        "session_data" text NOT NULL, "expire_date" datetime NOT NULL);
+    CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")"#;
+const POSTGRES_TABLE: &str = r#"
+    CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY,
+        "session_data" text NOT NULL, "expire_date" timestamp with time zone NOT NULL);
+    CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);
+    CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")"#;
+
+impl World {
+    /// Runs a test on every database.
+    pub(crate) fn each(name: &str, test: impl Fn(&Self)) {
+        test(&Self::sqlite(name));
+        test(&Self::postgres(name));
+    }
+
+    pub(crate) fn sqlite(name: &str) -> Self {
+        let folder = folder(name, "sqlite");
+        let path = folder.join("db.sqlite3");
+        let world = Self { backend: Backend::Sqlite(path), folder, keys: 0.into() };
+        world.execute(SQLITE_TABLE);
+        world
+    }
+
+    pub(crate) fn postgres(name: &str) -> Self {
+        let folder = folder(name, "postgres");
+        let database = fresh_database(&format!("world_{name}"));
+        let world = Self { backend: Backend::Postgres(database), folder, keys: 0.into() };
+        world.execute(POSTGRES_TABLE);
+        world
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.backend, Backend::Sqlite(_))
+    }
+
+    /// What `-d` takes.
+    pub(crate) fn url(&self) -> String {
+        match &self.backend {
+            Backend::Sqlite(path) => path.display().to_string(),
+            Backend::Postgres(database) => database.url.clone(),
+        }
+    }
+
+    /// A file in the world's own folder.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.folder.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        match &self.backend {
+            Backend::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch(&format!("PRAGMA synchronous = OFF; {sql}")).unwrap();
+            }
+            Backend::Postgres(database) => {
+                Client::connect(&database.url, NoTls).unwrap().batch_execute(sql).unwrap();
+            }
+        }
+    }
+
+    /// Adds one row as it is: key, data, expiry.
+    pub(crate) fn row(&self, key: &str, data: &str, expires: &str) -> &Self {
+        self.rows([(key, data, expires.to_owned())])
+    }
+
+    /// Adds rows in one transaction.
+    pub(crate) fn rows<'r>(
+        &self,
+        rows: impl IntoIterator<Item = (&'r str, &'r str, String)>,
+    ) -> &Self {
+        let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let tuple = |(key, data, expires): (&str, &str, String)| {
+            format!("({}, {}, {})", quote(key), quote(data), quote(&expires))
+        };
+        let tuples: Vec<String> = rows.into_iter().map(tuple).collect();
+        self.execute(&format!("INSERT INTO django_session VALUES {}", tuples.join(", ")));
+        self
+    }
+
+    /// Adds a session that expires in 2099, and returns its key.
+    pub(crate) fn session(&self, payload: &str) -> String {
+        let key = self.next_key();
+        self.row(&key, &signed(payload, SECRET_KEY), "2099-01-01 00:00:00");
+        key
+    }
+
+    /// Adds so many sessions of a user.
+    pub(crate) fn user(&self, id: &str, sessions: u32) -> &Self {
+        let keys: Vec<String> = (0..sessions).map(|_| self.next_key()).collect();
+        let data = signed(&login(id), SECRET_KEY);
+        self.rows(keys.iter().map(|key| (&**key, &*data, "2099-01-01 00:00:00".into())))
+    }
+
+    /// A session key that no other session has: it begins with its number in eight digits.
+    pub(crate) fn next_key(&self) -> String {
+        let number = self.keys.get();
+        self.keys.set(number + 1);
+        format!("{number:08}{}", "abcdefghijklmnopqrstuvwx")
+    }
+
+    /// The keys that are in the table, sorted.
+    pub(crate) fn session_keys(&self) -> Vec<String> {
+        let sql = "SELECT session_key FROM django_session ORDER BY session_key";
+        match &self.backend {
+            Backend::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                let mut statement = connection.prepare(sql).unwrap();
+                let keys = statement.query_map([], |row| row.get(0)).unwrap();
+                keys.map(Result::unwrap).collect()
+            }
+            Backend::Postgres(database) => {
+                let mut client = Client::connect(&database.url, NoTls).unwrap();
+                client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+            }
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.session_keys().len()
+    }
+
+    /// Runs the program on this database, with its key.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).env("SESSCTL_SECRET_KEY", SECRET_KEY).ran("")
+    }
+
+    /// Runs the program on this database, without a key.
+    pub(crate) fn run_without_key(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).ran("")
+    }
+
+    /// The program, about to be run on this database, without a key.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(arguments);
+        command.env("SESSCTL_DATABASE_URL", self.url());
+        if self.is_sqlite() {
+            command.args(["--db-timezone", "UTC"]);
+        }
+        command
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The program, with nothing of this environment that it would heed.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(sessctl());
+    command.args(arguments).stdin(Stdio::null());
+    for name in [
+        "SESSCTL_DATABASE_URL",
+        "DATABASE_URL",
+        "SESSCTL_SECRET_KEY",
+        "DJANGO_SECRET_KEY",
+        "SECRET_KEY",
+        "DJANGO_SECRET_KEY_FALLBACKS",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command to its end, with a text on its standard input.
+pub(crate) trait RunToEnd {
+    fn ran(&mut self, stdin: impl AsRef<[u8]>) -> Ran;
+}
+
+impl RunToEnd for Command {
+    fn ran(&mut self, stdin: impl AsRef<[u8]>) -> Ran {
+        self.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        let input = stdin.as_ref().to_vec();
+        let writer = std::thread::spawn(move || {
+            // The program may end without reading it all.
+            let _ = pipe.write_all(&input);
+        });
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Ran::of(&output)
+    }
+}
+
+/// What a run of the program said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
+    pub(crate) fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    /// Its standard output as one JSON object.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Its standard output as JSON lines.
+    pub(crate) fn json_lines(&self) -> Vec<serde_json::Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "no {text:?} in {self:#?}"
+        );
+        self
+    }
+}
+
+/// The payload of a login.
+pub(crate) fn login(user_id: &str) -> String {
+    format!(
+        r#"{{"cart":[1,2],"_auth_user_id":"{user_id}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend"}}"#
+    )
+}
+
+/// A payload as Django 3.1 and later stores it, uncompressed.
+pub(crate) fn signed(payload: &str, secret_key: &str) -> String {
+    let value = format!("{}:{SAVED}", base64_url(payload.as_bytes()));
+    let key = Sha256::new().chain_update(SALT).chain_update(secret_key).finalize();
+    let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(&value).finalize();
+    format!("{value}:{}", base64_url(&mac.into_bytes()))
+}
+
+fn base64_url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
+        let bits = bits << (8 * (3 - group.len()));
+        for digit in 0..=group.len() {
+            text.push(char::from(DIGITS[((bits >> (18 - 6 * digit)) & 63) as usize]));
+        }
+    }
+    text
+}
+
+fn folder(name: &str, database: &str) -> PathBuf {
+    let name = format!("sessctl-{name}-{database}-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}

@@ -1,0 +1,130 @@
+//! The layers of `docs/design.md`: a room uses only what lies below it, and each outside crate lives behind one wall.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which rooms a room may use.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("stop", &[]),
+    ("consent", &[]),
+    ("report", &["model"]),
+    ("codec", &["model"]),
+    ("store", &["model", "consent"]),
+    ("engine", &["model", "stop", "consent", "store"]),
+    ("error", &["codec", "store", "engine"]),
+    ("ui", &["model", "report", "consent", "engine", "error"]),
+    ("cli", &[]),
+    ("settings", &["cli", "codec", "store", "engine", "error"]),
+    (
+        "cmd",
+        &[
+            "model", "stop", "consent", "report", "codec", "store", "engine", "error", "ui", "cli",
+            "settings",
+        ],
+    ),
+];
+
+/// Which files an outside crate may be named in.
+const WALLS: &[(&str, &[&str])] = &[
+    ("::postgres", &["store/postgres"]),
+    ("rusqlite", &["store/sqlite.rs"]),
+    ("indicatif", &["ui/bar.rs"]),
+    ("clap", &["cli.rs", "main.rs"]),
+    ("flate2", &["codec/inflate.rs"]),
+    ("hmac", &["codec/keyring.rs"]),
+    ("signal_hook", &["main.rs"]),
+    ("crossbeam_channel", &["engine/scan.rs"]),
+];
+
+/// Words that only `ui` and `main.rs` may use: they print or end the process.
+const TALK: &[&str] =
+    &["println!", "eprintln!", "print!(", "stdout()", "stderr()", "process::exit"];
+
+fn sources() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = BTreeMap::new();
+    let mut folders: Vec<PathBuf> = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                let text = fs::read_to_string(&path).unwrap();
+                let code: Vec<_> =
+                    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                sources.insert(name, code.join("\n"));
+            }
+        }
+    }
+    sources
+}
+
+fn room(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap()
+}
+
+#[test]
+fn arrows_point_down() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room(&file)) else {
+            assert!(
+                ["lib", "main"].contains(&room(&file)),
+                "{file} is in no room of docs/design.md"
+            );
+            continue;
+        };
+        for (other, _) in ROOMS.iter().filter(|(other, _)| *other != room(&file)) {
+            let uses = code.match_indices("crate::").any(|(at, _)| {
+                let rest = &code[at + "crate::".len()..];
+                rest.strip_prefix(other)
+                    .is_some_and(|rest| rest.starts_with([':', ';', ',', ' ', '}']))
+            });
+            if uses && !allowed.contains(other) {
+                wrong.push(format!("{file} uses {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn outside_crates_stay_behind_their_walls() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        for (name, files) in WALLS {
+            let named =
+                code.contains(&format!("{name}::")) || code.contains(&format!("use {name}"));
+            if named && !files.iter().any(|wall| file.starts_with(wall)) {
+                wrong.push(format!("{file} uses {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_ui_and_main_talk_or_exit() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let may_talk = room(&file) == "ui" || file == "main.rs";
+        for word in TALK.iter().filter(|word| !may_talk && code.contains(**word)) {
+            wrong.push(format!("{file}: {word}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_file_is_longer_than_400_lines() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, code)| code.lines().count() > 400)
+        .map(|(file, _)| file)
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
