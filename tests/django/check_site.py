@@ -115,7 +115,7 @@ def list_counts_as_the_site_does(site, sessctl):
 
 
 def list_shows_what_django_wrote(site, sessctl):
-    """--format jsonl against Django's own model: key, user, payload, times, size, format. Keys are masked unless asked."""
+    """--format jsonl against Django's own model, all fields; session keys are masked unless asked for."""
     rows, now = site.rows(), datetime.datetime.now(datetime.timezone.utc)
     masked = sessctl.run("list", "--format", "jsonl").out
     expect(not [key for key in rows if key in masked], "list prints whole session keys without being asked")

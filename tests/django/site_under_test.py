@@ -38,11 +38,10 @@ class Visitor:
 
     def get(self, path):
         """One request: the answer as a dict. Anything but 200 is the site's failure."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=60)
+        connection = self.site.connection()
         connection.request("GET", path, headers={"Cookie": f"sessionid={self.key}"} if self.key else {})
         response = connection.getresponse()
         body = response.read().decode()
-        connection.close()
         expect(response.status == 200, f"GET {path}: HTTP {response.status}\n{body[:2000]}")
         for header in response.headers.get_all("Set-Cookie", []):
             cookie = SimpleCookie(header).get("sessionid")
@@ -123,6 +122,8 @@ class Site:
         from django.core.wsgi import get_wsgi_application
 
         class Quiet(WSGIRequestHandler):
+            disable_nagle_algorithm = True  # or every answer waits 40 ms for the reader's acknowledgement
+
             def log_message(self, *_):
                 pass
 
@@ -130,7 +131,14 @@ class Site:
         server.daemon_threads = True
         server.set_app(get_wsgi_application())
         self.port = server.server_port
+        self._connections = threading.local()
         threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def connection(self):
+        """An HTTP connection that this thread's visitors share, so that the site can keep its database connection."""
+        if not hasattr(self._connections, "http"):
+            self._connections.http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return self._connections.http
 
     def user_id(self, number):
         """The primary key of user `number` as Django writes it into a session."""

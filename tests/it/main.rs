@@ -3,7 +3,7 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test helper that cannot go on must stop the test"
+    reason = "what a test cannot go on without must end it"
 )]
 
 mod conformance;

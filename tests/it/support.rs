@@ -43,7 +43,7 @@ pub(crate) struct Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // Also runs while a failed test unwinds, where a second panic would hide the first: the server goes away anyway.
+        // Also runs while a failed test unwinds, where a second panic would hide the first.
         if let Ok(mut client) = Client::connect(&postgres_url(), NoTls) {
             let _ = client.batch_execute(&drop_statement(&self.name));
         }
