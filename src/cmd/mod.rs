@@ -7,7 +7,7 @@ mod list;
 mod logout_user;
 mod show;
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::Write;
 
 use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
@@ -16,7 +16,7 @@ use crate::error::{Error, Exit};
 use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, Store, Target};
-use crate::ui::{Bar, Talk};
+use crate::ui::{self, Bar, Talk};
 
 /// What every command has at hand.
 struct Ctx<'a> {
@@ -40,7 +40,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         stop,
         progress,
         talk,
-        out: stdout(),
+        out: ui::stdout(),
         workers: std::thread::available_parallelism().map_or(1, usize::from),
     };
     if ctx.codec.keyring.is_empty() {
@@ -70,15 +70,5 @@ impl Ctx<'_> {
 
     fn scan(&self) -> Scan<'_> {
         Scan { workers: self.workers, stop: self.stop, progress: &*self.progress }
-    }
-}
-
-/// Standard output: line by line for a person, in blocks for a pipe.
-fn stdout() -> Box<dyn Write> {
-    let stdout = io::stdout();
-    if stdout.is_terminal() {
-        Box::new(stdout)
-    } else {
-        Box::new(BufWriter::with_capacity(64 << 10, stdout))
     }
 }

@@ -6,7 +6,7 @@ mod human;
 mod json;
 mod sanitize;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 pub use bar::Bar;
 pub use csv::write_csv_header;
@@ -16,6 +16,16 @@ pub use json::{write_json, write_json_line};
 pub use sanitize::sanitize;
 
 use crate::error::Error;
+
+/// Standard output: line by line for a person, in blocks for a pipe.
+pub fn stdout() -> Box<dyn Write> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        Box::new(stdout)
+    } else {
+        Box::new(BufWriter::with_capacity(64 << 10, stdout))
+    }
+}
 
 /// Standard error: errors always, warnings and notes unless told to be quiet.
 #[derive(Clone, Copy, Debug)]
@@ -39,26 +49,26 @@ impl Talk {
     }
 
     /// Something that the operator should know about the answer.
-    pub fn warning(&self, text: &str) {
+    pub fn warning(self, text: &str) {
         self.line("warning", "33", text);
     }
 
     /// Something that the operator may want to know.
-    pub fn note(&self, text: &str) {
+    pub fn note(self, text: &str) {
         if !self.quiet {
             self.line("note", "36", text);
         }
     }
 
     /// Something that helps to see what the tool is doing.
-    pub fn detail(&self, text: &str) {
+    pub fn detail(self, text: &str) {
         if self.verbose {
             self.line("note", "36", text);
         }
     }
 
     /// What failed on what, what led to it, and the next step.
-    pub fn error(&self, error: &Error) {
+    pub fn error(self, error: &Error) {
         self.line("error", "31", &error.to_string());
         for cause in error.causes() {
             self.line("cause", "31", &cause);
@@ -68,7 +78,7 @@ impl Talk {
         }
     }
 
-    fn line(&self, label: &str, colour: &str, text: &str) {
+    fn line(self, label: &str, colour: &str, text: &str) {
         let text = sanitize(text);
         // With standard error closed there is nobody left to tell.
         let _ = if self.colour {
