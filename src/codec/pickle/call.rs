@@ -34,7 +34,9 @@ impl Machine<'_> {
             }
             (Known::Dict, few) => {
                 let entries = self.copied_entries(few.first().copied())?;
-                entries.map(|all| self.create(Node::Dict(all))).transpose()?
+                entries
+                    .map(|all| self.create(Node::Dict(all)))
+                    .transpose()?
             }
             _ => None,
         };
@@ -161,13 +163,11 @@ impl Machine<'_> {
             Known::Tuple => return self.opaque(class, state),
             _ => None,
         };
-        match contents {
-            Some(contents) => self.object(class, nothing, contents),
-            None => {
-                let args = self.create_tuple(vec![state])?;
-                self.opaque(class, args)
-            }
+        if let Some(contents) = contents {
+            return self.object(class, nothing, contents);
         }
+        let args = self.create_tuple(vec![state])?;
+        self.opaque(class, args)
     }
 
     /// The items of what a constructor was given, or `None` if that cannot be known.
@@ -175,35 +175,30 @@ impl Machine<'_> {
         let Some(source) = source else {
             return Ok(Some(Vec::new()));
         };
-        let items = self.graph.items(source).map(<[Value]>::to_vec);
-        self.spend(items.as_ref().map_or(0, Vec::len))?;
-        Ok(items)
+        self.spend(self.graph.items(source).map_or(0, <[Value]>::len))?;
+        Ok(self.graph.items(source).map(<[Value]>::to_vec))
     }
 
     /// The same for a dict or pairs.
-    fn copied_entries(
-        &mut self,
-        source: Option<Value>,
-    ) -> Result<Option<Vec<Entry>>, DecodeError> {
+    fn copied_entries(&mut self, source: Option<Value>) -> Result<Option<Vec<Entry>>, DecodeError> {
         let Some(source) = source else {
             return Ok(Some(Vec::new()));
         };
-        let entries: Option<Vec<Entry>> = match self.graph.entries(source) {
-            Some(entries) => Some(entries.to_vec()),
-            None => self.graph.items(source).and_then(|pairs| {
-                pairs
-                    .iter()
-                    .map(|pair| match self.graph.items(*pair)? {
-                        [key, value] => Some((*key, *value)),
-                        _ => None,
-                    })
-                    .collect()
-            }),
+        self.spend(self.graph.entries(source).map_or(0, <[Entry]>::len))?;
+        self.spend(self.graph.items(source).map_or(0, <[Value]>::len))?;
+        let entries = match (self.graph.entries(source), self.graph.items(source)) {
+            (Some(entries), _) => Some(entries.to_vec()),
+            (None, Some(pairs)) => pairs.iter().map(|pair| self.pair(*pair)).collect(),
+            (None, None) => None,
         };
-        if let Some(entries) = &entries {
-            self.spend(entries.len())?;
-            self.check_keys(entries)?;
-        }
+        self.check_keys(entries.as_deref().unwrap_or_default())?;
         Ok(entries)
+    }
+
+    fn pair(&self, pair: Value) -> Option<Entry> {
+        match self.graph.items(pair)? {
+            [key, value] => Some((*key, *value)),
+            _ => None,
+        }
     }
 }

@@ -75,7 +75,7 @@ impl<'p> CodePoints<'p> {
         }
     }
 
-    /// What a backslash begins in CPython's `PyBytes_DecodeEscape`.
+    /// What a backslash begins in `PyBytes_DecodeEscape` (Python 3.11 `bytesobject.c`).
     fn string_escape(&mut self) -> Result<u32, Malformed> {
         let (&escape, rest) = self.rest.split_first().ok_or(Malformed)?;
         let byte = match escape {
@@ -98,8 +98,8 @@ impl<'p> CodePoints<'p> {
         Ok(byte.into())
     }
 
-    /// What a backslash begins in CPython's `_PyUnicode_DecodeRawUnicodeEscapeStateful`: `\u` and
-    /// `\U` are escapes, and a backslash before anything else keeps both from being one.
+    /// What a backslash begins in `_PyUnicode_DecodeRawUnicodeEscapeStateful` (Python 3.11
+    /// `unicodeobject.c`): an escape before `u` and `U`; before anything else, that too is literal.
     fn raw_unicode_escape(&mut self) -> Result<u32, Malformed> {
         let digits = match self.rest.first() {
             Some(b'u') => 4,

@@ -134,10 +134,12 @@ fn assign_at(items: &mut [Value], entries: &[Entry]) -> Result<(), DecodeError> 
             Value::Bool(index) => index.into(),
             _ => return Err(DecodeError::Pickle),
         };
-        let from_end = if index < 0 { items.len() as i64 } else { 0 };
-        let slot = usize::try_from(index + from_end)
-            .ok()
-            .and_then(|index| items.get_mut(index));
+        let offset = usize::try_from(index.unsigned_abs()).map_err(|_| DecodeError::Pickle)?;
+        let at = match index {
+            ..0 => items.len().checked_sub(offset),
+            _ => Some(offset),
+        };
+        let slot = at.and_then(|at| items.get_mut(at));
         *slot.ok_or(DecodeError::Pickle)? = *value;
     }
     Ok(())

@@ -74,7 +74,7 @@ impl<'p> Input<'p> {
         Ok(line)
     }
 
-    /// A line where CPython insists on at least one character.
+    /// A line where `_pickle.c` insists on at least one character.
     pub(super) fn filled_line(&mut self) -> Result<Span, DecodeError> {
         let line = self.line()?;
         if line.len() == 0 {

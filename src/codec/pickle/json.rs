@@ -54,8 +54,7 @@ impl<'g> Writer<'g, '_> {
     fn perform(&mut self, task: Task<'g>) -> Result<(), DecodeError> {
         match task {
             Task::Raw(json) => self.out.raw(json),
-            Task::Value(Value::Node(id)) => self.node(id),
-            Task::Value(value) => self.plain(value),
+            Task::Value(value) => self.value(value),
             Task::Items(items) => {
                 if let [first, rest @ ..] = items {
                     if !rest.is_empty() {
@@ -87,7 +86,7 @@ impl<'g> Writer<'g, '_> {
         Ok(())
     }
 
-    fn plain(&mut self, value: Value) -> Result<(), DecodeError> {
+    fn value(&mut self, value: Value) -> Result<(), DecodeError> {
         match value {
             Value::None => self.out.raw("null"),
             Value::Bool(value) => self.out.raw(if value { "true" } else { "false" }),
@@ -168,16 +167,13 @@ impl<'g> Writer<'g, '_> {
                 self.todo.push(Task::Raw(name));
             }
         }
-        match self.graph.node(object.class) {
-            Some(Node::Global(global)) => {
-                self.out.raw("\"")?;
-                self.dotted(global)?;
-                self.out.raw("\"")
-            }
-            _ => {
-                self.todo.push(Task::Value(object.class));
-                Ok(())
-            }
+        if let Some(Node::Global(global)) = self.graph.node(object.class) {
+            self.out.raw("\"")?;
+            self.dotted(global)?;
+            self.out.raw("\"")
+        } else {
+            self.todo.push(Task::Value(object.class));
+            Ok(())
         }
     }
 
@@ -195,12 +191,7 @@ impl<'g> Writer<'g, '_> {
         self.characters(global.name)
     }
 
-    fn open(
-        &mut self,
-        id: Id,
-        bracket: &str,
-        closing: &'static str,
-    ) -> Result<(), DecodeError> {
+    fn open(&mut self, id: Id, bracket: &str, closing: &'static str) -> Result<(), DecodeError> {
         let left = self.depth_left.checked_sub(1);
         self.depth_left = left.ok_or(DecodeError::TooComplex)?;
         self.set_open(id, true);
@@ -245,12 +236,12 @@ impl<'g> Writer<'g, '_> {
             Value::Float(value) => self.out.raw(&number::float_repr(value)),
             Value::Node(_) => match scalar(self.graph, key) {
                 Some(Scalar::Text(text)) => self.characters(text),
-                Some(Scalar::String(text) | Scalar::Number(text)) => text
-                    .chars()
-                    .try_for_each(|c| self.out.code_point(c.into())),
+                Some(Scalar::String(text) | Scalar::Number(text)) => {
+                    text.chars().try_for_each(|c| self.out.code_point(c.into()))
+                }
                 None => self.named_key(key),
             },
-            _ => self.plain(key),
+            _ => self.value(key),
         }
     }
 

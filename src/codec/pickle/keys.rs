@@ -90,8 +90,13 @@ impl<'g> Keys<'g> {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "checked by the way back")]
+/// The int that a float equals.
 fn integral(value: f64) -> Option<i64> {
-    let int = value as i64;
-    (int as f64 == value).then_some(int)
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    let in_range = value.fract() == 0.0 && (-END..END).contains(&value);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it has no fraction and is in range"
+    )]
+    in_range.then_some(value as i64)
 }

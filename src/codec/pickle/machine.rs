@@ -1,4 +1,4 @@
-//! The pickle machine of CPython's `_pickle.c`, without anything that could run.
+//! The stack machine of Python's `_pickle.c` (3.11), without anything that could run.
 
 use std::collections::HashMap;
 
@@ -88,7 +88,9 @@ impl<'p> Machine<'p> {
             op::TUPLE3 => self.tuple(3),
             op::TUPLE => self.pop_mark().and_then(|items| self.push_tuple(items)),
             op::EMPTY_LIST => self.push_node(Node::List(Vec::new())),
-            op::LIST => self.pop_mark().and_then(|items| self.push_node(Node::List(items))),
+            op::LIST => self
+                .pop_mark()
+                .and_then(|items| self.push_node(Node::List(items))),
             op::EMPTY_SET => self.push_node(Node::Set(Vec::new())),
             op::FROZENSET => self.frozenset(),
             op::EMPTY_DICT => self.push_node(Node::Dict(Vec::new())),
@@ -108,8 +110,6 @@ impl<'p> Machine<'p> {
             op::OBJ => self.obj(),
             op::BUILD => self.build(),
 
-            // Persistent ids, extension codes and out-of-band buffers: Django has nothing to
-            // resolve them with, so its unpickler fails too.
             _ => Err(DecodeError::Pickle),
         }
     }

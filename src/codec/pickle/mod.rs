@@ -42,7 +42,7 @@ pub(crate) struct Pickle<'p> {
 }
 
 impl<'p> Pickle<'p> {
-    /// Reads up to `STOP`; bytes after it are ignored, as CPython does.
+    /// Reads up to `STOP`; bytes after it are ignored, as Python does.
     pub(crate) fn read(payload: &'p [u8], limits: &Limits) -> Result<Self, DecodeError> {
         let (graph, top) = Machine::new(payload, limits).run()?;
         Ok(Self {

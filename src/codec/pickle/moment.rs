@@ -1,4 +1,4 @@
-//! Dates and times, which Python's `datetime` pickles as packed bytes (CPython 3.11
+//! Dates and times, which Python's `datetime` pickles as packed bytes (Python 3.11
 //! `datetime.py`, the `_getstate` methods).
 
 use super::known::Known;
@@ -36,16 +36,16 @@ fn time_text([hour, minute, second, us1, us2, us3]: [u8; 6]) -> Option<String> {
     if hour > 23 || minute > 59 || second > 59 || microsecond > 999_999 {
         return None;
     }
-    let mut text = format!("{hour:02}:{minute:02}:{second:02}");
-    if microsecond > 0 {
-        text += &format!(".{microsecond:06}");
-    }
-    Some(text)
+    let fraction = match microsecond {
+        0 => String::new(),
+        _ => format!(".{microsecond:06}"),
+    };
+    Some(format!("{hour:02}:{minute:02}:{second:02}{fraction}"))
 }
 
 /// Python 2 and old protocols hold the bytes in text.
 fn unpack<const N: usize>(graph: &Graph<'_>, packed: Text) -> Option<[u8; N]> {
-    let mut points = packed.code_points(graph.payload);
+    let mut points = packed.packed_bytes(graph.payload);
     let mut bytes = [0; N];
     for byte in &mut bytes {
         *byte = u8::try_from(points.next()?).ok()?;
@@ -92,12 +92,13 @@ fn offset_text(seconds: i64) -> Option<String> {
         return None;
     }
     let sign = if seconds < 0 { '-' } else { '+' };
-    let (hours, rest) = (seconds.abs() / 3600, seconds.abs() % 3600);
-    let mut text = format!("{sign}{hours:02}:{:02}", rest / 60);
-    if rest % 60 > 0 {
-        text += &format!(":{:02}", rest % 60);
-    }
-    Some(text)
+    let (minutes, seconds) = (seconds.abs() / 60, seconds.abs() % 60);
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    let seconds = match seconds {
+        0 => String::new(),
+        _ => format!(":{seconds:02}"),
+    };
+    Some(format!("{sign}{hours:02}:{minutes:02}{seconds}"))
 }
 
 /// The length of a `timedelta`.
@@ -106,7 +107,11 @@ pub(super) fn microseconds(graph: &Graph<'_>, delta: Value) -> Option<i128> {
     match (graph.known(object.class), graph.tuple_items(object.args)?) {
         (
             Known::TimeDelta,
-            [Value::Int(days), Value::Int(seconds), Value::Int(microseconds)],
+            [
+                Value::Int(days),
+                Value::Int(seconds),
+                Value::Int(microseconds),
+            ],
         ) => {
             let seconds = i128::from(*days) * 24 * 60 * 60 + i128::from(*seconds);
             Some(seconds * 1_000_000 + i128::from(*microseconds))

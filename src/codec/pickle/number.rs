@@ -20,8 +20,8 @@ enum Form {
 }
 
 /// Bytes of an int that may be turned into decimal: that takes time that grows with their square.
-/// Python itself stops at 4,300 digits, about 1,800 bytes (3.11 `sys.set_int_max_str_digits`).
-const MAX_LONG: usize = 2048;
+/// 8,192 bits are as many as anything but a test has used.
+const MAX_LONG: usize = 1024;
 
 impl Long {
     pub(super) fn to_decimal(self, payload: &[u8]) -> Result<String, DecodeError> {
@@ -44,7 +44,10 @@ pub(super) fn little_endian(span: Span, payload: &[u8]) -> Value {
     let bytes = span.of(payload);
     let negative = bytes.last().is_some_and(|b| *b >= 0x80);
     let sign = if negative { 0xff } else { 0 };
-    let len = bytes.iter().rposition(|b| *b != sign).map_or(0, |at| at + 1);
+    let len = bytes
+        .iter()
+        .rposition(|b| *b != sign)
+        .map_or(0, |at| at + 1);
     let mut word = [sign; 8];
     if let (Some(low), Some(digits)) = (word.get_mut(..len), bytes.get(..len)) {
         low.copy_from_slice(digits);
@@ -61,9 +64,9 @@ pub(super) fn little_endian(span: Span, payload: &[u8]) -> Value {
 }
 
 /// The argument of `INT`, which C's `strtol` reads first: `010` is eight. Python 2 and 3 write
-/// `True` as `01`, and CPython takes any two characters for it that come to one.
+/// `True` as `01`, and `_pickle.c` takes any two characters that come to one for it.
 pub(super) fn int(span: Span, payload: &[u8]) -> Result<Value, DecodeError> {
-    let text = trim_start(span.of(payload));
+    let text = trim_start(up_to_nul(span.of(payload)));
     let (negative, digits) = sign(text);
     let (radix, digits) = match digits {
         [b'0', b'x' | b'X', hex @ ..] => (16, hex),
@@ -136,7 +139,7 @@ struct Literal<'p> {
 }
 
 impl<'p> Literal<'p> {
-    /// What CPython's `PyLong_FromString` accepts; with no radix, the digits' prefix tells it.
+    /// What `PyLong_FromString` accepts (Python 3.11 `longobject.c`); with no radix, the digits' prefix tells it.
     fn parse(text: &'p [u8], radix: Option<u32>) -> Option<Self> {
         let (negative, digits) = sign(trim_start(trim_end(text)));
         let (given, digits) = match (radix, digits) {
@@ -166,15 +169,18 @@ impl<'p> Literal<'p> {
 }
 
 fn fold(negative: bool, radix: u32, digits: &[u8]) -> Option<i64> {
-    digits.iter().filter(|b| **b != b'_').try_fold(0i64, |int, b| {
-        let digit = i64::from(char::from(*b).to_digit(radix)?);
-        let int = int.checked_mul(radix.into())?;
-        if negative {
-            int.checked_sub(digit)
-        } else {
-            int.checked_add(digit)
-        }
-    })
+    digits
+        .iter()
+        .filter(|b| **b != b'_')
+        .try_fold(0i64, |int, b| {
+            let digit = i64::from(char::from(*b).to_digit(radix)?);
+            let int = int.checked_mul(radix.into())?;
+            if negative {
+                int.checked_sub(digit)
+            } else {
+                int.checked_add(digit)
+            }
+        })
 }
 
 fn is_digit(byte: u8, radix: u32) -> bool {
@@ -193,7 +199,7 @@ fn after_underscore(digits: &[u8]) -> &[u8] {
     digits.strip_prefix(b"_").unwrap_or(digits)
 }
 
-/// CPython hands these to C as strings that end at a NUL.
+/// `_pickle.c` hands these on as C strings, which end at a NUL.
 fn up_to_nul(text: &[u8]) -> &[u8] {
     text.split(|b| *b == 0).next().unwrap_or_default()
 }
@@ -233,7 +239,12 @@ fn decimal(little_endian: &[u8]) -> String {
     const BASE: u64 = 1_000_000_000;
     let mut limbs: Vec<u64> = little_endian
         .chunks(4)
-        .map(|bytes| bytes.iter().rev().fold(0, |limb, b| limb << 8 | u64::from(*b)))
+        .map(|bytes| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |limb, b| limb << 8 | u64::from(*b))
+        })
         .collect();
     let mut groups = Vec::new();
     while !limbs.is_empty() {
@@ -248,6 +259,6 @@ fn decimal(little_endian: &[u8]) -> String {
             limbs.pop();
         }
     }
-    let digits: String = groups.iter().rev().map(|g| format!("{g:09}")).collect();
-    digits.trim_start_matches('0').to_owned()
+    let digits: Vec<String> = groups.iter().rev().map(|g| format!("{g:09}")).collect();
+    digits.concat().trim_start_matches('0').to_owned()
 }

@@ -1,4 +1,7 @@
 //! The opcodes of pickle protocols 0 to 5, by the names that Python's `pickletools` gives them.
+//!
+//! Persistent ids, extension codes and out-of-band buffers are left out: Django has nothing to
+//! resolve them with, so its unpickler fails too.
 
 // Protocol 0
 pub(super) const INT: u8 = b'I';
@@ -22,7 +25,6 @@ pub(super) const REDUCE: u8 = b'R';
 pub(super) const BUILD: u8 = b'b';
 pub(super) const INST: u8 = b'i';
 pub(super) const STOP: u8 = b'.';
-pub(super) const PERSID: u8 = b'P';
 
 // Protocol 1
 pub(super) const BININT: u8 = b'J';
@@ -43,7 +45,6 @@ pub(super) const LONG_BINGET: u8 = b'j';
 pub(super) const BINPUT: u8 = b'q';
 pub(super) const LONG_BINPUT: u8 = b'r';
 pub(super) const OBJ: u8 = b'o';
-pub(super) const BINPERSID: u8 = b'Q';
 
 // Protocol 2
 pub(super) const LONG1: u8 = 0x8a;
@@ -53,9 +54,6 @@ pub(super) const NEWFALSE: u8 = 0x89;
 pub(super) const TUPLE1: u8 = 0x85;
 pub(super) const TUPLE2: u8 = 0x86;
 pub(super) const TUPLE3: u8 = 0x87;
-pub(super) const EXT1: u8 = 0x82;
-pub(super) const EXT2: u8 = 0x83;
-pub(super) const EXT4: u8 = 0x84;
 pub(super) const NEWOBJ: u8 = 0x81;
 pub(super) const PROTO: u8 = 0x80;
 
@@ -77,5 +75,4 @@ pub(super) const FRAME: u8 = 0x95;
 
 // Protocol 5
 pub(super) const BYTEARRAY8: u8 = 0x96;
-pub(super) const NEXT_BUFFER: u8 = 0x97;
 pub(super) const READONLY_BUFFER: u8 = 0x98;

@@ -21,9 +21,7 @@ pub(super) fn scalar(graph: &Graph<'_>, value: Value) -> Option<Scalar> {
     match (graph.known(object.class), args) {
         (Known::Decimal, [Value::Text(digits)]) => Some(Scalar::Text(*digits)),
         (Known::Uuid, _) => uuid(graph, value).map(Scalar::String),
-        (Known::Date, [Value::Text(packed)]) => {
-            moment::date(graph, *packed).map(Scalar::String)
-        }
+        (Known::Date, [Value::Text(packed)]) => moment::date(graph, *packed).map(Scalar::String),
         (Known::Time, [Value::Text(packed), zone @ ..]) => {
             moment::time(graph, *packed, zone).map(Scalar::String)
         }

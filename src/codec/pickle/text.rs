@@ -164,6 +164,16 @@ impl Text {
         CodePoints::new(self.span.of(payload), self.form)
     }
 
+    /// The same, with the bytes of a Python 2 `str` left as they are.
+    pub(super) fn packed_bytes(self, payload: &[u8]) -> CodePoints<'_> {
+        match (self.kind, self.form) {
+            (Kind::Str, Form::Utf8) => self.spelled(Form::Latin1),
+            (Kind::Str, Form::StringEscapeUtf8) => self.spelled(Form::StringEscape),
+            _ => self,
+        }
+        .code_points(payload)
+    }
+
     /// Whether this is the text `other`, at a cost that depends on `other` alone.
     pub(super) fn is(self, payload: &[u8], other: &str) -> bool {
         self.code_points(payload).eq(other.chars().map(u32::from))
@@ -207,13 +217,16 @@ impl Text {
         }
         let mut canonical = Vec::with_capacity(raw.len());
         for code in self.code_points(payload) {
-            match char::from_u32(code) {
-                Some(c) => canonical.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-                // A surrogate, as three bytes of its own.
-                None => {
-                    let [low, high, ..] = code.to_le_bytes();
-                    canonical.extend_from_slice(&[0xed, 0x80 | (high << 2 & 0x3c) | low >> 6, 0x80 | (low & 0x3f)]);
-                }
+            if let Some(c) = char::from_u32(code) {
+                canonical.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                let [low, high, ..] = code.to_le_bytes();
+                let surrogate = [
+                    0xed,
+                    0x80 | (high << 2 & 0x3c) | low >> 6,
+                    0x80 | (low & 0x3f),
+                ];
+                canonical.extend_from_slice(&surrogate);
             }
         }
         Cow::Owned(canonical)

@@ -196,8 +196,13 @@ impl<'p> Graph<'p> {
         }
         let object = self.object(value)?;
         let args = self.tuple_items(object.args)?;
-        match (self.known(object.class), args, object.kwargs) {
-            (Known::Other, &[Value::Text(text)], Value::None) => Some(text),
+        match (
+            self.known(object.class),
+            args,
+            object.kwargs,
+            &object.contents,
+        ) {
+            (Known::Other, &[Value::Text(text)], Value::None, Contents::Nothing) => Some(text),
             _ => None,
         }
     }
