@@ -40,7 +40,7 @@ const WALLS: &[(&str, &[&str])] = &[
 
 /// Words that only `ui` and `main.rs` may use: they print or end the process.
 const TALK: &[&str] =
-    &["println!", "eprintln!", "print!(", "stdout()", "stderr()", "process::exit"];
+    &["println!", "eprintln!", "print!(", "io::stdout()", "io::stderr()", "process::exit"];
 
 fn sources() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

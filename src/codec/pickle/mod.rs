@@ -1,0 +1,70 @@
+//! Reads Python pickles of protocols 0 to 5 as data. Nothing in a pickle is ever executed: what it
+//! would import stays a name, and what it would call stays a record of the call.
+//!
+//! One opcode is one byte, so a payload may ask for millions of marks, lists or references to one
+//! list. Everything that takes memory is counted against [`Limits::pickle_values`], and nothing
+//! recurses: neither the reader, nor the writer of JSON, nor drop.
+//!
+//! Where Python 2 and 3, or `pickle.py` and `_pickle.c`, disagree about what is a valid pickle, this
+//! reader takes the most accepting side: what it rejects may be somebody's login.
+
+mod call;
+mod code_points;
+mod containers;
+mod input;
+mod json;
+mod keys;
+mod known;
+mod login;
+mod machine;
+mod moment;
+mod number;
+mod objects;
+mod opcode;
+mod scalar;
+mod text;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use super::json_text::JsonText;
+use super::{Auth, DecodeError, Limits};
+use machine::Machine;
+use value::{Graph, Value};
+
+/// The object graph of one payload.
+#[derive(Debug)]
+pub(crate) struct Pickle<'p> {
+    graph: Graph<'p>,
+    top: Value,
+    depth: usize,
+}
+
+impl<'p> Pickle<'p> {
+    /// Reads up to `STOP`; bytes after it are ignored, as Python does.
+    pub(crate) fn read(payload: &'p [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let (graph, top) = Machine::new(payload, limits).run()?;
+        Ok(Self { graph, top, depth: limits.depth })
+    }
+
+    /// The login at the top level, which a session other than a dict does not have.
+    pub(crate) fn auth(&self) -> Result<Auth<'_>, DecodeError> {
+        login::auth(&self.graph, self.top)
+    }
+
+    /// Appends the whole payload as JSON.
+    pub(crate) fn write_json(&self, out: &mut JsonText) -> Result<(), DecodeError> {
+        json::write(&self.graph, self.top, self.depth, out)
+    }
+}
+
+/// Whether a payload begins as a pickle does: with `PROTO`, or, in protocols 0 and 1, with what
+/// makes a dict or names the class of one.
+pub(crate) fn looks_like_pickle(payload: &[u8]) -> bool {
+    match payload {
+        [opcode::PROTO, protocol, ..] => *protocol <= 5,
+        [first, ..] => matches!(*first, opcode::MARK | opcode::EMPTY_DICT | opcode::GLOBAL),
+        [] => false,
+    }
+}

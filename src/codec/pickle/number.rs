@@ -1,0 +1,242 @@
+//! Numbers as pickles write them: digits of any base, ints of any size.
+
+use super::super::DecodeError;
+use super::text::Span;
+use super::value::Value;
+
+/// An int outside `i64`, left in the payload as it was written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Long {
+    span: Span,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    /// Digits, perhaps with a sign, underscores and spaces.
+    Decimal,
+    /// Two's complement, least significant byte first.
+    LittleEndian,
+}
+
+/// Bytes of an int that may be turned into decimal: that takes time that grows with their square.
+/// 8,192 bits are as many as anything but a test has used.
+const MAX_LONG: usize = 1024;
+
+impl Long {
+    pub(super) fn to_decimal(self, payload: &[u8]) -> Result<String, DecodeError> {
+        let written = self.span.of(payload);
+        match self.form {
+            Form::Decimal => Ok(written
+                .iter()
+                .filter(|b| b.is_ascii_digit() || **b == b'-')
+                .copied()
+                .map(char::from)
+                .collect()),
+            Form::LittleEndian if written.len() > MAX_LONG => Err(DecodeError::TooComplex),
+            Form::LittleEndian => Ok(signed_decimal(written)),
+        }
+    }
+}
+
+/// The argument of `LONG1` and `LONG4`.
+pub(super) fn little_endian(span: Span, payload: &[u8]) -> Value {
+    let bytes = span.of(payload);
+    let negative = bytes.last().is_some_and(|b| *b >= 0x80);
+    let sign = if negative { 0xff } else { 0 };
+    let len = bytes.iter().rposition(|b| *b != sign).map_or(0, |at| at + 1);
+    let mut word = [sign; 8];
+    if let (Some(low), Some(digits)) = (word.get_mut(..len), bytes.get(..len)) {
+        low.copy_from_slice(digits);
+        let int = i64::from_le_bytes(word);
+        if (int < 0) == negative {
+            return Value::Int(int);
+        }
+    }
+    Value::Long(Long {
+        // One byte more than the digits, where there is one, to hold the sign.
+        span: span.first(len + 1),
+        form: Form::LittleEndian,
+    })
+}
+
+/// The argument of `INT`, which C's `strtol` reads first: `010` is eight. Python 2 and 3 write
+/// `True` as `01`, and `_pickle.c` takes any two characters that come to one for it.
+pub(super) fn int(span: Span, payload: &[u8]) -> Result<Value, DecodeError> {
+    let text = trim_start(up_to_nul(span.of(payload)));
+    let (negative, digits) = sign(text);
+    let (radix, digits) = match digits {
+        [b'0', b'x' | b'X', hex @ ..] => (16, hex),
+        [b'0', ..] => (8, digits),
+        _ => (10, digits),
+    };
+    let all_digits = !digits.is_empty() && digits.iter().all(|b| is_digit(*b, radix));
+    match all_digits.then(|| fold(negative, radix, digits)).flatten() {
+        Some(int @ (0 | 1)) if span.len() == 2 => Ok(Value::Bool(int == 1)),
+        Some(int) => Ok(Value::Int(int)),
+        None => long(span, payload),
+    }
+}
+
+/// The argument of `LONG` without its `L`, which Python's `int(text, 0)` reads.
+pub(super) fn long(span: Span, payload: &[u8]) -> Result<Value, DecodeError> {
+    let text = up_to_nul(span.of(payload));
+    let literal = Literal::parse(text, None).ok_or(DecodeError::Pickle)?;
+    match (literal.to_i64(), literal.radix) {
+        (Some(int), _) => Ok(Value::Int(int)),
+        (None, 10) => Ok(Value::Long(Long { span: span.first(text.len()), form: Form::Decimal })),
+        (None, _) => Err(DecodeError::TooComplex),
+    }
+}
+
+/// The argument of `PUT` and `GET`.
+pub(super) fn memo_key(text: &[u8]) -> Result<u64, DecodeError> {
+    Literal::parse(up_to_nul(text), Some(10))
+        .and_then(|literal| literal.to_i64())
+        .and_then(|int| u64::try_from(int).ok())
+        .ok_or(DecodeError::Pickle)
+}
+
+/// The argument of `FLOAT`.
+pub(super) fn float(text: &[u8]) -> Result<f64, DecodeError> {
+    str::from_utf8(up_to_nul(text))
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(DecodeError::Pickle)
+}
+
+/// A float as Python's `repr` has it, which `json.dumps` makes of a key.
+pub(super) fn float_repr(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let text = format!("{value:?}");
+    match text.split_once('e') {
+        None => text,
+        Some((digits, exponent)) => {
+            let (sign, exponent) = match exponent.strip_prefix('-') {
+                Some(exponent) => ('-', exponent),
+                None => ('+', exponent),
+            };
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+    }
+}
+
+struct Literal<'p> {
+    negative: bool,
+    radix: u32,
+    digits: &'p [u8],
+}
+
+impl<'p> Literal<'p> {
+    /// What `PyLong_FromString` accepts (Python 3.11 `longobject.c`); with no radix, the digits' prefix tells it.
+    fn parse(text: &'p [u8], radix: Option<u32>) -> Option<Self> {
+        let (negative, digits) = sign(trim_start(trim_end(text)));
+        let (given, digits) = match (radix, digits) {
+            (Some(radix), _) => (radix, digits),
+            (None, [b'0', b'x' | b'X', rest @ ..]) => (16, after_underscore(rest)),
+            (None, [b'0', b'o' | b'O', rest @ ..]) => (8, after_underscore(rest)),
+            (None, [b'0', b'b' | b'B', rest @ ..]) => (2, after_underscore(rest)),
+            (None, _) => (10, digits),
+        };
+        let well_formed = digits
+            .split(|b| *b == b'_')
+            .all(|run| !run.is_empty() && run.iter().all(|b| is_digit(*b, given)));
+        let old_octal = radix.is_none()
+            && given == 10
+            && digits.first() == Some(&b'0')
+            && digits.iter().any(|b| matches!(b, b'1'..=b'9'));
+        (well_formed && !old_octal).then_some(Self { negative, radix: given, digits })
+    }
+
+    fn to_i64(&self) -> Option<i64> {
+        fold(self.negative, self.radix, self.digits)
+    }
+}
+
+fn fold(negative: bool, radix: u32, digits: &[u8]) -> Option<i64> {
+    digits.iter().filter(|b| **b != b'_').try_fold(0i64, |int, b| {
+        let digit = i64::from(char::from(*b).to_digit(radix)?);
+        let int = int.checked_mul(radix.into())?;
+        if negative { int.checked_sub(digit) } else { int.checked_add(digit) }
+    })
+}
+
+fn is_digit(byte: u8, radix: u32) -> bool {
+    char::from(byte).is_digit(radix)
+}
+
+fn sign(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    }
+}
+
+fn after_underscore(digits: &[u8]) -> &[u8] {
+    digits.strip_prefix(b"_").unwrap_or(digits)
+}
+
+/// `_pickle.c` hands these on as C strings, which end at a NUL.
+fn up_to_nul(text: &[u8]) -> &[u8] {
+    text.split(|b| *b == 0).next().unwrap_or_default()
+}
+
+fn trim_start(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|b| is_space(**b)).count();
+    text.get(spaces..).unwrap_or_default()
+}
+
+fn trim_end(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().rev().take_while(|b| is_space(**b)).count();
+    text.get(..text.len() - spaces).unwrap_or_default()
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn signed_decimal(little_endian: &[u8]) -> String {
+    let negative = little_endian.last().is_some_and(|b| *b >= 0x80);
+    if !negative {
+        return decimal(little_endian);
+    }
+    let mut carry = true;
+    let magnitude: Vec<u8> = little_endian
+        .iter()
+        .map(|b| {
+            let (byte, overflow) = (!b).overflowing_add(carry.into());
+            carry = overflow;
+            byte
+        })
+        .collect();
+    format!("-{}", decimal(&magnitude))
+}
+
+fn decimal(little_endian: &[u8]) -> String {
+    const BASE: u64 = 1_000_000_000;
+    let mut limbs: Vec<u64> = little_endian
+        .chunks(4)
+        .map(|bytes| bytes.iter().rev().fold(0, |limb, b| limb << 8 | u64::from(*b)))
+        .collect();
+    let mut groups = Vec::new();
+    while !limbs.is_empty() {
+        let mut rest = 0;
+        for limb in limbs.iter_mut().rev() {
+            let dividend = rest << 32 | *limb;
+            *limb = dividend / BASE;
+            rest = dividend % BASE;
+        }
+        groups.push(rest);
+        while limbs.last() == Some(&0) {
+            limbs.pop();
+        }
+    }
+    let digits: Vec<String> = groups.iter().rev().map(|g| format!("{g:09}")).collect();
+    digits.concat().trim_start_matches('0').to_owned()
+}

@@ -1,0 +1,90 @@
+//! The opcodes that name, make and fill objects. Nothing is looked up and nothing is called: an
+//! object is a record of what Python would have done.
+
+use super::super::DecodeError;
+use super::known::Known;
+use super::machine::Machine;
+use super::text::Text;
+use super::value::{Global, Node, Value};
+
+impl Machine<'_> {
+    pub(super) fn global(&mut self) -> Result<(), DecodeError> {
+        let global = self.global_lines()?;
+        self.push(global)
+    }
+
+    pub(super) fn stack_global(&mut self) -> Result<(), DecodeError> {
+        match (self.pop()?, self.pop()?) {
+            (Value::Text(name), Value::Text(module)) if !name.is_bytes() && !module.is_bytes() => {
+                let global = self.create_global(module, name)?;
+                self.push(global)
+            }
+            _ => Err(DecodeError::Pickle),
+        }
+    }
+
+    /// The two lines behind `GLOBAL` and `INST`.
+    fn global_lines(&mut self) -> Result<Value, DecodeError> {
+        let payload = self.graph.payload;
+        let module = Text::unicode(self.input.filled_line()?, payload)?;
+        let name = Text::unicode(self.input.filled_line()?, payload)?;
+        self.create_global(module, name)
+    }
+
+    fn create_global(&mut self, module: Text, name: Text) -> Result<Value, DecodeError> {
+        let known = Known::find(module, name, self.graph.payload);
+        self.create(Node::Global(Box::new(Global { module, name, known })))
+    }
+
+    /// `REDUCE` and `NEWOBJ`, which differ in whether a class's `__init__` runs.
+    pub(super) fn reduce(&mut self) -> Result<(), DecodeError> {
+        let args = self.pop()?;
+        let callable = self.pop()?;
+        let value = self.call(callable, args)?;
+        self.push(value)
+    }
+
+    pub(super) fn newobj_ex(&mut self) -> Result<(), DecodeError> {
+        let kwargs = self.pop()?;
+        let args = self.pop()?;
+        let class = self.pop()?;
+        let value = match self.graph.node(kwargs) {
+            Some(Node::Dict(none)) if none.is_empty() => self.call(class, args),
+            Some(Node::Dict(_)) => self.opaque_with(class, args, kwargs),
+            _ => Err(DecodeError::Pickle),
+        }?;
+        self.push(value)
+    }
+
+    pub(super) fn inst(&mut self) -> Result<(), DecodeError> {
+        let args = self.pop_mark()?;
+        let class = self.global_lines()?;
+        self.instantiate(class, args)
+    }
+
+    pub(super) fn obj(&mut self) -> Result<(), DecodeError> {
+        let mut args = self.pop_mark()?;
+        if args.is_empty() {
+            return Err(DecodeError::Pickle);
+        }
+        let class = args.remove(0);
+        self.instantiate(class, args)
+    }
+
+    fn instantiate(&mut self, class: Value, args: Vec<Value>) -> Result<(), DecodeError> {
+        let args = self.create_tuple(args)?;
+        let value = self.call(class, args)?;
+        self.push(value)
+    }
+
+    pub(super) fn build(&mut self) -> Result<(), DecodeError> {
+        let state = self.pop()?;
+        let top = self.top()?;
+        match (self.graph.node_mut(top), state) {
+            (Some(Node::Object(object)), _) => object.state = state,
+            (Some(Node::Global(_)), _) | (_, Value::None) => {}
+            _ => return Err(DecodeError::Pickle),
+        }
+        Ok(())
+    }
+}
