@@ -12,8 +12,10 @@ use crate::world::World;
 /// A store, and a way to add rows to it.
 struct Subject<'a> {
     store: Box<dyn Store>,
-    add: Box<dyn Fn(&[RowToAdd<'_>]) + 'a>,
+    add: Box<AddRows<'a>>,
 }
+
+type AddRows<'a> = dyn Fn(&[RowToAdd<'_>]) + 'a;
 
 /// Key, data, and when it expires: so many seconds after `THEN`.
 type RowToAdd<'r> = (&'r str, &'r str, i64);
@@ -48,7 +50,7 @@ fn memory(test: &impl Fn(&Subject<'_>)) {
     });
 }
 
-fn on<'a>(world: &'a World, store: Box<dyn Store>) -> Subject<'a> {
+fn on(world: &World, store: Box<dyn Store>) -> Subject<'_> {
     Subject {
         store,
         add: Box::new(|rows| {

@@ -2,6 +2,8 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
     clippy::panic,
     reason = "what a test cannot go on without must end it"
 )]
