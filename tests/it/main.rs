@@ -13,5 +13,6 @@ mod corpus;
 mod django;
 mod list;
 mod logout_user;
+mod sites;
 mod support;
 mod world;
