@@ -1,8 +1,15 @@
 //! What was typed. No logic and no I/O: `settings` makes sense of it.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const DATABASE: &str = "Database and key";
 
 /// Administer a Django session table from outside Django.
 #[derive(Debug, Parser)]
@@ -22,22 +29,22 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Database: `postgres://user@host/db`, `key=value` pairs, `sqlite:////abs/path` or a file.
-    /// Otherwise `SESSCTL_DATABASE_URL`, then `DATABASE_URL`.
-    #[arg(short, long, global = true, value_name = "URL")]
+    /// Database: postgres://user@host/db, key=value pairs, sqlite:////abs/path or a file.
+    /// Otherwise SESSCTL_DATABASE_URL, then DATABASE_URL.
+    #[arg(short, long, global = true, value_name = "URL", help_heading = DATABASE)]
     pub database: Option<String>,
     /// Session table.
-    #[arg(long, global = true, value_name = "[SCHEMA.]NAME", default_value = "django_session")]
+    #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE, default_value = "django_session")]
     pub table: String,
-    /// File with `SECRET_KEY` in its first line and fallbacks in the others; `-` is standard input.
-    /// Otherwise `SESSCTL_SECRET_KEY`, `DJANGO_SECRET_KEY`, `SECRET_KEY`.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// File with SECRET_KEY in its first line and fallbacks in the others; - is standard input.
+    /// Otherwise SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY.
+    #[arg(long, global = true, value_name = "FILE", help_heading = DATABASE)]
     pub secret_key_file: Option<PathBuf>,
-    /// `SessionStore.key_salt` of a site whose class is not called `SessionStore`.
-    #[arg(long, global = true, value_name = "SALT")]
+    /// SessionStore.key_salt of a site whose class is not called SessionStore.
+    #[arg(long, global = true, value_name = "SALT", help_heading = DATABASE)]
     pub key_salt: Option<String>,
-    /// Time zone of the naive times in SQLite: `UTC` if `USE_TZ`, else `TIME_ZONE`.
-    #[arg(long, global = true, value_name = "ZONE")]
+    /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
+    #[arg(long, global = true, value_name = "ZONE", help_heading = DATABASE)]
     pub db_timezone: Option<String>,
     /// No progress bar, no notes, no report for people.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -56,11 +63,11 @@ pub enum Command {
     List(List),
     /// Show one session.
     Show(Show),
-    /// Decode `session_data` values; needs no database.
+    /// Decode session_data values; needs no database.
     Decode(Decode),
 }
 
-/// `logout-user`
+/// Arguments of `logout-user`.
 #[derive(Debug, Args)]
 pub struct LogoutUser {
     /// Primary keys of the users.
@@ -70,7 +77,7 @@ pub struct LogoutUser {
         required_unless_present = "from_file"
     )]
     pub users: Vec<String>,
-    /// Also the ids in this file, one a line; `-` is standard input.
+    /// Also the ids in this file, one a line; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub from_file: Option<PathBuf>,
     /// Keep the one session whose key begins so (at least 8 characters): your own, say.
@@ -104,7 +111,7 @@ pub struct Pace {
     pub sleep: String,
 }
 
-/// `list`
+/// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
     /// Only sessions of this user; may be repeated.
@@ -124,10 +131,10 @@ pub struct List {
     pub format: ListFormat,
 }
 
-/// `show`
+/// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Beginning of the session key, 8 to 31 characters; `-` reads it, whole if need be, from
+    /// Beginning of the session key, 8 to 31 characters; - reads it, whole if need be, from
     /// standard input.
     #[arg(value_name = "KEY-PREFIX")]
     pub prefix: String,
@@ -139,10 +146,10 @@ pub struct Show {
     pub format: ReportFormat,
 }
 
-/// `decode`
+/// Arguments of `decode`.
 #[derive(Debug, Args)]
 pub struct Decode {
-    /// File with one value a line; `-` is standard input.
+    /// File with one value a line; - is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
     /// Values end with NUL, not with a line end: rows of Django 1.4 and before contain line ends.
