@@ -14,6 +14,8 @@ mod json;
 mod json_text;
 mod keyring;
 mod pickle;
+#[cfg(test)]
+mod tests;
 mod user_ids;
 
 pub use auth::Auth;

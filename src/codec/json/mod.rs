@@ -4,6 +4,8 @@
 //! whole to [`JsonText`].
 
 mod scanner;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::borrow::Cow;

@@ -1,0 +1,151 @@
+use super::super::json_text::JsonText;
+use super::super::{DecodeError, Limits};
+
+fn user_id(payload: impl AsRef<[u8]>) -> Result<Option<String>, DecodeError> {
+    super::auth(payload.as_ref(), &Limits::default()).map(|auth| auth.user_id.map(Into::into))
+}
+
+fn user(id: &str) -> Result<Option<String>, DecodeError> {
+    Ok(Some(id.into()))
+}
+
+fn json(payload: impl AsRef<[u8]>) -> Result<String, DecodeError> {
+    let mut out = JsonText::default();
+    super::write(payload.as_ref(), &Limits::default(), &mut out).map(|()| out.into_string())
+}
+
+#[test]
+fn only_the_top_level_key_is_the_login() {
+    assert_eq!(user_id(r#"{"a":{"_auth_user_id":"42"},"b":[{"_auth_user_id":"42"}]}"#), Ok(None));
+    assert_eq!(user_id(r#"{"note":"\"_auth_user_id\":\"42\""}"#), Ok(None));
+    assert_eq!(user_id(r#"{"_auth_user_id ":"42","x_auth_user_id":"42"}"#), Ok(None));
+    assert_eq!(user_id(r#"["_auth_user_id"]"#), Ok(None));
+    assert_eq!(user_id(r#"{"a":{"_auth_user_id":"1"},"_auth_user_id":"42"}"#), user("42"));
+}
+
+#[test]
+fn of_repeated_keys_the_last_wins() {
+    assert_eq!(user_id(r#"{"_auth_user_id":"1","_auth_user_id":"2"}"#), user("2"));
+    assert_eq!(user_id(r#"{"_auth_user_id":"1","_auth_user_id":null}"#), Ok(None));
+    assert_eq!(user_id(r#"{"_auth_user_id":[],"_auth_user_id":"2"}"#), user("2"));
+    assert_eq!(user_id(r#"{"_auth_user_id":"2","_auth_user_id":[]}"#), Err(DecodeError::UserId));
+}
+
+#[test]
+fn ids_are_what_int_makes_of_them() {
+    for (value, id) in [
+        ("42", "42"),
+        ("-1", "-1"),
+        ("-0", "0"),
+        ("42.0", "42"),
+        ("4.2e1", "42"),
+        ("-0.0", "0"),
+        ("true", "1"),
+        ("false", "0"),
+        (r#""\u00e9\ud83d\ude00""#, "é😀"),
+        (r#"" 42 ""#, " 42 "),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+    ] {
+        assert_eq!(user_id(format!(r#"{{"_auth_user_id" : {value}}}"#)), user(id), "{value}");
+    }
+    for value in ["{}", "[42]", "42.5", "NaN", "Infinity", "1e999"] {
+        let payload = format!(r#"{{"_auth_user_id":{value}}}"#);
+        assert_eq!(user_id(payload), Err(DecodeError::UserId), "{value}");
+    }
+}
+
+#[test]
+fn what_python_reads_is_read() {
+    for document in [
+        "{}",
+        " \t\r\n{ } \n",
+        "[]",
+        "\"text\"",
+        "null",
+        "NaN",
+        "-Infinity",
+        "[NaN,Infinity,-Infinity,1e999,-1E+5,0.0,-0,1e-7]",
+        r#"{"a":"\ud83d","b":"\udc00\ud83d"}"#,
+        r#"{"":"","\u0000":"\u007f/\/\b\f"}"#,
+        "{\"del\":\"\u{7f}\"}",
+        "\"\u{2028}\u{feff}\"",
+    ] {
+        assert!(json(document).is_ok(), "{document}");
+        assert!(user_id(document).is_ok(), "{document}");
+    }
+}
+
+#[test]
+fn what_python_rejects_is_rejected() {
+    for document in [
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "{,}",
+        r#"{"a":1,}"#,
+        r#"{"a"}"#,
+        r#"{"a":}"#,
+        r#"{a:1}"#,
+        "{'a':1}",
+        r#"{"a":1}x"#,
+        "{} {}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "1e",
+        "nul",
+        "nan",
+        "--1",
+        "-NaN",
+        "\"a",
+        "\"\\",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\u123",
+        "\"\n\"",
+        "\"\0\"",
+        "[1 2]",
+        "// c\n{}",
+        "[}",
+        "{]",
+        "\u{feff}{}",
+    ] {
+        assert_eq!(json(document), Err(DecodeError::Json), "{document:?}");
+        assert_eq!(user_id(document), Err(DecodeError::Json), "{document:?}");
+    }
+}
+
+#[test]
+fn bytes_beyond_ascii_are_utf8_or_else_latin1() {
+    assert_eq!(json("\"é😀\"").as_deref(), Ok("\"é😀\""));
+    assert_eq!(json(b"\"\xe9\"").as_deref(), Ok("\"é\""));
+    assert_eq!(user_id(b"{\"_auth_user_id\":\"\xe9\",\"x\":\"\xff\"}"), user("é"));
+    assert_eq!(user_id("{\"_auth_user_id\":\"é\\n\"}"), user("é\n"));
+}
+
+#[test]
+fn output_is_json_that_any_parser_takes() {
+    assert_eq!(
+        json("{ \"a\" : [ NaN , -Infinity , 1e999 , 1E5 , 10000000000000000000000 ] }").as_deref(),
+        Ok(r#"{"a":["NaN","-Infinity","Infinity",1E5,10000000000000000000000]}"#)
+    );
+    assert_eq!(
+        json(r#""\ud83d\ude00\ud83d\u001b\u202e\"\\\/""#).as_deref(),
+        Ok(r#""😀\ud83d\u001b\u202e\"\\/""#)
+    );
+}
+
+#[test]
+fn nesting_is_bounded_and_never_a_stack_overflow() {
+    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+    assert!(json(nested(10_000)).is_ok());
+    assert_eq!(json(nested(10_001)), Err(DecodeError::TooComplex));
+    assert_eq!(json(vec![b'['; 8 << 20]), Err(DecodeError::TooComplex));
+    assert_eq!(user_id(br#"{"a":"#.repeat(1 << 20)), Err(DecodeError::TooComplex));
+    let inside = [&b"{\"a\":"[..], &nested(9_000), b",\"_auth_user_id\":42}"].concat();
+    assert_eq!(user_id(inside), user("42"));
+}
