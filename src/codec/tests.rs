@@ -14,9 +14,9 @@ fn read(
 ) -> (Option<Layout>, Signature, Result<Option<String>, DecodeError>) {
     let codec = codec(keys);
     let mut decoder = Decoder::new(&codec);
-    let decoded = decoder.decode(stored);
-    let user = decoded.auth().map(|auth| auth.user_id.map(Into::into));
-    (decoded.layout(), decoded.signature(), user)
+    let session = decoder.decode(stored);
+    let user = session.auth().map(|auth| auth.user_id.map(Into::into));
+    (session.layout(), session.signature(), user)
 }
 
 const SIGNED: &str =

@@ -5,6 +5,8 @@ mod driver;
 mod pace;
 mod progress;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Driver, Halted, Tally, Why};
 pub use pace::Pace;
