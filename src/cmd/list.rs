@@ -36,7 +36,6 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let mut reader = store.reader()?;
     let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
     let mut listing = Listing::new(&mut *out, args.format);
-    listing.begin()?;
     let (mut unreadable, mut unverified) = (0, 0);
     let mut failed = Ok(());
     let limit = args.limit.unwrap_or(u64::MAX);
@@ -62,6 +61,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     };
     let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
     failed?;
+    listing.begin()?;
     listing.end()?;
     out.flush()?;
     if unverified > 0 {
@@ -115,14 +115,20 @@ struct Listing<'o> {
     out: &'o mut dyn Write,
     format: ListFormat,
     count: u64,
+    begun: bool,
 }
 
 impl<'o> Listing<'o> {
     fn new(out: &'o mut dyn Write, format: ListFormat) -> Self {
-        Self { out, format, count: 0 }
+        Self { out, format, count: 0, begun: false }
     }
 
+    /// Writes the head, once: only when there is something to put under it, so that a table that
+    /// cannot be read leaves no beginning of a list.
     fn begin(&mut self) -> std::io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
         match self.format {
             ListFormat::Table => ui::write_table_header(self.out),
             ListFormat::Csv => ui::write_csv_header(self.out),
@@ -132,6 +138,7 @@ impl<'o> Listing<'o> {
     }
 
     fn add(&mut self, session: &ListedSession) -> std::io::Result<()> {
+        self.begin()?;
         let first = self.count == 0;
         self.count += 1;
         match self.format {

@@ -92,7 +92,19 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
     };
     let looked =
         format!("{} read in {:.1} s", count(report.scanned, "row"), report.elapsed_seconds);
-    if report.dry_run {
+    if report.stopped && report.matched == 0 {
+        writeln!(
+            out,
+            "Stopped while looking for sessions of {whom}; nothing was deleted ({looked})."
+        )?;
+    } else if report.stopped {
+        let found = count(report.matched, "session");
+        writeln!(
+            out,
+            "Stopped: {} of {found} of {whom} deleted, not looked again ({looked}). Run it again for the rest.",
+            report.deleted
+        )?;
+    } else if report.dry_run {
         let found = count(report.matched, "live session");
         writeln!(out, "Dry run: {found} of {whom} would be deleted ({looked}).")?;
         write_preview(out, report)?;
