@@ -71,6 +71,7 @@ impl Ctx<'_> {
                  last 12 hours count as live; --db-timezone tells",
             );
         }
+        self.stop.heed();
         let store = store::open(target, settings::table(self.global)?);
         // It connects to nothing yet, so what fails here is what was typed.
         store

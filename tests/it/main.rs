@@ -16,6 +16,7 @@ mod list;
 mod locks;
 mod logout_user;
 mod running;
+mod signals;
 mod sites;
 mod support;
 mod world;
