@@ -9,7 +9,7 @@ use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
-use crate::model::{Page, Signature, Timestamp};
+use crate::model::{Page, Signature, Timestamp, counted};
 use crate::report::{ListedSession, State};
 use crate::store::Filter;
 use crate::ui;
@@ -65,13 +65,15 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     listing.end()?;
     out.flush()?;
     if unverified > 0 {
+        let (rows, name) =
+            (counted(unverified, "more session"), if unverified == 1 { "names" } else { "name" });
         ctx.talk.note(&format!(
-            "{unverified} more name such a user but fail verification: Django reads them as empty"
+            "{rows} {name} such a user but cannot be verified: Django reads them as empty"
         ));
     }
     if unreadable > 0 {
-        ctx.talk
-            .warning(&format!("{unreadable} rows could not be read and may be anybody's session"));
+        let rows = counted(unreadable, "row");
+        ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
     }
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
