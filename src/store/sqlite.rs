@@ -189,11 +189,11 @@ impl Walk<'_> {
             drop(rows);
             let Some(at) = last else { break };
             cursor = Box::new(at);
-            if page.is_full() {
-                match emit(page) {
-                    ControlFlow::Continue(empty) => page = empty,
-                    ControlFlow::Break(()) => return Ok(()),
-                }
+            // Full or not, and be it empty: whoever reads may want to break off long before an old
+            // table has a page of live rows.
+            match emit(page) {
+                ControlFlow::Continue(empty) => page = empty,
+                ControlFlow::Break(()) => return Ok(()),
             }
         }
         if !page.is_empty() {

@@ -134,6 +134,21 @@ fn a_signal_while_it_waits_for_a_lock_is_heeded() {
 }
 
 #[test]
+fn a_signal_is_heeded_where_no_row_is_live() {
+    let w = World::sqlite("signal_expired");
+    w.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)
+         INSERT INTO django_session SELECT printf('expired%d', i), 'x', '2020-01-01 00:00:00' FROM n",
+    );
+    let holder = lock(&w);
+    let mut running = Running::start(&mut w.command(&["list", "--format", "ids"]));
+    has_opened(&w, &mut running);
+    running.signal("INT");
+    drop(holder);
+    running.end().exits(130);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let w = World::sqlite("signal_twice");
     mixed(&w, 300);
