@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     ExitCode::from(sessctl::run(&cli, &stop).code())
 }
 
-/// The first signal asks for an end after the batch; the second one ends at once.
+/// The first signal asks for an end after the batch; the second one, or one that nobody would heed,
+/// ends at once.
 fn heed_signals(stop: &Arc<Stop>) {
     let stop = Arc::clone(stop);
     if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) {

@@ -223,6 +223,12 @@ pub fn masked_key(key: &str) -> &str {
 /// Characters of a session key that are shown.
 pub const MASKED_KEY_CHARS: usize = 8;
 
+/// `1 row`, `2 rows`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// Whether a character could steer a terminal or reorder what it shows: control characters (C0,
 /// DEL, C1), line and paragraph separators, and the bidirectional and invisible format characters
 /// (Unicode Standard Annex #9; CVE-2021-42574).

@@ -84,6 +84,9 @@ pub struct LogoutReport {
     pub batches: u64,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
+    /// Whether it came to an early end.
+    #[serde(skip)]
+    pub stopped: bool,
     /// Some of what a dry run found, for a person to look at.
     #[serde(skip)]
     pub preview: Vec<ListedSession>,

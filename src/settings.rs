@@ -19,6 +19,13 @@ const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
 /// The database that was named, on the command line or in the environment.
 pub fn target(global: &cli::Global) -> Result<Target, Error> {
     let url = match &global.database {
+        // A script whose variable is not set must not end up on another database.
+        Some(url) if url.is_empty() => {
+            return Err(Error::usage(
+                "-d was given an empty text",
+                "is the variable behind it set?",
+            ));
+        }
         Some(url) => url.clone(),
         None => DATABASE_VARIABLES
             .iter()
@@ -44,15 +51,21 @@ pub fn target(global: &cli::Global) -> Result<Target, Error> {
 }
 
 fn parse_target(url: &str, clock: WallClock) -> Result<Target, Error> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Ok(if is_libpq_pairs(url) {
-            Target::Postgres(url.into())
-        } else {
-            Target::Sqlite { path: url.into(), clock }
-        });
+    if is_libpq_pairs(url) {
+        return Ok(Target::Postgres(url.into()));
+    }
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+        // A path is shown in errors, so nothing that may hold a password is taken for one.
+        if may_hold_password(url) && !Path::new(url).exists() {
+            return Err(Error::usage(
+                "the database is neither a URL nor a file that exists",
+                "expected postgres://user:password@host:5432/database or the path of an SQLite file",
+            ));
+        }
+        return Ok(Target::Sqlite { path: url.into(), clock });
     };
-    match scheme {
-        "postgres" | "postgresql" => Ok(Target::Postgres(url.into())),
+    match &*scheme.to_ascii_lowercase() {
+        "postgres" | "postgresql" => Ok(Target::Postgres(format!("postgres://{rest}"))),
         "sqlite" => match rest.strip_prefix('/') {
             Some(path) if !path.is_empty() => Ok(Target::Sqlite { path: path.into(), clock }),
             _ => Err(Error::usage(
@@ -60,7 +73,7 @@ fn parse_target(url: &str, clock: WallClock) -> Result<Target, Error> {
                 "three slashes and a relative path, or four for an absolute one: sqlite:////var/lib/site/db.sqlite3",
             )),
         },
-        _ => Err(Error::usage(
+        scheme => Err(Error::usage(
             format!("databases of the kind \"{scheme}\" are not supported"),
             "supported are postgres://, postgresql:// and sqlite:///",
         )),
@@ -69,8 +82,30 @@ fn parse_target(url: &str, clock: WallClock) -> Result<Target, Error> {
 
 /// `host=… dbname=…`: the other form in which libpq takes a connection string.
 fn is_libpq_pairs(text: &str) -> bool {
-    const KEYWORDS: [&str; 6] = ["host", "hostaddr", "port", "dbname", "user", "password"];
+    const KEYWORDS: [&str; 10] = [
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "options",
+        "service",
+        "sslmode",
+        "application_name",
+    ];
     text.split_once('=').is_some_and(|(keyword, _)| KEYWORDS.contains(&keyword.trim()))
+        || text.split_whitespace().any(|word| word.starts_with("password="))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+/// `postgres:/user:password@host` and other URLs with a slip in them.
+fn may_hold_password(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(before, _)| before.contains(':')) || text.contains("://")
 }
 
 /// The table that was named.

@@ -1,5 +1,6 @@
 //! The wish to stop, and the sleep that heeds it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,17 +8,25 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct Stop {
     signal: Mutex<Option<i32>>,
+    heeded: AtomicBool,
     changed: Condvar,
 }
 
 impl Stop {
-    /// Asks for an end because of this signal. False if that was asked before.
+    /// From here on somebody looks at it from time to time. Before, a command may wait for its
+    /// standard input.
+    pub fn heed(&self) {
+        self.heeded.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks for an end because of this signal. False if that was asked before, or nobody would
+    /// heed it.
     pub fn request(&self, signal: i32) -> bool {
         let mut current = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
         let first = current.is_none();
         current.get_or_insert(signal);
         self.changed.notify_all();
-        first
+        first && self.heeded.load(Ordering::Relaxed)
     }
 
     /// The signal that asked, if one did.

@@ -9,7 +9,7 @@ use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
-use crate::model::{Page, Signature, Timestamp};
+use crate::model::{Page, Signature, Timestamp, counted};
 use crate::report::{ListedSession, State};
 use crate::store::Filter;
 use crate::ui;
@@ -36,7 +36,6 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let mut reader = store.reader()?;
     let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
     let mut listing = Listing::new(&mut *out, args.format);
-    listing.begin()?;
     let (mut unreadable, mut unverified) = (0, 0);
     let mut failed = Ok(());
     let limit = args.limit.unwrap_or(u64::MAX);
@@ -62,16 +61,19 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     };
     let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
     failed?;
+    listing.begin()?;
     listing.end()?;
     out.flush()?;
     if unverified > 0 {
+        let (rows, name) =
+            (counted(unverified, "more session"), if unverified == 1 { "names" } else { "name" });
         ctx.talk.note(&format!(
-            "{unverified} more name such a user but fail verification: Django reads them as empty"
+            "{rows} {name} such a user but cannot be verified: Django reads them as empty"
         ));
     }
     if unreadable > 0 {
-        ctx.talk
-            .warning(&format!("{unreadable} rows could not be read and may be anybody's session"));
+        let rows = counted(unreadable, "row");
+        ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
     }
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
@@ -115,14 +117,20 @@ struct Listing<'o> {
     out: &'o mut dyn Write,
     format: ListFormat,
     count: u64,
+    begun: bool,
 }
 
 impl<'o> Listing<'o> {
     fn new(out: &'o mut dyn Write, format: ListFormat) -> Self {
-        Self { out, format, count: 0 }
+        Self { out, format, count: 0, begun: false }
     }
 
+    /// Writes the head, once: only when there is something to put under it, so that a table that
+    /// cannot be read leaves no beginning of a list.
     fn begin(&mut self) -> std::io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
         match self.format {
             ListFormat::Table => ui::write_table_header(self.out),
             ListFormat::Csv => ui::write_csv_header(self.out),
@@ -132,6 +140,7 @@ impl<'o> Listing<'o> {
     }
 
     fn add(&mut self, session: &ListedSession) -> std::io::Result<()> {
+        self.begin()?;
         let first = self.count == 0;
         self.count += 1;
         match self.format {

@@ -6,6 +6,7 @@
 
 mod survey;
 
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use self::survey::{Survey, Wanted};
@@ -40,42 +41,41 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
         pace,
         progress: &*ctx.progress,
     });
-    if let Some(driver) = &driver {
-        driver.check()?;
-    }
-    let spared = spared_key(ctx, &*store, args)?;
-    let wanted = Wanted { ids: &ids, spared: spared.as_deref() };
-
-    let mut run = Run { report: report(users), ended: Ok(()) };
-    let first = Survey::take(ctx, &*store, &wanted)?;
-    run.report.scanned = first.scanned;
-    run.note(&first);
-    if let Some(looked_at) = first.nothing_verifies() {
-        return Err(Error::WrongKey { looked_at });
-    }
-    match (&driver, first.ended) {
-        (_, Ended::Interrupted(signal)) => run.ended = Err(Why::Interrupted(signal)),
-        (None, _) => run.preview(first),
-        (Some(driver), _) => {
+    let mut run = Run { report: report(users, args.dry_run), ended: Ok(()) };
+    match driver.as_ref().map_or(Ok(()), Driver::check) {
+        Err(Why::Failed(error)) => return Err(error.into()),
+        Err(interrupted) => run.ended = Err(interrupted),
+        Ok(()) => {
+            let spared = spared_key(ctx, &*store, args)?;
+            let wanted = Wanted { ids: &ids, spared: spared.as_deref() };
+            let look = || Survey::take(ctx, &*store, &wanted);
             let look_again = || {
                 ctx.stop.sleep(settle);
-                Survey::take(ctx, &*store, &wanted)
+                look()
             };
-            run.delete_all(driver, first, (!args.no_verify).then_some(&look_again));
+            let look_again = (!args.no_verify).then_some(&look_again as Look<'_>);
+            run.look_and_delete(driver.as_ref(), &look, look_again)?;
         }
     }
     run.report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = run.exit();
-    match args.format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, &run.report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_logout_report(&mut ctx.out, &run.report)?,
-    }
-    ctx.out.flush()?;
-    match run.ended {
-        Err(Why::Failed(error)) => Err(error.into()),
+    run.report.stopped = run.ended.is_err();
+    let told = tell(ctx, args.format, &run.report);
+    match (run.ended, told) {
+        (Err(Why::Failed(error)), _) => Err(error.into()),
+        // Whether somebody read the report changes nothing of how it ended.
+        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(exit),
     }
+}
+
+fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &LogoutReport) -> std::io::Result<()> {
+    match format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+        ReportFormat::Human if ctx.talk.is_quiet() => {}
+        ReportFormat::Human => ui::write_logout_report(&mut ctx.out, report)?,
+    }
+    ctx.out.flush()
 }
 
 /// The key that `--except` names.
@@ -92,6 +92,9 @@ fn spared_key(
     Ok(Some(found.key))
 }
 
+/// Takes a look at the table.
+type Look<'l> = &'l dyn Fn() -> Result<Survey, StoreError>;
+
 /// What was done so far, and what put an end to it.
 struct Run {
     report: LogoutReport,
@@ -99,6 +102,26 @@ struct Run {
 }
 
 impl Run {
+    fn look_and_delete(
+        &mut self,
+        driver: Option<&Driver<'_>>,
+        look: Look<'_>,
+        look_again: Option<Look<'_>>,
+    ) -> Result<(), Error> {
+        let first = look()?;
+        self.report.scanned = first.scanned;
+        self.note(&first);
+        if let Some(looked_at) = first.nothing_verifies() {
+            return Err(Error::WrongKey { looked_at });
+        }
+        match (driver, first.ended) {
+            (_, Ended::Interrupted(signal)) => self.ended = Err(Why::Interrupted(signal)),
+            (None, _) => self.preview(first),
+            (Some(driver), _) => self.delete_all(driver, first, look_again),
+        }
+        Ok(())
+    }
+
     /// Rows that nobody can be sure of are those of the last look.
     fn note(&mut self, survey: &Survey) {
         self.report.unverified = survey.unverified;
@@ -106,18 +129,12 @@ impl Run {
     }
 
     fn preview(&mut self, survey: Survey) {
-        self.report.dry_run = true;
         self.report.matched = survey.matched();
         self.report.preview = survey.preview();
     }
 
     /// Deletes what was found, and what the looks after that find.
-    fn delete_all(
-        &mut self,
-        driver: &Driver<'_>,
-        mut found: Survey,
-        look_again: Option<&dyn Fn() -> Result<Survey, StoreError>>,
-    ) {
+    fn delete_all(&mut self, driver: &Driver<'_>, mut found: Survey, look_again: Option<Look<'_>>) {
         for round in 1..=MAX_ROUNDS {
             self.report.rounds = round;
             self.report.matched += found.matched();
@@ -166,11 +183,11 @@ impl Run {
     }
 }
 
-fn report(users: Vec<String>) -> LogoutReport {
+fn report(users: Vec<String>, dry_run: bool) -> LogoutReport {
     LogoutReport {
         command: "logout-user",
         users,
-        dry_run: false,
+        dry_run,
         scanned: 0,
         matched: 0,
         deleted: 0,
@@ -180,6 +197,7 @@ fn report(users: Vec<String>) -> LogoutReport {
         unreadable: 0,
         batches: 0,
         elapsed_seconds: 0.0,
+        stopped: false,
         preview: Vec::new(),
     }
 }

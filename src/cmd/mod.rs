@@ -7,7 +7,7 @@ mod list;
 mod logout_user;
 mod show;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
@@ -17,6 +17,9 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, Store, Target};
 use crate::ui::{self, Bar, Talk};
+
+/// One reader feeds no more workers than this, and each holds some pages in memory.
+const MOST_WORKERS: usize = 8;
 
 /// What every command has at hand.
 struct Ctx<'a> {
@@ -41,7 +44,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         progress,
         talk,
         out: ui::stdout(),
-        workers: std::thread::available_parallelism().map_or(1, usize::from),
+        workers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS),
     };
     if ctx.codec.keyring.is_empty() {
         ctx.talk.note("no SECRET_KEY given: signatures are not checked");
@@ -52,8 +55,11 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         Command::Show(args) => show::run(&mut ctx, args),
         Command::Decode(args) => decode::run(&mut ctx, args),
     }?;
-    ctx.out.flush()?;
-    Ok(exit)
+    match ctx.out.flush() {
+        // What was done remains done, or undone, when nobody reads the report.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(exit),
+        flushed => Ok(flushed.map(|()| exit)?),
+    }
 }
 
 impl Ctx<'_> {
@@ -65,7 +71,11 @@ impl Ctx<'_> {
                  last 12 hours count as live; --db-timezone tells",
             );
         }
-        Ok(store::open(target, settings::table(self.global)?)?)
+        self.stop.heed();
+        let store = store::open(target, settings::table(self.global)?);
+        // It connects to nothing yet, so what fails here is what was typed.
+        store
+            .map_err(|error| Error::usage(error.to_string(), error.next_step().unwrap_or_default()))
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -48,10 +48,13 @@ pub enum Why {
 }
 
 impl<'a> Driver<'a> {
-    /// Opens the connection that [`delete`](Self::delete) needs and closes it again: what forbids
-    /// the work is found before the work begins.
-    pub fn check(&self) -> Result<(), StoreError> {
-        self.store.writer(self.consent).map(drop)
+    /// Opens the connection that [`delete`](Self::delete) needs, deletes nothing with it and
+    /// closes it again: what forbids the work is found before the work begins. Locks are waited
+    /// for; a server that cannot be reached now is most likely a slip in its name.
+    pub fn check(&self) -> Result<(), Why> {
+        let checked = self.batch(&mut None, &[], |fault| fault == Fault::Busy).map(|_| ());
+        self.progress.event(Event::BatchesEnd);
+        checked
     }
 
     /// Deletes the rows with these keys, batch by batch.
@@ -65,7 +68,9 @@ impl<'a> Driver<'a> {
             if index > 0 {
                 self.stop.sleep(self.pace.sleep.max(self.store.courtesy()));
             }
-            done.rows += self.batch(&mut writer, batch).map_err(|why| Halted { done, why })?;
+            done.rows += self
+                .batch(&mut writer, batch, |fault| fault != Fault::Fatal)
+                .map_err(|why| Halted { done, why })?;
             done.batches += 1;
             let rows = u64::try_from(batch.len()).unwrap_or(u64::MAX);
             self.progress.event(Event::Committed { rows });
@@ -75,7 +80,12 @@ impl<'a> Driver<'a> {
     }
 
     /// One batch, tried again as long as that can help.
-    fn batch(&self, writer: &mut Option<Box<dyn Writer + 'a>>, keys: &[&str]) -> Result<u64, Why> {
+    fn batch(
+        &self,
+        writer: &mut Option<Box<dyn Writer + 'a>>,
+        keys: &[&str],
+        can_heal: impl Fn(Fault) -> bool,
+    ) -> Result<u64, Why> {
         let mut attempt = 1;
         loop {
             if let Some(signal) = self.stop.requested() {
@@ -85,11 +95,11 @@ impl<'a> Driver<'a> {
                 Ok(deleted) => return Ok(deleted),
                 Err(error) => error,
             };
-            match error.fault() {
-                Fault::Fatal => return Err(Why::Failed(error)),
-                _ if attempt == ATTEMPTS => return Err(Why::Failed(error)),
-                Fault::Busy => {}
-                Fault::Lost => *writer = None,
+            if attempt == ATTEMPTS || !can_heal(error.fault()) {
+                return Err(Why::Failed(error));
+            }
+            if error.fault() == Fault::Lost {
+                *writer = None;
             }
             self.progress.event(Event::Retrying { attempt });
             self.stop.sleep(backoff(attempt));

@@ -40,10 +40,16 @@ impl Postgres {
     /// asked for.
     pub fn new(url: &str, table: Table) -> Result<Self, StoreError> {
         // The parser's own error can quote what it could not read, a password included.
-        let mut config: Config = url.parse().map_err(|_| {
+        let malformed = || {
             StoreError::new(Fault::Fatal, "cannot understand the PostgreSQL connection URL")
                 .hint("expected postgres://user:password@host:5432/database; characters such as @ / # ? in a password must be percent-encoded")
-        })?;
+        };
+        // The parser ends the password at the first @, and takes the rest of one that holds an @
+        // for the host, which we show in errors.
+        if url.contains("://") && url.matches('@').count() > 1 {
+            return Err(malformed());
+        }
+        let mut config: Config = url.parse().map_err(|_| malformed())?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
@@ -124,7 +130,7 @@ impl Postgres {
         if right == Right::Delete && is(5)? {
             return refuse(
                 "this server is a read replica, or makes every transaction read only",
-                "connect to the primary".into(),
+                "connect to the primary, or as a role without default_transaction_read_only".into(),
             );
         }
         row.try_get(0).map_err(cannot)
@@ -195,7 +201,7 @@ impl Store for Postgres {
 
 struct PostgresReader<'s> {
     store: &'s Postgres,
-    /// Given up when a scan is broken off: closing the connection ends the `COPY` at once.
+    /// Given up when a scan is broken off.
     client: Option<Client>,
     oid: u32,
 }
@@ -238,6 +244,7 @@ impl Postgres {
         emit: &mut Emit<'_>,
     ) -> Result<bool, StoreError> {
         let cannot = |error| fail(error, self.what("read"));
+        let cancel = client.cancel_token();
         client.batch_execute(BEGIN_SCAN).map_err(cannot)?;
         let copy = client.copy_out(&self.copy_statement(filter)).map_err(cannot)?;
         let mut rows = CopyRows::new(copy);
@@ -245,6 +252,9 @@ impl Postgres {
         if whole {
             drop(rows);
             client.batch_execute("COMMIT").map_err(cannot)?;
+        } else {
+            // Closing the connection alone would first read all that the server still has to send.
+            let _ = cancel.cancel_query(NoTls);
         }
         Ok(whole)
     }

@@ -15,6 +15,8 @@ use crate::model::{Expiry, Page, Row};
 
 /// How long SQLite itself waits for a lock before it reports `SQLITE_BUSY`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for a reader, which nobody tries again and which keeps nobody waiting meanwhile.
+const READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
 const READ_SLICE: Duration = Duration::from_millis(50);
 /// The clock is looked at once in so many rows.
@@ -33,11 +35,17 @@ impl Sqlite {
         Self { path, table, clock }
     }
 
-    fn connect(&self, access: OpenFlags) -> Result<Connection, StoreError> {
+    fn connect(&self, access: OpenFlags, wait: Duration) -> Result<Connection, StoreError> {
+        if self.path.is_dir() {
+            let what = format!("cannot open {}", self.path.display());
+            return Err(StoreError::new(Fault::Fatal, what)
+                .because("it is a folder")
+                .hint("check the path: it must be the database file itself"));
+        }
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)
             .and_then(|connection| {
-                connection.busy_timeout(BUSY_TIMEOUT)?;
+                connection.busy_timeout(wait)?;
                 Ok(connection)
             })
             .map_err(|error| fail(error, format!("cannot open {}", self.path.display())))?;
@@ -66,7 +74,7 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
         Ok(Box::new(SqliteReader {
             connection,
             table: self.table.clone(),
@@ -76,7 +84,7 @@ impl Store for Sqlite {
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, BUSY_TIMEOUT)?;
         if connection.is_readonly("main").unwrap_or(true) {
             return Err(StoreError::new(Fault::Fatal, self.what("delete from"))
                 .because("the file may not be written")
@@ -181,11 +189,11 @@ impl Walk<'_> {
             drop(rows);
             let Some(at) = last else { break };
             cursor = Box::new(at);
-            if page.is_full() {
-                match emit(page) {
-                    ControlFlow::Continue(empty) => page = empty,
-                    ControlFlow::Break(()) => return Ok(()),
-                }
+            // Full or not, and be it empty: whoever reads may want to break off long before an old
+            // table has a page of live rows.
+            match emit(page) {
+                ControlFlow::Continue(empty) => page = empty,
+                ControlFlow::Break(()) => return Ok(()),
             }
         }
         if !page.is_empty() {
@@ -265,6 +273,12 @@ impl SqliteWriter {
 
 fn columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
     let schema = table.schema().unwrap_or("main");
+    let known = connection
+        .prepare("SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE")?
+        .exists([schema])?;
+    if !known {
+        return Ok(Vec::new());
+    }
     connection
         .prepare("SELECT name FROM pragma_table_info(?1, ?2)")?
         .query_map([table.name(), schema], |row| row.get(0))?
@@ -289,21 +303,34 @@ fn fail(error: rusqlite::Error, what: String) -> StoreError {
             Some("another process holds the write lock; look for a long transaction on the file"),
         ),
         Some(ErrorCode::NotADatabase) => (Fault::Fatal, Some("the file is not an SQLite database")),
-        Some(ErrorCode::CannotOpen) => {
-            (Fault::Fatal, Some("check the path, and that the file and its folder may be read"))
-        }
+        Some(ErrorCode::CannotOpen) => (
+            Fault::Fatal,
+            Some(
+                "check the path, and that the file may be read and its folder, for the journal, written",
+            ),
+        ),
         Some(ErrorCode::ReadOnly) => {
             (Fault::Fatal, Some("run as a user that may write the file and its folder"))
         }
         Some(ErrorCode::DiskFull) => {
             (Fault::Fatal, Some("free some space; nothing of this batch was done"))
         }
+        Some(ErrorCode::SystemIoFailure) => {
+            (Fault::Fatal, Some("check the disk and its mount; the system log may tell more"))
+        }
+        Some(ErrorCode::Unknown) if error.to_string().contains("because it is a view") => {
+            (Fault::Fatal, Some("name the table itself with --table"))
+        }
         Some(ErrorCode::DatabaseCorrupt) => {
             (Fault::Fatal, Some("check the file with `sqlite3 FILE 'PRAGMA integrity_check'`"))
         }
         _ => (Fault::Fatal, None),
     };
-    let store_error = StoreError::new(fault, what).because(error);
+    let store_error = StoreError::new(fault, what).because(match error {
+        rusqlite::Error::SqliteFailure(_, Some(said)) => said,
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        error => error.to_string(),
+    });
     match hint {
         Some(hint) => store_error.hint(hint),
         None => store_error,

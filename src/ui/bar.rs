@@ -47,7 +47,8 @@ impl Bar {
 }
 
 fn target() -> ProgressDrawTarget {
-    if std::io::stderr().is_terminal() {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if std::io::stderr().is_terminal() && !dumb {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()

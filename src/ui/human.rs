@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use super::csv::word;
 use super::json::pretty;
 use super::sanitize;
+use crate::model::counted;
 use crate::report::{ListedSession, LogoutReport, State};
 
 /// Writes the head of a table of sessions.
@@ -91,9 +92,21 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
         users => format!("{} users", users.len()),
     };
     let looked =
-        format!("{} read in {:.1} s", count(report.scanned, "row"), report.elapsed_seconds);
-    if report.dry_run {
-        let found = count(report.matched, "live session");
+        format!("{} read in {:.1} s", counted(report.scanned, "row"), report.elapsed_seconds);
+    if report.stopped && report.matched == 0 {
+        writeln!(
+            out,
+            "Stopped while looking for sessions of {whom}; nothing was deleted ({looked})."
+        )?;
+    } else if report.stopped {
+        let found = counted(report.matched, "session");
+        writeln!(
+            out,
+            "Stopped: {} of {found} of {whom} deleted, not looked again ({looked}). Run it again for the rest.",
+            report.deleted
+        )?;
+    } else if report.dry_run {
+        let found = counted(report.matched, "live session");
         writeln!(out, "Dry run: {found} of {whom} would be deleted ({looked}).")?;
         write_preview(out, report)?;
     } else {
@@ -102,21 +115,21 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
             Some(left) => format!("{left} ARE LEFT"),
             None => "not looked again".into(),
         };
-        let deleted = count(report.deleted, "session");
+        let deleted = counted(report.deleted, "session");
         writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
     }
     if report.rounds > 1 {
         writeln!(out, "Sessions came back while this ran; it took {} rounds.", report.rounds)?;
     }
     if report.unverified > 0 {
-        let what = count(report.unverified, "row");
+        let what = counted(report.unverified, "row");
         writeln!(
             out,
             "{what} with this user id failed verification and stayed: Django reads such a row as empty."
         )?;
     }
     if report.unreadable > 0 {
-        let what = count(report.unreadable, "row");
+        let what = counted(report.unreadable, "row");
         writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
     }
     Ok(())
@@ -136,9 +149,4 @@ fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
         0 => Ok(()),
         more => writeln!(out, "... and {more} more"),
     }
-}
-
-fn count(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }

@@ -27,7 +27,7 @@ pub fn stdout() -> Box<dyn Write> {
     }
 }
 
-/// Standard error: errors always, warnings and notes unless told to be quiet.
+/// Standard error: errors and warnings always, notes unless told to be quiet.
 #[derive(Clone, Copy, Debug)]
 pub struct Talk {
     quiet: bool,

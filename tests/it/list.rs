@@ -46,8 +46,11 @@ fn a_user_has_the_sessions_that_django_believes() {
             count(&["list", "--format", "count", "--user", "42", "--user", "7", "--all"]),
             "4\n"
         );
-        w.run(&["list", "--user", "42", "--format", "count"]).says("1 more name such a user");
-        w.run_without_key(&["list", "--user", "42"]).exits(3).says("may be anybody's");
+        w.run(&["list", "--user", "42", "--format", "count"])
+            .says("1 more session names such a user");
+        w.run_without_key(&["list", "--user", "42"])
+            .exits(3)
+            .says("1 row could not be read and may be anybody's");
     });
 }
 

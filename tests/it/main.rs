@@ -11,8 +11,12 @@
 mod conformance;
 mod corpus;
 mod django;
+mod errors;
 mod list;
+mod locks;
 mod logout_user;
+mod running;
+mod signals;
 mod sites;
 mod support;
 mod world;

@@ -9,7 +9,14 @@ use crate::store::{Fault, StoreError};
 
 pub(super) fn fail(error: Error, what: String) -> StoreError {
     let (fault, hint) = classify(&error);
-    let store_error = StoreError::new(fault, what).because(error);
+    let store_error = StoreError::new(fault, what);
+    // Of what the server says only the message: its DETAIL can quote a row, session key and all.
+    let server = error.as_db_error();
+    let hint = hint.map(str::to_owned).or_else(|| server?.hint().map(str::to_owned));
+    let store_error = match server {
+        Some(server) => store_error.because(server.message()),
+        None => store_error.because(error),
+    };
     match hint {
         Some(hint) => store_error.hint(hint),
         None => store_error,
@@ -29,7 +36,7 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         return if error.is_closed() || io_cause(error).is_some() {
             (Fault::Lost, Some("is the server running, and does it listen at that host and port?"))
         } else {
-            (Fault::Fatal, None)
+            (Fault::Fatal, Some("check user, password and options of the database URL"))
         };
     };
     match code {
@@ -54,8 +61,20 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         }
         &SqlState::INSUFFICIENT_PRIVILEGE => (
             Fault::Fatal,
-            Some("grant the role SELECT and DELETE on the table, or connect as another role"),
+            Some(
+                "grant the role USAGE on the schema, SELECT and DELETE on the table, or connect as another role",
+            ),
         ),
+        &SqlState::QUERY_CANCELED => (
+            Fault::Fatal,
+            Some("if that was its statement_timeout: a smaller --batch-size takes less time"),
+        ),
+        &SqlState::WRONG_OBJECT_TYPE | &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
+            (Fault::Fatal, Some("name the table itself with --table"))
+        }
+        &SqlState::UNDEFINED_FUNCTION | &SqlState::DATATYPE_MISMATCH | &SqlState::CANNOT_COERCE => {
+            (Fault::Fatal, Some("do its columns have the types that Django gives them?"))
+        }
         &SqlState::READ_ONLY_SQL_TRANSACTION => (Fault::Fatal, Some("connect to the primary")),
         &SqlState::FOREIGN_KEY_VIOLATION => {
             (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))
