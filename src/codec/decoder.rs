@@ -1,4 +1,4 @@
-use super::envelope::{Seal, Signed, Whole};
+use super::envelope::{Seal, Signed, Whole, may_be_whole};
 use super::inflate::Inflater;
 use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
@@ -52,7 +52,7 @@ impl<'c> Decoder<'c> {
         self.inflated.shrink_to(KEPT_BUFFER);
         let signed = Signed::split(stored);
         match signed {
-            Some(signed) if signed.is_regular() => self.signed(signed),
+            Some(signed) if signed.is_regular() && !may_be_whole(stored) => self.signed(signed),
             _ => self.irregular(stored, signed),
         }
     }

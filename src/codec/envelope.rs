@@ -1,5 +1,6 @@
 //! Layouts: where in a stored text the payload is, and what proves who wrote it.
 
+use super::base64;
 use super::keyring::Keyring;
 use super::{DecodeError, Layout};
 
@@ -90,6 +91,21 @@ impl<'s> Signed<'s> {
         }
         Ok(seconds.map(|s| s * sign))
     }
+}
+
+/// Whether a text may be base64 as a whole, judged by its first three bytes: hex digits of a hash,
+/// or the beginning of a pickle. The readers of those layouts skip colons like any other junk, and
+/// anybody who can write to the table can put them where a signed text has its own.
+pub(super) fn may_be_whole(stored: &str) -> bool {
+    let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let start: Vec<u8> = stored.bytes().filter(in_alphabet).take(4).collect();
+    let mut bytes = Vec::new();
+    // Fewer than four characters are no text of these layouts.
+    if start.len() < 4 || base64::decode_standard(&start, &mut bytes).is_err() {
+        return false;
+    }
+    bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        || matches!(bytes.first(), Some(0x80 | b'(' | b'}' | b'c'))
 }
 
 /// The two layouts that are base64 as a whole.

@@ -25,24 +25,26 @@ struct Key {
     secret: Vec<u8>,
     signed_sha256: Hmac<Sha256>,
     signed_sha1: Hmac<Sha1>,
-    legacy: Hmac<Sha1>,
+    legacy: Vec<Hmac<Sha1>>,
 }
 
 impl Keyring {
-    /// Derives the keys. `key_salt` is `SessionStore.key_salt`, usually [`DEFAULT_KEY_SALT`]; the
-    /// layout before Django 3.1 has its salt made from the class name, which is the last dotted
-    /// part of it.
+    /// Derives the keys. `key_salt` is `SessionStore.key_salt`, usually [`DEFAULT_KEY_SALT`]. The
+    /// layout before Django 3.1 has its salt made from the name of the class, which is the last
+    /// dotted part of a salt that Django made. A salt that the site made itself does not tell the
+    /// name, so there the usual one counts as well.
     pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>, key_salt: &str) -> Self {
-        let class_name = key_salt.strip_prefix(SALT_PREFIX).unwrap_or(key_salt);
-        let class_name = class_name.rsplit('.').next().unwrap_or_default();
+        let made_by_django = key_salt.strip_prefix(SALT_PREFIX);
+        let class_name = made_by_django.unwrap_or(key_salt).rsplit('.').next().unwrap_or_default();
+        let mut class_names = vec![class_name];
+        if made_by_django.is_none() {
+            class_names.push("SessionStore");
+        }
         let signed_salt = format!("{key_salt}signer");
-        let legacy_salt = format!("{SALT_PREFIX}{class_name}");
-        Self(
-            secrets
-                .into_iter()
-                .map(|secret| Key::new(secret.as_ref(), &signed_salt, &legacy_salt))
-                .collect(),
-        )
+        let legacy_salts: Vec<String> =
+            class_names.iter().map(|name| format!("{SALT_PREFIX}{name}")).collect();
+        let key = |secret: S| Key::new(secret.as_ref(), &signed_salt, &legacy_salts);
+        Self(secrets.into_iter().map(key).collect())
     }
 
     /// Without a key nothing can be verified.
@@ -66,8 +68,8 @@ impl Keyring {
 
     /// Layout of Django 1.3 to 3.0: hex HMAC-SHA1 of the payload.
     pub(super) fn verify_legacy(&self, payload: &[u8], hash: &[u8]) -> bool {
-        self.0.iter().any(|key| {
-            let mac = key.legacy.clone().chain_update(payload).finalize();
+        self.0.iter().flat_map(|key| &key.legacy).any(|legacy| {
+            let mac = legacy.clone().chain_update(payload).finalize();
             same(&hex::<40>(&mac.into_bytes()), hash)
         })
     }
@@ -90,15 +92,15 @@ impl fmt::Debug for Keyring {
 
 impl Key {
     /// Django's `salted_hmac`: the key is the digest of salt and secret, by the same hash.
-    fn new(secret: &[u8], signed_salt: &str, legacy_salt: &str) -> Self {
+    fn new(secret: &[u8], signed_salt: &str, legacy_salts: &[String]) -> Self {
         let sha256 = Sha256::new().chain_update(signed_salt).chain_update(secret);
         let sha1 = Sha1::new().chain_update(signed_salt).chain_update(secret);
-        let legacy = Sha1::new().chain_update(legacy_salt).chain_update(secret);
+        let legacy = |salt| Sha1::new().chain_update(salt).chain_update(secret).finalize();
         Self {
             secret: secret.to_vec(),
             signed_sha256: keyed(&sha256.finalize()),
             signed_sha1: keyed(&sha1.finalize()),
-            legacy: keyed(&legacy.finalize()),
+            legacy: legacy_salts.iter().map(|salt| keyed(&legacy(salt))).collect(),
         }
     }
 }

@@ -176,6 +176,26 @@ impl<'p> Graph<'p> {
         }
     }
 
+    /// Whether it is certain what a mapping holds, or that a value is none. An object of a class of
+    /// the site's own may keep entries where nobody can see them: in what it was made from, in its
+    /// state.
+    pub(super) fn is_understood(&self, value: Value) -> bool {
+        let Some(object) = self.object(value) else { return true };
+        let args = self.tuple_items(object.args).unwrap_or_default();
+        let is_known_mapping =
+            matches!(self.known(object.class), Known::OrderedDict | Known::DefaultDict);
+        let has_state = !matches!(object.state, Value::None);
+        matches!(object.kwargs, Value::None)
+            && match (&object.contents, args) {
+                (Contents::Entries(_), args) => args.is_empty() || is_known_mapping,
+                (Contents::Nothing, []) => !has_state,
+                (Contents::Nothing, &[only]) => {
+                    !has_state && matches!(self.node(only), Some(Node::Dict(_)))
+                }
+                _ => false,
+            }
+    }
+
     pub(super) fn known(&self, callable: Value) -> Known {
         match self.node(callable) {
             Some(Node::Global(global)) => global.known,

@@ -159,3 +159,37 @@ fn a_subclass_of_dict_is_a_session_too() {
         assert_eq!(user(&made), Ok(Some("7".to_owned())), "{made:?}");
     }
 }
+
+/// `'_auth_user_id'` and `'42'`, as protocol 2 pushes them.
+const LOGIN: &[u8] = b"X\x0d\0\0\0_auth_user_idX\x02\0\0\x0042";
+
+#[test]
+fn an_object_that_may_hide_a_login_is_unreadable_not_anonymous() {
+    for (what, before, after) in [
+        ("UserDict", &b"cUserDict\nIterableUserDict\n)\x81}X\x04\0\0\0data}"[..], &b"ssb."[..]),
+        ("made from a dict, then more", b"csite\nMake\n}", b"s\x85RX\x01\0\0\0yK\x02s."),
+        ("made from pairs", b"csite\nMake\n]", b"\x86a\x85R."),
+        ("its own __setstate__", b"csite\nMake\n)R}", b"sb."),
+    ] {
+        let payload = [b"\x80\x02", before, LOGIN, after].concat();
+        assert_eq!(user(&payload), Err(DecodeError::UnknownSerializer), "{what}");
+    }
+}
+
+#[test]
+fn mappings_that_hide_nothing_are_sessions() {
+    for (what, before, after) in [
+        ("Counter", &b"ccollections\nCounter\n}"[..], &b"s\x85R."[..]),
+        ("dict subclass with attributes", b"csite\nCls\n)\x81", b"s}X\x04\0\0\0attrK\x01sb."),
+    ] {
+        let payload = [b"\x80\x02", before, LOGIN, after].concat();
+        assert_eq!(user(&payload), Ok(Some("42".to_owned())), "{what}");
+    }
+}
+
+#[test]
+fn an_object_made_from_the_key_does_not_compete_with_the_key() {
+    let object = b"cexceptions\nException\nX\x0d\0\0\0_auth_user_id\x85RX\x01\0\0\x007";
+    let payload = [b"\x80\x02}(", LOGIN, object, b"u."].concat();
+    assert_eq!(user(&payload), Err(DecodeError::UserId));
+}
