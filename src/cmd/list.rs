@@ -9,7 +9,7 @@ use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
-use crate::model::{Page, Signature, Timestamp, counted};
+use crate::model::{Page, Row, Signature, Timestamp, counted};
 use crate::report::{ListedSession, State};
 use crate::store::Filter;
 use crate::ui;
@@ -18,6 +18,10 @@ use crate::ui;
 #[derive(Default)]
 struct Listed {
     sessions: Vec<ListedSession>,
+    /// Sessions that are described one by one when they are printed: a page of them, each inflated
+    /// to megabytes, would not fit.
+    later: Page,
+    payload_bytes: usize,
     /// Rows that may belong to the users asked for, but cannot be read.
     unreadable: u64,
     /// Rows that name one of them and do not verify.
@@ -45,10 +49,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
         let users = users.as_ref();
         move |page: &Page| list_page(page, &mut decoder, users, detail, keys)
     };
+    let mut decoder = Decoder::new(codec);
     let fold = |listed: Listed| {
         unreadable += listed.unreadable;
         unverified += listed.unverified;
-        for session in listed.sessions {
+        let later = listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
+        for session in listed.sessions.into_iter().chain(later) {
             if listing.count == limit {
                 return ControlFlow::Break(());
             }
@@ -82,6 +88,22 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     })
 }
 
+/// Bytes of payload that the sessions of one page may hold between worker and printer.
+const PAYLOAD_BYTES: usize = 1 << 20;
+
+impl Listed {
+    fn add(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, detail: Detail, keys: KeyDisplay) {
+        if self.payload_bytes > PAYLOAD_BYTES {
+            self.later.push(*row);
+            return;
+        }
+        let session = describe_row(decoder, row, detail, keys);
+        let payload = session.session.payload.as_ref();
+        self.payload_bytes += payload.map_or(0, |payload| payload.get().len());
+        self.sessions.push(session);
+    }
+}
+
 fn list_page(
     page: &Page,
     decoder: &mut Decoder<'_>,
@@ -92,7 +114,7 @@ fn list_page(
     let mut listed = Listed::default();
     for row in page.rows() {
         let Some(users) = users else {
-            listed.sessions.push(describe_row(decoder, &row, detail, keys));
+            listed.add(&row, decoder, detail, keys);
             continue;
         };
         let session = decoder.decode(row.data);
@@ -101,7 +123,7 @@ fn list_page(
                 if session.signature() == Signature::Invalid {
                     listed.unverified += 1;
                 } else {
-                    listed.sessions.push(describe_row(decoder, &row, detail, keys));
+                    listed.add(&row, decoder, detail, keys);
                 }
             }
             Ok(_) => {}

@@ -91,6 +91,19 @@ fn every_format_is_whole_and_masks_keys() {
 }
 
 #[test]
+fn sessions_that_inflate_to_much_are_listed_in_their_order() {
+    World::each("list_large", |w| {
+        let payload = |n: usize| format!(r#"{{"n":{n},"x":"{}"}}"#, "y".repeat(400_000));
+        let keys: Vec<String> = (0..8).map(|n| w.session(&payload(n))).collect();
+        let lines = w.run(&["list", "--format", "jsonl", "--show-keys"]).ok().json_lines();
+        let listed: Vec<_> =
+            lines.iter().map(|line| line["session_key"].as_str().unwrap()).collect();
+        assert_eq!(listed, keys);
+        assert!(lines.iter().enumerate().all(|(n, line)| line["payload"]["n"] == json!(n)));
+    });
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let w = World::sqlite("list_pipe");
     for _ in 0..3 {
