@@ -174,17 +174,18 @@ fn split_fallbacks(value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 
 /// The ids that were given, on the command line and in a file, each once, in their order.
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
-    let mut ids = args.users.clone();
+    let mut ids: Vec<String> = args.users.iter().map(|id| id.trim().to_owned()).collect();
     if let Some(file) = &args.from_file {
         for line in open(file)?.lines() {
             let line = line.map_err(|source| cannot_read(file, source))?;
-            let id = line.trim();
+            // Editors on Windows begin a file with a byte order mark.
+            let id = line.trim_start_matches('\u{feff}').trim();
             if !id.is_empty() {
                 ids.push(id.to_owned());
             }
         }
     }
-    if ids.iter().any(|id| id.trim().is_empty()) {
+    if ids.iter().any(String::is_empty) {
         return Err(Error::usage(
             "a user id is empty",
             "give the primary key of the user, as in `logout-user 42`",

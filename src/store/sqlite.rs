@@ -19,6 +19,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
 const READ_SLICE: Duration = Duration::from_millis(50);
+/// Less than any 64-bit integer: row numbers may be negative.
+const BEFORE_EVERY_ROWID: f64 = -1e19;
 /// The clock is looked at once in so many rows.
 const ROWS_PER_LOOK: u32 = 256;
 
@@ -134,7 +136,7 @@ impl Reader for SqliteReader {
         let by_rowid = self.walk("_rowid_");
         let by_key = self.walk("session_key");
         let (sql, start): (_, Box<dyn ToSql>) = match self.connection.prepare(&by_rowid) {
-            Ok(_) => (by_rowid, Box::new(i64::MIN)),
+            Ok(_) => (by_rowid, Box::new(BEFORE_EVERY_ROWID)),
             Err(_) => (by_key, Box::new("")),
         };
         let walk = Walk {

@@ -125,7 +125,7 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
         let what = counted(report.unverified, "row");
         writeln!(
             out,
-            "{what} with this user id failed verification and stayed: Django reads such a row as empty."
+            "{what} with this user id failed verification and stayed: Django reads it as empty, unless it has a key that was not given here."
         )?;
     }
     if report.unreadable > 0 {

@@ -62,6 +62,15 @@ fn many_users_cost_one_scan() {
 }
 
 #[test]
+fn ids_may_come_from_an_editor_that_marks_its_files() {
+    World::each("marked_ids", |w| {
+        w.user("42", 1).user("7", 1);
+        let file = w.file("ids", "\u{feff}42\r\n7 \r\n");
+        w.run(&["logout-user", "--from-file", &file]).ok().says("2 sessions deleted");
+    });
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     World::each("dry_run", |w| {
         w.user("42", 25).user("7", 1);
