@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::codec::Decoder;
 use crate::error::Error;
-use crate::model::Page;
+use crate::model::{MASKED_KEY_CHARS, Page};
 use crate::store::{Filter, Reader};
 
 use super::Ctx;
@@ -23,11 +23,14 @@ pub(super) fn find(
     prefix: &str,
     keys: KeyDisplay,
 ) -> Result<Found, Error> {
-    let filter = Filter { key_prefix: Some(prefix.to_owned()), ..Filter::default() };
+    // The database sees, and may log, no more of a key than everybody may see.
+    let shown: String = prefix.chars().take(MASKED_KEY_CHARS).collect();
+    let filter = Filter { key_prefix: Some(shown.clone()), ..Filter::default() };
     let mut decoder = Decoder::new(&ctx.codec);
     let mut found = Vec::new();
     reader.scan(&filter, &mut |page: Page| {
-        for row in page.rows().take(2 - found.len().min(2)) {
+        let matches = page.rows().filter(|row| row.key.starts_with(prefix));
+        for row in matches.take(2 - found.len().min(2)) {
             let session = describe_row(&mut decoder, &row, Detail::Payload, keys);
             found.push(Found { key: row.key.to_owned(), session });
         }
@@ -37,10 +40,9 @@ pub(super) fn find(
             ControlFlow::Continue(Page::default())
         }
     })?;
-    let prefix = prefix.chars().take(crate::model::MASKED_KEY_CHARS).collect();
     match (found.pop(), found.pop()) {
         (Some(found), None) => Ok(found),
-        (None, _) => Err(Error::NoSuchSession { prefix }),
-        (Some(_), Some(_)) => Err(Error::AmbiguousSession { prefix }),
+        (None, _) => Err(Error::NoSuchSession { prefix: shown }),
+        (Some(_), Some(_)) => Err(Error::AmbiguousSession { prefix: shown }),
     }
 }

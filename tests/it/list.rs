@@ -165,6 +165,10 @@ fn show_finds_one_session_by_the_beginning_of_its_key() {
         w.run(&["show", "GARBAGE0"]).exits(1);
         w.run(&["show", "garbage%"]).exits(1);
         w.run(&["show", "' OR 1=1 --"]).exits(1);
+        w.row("samebegin1abcdefghijklmnopqrstuv", &signed(&login("8"), SECRET_KEY), FAR);
+        w.row("samebegin2abcdefghijklmnopqrstuv", &signed(&login("9"), SECRET_KEY), FAR);
+        w.run(&["show", "samebegi"]).exits(1).says("more than one session key begins");
+        w.run(&["show", "samebegin2"]).ok().says("user        9");
         let whole = w.session_keys().remove(0);
         w.run(&["show", &whole]).exits(2).says("whole session key");
         let mut command = w.command(&["show", "-"]);
