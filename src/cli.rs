@@ -15,7 +15,7 @@ const DATABASE: &str = "Database and key";
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 130/143 interrupted."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 130/143 interrupted."
 )]
 pub struct Cli {
     /// What holds for every command.
@@ -59,6 +59,10 @@ pub struct Global {
 pub enum Command {
     /// Delete all live sessions of users, and prove that none is left.
     LogoutUser(LogoutUser),
+    /// Delete expired sessions beside a live site, as cron does.
+    PurgeExpired(PurgeExpired),
+    /// Say whether expired sessions pile up, as a Nagios plugin does.
+    Check(Check),
     /// List sessions.
     List(List),
     /// Show one session.
@@ -94,7 +98,7 @@ pub struct LogoutUser {
     pub no_verify: bool,
     /// How fast to delete.
     #[command(flatten)]
-    pub pace: Pace,
+    pub batches: Batches,
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]
     pub format: ReportFormat,
@@ -102,13 +106,76 @@ pub struct LogoutUser {
 
 /// Options of commands that delete.
 #[derive(Debug, Args)]
-pub struct Pace {
-    /// Rows per transaction.
-    #[arg(long, value_name = "ROWS", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub batch_size: u32,
-    /// Rest between transactions.
+pub struct Batches {
+    /// Rows per transaction. Otherwise as many as take about 50 ms.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub batch_size: Option<u32>,
+    /// Rest between transactions, at least.
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     pub sleep: String,
+}
+
+const PACE: &str = "Pace";
+
+/// Options of commands that delete much.
+#[derive(Debug, Args)]
+#[command(next_help_heading = PACE)]
+pub struct Pace {
+    /// Transactions.
+    #[command(flatten)]
+    pub batches: Batches,
+    /// Rest for so many times as long as the last transaction took.
+    #[arg(long, value_name = "FACTOR", default_value = "0")]
+    pub nice: f64,
+    /// End after this time, with exit code 3 if rows are left.
+    #[arg(long, value_name = "DURATION")]
+    pub run_time: Option<String>,
+    /// End after so many rows.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Pause while a replica is further behind than this (PostgreSQL).
+    #[arg(long, value_name = "DURATION")]
+    pub max_lag: Option<String>,
+    /// Pause while this file exists.
+    #[arg(long, value_name = "FILE")]
+    pub pause_file: Option<PathBuf>,
+}
+
+/// Arguments of `purge-expired`.
+#[derive(Debug, Args)]
+pub struct PurgeExpired {
+    /// Leave what expired less than this ago.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub older_than: String,
+    /// Count what would be deleted, and delete nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// If another sessctl purges this database, end well.
+    #[arg(long)]
+    pub skip_if_running: bool,
+    /// Write metrics for the textfile collector of Prometheus' node exporter.
+    #[arg(long, value_name = "FILE.prom")]
+    pub metrics_file: Option<PathBuf>,
+    /// Renew the planner's statistics of the table at the end.
+    #[arg(long)]
+    pub analyze: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Warn of more expired sessions than this; twice as many are critical.
+    #[arg(long, value_name = "N")]
+    pub max_expired: Option<u64>,
+    /// Warn of a session that expired longer ago than this; twice as long is critical.
+    #[arg(long, value_name = "DURATION", default_value = "2d")]
+    pub max_age: String,
 }
 
 /// Arguments of `list`.

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 
 use crate::codec::DecodeError;
+use crate::model::Health;
 use crate::store::{NotATable, StoreError};
 
 /// How a command ended. The numbers are a promise to scripts.
@@ -17,6 +18,10 @@ pub enum Exit {
     Usage,
     /// 3: it ran, but not all could be done or proved.
     Incomplete,
+    /// 4: it was not confirmed, and nothing was changed.
+    Refused,
+    /// 0 to 3: `check` speaks the language of Nagios.
+    Checked(Health),
     /// 128 and the signal: it was asked to stop, finished its batch and reported.
     Interrupted(i32),
 }
@@ -29,6 +34,8 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Incomplete => 3,
+            Self::Refused => 4,
+            Self::Checked(health) => health as u8,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
     }
@@ -59,6 +66,14 @@ pub enum Error {
     /// Standard output could not be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
+    /// A file could not be written.
+    #[error("cannot write {what}")]
+    CannotWrite {
+        /// The file.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Not one row verifies.
     #[error(
         "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
@@ -78,6 +93,15 @@ pub enum Error {
     AmbiguousSession {
         /// The beginning that was given.
         prefix: String,
+    },
+    /// Another sessctl purges the same database.
+    #[error("another sessctl purges this database at the moment")]
+    AnotherInstance,
+    /// Other tables point at the sessions.
+    #[error("cannot delete sessions that other tables refer to: {tables}")]
+    Referenced {
+        /// Their names.
+        tables: String,
     },
     /// A decoder limit that a whole command ran into.
     #[error(transparent)]
@@ -108,6 +132,10 @@ impl Error {
                  without a key, rows are decoded unchecked",
             ),
             Self::NoSuchSession { .. } => Some("see `sessctl list --all` for what is there"),
+            Self::AnotherInstance => Some("let it finish; --skip-if-running makes this no failure"),
+            Self::Referenced { .. } => Some(
+                "sessctl deletes rows of no other table: empty these, or drop their foreign keys, first",
+            ),
             Self::AmbiguousSession { .. } => Some("give more characters of the key"),
             _ => None,
         }

@@ -31,8 +31,24 @@ impl Timestamp {
         self.0
     }
 
+    /// This long before; the beginning of time where that is further back.
+    #[must_use]
+    pub fn before(self, duration: std::time::Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
     fn to_jiff(self) -> Option<jiff::Timestamp> {
         jiff::Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
+/// An instant in RFC 3339.
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<jiff::Timestamp>().map(|instant| Self(instant.as_microsecond()))
     }
 }
 
@@ -211,6 +227,19 @@ pub enum Serializer {
     Json,
     /// `PickleSerializer`, the default before.
     Pickle,
+}
+
+/// A verdict of `check`, in the words and with the exit codes of Nagios' plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// 0: within the bounds.
+    Ok,
+    /// 1: beyond a bound.
+    Warning,
+    /// 2: beyond twice a bound.
+    Critical,
+    /// 3: could not be found out.
+    Unknown,
 }
 
 /// The part of a session key that may be shown: enough to tell two sessions apart and to name one

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Layout, Serializer, Signature};
+use crate::model::{Health, Layout, Serializer, Signature};
 
 /// What a session is, judged by its content; whether Django would believe it, the signature says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -90,4 +90,73 @@ pub struct LogoutReport {
     /// Some of what a dry run found, for a person to look at.
     #[serde(skip)]
     pub preview: Vec<ListedSession>,
+}
+
+/// What `purge-expired` did.
+#[derive(Debug, Serialize)]
+pub struct PurgeReport {
+    /// `purge-expired`.
+    pub command: &'static str,
+    /// What expired before it was to go, RFC 3339 in UTC.
+    pub cutoff: String,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Expired rows that stayed because somebody else held a lock on them to the end.
+    pub locked: u64,
+    /// Expired rows that are in the table still; `None` if counting took too long.
+    pub left: Option<u64>,
+    /// When the oldest of them expired.
+    pub oldest_left: Option<String>,
+    /// Why it ended.
+    pub ended: Ending,
+    /// Seconds for which it had to wait.
+    pub paused: Paused,
+    /// Transactions committed.
+    pub batches: u64,
+    /// Deleted rows that still take up space, where the database knows.
+    pub dead_rows: Option<u64>,
+    /// Wall-clock time.
+    pub elapsed_seconds: f64,
+}
+
+/// Why a command that deletes much ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It came to its end.
+    Done,
+    /// `--limit`.
+    Limit,
+    /// `--run-time`.
+    RunTime,
+    /// A signal.
+    Interrupted,
+    /// An error, which is told beside.
+    Failed,
+}
+
+/// Seconds that batches had to wait, by reason.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Paused {
+    /// A replica was too far behind.
+    pub lag: f64,
+    /// The pause file was there.
+    pub file: f64,
+}
+
+/// Whether expired sessions pile up.
+#[derive(Debug)]
+pub struct CheckReport {
+    /// The verdict.
+    pub health: Health,
+    /// Expired rows; `None` if counting took too long.
+    pub expired: Option<u64>,
+    /// How many may be.
+    pub max_expired: Option<u64>,
+    /// Seconds since the oldest expired; `None` without any.
+    pub oldest: Option<u64>,
+    /// How many seconds that may be.
+    pub max_age: u64,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cli;
 use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
-use crate::engine::Pace;
+use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::store::{Table, Target, WallClock};
 
@@ -200,22 +200,51 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
 }
 
 /// How fast to delete.
-pub fn pace(args: &cli::Pace) -> Result<Pace, Error> {
+pub fn batches(args: &cli::Batches) -> Result<Pace, Error> {
+    let rows = args.batch_size.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
     Ok(Pace {
-        batch_size: usize::try_from(args.batch_size).unwrap_or(usize::MAX),
+        batch_size: rows.map_or(BatchSize::Adaptive, BatchSize::Fixed),
         sleep: duration("--sleep", &args.sleep)?,
+        ..Pace::default()
     })
 }
 
-/// A length of time, such as `5s`, `100ms`, `1h30m`.
+/// How fast to delete, and until when.
+pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
+    if !(0.0..=1000.0).contains(&args.nice) {
+        return Err(Error::usage(
+            format!("{} is no factor for --nice", args.nice),
+            "1 rests as long as the work took; 0 not at all; at most 1000",
+        ));
+    }
+    if args.max_lag.is_some() && matches!(target, Target::Sqlite { .. }) {
+        return Err(Error::usage(
+            "--max-lag: SQLite has no replicas",
+            "leave it out; --pause-file pauses for any reason",
+        ));
+    }
+    let optional = |option, text: &Option<String>| {
+        text.as_deref().map(|text| duration(option, text)).transpose()
+    };
+    Ok(Pace {
+        nice: args.nice,
+        run_time: optional("--run-time", &args.run_time)?,
+        limit: args.limit,
+        max_lag: optional("--max-lag", &args.max_lag)?,
+        pause_file: args.pause_file.clone(),
+        ..batches(&args.batches)?
+    })
+}
+
+/// A length of time, such as `5s`, `100ms`, `1h30m`, `30d`. A day has 24 hours.
 pub fn duration(option: &str, text: &str) -> Result<Duration, Error> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| {
+    text.parse::<jiff::Span>()
+        .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
+        .and_then(Duration::try_from)
+        .map_err(|_| {
             Error::usage(
                 format!("\"{text}\" is not a length of time for {option}"),
-                "write a number and its unit, as in 100ms, 5s or 10m",
+                "write a number and its unit, as in 100ms, 5s, 10m or 30d",
             )
         })
 }
@@ -262,7 +291,7 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         cli::Command::LogoutUser(args) => args.from_file.as_deref().is_some_and(is_stdin),
         cli::Command::Show(args) => args.prefix == "-",
         cli::Command::Decode(args) => is_stdin(&args.file),
-        cli::Command::List(_) => false,
+        cli::Command::List(_) | cli::Command::PurgeExpired(_) | cli::Command::Check(_) => false,
     };
     if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {
         return Err(Error::usage(

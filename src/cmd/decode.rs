@@ -10,6 +10,7 @@ use crate::error::{Error, Exit};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
+    ctx.note_unchecked();
     let mut input = settings::open(&args.file)?;
     let mut decoder = Decoder::new(&ctx.codec);
     let terminator = if args.null { 0 } else { b'\n' };

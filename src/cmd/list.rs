@@ -30,6 +30,7 @@ struct Listed {
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let users: Option<UserIds> = (!args.users.is_empty()).then(|| args.users.iter().collect());
+    ctx.note_unchecked();
     let keys = KeyDisplay::from(args.show_keys);
     let detail = match args.format {
         ListFormat::Json | ListFormat::Jsonl => Detail::Payload,

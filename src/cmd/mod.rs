@@ -1,10 +1,12 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
+mod check;
 mod decode;
 mod describe;
 mod find;
 mod list;
 mod logout_user;
+mod purge_expired;
 mod show;
 
 use std::io::{ErrorKind, Write};
@@ -46,11 +48,10 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         out: ui::stdout(),
         workers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS),
     };
-    if ctx.codec.keyring.is_empty() {
-        ctx.talk.note("no SECRET_KEY given: signatures are not checked");
-    }
     let exit = match &cli.command {
         Command::LogoutUser(args) => logout_user::run(&mut ctx, args),
+        Command::PurgeExpired(args) => purge_expired::run(&mut ctx, args),
+        Command::Check(args) => check::run(&mut ctx, args),
         Command::List(args) => list::run(&mut ctx, args),
         Command::Show(args) => show::run(&mut ctx, args),
         Command::Decode(args) => decode::run(&mut ctx, args),
@@ -63,6 +64,13 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
 }
 
 impl Ctx<'_> {
+    /// For commands that look into sessions.
+    fn note_unchecked(&self) {
+        if self.codec.keyring.is_empty() {
+            self.talk.note("no SECRET_KEY given: signatures are not checked");
+        }
+    }
+
     fn open(&self) -> Result<Box<dyn Store>, Error> {
         let target = settings::target(self.global)?;
         if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {

@@ -7,6 +7,7 @@ use crate::error::{Error, Exit};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Show) -> Result<Exit, Error> {
+    ctx.note_unchecked();
     let prefix = settings::key_prefix("KEY-PREFIX", &args.prefix)?;
     let store = ctx.open()?;
     let found = find(ctx, &mut *store.reader()?, &prefix, args.show_keys.into())?;

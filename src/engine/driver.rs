@@ -1,13 +1,27 @@
+use std::time::{Duration, Instant};
+
 use crate::consent::Consent;
 use crate::model::Keys;
 use crate::stop::Stop;
 use crate::store::{Fault, Store, StoreError, Writer};
 
 use super::pace::{ATTEMPTS, Pace, backoff};
-use super::progress::{Event, Progress};
+use super::progress::{Event, Pause, Progress};
 
 /// Runs batches: rest, run, retry, stop. Nothing else sleeps or tries again.
 pub struct Driver<'a> {
+    work: Work<'a>,
+    writer: Option<Box<dyn Writer + 'a>>,
+    batch_size: usize,
+    began: Instant,
+    last_batch: Option<LastBatch>,
+    lag_looked_at: Option<Instant>,
+    done: Tally,
+}
+
+/// What batches are run on.
+#[derive(Clone)]
+pub struct Work<'a> {
     /// The table.
     pub store: &'a dyn Store,
     /// Without it there is no connection that could write.
@@ -20,102 +34,249 @@ pub struct Driver<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// What was committed.
+struct LastBatch {
+    rows: usize,
+    took: Duration,
+    /// Not the rest of a window, which tells little of how long a whole batch takes.
+    whole: bool,
+}
+
+/// What was committed, and how long it had to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Rows.
     pub rows: u64,
     /// Transactions.
     pub batches: u64,
+    /// Time in which a replica was too far behind.
+    pub paused_for_lag: Duration,
+    /// Time in which the pause file was there.
+    pub paused_by_file: Duration,
 }
 
-/// Batches that came to an early end, with the work that was done before it.
-#[derive(Debug)]
-pub struct Halted {
-    /// What was committed.
-    pub done: Tally,
-    /// Why no more was.
-    pub why: Why,
-}
-
-/// Why batches came to an early end.
+/// Why batches came to an early end. What was done before, [`Driver::done`] says.
 #[derive(Debug)]
 pub enum Why {
     /// Somebody asked for it with this signal.
     Interrupted(i32),
+    /// As many rows were done as were to be done.
+    Limit,
+    /// The time that was given is over.
+    RunTime,
+    /// Another sessctl is at it.
+    AnotherInstance,
     /// A batch failed, and trying again would not have helped or did not help.
     Failed(StoreError),
 }
 
+/// How often it is looked whether a pause is over, and how far replicas are behind.
+const PAUSE_TICK: Duration = Duration::from_secs(1);
+
 impl<'a> Driver<'a> {
-    /// Opens the connection that [`delete`](Self::delete) needs, deletes nothing with it and
-    /// closes it again: what forbids the work is found before the work begins. Locks are waited
-    /// for; a server that cannot be reached now is most likely a slip in its name.
-    pub fn check(&self) -> Result<(), Why> {
-        let checked = self.batch(&mut None, &[], |fault| fault == Fault::Busy).map(|_| ());
-        self.progress.event(Event::BatchesEnd);
-        checked
+    /// Connects to nothing yet.
+    pub fn new(work: Work<'a>) -> Self {
+        Self {
+            batch_size: work.pace.batch_size.first(),
+            work,
+            writer: None,
+            began: Instant::now(),
+            last_batch: None,
+            lag_looked_at: None,
+            done: Tally::default(),
+        }
+    }
+
+    /// What was committed so far.
+    pub fn done(&self) -> Tally {
+        self.done
+    }
+
+    /// Whom this one tells.
+    pub fn progress(&self) -> &'a dyn Progress {
+        self.work.progress
+    }
+
+    /// Opens the connection that batches need, deletes nothing with it and closes it again: what
+    /// forbids the work is found before the work begins. Locks are waited for; a server that cannot
+    /// be reached now is most likely a slip in its name.
+    pub fn check(&mut self) -> Result<(), Why> {
+        let checked =
+            self.attempt(ATTEMPTS, |fault| fault == Fault::Busy, |writer| writer.delete(&[]));
+        self.writer = None;
+        self.work.progress.event(Event::BatchesEnd);
+        checked.map(|_| ())
     }
 
     /// Deletes the rows with these keys, batch by batch.
-    pub fn delete(&self, keys: &Keys) -> Result<Tally, Halted> {
-        let mut done = Tally::default();
-        let mut writer = None;
-        let all: Vec<&str> = keys.iter().collect();
-        let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        self.progress.event(Event::BatchesBegin { rows: total });
-        for (index, batch) in all.chunks(self.pace.batch_size.max(1)).enumerate() {
-            if index > 0 {
-                self.stop.sleep(self.pace.sleep.max(self.store.courtesy()));
-            }
-            done.rows += self
-                .batch(&mut writer, batch, |fault| fault != Fault::Fatal)
-                .map_err(|why| Halted { done, why })?;
-            done.batches += 1;
-            let rows = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            self.progress.event(Event::Committed { rows });
-        }
-        self.progress.event(Event::BatchesEnd);
-        Ok(done)
+    pub fn delete(&mut self, keys: &Keys) -> Result<(), Why> {
+        let rows = u64::try_from(keys.len()).ok();
+        self.work.progress.event(Event::BatchesBegin { rows });
+        let ended = self.batches(keys, ATTEMPTS, |writer, batch| writer.delete(batch)).map(|_| ());
+        self.work.progress.event(Event::BatchesEnd);
+        ended
     }
 
-    /// One batch, tried again as long as that can help.
-    fn batch(
-        &self,
-        writer: &mut Option<Box<dyn Writer + 'a>>,
-        keys: &[&str],
-        can_heal: impl Fn(Fault) -> bool,
+    /// Calls `run` with batch after batch of `rows`, at the pace that was asked for, each in so many
+    /// attempts. Returns how many rows `run` says it did.
+    pub(super) fn batches(
+        &mut self,
+        rows: &Keys,
+        attempts: u32,
+        mut run: impl FnMut(&mut dyn Writer, &[&str]) -> Result<u64, StoreError>,
     ) -> Result<u64, Why> {
+        let before = self.done.rows;
+        let rows: Vec<&str> = rows.iter().collect();
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            self.rest()?;
+            let size = self.batch_size.min(self.rows_to_limit()?).min(rest.len());
+            let (batch, later) = rest.split_at(size);
+            let began = Instant::now();
+            let done = self.attempt(attempts, heals, |writer| run(writer, batch))?;
+            self.done.rows += done;
+            self.done.batches += 1;
+            self.last_batch = Some(LastBatch {
+                rows: size,
+                took: began.elapsed(),
+                whole: size == self.batch_size,
+            });
+            self.work
+                .progress
+                .event(Event::Committed { rows: u64::try_from(batch.len()).unwrap_or(u64::MAX) });
+            rest = later;
+        }
+        Ok(self.done.rows - before)
+    }
+
+    /// One call that is no batch, tried again as long as that can help.
+    pub fn once<T>(
+        &mut self,
+        call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
+    ) -> Result<T, Why> {
+        self.attempt(ATTEMPTS, heals, call)
+    }
+
+    /// A call that is not the writer's, tried again as long as that can help.
+    pub(super) fn retry<T>(
+        &self,
+        attempts: u32,
+        can_heal: impl Fn(Fault) -> bool,
+        mut call: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, Why> {
         let mut attempt = 1;
         loop {
-            if let Some(signal) = self.stop.requested() {
+            if let Some(signal) = self.work.stop.requested() {
                 return Err(Why::Interrupted(signal));
             }
-            let error = match self.attempt(writer, keys) {
-                Ok(deleted) => return Ok(deleted),
+            let error = match call() {
+                Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if attempt == ATTEMPTS || !can_heal(error.fault()) {
+            if attempt >= attempts || !can_heal(error.fault()) {
                 return Err(Why::Failed(error));
             }
-            if error.fault() == Fault::Lost {
-                *writer = None;
-            }
-            self.progress.event(Event::Retrying { attempt });
-            self.stop.sleep(backoff(attempt));
+            self.work.progress.event(Event::Retrying { attempt });
+            self.work.stop.sleep(backoff(attempt));
             attempt += 1;
         }
     }
 
-    fn attempt(
-        &self,
-        writer: &mut Option<Box<dyn Writer + 'a>>,
-        keys: &[&str],
-    ) -> Result<u64, StoreError> {
-        let writer = match writer {
-            Some(writer) => writer,
-            None => writer.insert(self.store.writer(self.consent)?),
-        };
-        writer.delete(keys)
+    fn attempt<T>(
+        &mut self,
+        attempts: u32,
+        can_heal: impl Fn(Fault) -> bool,
+        mut call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
+    ) -> Result<T, Why> {
+        let mut writer = self.writer.take();
+        let work = self.work.clone();
+        let result = self.retry(attempts, can_heal, || {
+            let open = match writer.take() {
+                Some(open) => open,
+                None => work.store.writer(work.consent)?,
+            };
+            let open = writer.insert(open);
+            let called = call(&mut **open);
+            if called.as_ref().is_err_and(|error| error.fault() == Fault::Lost) {
+                writer = None;
+            }
+            called
+        });
+        self.writer = writer;
+        result
     }
+
+    fn rows_to_limit(&self) -> Result<usize, Why> {
+        match self.work.pace.limit.map(|limit| limit.saturating_sub(self.done.rows)) {
+            Some(0) => Err(Why::Limit),
+            Some(left) => Ok(usize::try_from(left).unwrap_or(usize::MAX)),
+            None => Ok(usize::MAX),
+        }
+    }
+
+    /// How many rows may be done until the limit, at most `rows`.
+    pub(super) fn at_most(&self, rows: usize) -> usize {
+        self.rows_to_limit().map_or(rows, |left| rows.min(left))
+    }
+
+    /// Rests after the last batch for as long as the store, the pace and the batch itself ask for,
+    /// and then for as long as there is a reason to pause.
+    fn rest(&mut self) -> Result<(), Why> {
+        if let (Some(last), Some(writer)) = (self.last_batch.take(), &mut self.writer) {
+            let turn = writer.turn();
+            if last.whole {
+                self.batch_size = self.work.pace.batch_size.next(last.rows, last.took, turn.batch);
+            }
+            let nice = last.took.as_secs_f64() * self.work.pace.nice;
+            let nice = Duration::try_from_secs_f64(nice).unwrap_or(Duration::MAX);
+            self.sleep(turn.rest.max(self.work.pace.sleep).max(nice));
+        }
+        while let Some(pause) = self.reason_to_pause()? {
+            self.time_left()?;
+            self.work.progress.event(Event::Paused { pause });
+            let began = Instant::now();
+            self.sleep(PAUSE_TICK);
+            let paused = match pause {
+                Pause::Lag => &mut self.done.paused_for_lag,
+                Pause::File => &mut self.done.paused_by_file,
+            };
+            *paused += began.elapsed();
+        }
+        self.time_left().map(|_| ())
+    }
+
+    fn reason_to_pause(&mut self) -> Result<Option<Pause>, Why> {
+        if let Some(signal) = self.work.stop.requested() {
+            return Err(Why::Interrupted(signal));
+        }
+        if self.work.pace.pause_file.as_ref().is_some_and(|file| file.exists()) {
+            return Ok(Some(Pause::File));
+        }
+        let Some(max_lag) = self.work.pace.max_lag else { return Ok(None) };
+        if self.lag_looked_at.is_some_and(|then| then.elapsed() < PAUSE_TICK) {
+            return Ok(None);
+        }
+        let lag = self.once(|writer| writer.replica_lag())?;
+        let behind = lag.is_some_and(|lag| lag > max_lag);
+        self.lag_looked_at = (!behind).then(Instant::now);
+        Ok(behind.then_some(Pause::Lag))
+    }
+
+    fn sleep(&self, duration: Duration) {
+        let left = self.time_left().unwrap_or(Duration::ZERO);
+        self.work.stop.sleep(duration.min(left));
+    }
+
+    /// The time that may still be spent.
+    fn time_left(&self) -> Result<Duration, Why> {
+        match self.work.pace.run_time.map(|time| time.saturating_sub(self.began.elapsed())) {
+            Some(Duration::ZERO) => Err(Why::RunTime),
+            Some(left) => Ok(left),
+            None => Ok(Duration::MAX),
+        }
+    }
+}
+
+/// What trying again can heal.
+fn heals(fault: Fault) -> bool {
+    fault != Fault::Fatal
 }

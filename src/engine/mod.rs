@@ -4,11 +4,13 @@
 mod driver;
 mod pace;
 mod progress;
+mod purge;
 mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Driver, Halted, Tally, Why};
-pub use pace::Pace;
-pub use progress::{Event, Progress, Silent};
+pub use driver::{Driver, Tally, Why, Work};
+pub use pace::{BatchSize, Pace};
+pub use progress::{Event, Pause, Progress, Silent};
+pub use purge::Purge;
 pub use scan::{Ended, Scan};

@@ -1,13 +1,75 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// How fast batches may go.
-#[derive(Clone, Copy, Debug)]
+/// How fast batches may go, and when they must end.
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// Rows in one transaction.
-    pub batch_size: usize,
-    /// Rest after each batch but the last.
+    pub batch_size: BatchSize,
+    /// Rest between two batches, at least.
     pub sleep: Duration,
+    /// Rest for so many times as long as the batch took.
+    pub nice: f64,
+    /// End when this is over.
+    pub run_time: Option<Duration>,
+    /// End after so many rows.
+    pub limit: Option<u64>,
+    /// Pause while a replica is further behind than this.
+    pub max_lag: Option<Duration>,
+    /// Pause while this file exists.
+    pub pause_file: Option<PathBuf>,
 }
+
+/// Rows in one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    /// Always so many.
+    Fixed(usize),
+    /// As many as can be done in the time that the store gives a batch.
+    Adaptive,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            batch_size: BatchSize::Adaptive,
+            sleep: Duration::ZERO,
+            nice: 0.0,
+            run_time: None,
+            limit: None,
+            max_lag: None,
+            pause_file: None,
+        }
+    }
+}
+
+impl BatchSize {
+    /// Rows of the first batch.
+    pub(super) fn first(self) -> usize {
+        match self {
+            Self::Fixed(rows) => rows.max(1),
+            Self::Adaptive => FIRST_BATCH,
+        }
+    }
+
+    /// Rows of the batch after one of `rows` that took so long and should have taken `wanted`. It
+    /// gets no more than twice as large at a time: the last one may have been lucky.
+    pub(super) fn next(self, rows: usize, took: Duration, wanted: Duration) -> usize {
+        match self {
+            Self::Fixed(rows) => rows.max(1),
+            Self::Adaptive => {
+                let per_row = (took.as_nanos() / rows.max(1) as u128).max(1);
+                let fitting = usize::try_from(wanted.as_nanos() / per_row).unwrap_or(usize::MAX);
+                fitting.min(rows.saturating_mul(2)).clamp(SMALLEST_BATCH, LARGEST_BATCH)
+            }
+        }
+    }
+}
+
+/// Small enough for a slow disk.
+const FIRST_BATCH: usize = 250;
+const SMALLEST_BATCH: usize = 10;
+const LARGEST_BATCH: usize = 50_000;
 
 /// First wait before a batch is tried again; it doubles with every attempt.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -32,5 +94,22 @@ mod tests {
         assert_eq!(backoff(1), Duration::from_millis(50));
         assert_eq!(backoff(3), Duration::from_millis(200));
         assert_eq!(backoff(u32::MAX), LAST_BACKOFF);
+    }
+
+    #[test]
+    fn batches_grow_slowly_and_shrink_at_once() {
+        let next = |rows, millis| {
+            let took = Duration::from_millis(millis);
+            BatchSize::Adaptive.next(rows, took, Duration::from_millis(50))
+        };
+        assert_eq!(next(1_000, 50), 1_000);
+        assert_eq!(next(1_000, 1), 2_000);
+        assert_eq!(next(1_000, 500), 100);
+        assert_eq!(next(1_000, 1_000_000), SMALLEST_BATCH);
+        assert_eq!(next(usize::MAX, 0), LARGEST_BATCH);
+        assert_eq!(
+            BatchSize::Fixed(7).next(7, Duration::from_secs(9), Duration::from_millis(50)),
+            7
+        );
     }
 }

@@ -13,10 +13,10 @@ pub enum Event {
     },
     /// A scan is over.
     ScanEnds,
-    /// Batches begin, over exactly so many rows.
+    /// Batches begin, over so many rows where that is known.
     BatchesBegin {
         /// The rows in all batches.
-        rows: u64,
+        rows: Option<u64>,
     },
     /// A batch was committed.
     Committed {
@@ -28,8 +28,22 @@ pub enum Event {
         /// The number of the attempt that failed, from 1.
         attempt: u32,
     },
+    /// The next batch has to wait.
+    Paused {
+        /// For what.
+        pause: Pause,
+    },
     /// The batches are over.
     BatchesEnd,
+}
+
+/// What batches wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// A replica that is too far behind.
+    Lag,
+    /// The pause file, to be gone.
+    File,
 }
 
 /// A listener. Called from one thread, once per page or batch.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::consent::{Ask, Consent};
-use crate::model::{Expiry, Keys, Page};
+use crate::model::{Expiry, Keys, Page, Timestamp};
 use crate::stop::Stop;
 use crate::store::memory::Memory;
 use crate::store::{Fault, Filter, Store};
@@ -27,16 +27,29 @@ fn keys(memory: &Memory) -> Keys {
     keys
 }
 
+fn work<'a>(
+    memory: &'a &'a Memory,
+    stop: &'a Stop,
+    progress: &'a dyn Progress,
+    pace: Pace,
+) -> Driver<'a> {
+    let consent = Consent::from_ask(Ask::Explicit).unwrap();
+    Driver::new(Work { store: memory, consent, stop, pace, progress })
+}
+
+fn tens() -> Pace {
+    Pace { batch_size: BatchSize::Fixed(10), ..Pace::default() }
+}
+
 /// Deletes every row in batches of ten; the listener may ask for an end.
-fn delete_all(memory: &Memory, stop: &Stop, progress: &dyn Progress) -> Result<Tally, Halted> {
-    let driver = Driver {
-        store: &memory,
-        consent: Consent::from_ask(Ask::Explicit).unwrap(),
-        stop,
-        pace: Pace { batch_size: 10, sleep: Duration::ZERO },
-        progress,
-    };
-    driver.delete(&keys(memory))
+fn delete_all(
+    memory: &Memory,
+    stop: &Stop,
+    progress: &dyn Progress,
+) -> (Result<(), Why>, u64, u64) {
+    let mut driver = work(&memory, stop, progress, tens());
+    let ended = driver.delete(&keys(memory));
+    (ended, driver.done().rows, driver.done().batches)
 }
 
 /// Asks for an end at a certain event, and remembers all.
@@ -58,8 +71,8 @@ impl Progress for Listener<'_> {
 #[test]
 fn batches_delete_all_keys() {
     let memory = memory(25);
-    let done = delete_all(&memory, &Stop::default(), &Silent).unwrap();
-    assert_eq!((done, memory.keys().len()), (Tally { rows: 25, batches: 3 }, 0));
+    let (ended, rows, batches) = delete_all(&memory, &Stop::default(), &Silent);
+    assert_eq!((ended.is_ok(), rows, batches, memory.keys().len()), (true, 25, 3, 0));
 }
 
 #[test]
@@ -68,8 +81,8 @@ fn what_is_busy_or_lost_is_tried_again() {
     memory.script([Some(Fault::Busy), None, Some(Fault::Lost), Some(Fault::Busy)]);
     let stop = Stop::default();
     let listener = Listener { stop: &stop, stop_at: None, heard: RefCell::default() };
-    let done = delete_all(&memory, &stop, &listener).unwrap();
-    assert_eq!((done, memory.keys().len()), (Tally { rows: 25, batches: 3 }, 0));
+    let (ended, rows, batches) = delete_all(&memory, &stop, &listener);
+    assert_eq!((ended.is_ok(), rows, batches, memory.keys().len()), (true, 25, 3, 0));
     let retries = listener
         .heard
         .borrow()
@@ -83,9 +96,9 @@ fn what_is_busy_or_lost_is_tried_again() {
 fn what_is_fatal_halts_and_says_what_was_done() {
     let memory = memory(25);
     memory.script([None, Some(Fault::Fatal)]);
-    let halted = delete_all(&memory, &Stop::default(), &Silent).unwrap_err();
-    assert_eq!((halted.done, memory.keys().len()), (Tally { rows: 10, batches: 1 }, 15));
-    assert!(matches!(halted.why, Why::Failed(_)));
+    let (ended, rows, batches) = delete_all(&memory, &Stop::default(), &Silent);
+    assert_eq!((rows, batches, memory.keys().len()), (10, 1, 15));
+    assert!(matches!(ended, Err(Why::Failed(_))));
 }
 
 #[test]
@@ -94,9 +107,91 @@ fn a_stop_is_heeded_between_batches() {
     let stop = Stop::default();
     let stop_at = Some(Event::Committed { rows: 10 });
     let listener = Listener { stop: &stop, stop_at, heard: RefCell::default() };
-    let halted = delete_all(&memory, &stop, &listener).unwrap_err();
-    assert_eq!((halted.done, memory.keys().len()), (Tally { rows: 10, batches: 1 }, 15));
-    assert!(matches!(halted.why, Why::Interrupted(SIGTERM)));
+    let (ended, rows, batches) = delete_all(&memory, &stop, &listener);
+    assert_eq!((rows, batches, memory.keys().len()), (10, 1, 15));
+    assert!(matches!(ended, Err(Why::Interrupted(SIGTERM))));
+}
+
+/// A purge of 25 expired sessions among 5 live ones; returns how it ended and what it did.
+fn purge(memory: &Memory, pace: Pace) -> (Result<(), Why>, u64) {
+    let stop = Stop::default();
+    let mut driver = work(&memory, &stop, &Silent, pace);
+    let mut instance = (&memory).instance();
+    let cutoff = Timestamp::from_micros(1_000);
+    let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
+    let ended = purge.run(&mut driver);
+    (ended, driver.done().rows)
+}
+
+fn expired_and_live() -> Memory {
+    let memory = Memory::default();
+    for number in 0..30 {
+        let expires = if number < 25 { 100 + number % 7 } else { 1_000 + number };
+        let expires = Expiry::At(Timestamp::from_micros(expires));
+        memory.insert(&format!("{number:06}"), "data", expires);
+    }
+    memory
+}
+
+#[test]
+fn a_purge_deletes_what_has_expired() {
+    let memory = expired_and_live();
+    let (ended, rows) = purge(&memory, tens());
+    assert_eq!((ended.is_ok(), rows, memory.keys().len()), (true, 25, 5));
+}
+
+#[test]
+fn a_purge_gets_through_faults() {
+    let memory = expired_and_live();
+    memory.script([Some(Fault::Busy), None, Some(Fault::Lost), Some(Fault::Busy)]);
+    let (ended, rows) = purge(&memory, tens());
+    assert_eq!((ended.is_ok(), rows, memory.keys().len()), (true, 25, 5));
+}
+
+#[test]
+fn a_purge_leaves_what_stays_locked_and_nothing_else() {
+    let memory = expired_and_live();
+    memory.lock(&["000003", "000020"]);
+    let (ended, rows) = purge(&memory, tens());
+    assert_eq!((ended.is_ok(), rows, memory.keys().len()), (true, 23, 7));
+    assert!(memory.keys().iter().any(|key| key == "000020"));
+}
+
+#[test]
+fn a_purge_ends_at_its_limit() {
+    let memory = expired_and_live();
+    let (ended, rows) = purge(&memory, Pace { limit: Some(13), ..tens() });
+    assert_eq!((rows, memory.keys().len()), (13, 17));
+    assert!(matches!(ended, Err(Why::Limit)));
+    let (ended, rows) = purge(&memory, Pace { limit: Some(12), ..tens() });
+    assert_eq!((ended.is_ok(), rows, memory.keys().len()), (true, 12, 5));
+}
+
+#[test]
+fn a_purge_ends_when_its_time_is_over() {
+    let memory = expired_and_live();
+    let pace =
+        Pace { sleep: Duration::from_mins(1), run_time: Some(Duration::from_millis(50)), ..tens() };
+    let (ended, rows) = purge(&memory, pace);
+    assert_eq!(rows, 10);
+    assert!(matches!(ended, Err(Why::RunTime)));
+}
+
+#[test]
+fn a_pause_file_keeps_batches_from_running() {
+    let file = std::env::temp_dir().join(format!("sessctl-pause-{}", std::process::id()));
+    std::fs::write(&file, "").unwrap();
+    let memory = expired_and_live();
+    let pace = Pace {
+        pause_file: Some(file.clone()),
+        run_time: Some(Duration::from_millis(50)),
+        ..tens()
+    };
+    let (ended, rows) = purge(&memory, pace.clone());
+    assert_eq!(rows, 0);
+    assert!(matches!(ended, Err(Why::RunTime)));
+    std::fs::remove_file(file).unwrap();
+    assert!(matches!(purge(&memory, pace), (Ok(()), 25)));
 }
 
 /// Scans with four workers; returns how it ended and the keys in the order in which they were folded.

@@ -1,13 +1,16 @@
 //! A store in memory, with faults on demand: what the engine is tested on, beside the real ones.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Emit, Fault, Filter, Reader, Store, StoreError, Writer};
+use super::{
+    BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference, Store,
+    StoreError, Turn, Upkeep, Window, Writer,
+};
 use crate::consent::Consent;
-use crate::model::{Expiry, Page, Row};
+use crate::model::{Expiry, Keys, Page, Row, Timestamp};
 
 /// Sessions by key: stored text and expiry.
 type Rows = BTreeMap<String, (String, Expiry)>;
@@ -16,6 +19,7 @@ type Rows = BTreeMap<String, (String, Expiry)>;
 #[derive(Debug, Default)]
 pub struct Memory {
     rows: Mutex<Rows>,
+    locked: Mutex<BTreeSet<String>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
 }
 
@@ -28,6 +32,11 @@ impl Memory {
     /// The keys that are there.
     pub fn keys(&self) -> Vec<String> {
         lock(&self.rows).keys().cloned().collect()
+    }
+
+    /// Has somebody lock these sessions; nobody from now on, if there are none.
+    pub fn lock(&self, keys: &[&str]) {
+        *lock(&self.locked) = keys.iter().map(|key| (*key).to_owned()).collect();
     }
 
     /// What the next deletes meet, one after another: a fault, or nothing. Afterwards all is well.
@@ -45,9 +54,35 @@ impl Store for &Memory {
         Ok(Box::new(MemoryWriter(self)))
     }
 
-    fn courtesy(&self) -> Duration {
-        Duration::ZERO
+    fn instance(&self) -> Box<dyn Instance + '_> {
+        Box::new(Alone)
     }
+}
+
+/// Nobody else can see the memory of this process.
+struct Alone;
+
+impl Instance for Alone {
+    fn claim(&mut self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+}
+
+/// Keys of expired sessions, in order of expiry.
+fn expired(rows: &Rows, cutoff: Timestamp, from: Option<&Cursor>) -> Vec<(i64, String)> {
+    let mut expired: Vec<_> = rows
+        .iter()
+        .filter_map(|(key, (_, expires))| match expires {
+            Expiry::At(at) | Expiry::Wall(at) if *at < cutoff => {
+                Some((at.as_micros(), key.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    expired.sort();
+    let start = from.map(|cursor| (cursor.expires.parse().unwrap_or(i64::MIN), cursor.row.clone()));
+    expired.retain(|row| start.as_ref().is_none_or(|start| row > start));
+    expired
 }
 
 /// A snapshot, as a database gives one.
@@ -83,17 +118,102 @@ impl Reader for MemoryReader {
         }
         Ok(())
     }
+
+    fn now(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::now())
+    }
+
+    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
+        let expired = expired(&self.0, cutoff, from);
+        Ok(Expired {
+            rows: u64::try_from(expired.len()).ok(),
+            oldest: expired.first().map(|(micros, _)| Timestamp::from_micros(*micros)),
+        })
+    }
+
+    fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
+        Ok(Upkeep::default())
+    }
 }
 
 struct MemoryWriter<'m>(&'m Memory);
 
+impl MemoryWriter<'_> {
+    fn fault(&self) -> Result<(), StoreError> {
+        match lock(&self.0.faults).pop_front().flatten() {
+            Some(fault) => Err(StoreError::new(fault, "cannot delete: a scripted fault")),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Writer for MemoryWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        if let Some(fault) = lock(&self.0.faults).pop_front().flatten() {
-            return Err(StoreError::new(fault, "cannot delete: a scripted fault"));
-        }
+        self.fault()?;
         let mut rows = lock(&self.0.rows);
         Ok(keys.iter().filter_map(|key| rows.remove(*key)).map(|_| 1).sum())
+    }
+
+    fn pick_expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        let mut picked = expired(&lock(&self.0.rows), cutoff, from);
+        let more = picked.len() > limit;
+        picked.truncate(limit);
+        let next = picked.last().filter(|_| more).map(|(micros, key)| Cursor {
+            expires: micros.to_string(),
+            row: key.clone(),
+            after_ties: false,
+        });
+        let mut rows = Keys::default();
+        for (_, key) in &picked {
+            rows.push(key);
+        }
+        Ok(Window { rows, next })
+    }
+
+    fn delete_expired(
+        &mut self,
+        rows: &[&str],
+        cutoff: Timestamp,
+        wanted: Locked,
+    ) -> Result<u64, StoreError> {
+        self.fault()?;
+        let locked = lock(&self.0.locked);
+        if wanted == Locked::Wait && rows.iter().any(|key| locked.contains(*key)) {
+            return Err(StoreError::new(Fault::Busy, "cannot delete: a row is locked"));
+        }
+        let mut table = lock(&self.0.rows);
+        let before = table.len();
+        for key in rows.iter().filter(|key| !locked.contains(**key)) {
+            let expired = |(_, expires): &(String, Expiry)| match expires {
+                Expiry::At(at) | Expiry::Wall(at) => *at < cutoff,
+                Expiry::Unreadable => false,
+            };
+            if table.get(*key).is_some_and(expired) {
+                table.remove(*key);
+            }
+        }
+        Ok(u64::try_from(before - table.len()).unwrap_or(u64::MAX))
+    }
+
+    fn turn(&mut self) -> Turn {
+        Turn { batch: BATCH, rest: Duration::ZERO }
+    }
+
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
+
+    fn analyze(&mut self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! of SQL. They are called once per page or batch, so dynamic dispatch costs nothing.
 
 mod error;
+mod expired;
 pub mod memory;
 mod postgres;
 mod sqlite;
@@ -10,11 +11,13 @@ mod wall_clock;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use error::{Fault, StoreError};
+pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
-pub use table::{NotATable, Table};
+pub use table::{NotATable, Reference, Table};
 pub use wall_clock::WallClock;
 
 use crate::consent::Consent;
@@ -29,8 +32,8 @@ pub trait Store: Sync {
     /// Opens a connection that can delete, and checks that it may, before anything is written.
     fn writer(&self, consent: Consent) -> Result<Box<dyn Writer + '_>, StoreError>;
 
-    /// How long to rest between two batches, at least, so that the site gets its turn.
-    fn courtesy(&self) -> std::time::Duration;
+    /// What tells whether another sessctl purges this database.
+    fn instance(&self) -> Box<dyn Instance + '_>;
 }
 
 /// Which rows a scan returns.
@@ -54,12 +57,71 @@ pub trait Reader: Send {
     /// Reads every row that passes the filter, each once, in an order of the database's own. Rows
     /// that change while it runs may be seen in either state.
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError>;
+
+    /// The clock that tells what has expired: the database's or this machine's, whichever is
+    /// behind.
+    fn now(&mut self) -> Result<Timestamp, StoreError>;
+
+    /// Counts the rows that expired before `cutoff`, those before `from` left out.
+    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError>;
+
+    /// The foreign keys of other tables that point at this one.
+    fn references(&mut self) -> Result<Vec<Reference>, StoreError>;
+
+    /// What the database makes of rows that were deleted.
+    fn upkeep(&mut self) -> Result<Upkeep, StoreError>;
 }
 
 /// A connection that writes. Every call is one short transaction and safe to repeat.
 pub trait Writer {
     /// Deletes the rows with these keys; returns how many there were.
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError>;
+
+    /// Picks rows that expired before `cutoff`, at most `limit`, in order of their expiry, from
+    /// `from` on. Locks nothing.
+    fn pick_expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Window, StoreError>;
+
+    /// Deletes of the rows that [`pick_expired`](Self::pick_expired) picked those that are there
+    /// and expired still; returns how many.
+    fn delete_expired(
+        &mut self,
+        rows: &[&str],
+        cutoff: Timestamp,
+        locked: Locked,
+    ) -> Result<u64, StoreError>;
+
+    /// How long the next batch should take and how long to rest before it, so that the site gets
+    /// its turn.
+    fn turn(&mut self) -> Turn;
+
+    /// How far the replica that is furthest behind is; `None` where there is none, or never any.
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError>;
+
+    /// Renews the planner's statistics of the table.
+    fn analyze(&mut self) -> Result<(), StoreError>;
+}
+
+/// What a batch must keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// How long a batch should take.
+    pub batch: Duration,
+    /// How long to rest before it, at least.
+    pub rest: Duration,
+}
+
+/// How long a batch takes where nobody has to wait for it.
+const BATCH: Duration = Duration::from_millis(50);
+
+/// One purge at a time on a database. The claim ends with this value, or with the process.
+pub trait Instance {
+    /// Makes or renews the claim; false if another sessctl has it.
+    fn claim(&mut self) -> Result<bool, StoreError>;
 }
 
 /// Which database to open.

@@ -93,6 +93,15 @@ fn part(text: &str) -> Result<(String, &str), NotATable> {
     }
 }
 
+/// A foreign key of another table that points at a session table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The other table.
+    pub table: String,
+    /// What happens to its rows when theirs here goes, in SQL's words: `CASCADE`, `NO ACTION`.
+    pub on_delete: String,
+}
+
 /// The error for a table that is not there; `alike` are the names of tables that have its columns.
 pub(super) fn missing(table: &Table, database: &str, alike: &[String]) -> StoreError {
     let error = StoreError::new(Fault::Fatal, format!("no table \"{table}\" in {database}"));

@@ -34,25 +34,36 @@ impl WallClock {
         self.0.is_some()
     }
 
-    /// What the clock shows at `now`, in the text that Django stores: a row whose text is greater
-    /// may be live. Where the reading is in doubt this is the earliest: with no time zone that of
-    /// the westernmost clock, and before a clock is set back, what it will be set back to.
+    /// What the clock shows at `now`, in text that sorts before that of a row which may be live
+    /// still. Where the reading is in doubt this is the earliest: with no time zone that of the
+    /// westernmost clock, and before a clock is set back, what it will be set back to.
     pub(super) fn live_bound(&self, now: Timestamp) -> Option<String> {
+        // Six decimals always: `12:00:00` sorts before `12:00:00.000000`, so a row that expires in
+        // this very second without a fraction is not greater, as it is for Django.
+        Some(self.earliest(now)?.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string())
+    }
+
+    /// The same moment in the text that Django itself stores, without a fraction that is zero: rows
+    /// that sort before it have expired, and one that expires at this very moment is none of them.
+    pub(super) fn expired_bound(&self, cutoff: Timestamp) -> Option<String> {
+        let shown = self.earliest(cutoff)?;
+        let fraction = if shown.subsec_nanosecond() / 1_000 == 0 { "" } else { ".%6f" };
+        Some(shown.strftime(&format!("%Y-%m-%d %H:%M:%S{fraction}")).to_string())
+    }
+
+    fn earliest(&self, now: Timestamp) -> Option<DateTime> {
         let now = Instant::from_microsecond(now.as_micros()).ok()?;
-        let shown = match &self.0 {
-            None => TimeZone::UTC.to_datetime(now).checked_sub(BEHIND_UTC.hours()).ok()?,
+        match &self.0 {
+            None => TimeZone::UTC.to_datetime(now).checked_sub(BEHIND_UTC.hours()).ok(),
             Some(zone) => {
                 let shown = zone.to_datetime(now);
                 let set_back = zone
                     .following(now)
                     .take_while(|change| change.timestamp().duration_since(now).as_hours() < 24)
                     .map(|change| zone.to_datetime(change.timestamp()));
-                set_back.chain([shown]).min()?
+                set_back.chain([shown]).min()
             }
-        };
-        // Six decimals always: `12:00:00` sorts before `12:00:00.000000`, so a row that expires in
-        // this very second without a fraction is not greater, as it is for Django.
-        Some(shown.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string())
+        }
     }
 
     /// The instant that a stored text stands for: the later one, if the clock showed it twice.
@@ -111,6 +122,17 @@ mod tests {
             "2031-07-01T12:00:00.25"
         );
         assert_eq!(unknown.read(b"soon"), Expiry::Unreadable);
+    }
+
+    #[test]
+    fn what_expires_at_the_cutoff_has_not_expired_before_it() {
+        let utc = WallClock::in_zone("UTC").unwrap();
+        let bound = |now: &str| {
+            let now: Instant = now.parse().unwrap();
+            utc.expired_bound(Timestamp::from_micros(now.as_microsecond())).unwrap()
+        };
+        assert_eq!(bound("2026-11-22T02:42:21Z"), "2026-11-22 02:42:21");
+        assert_eq!(bound("2026-11-22T02:42:21.25Z"), "2026-11-22 02:42:21.250000");
     }
 
     #[test]

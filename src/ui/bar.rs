@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::{Event, Progress};
+use crate::engine::{Event, Pause, Progress};
 
 /// A progress bar on standard error, if that is a terminal.
 pub struct Bar(ProgressBar);
@@ -59,9 +59,11 @@ impl Progress for Bar {
     fn event(&self, event: Event) {
         match event {
             Event::ScanBegins { rows } => self.begin("reading ", rows),
-            Event::BatchesBegin { rows } => self.begin("deleting", Some(rows)),
+            Event::BatchesBegin { rows } => self.begin("deleting", rows),
             Event::Scanned { rows } | Event::Committed { rows } => self.advance(rows),
             Event::Retrying { .. } => self.0.set_message("waiting for a lock"),
+            Event::Paused { pause: Pause::Lag } => self.0.set_message("waiting for replicas"),
+            Event::Paused { pause: Pause::File } => self.0.set_message("paused by file"),
             Event::ScanEnds | Event::BatchesEnd => {
                 self.0.disable_steady_tick();
                 self.0.finish_and_clear();

@@ -4,6 +4,8 @@ mod bar;
 mod csv;
 mod human;
 mod json;
+mod plugin;
+mod purge;
 mod sanitize;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,6 +15,8 @@ pub use csv::write_csv_header;
 pub use csv::write_csv_row;
 pub use human::{write_logout_report, write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};
+pub use plugin::{write_check_failure, write_check_report};
+pub use purge::write_purge_report;
 pub use sanitize::sanitize;
 
 use crate::error::Error;
@@ -56,6 +60,13 @@ impl Talk {
     /// Something that the operator may want to know.
     pub fn note(self, text: &str) {
         if !self.quiet {
+            self.line("note", "36", text);
+        }
+    }
+
+    /// What a person may want to do next; a log does not.
+    pub fn advice(self, text: &str) {
+        if self.verbose || (!self.quiet && io::stdout().is_terminal()) {
             self.line("note", "36", text);
         }
     }

@@ -16,7 +16,7 @@ use super::find::find;
 use crate::cli::{LogoutUser, ReportFormat};
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Ended, Halted, Why};
+use crate::engine::{Driver, Ended, Why, Work};
 use crate::error::{Error, Exit};
 use crate::report::LogoutReport;
 use crate::store::{Store, StoreError};
@@ -27,22 +27,20 @@ const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     let users = settings::user_ids(args)?;
-    let pace = settings::pace(&args.pace)?;
+    let pace = settings::batches(&args.batches)?;
+    ctx.note_unchecked();
     let settle = settings::duration("--settle", &args.settle)?;
     let ids: UserIds = users.iter().collect();
     let began = Instant::now();
 
     let store = ctx.open()?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
-    let driver = consent.map(|consent| Driver {
-        store: &*store,
-        consent,
-        stop: ctx.stop,
-        pace,
-        progress: &*ctx.progress,
+    let mut driver = consent.map(|consent| {
+        let (stop, progress) = (ctx.stop, &*ctx.progress);
+        Driver::new(Work { store: &*store, consent, stop, pace, progress })
     });
     let mut run = Run { report: report(users, args.dry_run), ended: Ok(()) };
-    match driver.as_ref().map_or(Ok(()), Driver::check) {
+    match driver.as_mut().map_or(Ok(()), Driver::check) {
         Err(Why::Failed(error)) => return Err(error.into()),
         Err(interrupted) => run.ended = Err(interrupted),
         Ok(()) => {
@@ -54,9 +52,10 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
                 look()
             };
             let look_again = (!args.no_verify).then_some(&look_again as Look<'_>);
-            run.look_and_delete(driver.as_ref(), &look, look_again)?;
+            run.look_and_delete(driver.as_mut(), &look, look_again)?;
         }
     }
+    drop(driver);
     run.report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = run.exit();
     run.report.stopped = run.ended.is_err();
@@ -104,7 +103,7 @@ struct Run {
 impl Run {
     fn look_and_delete(
         &mut self,
-        driver: Option<&Driver<'_>>,
+        driver: Option<&mut Driver<'_>>,
         look: Look<'_>,
         look_again: Option<Look<'_>>,
     ) -> Result<(), Error> {
@@ -134,7 +133,12 @@ impl Run {
     }
 
     /// Deletes what was found, and what the looks after that find.
-    fn delete_all(&mut self, driver: &Driver<'_>, mut found: Survey, look_again: Option<Look<'_>>) {
+    fn delete_all(
+        &mut self,
+        driver: &mut Driver<'_>,
+        mut found: Survey,
+        look_again: Option<Look<'_>>,
+    ) {
         for round in 1..=MAX_ROUNDS {
             self.report.rounds = round;
             self.report.matched += found.matched();
@@ -160,21 +164,18 @@ impl Run {
     }
 
     /// Deletes what one look found.
-    fn delete(&mut self, driver: &Driver<'_>, found: &Survey) {
+    fn delete(&mut self, driver: &mut Driver<'_>, found: &Survey) {
         self.report.remaining = None;
-        let (done, ended) = match driver.delete(&found.keys) {
-            Ok(done) => (done, Ok(())),
-            Err(Halted { done, why }) => (done, Err(why)),
-        };
-        self.report.deleted += done.rows;
-        self.report.batches += done.batches;
-        self.ended = ended;
+        self.ended = driver.delete(&found.keys);
+        let done = driver.done();
+        self.report.deleted = done.rows;
+        self.report.batches = done.batches;
     }
 
     fn exit(&self) -> Exit {
         match &self.ended {
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-            Err(Why::Failed(_)) => Exit::Failed,
+            Err(_) => Exit::Failed,
             Ok(()) if self.report.remaining.unwrap_or(0) > 0 || self.report.unreadable > 0 => {
                 Exit::Incomplete
             }

@@ -3,12 +3,11 @@
 use std::io::{self, BufRead, ErrorKind};
 use std::ops::ControlFlow;
 
-use crate::model::{Expiry, Page, Row, Timestamp};
+use super::instant::Instant;
+use crate::model::{Expiry, Page, Row};
 use crate::store::Emit;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// Microseconds from 1970 to 2000, where PostgreSQL's timestamps begin.
-const EPOCH: i64 = 946_684_800_000_000;
 
 /// Rows of three columns: key and data as text, expiry as `timestamptz`.
 pub(super) struct CopyRows<R> {
@@ -88,8 +87,7 @@ impl<R: BufRead> CopyRows<R> {
         }
         let mut micros = [0; 8];
         self.input.read_exact(&mut micros)?;
-        let micros = i64::from_be_bytes(micros).saturating_add(EPOCH);
-        Ok(Expiry::At(Timestamp::from_micros(micros)))
+        Ok(Expiry::At(Instant::from_wire(i64::from_be_bytes(micros)).0))
     }
 
     fn int32(&mut self) -> io::Result<i32> {

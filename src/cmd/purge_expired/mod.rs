@@ -1,0 +1,176 @@
+//! `purge-expired`: what cron runs.
+
+mod metrics;
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use super::Ctx;
+use crate::cli::{PurgeExpired, ReportFormat};
+use crate::consent::{Ask, Consent};
+use crate::engine::{Driver, Purge, Tally, Why, Work};
+use crate::error::{Error, Exit};
+use crate::model::Timestamp;
+use crate::report::{Ending, Paused, PurgeReport};
+use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
+use crate::{settings, ui};
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
+    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let grace = settings::duration("--older-than", &args.older_than)?;
+    let began = Instant::now();
+    let store = ctx.open()?;
+    let cutoff = cutoff(&*store, grace)?;
+    let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
+
+    let mut report = report(cutoff, args.dry_run);
+    let mut upkeep = Upkeep::default();
+    let mut ended = Ok(());
+    if let Some(consent) = consent {
+        let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: &*ctx.progress };
+        let clean_to;
+        (ended, clean_to) = purge(work, cutoff, args.analyze, &mut report);
+        if matches!(ended, Err(Why::AnotherInstance)) && report.batches == 0 {
+            return another_instance(ctx, args.skip_if_running);
+        }
+        // After a failure this may fail too, and then it is the first one that tells something.
+        if let Ok((left, found)) = look_back(&*store, cutoff, clean_to.as_ref()) {
+            report.note_left(left);
+            upkeep = found;
+        }
+    } else {
+        report.note_left(store.reader()?.expired(cutoff, None)?);
+    }
+    report.dead_rows = upkeep.dead_rows;
+    report.elapsed_seconds = began.elapsed().as_secs_f64();
+    let exit = exit(&ended, &report);
+    if let Some(file) = args.metrics_file.as_ref().filter(|_| !args.dry_run) {
+        metrics::write(file, &report, exit)?;
+    }
+    let told = tell(ctx, args.format, &report, &upkeep);
+    match (ended, told) {
+        (Err(Why::Failed(error)), _) => Err(error.into()),
+        (Err(Why::AnotherInstance), _) => Err(Error::AnotherInstance),
+        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(exit),
+    }
+}
+
+/// What expired before this is to go. Finds out first whether it can.
+fn cutoff(store: &dyn Store, grace: Duration) -> Result<Timestamp, Error> {
+    let mut reader = store.reader()?;
+    let hindering = |on_delete: &str| matches!(on_delete, "NO ACTION" | "RESTRICT");
+    let tables: Vec<String> = reader
+        .references()?
+        .into_iter()
+        .filter(|reference| hindering(&reference.on_delete))
+        .map(|reference| reference.table)
+        .collect();
+    if !tables.is_empty() {
+        return Err(Error::Referenced { tables: tables.join(", ") });
+    }
+    Ok(reader.now()?.before(grace))
+}
+
+/// Purges; says how that ended and up to where all is clean.
+fn purge(
+    work: Work<'_>,
+    cutoff: Timestamp,
+    analyze: bool,
+    report: &mut PurgeReport,
+) -> (Result<(), Why>, Option<Cursor>) {
+    let mut instance = work.store.instance();
+    let mut driver = Driver::new(work);
+    let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
+    let mut ended = driver.check().and_then(|()| purge.run(&mut driver));
+    if analyze && ended.is_ok() {
+        ended = driver.once(|writer| writer.analyze());
+    }
+    let Tally { rows, batches, paused_for_lag, paused_by_file } = driver.done();
+    report.deleted = rows;
+    report.batches = batches;
+    report.paused =
+        Paused { lag: paused_for_lag.as_secs_f64(), file: paused_by_file.as_secs_f64() };
+    report.ended = match &ended {
+        Ok(()) => Ending::Done,
+        Err(Why::Limit) => Ending::Limit,
+        Err(Why::RunTime) => Ending::RunTime,
+        Err(Why::Interrupted(_)) => Ending::Interrupted,
+        Err(Why::Failed(_) | Why::AnotherInstance) => Ending::Failed,
+    };
+    (ended, purge.clean_to)
+}
+
+/// Looks at what is there afterwards.
+fn look_back(
+    store: &dyn Store,
+    cutoff: Timestamp,
+    clean_to: Option<&Cursor>,
+) -> Result<(Expired, Upkeep), StoreError> {
+    let mut reader = store.reader()?;
+    Ok((reader.expired(cutoff, clean_to)?, reader.upkeep()?))
+}
+
+fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Exit, Error> {
+    if !skip_if_running {
+        return Err(Error::AnotherInstance);
+    }
+    ctx.talk.note("another sessctl purges this database at the moment: nothing to do");
+    Ok(Exit::Done)
+}
+
+fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
+    match ended {
+        Ok(()) if report.dry_run || report.left == Some(0) => Exit::Done,
+        Err(Why::Limit) => Exit::Done,
+        Ok(()) | Err(Why::RunTime) => Exit::Incomplete,
+        Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
+        Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+    }
+}
+
+/// One line, as cron's mail wants it; a person at a terminal gets the advice too.
+fn tell(
+    ctx: &mut Ctx<'_>,
+    format: ReportFormat,
+    report: &PurgeReport,
+    upkeep: &Upkeep,
+) -> std::io::Result<()> {
+    match format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+        ReportFormat::Human if ctx.talk.is_quiet() => {}
+        ReportFormat::Human => ui::write_purge_report(&mut ctx.out, report)?,
+    }
+    ctx.out.flush()?;
+    for advice in &upkeep.advice {
+        ctx.talk.advice(advice);
+    }
+    Ok(())
+}
+
+fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {
+    PurgeReport {
+        command: "purge-expired",
+        cutoff: cutoff.to_string(),
+        dry_run,
+        deleted: 0,
+        locked: 0,
+        left: None,
+        oldest_left: None,
+        ended: Ending::Done,
+        paused: Paused::default(),
+        batches: 0,
+        dead_rows: None,
+        elapsed_seconds: 0.0,
+    }
+}
+
+impl PurgeReport {
+    fn note_left(&mut self, left: Expired) {
+        self.left = left.rows;
+        self.oldest_left = left.oldest.map(|oldest| oldest.to_string());
+        if self.ended == Ending::Done && !self.dry_run {
+            self.locked = left.rows.unwrap_or(0);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use crate::model::Timestamp;
+use crate::store::{Cursor, Fault, Instance, Locked};
+
+use super::driver::{Driver, Why};
+use super::pace::ATTEMPTS;
+use super::progress::Event;
+
+/// Deletes what has expired, in windows and in order of expiry.
+///
+/// A window is picked in one statement and deleted in batches, each of which looks at the expiry
+/// again. The lower bound moves with the windows: from the beginning on, every batch would read all
+/// that earlier ones have left behind for vacuum, as long as anybody holds an old snapshot.
+pub struct Purge<'p> {
+    /// What expired before it goes.
+    pub cutoff: Timestamp,
+    /// That nobody else purges.
+    pub instance: &'p mut dyn Instance,
+    /// Before this place nothing that has expired is left.
+    pub clean_to: Option<Cursor>,
+}
+
+/// Attempts at a batch in the second pass: whoever has locked a row for this long will not give it
+/// back soon.
+const SECOND_PASS_ATTEMPTS: u32 = 3;
+
+/// How a pass is done.
+#[derive(Clone, Copy)]
+struct Pass {
+    locked: Locked,
+    attempts: u32,
+}
+
+impl Purge<'_> {
+    /// Claims the database and purges it, at the pace of the driver. Rows that are locked are left
+    /// for a second pass, which waits for them; what is locked even then stays, after
+    /// [`clean_to`](Self::clean_to).
+    pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
+        driver.progress().event(Event::BatchesBegin { rows: None });
+        let ended = self.passes(driver);
+        driver.progress().event(Event::BatchesEnd);
+        ended
+    }
+
+    fn passes(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
+        let skip = Pass { locked: Locked::Skip, attempts: ATTEMPTS };
+        let wait = Pass { locked: Locked::Wait, attempts: SECOND_PASS_ATTEMPTS };
+        if self.pass(driver, skip)? {
+            return Ok(());
+        }
+        match self.pass(driver, wait) {
+            Err(Why::Failed(error)) if error.fault() == Fault::Busy => {
+                // One locked row keeps its whole batch; the others of it need not stay.
+                self.pass(driver, skip).map(|_| ())
+            }
+            ended => ended.map(|_| ()),
+        }
+    }
+
+    /// Walks on from where all is clean; whether every row that was picked is gone.
+    fn pass(&mut self, driver: &mut Driver<'_>, pass: Pass) -> Result<bool, Why> {
+        let cutoff = self.cutoff;
+        let mut from = self.clean_to.clone();
+        let mut clean = true;
+        loop {
+            if !driver.retry(ATTEMPTS, |fault| fault != Fault::Fatal, || self.instance.claim())? {
+                return Err(Why::AnotherInstance);
+            }
+            let limit = driver.at_most(usize::MAX);
+            let window =
+                driver.once(|writer| writer.pick_expired(cutoff, from.as_ref(), limit.max(1)))?;
+            let deleted = driver.batches(&window.rows, pass.attempts, |writer, batch| {
+                writer.delete_expired(batch, cutoff, pass.locked)
+            })?;
+            clean &= usize::try_from(deleted) == Ok(window.rows.len());
+            let Some(next) = window.next else { return Ok(clean) };
+            // A window full of locked rows that expired all at once would come again and again.
+            let stuck = deleted == 0 && from.as_ref() == Some(&next);
+            from = Some(if stuck { next.after_ties() } else { next });
+            if clean {
+                self.clean_to.clone_from(&from);
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the server says of the table, asked before anything is read or written.
+
+use ::postgres::Client;
+use ::postgres::types::Type;
+
+use super::Postgres;
+use super::fault::fail;
+use crate::store::table::{check_columns, missing};
+use crate::store::{Fault, Reference, StoreError};
+
+/// A table that is there, has its columns, and may be used.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) oid: u32,
+    /// Whether a row has an address (`ctid`) of its own: heaps of PostgreSQL itself. Partitions and
+    /// foreign tables repeat each other's, and other servers and access methods may have none.
+    pub(super) has_row_addresses: bool,
+    /// Whether rows that others have locked can be told from the rest: `FOR UPDATE` needs the
+    /// `UPDATE` privilege, and foreign servers are not asked to skip.
+    pub(super) can_skip_locked: bool,
+    /// Whether `expire_date` is an instant: `timestamp with time zone`, as Django makes it.
+    pub(super) stores_instants: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Right {
+    Select,
+    Delete,
+}
+
+impl Right {
+    fn privilege(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Select => "read",
+            Self::Delete => "delete from",
+        }
+    }
+}
+
+const FIND: &str = "
+    SELECT c.oid,
+           ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
+                 WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+           pg_catalog.has_table_privilege(c.oid, $2),
+           current_user::text,
+           pg_catalog.row_security_active(c.oid),
+           pg_catalog.pg_is_in_recovery()
+               OR pg_catalog.current_setting('transaction_read_only')::bool,
+           c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
+               AND (SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam),
+           pg_catalog.has_any_column_privilege(c.oid, 'UPDATE') AND NOT EXISTS (
+               WITH RECURSIVE parts (part) AS (
+                   SELECT c.oid UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
+               SELECT FROM parts JOIN pg_catalog.pg_class p ON p.oid = part WHERE p.relkind = 'f'),
+           EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attname = 'expire_date'
+                   AND atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype),
+           pg_catalog.version()
+    FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)";
+
+const TABLES_ALIKE: &str = "
+    SELECT attrelid::pg_catalog.regclass::text
+    FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
+    WHERE attname IN ('session_key', 'session_data', 'expire_date')
+      AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f')
+    GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1 LIMIT 20";
+
+const REFERENCES: &str = "
+    SELECT conrelid::pg_catalog.regclass::text,
+           CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+                            WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END
+    FROM pg_catalog.pg_constraint
+    WHERE contype = 'f' AND confrelid = $1 AND conparentid = 0 ORDER BY 1";
+
+impl Postgres {
+    /// Finds the table and checks its columns and our rights.
+    pub(super) fn find(&self, client: &mut Client, right: Right) -> Result<Found, StoreError> {
+        let cannot = |error| fail(error, self.what(right.verb()));
+        let name = self.table.quoted();
+        let found = client
+            .query_typed(FIND, &[(&name, Type::TEXT), (&right.privilege(), Type::TEXT)])
+            .map_err(cannot)?;
+        let Some(row) = found.first() else {
+            let alike = client.query_typed(TABLES_ALIKE, &[]).map_err(cannot)?;
+            let alike: Vec<String> = alike.iter().filter_map(|row| row.try_get(0).ok()).collect();
+            return Err(missing(&self.table, &self.server(), &alike));
+        };
+        check_columns(&self.table, &row.try_get::<_, Vec<String>>(1).map_err(cannot)?)?;
+        let is = |column: usize| {
+            row.try_get::<_, Option<bool>>(column).map(Option::unwrap_or_default).map_err(cannot)
+        };
+        let refuse = |cause: &str, hint: String| {
+            Err(StoreError::new(Fault::Fatal, self.what(right.verb()))
+                .because(cause.to_owned())
+                .hint(hint))
+        };
+        if !is(2)? {
+            let role: String = row.try_get(3).map_err(cannot)?;
+            let cause = format!("role \"{role}\" lacks the {} privilege", right.privilege());
+            let hint = format!(
+                "GRANT {} ON {name} TO \"{role}\", or connect as another role",
+                right.privilege()
+            );
+            return refuse(&cause, hint);
+        }
+        if is(4)? {
+            return refuse(
+                "row security hides rows of it from this role, so that nothing could be proved",
+                "connect as the owner of the table or as a role with BYPASSRLS".into(),
+            );
+        }
+        if right == Right::Delete && is(5)? {
+            return refuse(
+                "this server is a read replica, or makes every transaction read only",
+                "connect to the primary, or as a role without default_transaction_read_only".into(),
+            );
+        }
+        let version: String = row.try_get(9).map_err(cannot)?;
+        let genuine = is_postgresql(&version);
+        Ok(Found {
+            oid: row.try_get(0).map_err(cannot)?,
+            has_row_addresses: genuine && is(6)?,
+            can_skip_locked: genuine && is(7)?,
+            stores_instants: is(8)?,
+        })
+    }
+
+    /// The foreign keys that point at the table.
+    pub(super) fn references(
+        &self,
+        client: &mut Client,
+        oid: u32,
+    ) -> Result<Vec<Reference>, StoreError> {
+        let cannot = |error| fail(error, self.what("read"));
+        let rows = client.query_typed(REFERENCES, &[(&oid, Type::OID)]).map_err(cannot)?;
+        rows.iter()
+            .map(|row| Ok(Reference { table: row.try_get(0)?, on_delete: row.try_get(1)? }))
+            .collect::<Result<_, _>>()
+            .map_err(cannot)
+    }
+}
+
+/// Whether a server is PostgreSQL itself, by what its `version()` says: `CockroachDB` begins with its
+/// own name; `YugabyteDB`, Greenplum and Redshift begin as PostgreSQL does and say it further on.
+fn is_postgresql(version: &str) -> bool {
+    let others = ["-YB-", "Greenplum", "Redshift", "EnterpriseDB"];
+    version.starts_with("PostgreSQL ") && !others.iter().any(|other| version.contains(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_postgresql;
+
+    #[test]
+    fn servers_that_only_speak_like_postgresql_are_told_apart() {
+        assert!(is_postgresql("PostgreSQL 15.9 (Debian 15.9-0+deb12u1) on x86_64-pc-linux-gnu"));
+        for version in [
+            "CockroachDB CCL v24.1.0 (x86_64-pc-linux-gnu)",
+            "PostgreSQL 11.2-YB-2.18.0.0-b0 on x86_64-pc-linux-gnu",
+            "PostgreSQL 9.4.24 (Greenplum Database 6.14.0) on x86_64-unknown-linux-gnu",
+            "PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.12103",
+        ] {
+            assert!(!is_postgresql(version), "{version}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use ::postgres::error::SqlState;
+use ::postgres::types::Type;
+use ::postgres::{Client, NoTls};
+
+use super::Postgres;
+use super::catalog::Found;
+use super::copy::CopyRows;
+use super::fault::{self, fail};
+use super::instant::Instant;
+use crate::model::Timestamp;
+use crate::store::{Cursor, Emit, Expired, Fault, Filter, Reader, Reference, StoreError, Upkeep};
+
+/// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
+/// for requests must not end it (`pg_dump` does the same).
+pub(super) const BEGIN_SCAN: &str =
+    "BEGIN READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
+/// How a count begins that is given up if it takes long.
+const BEGIN_COUNT: &str =
+    "BEGIN READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'";
+
+pub(super) struct PostgresReader<'s> {
+    pub(super) store: &'s Postgres,
+    /// Given up when a scan is broken off.
+    pub(super) client: Option<Client>,
+    pub(super) found: Found,
+}
+
+impl Reader for PostgresReader<'_> {
+    /// The planner's figure: exact enough after the last VACUUM or ANALYZE, unknown before.
+    fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
+        let cannot = |error| fail(error, self.store.what("read"));
+        let Some(client) = &mut self.client else {
+            return Ok(None);
+        };
+        let rows = client
+            .query_typed(
+                "SELECT reltuples::pg_catalog.int8 FROM pg_catalog.pg_class WHERE oid = $1",
+                &[(&self.found.oid, Type::OID)],
+            )
+            .map_err(cannot)?;
+        let tuples: Option<i64> = rows.first().and_then(|row| row.try_get(0).ok());
+        Ok(tuples.and_then(|tuples| u64::try_from(tuples).ok()))
+    }
+
+    fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
+        let mut client = match self.client.take() {
+            Some(client) => client,
+            None => self.store.connect()?,
+        };
+        if self.store.copy(&mut client, filter, emit)? {
+            self.client = Some(client);
+        }
+        Ok(())
+    }
+
+    fn now(&mut self) -> Result<Timestamp, StoreError> {
+        let store = self.store;
+        let rows = self
+            .client()?
+            .query_typed("SELECT pg_catalog.now()", &[])
+            .map_err(|error| fail(error, store.what("read")))?;
+        let server = rows.first().and_then(|row| row.try_get::<_, Instant>(0).ok());
+        let own = Timestamp::now();
+        Ok(server.map_or(own, |Instant(server)| server.min(own)))
+    }
+
+    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
+        self.store.demand_instants(self.found)?;
+        let (store, cutoff) = (self.store, Instant(cutoff));
+        let from = from.map_or(EVER, instant);
+        let sql = format!(
+            "SELECT pg_catalog.count(*), pg_catalog.min(expire_date) FROM {} \
+             WHERE expire_date >= $1 AND expire_date < $2",
+            store.table.quoted()
+        );
+        let client = self.client()?;
+        let count = |client: &mut Client| {
+            client.batch_execute(BEGIN_COUNT)?;
+            let row = client.query_typed_one(
+                &sql,
+                &[(&from, Type::TIMESTAMPTZ), (&cutoff, Type::TIMESTAMPTZ)],
+            )?;
+            client.batch_execute("COMMIT")?;
+            let oldest: Option<Instant> = row.try_get(1)?;
+            let rows = u64::try_from(row.try_get::<_, i64>(0)?).ok();
+            Ok(Expired { rows, oldest: oldest.map(|Instant(oldest)| oldest) })
+        };
+        count(client).or_else(|error: ::postgres::Error| {
+            if error.code() != Some(&SqlState::QUERY_CANCELED) {
+                return Err(fail(error, store.what("read")));
+            }
+            client.batch_execute("ROLLBACK").map_err(|error| fail(error, store.what("read")))?;
+            Ok(Expired::default())
+        })
+    }
+
+    fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.references(self.client()?, oid)
+    }
+
+    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.upkeep(self.client()?, oid)
+    }
+}
+
+impl PostgresReader<'_> {
+    fn client(&mut self) -> Result<&mut Client, StoreError> {
+        match &mut self.client {
+            Some(client) => Ok(client),
+            none => Ok(none.insert(self.store.connect()?)),
+        }
+    }
+}
+
+impl Postgres {
+    /// Runs one scan; false if it was broken off, and the connection is of no more use.
+    fn copy(
+        &self,
+        client: &mut Client,
+        filter: &Filter,
+        emit: &mut Emit<'_>,
+    ) -> Result<bool, StoreError> {
+        let cannot = |error| fail(error, self.what("read"));
+        let cancel = client.cancel_token();
+        client.batch_execute(BEGIN_SCAN).map_err(cannot)?;
+        let copy = client.copy_out(&self.copy_statement(filter)).map_err(cannot)?;
+        let mut rows = CopyRows::new(copy);
+        let whole = rows.pages(emit).map_err(|error| fault::fail_io(error, self.what("read")))?;
+        if whole {
+            drop(rows);
+            client.batch_execute("COMMIT").map_err(cannot)?;
+        } else {
+            // Closing the connection alone would first read all that the server still has to send.
+            let _ = cancel.cancel_query(NoTls);
+        }
+        Ok(whole)
+    }
+
+    /// `COPY` takes no parameters, so values stand in it as literals: a number that we made, and
+    /// a text that is quoted.
+    fn copy_statement(&self, filter: &Filter) -> String {
+        let mut conditions = Vec::new();
+        if let Some(now) = filter.live_at {
+            // The clocks of this machine, the server and the site may differ: the earlier leaves
+            // fewer sessions standing.
+            conditions.push(format!("expire_date > LEAST(pg_catalog.now(), {})", timestamptz(now)));
+        }
+        if let Some(prefix) = &filter.key_prefix {
+            conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));
+        }
+        let condition =
+            if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
+        format!(
+            "COPY (SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
+             expire_date::pg_catalog.timestamptz FROM {} WHERE {condition}) TO STDOUT (FORMAT binary)",
+            self.table.quoted()
+        )
+    }
+}
+
+/// Before every `expire_date`.
+pub(super) const EVER: Instant = Instant(Timestamp::from_micros(i64::MIN));
+
+/// The first expiry that may come after a cursor of ours. A `timestamptz` is a whole number of
+/// microseconds.
+pub(super) fn instant(cursor: &Cursor) -> Instant {
+    let micros: i64 = cursor.expires.parse().unwrap_or(i64::MIN);
+    Instant(Timestamp::from_micros(micros.saturating_add(i64::from(cursor.after_ties))))
+}
+
+impl Postgres {
+    /// Refuses to delete by time where the table does not say what time it is.
+    pub(super) fn demand_instants(&self, found: Found) -> Result<(), StoreError> {
+        if found.stores_instants {
+            return Ok(());
+        }
+        Err(StoreError::new(Fault::Fatal, self.what("tell what has expired in"))
+            .because("its expire_date is no timestamp with time zone")
+            .hint("Django makes it so; ALTER TABLE ... ALTER COLUMN expire_date TYPE timestamptz USING expire_date AT TIME ZONE 'the zone that it is in'"))
+    }
+}
+
+fn timestamptz(instant: Timestamp) -> String {
+    format!("pg_catalog.to_timestamp({}::pg_catalog.float8 / 1000000)", instant.as_micros())
+}
+
+/// A text as an SQL literal, safe whatever `standard_conforming_strings` says.
+fn literal(text: &str) -> String {
+    let text = text.replace('\0', "").replace('\\', "\\\\").replace('\'', "''");
+    format!("E'{text}'")
+}

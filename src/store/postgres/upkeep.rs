@@ -1,0 +1,61 @@
+use ::postgres::types::Type;
+use ::postgres::{Client, Error};
+
+use super::Postgres;
+use super::fault::fail;
+use crate::model::counted;
+use crate::store::{StoreError, Upkeep};
+
+/// Dead rows, whether autovacuum is on, and from how many dead rows on it comes (PostgreSQL docs,
+/// "The Autovacuum Daemon").
+const UPKEEP: &str = "
+    WITH options AS (
+        SELECT o.option_name AS name, o.option_value AS value
+        FROM pg_catalog.pg_class c, pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = $1)
+    SELECT pg_catalog.pg_stat_get_dead_tuples(c.oid),
+           pg_catalog.current_setting('autovacuum')::bool
+               AND coalesce((SELECT value::bool FROM options WHERE name = 'autovacuum_enabled'), true),
+           (coalesce((SELECT value FROM options WHERE name = 'autovacuum_vacuum_threshold'),
+                     pg_catalog.current_setting('autovacuum_vacuum_threshold'))::float8
+            + coalesce((SELECT value FROM options WHERE name = 'autovacuum_vacuum_scale_factor'),
+                       pg_catalog.current_setting('autovacuum_vacuum_scale_factor'))::float8
+            * greatest(c.reltuples, 0))::int8
+    FROM pg_catalog.pg_class c WHERE c.oid = $1 AND c.relkind IN ('r', 'm')";
+
+impl Postgres {
+    /// What becomes of dead rows; nothing is known of the parts of a partitioned or foreign table.
+    pub(super) fn upkeep(&self, client: &mut Client, oid: u32) -> Result<Upkeep, StoreError> {
+        let name = self.table.quoted();
+        let read = |client: &mut Client| {
+            let row = client.query_typed_opt(UPKEEP, &[(&oid, Type::OID)])?;
+            let Some(row) = row else { return Ok(Upkeep::default()) };
+            Ok::<_, Error>(describe(&name, row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+        };
+        read(client).map_err(|error| fail(error, self.what("read")))
+    }
+}
+
+fn describe(table: &str, dead: i64, autovacuum: bool, threshold: i64) -> Upkeep {
+    let dead_rows = u64::try_from(dead).unwrap_or(0);
+    let comes_from = u64::try_from(threshold).unwrap_or(0);
+    if dead_rows == 0 {
+        return Upkeep { dead_rows: Some(0), advice: Vec::new() };
+    }
+    let dead = counted(dead_rows, "dead row");
+    let cleared = if !autovacuum {
+        format!("{dead} in the table, and autovacuum is off: run VACUUM {table}")
+    } else if dead_rows > comes_from {
+        format!(
+            "{dead} in the table: autovacuum, which comes from {comes_from} on, will clear them"
+        )
+    } else {
+        format!(
+            "{dead} in the table: autovacuum comes only from {comes_from} on; VACUUM {table} clears them now"
+        )
+    };
+    let space = format!(
+        "new rows use their space again; it returns to the file system only by a rewrite: \
+         VACUUM FULL {table} takes an ACCESS EXCLUSIVE lock, which stops the site meanwhile; pg_repack does without"
+    );
+    Upkeep { dead_rows: Some(dead_rows), advice: vec![cleared, space] }
+}

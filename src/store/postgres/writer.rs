@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use ::postgres::fallible_iterator::FallibleIterator;
+use ::postgres::types::{ToSql, Type};
+use ::postgres::{Client, Error};
+
+use super::Postgres;
+use super::catalog::Found;
+use super::fault::fail;
+use super::instant::Instant;
+use super::reader::{BEGIN_SCAN, EVER, instant};
+use super::replica::Replicas;
+use crate::model::{Keys, Timestamp};
+use crate::store::{BATCH, Cursor, Locked, StoreError, Turn, Window, Writer};
+
+/// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
+/// and not for long, and come back. Whatever level the role has by default, a batch needs no more
+/// than to see its own rows.
+const BEGIN_BATCH: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
+/// How a batch of expired rows begins. What a crash may undo of it the next purge does again, so
+/// nothing waits for the disk or for a replica (PostgreSQL docs, "Asynchronous Commit").
+const BEGIN_PURGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL lock_timeout = '2s'; SET LOCAL synchronous_commit = off";
+/// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory. Rows
+/// of one and the same expiry are read again with every window that they fill.
+const WINDOW: usize = 100_000;
+
+pub(super) struct PostgresWriter<'s> {
+    store: &'s Postgres,
+    client: Client,
+    found: Found,
+    replicas: Replicas,
+}
+
+impl<'s> PostgresWriter<'s> {
+    pub(super) fn new(store: &'s Postgres, client: Client, found: Found) -> Self {
+        Self { store, client, found, replicas: Replicas::default() }
+    }
+
+    /// Runs one statement in a transaction of its own.
+    fn batch(
+        &mut self,
+        begin: &str,
+        sql: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<u64, StoreError> {
+        let client = &mut self.client;
+        let mut run = || {
+            client.batch_execute(begin)?;
+            let rows = client.execute_typed(sql, values)?;
+            client.batch_execute("COMMIT")?;
+            Ok(rows)
+        };
+        let done = run();
+        done.map_err(|error: Error| self.give_up(error, "delete from"))
+    }
+
+    fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
+        // Nothing to save: the transaction is lost either way, and the error is already known.
+        let _ = self.client.batch_execute("ROLLBACK");
+        fail(error, self.store.what(doing))
+    }
+
+    /// What a row that has expired is told by, and its type.
+    fn address(&self) -> (&'static str, &'static str) {
+        if self.found.has_row_addresses {
+            ("ctid", "$1::pg_catalog.text[]::pg_catalog.tid[]")
+        } else {
+            ("session_key", "$1")
+        }
+    }
+
+    /// Rows may have been renewed since they were picked, and their addresses taken by others, so
+    /// the expiry is looked at again.
+    fn delete_expired_statement(&self, locked: Locked) -> String {
+        let (table, (address, given)) = (self.store.table.quoted(), self.address());
+        let rows = match locked {
+            Locked::Skip if self.found.can_skip_locked => format!(
+                "ARRAY(SELECT {address} FROM {table} \
+                 WHERE {address} = ANY({given}) AND expire_date < $2 FOR UPDATE SKIP LOCKED)"
+            ),
+            _ => given.to_owned(),
+        };
+        format!("DELETE FROM {table} WHERE {address} = ANY({rows}) AND expire_date < $2")
+    }
+
+    fn read_window(
+        &mut self,
+        sql: &str,
+        from: Instant,
+        cutoff: Instant,
+    ) -> Result<(Keys, Option<Instant>), Error> {
+        self.client.batch_execute(BEGIN_SCAN)?;
+        let mut rows = Keys::default();
+        let mut last = None;
+        {
+            let values = [(from, Type::TIMESTAMPTZ), (cutoff, Type::TIMESTAMPTZ)];
+            let mut found = self.client.query_typed_raw(sql, values)?;
+            while let Some(row) = found.next()? {
+                rows.push(row.try_get(0)?);
+                let expires = row.try_get::<_, Instant>(1)?;
+                last = last.max(Some(expires));
+            }
+        }
+        self.client.batch_execute("COMMIT")?;
+        Ok((rows, last))
+    }
+}
+
+impl Writer for PostgresWriter<'_> {
+    fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        let sql = format!("DELETE FROM {} WHERE session_key = ANY($1)", self.store.table.quoted());
+        self.batch(BEGIN_BATCH, &sql, &[(&keys, Type::TEXT_ARRAY)])
+    }
+
+    /// By address within a window, so that a batch touches few pages.
+    fn pick_expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        self.store.demand_instants(self.found)?;
+        let (address, _) = self.address();
+        let limit = limit.min(WINDOW);
+        let sql = format!(
+            "SELECT {address}::pg_catalog.text, expire_date FROM (
+                 SELECT {address}, expire_date FROM {}
+                 WHERE expire_date >= $1 AND expire_date < $2 ORDER BY expire_date LIMIT {limit}
+             ) AS picked ORDER BY {address}",
+            self.store.table.quoted()
+        );
+        let from = from.map_or(EVER, instant);
+        let (rows, last) = self
+            .read_window(&sql, from, Instant(cutoff))
+            .map_err(|error| self.give_up(error, "read"))?;
+        let next = last.filter(|_| rows.len() == limit).map(|Instant(last)| Cursor {
+            expires: last.as_micros().to_string(),
+            row: String::new(),
+            after_ties: false,
+        });
+        Ok(Window { rows, next })
+    }
+
+    fn delete_expired(
+        &mut self,
+        rows: &[&str],
+        cutoff: Timestamp,
+        locked: Locked,
+    ) -> Result<u64, StoreError> {
+        let sql = self.delete_expired_statement(locked);
+        let cutoff = Instant(cutoff);
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&rows, Type::TEXT_ARRAY), (&cutoff, Type::TIMESTAMPTZ)];
+        self.batch(BEGIN_PURGE, &sql, &values)
+    }
+
+    /// Nobody waits for a batch but those who want its very rows.
+    fn turn(&mut self) -> Turn {
+        Turn { batch: BATCH, rest: Duration::ZERO }
+    }
+
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
+        self.replicas
+            .lag(&mut self.client)
+            .map_err(|error| fail(error, self.store.what("see the replicas of")))?
+    }
+
+    fn analyze(&mut self) -> Result<(), StoreError> {
+        let sql = format!("ANALYZE {}", self.store.table.quoted());
+        self.client.batch_execute(&sql).map_err(|error| fail(error, self.store.what("analyze")))
+    }
+}

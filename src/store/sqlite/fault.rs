@@ -1,0 +1,44 @@
+use rusqlite::ErrorCode;
+
+use crate::store::{Fault, StoreError};
+
+pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
+    let (fault, hint) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            Fault::Busy,
+            Some("another process holds the write lock; look for a long transaction on the file"),
+        ),
+        Some(ErrorCode::NotADatabase) => (Fault::Fatal, Some("the file is not an SQLite database")),
+        Some(ErrorCode::CannotOpen) => (
+            Fault::Fatal,
+            Some(
+                "check the path, and that the file may be read and its folder, for the journal, written",
+            ),
+        ),
+        Some(ErrorCode::ReadOnly) => {
+            (Fault::Fatal, Some("run as a user that may write the file and its folder"))
+        }
+        Some(ErrorCode::DiskFull) => {
+            (Fault::Fatal, Some("free some space; nothing of this batch was done"))
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            (Fault::Fatal, Some("check the disk and its mount; the system log may tell more"))
+        }
+        Some(ErrorCode::Unknown) if error.to_string().contains("because it is a view") => {
+            (Fault::Fatal, Some("name the table itself with --table"))
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            (Fault::Fatal, Some("check the file with `sqlite3 FILE 'PRAGMA integrity_check'`"))
+        }
+        _ => (Fault::Fatal, None),
+    };
+    let store_error = StoreError::new(fault, what).because(match error {
+        rusqlite::Error::SqliteFailure(_, Some(said)) => said,
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        error => error.to_string(),
+    });
+    match hint {
+        Some(hint) => store_error.hint(hint),
+        None => store_error,
+    }
+}

@@ -1,0 +1,143 @@
+//! SQLite. A reader holds the file's shared lock only for the time of one page, since in rollback
+//! journal mode nobody can commit while it is held; a writer rests between its batches for the
+//! same reason.
+
+mod expired;
+mod fault;
+mod instance;
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use self::fault::fail;
+use self::instance::SqliteInstance;
+use self::reader::SqliteReader;
+use self::writer::SqliteWriter;
+use super::{Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer};
+use crate::consent::Consent;
+use crate::model::Timestamp;
+
+/// How long SQLite itself waits for a lock before it reports `SQLITE_BUSY`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for a reader, which nobody tries again and which keeps nobody waiting meanwhile.
+const READER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A database file.
+pub struct Sqlite {
+    path: PathBuf,
+    table: Table,
+    clock: WallClock,
+}
+
+impl Sqlite {
+    /// A file that is opened when a reader or a writer is asked for.
+    pub fn new(path: PathBuf, table: Table, clock: WallClock) -> Self {
+        Self { path, table, clock }
+    }
+
+    fn connect(&self, access: OpenFlags, wait: Duration) -> Result<Connection, StoreError> {
+        if self.path.is_dir() {
+            let what = format!("cannot open {}", self.path.display());
+            return Err(StoreError::new(Fault::Fatal, what)
+                .because("it is a folder")
+                .hint("check the path: it must be the database file itself"));
+        }
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)
+            .and_then(|connection| {
+                connection.busy_timeout(wait)?;
+                Ok(connection)
+            })
+            .map_err(|error| fail(error, format!("cannot open {}", self.path.display())))?;
+        self.check_columns(&connection)?;
+        Ok(connection)
+    }
+
+    fn check_columns(&self, connection: &Connection) -> Result<(), StoreError> {
+        let cannot = |error| fail(error, format!("cannot read {}", self.path.display()));
+        let columns = columns(connection, &self.table).map_err(cannot)?;
+        if columns.is_empty() {
+            let alike = tables_alike(connection).map_err(cannot)?;
+            return Err(super::table::missing(
+                &self.table,
+                &self.path.display().to_string(),
+                &alike,
+            ));
+        }
+        super::table::check_columns(&self.table, &columns)
+    }
+
+    fn what(&self, doing: &str) -> String {
+        format!("cannot {doing} table \"{}\" in {}", self.table, self.path.display())
+    }
+}
+
+impl Store for Sqlite {
+    fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
+        Ok(Box::new(SqliteReader { store: self, connection }))
+    }
+
+    fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, BUSY_TIMEOUT)?;
+        if connection.is_readonly("main").unwrap_or(true) {
+            return Err(StoreError::new(Fault::Fatal, self.what("delete from"))
+                .because("the file may not be written")
+                .hint(read_only_hint(&self.path)));
+        }
+        Ok(Box::new(SqliteWriter::new(self, connection)))
+    }
+
+    fn instance(&self) -> Box<dyn Instance + '_> {
+        Box::new(SqliteInstance::new(&self.path))
+    }
+}
+
+impl Sqlite {
+    /// What tells rows apart, and in what order they are stored: their number, or in a table
+    /// WITHOUT ROWID their key.
+    fn row_address(&self, connection: &Connection) -> &'static str {
+        let sql = format!("SELECT _rowid_ FROM {}", self.table.quoted());
+        if connection.prepare(&sql).is_ok() { "_rowid_" } else { "session_key" }
+    }
+}
+
+/// The text that stored times are compared with to tell what lies before and after `when`.
+fn comparable(bound: Option<String>, when: Timestamp) -> Result<String, StoreError> {
+    bound.ok_or_else(|| {
+        StoreError::new(Fault::Fatal, format!("cannot compare {when} with stored times"))
+    })
+}
+
+fn columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
+    let schema = table.schema().unwrap_or("main");
+    let known = connection
+        .prepare("SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE")?
+        .exists([schema])?;
+    if !known {
+        return Ok(Vec::new());
+    }
+    connection
+        .prepare("SELECT name FROM pragma_table_info(?1, ?2)")?
+        .query_map([table.name(), schema], |row| row.get(0))?
+        .collect()
+}
+
+fn tables_alike(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare(
+            "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
+             WHERE t.type = 'table' AND c.name IN ('session_key', 'session_data', 'expire_date') \
+             GROUP BY t.name HAVING count(*) = 3 ORDER BY t.name",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn read_only_hint(path: &Path) -> String {
+    format!("run as a user that may write {} and its folder", path.display())
+}

@@ -1,0 +1,183 @@
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::types::{ToSql, Value, ValueRef};
+
+use super::fault::fail;
+use super::{Sqlite, comparable};
+use crate::model::{Expiry, Page, Row, Timestamp};
+use crate::store::{
+    Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, WallClock,
+};
+
+/// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
+const READ_SLICE: Duration = Duration::from_millis(50);
+/// Less than any 64-bit integer: row numbers may be negative.
+const BEFORE_EVERY_ROWID: f64 = -1e19;
+/// The clock is looked at once in so many rows.
+const ROWS_PER_LOOK: u32 = 256;
+
+pub(super) struct SqliteReader<'s> {
+    pub(super) store: &'s Sqlite,
+    pub(super) connection: Connection,
+}
+
+impl Reader for SqliteReader<'_> {
+    /// The largest row number: rows are numbered as they come, so this is never too small.
+    fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
+        let sql = format!("SELECT max(_rowid_) FROM {}", self.store.table.quoted());
+        Ok(self
+            .connection
+            .query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
+            .ok()
+            .flatten()
+            .and_then(|rowid| u64::try_from(rowid).ok()))
+    }
+
+    fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
+        let (store, clock) = (self.store, &self.store.clock);
+        let live_bound = filter.live_at.map(|now| comparable(clock.live_bound(now), now));
+        let live_bound = live_bound.transpose()?;
+        // Row numbers make a walk cheap and let it be interrupted anywhere.
+        let cursor = store.row_address(&self.connection);
+        let start: Box<dyn ToSql> =
+            if cursor == "_rowid_" { Box::new(BEFORE_EVERY_ROWID) } else { Box::new("") };
+        let sql = format!(
+            "SELECT {cursor}, session_key, session_data, expire_date FROM {} \
+             WHERE {cursor} > ?1 ORDER BY {cursor}",
+            store.table.quoted()
+        );
+        let walk = Walk {
+            connection: &self.connection,
+            sql: &sql,
+            clock,
+            live_bound: live_bound.as_deref().map(str::as_bytes),
+            key_prefix: filter.key_prefix.as_deref().unwrap_or_default(),
+        };
+        walk.run(start, emit).map_err(|error| fail(error, store.what("read")))
+    }
+
+    fn now(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::now())
+    }
+
+    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
+        self.store.count_expired(&self.connection, cutoff, from)
+    }
+
+    fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
+        references(&self.connection, self.store.table.name())
+            .map_err(|error| fail(error, self.store.what("read")))
+    }
+
+    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
+        upkeep(&self.connection).map_err(|error| fail(error, self.store.what("read")))
+    }
+}
+
+fn references(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Reference>> {
+    connection
+        .prepare(
+            "SELECT DISTINCT t.name, f.on_delete FROM sqlite_schema t, pragma_foreign_key_list(t.name) f \
+             WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY 1",
+        )?
+        .query_map([table], |row| Ok(Reference { table: row.get(0)?, on_delete: row.get(1)? }))?
+        .collect()
+}
+
+fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {
+    let number = |pragma: &str| -> rusqlite::Result<i64> {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
+    };
+    let free = number("freelist_count")? * number("page_size")?;
+    let advice = format!(
+        "{} MB in the file are free: new rows use them again; VACUUM gives them back to the file system, \
+         keeps every writer out meanwhile, and needs twice the size of the file on the disk",
+        free / 1_000_000
+    );
+    Ok(Upkeep { dead_rows: None, advice: if free > 0 { vec![advice] } else { Vec::new() } })
+}
+
+/// One walk over the table, in slices.
+struct Walk<'w> {
+    connection: &'w Connection,
+    sql: &'w str,
+    clock: &'w WallClock,
+    live_bound: Option<&'w [u8]>,
+    key_prefix: &'w str,
+}
+
+impl Walk<'_> {
+    fn run(&self, start: Box<dyn ToSql>, emit: &mut Emit<'_>) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare(self.sql)?;
+        let mut cursor = start;
+        let mut page = Page::default();
+        loop {
+            let began = Instant::now();
+            let mut rows = statement.query([&cursor])?;
+            let mut seen = 0_u32;
+            let mut last = None;
+            while let Some(row) = rows.next()? {
+                self.push(row, &mut page)?;
+                seen += 1;
+                let slice_over = seen.is_multiple_of(ROWS_PER_LOOK) && began.elapsed() > READ_SLICE;
+                if page.is_full() || slice_over {
+                    last = Some(row.get::<_, Value>(0)?);
+                    break;
+                }
+            }
+            drop(rows);
+            let Some(at) = last else { break };
+            cursor = Box::new(at);
+            // Full or not, and be it empty: whoever reads may want to break off long before an old
+            // table has a page of live rows.
+            match emit(page) {
+                ControlFlow::Continue(empty) => page = empty,
+                ControlFlow::Break(()) => return Ok(()),
+            }
+        }
+        if !page.is_empty() {
+            let _ = emit(page);
+        }
+        Ok(())
+    }
+
+    fn push(&self, row: &rusqlite::Row<'_>, page: &mut Page) -> rusqlite::Result<()> {
+        let expires = row.get_ref(3)?;
+        if !self.live_bound.is_none_or(|bound| greater(expires, bound)) {
+            return Ok(());
+        }
+        let key = text(row.get_ref(1)?);
+        if !key.starts_with(self.key_prefix) {
+            return Ok(());
+        }
+        page.push(Row {
+            key: &key,
+            data: &text(row.get_ref(2)?),
+            expires: match expires {
+                ValueRef::Text(shown) => self.clock.read(shown),
+                _ => Expiry::Unreadable,
+            },
+        });
+        Ok(())
+    }
+}
+
+/// `value > bound` as SQLite itself compares a column with a text: numbers sort before every text,
+/// blobs after (SQLite docs, "Datatypes" §4.1).
+fn greater(value: ValueRef<'_>, bound: &[u8]) -> bool {
+    match value {
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => false,
+        ValueRef::Text(text) => text > bound,
+        ValueRef::Blob(_) => true,
+    }
+}
+
+/// The text of a column. Django stores nothing else; what is not text decodes to nothing.
+fn text(value: ValueRef<'_>) -> std::borrow::Cow<'_, str> {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
+        _ => "".into(),
+    }
+}

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, ToSql, TransactionBehavior};
+
+use super::expired::parse_address;
+use super::fault::fail;
+use super::{Sqlite, comparable};
+use crate::model::Timestamp;
+use crate::store::{BATCH, Cursor, Locked, StoreError, Turn, Window, Writer};
+
+/// A rest in which a writer that has waited for one batch gets its turn: it looks again after at
+/// most 25 ms as long as it has not waited for more than 128 ms (`sqliteDefaultBusyCallback`).
+const REST: Duration = Duration::from_millis(25);
+/// Where others do write, batches are short, and the rest is one in which everybody who waits,
+/// however long, looks again: after at most 100 ms.
+const SHORT_BATCH: Duration = Duration::from_millis(10);
+const LONG_REST: Duration = Duration::from_millis(100);
+
+pub(super) struct SqliteWriter<'s> {
+    store: &'s Sqlite,
+    connection: Connection,
+    /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
+    data_version: Option<i64>,
+}
+
+impl<'s> SqliteWriter<'s> {
+    pub(super) fn new(store: &'s Sqlite, connection: Connection) -> Self {
+        Self { store, connection, data_version: None }
+    }
+
+    /// Runs a statement for each of the rows, in one transaction.
+    fn batch<T: ToSql>(
+        &mut self,
+        sql: &str,
+        rows: impl Iterator<Item = T>,
+        bound: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let run = || -> rusqlite::Result<u64> {
+            // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
+            // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut deleted = 0;
+            {
+                let mut statement = transaction.prepare_cached(sql)?;
+                for row in rows {
+                    let values = [&row as &dyn ToSql, &bound];
+                    let values = if bound.is_some() { &values[..] } else { &values[..1] };
+                    deleted += u64::try_from(statement.execute(values)?).unwrap_or(u64::MAX);
+                }
+            }
+            transaction.commit()?;
+            Ok(deleted)
+        };
+        run().map_err(|error| fail(error, self.store.what("delete from")))
+    }
+
+    fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Option<T> {
+        self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).ok()
+    }
+}
+
+impl Writer for SqliteWriter<'_> {
+    fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        let sql = format!("DELETE FROM {} WHERE session_key = ?1", self.store.table.quoted());
+        self.batch(&sql, keys.iter(), None)
+    }
+
+    fn pick_expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        // What a power cut may undo of a purge the next one does again. In rollback journal mode
+        // less than FULL could harm the file (SQLite docs, `PRAGMA synchronous`).
+        if self.pragma::<String>("journal_mode").is_some_and(|mode| mode == "wal") {
+            self.connection
+                .pragma_update(None, "synchronous", "NORMAL")
+                .map_err(|error| fail(error, self.store.what("delete from")))?;
+        }
+        self.store.pick_expired(&self.connection, cutoff, from, limit)
+    }
+
+    /// One writer at a time can be in the file, so no single row can be locked.
+    fn delete_expired(
+        &mut self,
+        rows: &[&str],
+        cutoff: Timestamp,
+        _: Locked,
+    ) -> Result<u64, StoreError> {
+        let store = self.store;
+        let bound = comparable(store.clock.expired_bound(cutoff), cutoff)?;
+        let address = store.row_address(&self.connection);
+        let sql = format!(
+            "DELETE FROM {} WHERE {address} = ?1 AND expire_date < ?2 AND expire_date > ''",
+            store.table.quoted()
+        );
+        let rows = rows.iter().map(|row| -> Value { parse_address(address, row) });
+        self.batch(&sql, rows, Some(&bound))
+    }
+
+    fn turn(&mut self) -> Turn {
+        let version = self.pragma("data_version");
+        let others_write = self.data_version.is_some() && version != self.data_version;
+        self.data_version = version;
+        if others_write {
+            Turn { batch: SHORT_BATCH, rest: LONG_REST }
+        } else {
+            Turn { batch: BATCH, rest: REST }
+        }
+    }
+
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
+
+    fn analyze(&mut self) -> Result<(), StoreError> {
+        let sql = format!("ANALYZE {}", self.store.table.quoted());
+        self.connection.execute_batch(&sql).map_err(|error| fail(error, self.store.what("analyze")))
+    }
+}

@@ -1,0 +1,61 @@
+use std::io::{self, Write};
+
+use super::sanitize;
+use crate::error::Error;
+use crate::model::{Health, counted};
+use crate::report::CheckReport;
+
+/// Writes one line: the verdict, why, and behind a bar the figures with their bounds for warning and
+/// critical.
+pub fn write_check_report(out: &mut dyn Write, report: &CheckReport) -> io::Result<()> {
+    let rows = match report.expired {
+        Some(rows) => counted(rows, "expired session"),
+        None => "more expired sessions than can be counted in time".into(),
+    };
+    let oldest = match report.oldest {
+        Some(seconds) => format!(", the oldest for {}", rough(seconds)),
+        None => String::new(),
+    };
+    let bounds = |bound: Option<u64>| match bound {
+        Some(bound) => format!("{bound};{}", bound.saturating_mul(2)),
+        None => ";".into(),
+    };
+    let number = report.expired.map_or("U".into(), |rows| rows.to_string());
+    writeln!(
+        out,
+        "SESSIONS {} - {rows}{oldest} | expired={number};{};0 oldest={}s;{};0",
+        word(report.health),
+        bounds(report.max_expired),
+        report.oldest.unwrap_or(0),
+        bounds(Some(report.max_age)),
+    )
+}
+
+/// Writes one line that says why there is no verdict.
+pub fn write_check_failure(out: &mut dyn Write, error: &Error) -> io::Result<()> {
+    let mut said = vec![error.to_string()];
+    said.extend(error.causes());
+    // A bar would begin the figures.
+    let said = said.join(": ").replace('|', "/");
+    writeln!(out, "SESSIONS {} - {}", word(Health::Unknown), sanitize(&said).replace('\n', " "))
+}
+
+fn word(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "OK",
+        Health::Warning => "WARNING",
+        Health::Critical => "CRITICAL",
+        Health::Unknown => "UNKNOWN",
+    }
+}
+
+/// A length of time in its largest unit.
+fn rough(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    counted(number, unit)
+}

@@ -1,0 +1,48 @@
+use std::io::{self, Write};
+
+use crate::model::counted;
+use crate::report::{Ending, PurgeReport};
+
+/// Writes one line: what went, what is left, and why it ended and paused.
+pub fn write_purge_report(out: &mut dyn Write, report: &PurgeReport) -> io::Result<()> {
+    let left = match report.left {
+        Some(0) => "none is left".into(),
+        Some(rows) => format!("{rows} are left"),
+        None => "nobody knows how many are left".into(),
+    };
+    if report.dry_run {
+        let rows = match report.left {
+            Some(rows) => counted(rows, "session"),
+            None => "more sessions than can be counted in time".into(),
+        };
+        return writeln!(
+            out,
+            "Dry run: {rows} that expired before {} would be deleted.",
+            report.cutoff
+        );
+    }
+    let ended = match report.ended {
+        Ending::Done if report.locked > 0 => " because others hold locks on them",
+        Ending::Done => "",
+        Ending::Limit => ", stopped at --limit",
+        Ending::RunTime => ", --run-time is over",
+        Ending::Interrupted => ", interrupted",
+        Ending::Failed => ", failed",
+    };
+    write!(
+        out,
+        "Purged {} in {:.1} s: {left}{ended} ({}",
+        counted(report.deleted, "expired session"),
+        report.elapsed_seconds,
+        counted(report.batches, "batch").replace("batchs", "batches"),
+    )?;
+    for (seconds, why) in [
+        (report.paused.lag, "for replicas that were behind"),
+        (report.paused.file, "while the pause file was there"),
+    ] {
+        if seconds > 0.0 {
+            write!(out, "; paused {seconds:.1} s {why}")?;
+        }
+    }
+    writeln!(out, ").")
+}
