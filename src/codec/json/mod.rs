@@ -28,10 +28,7 @@ pub(super) fn looks_like_json(payload: &[u8]) -> bool {
 
 /// The login at the top level of a document.
 pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits) -> Result<Auth<'p>> {
-    let mut scanner = Scanner::new(payload, limits);
-    let auth = scanner.top_level()?;
-    scanner.end()?;
-    Ok(auth)
+    Scanner::new(payload, limits).auth()
 }
 
 /// The document as JSON that any parser takes.
@@ -75,23 +72,13 @@ enum UserId<'p> {
 }
 
 impl<'p> Scanner<'p> {
-    fn top_level(&mut self) -> Result<Auth<'p>> {
+    fn auth(mut self) -> Result<Auth<'p>> {
         let mut auth = Auth::default();
         let mut bad_user_id = false;
-        self.space();
-        if !self.eat(b'{') {
-            self.value(&mut ())?;
-            return Ok(auth);
-        }
-        self.space();
-        if self.eat(b'}') {
-            return Ok(auth);
-        }
-        loop {
-            let key = self.key()?;
+        let is_object = self.members(|scanner, key| {
             match &*key.to_str() {
                 auth::USER_ID => {
-                    let user_id = self.user_id()?;
+                    let user_id = scanner.user_id()?;
                     bad_user_id = matches!(user_id, UserId::Other);
                     auth.user_id = match user_id {
                         UserId::Text(text) => Some(text),
@@ -99,28 +86,23 @@ impl<'p> Scanner<'p> {
                     };
                 }
                 auth::BACKEND => {
-                    self.space();
-                    auth.backend = if self.rest.first() == Some(&b'"') {
-                        self.eat(b'"');
-                        Some(self.string()?.to_str())
+                    scanner.space();
+                    auth.backend = if scanner.eat(b'"') {
+                        Some(scanner.string()?.to_str())
                     } else {
-                        self.value(&mut ())?;
+                        scanner.value(&mut ())?;
                         None
                     };
                 }
-                _ => self.value(&mut ())?,
+                _ => scanner.value(&mut ())?,
             }
-            self.space();
-            match self.next()? {
-                b',' => self.space(),
-                b'}' if bad_user_id => {
-                    self.end()?;
-                    return Err(DecodeError::UserId);
-                }
-                b'}' => return Ok(auth),
-                _ => return Err(DecodeError::Json),
-            }
+            Ok(())
+        })?;
+        if !is_object {
+            self.value(&mut ())?;
         }
+        self.end()?;
+        if bad_user_id { Err(DecodeError::UserId) } else { Ok(auth) }
     }
 
     /// The value of `_auth_user_id`, read as Django's `IntegerField.to_python` would read one that

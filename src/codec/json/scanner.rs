@@ -51,6 +51,32 @@ impl<'p> Scanner<'p> {
         Self { rest: payload, utf8: std::str::from_utf8(payload).is_ok(), max_depth: limits.depth }
     }
 
+    /// The members of an object: `member` is given each key and has to read the value. False, and
+    /// nothing is read, if this is no object.
+    pub(super) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text<'p>) -> Result<()>,
+    ) -> Result<bool> {
+        self.space();
+        if !self.eat(b'{') {
+            return Ok(false);
+        }
+        self.space();
+        if self.eat(b'}') {
+            return Ok(true);
+        }
+        loop {
+            let key = self.key()?;
+            member(self, key)?;
+            self.space();
+            match self.next()? {
+                b',' => self.space(),
+                b'}' => return Ok(true),
+                _ => return Err(DecodeError::Json),
+            }
+        }
+    }
+
     /// One value of any kind, however deep: the nesting is on a stack of our own.
     pub(super) fn value(&mut self, sink: &mut impl Sink) -> Result<()> {
         let mut open: Vec<Open> = Vec::new();
