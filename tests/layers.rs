@@ -34,7 +34,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store/sqlite"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
-    ("flate2", &["codec/inflate.rs"]),
+    ("flate2", &["codec/zlib.rs"]),
     ("hmac", &["codec/keyring.rs"]),
     ("signal_hook", &["main.rs"]),
     ("crossbeam_channel", &["engine/scan.rs"]),

@@ -15,6 +15,8 @@ pub struct Auth<'a> {
 pub(super) const USER_ID: &str = "_auth_user_id";
 /// Top-level key that holds the backend (Django 5.2 `BACKEND_SESSION_KEY`).
 pub(super) const BACKEND: &str = "_auth_user_backend";
+/// All the top-level keys that `login()` writes; the third is Django's `HASH_SESSION_KEY`.
+pub(super) const LOGIN: [&str; 3] = [USER_ID, BACKEND, "_auth_user_hash"];
 
 impl Auth<'_> {
     /// The same, owning its text.

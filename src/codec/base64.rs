@@ -3,6 +3,8 @@
 
 use super::DecodeError;
 
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const INVALID: u8 = 0xff;
 
 /// Values of both alphabets: `+` and `/` are what `-` and `_` are.
@@ -10,16 +12,39 @@ static VALUES: [u8; 256] = values();
 
 #[allow(clippy::indexing_slicing, reason = "runs at compile time, where a panic is a build error")]
 const fn values() -> [u8; 256] {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut table = [INVALID; 256];
     let mut value = 0_u8;
-    while (value as usize) < digits.len() {
-        table[digits[value as usize] as usize] = value;
+    while (value as usize) < STANDARD.len() {
+        table[STANDARD[value as usize] as usize] = value;
         value += 1;
     }
     table[b'-' as usize] = table[b'+' as usize];
     table[b'_' as usize] = table[b'/' as usize];
     table
+}
+
+/// Encodes as `signing.b64_encode` does, without padding.
+pub(super) fn encode_url(bytes: &[u8]) -> String {
+    encode(bytes, URL)
+}
+
+/// Encodes as `base64.b64encode` does, on one line.
+pub(super) fn encode_standard(bytes: &[u8]) -> String {
+    let mut text = encode(bytes, STANDARD);
+    let padding = text.len().wrapping_neg() % 4;
+    text.extend(std::iter::repeat_n('=', padding));
+    text
+}
+
+fn encode(bytes: &[u8], digits: &[u8; 64]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| usize::from(group.get(at).copied().unwrap_or(0));
+        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
+        let digit = |at: usize| digits.get((bits >> (18 - 6 * at)) & 63).copied().map(char::from);
+        text.extend((0..=group.len()).filter_map(digit));
+    }
+    text
 }
 
 /// Decodes text without padding, as `signing.b64_decode` does after it has added the padding back:
@@ -131,6 +156,21 @@ mod tests {
         assert_eq!(standard("e"), None);
         assert_eq!(standard("e30=e").as_deref(), Some(&b"{}"[..]));
         assert_eq!(url("e"), None);
+    }
+
+    #[test]
+    fn writes_what_python_writes() {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"{", "ew=="),
+            (b"{}", "e30="),
+            (b"{}\n", "e30K"),
+            (b"\xfb\xef\xff", "++//"),
+        ] {
+            assert_eq!(encode_standard(bytes), text);
+            let url = text.replace('+', "-").replace('/', "_");
+            assert_eq!(encode_url(bytes), url.trim_end_matches('='));
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use super::envelope::{Seal, Signed, Whole, may_be_whole};
-use super::inflate::Inflater;
 use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
+use super::zlib::Inflater;
 use super::{
-    Auth, Codec, DecodeError, Keyring, Layout, Limits, Serializer, Signature, base64, json,
+    Auth, Codec, DecodeError, Keyring, Layout, Limits, NotKept, Serializer, Signature, Timestamp,
+    base64, json,
 };
 
 /// Decodes one row after another, reusing its buffers. One per worker.
@@ -149,6 +150,32 @@ impl<'s> Decoded<'s> {
     /// The login in the payload: shorthand for [`Payload::auth`].
     pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
         self.payload.and_then(|payload| payload.auth())
+    }
+
+    /// The stored text of the same session without its login: `_auth_user_id`,
+    /// `_auth_user_backend` and `_auth_user_hash` go from the top level of the payload, everything
+    /// else stays, and the first key of the keyring signs it as saved at this time.
+    ///
+    /// Whichever Django reads this row will read the result, if the first key is its `SECRET_KEY`:
+    /// layout and hash stay as they are, and the payload is compressed where `signing.dumps` would
+    /// do it, and plain ASCII, since `JSONSerializer` reads Latin-1 (Django 5.2 `core/signing.py`,
+    /// `sessions/serializers.py`). It is an error if the result would be beyond the [`Limits`].
+    pub fn without_login(&self, saved: Timestamp) -> Result<String, NotKept> {
+        let codec = self.codec;
+        let seal = self.seal.filter(|seal| seal.verify(&codec.keyring));
+        let seal = seal.ok_or(NotKept::Unverified)?;
+        let payload = self.payload()?;
+        let json = match payload.serializer {
+            Serializer::Json => json::without_login(payload.bytes, payload.limits)?,
+            Serializer::Pickle => None,
+        };
+        let json = json.ok_or(NotKept::NotAnObject)?;
+        within(json.len(), &codec.limits)?;
+        let seconds = saved.as_micros().div_euclid(1_000_000);
+        let stored = seal.renew(json.as_bytes(), seconds, &codec.keyring);
+        let stored = stored.ok_or(NotKept::NotAnObject)?;
+        within(stored.len() / 4 * 3, &codec.limits)?;
+        Ok(stored)
     }
 }
 

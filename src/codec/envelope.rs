@@ -1,8 +1,7 @@
 //! Layouts: where in a stored text the payload is, and what proves who wrote it.
 
-use super::base64;
 use super::keyring::Keyring;
-use super::{DecodeError, Layout};
+use super::{DecodeError, Layout, base64, zlib};
 
 /// What a signature is computed over, and the signature as it was stored.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +22,30 @@ impl Seal<'_> {
 
     pub(super) fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// Another payload as stored text for the readers of this one, which a key must have verified:
+    /// same layout, same hash, same class, but signed by the first key. `None` in the md5 layout.
+    ///
+    /// The hash stays because Django 3.1 and 3.2 with `DEFAULT_HASHING_ALGORITHM = "sha1"` read
+    /// SHA-1 only.
+    pub(super) fn renew(&self, payload: &[u8], saved: i64, keyring: &Keyring) -> Option<String> {
+        match self.layout {
+            Layout::Signed => {
+                let deflated = zlib::deflate(payload);
+                let dot = if deflated.is_some() { "." } else { "" };
+                let data = base64::encode_url(deflated.as_deref().unwrap_or(payload));
+                let value = format!("{dot}{data}:{}", base62(saved));
+                let signature = keyring.sign_signed(value.as_bytes(), self.signature.len())?;
+                Some(format!("{value}:{signature}"))
+            }
+            Layout::Legacy => {
+                let class = keyring.legacy_class(self.message, self.signature)?;
+                let hash = keyring.sign_legacy(payload, class)?;
+                Some(base64::encode_standard(&[&hash, &b":"[..], payload].concat()))
+            }
+            Layout::Md5 => None,
+        }
     }
 }
 
@@ -91,6 +114,24 @@ impl<'s> Signed<'s> {
         }
         Ok(seconds.map(|s| s * sign))
     }
+}
+
+/// What [`Signed::saved`] reads (Django 5.2 `signing.b62_encode`).
+fn base62(seconds: i64) -> String {
+    fn push(text: &mut String, number: u64) {
+        if number >= 62 {
+            push(text, number / 62);
+        }
+        let digit = u8::try_from(number % 62).unwrap_or_default();
+        text.push(char::from(match digit {
+            0..=9 => b'0' + digit,
+            10..=35 => b'A' + digit - 10,
+            _ => b'a' + digit - 36,
+        }));
+    }
+    let mut text = String::from(if seconds < 0 { "-" } else { "" });
+    push(&mut text, seconds.unsigned_abs());
+    text
 }
 
 /// Whether a text may be base64 as a whole, judged by its first three bytes: hex digits of a hash,

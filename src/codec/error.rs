@@ -46,3 +46,36 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+/// Why a session cannot be written anew without its login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NotKept {
+    /// None of the keys made its signature, or no key was given.
+    Unverified,
+    /// A pickle, the work of a serializer of the site's own, JSON that is no object, or in
+    /// [`Layout::Md5`](crate::model::Layout::Md5), whose readers know pickles only.
+    NotAnObject,
+    /// The payload cannot be read, or what stays of it could not be.
+    Unreadable(DecodeError),
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unverified => f.write_str("no key verifies its signature"),
+            Self::NotAnObject => f.write_str("not a JSON object"),
+            Self::Unreadable(why) => why.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotKept {}
+
+impl From<DecodeError> for NotKept {
+    fn from(why: DecodeError) -> Self {
+        match why {
+            DecodeError::UnknownSerializer => Self::NotAnObject,
+            _ => Self::Unreadable(why),
+        }
+    }
+}

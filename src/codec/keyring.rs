@@ -6,16 +6,20 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use super::base64;
+
 /// Salt of Django's own `SessionStore` (Django 5.2 `sessions/backends/base.py`, `key_salt`).
 pub const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
 
 const SALT_PREFIX: &str = "django.contrib.sessions";
-const URL_DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Characters of a SHA-1 signature; one of SHA-256 has 43.
+const SHA1_LEN: usize = 27;
 
 /// The `SECRET_KEY` of a site and its `SECRET_KEY_FALLBACKS`, ready to verify rows of every layout.
 ///
 /// Any of the keys may have signed any row: releases before 4.1 know no fallbacks, but a row is
-/// accepted here if one release with one of these as its `SECRET_KEY` would accept it.
+/// accepted here if one release with one of these as its `SECRET_KEY` would accept it. Only the
+/// first, the `SECRET_KEY`, ever signs.
 #[derive(Clone, Default)]
 pub struct Keyring(Vec<Key>);
 
@@ -25,8 +29,13 @@ struct Key {
     secret: Vec<u8>,
     signed_sha256: Hmac<Sha256>,
     signed_sha1: Hmac<Sha1>,
+    /// One for each name that the class may have.
     legacy: Vec<Hmac<Sha1>>,
 }
+
+/// One of the names that the site's `SessionStore` may have.
+#[derive(Clone, Copy)]
+pub(super) struct Class(usize);
 
 impl Keyring {
     /// Derives the keys. `key_salt` is `SessionStore.key_salt`, usually [`DEFAULT_KEY_SALT`]. The
@@ -55,23 +64,30 @@ impl Keyring {
     /// Layout of Django 3.1 and later: SHA-256, or SHA-1 as 3.1 and 3.2 also read. The length of
     /// the text says which; it is compared as text, as Django does.
     pub(super) fn verify_signed(&self, value: &[u8], signature: &[u8]) -> bool {
-        self.0.iter().any(|key| {
-            if signature.len() == 27 {
-                let mac = key.signed_sha1.clone().chain_update(value).finalize();
-                same(&base64_url::<27>(&mac.into_bytes()), signature)
-            } else {
-                let mac = key.signed_sha256.clone().chain_update(value).finalize();
-                same(&base64_url::<43>(&mac.into_bytes()), signature)
-            }
-        })
+        let signed = |key: &Key| key.signed(value, signature.len());
+        self.0.iter().any(|key| same(signed(key).as_bytes(), signature))
+    }
+
+    /// What the first key makes of `value`, by the same hash as a signature of this length.
+    pub(super) fn sign_signed(&self, value: &[u8], len: usize) -> Option<String> {
+        self.0.first().map(|key| key.signed(value, len))
     }
 
     /// Layout of Django 1.3 to 3.0: hex HMAC-SHA1 of the payload.
     pub(super) fn verify_legacy(&self, payload: &[u8], hash: &[u8]) -> bool {
-        self.0.iter().flat_map(|key| &key.legacy).any(|legacy| {
-            let mac = legacy.clone().chain_update(payload).finalize();
-            same(&hex::<40>(&mac.into_bytes()), hash)
+        self.legacy_class(payload, hash).is_some()
+    }
+
+    /// The class whose name went into a hash that one of the keys made.
+    pub(super) fn legacy_class(&self, payload: &[u8], hash: &[u8]) -> Option<Class> {
+        self.0.iter().find_map(|key| {
+            key.legacy.iter().position(|class| same(&legacy(class, payload), hash)).map(Class)
         })
+    }
+
+    /// What the first key makes of `payload`, for the class that an older hash was made for.
+    pub(super) fn sign_legacy(&self, payload: &[u8], class: Class) -> Option<[u8; 40]> {
+        self.0.first().and_then(|key| key.legacy.get(class.0)).map(|class| legacy(class, payload))
     }
 
     /// Layout of Django 1.2: hex MD5 of the payload followed by the secret.
@@ -103,6 +119,16 @@ impl Key {
             legacy: legacy_salts.iter().map(|salt| keyed(&legacy(salt))).collect(),
         }
     }
+
+    fn signed(&self, value: &[u8], len: usize) -> String {
+        if len == SHA1_LEN {
+            let mac = self.signed_sha1.clone().chain_update(value).finalize();
+            base64::encode_url(&mac.into_bytes())
+        } else {
+            let mac = self.signed_sha256.clone().chain_update(value).finalize();
+            base64::encode_url(&mac.into_bytes())
+        }
+    }
 }
 
 fn keyed<M: KeyInit>(key: &[u8]) -> M {
@@ -114,14 +140,8 @@ fn same(computed: &[u8], given: &[u8]) -> bool {
     computed.ct_eq(given).into()
 }
 
-fn base64_url<const N: usize>(mac: &[u8]) -> [u8; N] {
-    std::array::from_fn(|i| {
-        let byte = |at: usize| u16::from(mac.get(at).copied().unwrap_or(0));
-        let first_bit = i * 6;
-        let two_bytes = (byte(first_bit / 8) << 8) | byte(first_bit / 8 + 1);
-        let six_bits = (two_bytes >> (10 - first_bit % 8)) & 63;
-        URL_DIGITS.get(usize::from(six_bits)).copied().unwrap_or(0)
-    })
+fn legacy(class: &Hmac<Sha1>, payload: &[u8]) -> [u8; 40] {
+    hex(&class.clone().chain_update(payload).finalize().into_bytes())
 }
 
 fn hex<const N: usize>(digest: &[u8]) -> [u8; N] {

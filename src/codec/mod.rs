@@ -9,7 +9,6 @@ mod base64;
 mod decoder;
 mod envelope;
 mod error;
-mod inflate;
 mod json;
 mod json_text;
 mod keyring;
@@ -17,14 +16,15 @@ mod pickle;
 #[cfg(test)]
 mod tests;
 mod user_ids;
+mod zlib;
 
 pub use auth::Auth;
 pub use decoder::{Decoded, Decoder, Payload};
-pub use error::DecodeError;
+pub use error::{DecodeError, NotKept};
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use user_ids::UserIds;
 
-use crate::model::{Layout, Serializer, Signature};
+use crate::model::{Layout, Serializer, Signature, Timestamp};
 
 /// Everything that is the same for all rows; shared by the workers.
 #[derive(Debug, Default)]

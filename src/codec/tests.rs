@@ -143,7 +143,7 @@ fn zlib_bombs_are_bounded() {
         zlib.finish().unwrap()
     };
     let inflate =
-        |data: &[u8], out: &mut Vec<u8>| inflate::Inflater::new().inflate(data, out, 8 << 20);
+        |data: &[u8], out: &mut Vec<u8>| zlib::Inflater::new().inflate(data, out, 8 << 20);
     let mut out = Vec::new();
     assert_eq!(inflate(&bomb(6 << 20), &mut out), Ok(()));
     assert_eq!(out.len(), (6 << 20) + 2);
@@ -180,4 +180,129 @@ fn a_salt_of_the_sites_own_does_not_tell_the_class_name() {
     let own =
         Codec { keyring: Keyring::new(["k"], "myproject.sessions"), limits: Limits::default() };
     assert_eq!(Decoder::new(&own).decode(row).signature(), Signature::Valid);
+}
+
+/// Signed by SHA-1, as Django 3.1.0 does with `DEFAULT_HASHING_ALGORITHM = "sha1"`.
+const SIGNED_SHA1: &str = "eyJfYXV0aF91c2VyX2lkIjoiNDIifQ:1r31eq:Qj20BgXMn3WP-JppIOl8U0_xYnQ";
+
+/// The stored text without its login, saved when the vectors were.
+fn without_login(stored: &str, codec: &Codec) -> Result<String, NotKept> {
+    let saved = Timestamp::from_seconds(1_700_000_000).unwrap();
+    Decoder::new(codec).decode(stored).without_login(saved)
+}
+
+/// A payload as it is stored without compression.
+fn signed(payload: impl AsRef<[u8]>, codec: &Codec) -> String {
+    let value = format!("{}:1r31eq", base64::encode_url(payload.as_ref()));
+    let signature = codec.keyring.sign_signed(value.as_bytes(), 43).unwrap();
+    format!("{value}:{signature}")
+}
+
+#[test]
+fn without_its_login_a_session_is_what_django_would_have_stored() {
+    let codec = codec(&[KEY]);
+    for (with, without) in [
+        (SIGNED, "e30:1r31eq:INH_bqkHRbKeipqpKwRZ9FRp1nYJle5J7ptdICHxRLs"),
+        (SIGNED_SHA1, "e30:1r31eq:MyUtFfy3JoJCjhfpWzftdjvEDvM"),
+        (LEGACY, "NmE0NjBlMGE5NTAxMjY0YmZhNDU5Njc1MjdiMWU0OTQ5MmRmYWE3ZDp7fQ=="),
+    ] {
+        assert_eq!(without_login(with, &codec).as_deref(), Ok(without));
+        assert_eq!(without_login(without, &codec).as_deref(), Ok(without), "nothing to take out");
+    }
+    let zlib = without_login(SIGNED_ZLIB, &codec).unwrap();
+    let mut decoder = Decoder::new(&codec);
+    let session = decoder.decode(&zlib);
+    assert_eq!((session.compressed(), session.signature()), (true, Signature::Valid));
+    let rest = format!(r#"{{"x":"é😀{}"}}"#, "a".repeat(60));
+    assert_eq!(session.payload().unwrap().json(), Ok(rest));
+}
+
+#[test]
+fn what_a_fallback_signed_is_signed_anew_with_the_first_key() {
+    for stored in [SIGNED, SIGNED_SHA1, LEGACY] {
+        let new = without_login(stored, &codec(&["new", "other", KEY])).unwrap();
+        assert_eq!(read(&new, &["new"]).1, Signature::Valid, "{stored}");
+        assert_eq!(read(&new, &["other", KEY]).1, Signature::Invalid, "{stored}");
+    }
+}
+
+#[test]
+fn an_old_row_stays_the_work_of_its_class() {
+    let own =
+        Codec { keyring: Keyring::new([KEY], "myproject.sessions"), limits: Limits::default() };
+    let usual = codec(&[KEY]);
+    assert_eq!(without_login(LEGACY, &own), without_login(LEGACY, &usual));
+}
+
+#[test]
+fn what_cannot_be_kept_says_why() {
+    let codec = codec(&[KEY]);
+    let payload = |payload: &[u8]| without_login(&signed(payload, &codec), &codec);
+    for stored in [SIGNED, SIGNED_SHA1, LEGACY, LEGACY_PICKLE, MD5, "", "e30"] {
+        for keys in [&[][..], &["new"]] {
+            assert_eq!(without_login(stored, &self::codec(keys)), Err(NotKept::Unverified));
+        }
+    }
+    let md5_json = "eyJfYXV0aF91c2VyX2lkIjo0Mn0wMmRkNzBiY2MyZjQ4YjlkY2QyOTI5M2IwNmJiMDEzYg==";
+    assert_eq!(read(md5_json, &[KEY]).1, Signature::Valid);
+    for stored in [LEGACY_PICKLE, MD5, md5_json] {
+        assert_eq!(without_login(stored, &codec), Err(NotKept::NotAnObject), "{stored}");
+    }
+    assert_eq!(payload(b"[\"_auth_user_id\"]"), Err(NotKept::NotAnObject));
+    assert_eq!(payload(b"\x81\xa1x\x01"), Err(NotKept::NotAnObject), "msgpack");
+    assert_eq!(payload(b"{\"a\":1,}"), Err(NotKept::Unreadable(DecodeError::Json)));
+    let deep = [br#"{"a":"#.repeat(20_000), b"1".to_vec(), b"}".repeat(20_000)].concat();
+    assert_eq!(payload(&deep), Err(NotKept::Unreadable(DecodeError::TooComplex)));
+}
+
+#[test]
+fn what_is_kept_is_within_the_limits_of_the_next_reader() {
+    let small = Codec { limits: Limits { payload: 1_000, ..Limits::default() }, ..codec(&[KEY]) };
+    let legacy = |payload: &str| {
+        let mut bytes = Vec::new();
+        base64::decode_standard(LEGACY.as_bytes(), &mut bytes).unwrap();
+        let whole = envelope::Whole::split(Layout::Legacy, &bytes).unwrap();
+        whole.seal.renew(payload.as_bytes(), 0, &small.keyring).unwrap()
+    };
+    let mut kept = 0;
+    for length in 100..400 {
+        let payload = format!(r#"{{"a":"{}"}}"#, "é".repeat(length));
+        for stored in [signed(&payload, &small), legacy(&payload)] {
+            match without_login(&stored, &small) {
+                Ok(stored) => {
+                    kept += 1;
+                    assert_eq!(Decoder::new(&small).decode(&stored).auth(), Ok(Auth::default()));
+                }
+                Err(why) => assert_eq!(why, NotKept::Unreadable(DecodeError::TooLarge)),
+            }
+        }
+    }
+    assert!((1..500).contains(&kept), "{kept}");
+}
+
+#[test]
+fn a_payload_is_compressed_where_that_is_shorter() {
+    let codec = codec(&[KEY]);
+    let compressed = |payload: String| {
+        let stored = without_login(&signed(&payload, &codec), &codec).unwrap();
+        let mut decoder = Decoder::new(&codec);
+        let session = decoder.decode(&stored);
+        assert_eq!(session.payload().unwrap().json().as_ref(), Ok(&payload));
+        session.compressed()
+    };
+    assert!(!compressed(r#"{"a":1}"#.into()));
+    assert!(compressed(format!(r#"{{"cart":[{}1]}}"#, "1,".repeat(50))));
+}
+
+#[test]
+fn the_time_of_saving_is_written_as_it_is_read() {
+    let codec = codec(&[KEY]);
+    for micros in [0, 1, 61_999_999, 62_000_000, -1, -62_000_000, i64::MAX, i64::MIN] {
+        let mut decoder = Decoder::new(&codec);
+        let saved = Timestamp::from_micros(micros);
+        let stored = decoder.decode(SIGNED).without_login(saved).unwrap();
+        let session = decoder.decode(&stored);
+        assert_eq!(session.signature(), Signature::Valid);
+        assert_eq!(session.saved(), Some(micros.div_euclid(1_000_000)), "{stored}");
+    }
 }

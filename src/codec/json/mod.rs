@@ -1,17 +1,19 @@
 //! JSON as Python's `json.loads` reads it, which is what makes a row a login: `NaN` and the
 //! infinities, lone surrogates, integers of any size, repeated keys (the last wins). Nothing is
-//! built in memory: one pass checks the grammar, and either picks out the login or copies the
-//! whole to [`JsonText`].
+//! built in memory: one pass checks the grammar, and picks out the login, or copies the whole to
+//! [`JsonText`], or copies all but the login.
 
 mod scanner;
 #[cfg(test)]
 mod tests;
 mod text;
+mod without_login;
 
 use std::borrow::Cow;
 
 use scanner::{Number, Scanner, Sink, is_space};
 use text::Text;
+pub(super) use without_login::without_login;
 
 use super::auth::{self, Auth};
 use super::json_text::JsonText;

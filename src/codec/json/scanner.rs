@@ -42,7 +42,7 @@ pub(super) struct Scanner<'p> {
     pub(super) rest: &'p [u8],
     /// Django reads payload bytes as Latin-1, but its own serializer writes ASCII only: bytes
     /// beyond it come from a serializer of the site's own, and those mean UTF-8 if it is that.
-    utf8: bool,
+    pub(super) utf8: bool,
     max_depth: usize,
 }
 

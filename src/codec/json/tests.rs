@@ -15,6 +15,10 @@ fn json(payload: impl AsRef<[u8]>) -> Result<String, DecodeError> {
     super::write(payload.as_ref(), &Limits::default(), &mut out).map(|()| out.into_string())
 }
 
+fn without_login(payload: impl AsRef<[u8]>) -> Result<Option<String>, DecodeError> {
+    super::without_login(payload.as_ref(), &Limits::default())
+}
+
 #[test]
 fn only_the_top_level_key_is_the_login() {
     assert_eq!(user_id(r#"{"a":{"_auth_user_id":"42"},"b":[{"_auth_user_id":"42"}]}"#), Ok(None));
@@ -149,4 +153,66 @@ fn nesting_is_bounded_and_never_a_stack_overflow() {
     assert_eq!(user_id(br#"{"a":"#.repeat(1 << 20)), Err(DecodeError::TooComplex));
     let inside = [&b"{\"a\":"[..], &nested(9_000), b",\"_auth_user_id\":42}"].concat();
     assert_eq!(user_id(inside), user("42"));
+}
+
+#[test]
+fn the_login_goes_and_the_rest_stays_as_it_is_written() {
+    for (with, without) in [
+        ("{}", "{}"),
+        (r#"{"_auth_user_id":"42"}"#, "{}"),
+        (r#"{"_auth_user_id":"42","_auth_user_backend":"b","_auth_user_hash":"h"}"#, "{}"),
+        (r#"{"a":1,"_auth_user_id":"42","b":2}"#, r#"{"a":1,"b":2}"#),
+        (r#"{"_auth_user_id":{"_auth_user_id":[]},"a":1}"#, r#"{"a":1}"#),
+        (r#"{"a":{"_auth_user_id":"42"},"_auth_user_id":1}"#, r#"{"a":{"_auth_user_id":"42"}}"#),
+        (r#"{"\u005fauth_user_id":"1","_auth_user_\u0068ash":"","_\u0061uth_user_id":2}"#, "{}"),
+        (r#"{"_auth_user_id":"1","a":1,"_auth_user_id":"2","a":2}"#, r#"{"a":1,"a":2}"#),
+        (
+            r#"{"_auth_user_id ":1,"_auth_user":1,"":1}"#,
+            r#"{"_auth_user_id ":1,"_auth_user":1,"":1}"#,
+        ),
+        (
+            r#"{"a":"}\",\"_auth_user_id\":1","b":"\\"}"#,
+            r#"{"a":"}\",\"_auth_user_id\":1","b":"\\"}"#,
+        ),
+        (
+            "\t{ \"a\" : [ 1 , 2 ] ,\n\"_auth_user_id\" : 42 , \"b\" : { } } ",
+            r#"{"a":[ 1 , 2 ],"b":{ }}"#,
+        ),
+        (
+            r#"{"a":[NaN,-Infinity,1e999,-0,0.10,1E5,123456789012345678901234567890,"\ud83d\/\u00E9"]}"#,
+            r#"{"a":[NaN,-Infinity,1e999,-0,0.10,1E5,123456789012345678901234567890,"\ud83d\/\u00E9"]}"#,
+        ),
+    ] {
+        assert_eq!(without_login(with).unwrap().as_deref(), Some(without), "{with}");
+    }
+}
+
+#[test]
+fn without_its_login_a_document_is_ascii() {
+    for (with, without) in [
+        (
+            "{\"é😀\":\"\u{7f}\u{80}\u{ffff}é\"}".as_bytes(),
+            "{\"\\u00e9\\ud83d\\ude00\":\"\u{7f}\\u0080\\uffff\\u00e9\"}",
+        ),
+        (b"{\"\xe9\":\"\xff\x80\"}", r#"{"\u00e9":"\u00ff\u0080"}"#),
+        // What the bytes mean is a matter of the whole document, also of a part that goes.
+        (b"{\"_auth_user_id\":\"\xff\",\"a\":\"\xc3\xa9\"}", r#"{"a":"\u00c3\u00a9"}"#),
+        (
+            "{\"a\":\"\\\\é\\ud83d😀\\udc00\"}".as_bytes(),
+            r#"{"a":"\\\u00e9\ud83d\ud83d\ude00\udc00"}"#,
+        ),
+    ] {
+        assert_eq!(without_login(with).unwrap().as_deref(), Some(without));
+    }
+}
+
+#[test]
+fn what_is_no_object_has_no_login_to_take_out() {
+    for document in ["[]", "null", "\"_auth_user_id\"", "42", " NaN "] {
+        assert_eq!(without_login(document), Ok(None), "{document}");
+    }
+    for document in ["{", "{}x", "{\"_auth_user_id\":}", "{\"a\":01}", "{\"_auth_user_id\":1,}"] {
+        assert_eq!(without_login(document), Err(DecodeError::Json), "{document}");
+    }
+    assert_eq!(without_login(br#"{"a":"#.repeat(1 << 20)), Err(DecodeError::TooComplex));
 }

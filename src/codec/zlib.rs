@@ -1,9 +1,21 @@
 //! zlib (RFC 1950), bounded. Python's `zlib.decompress` wants the header and the checksum, and
 //! ignores bytes after the stream; so does this.
 
-use flate2::{Decompress, FlushDecompress, Status};
+use std::io::Write as _;
+
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Decompress, FlushDecompress, Status};
 
 use super::DecodeError;
+
+/// `data` as zlib, if that is shorter even with the dot that marks it (Django 5.2
+/// `signing.Signer.sign_object`).
+pub(super) fn deflate(data: &[u8]) -> Option<Vec<u8>> {
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(data).ok()?;
+    let deflated = zlib.finish().ok()?;
+    (deflated.len() + 1 < data.len()).then_some(deflated)
+}
 
 /// A reusable inflater: its window is allocated once.
 pub(super) struct Inflater(Decompress);
