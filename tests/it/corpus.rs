@@ -34,12 +34,7 @@ struct Answer {
 
 #[test]
 fn every_row_gives_the_answer_that_django_gave() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus.jsonl");
-    let lines = BufReader::new(File::open(path).unwrap()).lines();
-    let rows: Vec<Value> =
-        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
-    assert!(rows.len() >= 878, "only {} rows", rows.len());
-    let wrong: Vec<String> = rows.iter().filter_map(|row| compare(row).err()).collect();
+    let wrong: Vec<String> = rows().iter().filter_map(|row| compare(row).err()).collect();
     assert!(wrong.is_empty(), "{} rows differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -91,11 +86,7 @@ fn compare(row: &Value) -> Result<(), String> {
 }
 
 fn answer(row: &Value) -> Answer {
-    let key_salt = row["key_salt"].as_str().unwrap_or(DEFAULT_KEY_SALT);
-    let mut secrets = vec![secret(row)];
-    let fallbacks = row["fallback_keys"].as_array().unwrap();
-    secrets.extend(fallbacks.iter().map(|key| key.as_str().unwrap().as_bytes().to_vec()));
-    let codec = Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() };
+    let codec = codec(row);
     let mut decoder = Decoder::new(&codec);
     let session = decoder.decode(row["session_data"].as_str().unwrap());
     let auth = session.auth();
@@ -111,6 +102,25 @@ fn answer(row: &Value) -> Answer {
     }
 }
 
+/// The lines of the file.
+pub(crate) fn rows() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus.jsonl");
+    let lines = BufReader::new(File::open(path).unwrap()).lines();
+    let rows: Vec<Value> =
+        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert!(rows.len() >= 878, "only {} rows", rows.len());
+    rows
+}
+
+/// Keys and salt of the row's reader.
+pub(crate) fn codec(row: &Value) -> Codec {
+    let key_salt = row["key_salt"].as_str().unwrap_or(DEFAULT_KEY_SALT);
+    let mut secrets = vec![secret(row)];
+    let fallbacks = row["fallback_keys"].as_array().unwrap();
+    secrets.extend(fallbacks.iter().map(|key| key.as_str().unwrap().as_bytes().to_vec()));
+    Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() }
+}
+
 fn secret(row: &Value) -> Vec<u8> {
     if let Some(hex) = row["secret_key_hex"].as_str() {
         let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
@@ -120,7 +130,7 @@ fn secret(row: &Value) -> Vec<u8> {
 }
 
 /// Whether Python would call two JSON values equal: integers of any size exactly, floats however they are spelt.
-fn same(a: &Value, b: &Value) -> bool {
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
             let (a, b) = (a.to_string(), b.to_string());

@@ -19,4 +19,5 @@ mod running;
 mod signals;
 mod sites;
 mod support;
+mod without_login;
 mod world;
