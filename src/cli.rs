@@ -61,6 +61,8 @@ pub enum Command {
     LogoutUser(LogoutUser),
     /// Delete expired sessions beside a live site, as cron does.
     PurgeExpired(PurgeExpired),
+    /// Log everybody out: delete all sessions.
+    FlushAll(FlushAll),
     /// Say whether expired sessions pile up, as a Nagios plugin does.
     Check(Check),
     /// List sessions.
@@ -96,6 +98,10 @@ pub struct LogoutUser {
     /// Do not take a second look.
     #[arg(long, conflicts_with = "settle")]
     pub no_verify: bool,
+    /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
+    /// a request in flight.
+    #[arg(long)]
+    pub keep_data: bool,
     /// How fast to delete.
     #[command(flatten)]
     pub batches: Batches,
@@ -159,6 +165,37 @@ pub struct PurgeExpired {
     /// Renew the planner's statistics of the table at the end.
     #[arg(long)]
     pub analyze: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+/// Arguments of `flush-all`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct FlushAll {
+    /// Do it without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would go, and delete nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Leave the sessions of this user; may be repeated.
+    #[arg(long = "except-user", value_name = "ID", allow_negative_numbers = true)]
+    pub except_users: Vec<String>,
+    /// Leave sessions that name no user: carts.
+    #[arg(long)]
+    pub authenticated_only: bool,
+    /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
+    /// a request in flight.
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Empty the table at once, with a lock that keeps everybody out for an instant.
+    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data"])]
+    pub truncate: bool,
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]
     pub format: ReportFormat,

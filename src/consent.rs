@@ -3,11 +3,18 @@
 
 /// Whether the operator wants the change or only wants to see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum Ask<'a> {
     /// `--dry-run`: show what would happen.
     DryRun,
     /// The command itself says what to do and needs no question.
     Explicit,
+    /// The operator was shown this number and typed that.
+    Typed {
+        /// Rows that will go.
+        rows: u64,
+        /// The answer.
+        answer: &'a str,
+    },
 }
 
 /// Proof that the operator wants the table changed. [`Store::writer`](crate::store::Store::writer)
@@ -16,11 +23,27 @@ pub enum Ask {
 pub struct Consent(());
 
 impl Consent {
-    /// Consent, unless this is a dry run.
-    pub fn from_ask(ask: Ask) -> Option<Self> {
+    /// Consent, unless this is a dry run or the answer is another number.
+    pub fn from_ask(ask: Ask<'_>) -> Option<Self> {
         match ask {
             Ask::DryRun => None,
             Ask::Explicit => Some(Self(())),
+            Ask::Typed { rows, answer } => (answer.trim() == rows.to_string()).then_some(Self(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_number_that_was_shown_is_consent() {
+        let consents = |answer| Consent::from_ask(Ask::Typed { rows: 1200, answer }).is_some();
+        assert!(consents("1200") && consents(" 1200\n"));
+        for answer in ["", "y", "yes", "1,200", "120", "12000", "01200", "-1200"] {
+            assert!(!consents(answer), "{answer:?}");
+        }
+        assert!(Consent::from_ask(Ask::DryRun).is_none());
     }
 }

@@ -94,6 +94,15 @@ pub enum Error {
         /// The beginning that was given.
         prefix: String,
     },
+    /// The operator did not confirm.
+    #[error("not confirmed: nothing was deleted")]
+    NotConfirmed,
+    /// Somebody asked for an end before anything was done.
+    #[error("interrupted: nothing was deleted")]
+    Interrupted {
+        /// With this signal.
+        signal: i32,
+    },
     /// Another sessctl purges the same database.
     #[error("another sessctl purges this database at the moment")]
     AnotherInstance,
@@ -118,6 +127,8 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::WrongKey { .. } => Exit::Usage,
+            Self::NotConfirmed => Exit::Refused,
+            Self::Interrupted { signal } => Exit::Interrupted(*signal),
             _ => Exit::Failed,
         }
     }
@@ -132,6 +143,9 @@ impl Error {
                  without a key, rows are decoded unchecked",
             ),
             Self::NoSuchSession { .. } => Some("see `sessctl list --all` for what is there"),
+            Self::NotConfirmed => {
+                Some("--yes does it without asking; --dry-run only says what would go")
+            }
             Self::AnotherInstance => Some("let it finish; --skip-if-running makes this no failure"),
             Self::Referenced { .. } => Some(
                 "sessctl deletes rows of no other table: empty these, or drop their foreign keys, first",

@@ -72,6 +72,8 @@ pub struct LogoutReport {
     pub matched: u64,
     /// Rows deleted.
     pub deleted: u64,
+    /// Rows written anew without their login, with `--keep-data`.
+    pub rewritten: u64,
     /// Sessions that the last look found; `None` if there was no look after the last delete.
     pub remaining: Option<u64>,
     /// How often sessions were looked for and deleted: more than once if some came back.
@@ -119,6 +121,55 @@ pub struct PurgeReport {
     pub dead_rows: Option<u64>,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
+}
+
+/// What `flush-all` found and did.
+#[derive(Debug, Serialize)]
+pub struct FlushReport {
+    /// `flush-all`.
+    pub command: &'static str,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// What was in the table before; `None` if nobody looked.
+    #[serde(flatten)]
+    pub census: Option<Census>,
+    /// Sessions that were to go.
+    pub matched: u64,
+    /// Rows deleted; `None` if the table was emptied at once.
+    pub deleted: Option<u64>,
+    /// Rows written anew without their login, with `--keep-data`.
+    pub rewritten: u64,
+    /// Logins that the last look found; `None` if there was no look after the last delete.
+    pub remaining: Option<u64>,
+    /// How often sessions were looked for and deleted: more than once if some came back.
+    pub rounds: u32,
+    /// Rows of the last look that name a user but do not verify: Django reads them as empty.
+    pub unverified: u64,
+    /// Rows of the last look that could not be read and may be somebody's session.
+    pub unreadable: u64,
+    /// Why it ended.
+    pub ended: Ending,
+    /// Seconds for which it had to wait.
+    pub paused: Paused,
+    /// Transactions committed.
+    pub batches: u64,
+    /// Wall-clock time.
+    pub elapsed_seconds: f64,
+}
+
+/// What is in a table.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Census {
+    /// Rows.
+    pub rows: u64,
+    /// Live ones that name a user.
+    pub live_users: u64,
+    /// Live ones that name none.
+    pub live_anonymous: u64,
+    /// Live ones that cannot be read.
+    pub live_unreadable: u64,
+    /// Expired ones.
+    pub expired: u64,
 }
 
 /// Why a command that deletes much ended.

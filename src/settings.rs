@@ -174,7 +174,7 @@ fn split_fallbacks(value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 
 /// The ids that were given, on the command line and in a file, each once, in their order.
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
-    let mut ids: Vec<String> = args.users.iter().map(|id| id.trim().to_owned()).collect();
+    let mut ids = trimmed(&args.users)?;
     if let Some(file) = &args.from_file {
         for line in open(file)?.lines() {
             let line = line.map_err(|source| cannot_read(file, source))?;
@@ -185,17 +185,23 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
             }
         }
     }
+    if ids.is_empty() {
+        return Err(Error::usage("no user id given", "the file with the ids holds none"));
+    }
+    let mut seen = std::collections::HashSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    Ok(ids)
+}
+
+/// Ids that were given on the command line.
+pub fn trimmed(ids: &[String]) -> Result<Vec<String>, Error> {
+    let ids: Vec<String> = ids.iter().map(|id| id.trim().to_owned()).collect();
     if ids.iter().any(String::is_empty) {
         return Err(Error::usage(
             "a user id is empty",
             "give the primary key of the user, as in `logout-user 42`",
         ));
     }
-    if ids.is_empty() {
-        return Err(Error::usage("no user id given", "the file with the ids holds none"));
-    }
-    let mut seen = std::collections::HashSet::new();
-    ids.retain(|id| seen.insert(id.clone()));
     Ok(ids)
 }
 
@@ -291,7 +297,10 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         cli::Command::LogoutUser(args) => args.from_file.as_deref().is_some_and(is_stdin),
         cli::Command::Show(args) => args.prefix == "-",
         cli::Command::Decode(args) => is_stdin(&args.file),
-        cli::Command::List(_) | cli::Command::PurgeExpired(_) | cli::Command::Check(_) => false,
+        cli::Command::List(_)
+        | cli::Command::PurgeExpired(_)
+        | cli::Command::FlushAll(_)
+        | cli::Command::Check(_) => false,
     };
     if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {
         return Err(Error::usage(

@@ -19,6 +19,14 @@ impl Stop {
         self.heeded.store(true, Ordering::Relaxed);
     }
 
+    /// Runs what waits for a person, during which nobody looks at it: a signal ends the process.
+    pub fn unheeded<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let heeded = self.heeded.swap(false, Ordering::Relaxed);
+        let result = wait();
+        self.heeded.store(heeded, Ordering::Relaxed);
+        result
+    }
+
     /// Asks for an end because of this signal. False if that was asked before, or nobody would
     /// heed it.
     pub fn request(&self, signal: i32) -> bool {

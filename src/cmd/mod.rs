@@ -4,10 +4,15 @@ mod check;
 mod decode;
 mod describe;
 mod find;
+mod flush_all;
+mod keep_data;
 mod list;
 mod logout_user;
+mod pacing;
 mod purge_expired;
+mod rounds;
 mod show;
+mod survey;
 
 use std::io::{ErrorKind, Write};
 
@@ -51,6 +56,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     let exit = match &cli.command {
         Command::LogoutUser(args) => logout_user::run(&mut ctx, args),
         Command::PurgeExpired(args) => purge_expired::run(&mut ctx, args),
+        Command::FlushAll(args) => flush_all::run(&mut ctx, args),
         Command::Check(args) => check::run(&mut ctx, args),
         Command::List(args) => list::run(&mut ctx, args),
         Command::Show(args) => show::run(&mut ctx, args),

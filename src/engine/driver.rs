@@ -5,7 +5,7 @@ use crate::model::Keys;
 use crate::stop::Stop;
 use crate::store::{Fault, Store, StoreError, Writer};
 
-use super::pace::{ATTEMPTS, Pace, backoff};
+use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
 use super::progress::{Event, Pause, Progress};
 
 /// Runs batches: rest, run, retry, stop. Nothing else sleeps or tries again.
@@ -96,12 +96,14 @@ impl<'a> Driver<'a> {
         self.work.progress
     }
 
-    /// Opens the connection that batches need, deletes nothing with it and closes it again: what
+    /// Opens the connection that batches need, has `nothing` done with it and closes it again: what
     /// forbids the work is found before the work begins. Locks are waited for; a server that cannot
     /// be reached now is most likely a slip in its name.
-    pub fn check(&mut self) -> Result<(), Why> {
-        let checked =
-            self.attempt(ATTEMPTS, |fault| fault == Fault::Busy, |writer| writer.delete(&[]));
+    pub fn check(
+        &mut self,
+        nothing: impl FnMut(&mut dyn Writer) -> Result<u64, StoreError>,
+    ) -> Result<(), Why> {
+        let checked = self.attempt(ATTEMPTS, |fault| fault == Fault::Busy, nothing);
         self.writer = None;
         self.work.progress.event(Event::BatchesEnd);
         checked.map(|_| ())
@@ -109,9 +111,18 @@ impl<'a> Driver<'a> {
 
     /// Deletes the rows with these keys, batch by batch.
     pub fn delete(&mut self, keys: &Keys) -> Result<(), Why> {
+        self.each(keys, |writer, batch| writer.delete(batch))
+    }
+
+    /// Calls `run` with batch after batch of these keys; it says how many rows it did.
+    pub fn each(
+        &mut self,
+        keys: &Keys,
+        run: impl FnMut(&mut dyn Writer, &[&str]) -> Result<u64, StoreError>,
+    ) -> Result<(), Why> {
         let rows = u64::try_from(keys.len()).ok();
         self.work.progress.event(Event::BatchesBegin { rows });
-        let ended = self.batches(keys, ATTEMPTS, |writer, batch| writer.delete(batch)).map(|_| ());
+        let ended = self.batches(keys, ATTEMPTS, run).map(|_| ());
         self.work.progress.event(Event::BatchesEnd);
         ended
     }
@@ -154,6 +165,14 @@ impl<'a> Driver<'a> {
         call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
     ) -> Result<T, Why> {
         self.attempt(ATTEMPTS, heals, call)
+    }
+
+    /// One call that keeps others waiting: in few attempts.
+    pub fn few_times<T>(
+        &mut self,
+        call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
+    ) -> Result<T, Why> {
+        self.attempt(FEW_ATTEMPTS, heals, call)
     }
 
     /// A call that is not the writer's, tried again as long as that can help.

@@ -79,6 +79,9 @@ const LAST_BACKOFF: Duration = Duration::from_secs(5);
 /// is about a minute: longer than a request, shorter than an operator's patience.
 pub(super) const ATTEMPTS: u32 = 12;
 
+/// Attempts where whoever holds a lock will not give it back soon, or where others queue behind us.
+pub(super) const FEW_ATTEMPTS: u32 = 3;
+
 /// How long to wait after an attempt that failed; the first is 1.
 pub(super) fn backoff(attempt: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));

@@ -2,7 +2,7 @@ use crate::model::Timestamp;
 use crate::store::{Cursor, Fault, Instance, Locked};
 
 use super::driver::{Driver, Why};
-use super::pace::ATTEMPTS;
+use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
 use super::progress::Event;
 
 /// Deletes what has expired, in windows and in order of expiry.
@@ -18,10 +18,6 @@ pub struct Purge<'p> {
     /// Before this place nothing that has expired is left.
     pub clean_to: Option<Cursor>,
 }
-
-/// Attempts at a batch in the second pass: whoever has locked a row for this long will not give it
-/// back soon.
-const SECOND_PASS_ATTEMPTS: u32 = 3;
 
 /// How a pass is done.
 #[derive(Clone, Copy)]
@@ -43,7 +39,7 @@ impl Purge<'_> {
 
     fn passes(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
         let skip = Pass { locked: Locked::Skip, attempts: ATTEMPTS };
-        let wait = Pass { locked: Locked::Wait, attempts: SECOND_PASS_ATTEMPTS };
+        let wait = Pass { locked: Locked::Wait, attempts: FEW_ATTEMPTS };
         if self.pass(driver, skip)? {
             return Ok(());
         }

@@ -170,8 +170,11 @@ fn a_purge_ends_at_its_limit() {
 #[test]
 fn a_purge_ends_when_its_time_is_over() {
     let memory = expired_and_live();
-    let pace =
-        Pace { sleep: Duration::from_mins(1), run_time: Some(Duration::from_millis(50)), ..tens() };
+    let pace = Pace {
+        sleep: Duration::from_secs(60),
+        run_time: Some(Duration::from_millis(50)),
+        ..tens()
+    };
     let (ended, rows) = purge(&memory, pace);
     assert_eq!(rows, 10);
     assert!(matches!(ended, Err(Why::RunTime)));

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference, Store,
-    StoreError, Turn, Upkeep, Window, Writer,
+    BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference, Replacement,
+    Store, StoreError, Turn, Upkeep, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -156,6 +156,36 @@ impl Writer for MemoryWriter<'_> {
         self.fault()?;
         let mut rows = lock(&self.0.rows);
         Ok(keys.iter().filter_map(|key| rows.remove(*key)).map(|_| 1).sum())
+    }
+
+    fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        let rows = lock(&self.0.rows);
+        let mut page = Page::default();
+        for key in keys {
+            if let Some((data, expires)) = rows.get(*key) {
+                page.push(Row { key, data, expires: *expires });
+            }
+        }
+        Ok(page)
+    }
+
+    fn replace(&mut self, new: &[Replacement<'_>]) -> Result<u64, StoreError> {
+        self.fault()?;
+        let mut rows = lock(&self.0.rows);
+        let mut done = 0;
+        for Replacement { key, old, new } in new {
+            if let Some((data, _)) = rows.get_mut(*key).filter(|(data, _)| data == old) {
+                (*new).clone_into(data);
+                done += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    fn truncate(&mut self) -> Result<(), StoreError> {
+        self.fault()?;
+        lock(&self.0.rows).clear();
+        Ok(())
     }
 
     fn pick_expired(

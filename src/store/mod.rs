@@ -18,7 +18,7 @@ pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
-pub use wall_clock::WallClock;
+pub use wall_clock::{BEHIND_UTC, WallClock};
 
 use crate::consent::Consent;
 use crate::model::{Page, Timestamp};
@@ -77,6 +77,16 @@ pub trait Writer {
     /// Deletes the rows with these keys; returns how many there were.
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError>;
 
+    /// Reads the rows with these keys, as many as there are.
+    fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError>;
+
+    /// Writes new data into rows whose data is what it was; returns how many there were.
+    fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError>;
+
+    /// Empties the table at once. The lock that this takes keeps everybody out, and is not waited
+    /// for long.
+    fn truncate(&mut self) -> Result<(), StoreError>;
+
     /// Picks rows that expired before `cutoff`, at most `limit`, in order of their expiry, from
     /// `from` on. Locks nothing.
     fn pick_expired(
@@ -104,6 +114,17 @@ pub trait Writer {
 
     /// Renews the planner's statistics of the table.
     fn analyze(&mut self) -> Result<(), StoreError>;
+}
+
+/// New data for a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Replacement<'r> {
+    /// `session_key`.
+    pub key: &'r str,
+    /// The `session_data` that was read.
+    pub old: &'r str,
+    /// The `session_data` that shall be.
+    pub new: &'r str,
 }
 
 /// What a batch must keep to.

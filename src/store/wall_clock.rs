@@ -1,9 +1,11 @@
 //! Naive times. SQLite stores what some clock showed, and the file does not tell which: UTC with
 //! `USE_TZ = True`, the site's local time without.
 
+use std::time::Duration;
+
+use jiff::Timestamp as Instant;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp as Instant, ToSpan};
 
 use crate::model::{Expiry, Timestamp};
 
@@ -11,8 +13,8 @@ use crate::model::{Expiry, Timestamp};
 #[derive(Clone, Debug, Default)]
 pub struct WallClock(Option<TimeZone>);
 
-/// Hours by which a clock can be behind UTC at most (`Etc/GMT+12`).
-const BEHIND_UTC: i64 = 12;
+/// By how much a clock can be behind UTC at most (`Etc/GMT+12`).
+pub const BEHIND_UTC: Duration = Duration::from_secs(12 * 3600);
 
 impl WallClock {
     /// Nobody said which time zone it is in.
@@ -54,7 +56,7 @@ impl WallClock {
     fn earliest(&self, now: Timestamp) -> Option<DateTime> {
         let now = Instant::from_microsecond(now.as_micros()).ok()?;
         match &self.0 {
-            None => TimeZone::UTC.to_datetime(now).checked_sub(BEHIND_UTC.hours()).ok(),
+            None => TimeZone::UTC.to_datetime(now).checked_sub(BEHIND_UTC).ok(),
             Some(zone) => {
                 let shown = zone.to_datetime(now);
                 let set_back = zone

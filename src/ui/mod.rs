@@ -2,9 +2,11 @@
 
 mod bar;
 mod csv;
+mod flush;
 mod human;
 mod json;
 mod plugin;
+mod prompt;
 mod purge;
 mod sanitize;
 
@@ -13,9 +15,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 pub use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::write_csv_row;
+pub use flush::{flush_intent, write_flush_report};
 pub use human::{write_logout_report, write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};
 pub use plugin::{write_check_failure, write_check_report};
+pub use prompt::ask;
 pub use purge::write_purge_report;
 pub use sanitize::sanitize;
 

@@ -129,11 +129,16 @@ impl World {
         self.rows(keys.iter().map(|key| (&**key, &*data, "2099-01-01 00:00:00".into())))
     }
 
+    /// The key with this number.
+    pub(crate) fn key(&self, number: u32) -> String {
+        format!("{number:08}abcdefghijklmnopqrstuvwx")
+    }
+
     /// A session key that no other session has: it begins with its number in eight digits.
     pub(crate) fn next_key(&self) -> String {
         let number = self.keys.get();
         self.keys.set(number + 1);
-        format!("{number:08}{}", "abcdefghijklmnopqrstuvwx")
+        self.key(number)
     }
 
     /// The keys that are in the table, sorted.
@@ -276,7 +281,12 @@ pub(crate) fn login(user_id: &str) -> String {
 
 /// A payload as Django 3.1 and later stores it, uncompressed.
 pub(crate) fn signed(payload: &str, secret_key: &str) -> String {
-    let value = format!("{}:{SAVED}", base64_url(payload.as_bytes()));
+    signed_text(&base64_url(payload.as_bytes()), secret_key)
+}
+
+/// A payload in base64, signed the same way.
+pub(crate) fn signed_text(base64: &str, secret_key: &str) -> String {
+    let value = format!("{base64}:{SAVED}");
     let key = Sha256::new().chain_update(SALT).chain_update(secret_key).finalize();
     let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(&value).finalize();
     format!("{value}:{}", base64_url(&mac.into_bytes()))

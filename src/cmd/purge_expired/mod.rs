@@ -6,9 +6,10 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::Ctx;
+use super::pacing::{ending, paused};
 use crate::cli::{PurgeExpired, ReportFormat};
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Purge, Tally, Why, Work};
+use crate::engine::{Driver, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport};
@@ -82,22 +83,15 @@ fn purge(
     let mut instance = work.store.instance();
     let mut driver = Driver::new(work);
     let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
-    let mut ended = driver.check().and_then(|()| purge.run(&mut driver));
+    let mut ended = driver.check(|writer| writer.delete(&[])).and_then(|()| purge.run(&mut driver));
     if analyze && ended.is_ok() {
         ended = driver.once(|writer| writer.analyze());
     }
-    let Tally { rows, batches, paused_for_lag, paused_by_file } = driver.done();
-    report.deleted = rows;
-    report.batches = batches;
-    report.paused =
-        Paused { lag: paused_for_lag.as_secs_f64(), file: paused_by_file.as_secs_f64() };
-    report.ended = match &ended {
-        Ok(()) => Ending::Done,
-        Err(Why::Limit) => Ending::Limit,
-        Err(Why::RunTime) => Ending::RunTime,
-        Err(Why::Interrupted(_)) => Ending::Interrupted,
-        Err(Why::Failed(_) | Why::AnotherInstance) => Ending::Failed,
-    };
+    let done = driver.done();
+    report.deleted = done.rows;
+    report.batches = done.batches;
+    report.paused = paused(done);
+    report.ended = ending(&ended);
     (ended, purge.clean_to)
 }
 

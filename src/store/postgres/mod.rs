@@ -5,6 +5,7 @@
 mod catalog;
 mod copy;
 mod fault;
+mod holders;
 mod instance;
 mod instant;
 mod reader;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use ::postgres::error::SqlState;
 use ::postgres::fallible_iterator::FallibleIterator;
 use ::postgres::types::{ToSql, Type};
 use ::postgres::{Client, Error};
@@ -10,8 +11,8 @@ use super::fault::fail;
 use super::instant::Instant;
 use super::reader::{BEGIN_SCAN, EVER, instant};
 use super::replica::Replicas;
-use crate::model::{Keys, Timestamp};
-use crate::store::{BATCH, Cursor, Locked, StoreError, Turn, Window, Writer};
+use crate::model::{Expiry, Keys, Page, Row, Timestamp};
+use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window, Writer};
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
 /// and not for long, and come back. Whatever level the role has by default, a batch needs no more
@@ -22,6 +23,9 @@ const BEGIN_BATCH: &str =
 /// nothing waits for the disk or for a replica (PostgreSQL docs, "Asynchronous Commit").
 const BEGIN_PURGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
     SET LOCAL lock_timeout = '2s'; SET LOCAL synchronous_commit = off";
+/// How emptying the table begins. Everybody queues behind a lock that excludes everybody, so it is
+/// had soon or not at all.
+const BEGIN_TRUNCATE: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '1s'";
 /// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory. Rows
 /// of one and the same expiry are read again with every window that they fill.
 const WINDOW: usize = 100_000;
@@ -85,6 +89,21 @@ impl<'s> PostgresWriter<'s> {
         format!("DELETE FROM {table} WHERE {address} = ANY({rows}) AND expire_date < $2")
     }
 
+    fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
+        self.client.batch_execute(BEGIN_BATCH)?;
+        let mut page = Page::default();
+        {
+            let mut found = self.client.query_typed_raw(sql, [(keys, Type::TEXT_ARRAY)])?;
+            while let Some(row) = found.next()? {
+                let Instant(expires) = row.try_get(2)?;
+                let expires = Expiry::At(expires);
+                page.push(Row { key: row.try_get(0)?, data: row.try_get(1)?, expires });
+            }
+        }
+        self.client.batch_execute("COMMIT")?;
+        Ok(page)
+    }
+
     fn read_window(
         &mut self,
         sql: &str,
@@ -112,6 +131,53 @@ impl Writer for PostgresWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("DELETE FROM {} WHERE session_key = ANY($1)", self.store.table.quoted());
         self.batch(BEGIN_BATCH, &sql, &[(&keys, Type::TEXT_ARRAY)])
+    }
+
+    fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        let sql = format!(
+            "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, expire_date FROM {} \
+             WHERE session_key = ANY($1)",
+            self.store.table.quoted()
+        );
+        self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
+    }
+
+    fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE {} AS t SET session_data = n.new \
+             FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
+                 AS n (key, old, new) \
+             WHERE t.session_key = n.key AND t.session_data = n.old",
+            self.store.table.quoted()
+        );
+        let column = |text: for<'r> fn(&Replacement<'r>) -> &'r str| -> Vec<&str> {
+            rows.iter().map(text).collect()
+        };
+        let (keys, old, new) =
+            (column(|row| row.key), column(|row| row.old), column(|row| row.new));
+        let values: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&keys, Type::TEXT_ARRAY), (&old, Type::TEXT_ARRAY), (&new, Type::TEXT_ARRAY)];
+        self.batch(BEGIN_BATCH, &sql, &values)
+    }
+
+    fn truncate(&mut self) -> Result<(), StoreError> {
+        let sql = format!("{BEGIN_TRUNCATE}; TRUNCATE {}; COMMIT", self.store.table.quoted());
+        match self.client.batch_execute(&sql) {
+            Ok(()) => Ok(()),
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                let error = self.give_up(error, "truncate");
+                Err(self.store.name_holders(&mut self.client, self.found.oid, error))
+            }
+            Err(error) => {
+                let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+                let error = self.give_up(error, "truncate");
+                Err(if denied {
+                    error.hint("grant the role TRUNCATE on the table, or leave --truncate out")
+                } else {
+                    error
+                })
+            }
+        }
     }
 
     /// By address within a window, so that a batch touches few pages.

@@ -152,16 +152,24 @@ impl Walk<'_> {
         if !key.starts_with(self.key_prefix) {
             return Ok(());
         }
-        page.push(Row {
-            key: &key,
-            data: &text(row.get_ref(2)?),
-            expires: match expires {
-                ValueRef::Text(shown) => self.clock.read(shown),
-                _ => Expiry::Unreadable,
-            },
-        });
+        push(page, self.clock, row.get_ref(1)?, row.get_ref(2)?, expires);
         Ok(())
     }
+}
+
+/// Puts the columns of a row into a page.
+pub(super) fn push(
+    page: &mut Page,
+    clock: &WallClock,
+    key: ValueRef<'_>,
+    data: ValueRef<'_>,
+    expires: ValueRef<'_>,
+) {
+    let expires = match expires {
+        ValueRef::Text(shown) => clock.read(shown),
+        _ => Expiry::Unreadable,
+    };
+    page.push(Row { key: &text(key), data: &text(data), expires });
 }
 
 /// `value > bound` as SQLite itself compares a column with a text: numbers sort before every text,

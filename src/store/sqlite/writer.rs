@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, ToSql, TransactionBehavior};
+use rusqlite::{Connection, Params, TransactionBehavior};
 
 use super::expired::parse_address;
 use super::fault::fail;
+use super::reader::push;
 use super::{Sqlite, comparable};
-use crate::model::Timestamp;
-use crate::store::{BATCH, Cursor, Locked, StoreError, Turn, Window, Writer};
+use crate::model::{Page, Timestamp};
+use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window, Writer};
 
 /// A rest in which a writer that has waited for one batch gets its turn: it looks again after at
 /// most 25 ms as long as it has not waited for more than 128 ms (`sqliteDefaultBusyCallback`).
@@ -30,28 +30,25 @@ impl<'s> SqliteWriter<'s> {
     }
 
     /// Runs a statement for each of the rows, in one transaction.
-    fn batch<T: ToSql>(
+    fn batch<P: Params>(
         &mut self,
         sql: &str,
-        rows: impl Iterator<Item = T>,
-        bound: Option<&str>,
+        rows: impl Iterator<Item = P>,
     ) -> Result<u64, StoreError> {
         let run = || -> rusqlite::Result<u64> {
             // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
             // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
             let transaction =
                 self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut deleted = 0;
+            let mut done = 0;
             {
                 let mut statement = transaction.prepare_cached(sql)?;
                 for row in rows {
-                    let values = [&row as &dyn ToSql, &bound];
-                    let values = if bound.is_some() { &values[..] } else { &values[..1] };
-                    deleted += u64::try_from(statement.execute(values)?).unwrap_or(u64::MAX);
+                    done += u64::try_from(statement.execute(row)?).unwrap_or(u64::MAX);
                 }
             }
             transaction.commit()?;
-            Ok(deleted)
+            Ok(done)
         };
         run().map_err(|error| fail(error, self.store.what("delete from")))
     }
@@ -64,7 +61,45 @@ impl<'s> SqliteWriter<'s> {
 impl Writer for SqliteWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("DELETE FROM {} WHERE session_key = ?1", self.store.table.quoted());
-        self.batch(&sql, keys.iter(), None)
+        self.batch(&sql, keys.iter().map(|key| [key]))
+    }
+
+    fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        let sql = format!(
+            "SELECT session_key, session_data, expire_date FROM {} WHERE session_key = ?1",
+            self.store.table.quoted()
+        );
+        let clock = &self.store.clock;
+        let mut page = Page::default();
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            for key in keys {
+                let mut rows = statement.query([key])?;
+                while let Some(row) = rows.next()? {
+                    push(&mut page, clock, row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| fail(error, self.store.what("read")))?;
+        Ok(page)
+    }
+
+    fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE {} SET session_data = ?3 WHERE session_key = ?1 AND session_data = ?2",
+            self.store.table.quoted()
+        );
+        self.batch(&sql, rows.iter().map(|row| [row.key, row.old, row.new]))
+    }
+
+    /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
+    fn truncate(&mut self) -> Result<(), StoreError> {
+        let sql = format!("BEGIN IMMEDIATE; DELETE FROM {}; COMMIT", self.store.table.quoted());
+        self.connection.execute_batch(&sql).map_err(|error| {
+            let _ = self.connection.execute_batch("ROLLBACK");
+            fail(error, self.store.what("truncate"))
+        })
     }
 
     fn pick_expired(
@@ -97,8 +132,7 @@ impl Writer for SqliteWriter<'_> {
             "DELETE FROM {} WHERE {address} = ?1 AND expire_date < ?2 AND expire_date > ''",
             store.table.quoted()
         );
-        let rows = rows.iter().map(|row| -> Value { parse_address(address, row) });
-        self.batch(&sql, rows, Some(&bound))
+        self.batch(&sql, rows.iter().map(|row| (parse_address(address, row), &bound)))
     }
 
     fn turn(&mut self) -> Turn {

@@ -1,27 +1,53 @@
-//! One look at the live rows of a table.
+//! One look at the rows of a table: whose sessions are there, and can they be told?
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cmd::Ctx;
-use crate::cmd::describe::{Detail, KeyDisplay, describe, listed};
+use super::Ctx;
+use super::describe::{Detail, KeyDisplay, describe, listed};
 use crate::codec::{Codec, Decoded, Decoder, UserIds};
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Timestamp};
 use crate::report::ListedSession;
 use crate::store::{Filter, Store, StoreError};
 
-/// Whose sessions are looked for.
+/// Which sessions are looked for.
+#[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    pub(super) ids: &'a UserIds,
+    pub(super) who: Who<'a>,
     /// The one key that stays.
     pub(super) spared: Option<&'a str>,
 }
 
+/// Whose sessions are looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Who<'a> {
+    /// Live ones of these users.
+    These(&'a UserIds),
+    /// Live ones of all users but these.
+    AllBut(&'a UserIds),
+    /// Every row that is no session of these users, be it anonymous, expired or unreadable.
+    EverythingBut(&'a UserIds),
+}
+
+impl Who<'_> {
+    pub(super) fn wants(self, user_id: Option<&str>) -> bool {
+        match self {
+            Self::These(ids) => user_id.is_some_and(|id| ids.contains(id)),
+            Self::AllBut(ids) => user_id.is_some_and(|id| !ids.contains(id)),
+            Self::EverythingBut(ids) => !user_id.is_some_and(|id| ids.contains(id)),
+        }
+    }
+}
+
 /// What a look found.
 pub(super) struct Survey {
+    /// [`Ended::Enough`] if there are more of them than [`MOST_KEYS`].
     pub(super) ended: Ended,
     pub(super) scanned: u64,
+    /// Sessions that were looked for.
+    pub(super) matched: u64,
+    /// Their keys, unless they were only to be counted.
     pub(super) keys: Keys,
     /// Rows that name a wanted user and that Django reads as empty.
     pub(super) unverified: u64,
@@ -30,6 +56,17 @@ pub(super) struct Survey {
     proof: KeyProof,
     preview: Vec<ListedSession>,
 }
+
+/// What becomes of the keys of the sessions that are found.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Collect {
+    Keys,
+    CountOnly,
+}
+
+/// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
+/// looks that follow.
+const MOST_KEYS: u64 = 500_000;
 
 /// Whether the key that was given is the site's.
 #[derive(Clone, Copy, PartialEq)]
@@ -50,8 +87,10 @@ impl Survey {
         ctx: &Ctx<'_>,
         store: &dyn Store,
         wanted: &Wanted<'_>,
+        collect: Collect,
     ) -> Result<Self, StoreError> {
-        let filter = Filter { live_at: Some(Timestamp::now()), ..Filter::default() };
+        let live_only = !matches!(wanted.who, Who::EverythingBut(_));
+        let filter = Filter { live_at: live_only.then(Timestamp::now), ..Filter::default() };
         let mut survey = Self::empty(&ctx.codec);
         // Once the key is known to be right, only rows that matter have their signature checked.
         let key_is_right = AtomicBool::new(false);
@@ -64,8 +103,12 @@ impl Survey {
         let mut looked_at = 0;
         let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, |findings| {
             looked_at += findings.checked;
-            survey.add(findings);
-            ControlFlow::Continue(())
+            survey.add(findings, collect);
+            if collect == Collect::Keys && survey.matched >= MOST_KEYS {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         survey.ended = ended;
         survey.proof = match survey.proof {
@@ -75,15 +118,9 @@ impl Survey {
         };
         ctx.talk.detail(&format!(
             "looked at {} rows: {} sessions found",
-            survey.scanned,
-            survey.keys.len()
+            survey.scanned, survey.matched
         ));
         Ok(survey)
-    }
-
-    /// Sessions of the wanted users.
-    pub(super) fn matched(&self) -> u64 {
-        u64::try_from(self.keys.len()).unwrap_or(u64::MAX)
     }
 
     /// How many rows were checked, if a key was given and verified none of them. A look that was
@@ -106,6 +143,7 @@ impl Survey {
         Self {
             ended: Ended::Whole,
             scanned: 0,
+            matched: 0,
             keys: Keys::default(),
             unverified: 0,
             unreadable: 0,
@@ -114,9 +152,12 @@ impl Survey {
         }
     }
 
-    fn add(&mut self, findings: Findings) {
+    fn add(&mut self, findings: Findings, collect: Collect) {
         self.scanned += findings.scanned;
-        self.keys.append(&findings.keys);
+        self.matched += u64::try_from(findings.keys.len()).unwrap_or(u64::MAX);
+        if collect == Collect::Keys {
+            self.keys.append(&findings.keys);
+        }
         self.unverified += findings.unverified;
         self.unreadable += findings.unreadable;
         let room = PREVIEW.saturating_sub(self.preview.len());
@@ -144,9 +185,17 @@ impl Findings {
     ) -> Self {
         let mut findings = Self::default();
         for row in page.rows() {
-            findings.row(&row, &decoder.decode(row.data), wanted, key_is_right);
+            match wanted.who {
+                Who::EverythingBut(ids) if ids.is_empty() => findings.take(&row),
+                _ => findings.row(&row, &decoder.decode(row.data), wanted, key_is_right),
+            }
         }
         findings
+    }
+
+    fn take(&mut self, row: &Row<'_>) {
+        self.scanned += 1;
+        self.keys.push(row.key);
     }
 
     fn row(
@@ -156,11 +205,13 @@ impl Findings {
         wanted: &Wanted<'_>,
         key_is_right: &AtomicBool,
     ) {
+        if matches!(wanted.who, Who::EverythingBut(_)) {
+            self.unless_spared(row, decoded, wanted);
+            return;
+        }
         self.scanned += 1;
         let auth = decoded.auth();
-        let named = auth
-            .as_ref()
-            .is_ok_and(|auth| auth.user_id.as_deref().is_some_and(|id| wanted.ids.contains(id)));
+        let named = auth.as_ref().is_ok_and(|auth| wanted.who.wants(auth.user_id.as_deref()));
         if !named && auth.is_ok() && key_is_right.load(Ordering::Relaxed) {
             return;
         }
@@ -184,6 +235,16 @@ impl Findings {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A row that Django would not take for a session of theirs is none.
+    fn unless_spared(&mut self, row: &Row<'_>, decoded: &Decoded<'_>, wanted: &Wanted<'_>) {
+        let wants = decoded.auth().map_or(true, |auth| wanted.who.wants(auth.user_id.as_deref()));
+        if wants || decoded.signature() == Signature::Invalid {
+            self.take(row);
+        } else {
+            self.scanned += 1;
         }
     }
 }

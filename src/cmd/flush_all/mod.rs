@@ -1,0 +1,160 @@
+//! `flush-all`: everybody's sessions.
+
+mod census;
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use super::Ctx;
+use super::keep_data;
+use super::pacing::{ending, paused};
+use super::rounds::{Outcome, Plan};
+use super::survey::{Wanted, Who};
+use crate::cli::{FlushAll, ReportFormat};
+use crate::codec::UserIds;
+use crate::consent::{Ask, Consent};
+use crate::engine::{Driver, Pace, Tally, Why, Work};
+use crate::error::{Error, Exit};
+use crate::report::{Census, FlushReport};
+use crate::store::Store;
+use crate::{settings, ui};
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
+    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let pace = keep_data::pace(pace, args.keep_data);
+    let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
+    let began = Instant::now();
+    ctx.note_unchecked();
+    keep_data::check(ctx, args.keep_data)?;
+    let store = ctx.open()?;
+    refuse_references(&*store, args.keep_data)?;
+    let census = census(ctx, &*store, args)?;
+    let consent = consent(ctx, args, census.as_ref())?;
+
+    let flush = Flush { ctx, store: &*store, args, spared: &spared };
+    let (outcome, done) = flush.run(consent, pace)?;
+    let exit = outcome.exit();
+    let report = report(args, census, &outcome, done, began);
+    let told = tell(ctx, args.format, &report);
+    match (outcome.ended, told) {
+        (Err(Why::Failed(error)), _) => Err(error.into()),
+        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(exit),
+    }
+}
+
+/// What nobody may find out half-way.
+fn refuse_references(store: &dyn Store, keep_data: bool) -> Result<(), Error> {
+    let references = store.reader()?.references()?;
+    if references.is_empty() || keep_data {
+        return Ok(());
+    }
+    let tables: Vec<_> = references.into_iter().map(|reference| reference.table).collect();
+    Err(Error::Referenced { tables: tables.join(", ") })
+}
+
+/// Counts what is there, except where the table is to be emptied at once and unasked.
+fn census(ctx: &Ctx<'_>, store: &dyn Store, args: &FlushAll) -> Result<Option<Census>, Error> {
+    if args.truncate && args.yes {
+        return Ok(None);
+    }
+    let census = census::take(ctx, store)?;
+    ctx.talk.note(&ui::flush_intent(&census, args.authenticated_only, args.keep_data));
+    Ok(Some(census))
+}
+
+fn consent(
+    ctx: &Ctx<'_>,
+    args: &FlushAll,
+    census: Option<&Census>,
+) -> Result<Option<Consent>, Error> {
+    if args.dry_run {
+        return Ok(Consent::from_ask(Ask::DryRun));
+    }
+    if args.yes {
+        return Ok(Consent::from_ask(Ask::Explicit));
+    }
+    let rows = census.map_or(0, |census| census.rows);
+    let question = format!("Type the number of rows in the table ({rows}) to go on:");
+    let answer = ctx.stop.unheeded(|| ui::ask(&question)).unwrap_or_default();
+    match Consent::from_ask(Ask::Typed { rows, answer: &answer }) {
+        None => Err(Error::NotConfirmed),
+        consent => Ok(consent),
+    }
+}
+
+struct Flush<'f, 'c> {
+    ctx: &'f Ctx<'c>,
+    store: &'f dyn Store,
+    args: &'f FlushAll,
+    spared: &'f UserIds,
+}
+
+impl Flush<'_, '_> {
+    fn run(&self, consent: Option<Consent>, pace: Pace) -> Result<(Outcome, Tally), Error> {
+        let (ctx, store) = (self.ctx, self.store);
+        let mut driver = consent.map(|consent| {
+            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            Driver::new(Work { store, consent, stop, pace, progress })
+        });
+        let keep_data = self.args.keep_data;
+        let begun = driver.as_mut().map_or(Ok(()), |driver| {
+            keep_data::may(driver, keep_data)?;
+            if self.args.truncate { driver.few_times(|writer| writer.truncate()) } else { Ok(()) }
+        });
+        let outcome = match begun {
+            Err(Why::Failed(error)) => return Err(error.into()),
+            Err(interrupted) => Outcome::interrupted(interrupted),
+            Ok(()) => Outcome::run(ctx, &self.plan(), driver.as_mut())?,
+        };
+        Ok((outcome, driver.map(|driver| driver.done()).unwrap_or_default()))
+    }
+
+    /// Afterwards nobody may be logged in; new visitors may be there.
+    fn plan(&self) -> Plan<'_> {
+        let wanted = |who| Wanted { who, spared: None };
+        let logins = wanted(Who::AllBut(self.spared));
+        let only_logins = self.args.authenticated_only || self.args.keep_data || self.args.truncate;
+        Plan {
+            store: self.store,
+            wanted: if only_logins { logins } else { wanted(Who::EverythingBut(self.spared)) },
+            unwanted: Some(logins),
+            settle: Duration::ZERO,
+            keep_data: self.args.keep_data,
+        }
+    }
+}
+
+fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &FlushReport) -> std::io::Result<()> {
+    match format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+        ReportFormat::Human if ctx.talk.is_quiet() => {}
+        ReportFormat::Human => ui::write_flush_report(&mut ctx.out, report)?,
+    }
+    ctx.out.flush()
+}
+
+fn report(
+    args: &FlushAll,
+    census: Option<Census>,
+    outcome: &Outcome,
+    done: Tally,
+    began: Instant,
+) -> FlushReport {
+    FlushReport {
+        command: "flush-all",
+        dry_run: args.dry_run,
+        census,
+        matched: outcome.matched,
+        deleted: (!args.truncate).then_some(outcome.deleted),
+        rewritten: outcome.rewritten,
+        remaining: outcome.remaining,
+        rounds: outcome.rounds,
+        unverified: outcome.unverified,
+        unreadable: outcome.unreadable,
+        ended: ending(&outcome.ended),
+        paused: paused(done),
+        batches: outcome.batches,
+        elapsed_seconds: began.elapsed().as_secs_f64(),
+    }
+}

@@ -1,0 +1,103 @@
+//! `--keep-data`: takes the login out of sessions and leaves the rest in place.
+
+use super::Ctx;
+use super::survey::Wanted;
+use crate::codec::{Codec, Decoder};
+use crate::engine::{BatchSize, Driver, Pace, Why};
+use crate::error::Error;
+use crate::model::{Keys, Signature, Timestamp};
+use crate::store::{Replacement, StoreError, Writer};
+
+/// Sessions by what became of them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Kept {
+    /// Written anew, without their login.
+    pub(super) rewritten: u64,
+    /// Deleted, since only JSON can be written anew.
+    pub(super) deleted: u64,
+}
+
+/// Sessions in one transaction: those of a batch are in memory all at once.
+const BATCH: usize = 100;
+
+/// Refuses to begin without a key to sign with.
+pub(super) fn check(ctx: &Ctx<'_>, keep_data: bool) -> Result<(), Error> {
+    if !keep_data {
+        return Ok(());
+    }
+    if ctx.codec.keyring.is_empty() {
+        return Err(Error::usage(
+            "--keep-data signs sessions anew, and no SECRET_KEY was given",
+            "set SESSCTL_SECRET_KEY or use --secret-key-file",
+        ));
+    }
+    ctx.talk.note(
+        "--keep-data: a request in flight can write the old login back, so the table is looked at until no login \
+         is found; only a deleted session cannot come back. Django's own logout keeps nothing",
+    );
+    Ok(())
+}
+
+/// A batch is small unless the operator says otherwise.
+pub(super) fn pace(pace: Pace, keep_data: bool) -> Pace {
+    match pace.batch_size {
+        BatchSize::Adaptive if keep_data => Pace { batch_size: BatchSize::Fixed(BATCH), ..pace },
+        _ => pace,
+    }
+}
+
+/// Finds out whether rows may be deleted, and updated where that is needed.
+pub(super) fn may(driver: &mut Driver<'_>, keep_data: bool) -> Result<(), Why> {
+    driver.check(|writer| {
+        writer.delete(&[])?;
+        if keep_data { writer.replace(&[]) } else { Ok(0) }
+    })
+}
+
+impl Kept {
+    /// Takes the login out of the sessions with these keys, as far as they are wanted still.
+    pub(super) fn act(
+        &mut self,
+        codec: &Codec,
+        wanted: &Wanted<'_>,
+        driver: &mut Driver<'_>,
+        keys: &Keys,
+    ) -> Result<(), Why> {
+        let mut decoder = Decoder::new(codec);
+        driver.each(keys, |writer, batch| self.batch(&mut decoder, wanted, writer, batch))
+    }
+
+    /// What another try finds done already is not wanted any more, so each is counted once.
+    fn batch(
+        &mut self,
+        decoder: &mut Decoder<'_>,
+        wanted: &Wanted<'_>,
+        writer: &mut dyn Writer,
+        keys: &[&str],
+    ) -> Result<u64, StoreError> {
+        let page = writer.read(keys)?;
+        let mut new = Vec::new();
+        let mut others = Vec::new();
+        for row in page.rows() {
+            let session = decoder.decode(row.data);
+            let is_wanted =
+                session.auth().is_ok_and(|auth| wanted.who.wants(auth.user_id.as_deref()));
+            if !is_wanted || session.signature() != Signature::Valid {
+                continue;
+            }
+            match session.without_login(Timestamp::now()) {
+                Ok(data) => new.push((row, data)),
+                Err(_) => others.push(row.key),
+            }
+        }
+        let new: Vec<_> = new
+            .iter()
+            .map(|(row, data)| Replacement { key: row.key, old: row.data, new: data })
+            .collect();
+        let rewritten = writer.replace(&new)?;
+        self.rewritten += rewritten;
+        let deleted = if others.is_empty() { 0 } else { writer.delete(&others)? };
+        self.deleted += deleted;
+        Ok(rewritten + deleted)
+    }
+}

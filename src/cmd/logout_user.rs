@@ -1,0 +1,106 @@
+//! `logout-user`: the live sessions of some users.
+
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use super::Ctx;
+use super::describe::KeyDisplay;
+use super::find::find;
+use super::keep_data;
+use super::rounds::{Outcome, Plan};
+use super::survey::{Wanted, Who};
+use crate::cli::{LogoutUser, ReportFormat};
+use crate::codec::UserIds;
+use crate::consent::{Ask, Consent};
+use crate::engine::{Driver, Why, Work};
+use crate::error::{Error, Exit};
+use crate::report::LogoutReport;
+use crate::store::Store;
+use crate::{settings, ui};
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
+    let users = settings::user_ids(args)?;
+    let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
+    let settle = settings::duration("--settle", &args.settle)?;
+    let ids: UserIds = users.iter().collect();
+    let began = Instant::now();
+    ctx.note_unchecked();
+    keep_data::check(ctx, args.keep_data)?;
+    let store = ctx.open()?;
+    let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
+    let mut driver = consent.map(|consent| {
+        let (stop, progress) = (ctx.stop, &*ctx.progress);
+        Driver::new(Work { store: &*store, consent, stop, pace, progress })
+    });
+    let mut outcome =
+        match driver.as_mut().map_or(Ok(()), |driver| keep_data::may(driver, args.keep_data)) {
+            Err(Why::Failed(error)) => return Err(error.into()),
+            Err(interrupted) => Outcome::interrupted(interrupted),
+            Ok(()) => {
+                let spared = spared_key(ctx, &*store, args)?;
+                let wanted = Wanted { who: Who::These(&ids), spared: spared.as_deref() };
+                let unwanted = (!args.no_verify).then_some(wanted);
+                let keep_data = args.keep_data;
+                let plan = Plan { store: &*store, wanted, unwanted, settle, keep_data };
+                Outcome::run(ctx, &plan, driver.as_mut())?
+            }
+        };
+    drop(driver);
+    let exit = outcome.exit();
+    let report = report(users, args.dry_run, began, &mut outcome);
+    let told = tell(ctx, args.format, &report);
+    match (outcome.ended, told) {
+        (Err(Why::Failed(error)), _) => Err(error.into()),
+        // Whether somebody read the report changes nothing of how it ended.
+        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(exit),
+    }
+}
+
+fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &LogoutReport) -> std::io::Result<()> {
+    match format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+        ReportFormat::Human if ctx.talk.is_quiet() => {}
+        ReportFormat::Human => ui::write_logout_report(&mut ctx.out, report)?,
+    }
+    ctx.out.flush()
+}
+
+/// The key that `--except` names.
+fn spared_key(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    args: &LogoutUser,
+) -> Result<Option<String>, Error> {
+    let Some(prefix) = &args.except else {
+        return Ok(None);
+    };
+    let prefix = settings::key_prefix("--except", prefix)?;
+    let found = find(ctx, &mut *store.reader()?, &prefix, KeyDisplay::Masked)?;
+    Ok(Some(found.key))
+}
+
+fn report(
+    users: Vec<String>,
+    dry_run: bool,
+    began: Instant,
+    outcome: &mut Outcome,
+) -> LogoutReport {
+    LogoutReport {
+        command: "logout-user",
+        users,
+        dry_run,
+        scanned: outcome.scanned,
+        matched: outcome.matched,
+        deleted: outcome.deleted,
+        rewritten: outcome.rewritten,
+        remaining: outcome.remaining,
+        rounds: outcome.rounds,
+        unverified: outcome.unverified,
+        unreadable: outcome.unreadable,
+        batches: outcome.batches,
+        elapsed_seconds: began.elapsed().as_secs_f64(),
+        stopped: outcome.ended.is_err(),
+        preview: std::mem::take(&mut outcome.preview),
+    }
+}

@@ -1,0 +1,177 @@
+//! Look, act, look again.
+//!
+//! The second look is what makes the answer true. A login or a password change moves a session to
+//! a new key while the first look runs, and Django up to 1.9 and django-user-sessions write a
+//! deleted row back from a request in flight.
+
+use std::time::Duration;
+
+use super::Ctx;
+use super::keep_data::Kept;
+use super::survey::{Collect, Survey, Wanted};
+use crate::engine::{Driver, Ended, Why};
+use crate::error::{Error, Exit};
+use crate::model::Keys;
+use crate::report::ListedSession;
+use crate::store::Store;
+
+/// How often sessions that came back are acted on before the operator is told that they do.
+const MAX_ROUNDS: u32 = 3;
+
+/// Which sessions are to end, and how.
+pub(super) struct Plan<'p> {
+    pub(super) store: &'p dyn Store,
+    pub(super) wanted: Wanted<'p>,
+    /// What must not be there afterwards; `None` if nobody is to look.
+    pub(super) unwanted: Option<Wanted<'p>>,
+    /// To wait before looking again.
+    pub(super) settle: Duration,
+    /// Take the login out of them and leave the rest.
+    pub(super) keep_data: bool,
+}
+
+/// What was found and done, and what put an end to it.
+pub(super) struct Outcome {
+    /// Rows that the first look read.
+    pub(super) scanned: u64,
+    /// Sessions that all looks found.
+    pub(super) matched: u64,
+    pub(super) deleted: u64,
+    pub(super) rewritten: u64,
+    pub(super) batches: u64,
+    /// Sessions that the last look found, if there was one after the last act.
+    pub(super) remaining: Option<u64>,
+    pub(super) rounds: u32,
+    /// Of the last look: rows that nobody can be sure of.
+    pub(super) unverified: u64,
+    pub(super) unreadable: u64,
+    /// Some of what a dry run found.
+    pub(super) preview: Vec<ListedSession>,
+    pub(super) ended: Result<(), Why>,
+}
+
+impl Outcome {
+    /// Looks and acts until a look finds nothing; without a driver looks once.
+    pub(super) fn run(
+        ctx: &Ctx<'_>,
+        plan: &Plan<'_>,
+        driver: Option<&mut Driver<'_>>,
+    ) -> Result<Self, Error> {
+        let mut outcome = Self::nothing_yet();
+        let collect = if driver.is_some() { Collect::Keys } else { Collect::CountOnly };
+        let first = Survey::take(ctx, plan.store, &plan.wanted, collect)?;
+        outcome.scanned = first.scanned;
+        outcome.note(&first);
+        if let Some(looked_at) = first.nothing_verifies() {
+            return Err(Error::WrongKey { looked_at });
+        }
+        match driver {
+            _ if outcome.ended.is_err() => {}
+            None => {
+                outcome.matched = first.matched;
+                outcome.preview = first.preview();
+            }
+            Some(driver) => outcome.act_and_look(ctx, plan, driver, first),
+        }
+        Ok(outcome)
+    }
+
+    /// A command that was interrupted before its first look.
+    pub(super) fn interrupted(why: Why) -> Self {
+        Self { ended: Err(why), ..Self::nothing_yet() }
+    }
+
+    fn nothing_yet() -> Self {
+        Self {
+            scanned: 0,
+            matched: 0,
+            deleted: 0,
+            rewritten: 0,
+            batches: 0,
+            remaining: None,
+            rounds: 1,
+            unverified: 0,
+            unreadable: 0,
+            preview: Vec::new(),
+            ended: Ok(()),
+        }
+    }
+
+    fn act_and_look(
+        &mut self,
+        ctx: &Ctx<'_>,
+        plan: &Plan<'_>,
+        driver: &mut Driver<'_>,
+        mut found: Survey,
+    ) {
+        let mut wanted = plan.wanted;
+        loop {
+            self.matched += found.matched;
+            self.remaining = None;
+            self.act(ctx, plan, driver, &wanted, &found.keys);
+            if self.ended.is_err() {
+                return;
+            }
+            let whole = found.ended == Ended::Whole;
+            if whole {
+                let Some(unwanted) = plan.unwanted else { return };
+                wanted = unwanted;
+                ctx.stop.sleep(plan.settle);
+            }
+            match Survey::take(ctx, plan.store, &wanted, Collect::Keys) {
+                Ok(next) => found = next,
+                Err(error) => return self.ended = Err(Why::Failed(error)),
+            }
+            if let Ended::Interrupted(signal) = found.ended {
+                return self.ended = Err(Why::Interrupted(signal));
+            }
+            self.note(&found);
+            if whole {
+                self.remaining = Some(found.matched);
+                if found.matched == 0 || self.rounds == MAX_ROUNDS {
+                    return;
+                }
+                self.rounds += 1;
+            }
+        }
+    }
+
+    fn act(
+        &mut self,
+        ctx: &Ctx<'_>,
+        plan: &Plan<'_>,
+        driver: &mut Driver<'_>,
+        wanted: &Wanted<'_>,
+        keys: &Keys,
+    ) {
+        if plan.keep_data {
+            let mut kept = Kept::default();
+            self.ended = kept.act(&ctx.codec, wanted, driver, keys);
+            self.rewritten += kept.rewritten;
+            self.deleted += kept.deleted;
+        } else {
+            let before = driver.done().rows;
+            self.ended = driver.delete(keys);
+            self.deleted += driver.done().rows - before;
+        }
+        self.batches = driver.done().batches;
+    }
+
+    fn note(&mut self, survey: &Survey) {
+        self.unverified = survey.unverified;
+        self.unreadable = survey.unreadable;
+        if let Ended::Interrupted(signal) = survey.ended {
+            self.ended = Err(Why::Interrupted(signal));
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match &self.ended {
+            Ok(()) if self.remaining.unwrap_or(0) > 0 || self.unreadable > 0 => Exit::Incomplete,
+            Ok(()) | Err(Why::Limit) => Exit::Done,
+            Err(Why::RunTime) => Exit::Incomplete,
+            Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
+            Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+        }
+    }
+}

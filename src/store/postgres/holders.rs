@@ -1,0 +1,38 @@
+use ::postgres::Client;
+use ::postgres::types::Type;
+
+use super::Postgres;
+use crate::store::StoreError;
+
+/// Other sessions that hold a lock on the table, longest first. What they run is theirs to know.
+const HOLDERS: &str = "
+    SELECT 'pid ' || a.pid || ' (user ' || coalesce(a.usename, '?') || ', application '
+           || coalesce(nullif(a.application_name, ''), '?') || ', ' || coalesce(a.state, '?') || ') since '
+           || coalesce(pg_catalog.date_trunc('second', a.xact_start)::text, '?')
+    FROM pg_catalog.pg_stat_activity a
+    WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN (
+        SELECT pid FROM pg_catalog.pg_locks
+        WHERE relation = $1 AND granted
+          AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+    ORDER BY a.xact_start LIMIT 5";
+
+impl Postgres {
+    /// The same error, with who holds the lock that was not had.
+    pub(super) fn name_holders(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        error: StoreError,
+    ) -> StoreError {
+        let rows = client.query_typed(HOLDERS, &[(&oid, Type::OID)]).unwrap_or_default();
+        let holders: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        let held = match holders.as_slice() {
+            [] => "its holder has gone meanwhile: try again".into(),
+            holders => format!("it is held by {}", holders.join(", ")),
+        };
+        let name = self.table.quoted();
+        error.because(format!("no ACCESS EXCLUSIVE lock on {name} was to be had: {held}")).hint(
+            "wait for them or end them (pg_terminate_backend), or leave --truncate out: batches need no such lock",
+        )
+    }
+}

@@ -1,0 +1,65 @@
+use std::io::{self, Write};
+
+use crate::model::counted;
+use crate::report::{Census, Ending, FlushReport};
+
+/// What is in the table, and what would go of it.
+pub fn flush_intent(census: &Census, logins_only: bool, keep_data: bool) -> String {
+    let Census { live_users, live_anonymous, live_unreadable, expired, .. } = census;
+    let unreadable = match live_unreadable {
+        0 => String::new(),
+        rows => format!(", {rows} that cannot be read"),
+    };
+    let found = format!(
+        "the table has {}: {} of users, {live_anonymous} anonymous{unreadable}, {expired} expired",
+        counted(census.rows, "row"),
+        counted(*live_users, "live session"),
+    );
+    match (logins_only, keep_data) {
+        (_, true) => {
+            format!("{found}; the logins are to go, and what else the sessions hold stays")
+        }
+        (true, _) => format!("{found}; those of users are to go"),
+        _ => format!("{found}; all are to go, with the carts of anonymous visitors"),
+    }
+}
+
+/// Writes what `flush-all` did.
+pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Result<()> {
+    let seconds = report.elapsed_seconds;
+    if report.dry_run {
+        let sessions = counted(report.matched, "session");
+        return writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).");
+    }
+    let deleted = match report.deleted {
+        Some(rows) => format!("{} deleted", counted(rows, "session")),
+        None => "table emptied".into(),
+    };
+    let rewritten = match report.rewritten {
+        0 => String::new(),
+        rows => format!(", {rows} kept without their login"),
+    };
+    let stopped = match report.ended {
+        Ending::Done => "",
+        Ending::Limit => ", stopped at --limit",
+        Ending::RunTime => ", --run-time is over",
+        Ending::Interrupted => ", interrupted",
+        Ending::Failed => ", failed",
+    };
+    let proof = match report.remaining {
+        Some(0) => "nobody is logged in".into(),
+        Some(logins) => {
+            format!("{} THERE", counted(logins, "LOGIN IS").replace("LOGIN ISs", "LOGINS ARE"))
+        }
+        None => "not looked again".into(),
+    };
+    writeln!(
+        out,
+        "Logged out everybody: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s)."
+    )?;
+    if report.unreadable > 0 {
+        let rows = counted(report.unreadable, "row");
+        writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! `flush-all`: everybody out, and what is spared.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{django_python, sessctl};
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, signed};
+
+/// Two sessions each of 42 and 7, a cart, one that expired, one that nobody can read.
+fn shop(w: &World) {
+    w.user("42", 2).user("7", 2);
+    w.session(r#"{"cart":[1,2]}"#);
+    w.row("expired1", &signed(&login("42"), SECRET_KEY), "2020-01-01 00:00:00");
+    w.session("\u{93}msgpack");
+}
+
+#[test]
+fn it_says_what_will_go_and_does_it() {
+    World::each("flush", |w| {
+        shop(w);
+        let ran = w.run(&["flush-all", "--yes", "--format", "json"]).exits(0);
+        assert!(
+            ran.stderr.contains(
+                "7 rows: 4 live sessions of users, 1 anonymous, 1 that cannot be read, 1 expired"
+            ),
+            "{ran:#?}"
+        );
+        let report = ran.json();
+        for (field, wanted) in [
+            ("rows", json!(7)),
+            ("live_users", json!(4)),
+            ("live_anonymous", json!(1)),
+            ("live_unreadable", json!(1)),
+            ("expired", json!(1)),
+            ("deleted", json!(7)),
+            ("remaining", json!(0)),
+            ("ended", json!("done")),
+        ] {
+            assert_eq!(report[field], wanted, "{field}: {report}");
+        }
+        assert_eq!(w.count(), 0);
+    });
+}
+
+#[test]
+fn without_confirmation_nothing_happens() {
+    World::each("flush_unconfirmed", |w| {
+        shop(w);
+        w.run(&["flush-all"]).exits(4).says("not confirmed").says("--yes");
+        w.run(&["flush-all", "--truncate"]).exits(4);
+        w.run(&["flush-all", "--dry-run"]).ok().says("7 sessions would go");
+        w.run(&["flush-all", "--dry-run", "--yes"]).ok();
+        w.run(&["flush-all", "--dry-run", "--authenticated-only"])
+            .exits(3)
+            .says("4 sessions would go");
+        assert_eq!(w.count(), 7);
+    });
+}
+
+/// Runs the program on a terminal at which a person types an answer.
+fn at_a_terminal(w: &World, answer: &str, arguments: &[&str]) -> Ran {
+    let script = "import os, pty, sys\n\
+        asked = b''\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0: os.execv(sys.argv[2], sys.argv[2:])\n\
+        try:\n\
+        \x20   while True:\n\
+        \x20       said = os.read(fd, 4096)\n\
+        \x20       if not said: break\n\
+        \x20       sys.stdout.buffer.write(said)\n\
+        \x20       if b'to go on:' in asked + said and b'to go on:' not in asked: os.write(fd, sys.argv[1].encode() + b'\\n')\n\
+        \x20       asked += said\n\
+        except OSError: pass\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
+    let mut command = Command::new(django_python("5.2"));
+    command.args(["-c", script, answer]).arg(sessctl()).args(arguments);
+    command.args(["-d", &w.url()]).env("TERM", "dumb").env("SECRET_KEY", SECRET_KEY).ran("")
+}
+
+#[test]
+fn a_person_confirms_with_the_number_of_rows() {
+    World::each("flush_typed", |w| {
+        shop(w);
+        for answer in ["", "yes", "8", "77"] {
+            at_a_terminal(w, answer, &["flush-all"]).exits(4).says("(7)");
+            assert_eq!(w.count(), 7);
+        }
+        at_a_terminal(w, "7", &["flush-all"]).exits(0).says("7 sessions deleted");
+        assert_eq!(w.count(), 0);
+    });
+}
+
+#[test]
+fn carts_stay_with_authenticated_only() {
+    World::each("flush_logins", |w| {
+        shop(w);
+        // One row that nobody can read may be a login: it is left, and told.
+        let args = ["flush-all", "--yes", "--authenticated-only", "--format", "json"];
+        let report = w.run(&args).exits(3).json();
+        assert_eq!(
+            (&report["deleted"], &report["unreadable"], &report["remaining"]),
+            (&json!(4), &json!(1), &json!(0))
+        );
+        assert_eq!(w.count(), 3);
+    });
+}
+
+#[test]
+fn users_can_be_spared() {
+    World::each("flush_except", |w| {
+        shop(w);
+        w.row("forged01", &signed(&login("7"), "another key"), "2099-01-01 00:00:00");
+        w.run(&["flush-all", "--yes", "--except-user", "7"]).ok().says("6 sessions deleted");
+        assert_eq!(w.count(), 2);
+        w.user("42", 1).session("{}");
+        w.run(&["flush-all", "--yes", "--except-user", "7", "--except-user", "42"])
+            .ok()
+            .says("1 session deleted");
+        w.run(&["flush-all", "--yes", "--authenticated-only", "--except-user", "7"])
+            .ok()
+            .says("1 session deleted");
+        assert_eq!(w.run(&["list", "--format", "ids"]).ok().stdout, "7\n7\n");
+    });
+}
+
+#[test]
+fn the_table_can_be_emptied_at_once() {
+    World::each("flush_truncate", |w| {
+        shop(w);
+        w.run(&["flush-all", "--yes", "--truncate"])
+            .ok()
+            .says("table emptied, nobody is logged in");
+        assert_eq!(w.count(), 0);
+        w.run(&["flush-all", "--yes", "--truncate", "--authenticated-only"]).exits(2);
+    });
+}
+
+#[test]
+fn who_keeps_it_from_being_emptied_is_named() {
+    let w = World::postgres("flush_held");
+    shop(&w);
+    let url = format!("{}?application_name=the-shop", w.url());
+    let mut holder = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; SELECT count(*) FROM django_session").unwrap();
+    let began = std::time::Instant::now();
+    w.run(&["flush-all", "--yes", "--truncate"])
+        .exits(1)
+        .says("ACCESS EXCLUSIVE")
+        .says("application the-shop, idle in transaction");
+    assert!(began.elapsed().as_secs() < 20, "everybody else queues behind it meanwhile");
+    holder.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(w.count(), 7);
+}
+
+#[test]
+fn foreign_keys_are_found_before_the_first_delete() {
+    World::each("flush_referenced", |w| {
+        shop(w);
+        w.execute(
+            "CREATE TABLE visits (id integer, session_key varchar(40) REFERENCES django_session (session_key))",
+        );
+        w.run(&["flush-all", "--yes"]).exits(1).says("refer to: visits").says("hint:");
+        w.run(&["flush-all", "--yes", "--truncate"]).exits(1).says("refer to: visits");
+        w.run(&["purge-expired"]).exits(1).says("refer to: visits");
+        assert_eq!(w.count(), 7);
+    });
+}
+
+#[test]
+fn a_wrong_key_deletes_nothing() {
+    World::each("flush_wrong_key", |w| {
+        shop(w);
+        for arguments in
+            [&["flush-all", "--yes"][..], &["flush-all", "--yes", "--authenticated-only"]]
+        {
+            let mut command = w.command(arguments);
+            command
+                .env("SECRET_KEY", "another")
+                .ran("")
+                .exits(2)
+                .says("not one of 6 sessions verifies");
+        }
+        assert_eq!(w.count(), 7);
+    });
+}
+
+#[test]
+fn with_keep_data_everybody_is_out_and_carts_stay() {
+    World::each("flush_keep", |w| {
+        shop(w);
+        let pickle =
+            "gAJ9cQAoWA0AAABfYXV0aF91c2VyX2lkcQFLKlgSAAAAX2F1dGhfdXNlcl9iYWNrZW5kcQJYAQAAAGJxA3Uu";
+        w.row("pickled1", &crate::world::signed_text(pickle, SECRET_KEY), "2099-01-01 00:00:00");
+        let report =
+            w.run(&["flush-all", "--yes", "--keep-data", "--format", "json"]).exits(3).json();
+        assert_eq!(
+            (&report["rewritten"], &report["deleted"], &report["remaining"], &report["unreadable"]),
+            (&json!(4), &json!(1), &json!(0), &json!(1)),
+            "{report}"
+        );
+        assert_eq!(w.count(), 7);
+        let listed = w.run(&["list", "--format", "jsonl"]).ok().json_lines();
+        let carts = listed.iter().filter(|row| row["payload"] == json!({"cart": [1, 2]}));
+        assert_eq!(carts.filter(|row| row["signature"] == "valid").count(), 5);
+        assert!(listed.iter().all(|row| row["state"] != "user"), "{listed:#?}");
+        w.run_without_key(&["flush-all", "--yes", "--keep-data"]).exits(2).says("SECRET_KEY");
+    });
+}
+
+#[test]
+fn logout_user_can_keep_data_too() {
+    World::each("logout_keep", |w| {
+        shop(w);
+        let args = ["logout-user", "42", "--keep-data", "--format", "json"];
+        let report = w.run(&args).exits(3).json();
+        assert_eq!(
+            (&report["rewritten"], &report["deleted"], &report["remaining"]),
+            (&json!(2), &json!(0), &json!(0))
+        );
+        assert_eq!(w.run(&["list", "--format", "ids"]).ok().stdout, "7\n7\n");
+        assert_eq!(w.count(), 7);
+    });
+}

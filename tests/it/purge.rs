@@ -1,0 +1,225 @@
+//! `purge-expired` and `check`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::running::{Running, eventually};
+use crate::world::{RunToEnd, World, program};
+
+/// Rows that expired one a minute, the last one a minute ago, and three that are live.
+fn table(w: &World, expired: u32) {
+    let minutes_ago = |minutes: i64| {
+        let then = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+        then.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
+    };
+    let plain = |time: String| {
+        if w.is_sqlite() { time.trim_end_matches("+00").to_owned() } else { time }
+    };
+    let keys: Vec<String> = (0..expired).map(|_| w.next_key()).collect();
+    w.rows(keys.iter().zip(1..).map(|(key, minutes)| (&**key, "x", plain(minutes_ago(minutes)))));
+    w.rows(["live1", "live2", "live3"].map(|key| (key, "x", "2099-01-01 00:00:00".to_owned())));
+}
+
+fn live(w: &World) {
+    assert_eq!(w.session_keys(), ["live1", "live2", "live3"]);
+}
+
+#[test]
+fn what_has_expired_goes_in_one_line() {
+    World::each("purge", |w| {
+        table(w, 250);
+        w.run(&["purge-expired", "--dry-run"]).ok().says("Dry run: 250 sessions");
+        assert_eq!(w.count(), 253);
+        let ran = w.run(&["purge-expired", "--batch-size", "100"]).ok();
+        assert!(ran.stdout.starts_with("Purged 250 expired sessions in "), "{ran:#?}");
+        assert!(ran.stdout.contains(": none is left (3 batches)."), "{ran:#?}");
+        assert_eq!((ran.stdout.lines().count(), &*ran.stderr), (1, ""));
+        live(w);
+        let ran = w.run(&["purge-expired", "--quiet"]).ok();
+        assert_eq!((&*ran.stdout, &*ran.stderr), ("", ""));
+    });
+}
+
+#[test]
+fn a_grace_and_a_limit_leave_rows() {
+    World::each("purge_grace", |w| {
+        table(w, 250);
+        let run = |arguments: &[&str]| {
+            w.run(&[&["purge-expired", "--format", "json"], arguments].concat()).ok().json()
+        };
+        let report = run(&["--limit", "50"]);
+        assert_eq!(
+            (&report["deleted"], &report["left"], &report["ended"]),
+            (&json!(50), &json!(200), &json!("limit"))
+        );
+        assert!(w.session_keys().contains(&w.key(0)), "the oldest go first");
+        // Of the 200 that are left the oldest expired 200 minutes ago.
+        let report = run(&["--older-than", "100m30s"]);
+        assert_eq!((&report["deleted"], &report["left"]), (&json!(100), &json!(0)));
+        let report = run(&["--older-than", "30d"]);
+        assert_eq!((&report["deleted"], &report["ended"]), (&json!(0), &json!("done")));
+        assert_eq!(w.count(), 103);
+    });
+}
+
+#[test]
+fn when_the_time_is_over_it_says_so() {
+    World::each("purge_time", |w| {
+        table(w, 30);
+        let arguments =
+            ["purge-expired", "--batch-size", "10", "--sleep", "1m", "--run-time", "1s"];
+        w.run(&arguments).exits(3).says("20 are left, --run-time is over");
+        let nice = ["purge-expired", "--batch-size", "1", "--nice", "1000", "--run-time", "1s"];
+        w.run(&nice).exits(3).says("--run-time is over");
+        w.run(&["purge-expired", "--nice", "-1"]).exits(2);
+        w.run(&["purge-expired", "--nice", "NaN"]).exits(2);
+    });
+}
+
+#[test]
+fn a_pause_file_pauses_it() {
+    World::each("purge_pause", |w| {
+        table(w, 30);
+        let file = w.file("pause", "");
+        let arguments = ["purge-expired", "--pause-file", &file, "--format", "json"];
+        let running = Running::start(&mut w.command(&arguments));
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(w.count(), 33);
+        std::fs::remove_file(&file).unwrap();
+        let report = running.end().ok().json();
+        assert!(report["paused"]["file"].as_f64().unwrap() > 0.5, "{report}");
+        live(w);
+    });
+}
+
+#[test]
+fn one_purges_at_a_time() {
+    World::each("purge_twice", |w| {
+        table(w, 30);
+        let file = w.file("pause", "");
+        let mut first = Running::start(&mut w.command(&["purge-expired", "--pause-file", &file]));
+        eventually("the first has the claim", || {
+            assert!(!first.is_over());
+            is_claimed(w)
+        });
+        w.run(&["purge-expired"]).exits(1).says("another sessctl purges");
+        w.run(&["purge-expired", "--skip-if-running"]).ok().says("nothing to do");
+        let quiet = w.run(&["purge-expired", "--skip-if-running", "-q"]).ok();
+        assert_eq!((&*quiet.stdout, &*quiet.stderr), ("", ""));
+        std::fs::remove_file(&file).unwrap();
+        first.end().ok();
+        w.run(&["purge-expired"]).ok();
+        live(w);
+    });
+}
+
+fn is_claimed(w: &World) -> bool {
+    if w.is_sqlite() {
+        return std::path::Path::new(&format!("{}-sessctl", w.url())).exists();
+    }
+    let mut client = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    client.query_one(sql, &[]).unwrap().get(0)
+}
+
+#[test]
+fn metrics_are_written_whole_and_keep_the_last_success() {
+    World::each("purge_metrics", |w| {
+        table(w, 30);
+        let file = w.file("purge.prom", "");
+        let value = |name: &str| -> String {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+            line.unwrap_or_else(|| panic!("no {name} in {text}")).into()
+        };
+        w.run(&["purge-expired", "--metrics-file", &file]).ok();
+        assert_eq!(value("sessctl_purge_deleted_rows"), "30");
+        assert_eq!(value("sessctl_purge_expired_rows_left"), "0");
+        let success = value("sessctl_purge_last_success_timestamp_seconds");
+        let ago =
+            jiff::Timestamp::now().as_duration().as_secs_f64() - success.parse::<f64>().unwrap();
+        assert!((0.0..60.0).contains(&ago), "{ago}");
+        table_again(w);
+        let over = ["purge-expired", "--run-time", "0s", "--metrics-file", &file];
+        w.run(&over).exits(3);
+        assert_eq!(value("sessctl_purge_expired_rows_left"), "1");
+        assert_eq!(value("sessctl_purge_oldest_expired_timestamp_seconds"), "1577836800");
+        assert_eq!(value("sessctl_purge_last_success_timestamp_seconds"), success);
+        w.run(&["purge-expired", "--metrics-file", "/nonexistent/x.prom"])
+            .exits(1)
+            .says("cannot write /nonexistent/x.prom");
+    });
+}
+
+fn table_again(w: &World) {
+    w.row("expired1", "x", "2020-01-01 00:00:00");
+}
+
+#[test]
+fn statistics_can_be_renewed() {
+    World::each("purge_analyze", |w| {
+        table(w, 30);
+        w.run(&["purge-expired", "--analyze"]).ok();
+        live(w);
+    });
+}
+
+#[test]
+fn sqlite_without_a_time_zone_loses_nobody() {
+    let w = World::sqlite("purge_zone");
+    let hours_ago = |hours: i64| {
+        let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        then.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    w.row("maybe-live", "x", &hours_ago(11)).row("surely-expired", "x", &hours_ago(13));
+    let ran = program(&["purge-expired", "-d", &w.url()]).ran("").ok();
+    assert_eq!(ran.stderr.matches("--db-timezone").count(), 1);
+    assert_eq!(w.session_keys(), ["maybe-live"]);
+    w.run(&["purge-expired"]).ok();
+    assert_eq!(w.count(), 0);
+}
+
+#[test]
+fn times_of_no_django_are_left_in_sqlite() {
+    let w = World::sqlite("purge_odd_times");
+    w.execute(
+        "INSERT INTO django_session VALUES ('number', 'x', 1), ('blob', 'x', x'00'), ('old', 'x', '2020-01-01 00:00:00')",
+    );
+    w.run(&["purge-expired"]).ok();
+    assert_eq!(w.session_keys(), ["blob", "number"]);
+}
+
+#[test]
+fn postgres_columns_without_a_time_zone_are_refused() {
+    let w = World::postgres("purge_timestamp");
+    w.execute("ALTER TABLE django_session ALTER COLUMN expire_date TYPE timestamp");
+    w.row("old", "x", "2020-01-01 00:00:00");
+    w.run(&["purge-expired"]).exits(1).says("no timestamp with time zone");
+    w.run(&["purge-expired", "--dry-run"]).exits(1);
+    assert_eq!(w.count(), 1);
+}
+
+#[test]
+fn check_speaks_nagios() {
+    World::each("check", |w| {
+        w.run(&["check"])
+            .ok()
+            .says("SESSIONS OK - 0 expired sessions | expired=0;;;0 oldest=0s;172800;345600;0");
+        table(w, 30);
+        let line = w.run(&["check", "--max-expired", "30", "--max-age", "1h"]).exits(0);
+        assert_eq!((line.stdout.lines().count(), &*line.stderr), (1, ""));
+        w.run(&["check", "--max-expired", "29"]).exits(1).says("SESSIONS WARNING - 30 expired");
+        w.run(&["check", "--max-expired", "14"]).exits(2).says("SESSIONS CRITICAL");
+        w.run(&["check", "--max-age", "20m"]).exits(1).says("the oldest for 30 minutes");
+        w.run(&["check", "--max-age", "10m"]).exits(2);
+        w.run(&["check", "--table", "nosuch"]).exits(3).says("SESSIONS UNKNOWN - no table");
+    });
+}
+
+#[test]
+fn replicas_are_postgres_own() {
+    let w = World::sqlite("purge_lag");
+    w.run(&["purge-expired", "--max-lag", "5s"]).exits(2).says("SQLite has no replicas");
+}
