@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::running::{Running, eventually};
-use crate::world::{RunToEnd, World, program};
+use crate::world::{RunToEnd, World, key, program};
 
 /// Rows that expired one a minute, the last one a minute ago, and three that are live.
 fn table(w: &World, expired: u32) {
@@ -53,7 +53,7 @@ fn a_grace_and_a_limit_leave_rows() {
             (&report["deleted"], &report["left"], &report["ended"]),
             (&json!(50), &json!(200), &json!("limit"))
         );
-        assert!(w.session_keys().contains(&w.key(0)), "the oldest go first");
+        assert!(w.session_keys().contains(&key(0)), "the oldest go first");
         // Of the 200 that are left the oldest expired 200 minutes ago.
         let report = run(&["--older-than", "100m30s"]);
         assert_eq!((&report["deleted"], &report["left"]), (&json!(100), &json!(0)));

@@ -129,16 +129,11 @@ impl World {
         self.rows(keys.iter().map(|key| (&**key, &*data, "2099-01-01 00:00:00".into())))
     }
 
-    /// The key with this number.
-    pub(crate) fn key(&self, number: u32) -> String {
-        format!("{number:08}abcdefghijklmnopqrstuvwx")
-    }
-
     /// A session key that no other session has: it begins with its number in eight digits.
     pub(crate) fn next_key(&self) -> String {
         let number = self.keys.get();
         self.keys.set(number + 1);
-        self.key(number)
+        key(number)
     }
 
     /// The keys that are in the table, sorted.
@@ -303,6 +298,11 @@ fn base64_url(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// The key of the session with this number.
+pub(crate) fn key(number: u32) -> String {
+    format!("{number:08}abcdefghijklmnopqrstuvwx")
 }
 
 fn folder(name: &str, database: &str) -> PathBuf {
