@@ -224,6 +224,52 @@ def without_the_time_zone_nobody_stays(site, sessctl):
     site.look()
 
 
+def purge_takes_the_expired_and_nobody_else(site, sessctl):
+    """Rows that ended an hour ago go while the site is used; without a time zone they would stay for half a day."""
+    for visitor in site.visitors:
+        visitor.out = visitor.out or visitor.expired
+    with busy(Visitor(site, 9)), busy(Visitor(site)):
+        report = json.loads(sessctl.run("purge-expired", "--format", "json").out)
+    expect(report["deleted"] > 0 and report["left"] == 0, f"some deleted, none left: {report}")
+    site.look()
+
+
+def with_keep_data_the_cart_stays(site, sessctl):
+    """logout-user --keep-data: a request of the same browser is anonymous and finds its cart (a pickle goes)."""
+    with_cart = Visitor(site, 142).add_to_cart(7).note("é😀\u2028")
+    leavers = site.of(142)
+    json_site = site.serializer == "json"
+    report = json.loads(sessctl.run("logout-user", site.spell(142), "--keep-data", "--format", "json").out)
+    wanted = (len(leavers), 0) if json_site else (0, len(leavers))
+    expect((report["rewritten"], report["deleted"]) == wanted and report["remaining"] == 0, f"{wanted}: {report}")
+    for visitor in leavers:
+        visitor.user, visitor.out = None, not json_site
+    expect(with_cart.out or with_cart.get("/whoami")["cart"] == [7], "the cart is there")
+    site.look()
+
+
+def flush_leaves_carts_and_the_operator(site, sessctl):
+    """flush-all --authenticated-only --except-user: anonymous carts and the operator's own sessions stay."""
+    operator = Visitor(site, 20).add_to_cart(1)
+    for visitor in site.live():
+        visitor.out = visitor.user not in (None, operator.user)
+    arguments = ("--yes", "--authenticated-only", "--except-user", site.spell(20), "--format", "json")
+    report = json.loads(sessctl.run("flush-all", *arguments).out)
+    expect(report["remaining"] == 0, f"nobody else is left: {report}")
+    site.look()
+
+
+def flush_puts_everybody_out(site, sessctl):
+    """flush-all --yes: no row is left, and whoever logs in again is in."""
+    for visitor in site.visitors:
+        visitor.out = True
+    report = json.loads(sessctl.run("flush-all", "--yes", "--format", "json").out)
+    expect(report["remaining"] == 0 and report["deleted"] == report["rows"], f"all deleted: {report}")
+    site.look()
+    Visitor(site, 42).add_to_cart(1)
+    site.look()
+
+
 CHECKS = [
     a_wrong_key_deletes_nothing,
     a_dry_run_deletes_nothing,
@@ -236,6 +282,10 @@ CHECKS = [
     who_logs_in_again_is_in,
     who_comes_back_meanwhile_goes_again,
     without_the_time_zone_nobody_stays,
+    purge_takes_the_expired_and_nobody_else,
+    with_keep_data_the_cart_stays,
+    flush_leaves_carts_and_the_operator,
+    flush_puts_everybody_out,
 ]
 
 
