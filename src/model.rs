@@ -252,9 +252,13 @@ pub fn masked_key(key: &str) -> &str {
 /// Characters of a session key that are shown.
 pub const MASKED_KEY_CHARS: usize = 8;
 
-/// `1 row`, `2 rows`.
+/// `1 row`, `2 rows`, `2 batches`.
 pub fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if what.ends_with("ch") => "es",
+        _ => "s",
+    };
     format!("{number} {what}{plural}")
 }
 

@@ -23,7 +23,7 @@ use crate::error::{Error, Exit};
 use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, Store, Target};
-use crate::ui::{self, Bar, Talk};
+use crate::ui::{self, Bar, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
 const MOST_WORKERS: usize = 8;
@@ -43,7 +43,7 @@ struct Ctx<'a> {
 pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     settings::check_stdin(cli)?;
     let progress: Box<dyn Progress> =
-        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Bar::new()) };
+        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log { talk, bar: Bar::new() }) };
     let mut ctx = Ctx {
         global: &cli.global,
         codec: settings::codec(&cli.global)?,

@@ -194,7 +194,7 @@ impl<'a> Driver<'a> {
             if attempt >= attempts || !can_heal(error.fault()) {
                 return Err(Why::Failed(error));
             }
-            self.work.progress.event(Event::Retrying { attempt });
+            self.work.progress.event(Event::Retrying { attempt, error: &error });
             self.work.stop.sleep(backoff(attempt));
             attempt += 1;
         }

@@ -1,6 +1,8 @@
+use crate::store::StoreError;
+
 /// What the engine tells whoever listens: a bar, a log, nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'e> {
     /// A scan begins, over about so many rows where that is known.
     ScanBegins {
         /// The estimate.
@@ -27,6 +29,8 @@ pub enum Event {
     Retrying {
         /// The number of the attempt that failed, from 1.
         attempt: u32,
+        /// How.
+        error: &'e StoreError,
     },
     /// The next batch has to wait.
     Paused {
@@ -49,7 +53,7 @@ pub enum Pause {
 /// A listener. Called from one thread, once per page or batch.
 pub trait Progress {
     /// Takes note of an event.
-    fn event(&self, event: Event);
+    fn event(&self, event: Event<'_>);
 }
 
 /// Listens to nothing.
@@ -57,5 +61,5 @@ pub trait Progress {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn event(&self, _: Event) {}
+    fn event(&self, _: Event<'_>) {}
 }

@@ -56,7 +56,7 @@ fn target() -> ProgressDrawTarget {
 }
 
 impl Progress for Bar {
-    fn event(&self, event: Event) {
+    fn event(&self, event: Event<'_>) {
         match event {
             Event::ScanBegins { rows } => self.begin("reading ", rows),
             Event::BatchesBegin { rows } => self.begin("deleting", rows),

@@ -1,7 +1,8 @@
 use std::io::{self, Write};
 
+use super::ending::{stopped, write_paused};
 use crate::model::counted;
-use crate::report::{Census, Ending, FlushReport};
+use crate::report::{Census, FlushReport};
 
 /// What is in the table, and what would go of it.
 pub fn flush_intent(census: &Census, logins_only: bool, keep_data: bool) -> String {
@@ -39,24 +40,15 @@ pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Resu
         0 => String::new(),
         rows => format!(", {rows} kept without their login"),
     };
-    let stopped = match report.ended {
-        Ending::Done => "",
-        Ending::Limit => ", stopped at --limit",
-        Ending::RunTime => ", --run-time is over",
-        Ending::Interrupted => ", interrupted",
-        Ending::Failed => ", failed",
-    };
     let proof = match report.remaining {
         Some(0) => "nobody is logged in".into(),
-        Some(logins) => {
-            format!("{} THERE", counted(logins, "LOGIN IS").replace("LOGIN ISs", "LOGINS ARE"))
-        }
+        Some(logins) => format!("LOGINS LEFT: {logins}"),
         None => "not looked again".into(),
     };
-    writeln!(
-        out,
-        "Logged out everybody: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s)."
-    )?;
+    let stopped = stopped(report.ended);
+    write!(out, "Logged out everybody: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
+    write_paused(out, report.paused)?;
+    writeln!(out, ").")?;
     if report.unreadable > 0 {
         let rows = counted(report.unreadable, "row");
         writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;

@@ -2,9 +2,11 @@
 
 mod bar;
 mod csv;
+mod ending;
 mod flush;
 mod human;
 mod json;
+mod log;
 mod plugin;
 mod prompt;
 mod purge;
@@ -18,6 +20,7 @@ pub use csv::write_csv_row;
 pub use flush::{flush_intent, write_flush_report};
 pub use human::{write_logout_report, write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};
+pub use log::Log;
 pub use plugin::{write_check_failure, write_check_report};
 pub use prompt::ask;
 pub use purge::write_purge_report;

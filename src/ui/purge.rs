@@ -1,5 +1,6 @@
 use std::io::{self, Write};
 
+use super::ending::{stopped, write_paused};
 use crate::model::counted;
 use crate::report::{Ending, PurgeReport};
 
@@ -23,26 +24,15 @@ pub fn write_purge_report(out: &mut dyn Write, report: &PurgeReport) -> io::Resu
     }
     let ended = match report.ended {
         Ending::Done if report.locked > 0 => " because others hold locks on them",
-        Ending::Done => "",
-        Ending::Limit => ", stopped at --limit",
-        Ending::RunTime => ", --run-time is over",
-        Ending::Interrupted => ", interrupted",
-        Ending::Failed => ", failed",
+        ended => stopped(ended),
     };
     write!(
         out,
         "Purged {} in {:.1} s: {left}{ended} ({}",
         counted(report.deleted, "expired session"),
         report.elapsed_seconds,
-        counted(report.batches, "batch").replace("batchs", "batches"),
+        counted(report.batches, "batch"),
     )?;
-    for (seconds, why) in [
-        (report.paused.lag, "for replicas that were behind"),
-        (report.paused.file, "while the pause file was there"),
-    ] {
-        if seconds > 0.0 {
-            write!(out, "; paused {seconds:.1} s {why}")?;
-        }
-    }
+    write_paused(out, report.paused)?;
     writeln!(out, ").")
 }

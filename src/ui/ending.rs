@@ -1,0 +1,27 @@
+use std::io::{self, Write};
+
+use crate::report::{Ending, Paused};
+
+/// Why there was no more, as the end of a clause.
+pub(super) fn stopped(ended: Ending) -> &'static str {
+    match ended {
+        Ending::Done => "",
+        Ending::Limit => ", stopped at --limit",
+        Ending::RunTime => ", --run-time is over",
+        Ending::Interrupted => ", interrupted",
+        Ending::Failed => ", failed",
+    }
+}
+
+/// Writes for how long it had to wait and for what, if it had to.
+pub(super) fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()> {
+    for (seconds, why) in [
+        (paused.lag, "for replicas that were behind"),
+        (paused.file, "while the pause file was there"),
+    ] {
+        if seconds > 0.0 {
+            write!(out, "; paused {seconds:.1} s {why}")?;
+        }
+    }
+    Ok(())
+}
