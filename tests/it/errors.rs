@@ -4,11 +4,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
+use crate::role::{Role, SENTINEL};
 use crate::support::sessctl;
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, program};
 
-/// A password that must show nowhere.
-const SENTINEL: &str = "sentinel7pass";
 /// The end of every whole session key.
 const REST_OF_KEY: &str = "abcdefghijklmnopqrstuvwx";
 
@@ -274,41 +273,6 @@ fn a_file_that_may_not_be_written() {
     run(&["list"]).refuses(1, &["cannot open", "check the path"]);
     set_mode(file, 0o644);
     assert_eq!(w.count(), 2);
-}
-
-/// A role of the private server, for the time of a test.
-struct Role<'w> {
-    world: &'w World,
-    name: String,
-}
-
-impl<'w> Role<'w> {
-    fn new(world: &'w World, name: &str) -> Self {
-        let name = format!("sessctl_test_{name}");
-        world.execute(&format!(
-            "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD '{SENTINEL}'"
-        ));
-        Self { world, name }
-    }
-
-    fn url(&self) -> String {
-        let url = self.world.url();
-        format!("postgres://{}:{SENTINEL}@{}", self.name, url.rsplit_once('@').unwrap().1)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        let url = self.url();
-        self.world.run(&[arguments, &["-d", &url]].concat())
-    }
-}
-
-impl Drop for Role<'_> {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let Self { world, name } = self;
-            world.execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}"));
-        }
-    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod list;
 mod locks;
 mod logout_user;
 mod purge;
+mod role;
 mod running;
 mod signals;
 mod sites;
