@@ -1,7 +1,9 @@
 //! What `tests/env` has set up, and how to get at it. Without it these panic: no test is skipped silently.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::process::Command;
 
 use postgres::{Client, NoTls};
 
@@ -23,28 +25,53 @@ pub(crate) fn django_python(release: &str) -> PathBuf {
     python
 }
 
+/// The folder of PostgreSQL's programs.
+pub(crate) fn postgres_bin() -> PathBuf {
+    PathBuf::from(from_environment("SESSCTL_TEST_POSTGRES_BIN"))
+}
+
+/// A folder of the user that servers run as, who alone can enter it.
+pub(crate) fn postgres_tmp() -> PathBuf {
+    PathBuf::from(from_environment("SESSCTL_TEST_POSTGRES_TMP"))
+}
+
+/// A program as the user that servers run as. It does not outlive the thread that starts it.
+pub(crate) fn as_server(program: impl AsRef<OsStr>) -> Command {
+    let prefix = from_environment("SESSCTL_TEST_POSTGRES_AS");
+    let mut words = prefix.split_whitespace().chain(["setpriv", "--pdeathsig", "QUIT"]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).arg(program);
+    command
+}
+
 /// An empty database on the private server. It lives as long as the returned guard.
 pub(crate) fn fresh_database(name: &str) -> Database {
-    let server = postgres_url();
-    let mut client =
-        Client::connect(&server, NoTls).expect("connect to the private PostgreSQL server");
-    let drop = drop_statement(name);
-    client.batch_execute(&drop).expect("drop what an earlier test left");
-    client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).expect("create a database");
-    let (base, _) = server.rsplit_once('/').expect("SESSCTL_TEST_POSTGRES ends in a database name");
-    Database { url: format!("{base}/{name}"), name: name.to_owned() }
+    Database::create(&postgres_url(), name)
 }
 
 /// A database that is dropped with this value, whoever is still connected to it.
 pub(crate) struct Database {
     pub(crate) url: String,
+    server: String,
     name: String,
+}
+
+impl Database {
+    /// An empty database on the server whose `postgres` database has this URL.
+    pub(crate) fn create(server: &str, name: &str) -> Self {
+        let mut client = Client::connect(server, NoTls).expect("connect to the PostgreSQL server");
+        let drop = drop_statement(name);
+        client.batch_execute(&drop).expect("drop what an earlier test left");
+        client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).expect("create a database");
+        let (base, _) = server.rsplit_once('/').expect("the URL ends in a database name");
+        Self { url: format!("{base}/{name}"), server: server.to_owned(), name: name.to_owned() }
+    }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
         // Also runs while a failed test unwinds, where a second panic would hide the first.
-        if let Ok(mut client) = Client::connect(&postgres_url(), NoTls) {
+        if let Ok(mut client) = Client::connect(&self.server, NoTls) {
             let _ = client.batch_execute(&drop_statement(&self.name));
         }
     }

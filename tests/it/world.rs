@@ -12,7 +12,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use postgres::{Client, NoTls};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Database, fresh_database, sessctl};
+use crate::server::Server;
+use crate::support::{Database, postgres_url, sessctl};
 
 /// The `SECRET_KEY` of every world.
 pub(crate) const SECRET_KEY: &str = "not-a-secret-outside-of-tests";
@@ -58,8 +59,17 @@ impl World {
     }
 
     pub(crate) fn postgres(name: &str) -> Self {
+        Self::at(&postgres_url(), name)
+    }
+
+    /// On a server of the test's own.
+    pub(crate) fn on(server: &Server, name: &str) -> Self {
+        Self::at(&server.url(), name)
+    }
+
+    fn at(server: &str, name: &str) -> Self {
         let folder = folder(name, "postgres");
-        let database = fresh_database(&format!("world_{name}"));
+        let database = Database::create(server, &format!("world_{name}"));
         let world = Self { backend: Backend::Postgres(database), folder, keys: 0.into() };
         world.execute(POSTGRES_TABLE);
         world
@@ -84,15 +94,18 @@ impl World {
         path.display().to_string()
     }
 
+    /// A connection to its server.
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.url(), NoTls).unwrap()
+    }
+
     pub(crate) fn execute(&self, sql: &str) {
         match &self.backend {
             Backend::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.execute_batch(&format!("PRAGMA synchronous = OFF; {sql}")).unwrap();
             }
-            Backend::Postgres(database) => {
-                Client::connect(&database.url, NoTls).unwrap().batch_execute(sql).unwrap();
-            }
+            Backend::Postgres(_) => self.client().batch_execute(sql).unwrap(),
         }
     }
 
@@ -129,6 +142,31 @@ impl World {
         self.rows(keys.iter().map(|key| (&**key, &*data, "2099-01-01 00:00:00".into())))
     }
 
+    /// Adds so many rows that expired in 2020, an hour apart.
+    pub(crate) fn expired(&self, rows: u32) -> &Self {
+        self.fill(rows, "expired", "2020-01-01")
+    }
+
+    /// Adds so many rows that expire in 2099, an hour apart.
+    pub(crate) fn live(&self, rows: u32) -> &Self {
+        self.fill(rows, "live", "2099-01-01")
+    }
+
+    fn fill(&self, rows: u32, what: &str, from: &str) -> &Self {
+        let first: u32 = self.next_key()[..8].parse().unwrap();
+        self.keys.set(first + rows);
+        let expires = if self.is_sqlite() {
+            format!("datetime('{from}', (i % 8760) || ' hours')")
+        } else {
+            format!("timestamptz '{from}+00' + i % 8760 * interval '1 hour'")
+        };
+        self.execute(&format!(
+            "WITH RECURSIVE n (i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {first} + {rows} - 1)
+             INSERT INTO django_session SELECT '{what}-' || i, 'x', {expires} FROM n"
+        ));
+        self
+    }
+
     /// A session key that no other session has: it begins with its number in eight digits.
     pub(crate) fn next_key(&self) -> String {
         let number = self.keys.get();
@@ -138,7 +176,18 @@ impl World {
 
     /// The keys that are in the table, sorted.
     pub(crate) fn session_keys(&self) -> Vec<String> {
-        let sql = "SELECT session_key FROM django_session ORDER BY session_key";
+        self.keys_where("true")
+    }
+
+    /// Those of the rows that expire in 2099.
+    pub(crate) fn live_keys(&self) -> Vec<String> {
+        self.keys_where("expire_date >= '2099-01-01'")
+    }
+
+    fn keys_where(&self, condition: &str) -> Vec<String> {
+        let sql = &format!(
+            "SELECT session_key FROM django_session WHERE {condition} ORDER BY session_key"
+        );
         match &self.backend {
             Backend::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
@@ -146,15 +195,29 @@ impl World {
                 let keys = statement.query_map([], |row| row.get(0)).unwrap();
                 keys.map(Result::unwrap).collect()
             }
-            Backend::Postgres(database) => {
-                let mut client = Client::connect(&database.url, NoTls).unwrap();
-                client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+            Backend::Postgres(_) => {
+                self.client().query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
             }
         }
     }
 
+    /// Fails if the file is damaged.
+    pub(crate) fn is_sound(&self) {
+        let file = rusqlite::Connection::open(self.url()).unwrap();
+        let check: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+    }
+
     pub(crate) fn count(&self) -> usize {
-        self.session_keys().len()
+        let sql = "SELECT count(*) FROM django_session";
+        let rows: i64 = match &self.backend {
+            Backend::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            Backend::Postgres(_) => self.client().query_one(sql, &[]).unwrap().get(0),
+        };
+        rows.try_into().unwrap()
     }
 
     /// Runs the program on this database, with its key.

@@ -1,0 +1,154 @@
+//! `purge-expired` on a PostgreSQL that others use too: their locks, their snapshots, and what a role may do.
+
+use std::time::Duration;
+
+use postgres::Client;
+use serde_json::{Value, json};
+
+use crate::role::Role;
+use crate::running::{Running, eventually};
+use crate::server::Server;
+use crate::table_kinds::partitioned;
+use crate::world::World;
+
+const PURGE: [&str; 5] = ["purge-expired", "--batch-size", "50", "--format", "json"];
+
+/// A world with 300 expired rows and 20 live ones.
+fn world(name: &str) -> World {
+    let w = World::postgres(name);
+    w.expired(300).live(20);
+    w
+}
+
+/// Somebody who does this, and leaves the transaction open.
+fn somebody(w: &World, statement: &str) -> Client {
+    let mut client = w.client();
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").unwrap();
+    client.batch_execute(statement).unwrap();
+    client
+}
+
+/// Three of the expired rows.
+const THREE: &str = "session_key IN (SELECT session_key FROM django_session
+    WHERE expire_date < now() ORDER BY hashtext(session_key) LIMIT 3)";
+
+fn deleted_locked_left(report: &Value) -> [&Value; 3] {
+    ["deleted", "locked", "left"].map(|field| &report[field])
+}
+
+#[test]
+fn rows_that_somebody_locks_are_left_and_told() {
+    let w = world("purge_locked");
+    let _holder = somebody(&w, &format!("SELECT FROM django_session WHERE {THREE} FOR UPDATE"));
+    let report = w.run(&PURGE).exits(3).json();
+    assert_eq!(deleted_locked_left(&report), [&json!(297), &json!(3), &json!(3)]);
+    assert_eq!((w.count(), w.live_keys().len()), (23, 20));
+}
+
+#[test]
+fn without_the_right_to_skip_locked_rows_only_their_batches_are_left() {
+    let w = world("purge_locked_role");
+    let role = Role::new(&w, "purge_locked");
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {}", role.name));
+    let _holder = somebody(&w, &format!("SELECT FROM django_session WHERE {THREE} FOR UPDATE"));
+    let report = role.run(&PURGE).exits(3).json();
+    let left = w.count() - 20;
+    assert!((3..=150).contains(&left), "{report}");
+    assert_eq!(deleted_locked_left(&report), [&json!(300 - left), &json!(left), &json!(left)]);
+    assert_eq!(w.live_keys().len(), 20);
+}
+
+#[test]
+fn rows_that_somebody_unlocks_in_time_go() {
+    let w = world("purge_unlocked");
+    let mut holder = somebody(&w, &format!("SELECT FROM django_session WHERE {THREE} FOR UPDATE"));
+    let running = Running::start(&mut w.command(&PURGE));
+    eventually("the others are gone", || w.count() == 23);
+    holder.batch_execute("COMMIT").unwrap();
+    let report = running.end().ok().json();
+    assert_eq!(deleted_locked_left(&report), [&json!(300), &json!(0), &json!(0)]);
+    assert_eq!(w.session_keys(), w.live_keys());
+}
+
+#[test]
+fn a_row_that_is_renewed_meanwhile_stays() {
+    for w in [World::postgres("purge_renewed"), partitioned("purge_renewed_part")] {
+        w.expired(300).live(20);
+        let renew = format!("UPDATE django_session SET expire_date = '2099-01-01' WHERE {THREE}");
+        let mut site = somebody(&w, &renew);
+        let running = Running::start(&mut w.command(&PURGE));
+        eventually("the others are gone", || w.count() == 23);
+        site.batch_execute("COMMIT").unwrap();
+        let report = running.end().ok().json();
+        assert_eq!(deleted_locked_left(&report), [&json!(297), &json!(0), &json!(0)]);
+        assert_eq!((w.count(), w.live_keys().len()), (23, 23));
+    }
+}
+
+#[test]
+fn a_table_that_somebody_locks_for_a_while_is_waited_for() {
+    let w = world("purge_table_locked");
+    let live = w.live_keys();
+    let running = Running::start(w.command(&PURGE).args(["--sleep", "100ms"]));
+    eventually("a delete", || w.count() < 320);
+    let mut holder = somebody(&w, "LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE");
+    std::thread::sleep(Duration::from_secs(3));
+    holder.batch_execute("COMMIT").unwrap();
+    let report = running.end().ok().json();
+    assert_eq!(deleted_locked_left(&report), [&json!(300), &json!(0), &json!(0)]);
+    assert_eq!(w.session_keys(), live);
+}
+
+/// A purge of so many rows, and how many it read to find them: entries of indexes and rows, dead ones included.
+fn reads(w: &World, expired: i64) -> i64 {
+    w.execute("VACUUM ANALYZE django_session");
+    let read = || {
+        let sql = "SELECT ((SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)
+                         + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables))::int8";
+        w.client().query_one(sql, &[]).unwrap().get::<_, i64>(0)
+    };
+    let before = read();
+    let purge = ["purge-expired", "--batch-size", "500", "--format", "json"];
+    let report = w.run(&purge).ok().json();
+    assert_eq!(deleted_locked_left(&report), [&json!(expired), &json!(0), &json!(0)]);
+    eventually("the server has counted", || read() - before >= expired);
+    read() - before
+}
+
+#[test]
+fn an_old_snapshot_does_not_disturb_it() {
+    let w = World::postgres("purge_snapshot");
+    w.expired(20_000).live(20);
+    let count = "SELECT count(*) FROM django_session";
+    let mut old = somebody(&w, count);
+    // Deleted rows and their index entries stay for the old snapshot. Each batch must not read them again.
+    let read = reads(&w, 20_000);
+    assert!(read < 100_000, "it read {read}");
+    assert_eq!(w.session_keys(), w.live_keys());
+    assert_eq!(old.query_one(count, &[]).unwrap().get::<_, i64>(0), 20_020);
+}
+
+#[test]
+fn rows_that_expired_at_one_moment() {
+    // No other test's transactions may keep what is deleted.
+    let server = Server::new();
+    let w = World::on(&server, "one_moment");
+    w.expired(50_000).live(20);
+    w.execute("UPDATE django_session SET expire_date = '2020-01-01' WHERE expire_date < now()");
+    let read = reads(&w, 50_000);
+    assert!(read < 500_000, "it read {read}");
+    assert_eq!(w.session_keys(), w.live_keys());
+}
+
+#[test]
+fn it_needs_no_more_than_select_and_delete() {
+    let w = world("purge_role");
+    let role = Role::new(&w, "purge");
+    let name = &role.name;
+    w.execute(&format!("GRANT SELECT ON django_session TO {name}"));
+    role.run(&PURGE).refuses(1, &["lacks the DELETE privilege", "GRANT DELETE"]);
+    assert_eq!(w.count(), 320);
+    w.execute(&format!("GRANT DELETE ON django_session TO {name}"));
+    let report = role.run(&PURGE).ok().json();
+    assert_eq!(deleted_locked_left(&report), [&json!(300), &json!(0), &json!(0)]);
+}

@@ -1,0 +1,120 @@
+//! A PostgreSQL server of a test's own, which it may stop, start and copy.
+
+use std::ffi::OsStr;
+use std::fs::{File, read_to_string};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use postgres::{Client, NoTls};
+
+use crate::running::eventually;
+use crate::support::{as_server, postgres_bin, postgres_tmp};
+
+/// How a server stops: it ends every session in good order, or at once and without a word, as in a crash.
+#[derive(Clone, Copy)]
+pub(crate) enum Stop {
+    Fast,
+    Immediate,
+}
+
+/// Listens on a Unix socket in a folder that nobody else can enter: so it needs neither a port nor a password, and the
+/// same URL leads to it however often it is started. It ends, and its folder goes, with this value.
+pub(crate) struct Server {
+    folder: PathBuf,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// A new server, running.
+    pub(crate) fn new() -> Self {
+        let new = &["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
+        Self::made_by("initdb", new)
+    }
+
+    /// A hot standby of this server, running.
+    pub(crate) fn standby(&self) -> Self {
+        let folder = self.folder.to_str().unwrap();
+        let copy = &["-R", "-c", "fast", "-U", "postgres", "-h", folder, "--no-sync"];
+        Self::made_by("pg_basebackup", copy)
+    }
+
+    fn made_by(program: &str, arguments: &[&str]) -> Self {
+        static SERVERS: AtomicU32 = AtomicU32::new(0);
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let folder = postgres_tmp().join(format!("server-{}-{number}", std::process::id()));
+        let made = as_server("mkdir").args(["-m", "700"]).arg(&folder).status();
+        assert!(made.unwrap().success());
+        let mut server = Self { folder, process: None };
+        let made = server.program(program).args(arguments).status().unwrap();
+        assert!(made.success(), "{}", server.log());
+        server.start();
+        server
+    }
+
+    /// One of PostgreSQL's programs, about to be run on this server's data.
+    fn program(&self, name: impl AsRef<OsStr>) -> Command {
+        let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let mut command = as_server(postgres_bin().join(name.as_ref()));
+        command.args(["-D", "data"]).current_dir(&self.folder);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+    }
+
+    fn log(&self) -> String {
+        read_to_string(self.folder.join("log")).unwrap()
+    }
+
+    /// Starts it, and waits until it answers.
+    pub(crate) fn start(&mut self) {
+        let mut command = self.program("postgres");
+        command.arg("-k").arg(&self.folder);
+        for setting in [
+            "listen_addresses=",
+            "shared_buffers=32MB",
+            "max_connections=30",
+            "fsync=off",
+            "wal_receiver_status_interval=1s",
+        ] {
+            command.args(["-c", setting]);
+        }
+        let mut process = command.spawn().unwrap();
+        eventually("the server answers", || {
+            assert!(process.try_wait().unwrap().is_none(), "{}", self.log());
+            Client::connect(&self.url(), NoTls).is_ok()
+        });
+        self.process = Some(process);
+    }
+
+    /// Stops it, and waits for its end.
+    pub(crate) fn stop(&mut self, how: Stop) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        let signal = match how {
+            Stop::Fast => "INT",
+            Stop::Immediate => "QUIT",
+        };
+        let kill = format!("kill -s {signal} {}", process.id());
+        let _ = Command::new("sh").args(["-c", &kill]).status();
+        let _ = process.wait();
+    }
+
+    /// URL of its `postgres` database, with a superuser's name.
+    pub(crate) fn url(&self) -> String {
+        let folder = self.folder.to_str().unwrap().replace('/', "%2F");
+        format!("postgres://postgres@{folder}/postgres")
+    }
+
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(Stop::Immediate);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
