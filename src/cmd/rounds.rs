@@ -28,6 +28,9 @@ pub(super) struct Plan<'p> {
     pub(super) settle: Duration,
     /// Take the login out of them and leave the rest.
     pub(super) keep_data: bool,
+    /// The table was emptied just now. What came since proves nothing of the key, and whatever
+    /// happens, what was done is reported.
+    pub(super) emptied: bool,
 }
 
 /// What was found and done, and what put an end to it.
@@ -59,10 +62,16 @@ impl Outcome {
     ) -> Result<Self, Error> {
         let mut outcome = Self::nothing_yet();
         let collect = if driver.is_some() { Collect::Keys } else { Collect::CountOnly };
-        let first = Survey::take(ctx, plan.store, &plan.wanted, collect)?;
+        let first = match Survey::take(ctx, plan.store, &plan.wanted, collect) {
+            Err(error) if plan.emptied => {
+                outcome.ended = Err(Why::Failed(error));
+                return Ok(outcome);
+            }
+            first => first?,
+        };
         outcome.scanned = first.scanned;
         outcome.note(&first);
-        if let Some(looked_at) = first.nothing_verifies() {
+        if let Some(looked_at) = first.nothing_verifies().filter(|_| !plan.emptied) {
             return Err(Error::WrongKey { looked_at });
         }
         match driver {
@@ -108,11 +117,16 @@ impl Outcome {
         loop {
             self.matched += found.matched;
             self.remaining = None;
+            let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &wanted, &found.keys);
             if self.ended.is_err() {
                 return;
             }
             let whole = found.ended == Ended::Whole;
+            if !whole && self.deleted + self.rewritten == before {
+                // A trigger, say, keeps them all: looking on would never end.
+                return self.remaining = Some(found.matched);
+            }
             if whole {
                 let Some(unwanted) = plan.unwanted else { return };
                 wanted = unwanted;
