@@ -40,6 +40,8 @@ pub(super) struct Outcome {
     /// Sessions that all looks found.
     pub(super) matched: u64,
     pub(super) deleted: u64,
+    /// All rows went at once before the first look, uncounted.
+    pub(super) emptied: bool,
     pub(super) rewritten: u64,
     pub(super) batches: u64,
     /// Sessions that the last look found, if there was one after the last act.
@@ -60,7 +62,7 @@ impl Outcome {
         plan: &Plan<'_>,
         driver: Option<&mut Driver<'_>>,
     ) -> Result<Self, Error> {
-        let mut outcome = Self::nothing_yet();
+        let mut outcome = Self { emptied: plan.emptied, ..Self::nothing_yet() };
         let collect = if driver.is_some() { Collect::Keys } else { Collect::CountOnly };
         let first = match Survey::take(ctx, plan.store, &plan.wanted, collect) {
             Err(error) if plan.emptied => {
@@ -95,6 +97,7 @@ impl Outcome {
             scanned: 0,
             matched: 0,
             deleted: 0,
+            emptied: false,
             rewritten: 0,
             batches: 0,
             remaining: None,

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::running::{Running, eventually};
 use crate::support::{django_python, sessctl};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, signed};
 
@@ -143,6 +144,24 @@ fn a_dry_run_says_what_emptying_the_table_would_take() {
         w.run(&["flush-all", "--dry-run", "--truncate"]).ok().says("7 sessions would go");
         assert_eq!(w.count(), 7);
     });
+}
+
+#[test]
+fn a_table_that_was_not_emptied_is_not_said_to_be() {
+    let w = World::postgres("flush_truncate_signal");
+    shop(&w);
+    let mut holder = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; SELECT count(*) FROM django_session").unwrap();
+    let mut running = Running::start(&mut w.command(&["flush-all", "--yes", "--truncate"]));
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'django_session'::regclass AND NOT granted)";
+    eventually("it waits for the lock", || {
+        assert!(!running.is_over());
+        holder.query_one(waits, &[]).unwrap().get(0)
+    });
+    running.signal("INT");
+    let ran = running.end().exits(130).says("0 sessions deleted, interrupted, not looked again");
+    assert!(!ran.stdout.contains("emptied"), "{ran:#?}");
+    assert_eq!(w.count(), 7);
 }
 
 #[test]

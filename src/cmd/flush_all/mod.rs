@@ -148,7 +148,7 @@ fn report(
         dry_run: args.dry_run,
         census,
         matched: outcome.matched,
-        deleted: (!args.truncate).then_some(outcome.deleted),
+        deleted: (!outcome.emptied).then_some(outcome.deleted),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         some_spared: !args.except_users.is_empty(),
