@@ -139,6 +139,9 @@ pub struct FlushReport {
     pub deleted: Option<u64>,
     /// Rows written anew without their login, with `--keep-data`.
     pub rewritten: u64,
+    /// Whether users were to stay.
+    #[serde(skip)]
+    pub some_spared: bool,
     /// Logins that the last look found; `None` if there was no look after the last delete.
     pub remaining: Option<u64>,
     /// How often sessions were looked for and deleted: more than once if some came back.

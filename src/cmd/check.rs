@@ -5,11 +5,11 @@ use crate::cli::Check;
 use crate::error::{Error, Exit};
 use crate::model::Health;
 use crate::report::CheckReport;
+use crate::store::Expired;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Check) -> Result<Exit, Error> {
-    let max_age = settings::duration("--max-age", &args.max_age)?.as_secs();
-    match look(ctx, args.max_expired, max_age) {
+    match look(ctx, args) {
         Ok(report) => {
             ui::write_check_report(&mut ctx.out, &report)?;
             Ok(Exit::Checked(report.health))
@@ -22,7 +22,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Check) -> Result<Exit, Error> {
     }
 }
 
-fn look(ctx: &Ctx<'_>, max_expired: Option<u64>, max_age: u64) -> Result<CheckReport, Error> {
+fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
+    let max_expired = args.max_expired;
+    let max_age = settings::duration("--max-age", &args.max_age)?.as_secs();
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let now = reader.now()?;
@@ -30,10 +32,24 @@ fn look(ctx: &Ctx<'_>, max_expired: Option<u64>, max_age: u64) -> Result<CheckRe
     let oldest = expired.oldest.map(|oldest| {
         u64::try_from(now.as_micros().saturating_sub(oldest.as_micros()) / 1_000_000).unwrap_or(0)
     });
+    let health = health(&expired, oldest, max_expired, max_age);
+    Ok(CheckReport { health, expired: expired.rows, max_expired, oldest, max_age })
+}
+
+fn health(
+    expired: &Expired,
+    oldest: Option<u64>,
+    max_expired: Option<u64>,
+    max_age: u64,
+) -> Health {
     // What took too long to count is too much.
     let rows = max_expired.map_or(Health::Ok, |max| beyond(expired.rows.unwrap_or(u64::MAX), max));
-    let age = oldest.map_or(Health::Ok, |age| beyond(age, max_age));
-    Ok(CheckReport { health: rows.max(age), expired: expired.rows, max_expired, oldest, max_age })
+    let age = match (oldest, expired.rows) {
+        (Some(oldest), _) => beyond(oldest, max_age),
+        (None, Some(_)) => Health::Ok,
+        (None, None) => Health::Unknown,
+    };
+    rows.max(age)
 }
 
 fn beyond(value: u64, bound: u64) -> Health {
@@ -43,5 +59,20 @@ fn beyond(value: u64, bound: u64) -> Health {
         Health::Warning
     } else {
         Health::Ok
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_to_count_is_not_well() {
+        let expired = Expired::default();
+        assert_eq!(health(&expired, Some(50), None, 100), Health::Ok);
+        assert_eq!(health(&expired, Some(150), None, 100), Health::Warning);
+        assert_eq!(health(&expired, Some(50), Some(1_000), 100), Health::Critical);
+        assert_eq!(health(&expired, None, None, 100), Health::Unknown);
+        assert_eq!(health(&Expired { rows: Some(0), ..expired }, None, None, 100), Health::Ok);
     }
 }

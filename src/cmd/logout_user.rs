@@ -41,7 +41,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
                 let wanted = Wanted { who: Who::These(&ids), spared: spared.as_deref() };
                 let unwanted = (!args.no_verify).then_some(wanted);
                 let keep_data = args.keep_data;
-                let plan = Plan { store: &*store, wanted, unwanted, settle, keep_data };
+                let store = &*store;
+                let plan = Plan { store, wanted, unwanted, settle, keep_data, emptied: false };
                 Outcome::run(ctx, &plan, driver.as_mut())?
             }
         };

@@ -28,6 +28,9 @@ pub(super) struct Plan<'p> {
     pub(super) settle: Duration,
     /// Take the login out of them and leave the rest.
     pub(super) keep_data: bool,
+    /// The table was emptied just now. What came since proves nothing of the key, and whatever
+    /// happens, what was done is reported.
+    pub(super) emptied: bool,
 }
 
 /// What was found and done, and what put an end to it.
@@ -37,6 +40,8 @@ pub(super) struct Outcome {
     /// Sessions that all looks found.
     pub(super) matched: u64,
     pub(super) deleted: u64,
+    /// All rows went at once before the first look, uncounted.
+    pub(super) emptied: bool,
     pub(super) rewritten: u64,
     pub(super) batches: u64,
     /// Sessions that the last look found, if there was one after the last act.
@@ -57,12 +62,18 @@ impl Outcome {
         plan: &Plan<'_>,
         driver: Option<&mut Driver<'_>>,
     ) -> Result<Self, Error> {
-        let mut outcome = Self::nothing_yet();
+        let mut outcome = Self { emptied: plan.emptied, ..Self::nothing_yet() };
         let collect = if driver.is_some() { Collect::Keys } else { Collect::CountOnly };
-        let first = Survey::take(ctx, plan.store, &plan.wanted, collect)?;
+        let first = match Survey::take(ctx, plan.store, &plan.wanted, collect) {
+            Err(error) if plan.emptied => {
+                outcome.ended = Err(Why::Failed(error));
+                return Ok(outcome);
+            }
+            first => first?,
+        };
         outcome.scanned = first.scanned;
         outcome.note(&first);
-        if let Some(looked_at) = first.nothing_verifies() {
+        if let Some(looked_at) = first.nothing_verifies().filter(|_| !plan.emptied) {
             return Err(Error::WrongKey { looked_at });
         }
         match driver {
@@ -86,6 +97,7 @@ impl Outcome {
             scanned: 0,
             matched: 0,
             deleted: 0,
+            emptied: false,
             rewritten: 0,
             batches: 0,
             remaining: None,
@@ -108,11 +120,16 @@ impl Outcome {
         loop {
             self.matched += found.matched;
             self.remaining = None;
+            let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &wanted, &found.keys);
             if self.ended.is_err() {
                 return;
             }
             let whole = found.ended == Ended::Whole;
+            if !whole && self.deleted + self.rewritten == before {
+                // A trigger, say, keeps them all: looking on would never end.
+                return self.remaining = Some(found.matched);
+            }
             if whole {
                 let Some(unwanted) = plan.unwanted else { return };
                 wanted = unwanted;

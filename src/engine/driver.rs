@@ -37,8 +37,6 @@ pub struct Work<'a> {
 struct LastBatch {
     rows: usize,
     took: Duration,
-    /// Not the rest of a window, which tells little of how long a whole batch takes.
-    whole: bool,
 }
 
 /// What was committed, and how long it had to wait.
@@ -146,11 +144,7 @@ impl<'a> Driver<'a> {
             let done = self.attempt(attempts, heals, |writer| run(writer, batch))?;
             self.done.rows += done;
             self.done.batches += 1;
-            self.last_batch = Some(LastBatch {
-                rows: size,
-                took: began.elapsed(),
-                whole: size == self.batch_size,
-            });
+            self.last_batch = Some(LastBatch { rows: size, took: began.elapsed() });
             self.work
                 .progress
                 .event(Event::Committed { rows: u64::try_from(batch.len()).unwrap_or(u64::MAX) });
@@ -242,9 +236,8 @@ impl<'a> Driver<'a> {
     fn rest(&mut self) -> Result<(), Why> {
         if let (Some(last), Some(writer)) = (self.last_batch.take(), &mut self.writer) {
             let turn = writer.turn();
-            if last.whole {
-                self.batch_size = self.work.pace.batch_size.next(last.rows, last.took, turn.batch);
-            }
+            let pace = self.work.pace.batch_size;
+            self.batch_size = pace.next(self.batch_size, last.rows, last.took, turn.batch);
             let nice = last.took.as_secs_f64() * self.work.pace.nice;
             let nice = Duration::try_from_secs_f64(nice).unwrap_or(Duration::MAX);
             self.sleep(turn.rest.max(self.work.pace.sleep).max(nice));

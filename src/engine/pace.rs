@@ -53,10 +53,12 @@ impl BatchSize {
     }
 
     /// Rows of the batch after one of `rows` that took so long and should have taken `wanted`. It
-    /// gets no more than twice as large at a time: the last one may have been lucky.
-    pub(super) fn next(self, rows: usize, took: Duration, wanted: Duration) -> usize {
+    /// gets no more than twice as large at a time: the last one may have been lucky. One of fewer
+    /// than `most`, the end of a window, tells only that batches are too large.
+    pub(super) fn next(self, most: usize, rows: usize, took: Duration, wanted: Duration) -> usize {
         match self {
             Self::Fixed(rows) => rows.max(1),
+            Self::Adaptive if rows < most && took <= wanted => most,
             Self::Adaptive => {
                 let per_row = (took.as_nanos() / rows.max(1) as u128).max(1);
                 let fitting = usize::try_from(wanted.as_nanos() / per_row).unwrap_or(usize::MAX);
@@ -103,16 +105,25 @@ mod tests {
     fn batches_grow_slowly_and_shrink_at_once() {
         let next = |rows, millis| {
             let took = Duration::from_millis(millis);
-            BatchSize::Adaptive.next(rows, took, Duration::from_millis(50))
+            BatchSize::Adaptive.next(rows, rows, took, Duration::from_millis(50))
         };
         assert_eq!(next(1_000, 50), 1_000);
         assert_eq!(next(1_000, 1), 2_000);
         assert_eq!(next(1_000, 500), 100);
         assert_eq!(next(1_000, 1_000_000), SMALLEST_BATCH);
         assert_eq!(next(usize::MAX, 0), LARGEST_BATCH);
-        assert_eq!(
-            BatchSize::Fixed(7).next(7, Duration::from_secs(9), Duration::from_millis(50)),
-            7
-        );
+        let wanted = Duration::from_millis(50);
+        assert_eq!(BatchSize::Fixed(7).next(7, 7, Duration::from_secs(9), wanted), 7);
+    }
+
+    #[test]
+    fn the_end_of_a_window_only_makes_batches_smaller() {
+        let next = |rows, millis| {
+            let took = Duration::from_millis(millis);
+            BatchSize::Adaptive.next(16_000, rows, took, Duration::from_millis(50))
+        };
+        assert_eq!(next(3, 2), 16_000);
+        assert_eq!(next(10_000, 20), 16_000);
+        assert_eq!(next(10_000, 500), 1_000);
     }
 }

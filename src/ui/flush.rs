@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::ending::{stopped, write_paused};
 use crate::model::counted;
-use crate::report::{Census, FlushReport};
+use crate::report::{Census, Ending, FlushReport};
 
 /// What is in the table, and what would go of it.
 pub fn flush_intent(census: &Census, logins_only: bool, keep_data: bool) -> String {
@@ -40,13 +40,19 @@ pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Resu
         0 => String::new(),
         rows => format!(", {rows} kept without their login"),
     };
+    let everybody = match (report.ended, report.remaining) {
+        (Ending::Done, Some(0)) if report.some_spared => "Logged out everybody else",
+        (Ending::Done, Some(0)) => "Logged out everybody",
+        _ => "NOT everybody is known to be logged out",
+    };
     let proof = match report.remaining {
+        Some(0) if report.some_spared => "nobody else is logged in".into(),
         Some(0) => "nobody is logged in".into(),
         Some(logins) => format!("LOGINS LEFT: {logins}"),
         None => "not looked again".into(),
     };
     let stopped = stopped(report.ended);
-    write!(out, "Logged out everybody: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
+    write!(out, "{everybody}: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
     write_paused(out, report.paused)?;
     writeln!(out, ").")?;
     if report.unreadable > 0 {

@@ -8,6 +8,7 @@ use crate::report::{Ending, PurgeReport};
 pub fn write_purge_report(out: &mut dyn Write, report: &PurgeReport) -> io::Result<()> {
     let left = match report.left {
         Some(0) => "none is left".into(),
+        Some(1) => "1 is left".into(),
         Some(rows) => format!("{rows} are left"),
         None => "nobody knows how many are left".into(),
     };
@@ -23,7 +24,7 @@ pub fn write_purge_report(out: &mut dyn Write, report: &PurgeReport) -> io::Resu
         );
     }
     let ended = match report.ended {
-        Ending::Done if report.locked > 0 => " because others hold locks on them",
+        Ending::Done if report.locked > 0 => " because others hold locks",
         ended => stopped(ended),
     };
     write!(

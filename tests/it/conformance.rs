@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 
 use sessctl::consent::{Ask, Consent};
-use sessctl::model::{Expiry, Page, Timestamp};
+use sessctl::model::{Expiry, Keys, Page, Timestamp};
 use sessctl::store::memory::Memory;
-use sessctl::store::{Filter, Postgres, Sqlite, Store, Table, WallClock};
+use sessctl::store::{
+    Cursor, Expired, Filter, Locked, Postgres, Replacement, Sqlite, Store, Table, WallClock,
+};
 
 use crate::world::World;
 
@@ -193,5 +195,168 @@ fn an_estimate_is_no_error() {
     each("estimate", |subject| {
         subject.add("a", "data", 0);
         subject.store.reader().unwrap().estimate().unwrap();
+    });
+}
+
+/// A cutoff: so many seconds after `THEN`.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(THEN + seconds).unwrap()
+}
+
+fn batch(keys: &Keys) -> Vec<&str> {
+    keys.iter().collect()
+}
+
+/// Deletes in windows of so many rows all that expired before this; returns how many each had.
+fn purge(subject: &Subject<'_>, cutoff: Timestamp, window: usize) -> Vec<u64> {
+    let mut writer = subject.store.writer(consent()).unwrap();
+    let (mut from, mut deleted) = (None, Vec::new());
+    loop {
+        let picked = writer.pick_expired(cutoff, from.as_ref(), window).unwrap();
+        assert!(picked.rows.len() <= window);
+        let rows = batch(&picked.rows);
+        deleted.push(writer.delete_expired(&rows, cutoff, Locked::Skip).unwrap());
+        assert!(deleted.len() < 100, "it never ends: {deleted:?}");
+        match picked.next {
+            Some(next) => from = Some(next),
+            None => return deleted,
+        }
+    }
+}
+
+#[test]
+fn what_expired_before_the_cutoff_is_picked_and_nothing_else() {
+    each("pick", |subject| {
+        (subject.add)(&[("late", "", 3), ("early", "", 1), ("at", "", 5), ("live", "", 9)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let none = writer.pick_expired(at(1), None, 10).unwrap();
+        assert_eq!((none.rows.len(), none.next), (0, None));
+        let one = writer.pick_expired(at(5), None, 1).unwrap();
+        assert!(one.rows.len() == 1 && one.next.is_some());
+        let all = writer.pick_expired(at(5), None, 10).unwrap();
+        assert_eq!((all.rows.len(), all.next), (2, None));
+        // The first of them is the one that expired first.
+        writer.delete_expired(&batch(&one.rows), at(5), Locked::Skip).unwrap();
+        assert_eq!(subject.keys(&Filter::default()), ["at", "late", "live"]);
+        writer.delete_expired(&batch(&all.rows), at(5), Locked::Wait).unwrap();
+        assert_eq!(subject.keys(&Filter::default()), ["at", "live"]);
+    });
+}
+
+#[test]
+fn windows_lose_no_row_be_they_of_one_expiry() {
+    each("windows", |subject| {
+        let keys: Vec<String> = (0..250).map(|n| format!("{n:06}")).collect();
+        let expires = |n: i64| if (50..150).contains(&n) { 1_000 } else { 900 + n };
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
+        (subject.add)(&rows);
+        let deleted = purge(subject, at(1_140), 7);
+        assert_eq!(deleted.iter().sum::<u64>(), 240, "{deleted:?}");
+        assert_eq!(subject.keys(&Filter::default()), keys[240..]);
+    });
+}
+
+#[test]
+fn postgres_rows_are_picked_page_by_page() {
+    let world = World::postgres("conf_pages");
+    let keys: Vec<String> = (0..300).map(|n| format!("{n:06}")).collect();
+    let expired = |n: usize| format!("2001-01-01 00:{:02}:{:02}", n * 37 % 60, n % 60);
+    let data = "x".repeat(1_000);
+    world.rows(keys.iter().enumerate().map(|(n, key)| (&**key, &*data, expired(n))));
+    let store = Postgres::new(&world.url(), Table::default()).unwrap();
+    let picked = store.writer(consent()).unwrap().pick_expired(at(0), None, 1_000).unwrap();
+    let page = |row: &str| row[1..].split(',').next().unwrap().parse::<u32>().unwrap();
+    let pages: Vec<u32> = picked.rows.iter().map(page).collect();
+    assert!(pages.is_sorted() && pages.last() > Some(&10), "{pages:?}");
+}
+
+#[test]
+fn what_was_picked_and_is_live_again_stays() {
+    each("renewed", |subject| {
+        (subject.add)(&[("kept", "", 1), ("gone", "", 2)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let picked = writer.pick_expired(at(5), None, 10).unwrap();
+        writer.delete(&["kept"]).unwrap();
+        subject.add("kept", "", 9);
+        assert_eq!(writer.delete_expired(&batch(&picked.rows), at(5), Locked::Skip).unwrap(), 1);
+        assert_eq!(writer.delete_expired(&batch(&picked.rows), at(5), Locked::Wait).unwrap(), 0);
+        assert_eq!(writer.delete_expired(&[], at(5), Locked::Skip).unwrap(), 0);
+        assert_eq!(subject.keys(&Filter::default()), ["kept"]);
+    });
+}
+
+#[test]
+fn expired_rows_are_counted_from_a_place_on() {
+    each("expired", |subject| {
+        let count =
+            |from: Option<&Cursor>| subject.store.reader().unwrap().expired(at(60), from).unwrap();
+        assert_eq!(count(None), Expired { rows: Some(0), oldest: None });
+        let keys: Vec<String> = (0..100).map(|n| format!("{n:06}")).collect();
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", n)).collect();
+        (subject.add)(&rows);
+        assert_eq!(count(None), Expired { rows: Some(60), oldest: Some(at(0)) });
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let window = writer.pick_expired(at(60), None, 10).unwrap();
+        writer.delete_expired(&batch(&window.rows), at(60), Locked::Skip).unwrap();
+        let left = count(window.next.as_ref());
+        assert_eq!(left, Expired { rows: Some(50), oldest: Some(at(10)) });
+    });
+}
+
+#[test]
+fn rows_are_read_and_replaced_if_they_are_what_they_were() {
+    each("replace", |subject| {
+        let odd = "'; DROP TABLE django_session; -- \\ \" é {1,2}";
+        (subject.add)(&[("a", "old", 1), ("b", odd, 2), ("c", "old", 3)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let page = writer.read(&["b", "nosuch", "a"]).unwrap();
+        let mut read: Vec<_> = page.rows().map(|row| (row.key, row.data, row.expires)).collect();
+        read.sort_by_key(|(key, ..)| *key);
+        assert_eq!(read, [("a", "old", Expiry::At(at(1))), ("b", odd, Expiry::At(at(2)))]);
+        let new = |key, old, new| Replacement { key, old, new };
+        let replaced = [
+            new("a", "old", "new a"),
+            new("b", odd, odd.trim_start_matches('\'')),
+            new("c", "other", "lost"),
+            new("nosuch", "old", "lost"),
+        ];
+        assert_eq!(writer.replace(&replaced).unwrap(), 2);
+        assert_eq!(writer.replace(&replaced).unwrap(), 0);
+        assert_eq!(writer.replace(&[]).unwrap(), 0);
+        assert!(writer.read(&[]).unwrap().is_empty());
+        drop(writer);
+        let rows = subject.rows(&Filter::default());
+        let rows: Vec<_> = rows.iter().map(|(key, data, at)| (&**key, &**data, *at)).collect();
+        assert_eq!(
+            rows,
+            [
+                ("a", "new a", Expiry::At(at(1))),
+                ("b", &odd[1..], Expiry::At(at(2))),
+                ("c", "old", Expiry::At(at(3)))
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_table_is_emptied_and_can_be_filled_again() {
+    each("truncate", |subject| {
+        (subject.add)(&[("a", "", 1), ("b", "", 2)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        writer.truncate().unwrap();
+        writer.truncate().unwrap();
+        assert!(subject.keys(&Filter::default()).is_empty());
+        subject.add("a", "", 1);
+        assert_eq!(subject.keys(&Filter::default()), ["a"]);
+    });
+}
+
+#[test]
+fn now_is_now_and_never_later() {
+    each("now", |subject| {
+        let now = subject.store.reader().unwrap().now().unwrap();
+        let own = Timestamp::now();
+        let minute = std::time::Duration::from_secs(60);
+        assert!(now <= own && now > own.before(minute), "{now} {own}");
     });
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::running::{Running, eventually};
 use crate::support::{django_python, sessctl};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, signed};
 
@@ -137,6 +138,61 @@ fn the_table_can_be_emptied_at_once() {
 }
 
 #[test]
+fn a_dry_run_says_what_emptying_the_table_would_take() {
+    World::each("flush_truncate_dry", |w| {
+        shop(w);
+        w.run(&["flush-all", "--dry-run", "--truncate"]).ok().says("7 sessions would go");
+        assert_eq!(w.count(), 7);
+    });
+}
+
+#[test]
+fn a_table_that_was_not_emptied_is_not_said_to_be() {
+    let w = World::postgres("flush_truncate_signal");
+    shop(&w);
+    let mut holder = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; SELECT count(*) FROM django_session").unwrap();
+    let mut running = Running::start(&mut w.command(&["flush-all", "--yes", "--truncate"]));
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'django_session'::regclass AND NOT granted)";
+    eventually("it waits for the lock", || {
+        assert!(!running.is_over());
+        holder.query_one(waits, &[]).unwrap().get(0)
+    });
+    running.signal("INT");
+    let ran = running.end().exits(130).says("0 sessions deleted, interrupted, not looked again");
+    assert!(!ran.stdout.contains("emptied"), "{ran:#?}");
+    assert_eq!(w.count(), 7);
+}
+
+#[test]
+fn an_emptied_table_is_reported_whatever_comes_after() {
+    let w = World::postgres("flush_truncate_trigger");
+    shop(&w);
+    let visitor = signed(&login("42"), "another key");
+    w.execute(&format!(
+        "CREATE FUNCTION visit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO django_session VALUES ('visitor1', '{visitor}', '2099-01-01'); RETURN NULL; END $$;
+         CREATE TRIGGER visit AFTER TRUNCATE ON django_session EXECUTE FUNCTION visit()",
+    ));
+    let ran = w.run(&["flush-all", "--yes", "--truncate", "--format", "json"]).ok();
+    let report = ran.json();
+    assert_eq!((&report["remaining"], &report["unverified"]), (&json!(0), &json!(1)), "{ran:#?}");
+    assert_eq!(w.session_keys(), ["visitor1"]);
+}
+
+#[test]
+fn it_says_that_all_are_out_only_if_they_are() {
+    World::each("flush_partly", |w| {
+        shop(w);
+        let ran = w.run(&["flush-all", "--yes", "--limit", "2"]).ok();
+        assert!(ran.stdout.starts_with("NOT everybody is known to be logged out: 2 "), "{ran:#?}");
+        let ran = w.run(&["flush-all", "--yes", "--except-user", "7"]).ok();
+        assert!(ran.stdout.starts_with("Logged out everybody else: "), "{ran:#?}");
+        assert!(ran.stdout.contains(", nobody else is logged in ("), "{ran:#?}");
+    });
+}
+
+#[test]
 fn who_keeps_it_from_being_emptied_is_named() {
     let w = World::postgres("flush_held");
     shop(&w);
@@ -206,6 +262,32 @@ fn with_keep_data_everybody_is_out_and_carts_stay() {
         assert!(listed.iter().all(|row| row["state"] != "user"), "{listed:#?}");
         w.run_without_key(&["flush-all", "--yes", "--keep-data"]).exits(2).says("SECRET_KEY");
     });
+}
+
+#[test]
+fn data_is_kept_in_a_table_without_time_zones_too() {
+    let w = World::postgres("flush_keep_timestamp");
+    w.execute("ALTER TABLE django_session ALTER COLUMN expire_date TYPE timestamp");
+    w.user("42", 2);
+    w.run(&["flush-all", "--yes", "--keep-data"]).ok().says("2 kept without their login");
+}
+
+#[test]
+fn a_role_that_may_not_update_is_told_so() {
+    let w = World::postgres("flush_keep_role");
+    w.user("42", 1);
+    w.execute(
+        "DROP ROLE IF EXISTS sessctl_no_update; CREATE ROLE sessctl_no_update LOGIN PASSWORD 'x';
+         GRANT SELECT, DELETE ON django_session TO sessctl_no_update",
+    );
+    let (_, server) = w.url().rsplit_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let url = format!("postgres://sessctl_no_update:x@{server}");
+    w.run(&["flush-all", "--yes", "--keep-data", "-d", &url])
+        .exits(1)
+        .says("cannot update table")
+        .says("UPDATE too for --keep-data");
+    w.execute("DROP OWNED BY sessctl_no_update; DROP ROLE sessctl_no_update");
+    assert_eq!(w.run(&["list", "--format", "ids"]).ok().stdout, "42\n");
 }
 
 #[test]

@@ -147,8 +147,10 @@ fn metrics_are_written_whole_and_keep_the_last_success() {
         assert_eq!(value("sessctl_purge_expired_rows_left"), "1");
         assert_eq!(value("sessctl_purge_oldest_expired_timestamp_seconds"), "1577836800");
         assert_eq!(value("sessctl_purge_last_success_timestamp_seconds"), success);
+        // What was done is told all the same.
         w.run(&["purge-expired", "--metrics-file", "/nonexistent/x.prom"])
             .exits(1)
+            .says("Purged 1 expired session")
             .says("cannot write /nonexistent/x.prom");
     });
 }
@@ -161,9 +163,25 @@ fn table_again(w: &World) {
 fn statistics_can_be_renewed() {
     World::each("purge_analyze", |w| {
         table(w, 30);
+        // It is so at the limit too.
+        w.run(&["purge-expired", "--analyze", "--limit", "1"]).ok();
+        assert!(is_analyzed(w));
         w.run(&["purge-expired", "--analyze"]).ok();
         live(w);
     });
+}
+
+fn is_analyzed(w: &World) -> bool {
+    if w.is_sqlite() {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1')";
+        return rusqlite::Connection::open(w.url())
+            .unwrap()
+            .query_row(sql, [], |row| row.get(0))
+            .unwrap();
+    }
+    let mut client = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
+    let sql = "SELECT reltuples > 0 FROM pg_class WHERE relname = 'django_session'";
+    client.query_one(sql, &[]).unwrap().get(0)
 }
 
 #[test]
@@ -202,6 +220,34 @@ fn postgres_columns_without_a_time_zone_are_refused() {
 }
 
 #[test]
+fn texts_that_are_no_text_keep_nothing_from_being_purged_in_sqlite() {
+    let w = World::sqlite("purge_no_text");
+    w.execute("INSERT INTO django_session VALUES ('odd', 'x', CAST(x'31ff' AS TEXT))");
+    table(&w, 30);
+    w.run(&["check", "--max-age", "1m"]).exits(2).says("31 expired").says("30 minutes");
+    w.run(&["purge-expired"]).ok().says("Purged 31");
+    live(&w);
+}
+
+#[test]
+fn another_name_of_a_database_is_the_same_database() {
+    let w = World::sqlite("purge_link");
+    table(&w, 30);
+    let link = w.file("link", "");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(w.url(), &link).unwrap();
+    let file = w.file("pause", "");
+    let mut first = Running::start(&mut w.command(&["purge-expired", "--pause-file", &file]));
+    eventually("the first has the claim", || {
+        assert!(!first.is_over());
+        is_claimed(&w)
+    });
+    w.run(&["purge-expired", "-d", &link]).exits(1).says("another sessctl purges");
+    std::fs::remove_file(&file).unwrap();
+    first.end().ok();
+}
+
+#[test]
 fn check_speaks_nagios() {
     World::each("check", |w| {
         w.run(&["check"])
@@ -214,6 +260,7 @@ fn check_speaks_nagios() {
         w.run(&["check", "--max-expired", "14"]).exits(2).says("SESSIONS CRITICAL");
         w.run(&["check", "--max-age", "20m"]).exits(1).says("the oldest for 30 minutes");
         w.run(&["check", "--max-age", "10m"]).exits(2);
+        w.run(&["check", "--max-age", "soon"]).exits(3).says("SESSIONS UNKNOWN");
         w.run(&["check", "--table", "nosuch"]).exits(3).says("SESSIONS UNKNOWN - no table");
     });
 }

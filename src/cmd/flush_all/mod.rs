@@ -105,22 +105,24 @@ impl Flush<'_, '_> {
         let outcome = match begun {
             Err(Why::Failed(error)) => return Err(error.into()),
             Err(interrupted) => Outcome::interrupted(interrupted),
-            Ok(()) => Outcome::run(ctx, &self.plan(), driver.as_mut())?,
+            Ok(()) => Outcome::run(ctx, &self.plan(driver.is_some()), driver.as_mut())?,
         };
         Ok((outcome, driver.map(|driver| driver.done()).unwrap_or_default()))
     }
 
     /// Afterwards nobody may be logged in; new visitors may be there.
-    fn plan(&self) -> Plan<'_> {
+    fn plan(&self, acting: bool) -> Plan<'_> {
         let wanted = |who| Wanted { who, spared: None };
         let logins = wanted(Who::AllBut(self.spared));
-        let only_logins = self.args.authenticated_only || self.args.keep_data || self.args.truncate;
+        let emptied = self.args.truncate && acting;
+        let only_logins = self.args.authenticated_only || self.args.keep_data || emptied;
         Plan {
             store: self.store,
             wanted: if only_logins { logins } else { wanted(Who::EverythingBut(self.spared)) },
             unwanted: Some(logins),
             settle: Duration::ZERO,
             keep_data: self.args.keep_data,
+            emptied,
         }
     }
 }
@@ -146,9 +148,10 @@ fn report(
         dry_run: args.dry_run,
         census,
         matched: outcome.matched,
-        deleted: (!args.truncate).then_some(outcome.deleted),
+        deleted: (!outcome.emptied).then_some(outcome.deleted),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
+        some_spared: !args.except_users.is_empty(),
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,

@@ -45,15 +45,14 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
     report.dead_rows = upkeep.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    if let Some(file) = args.metrics_file.as_ref().filter(|_| !args.dry_run) {
-        metrics::write(file, &report, exit)?;
-    }
+    let metrics_file = args.metrics_file.as_ref().filter(|_| !args.dry_run);
+    let measured = metrics_file.map_or(Ok(()), |file| metrics::write(file, &report, exit));
     let told = tell(ctx, args.format, &report, &upkeep);
     match (ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
         (Err(Why::AnotherInstance), _) => Err(Error::AnotherInstance),
         (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
+        _ => measured.map(|()| exit),
     }
 }
 
@@ -84,8 +83,8 @@ fn purge(
     let mut driver = Driver::new(work);
     let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
     let mut ended = driver.check(|writer| writer.delete(&[])).and_then(|()| purge.run(&mut driver));
-    if analyze && ended.is_ok() {
-        ended = driver.once(|writer| writer.analyze());
+    if analyze && matches!(ended, Ok(()) | Err(Why::Limit)) {
+        ended = driver.once(|writer| writer.analyze()).and(ended);
     }
     let done = driver.done();
     report.deleted = done.rows;

@@ -62,7 +62,7 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::INSUFFICIENT_PRIVILEGE => (
             Fault::Fatal,
             Some(
-                "grant the role USAGE on the schema, SELECT and DELETE on the table, or connect as another role",
+                "grant the role USAGE on the schema, SELECT and DELETE on the table (UPDATE too for --keep-data), or connect as another role",
             ),
         ),
         &SqlState::QUERY_CANCELED => (

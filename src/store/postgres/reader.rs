@@ -1,5 +1,5 @@
 use ::postgres::error::SqlState;
-use ::postgres::types::Type;
+use ::postgres::types::{FromSql, ToSql, Type};
 use ::postgres::{Client, NoTls};
 
 use super::Postgres;
@@ -14,7 +14,7 @@ use crate::store::{Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stor
 /// for requests must not end it (`pg_dump` does the same).
 pub(super) const BEGIN_SCAN: &str =
     "BEGIN READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
-/// How a count begins that is given up if it takes long.
+/// How a statement begins that is given up if it takes long.
 const BEGIN_COUNT: &str =
     "BEGIN READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'";
 
@@ -64,33 +64,15 @@ impl Reader for PostgresReader<'_> {
         Ok(server.map_or(own, |Instant(server)| server.min(own)))
     }
 
+    /// The oldest is at one end of an index, and told however long counting the others takes.
     fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
         self.store.demand_instants(self.found)?;
-        let (store, cutoff) = (self.store, Instant(cutoff));
-        let from = from.map_or(EVER, instant);
-        let sql = format!(
-            "SELECT pg_catalog.count(*), pg_catalog.min(expire_date) FROM {} \
-             WHERE expire_date >= $1 AND expire_date < $2",
-            store.table.quoted()
-        );
-        let client = self.client()?;
-        let count = |client: &mut Client| {
-            client.batch_execute(BEGIN_COUNT)?;
-            let row = client.query_typed_one(
-                &sql,
-                &[(&from, Type::TIMESTAMPTZ), (&cutoff, Type::TIMESTAMPTZ)],
-            )?;
-            client.batch_execute("COMMIT")?;
-            let oldest: Option<Instant> = row.try_get(1)?;
-            let rows = u64::try_from(row.try_get::<_, i64>(0)?).ok();
-            Ok(Expired { rows, oldest: oldest.map(|Instant(oldest)| oldest) })
-        };
-        count(client).or_else(|error: ::postgres::Error| {
-            if error.code() != Some(&SqlState::QUERY_CANCELED) {
-                return Err(fail(error, store.what("read")));
-            }
-            client.batch_execute("ROLLBACK").map_err(|error| fail(error, store.what("read")))?;
-            Ok(Expired::default())
+        let (from, cutoff) = (from.map_or(EVER, instant), Instant(cutoff));
+        let oldest = self.in_time("min(expire_date)", from, cutoff)?;
+        let rows: Option<i64> = self.in_time("count(*)", from, cutoff)?;
+        Ok(Expired {
+            rows: rows.and_then(|rows| u64::try_from(rows).ok()),
+            oldest: oldest.map(|Instant(oldest)| oldest),
         })
     }
 
@@ -106,6 +88,36 @@ impl Reader for PostgresReader<'_> {
 }
 
 impl PostgresReader<'_> {
+    /// An aggregate of the rows that expired in this time; `None` if it is NULL or takes long.
+    fn in_time<T: for<'v> FromSql<'v>>(
+        &mut self,
+        aggregate: &str,
+        from: Instant,
+        cutoff: Instant,
+    ) -> Result<Option<T>, StoreError> {
+        let store = self.store;
+        let sql = format!(
+            "SELECT pg_catalog.{aggregate} FROM {} WHERE expire_date >= $1 AND expire_date < $2",
+            store.table.quoted()
+        );
+        let client = self.client()?;
+        let ask = |client: &mut Client| {
+            client.batch_execute(BEGIN_COUNT)?;
+            let values: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&from, Type::TIMESTAMPTZ), (&cutoff, Type::TIMESTAMPTZ)];
+            let row = client.query_typed_one(&sql, &values)?;
+            client.batch_execute("COMMIT")?;
+            row.try_get(0)
+        };
+        ask(client).or_else(|error: ::postgres::Error| {
+            if error.code() != Some(&SqlState::QUERY_CANCELED) {
+                return Err(fail(error, store.what("read")));
+            }
+            client.batch_execute("ROLLBACK").map_err(|error| fail(error, store.what("read")))?;
+            Ok(None)
+        })
+    }
+
     fn client(&mut self) -> Result<&mut Client, StoreError> {
         match &mut self.client {
             Some(client) => Ok(client),

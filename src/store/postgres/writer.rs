@@ -45,6 +45,7 @@ impl<'s> PostgresWriter<'s> {
     /// Runs one statement in a transaction of its own.
     fn batch(
         &mut self,
+        doing: &str,
         begin: &str,
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
@@ -57,7 +58,7 @@ impl<'s> PostgresWriter<'s> {
             Ok(rows)
         };
         let done = run();
-        done.map_err(|error: Error| self.give_up(error, "delete from"))
+        done.map_err(|error: Error| self.give_up(error, doing))
     }
 
     fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
@@ -130,13 +131,13 @@ impl<'s> PostgresWriter<'s> {
 impl Writer for PostgresWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("DELETE FROM {} WHERE session_key = ANY($1)", self.store.table.quoted());
-        self.batch(BEGIN_BATCH, &sql, &[(&keys, Type::TEXT_ARRAY)])
+        self.batch("delete from", BEGIN_BATCH, &sql, &[(&keys, Type::TEXT_ARRAY)])
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
-            "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, expire_date FROM {} \
-             WHERE session_key = ANY($1)",
+            "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
+             expire_date::pg_catalog.timestamptz FROM {} WHERE session_key = ANY($1)",
             self.store.table.quoted()
         );
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
@@ -157,7 +158,7 @@ impl Writer for PostgresWriter<'_> {
             (column(|row| row.key), column(|row| row.old), column(|row| row.new));
         let values: [(&(dyn ToSql + Sync), Type); 3] =
             [(&keys, Type::TEXT_ARRAY), (&old, Type::TEXT_ARRAY), (&new, Type::TEXT_ARRAY)];
-        self.batch(BEGIN_BATCH, &sql, &values)
+        self.batch("update", BEGIN_BATCH, &sql, &values)
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
@@ -194,7 +195,7 @@ impl Writer for PostgresWriter<'_> {
             "SELECT {address}::pg_catalog.text, expire_date FROM (
                  SELECT {address}, expire_date FROM {}
                  WHERE expire_date >= $1 AND expire_date < $2 ORDER BY expire_date LIMIT {limit}
-             ) AS picked ORDER BY {address}",
+             ) AS picked ORDER BY picked.{address}",
             self.store.table.quoted()
         );
         let from = from.map_or(EVER, instant);
@@ -219,7 +220,7 @@ impl Writer for PostgresWriter<'_> {
         let cutoff = Instant(cutoff);
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&rows, Type::TEXT_ARRAY), (&cutoff, Type::TIMESTAMPTZ)];
-        self.batch(BEGIN_PURGE, &sql, &values)
+        self.batch("delete from", BEGIN_PURGE, &sql, &values)
     }
 
     /// Nobody waits for a batch but those who want its very rows.

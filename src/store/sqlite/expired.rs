@@ -8,9 +8,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::fault::fail;
+use super::reader::text;
 use super::{Sqlite, comparable};
 use crate::model::{Expiry, Keys, Timestamp};
-use crate::store::{Cursor, Expired, StoreError, Window};
+use crate::store::{Cursor, Expired, StoreError, Table, Window};
 
 /// Rows that are read in one statement: a few milliseconds, in which nobody can commit in rollback
 /// journal mode.
@@ -53,7 +54,8 @@ impl Sqlite {
         loop {
             let window = self.expired_rows(connection, cutoff, from.as_ref(), WINDOW)?;
             rows += u64::try_from(window.len()).unwrap_or(u64::MAX);
-            oldest = oldest.or_else(|| window.first().map(|(expires, _)| expires.clone()));
+            oldest =
+                oldest.or_else(|| window.iter().find_map(|(expires, _)| self.instant(expires)));
             match window.last() {
                 Some((expires, address)) if window.len() == WINDOW => {
                     let (expires, row) = (expires.clone(), as_text(address));
@@ -62,11 +64,14 @@ impl Sqlite {
                 _ => break,
             }
         }
-        let oldest = oldest.and_then(|shown| match self.clock.read(shown.as_bytes()) {
+        Ok(Expired { rows: Some(rows), oldest })
+    }
+
+    fn instant(&self, shown: &str) -> Option<Timestamp> {
+        match self.clock.read(shown.as_bytes()) {
             Expiry::At(instant) | Expiry::Wall(instant) => Some(instant),
             Expiry::Unreadable => None,
-        });
-        Ok(Expired { rows: Some(rows), oldest })
+        }
     }
 
     fn expired_rows(
@@ -78,12 +83,7 @@ impl Sqlite {
     ) -> Result<Vec<(String, Value)>, StoreError> {
         let bound = comparable(self.clock.expired_bound(cutoff), cutoff)?;
         let address = self.row_address(connection);
-        let sql = format!(
-            "SELECT expire_date, {address} FROM {} \
-             WHERE expire_date < ?1 AND (expire_date, {address}) > (?2, ?3) \
-             ORDER BY expire_date, {address} LIMIT ?4",
-            self.table.quoted()
-        );
+        let sql = window_statement(&self.table, address);
         let (expires, row) =
             from.map_or(("", ""), |cursor| (cursor.expires.as_str(), cursor.row.as_str()));
         let row = parse_address(address, row);
@@ -92,12 +92,26 @@ impl Sqlite {
             connection
                 .prepare(&sql)?
                 .query_map(params![bound, expires, row, limit], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                    Ok((text(row.get_ref(0)?).into_owned(), row.get(1)?))
                 })?
                 .collect()
         };
         read().map_err(|error| fail(error, self.what("read")))
     }
+}
+
+/// Selects a window of rows that expired before ?1 and come after the place ?2, ?3. Of
+/// `(expire_date, _rowid_) > (?2, ?3)` SQLite would look up the first part alone, and read again all
+/// that has the expiry of the place, however much that is.
+fn window_statement(table: &Table, address: &str) -> String {
+    let table = table.quoted();
+    format!(
+        "SELECT expire_date, {address} FROM {table} \
+         WHERE expire_date = ?2 AND expire_date < ?1 AND {address} > ?3 \
+         UNION ALL SELECT expire_date, {address} FROM {table} \
+         WHERE expire_date > ?2 AND expire_date < ?1 \
+         ORDER BY 1, 2 LIMIT ?4"
+    )
 }
 
 /// An address from its text.
@@ -123,5 +137,35 @@ fn in_order(one: &Value, other: &Value) -> std::cmp::Ordering {
         (Value::Integer(one), Value::Integer(other)) => one.cmp(other),
         (Value::Text(one), Value::Text(other)) => one.cmp(other),
         _ => std::cmp::Ordering::Equal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_looked_up_in_the_index_and_not_sorted() {
+        for (option, address) in [("", "_rowid_"), ("WITHOUT ROWID", "session_key")] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection
+                .execute_batch(&format!(
+                    "CREATE TABLE django_session (session_key varchar(40) NOT NULL PRIMARY KEY, \
+                         session_data text NOT NULL, expire_date datetime NOT NULL) {option}; \
+                     CREATE INDEX expiry ON django_session (expire_date)"
+                ))
+                .unwrap();
+            let sql = window_statement(&Table::default(), address);
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = explain.query_map(["", "", "", ""], |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            let lookups: Vec<_> =
+                steps.iter().filter_map(|step| step.split_once("COVERING INDEX expiry ")).collect();
+            let address = address.trim_matches('_');
+            let tie = format!("(expire_date=? AND {address}>?)");
+            assert_eq!(lookups.len(), 2, "{steps:?}");
+            assert_eq!(lookups[0].1, tie, "{steps:?}");
+            assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE")), "{steps:?}");
+        }
     }
 }

@@ -14,15 +14,19 @@ pub(super) struct SqliteInstance {
 
 impl SqliteInstance {
     pub(super) fn new(database: &Path) -> Self {
-        let mut name = database.as_os_str().to_owned();
+        // A link is another name of the same database.
+        let database = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+        let mut name = database.into_os_string();
         name.push("-sessctl");
         Self { path: name.into(), file: None }
     }
 
     fn try_lock(&self) -> std::io::Result<Option<File>> {
         loop {
-            let file =
-                OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)?;
+            // One that another user's run has left behind need not be written to be locked.
+            let file = File::open(&self.path).or_else(|_| {
+                OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)
+            })?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),

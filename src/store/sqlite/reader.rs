@@ -183,7 +183,7 @@ fn greater(value: ValueRef<'_>, bound: &[u8]) -> bool {
 }
 
 /// The text of a column. Django stores nothing else; what is not text decodes to nothing.
-fn text(value: ValueRef<'_>) -> std::borrow::Cow<'_, str> {
+pub(super) fn text(value: ValueRef<'_>) -> std::borrow::Cow<'_, str> {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
         _ => "".into(),
