@@ -31,11 +31,12 @@ impl Timestamp {
         self.0
     }
 
-    /// This long before; the beginning of time where that is further back.
+    /// This long before, and no earlier than the year 1, where the calendars of databases begin.
     #[must_use]
     pub fn before(self, duration: std::time::Duration) -> Self {
+        const YEAR_1: i64 = -62_135_596_800_000_000;
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_sub(micros))
+        Self(self.0.saturating_sub(micros).max(YEAR_1))
     }
 
     fn to_jiff(self) -> Option<jiff::Timestamp> {

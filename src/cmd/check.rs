@@ -1,6 +1,6 @@
 //! `check`: a Nagios plugin (Monitoring Plugins Development Guidelines, "Plugin Output for Nagios").
 
-use super::Ctx;
+use super::{COUNT_PATIENCE, Ctx};
 use crate::cli::Check;
 use crate::error::{Error, Exit};
 use crate::model::Health;
@@ -28,7 +28,7 @@ fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let now = reader.now()?;
-    let expired = reader.expired(now, None)?;
+    let expired = ctx.stop.unheeded(|| reader.expired(now, None, COUNT_PATIENCE))?;
     let oldest = expired.oldest.map(|oldest| {
         u64::try_from(now.as_micros().saturating_sub(oldest.as_micros()) / 1_000_000).unwrap_or(0)
     });

@@ -11,6 +11,8 @@ use crate::store::{Replacement, StoreError, Writer};
 /// Sessions by what became of them.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Kept {
+    /// Leave what cannot be written anew: rows of other tables would go with it.
+    pub(super) delete_nothing: bool,
     /// Written anew, without their login.
     pub(super) rewritten: u64,
     /// Deleted, since only JSON can be written anew.
@@ -96,7 +98,8 @@ impl Kept {
             .collect();
         let rewritten = writer.replace(&new)?;
         self.rewritten += rewritten;
-        let deleted = if others.is_empty() { 0 } else { writer.delete(&others)? };
+        let deleted =
+            if others.is_empty() || self.delete_nothing { 0 } else { writer.delete(&others)? };
         self.deleted += deleted;
         Ok(rewritten + deleted)
     }

@@ -42,7 +42,15 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
                 let unwanted = (!args.no_verify).then_some(wanted);
                 let keep_data = args.keep_data;
                 let store = &*store;
-                let plan = Plan { store, wanted, unwanted, settle, keep_data, emptied: false };
+                let plan = Plan {
+                    store,
+                    wanted,
+                    unwanted,
+                    settle,
+                    keep_data,
+                    delete_nothing: false,
+                    emptied: false,
+                };
                 Outcome::run(ctx, &plan, driver.as_mut())?
             }
         };

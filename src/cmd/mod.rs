@@ -15,6 +15,7 @@ mod show;
 mod survey;
 
 use std::io::{ErrorKind, Write};
+use std::time::Duration;
 
 use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
@@ -27,6 +28,9 @@ use crate::ui::{self, Bar, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
 const MOST_WORKERS: usize = 8;
+
+/// For how long expired rows are counted where that is what was asked for.
+const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every command has at hand.
 struct Ctx<'a> {

@@ -28,6 +28,8 @@ pub(super) struct Plan<'p> {
     pub(super) settle: Duration,
     /// Take the login out of them and leave the rest.
     pub(super) keep_data: bool,
+    /// With that, leave sessions that cannot be kept so.
+    pub(super) delete_nothing: bool,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
     pub(super) emptied: bool,
@@ -162,7 +164,8 @@ impl Outcome {
         keys: &Keys,
     ) {
         if plan.keep_data {
-            let mut kept = Kept::default();
+            let delete_nothing = plan.delete_nothing;
+            let mut kept = Kept { delete_nothing, ..Kept::default() };
             self.ended = kept.act(&ctx.codec, wanted, driver, keys);
             self.rewritten += kept.rewritten;
             self.deleted += kept.deleted;

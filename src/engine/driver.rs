@@ -16,6 +16,7 @@ pub struct Driver<'a> {
     began: Instant,
     last_batch: Option<LastBatch>,
     lag_looked_at: Option<Instant>,
+    connections_lost: u32,
     done: Tally,
 }
 
@@ -33,6 +34,24 @@ pub struct Work<'a> {
     /// Who listens.
     pub progress: &'a dyn Progress,
 }
+
+/// How a batch is tried, and what becomes of it if its locks are not to be had.
+#[derive(Clone, Copy)]
+pub(super) struct Tries {
+    pub(super) attempts: u32,
+    pub(super) if_busy: IfBusy,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum IfBusy {
+    Fail,
+    /// Its rows stay; if that happens time and again it is the table that is locked.
+    Leave,
+}
+
+const ALL_OR_FAIL: Tries = Tries { attempts: ATTEMPTS, if_busy: IfBusy::Fail };
+/// Batches in a row that may be left.
+const MOST_LEFT_BUSY: u32 = 3;
 
 struct LastBatch {
     rows: usize,
@@ -80,6 +99,7 @@ impl<'a> Driver<'a> {
             began: Instant::now(),
             last_batch: None,
             lag_looked_at: None,
+            connections_lost: 0,
             done: Tally::default(),
         }
     }
@@ -120,35 +140,57 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Why> {
         let rows = u64::try_from(keys.len()).ok();
         self.work.progress.event(Event::BatchesBegin { rows });
-        let ended = self.batches(keys, ATTEMPTS, run).map(|_| ());
+        let ended = self.batches(keys, ALL_OR_FAIL, run).map(|_| ());
         self.work.progress.event(Event::BatchesEnd);
         ended
     }
 
-    /// Calls `run` with batch after batch of `rows`, at the pace that was asked for, each in so many
-    /// attempts. Returns how many rows `run` says it did.
+    /// How often the connection was lost.
+    pub(super) fn connections_lost(&self) -> u32 {
+        self.connections_lost
+    }
+
+    /// Calls `run` with batch after batch of `rows`, at the pace that was asked for. Returns how
+    /// many rows `run` says it did.
     pub(super) fn batches(
         &mut self,
         rows: &Keys,
-        attempts: u32,
+        tries: Tries,
         mut run: impl FnMut(&mut dyn Writer, &[&str]) -> Result<u64, StoreError>,
     ) -> Result<u64, Why> {
         let before = self.done.rows;
         let rows: Vec<&str> = rows.iter().collect();
         let mut rest = rows.as_slice();
+        let mut left_busy = 0;
         while !rest.is_empty() {
             self.rest()?;
             let size = self.batch_size.min(self.rows_to_limit()?).min(rest.len());
             let (batch, later) = rest.split_at(size);
-            let began = Instant::now();
-            let done = self.attempt(attempts, heals, |writer| run(writer, batch))?;
-            self.done.rows += done;
+            rest = later;
+            let attempts = if left_busy == 0 { tries.attempts } else { FEW_ATTEMPTS };
+            let mut began = Instant::now();
+            let done = self.attempt(attempts, heals, |writer| {
+                began = Instant::now();
+                run(writer, batch)
+            });
+            match done {
+                Ok(rows) => self.done.rows += rows,
+                Err(Why::Failed(error))
+                    if error.fault() == Fault::Busy
+                        && tries.if_busy == IfBusy::Leave
+                        && left_busy < MOST_LEFT_BUSY =>
+                {
+                    left_busy += 1;
+                    continue;
+                }
+                Err(why) => return Err(why),
+            }
+            left_busy = 0;
             self.done.batches += 1;
             self.last_batch = Some(LastBatch { rows: size, took: began.elapsed() });
             self.work
                 .progress
                 .event(Event::Committed { rows: u64::try_from(batch.len()).unwrap_or(u64::MAX) });
-            rest = later;
         }
         Ok(self.done.rows - before)
     }
@@ -201,6 +243,7 @@ impl<'a> Driver<'a> {
         mut call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
     ) -> Result<T, Why> {
         let mut writer = self.writer.take();
+        let mut lost = 0;
         let work = self.work.clone();
         let result = self.retry(attempts, can_heal, || {
             let open = match writer.take() {
@@ -211,9 +254,11 @@ impl<'a> Driver<'a> {
             let called = call(&mut **open);
             if called.as_ref().is_err_and(|error| error.fault() == Fault::Lost) {
                 writer = None;
+                lost += 1;
             }
             called
         });
+        self.connections_lost += lost;
         self.writer = writer;
         result
     }

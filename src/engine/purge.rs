@@ -1,7 +1,7 @@
 use crate::model::Timestamp;
 use crate::store::{Cursor, Fault, Instance, Locked};
 
-use super::driver::{Driver, Why};
+use super::driver::{Driver, IfBusy, Tries, Why};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
 use super::progress::Event;
 
@@ -23,7 +23,7 @@ pub struct Purge<'p> {
 #[derive(Clone, Copy)]
 struct Pass {
     locked: Locked,
-    attempts: u32,
+    tries: Tries,
 }
 
 impl Purge<'_> {
@@ -32,14 +32,34 @@ impl Purge<'_> {
     /// [`clean_to`](Self::clean_to).
     pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
         driver.progress().event(Event::BatchesBegin { rows: None });
-        let ended = self.passes(driver);
+        let ended = self.walks(driver);
         driver.progress().event(Event::BatchesEnd);
         ended
     }
 
+    /// Walks again from the beginning after a connection was lost: a server that crashed, or the
+    /// one that took its place, may have brought back what was deleted.
+    fn walks(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
+        loop {
+            let lost = driver.connections_lost();
+            let ended = self.passes(driver);
+            if driver.connections_lost() == lost {
+                return ended;
+            }
+            self.clean_to = None;
+            ended?;
+        }
+    }
+
     fn passes(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
-        let skip = Pass { locked: Locked::Skip, attempts: ATTEMPTS };
-        let wait = Pass { locked: Locked::Wait, attempts: FEW_ATTEMPTS };
+        let skip = Pass {
+            locked: Locked::Skip,
+            tries: Tries { attempts: ATTEMPTS, if_busy: IfBusy::Leave },
+        };
+        let wait = Pass {
+            locked: Locked::Wait,
+            tries: Tries { attempts: FEW_ATTEMPTS, if_busy: IfBusy::Fail },
+        };
         if self.pass(driver, skip)? {
             return Ok(());
         }
@@ -64,7 +84,7 @@ impl Purge<'_> {
             let limit = driver.at_most(usize::MAX);
             let window =
                 driver.once(|writer| writer.pick_expired(cutoff, from.as_ref(), limit.max(1)))?;
-            let deleted = driver.batches(&window.rows, pass.attempts, |writer, batch| {
+            let deleted = driver.batches(&window.rows, pass.tries, |writer, batch| {
                 writer.delete_expired(batch, cutoff, pass.locked)
             })?;
             clean &= usize::try_from(deleted) == Ok(window.rows.len());

@@ -34,6 +34,13 @@ impl StoreError {
         self
     }
 
+    /// The same, since somebody else holds a lock.
+    #[must_use]
+    pub fn busy(mut self) -> Self {
+        self.fault = Fault::Busy;
+        self
+    }
+
     /// The same, with the next step for the operator.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

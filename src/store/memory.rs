@@ -123,7 +123,12 @@ impl Reader for MemoryReader {
         Ok(Timestamp::now())
     }
 
-    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
+    fn expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        _: Duration,
+    ) -> Result<Expired, StoreError> {
         let expired = expired(&self.0, cutoff, from);
         Ok(Expired {
             rows: u64::try_from(expired.len()).ok(),

@@ -62,8 +62,14 @@ pub trait Reader: Send {
     /// behind.
     fn now(&mut self) -> Result<Timestamp, StoreError>;
 
-    /// Counts the rows that expired before `cutoff`, those before `from` left out.
-    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError>;
+    /// Counts the rows that expired before `cutoff`, those before `from` left out, unless that takes
+    /// too long.
+    fn expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        patience: Duration,
+    ) -> Result<Expired, StoreError>;
 
     /// The foreign keys of other tables that point at this one.
     fn references(&mut self) -> Result<Vec<Reference>, StoreError>;

@@ -5,7 +5,12 @@ use crate::model::counted;
 use crate::report::{Census, Ending, FlushReport};
 
 /// What is in the table, and what would go of it.
-pub fn flush_intent(census: &Census, logins_only: bool, keep_data: bool) -> String {
+pub fn flush_intent(
+    census: &Census,
+    logins_only: bool,
+    keep_data: bool,
+    some_spared: bool,
+) -> String {
     let Census { live_users, live_anonymous, live_unreadable, expired, .. } = census;
     let unreadable = match live_unreadable {
         0 => String::new(),
@@ -16,12 +21,13 @@ pub fn flush_intent(census: &Census, logins_only: bool, keep_data: bool) -> Stri
         counted(census.rows, "row"),
         counted(*live_users, "live session"),
     );
+    let but = if some_spared { ", but for the users that are spared" } else { "" };
     match (logins_only, keep_data) {
         (_, true) => {
-            format!("{found}; the logins are to go, and what else the sessions hold stays")
+            format!("{found}; the logins are to go, and what else the sessions hold stays{but}")
         }
-        (true, _) => format!("{found}; those of users are to go"),
-        _ => format!("{found}; all are to go, with the carts of anonymous visitors"),
+        (true, _) => format!("{found}; those of users are to go{but}"),
+        _ => format!("{found}; all are to go, with the carts of anonymous visitors{but}"),
     }
 }
 

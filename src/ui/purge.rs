@@ -24,7 +24,9 @@ pub fn write_purge_report(out: &mut dyn Write, report: &PurgeReport) -> io::Resu
         );
     }
     let ended = match report.ended {
-        Ending::Done if report.locked > 0 => " because others hold locks",
+        Ending::Done if report.locked > 0 => {
+            " that could not be deleted: locked, or kept by a trigger"
+        }
         ended => stopped(ended),
     };
     write!(

@@ -288,8 +288,10 @@ fn what_was_picked_and_is_live_again_stays() {
 #[test]
 fn expired_rows_are_counted_from_a_place_on() {
     each("expired", |subject| {
-        let count =
-            |from: Option<&Cursor>| subject.store.reader().unwrap().expired(at(60), from).unwrap();
+        let count = |from: Option<&Cursor>| {
+            let patience = std::time::Duration::from_secs(60);
+            subject.store.reader().unwrap().expired(at(60), from, patience).unwrap()
+        };
         assert_eq!(count(None), Expired { rows: Some(0), oldest: None });
         let keys: Vec<String> = (0..100).map(|n| format!("{n:06}")).collect();
         let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", n)).collect();

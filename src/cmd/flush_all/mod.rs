@@ -27,11 +27,11 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
-    refuse_references(&*store, args.keep_data)?;
+    let referenced = is_referenced(&*store, args.keep_data)?;
     let census = census(ctx, &*store, args)?;
     let consent = consent(ctx, args, census.as_ref())?;
 
-    let flush = Flush { ctx, store: &*store, args, spared: &spared };
+    let flush = Flush { ctx, store: &*store, args, spared: &spared, referenced };
     let (outcome, done) = flush.run(consent, pace)?;
     let exit = outcome.exit();
     let report = report(args, census, &outcome, done, began);
@@ -43,11 +43,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     }
 }
 
-/// What nobody may find out half-way.
-fn refuse_references(store: &dyn Store, keep_data: bool) -> Result<(), Error> {
+/// Whether other tables refer to sessions. Then none may be deleted: some could not be, and with
+/// others rows of those tables would go.
+fn is_referenced(store: &dyn Store, keep_data: bool) -> Result<bool, Error> {
     let references = store.reader()?.references()?;
     if references.is_empty() || keep_data {
-        return Ok(());
+        return Ok(!references.is_empty());
     }
     let tables: Vec<_> = references.into_iter().map(|reference| reference.table).collect();
     Err(Error::Referenced { tables: tables.join(", ") })
@@ -59,7 +60,12 @@ fn census(ctx: &Ctx<'_>, store: &dyn Store, args: &FlushAll) -> Result<Option<Ce
         return Ok(None);
     }
     let census = census::take(ctx, store)?;
-    ctx.talk.note(&ui::flush_intent(&census, args.authenticated_only, args.keep_data));
+    ctx.talk.note(&ui::flush_intent(
+        &census,
+        args.authenticated_only,
+        args.keep_data,
+        !args.except_users.is_empty(),
+    ));
     Ok(Some(census))
 }
 
@@ -88,6 +94,7 @@ struct Flush<'f, 'c> {
     store: &'f dyn Store,
     args: &'f FlushAll,
     spared: &'f UserIds,
+    referenced: bool,
 }
 
 impl Flush<'_, '_> {
@@ -122,6 +129,7 @@ impl Flush<'_, '_> {
             unwanted: Some(logins),
             settle: Duration::ZERO,
             keep_data: self.args.keep_data,
+            delete_nothing: self.referenced,
             emptied,
         }
     }

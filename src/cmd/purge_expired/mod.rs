@@ -5,8 +5,8 @@ mod metrics;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use super::Ctx;
 use super::pacing::{ending, paused};
+use super::{COUNT_PATIENCE, Ctx};
 use crate::cli::{PurgeExpired, ReportFormat};
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Purge, Why, Work};
@@ -31,16 +31,26 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
         let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: &*ctx.progress };
         let clean_to;
         (ended, clean_to) = purge(work, cutoff, args.analyze, &mut report);
-        if matches!(ended, Err(Why::AnotherInstance)) && report.batches == 0 {
-            return another_instance(ctx, args.skip_if_running);
+        match ended {
+            Err(Why::AnotherInstance) if report.batches == 0 => {
+                return another_instance(ctx, args.skip_if_running);
+            }
+            // Nothing was done that could be reported.
+            Err(Why::Failed(error)) if report.batches == 0 => return Err(error.into()),
+            _ => {}
         }
-        // After a failure this may fail too, and then it is the first one that tells something.
-        if let Ok((left, found)) = look_back(&*store, cutoff, clean_to.as_ref()) {
-            report.note_left(left);
-            upkeep = found;
+        match look_back(&*store, cutoff, clean_to.as_ref()) {
+            Ok((left, found)) => {
+                report.note_left(left);
+                upkeep = found;
+            }
+            // After a failure this may fail too, and then it is the first one that tells something.
+            Err(error) if ended.is_ok() => ctx.talk.warning(&format!("cannot look back: {error}")),
+            Err(_) => {}
         }
     } else {
-        report.note_left(store.reader()?.expired(cutoff, None)?);
+        let mut reader = store.reader()?;
+        report.note_left(ctx.stop.unheeded(|| reader.expired(cutoff, None, COUNT_PATIENCE))?);
     }
     report.dead_rows = upkeep.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
@@ -55,6 +65,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
         _ => measured.map(|()| exit),
     }
 }
+
+/// For how long the operator has to wait for the count of what is left.
+const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What expired before this is to go. Finds out first whether it can.
 fn cutoff(store: &dyn Store, grace: Duration) -> Result<Timestamp, Error> {
@@ -101,7 +114,7 @@ fn look_back(
     clean_to: Option<&Cursor>,
 ) -> Result<(Expired, Upkeep), StoreError> {
     let mut reader = store.reader()?;
-    Ok((reader.expired(cutoff, clean_to)?, reader.upkeep()?))
+    Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
 }
 
 fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Exit, Error> {

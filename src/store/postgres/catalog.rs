@@ -10,6 +10,7 @@ use crate::store::{Fault, Reference, StoreError};
 
 /// A table that is there, has its columns, and may be used.
 #[derive(Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Found {
     pub(super) oid: u32,
     /// Whether a row has an address (`ctid`) of its own: heaps of PostgreSQL itself. Partitions and
@@ -18,6 +19,8 @@ pub(super) struct Found {
     /// Whether rows that others have locked can be told from the rest: `FOR UPDATE` needs the
     /// `UPDATE` privilege, and foreign servers are not asked to skip.
     pub(super) can_skip_locked: bool,
+    /// Whether some of its rows are on another server.
+    pub(super) has_foreign_parts: bool,
     /// Whether `expire_date` is an instant: `timestamp with time zone`, as Django makes it.
     pub(super) stores_instants: bool,
 }
@@ -55,7 +58,8 @@ const FIND: &str = "
                OR pg_catalog.current_setting('transaction_read_only')::bool,
            c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
                AND (SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam),
-           pg_catalog.has_any_column_privilege(c.oid, 'UPDATE') AND NOT EXISTS (
+           pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),
+           EXISTS (
                WITH RECURSIVE parts (part) AS (
                    SELECT c.oid UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
                SELECT FROM parts JOIN pg_catalog.pg_class p ON p.oid = part WHERE p.relkind = 'f'),
@@ -121,13 +125,15 @@ impl Postgres {
                 "connect to the primary, or as a role without default_transaction_read_only".into(),
             );
         }
-        let version: String = row.try_get(9).map_err(cannot)?;
+        let version: String = row.try_get(10).map_err(cannot)?;
         let genuine = is_postgresql(&version);
+        let has_foreign_parts = is(8)?;
         Ok(Found {
             oid: row.try_get(0).map_err(cannot)?,
             has_row_addresses: genuine && is(6)?,
-            can_skip_locked: genuine && is(7)?,
-            stores_instants: is(8)?,
+            can_skip_locked: genuine && is(7)? && !has_foreign_parts,
+            has_foreign_parts,
+            stores_instants: is(9)?,
         })
     }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ::postgres::error::SqlState;
 use ::postgres::types::{FromSql, ToSql, Type};
 use ::postgres::{Client, NoTls};
@@ -14,10 +16,6 @@ use crate::store::{Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stor
 /// for requests must not end it (`pg_dump` does the same).
 pub(super) const BEGIN_SCAN: &str =
     "BEGIN READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
-/// How a statement begins that is given up if it takes long.
-const BEGIN_COUNT: &str =
-    "BEGIN READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'";
-
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
     /// Given up when a scan is broken off.
@@ -65,11 +63,16 @@ impl Reader for PostgresReader<'_> {
     }
 
     /// The oldest is at one end of an index, and told however long counting the others takes.
-    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
+    fn expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        patience: Duration,
+    ) -> Result<Expired, StoreError> {
         self.store.demand_instants(self.found)?;
         let (from, cutoff) = (from.map_or(EVER, instant), Instant(cutoff));
-        let oldest = self.in_time("min(expire_date)", from, cutoff)?;
-        let rows: Option<i64> = self.in_time("count(*)", from, cutoff)?;
+        let oldest = self.in_time("min(expire_date)", from, cutoff, patience)?;
+        let rows: Option<i64> = self.in_time("count(*)", from, cutoff, patience)?;
         Ok(Expired {
             rows: rows.and_then(|rows| u64::try_from(rows).ok()),
             oldest: oldest.map(|Instant(oldest)| oldest),
@@ -94,15 +97,20 @@ impl PostgresReader<'_> {
         aggregate: &str,
         from: Instant,
         cutoff: Instant,
+        patience: Duration,
     ) -> Result<Option<T>, StoreError> {
         let store = self.store;
         let sql = format!(
-            "SELECT pg_catalog.{aggregate} FROM {} WHERE expire_date >= $1 AND expire_date < $2",
+            "SELECT pg_catalog.{aggregate} FROM {} \
+             WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND expire_date OPERATOR(pg_catalog.<) $2",
             store.table.quoted()
         );
         let client = self.client()?;
         let ask = |client: &mut Client| {
-            client.batch_execute(BEGIN_COUNT)?;
+            client.batch_execute(&format!(
+                "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '10s'",
+                patience.as_millis().max(1)
+            ))?;
             let values: [(&(dyn ToSql + Sync), Type); 2] =
                 [(&from, Type::TIMESTAMPTZ), (&cutoff, Type::TIMESTAMPTZ)];
             let row = client.query_typed_one(&sql, &values)?;
@@ -157,7 +165,10 @@ impl Postgres {
         if let Some(now) = filter.live_at {
             // The clocks of this machine, the server and the site may differ: the earlier leaves
             // fewer sessions standing.
-            conditions.push(format!("expire_date > LEAST(pg_catalog.now(), {})", timestamptz(now)));
+            conditions.push(format!(
+                "expire_date OPERATOR(pg_catalog.>) LEAST(pg_catalog.now(), {})",
+                timestamptz(now)
+            ));
         }
         if let Some(prefix) = &filter.key_prefix {
             conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));

@@ -12,20 +12,28 @@ use super::instant::Instant;
 use super::reader::{BEGIN_SCAN, EVER, instant};
 use super::replica::Replicas;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
-use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window, Writer};
+use crate::store::{BATCH, Cursor, Fault, Locked, Replacement, StoreError, Turn, Window, Writer};
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
 /// and not for long, and come back. Whatever level the role has by default, a batch needs no more
 /// than to see its own rows.
 const BEGIN_BATCH: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
-/// How a batch of expired rows begins. What a crash may undo of it the next purge does again, so
-/// nothing waits for the disk or for a replica (PostgreSQL docs, "Asynchronous Commit").
-const BEGIN_PURGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-    SET LOCAL lock_timeout = '2s'; SET LOCAL synchronous_commit = off";
+/// By its key a row is found in the index, however many are asked for at once: reckoned together
+/// they can look dearer than the whole table.
+const BY_KEY: &str = "SET LOCAL enable_seqscan = off";
+/// By its address a row is found without any index.
+const BY_ADDRESS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; \
+    SET LOCAL enable_bitmapscan = off";
+/// A window is the beginning of an index, whatever the share of it that has expired.
+const BY_EXPIRY: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
+/// `lock_timeout` does not reach the locks of a foreign server.
+const FOREIGN_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 /// How emptying the table begins. Everybody queues behind a lock that excludes everybody, so it is
 /// had soon or not at all.
 const BEGIN_TRUNCATE: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '1s'";
+/// Operators are named in full, since a `search_path` may put others before PostgreSQL's own.
+const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
 /// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory. Rows
 /// of one and the same expiry are read again with every window that they fill.
 const WINDOW: usize = 100_000;
@@ -46,13 +54,15 @@ impl<'s> PostgresWriter<'s> {
     fn batch(
         &mut self,
         doing: &str,
-        begin: &str,
+        plan: &str,
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<u64, StoreError> {
         let client = &mut self.client;
+        let timeout = if self.found.has_foreign_parts { FOREIGN_TIMEOUT } else { "" };
+        let begin = format!("{BEGIN_BATCH}; {plan}; {timeout}");
         let mut run = || {
-            client.batch_execute(begin)?;
+            client.batch_execute(&begin)?;
             let rows = client.execute_typed(sql, values)?;
             client.batch_execute("COMMIT")?;
             Ok(rows)
@@ -64,7 +74,9 @@ impl<'s> PostgresWriter<'s> {
     fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
         // Nothing to save: the transaction is lost either way, and the error is already known.
         let _ = self.client.batch_execute("ROLLBACK");
-        fail(error, self.store.what(doing))
+        let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
+        let error = fail(error, self.store.what(doing));
+        if timed_out && self.found.has_foreign_parts { error.busy() } else { error }
     }
 
     /// What a row that has expired is told by, and its type.
@@ -83,11 +95,14 @@ impl<'s> PostgresWriter<'s> {
         let rows = match locked {
             Locked::Skip if self.found.can_skip_locked => format!(
                 "ARRAY(SELECT {address} FROM {table} \
-                 WHERE {address} = ANY({given}) AND expire_date < $2 FOR UPDATE SKIP LOCKED)"
+                 WHERE {address} OPERATOR(pg_catalog.=) ANY({given}) AND {EXPIRED} \
+                 FOR UPDATE SKIP LOCKED)"
             ),
             _ => given.to_owned(),
         };
-        format!("DELETE FROM {table} WHERE {address} = ANY({rows}) AND expire_date < $2")
+        format!(
+            "DELETE FROM {table} WHERE {address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}"
+        )
     }
 
     fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
@@ -111,7 +126,7 @@ impl<'s> PostgresWriter<'s> {
         from: Instant,
         cutoff: Instant,
     ) -> Result<(Keys, Option<Instant>), Error> {
-        self.client.batch_execute(BEGIN_SCAN)?;
+        self.client.batch_execute(&format!("{BEGIN_SCAN}; {BY_EXPIRY}"))?;
         let mut rows = Keys::default();
         let mut last = None;
         {
@@ -130,14 +145,17 @@ impl<'s> PostgresWriter<'s> {
 
 impl Writer for PostgresWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        let sql = format!("DELETE FROM {} WHERE session_key = ANY($1)", self.store.table.quoted());
-        self.batch("delete from", BEGIN_BATCH, &sql, &[(&keys, Type::TEXT_ARRAY)])
+        let sql = format!(
+            "DELETE FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
+            self.store.table.quoted()
+        );
+        self.batch("delete from", BY_KEY, &sql, &[(&keys, Type::TEXT_ARRAY)])
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
             "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
-             expire_date::pg_catalog.timestamptz FROM {} WHERE session_key = ANY($1)",
+             expire_date::pg_catalog.timestamptz FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
             self.store.table.quoted()
         );
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
@@ -148,7 +166,8 @@ impl Writer for PostgresWriter<'_> {
             "UPDATE {} AS t SET session_data = n.new \
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
                  AS n (key, old, new) \
-             WHERE t.session_key = n.key AND t.session_data = n.old",
+             WHERE t.session_key OPERATOR(pg_catalog.=) n.key \
+                 AND t.session_data OPERATOR(pg_catalog.=) n.old",
             self.store.table.quoted()
         );
         let column = |text: for<'r> fn(&Replacement<'r>) -> &'r str| -> Vec<&str> {
@@ -158,7 +177,7 @@ impl Writer for PostgresWriter<'_> {
             (column(|row| row.key), column(|row| row.old), column(|row| row.new));
         let values: [(&(dyn ToSql + Sync), Type); 3] =
             [(&keys, Type::TEXT_ARRAY), (&old, Type::TEXT_ARRAY), (&new, Type::TEXT_ARRAY)];
-        self.batch("update", BEGIN_BATCH, &sql, &values)
+        self.batch("update", BY_KEY, &sql, &values)
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
@@ -194,7 +213,8 @@ impl Writer for PostgresWriter<'_> {
         let sql = format!(
             "SELECT {address}::pg_catalog.text, expire_date FROM (
                  SELECT {address}, expire_date FROM {}
-                 WHERE expire_date >= $1 AND expire_date < $2 ORDER BY expire_date LIMIT {limit}
+                 WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND {EXPIRED}
+                 ORDER BY expire_date LIMIT {limit}
              ) AS picked ORDER BY picked.{address}",
             self.store.table.quoted()
         );
@@ -220,7 +240,8 @@ impl Writer for PostgresWriter<'_> {
         let cutoff = Instant(cutoff);
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&rows, Type::TEXT_ARRAY), (&cutoff, Type::TIMESTAMPTZ)];
-        self.batch("delete from", BEGIN_PURGE, &sql, &values)
+        let plan = if self.found.has_row_addresses { BY_ADDRESS } else { BY_KEY };
+        self.batch("delete from", plan, &sql, &values)
     }
 
     /// Nobody waits for a batch but those who want its very rows.
@@ -234,8 +255,22 @@ impl Writer for PostgresWriter<'_> {
             .map_err(|error| fail(error, self.store.what("see the replicas of")))?
     }
 
+    /// From others than the owner PostgreSQL takes ANALYZE with no more than a warning.
     fn analyze(&mut self) -> Result<(), StoreError> {
-        let sql = format!("ANALYZE {}", self.store.table.quoted());
-        self.client.batch_execute(&sql).map_err(|error| fail(error, self.store.what("analyze")))
+        const MAY: &str = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') \
+                           FROM pg_catalog.pg_class WHERE oid = $1";
+        let (sql, oid) = (format!("ANALYZE {}", self.store.table.quoted()), self.found.oid);
+        let client = &mut self.client;
+        let mut run = || {
+            let may = client.query_typed_one(MAY, &[(&oid, Type::OID)])?.try_get(0)?;
+            if may { client.batch_execute(&sql).map(|()| true) } else { Ok(false) }
+        };
+        match run() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::new(Fault::Fatal, self.store.what("analyze"))
+                .because("the role does not own it")
+                .hint("leave --analyze out; autovacuum renews the statistics too")),
+            Err(error) => Err(fail(error, self.store.what("analyze"))),
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! An `expire_date` that is no text sorts before every text and was not written by Django; nobody
 //! knows when it expires, so it is passed over.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
@@ -48,7 +50,9 @@ impl Sqlite {
         connection: &Connection,
         cutoff: Timestamp,
         from: Option<&Cursor>,
+        patience: Duration,
     ) -> Result<Expired, StoreError> {
+        let began = Instant::now();
         let mut from = from.cloned();
         let (mut rows, mut oldest) = (0, None);
         loop {
@@ -57,6 +61,7 @@ impl Sqlite {
             oldest =
                 oldest.or_else(|| window.iter().find_map(|(expires, _)| self.instant(expires)));
             match window.last() {
+                Some(_) if began.elapsed() > patience => return Ok(Expired { rows: None, oldest }),
                 Some((expires, address)) if window.len() == WINDOW => {
                     let (expires, row) = (expires.clone(), as_text(address));
                     from = Some(Cursor { expires, row, after_ties: false });

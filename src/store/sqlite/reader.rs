@@ -62,8 +62,13 @@ impl Reader for SqliteReader<'_> {
         Ok(Timestamp::now())
     }
 
-    fn expired(&mut self, cutoff: Timestamp, from: Option<&Cursor>) -> Result<Expired, StoreError> {
-        self.store.count_expired(&self.connection, cutoff, from)
+    fn expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        patience: Duration,
+    ) -> Result<Expired, StoreError> {
+        self.store.count_expired(&self.connection, cutoff, from, patience)
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
