@@ -70,7 +70,8 @@ impl BatchSize {
 
 /// Small enough for a slow disk.
 const FIRST_BATCH: usize = 250;
-const SMALLEST_BATCH: usize = 10;
+/// With fewer, what a commit costs by itself outweighs them, and no batch gets much shorter.
+const SMALLEST_BATCH: usize = 100;
 const LARGEST_BATCH: usize = 50_000;
 
 /// First wait before a batch is tried again; it doubles with every attempt.

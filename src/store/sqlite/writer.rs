@@ -14,7 +14,7 @@ use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window,
 const REST: Duration = Duration::from_millis(25);
 /// Where others do write, batches are short, and the rest is one in which everybody who waits,
 /// however long, looks again: after at most 100 ms.
-const SHORT_BATCH: Duration = Duration::from_millis(10);
+const SHORT_BATCH: Duration = Duration::from_millis(15);
 const LONG_REST: Duration = Duration::from_millis(100);
 
 pub(super) struct SqliteWriter<'s> {
