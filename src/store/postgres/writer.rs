@@ -32,6 +32,8 @@ const FOREIGN_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 /// How emptying the table begins. Everybody queues behind a lock that excludes everybody, so it is
 /// had soon or not at all.
 const BEGIN_TRUNCATE: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '1s'";
+/// As long as a request takes, at most.
+const BRIEF_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
 /// Operators are named in full, since a `search_path` may put others before PostgreSQL's own.
 const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
 /// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory. Rows
@@ -93,12 +95,12 @@ impl<'s> PostgresWriter<'s> {
     fn delete_expired_statement(&self, locked: Locked) -> String {
         let (table, (address, given)) = (self.store.table.quoted(), self.address());
         let rows = match locked {
-            Locked::Skip if self.found.can_skip_locked => format!(
+            Locked::Skip => format!(
                 "ARRAY(SELECT {address} FROM {table} \
                  WHERE {address} OPERATOR(pg_catalog.=) ANY({given}) AND {EXPIRED} \
                  FOR UPDATE SKIP LOCKED)"
             ),
-            _ => given.to_owned(),
+            Locked::Wait => given.to_owned(),
         };
         format!(
             "DELETE FROM {table} WHERE {address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}"
@@ -230,18 +232,29 @@ impl Writer for PostgresWriter<'_> {
         Ok(Window { rows, next })
     }
 
+    /// To lock a row first, so as to skip it if that cannot be, is to write it twice. Few expired rows
+    /// are locked, so a batch is first tried without.
     fn delete_expired(
         &mut self,
         rows: &[&str],
         cutoff: Timestamp,
         locked: Locked,
     ) -> Result<u64, StoreError> {
-        let sql = self.delete_expired_statement(locked);
         let cutoff = Instant(cutoff);
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&rows, Type::TEXT_ARRAY), (&cutoff, Type::TIMESTAMPTZ)];
         let plan = if self.found.has_row_addresses { BY_ADDRESS } else { BY_KEY };
-        self.batch("delete from", plan, &sql, &values)
+        let waiting = self.delete_expired_statement(Locked::Wait);
+        if locked == Locked::Wait || !self.found.can_skip_locked {
+            return self.batch("delete from", plan, &waiting, &values);
+        }
+        match self.batch("delete from", &format!("{plan}; {BRIEF_WAIT}"), &waiting, &values) {
+            Err(error) if error.fault() == Fault::Busy => {
+                let skipping = self.delete_expired_statement(Locked::Skip);
+                self.batch("delete from", plan, &skipping, &values)
+            }
+            done => done,
+        }
     }
 
     /// Nobody waits for a batch but those who want its very rows.
