@@ -17,6 +17,9 @@ const REST: Duration = Duration::from_millis(25);
 const SHORT_BATCH: Duration = Duration::from_millis(15);
 const LONG_REST: Duration = Duration::from_millis(100);
 
+/// Of SQLite's page cache, for a purge.
+const PURGE_CACHE_KIB: i64 = 32 << 10;
+
 pub(super) struct SqliteWriter<'s> {
     store: &'s Sqlite,
     connection: Connection,
@@ -115,6 +118,10 @@ impl Writer for SqliteWriter<'_> {
                 .pragma_update(None, "synchronous", "NORMAL")
                 .map_err(|error| fail(error, self.store.what("delete from")))?;
         }
+        // Expired rows are anywhere in the index of the keys, whose pages come again with every batch.
+        self.connection
+            .pragma_update(None, "cache_size", -PURGE_CACHE_KIB)
+            .map_err(|error| fail(error, self.store.what("delete from")))?;
         self.store.pick_expired(&self.connection, cutoff, from, limit)
     }
 
