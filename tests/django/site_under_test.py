@@ -75,7 +75,7 @@ class Visitor:
         seen = self.get("/whoami")
         gone = self.out or self.expired
         wanted = {"user": None, "cart": []} if gone else {"user": self.user, "cart": self.cart}
-        who = f"the session of {'user ' + self.user if self.user else 'an anonymous visitor'} ({self.key})"
+        who = f"the session of {'user ' + self.user if self.user else 'an anonymous visitor'} ({str(self.key)[:8]})"
         expect(seen == wanted, f"{who}: the site answers {seen}, which should be {wanted}")
 
 
@@ -117,7 +117,11 @@ class Site:
         user.objects.bulk_create(user(pk=self.user_id(n), username=f"user-{n}", password=f"!{n}") for n in USERS)
 
     def _serve(self):
-        """Serve on a free port of this machine, as runserver would."""
+        """Answer requests in threads of this process."""
+        threading.Thread(target=self._server().serve_forever, daemon=True).start()
+
+    def _server(self):
+        """A server on a free port of this machine, as runserver would make it."""
         from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
         from django.core.wsgi import get_wsgi_application
 
@@ -132,7 +136,7 @@ class Site:
         server.set_app(get_wsgi_application())
         self.port = server.server_port
         self._connections = threading.local()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
 
     def connection(self):
         """An HTTP connection that this thread's visitors share, so that the site can keep its database connection."""
