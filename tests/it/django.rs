@@ -1,14 +1,16 @@
 //! Real Django sites: users log in by Django's own `login()`, sessctl logs some of them out, and requests show that
-//! exactly the right ones are out. What is checked stands in `tests/django/check_site.py`; here are the kinds of sites.
+//! exactly the right ones are out, and that a purge beside the site is not noticed. What is checked stands in
+//! `tests/django/check_site.py` and `purge_beside_site.py`; here are the kinds of sites.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{django_python, fresh_database, sessctl};
 
-/// Runs `check_site.py` under one release of Django, and shows what it said when it fails.
-fn check_site(release: &str, arguments: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django/check_site.py");
+/// Runs a script of `tests/django` under one release of Django, and shows what it said, if asked or when it fails.
+#[allow(clippy::print_stdout, reason = "for --show-output")]
+fn run(script: &str, release: &str, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django").join(script);
     let run = Command::new(django_python(release))
         .arg("-B")
         .arg(script)
@@ -17,23 +19,24 @@ fn check_site(release: &str, arguments: &[&str]) {
         .args(arguments)
         .output()
         .expect("start Python");
+    println!("{}", String::from_utf8_lossy(&run.stdout));
     assert!(
         run.status.success(),
-        "Django {release} {arguments:?}: {}\n{}\n{}",
+        "Django {release} {arguments:?}: {}\n{}",
         run.status,
-        String::from_utf8_lossy(&run.stdout),
         String::from_utf8_lossy(&run.stderr)
     );
 }
 
 fn on_sqlite(release: &str, arguments: &[&str]) {
-    check_site(release, &[&["--database", "sqlite"], arguments].concat());
+    run("check_site.py", release, &[&["--database", "sqlite"], arguments].concat());
 }
 
 /// `name` tells the databases of tests that run at the same time apart.
 fn on_postgres(release: &str, name: &str, arguments: &[&str]) {
     let database = fresh_database(&format!("site_{name}"));
-    check_site(
+    run(
+        "check_site.py",
         release,
         &[&["--database", "postgres", "--postgres-url", &database.url], arguments].concat(),
     );
@@ -110,4 +113,26 @@ fn local_time_east_of_utc_on_sqlite() {
 #[test]
 fn local_time_on_postgres() {
     on_postgres("4.2", "42_local", &["--local-time", "America/New_York"]);
+}
+
+/// A purge of fewer rows than `docs/performance.md` measures, with bounds that hold on a busy machine too.
+fn purge_beside_site(database: &[&str]) {
+    let size = ["--expired", "30000", "--live", "10000", "--baseline", "3", "--longest-wait", "2"];
+    run("purge_beside_site.py", "5.2", &[database, &size].concat());
+}
+
+#[test]
+fn a_purge_is_not_noticed_on_postgres() {
+    let database = fresh_database("site_purge");
+    purge_beside_site(&["--postgres-url", &database.url]);
+}
+
+#[test]
+fn a_purge_is_not_noticed_on_sqlite_wal() {
+    purge_beside_site(&["--journal", "wal"]);
+}
+
+#[test]
+fn a_purge_is_not_noticed_on_sqlite_rollback_journal() {
+    purge_beside_site(&["--journal", "delete"]);
 }
