@@ -13,8 +13,10 @@ use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window,
 /// most 25 ms as long as it has not waited for more than 128 ms (`sqliteDefaultBusyCallback`).
 const REST: Duration = Duration::from_millis(25);
 /// Where others do write, batches are short, and the rest is one in which everybody who waits,
-/// however long, looks again: after at most 100 ms.
+/// however long, looks again: after at most 100 ms. In rollback journal mode much of a batch is its
+/// commit, which waits for the disk two or three times, so shorter ones would do little else.
 const SHORT_BATCH: Duration = Duration::from_millis(15);
+const SHORT_BATCH_WITH_ROLLBACK_JOURNAL: Duration = Duration::from_millis(40);
 const LONG_REST: Duration = Duration::from_millis(100);
 
 /// Of SQLite's page cache, for a purge.
@@ -25,11 +27,16 @@ pub(super) struct SqliteWriter<'s> {
     connection: Connection,
     /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
     data_version: Option<i64>,
+    short_batch: Duration,
 }
 
 impl<'s> SqliteWriter<'s> {
     pub(super) fn new(store: &'s Sqlite, connection: Connection) -> Self {
-        Self { store, connection, data_version: None }
+        let mut writer = Self { store, connection, data_version: None, short_batch: SHORT_BATCH };
+        if !writer.is_wal() {
+            writer.short_batch = SHORT_BATCH_WITH_ROLLBACK_JOURNAL;
+        }
+        writer
     }
 
     /// Runs a statement for each of the rows, in one transaction.
@@ -54,6 +61,10 @@ impl<'s> SqliteWriter<'s> {
             Ok(done)
         };
         run().map_err(|error| fail(error, self.store.what("delete from")))
+    }
+
+    fn is_wal(&self) -> bool {
+        self.pragma::<String>("journal_mode").is_some_and(|mode| mode == "wal")
     }
 
     fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Option<T> {
@@ -113,7 +124,7 @@ impl Writer for SqliteWriter<'_> {
     ) -> Result<Window, StoreError> {
         // What a power cut may undo of a purge the next one does again. In rollback journal mode
         // less than FULL could harm the file (SQLite docs, `PRAGMA synchronous`).
-        if self.pragma::<String>("journal_mode").is_some_and(|mode| mode == "wal") {
+        if self.is_wal() {
             self.connection
                 .pragma_update(None, "synchronous", "NORMAL")
                 .map_err(|error| fail(error, self.store.what("delete from")))?;
@@ -147,7 +158,7 @@ impl Writer for SqliteWriter<'_> {
         let others_write = self.data_version.is_some() && version != self.data_version;
         self.data_version = version;
         if others_write {
-            Turn { batch: SHORT_BATCH, rest: LONG_REST }
+            Turn { batch: self.short_batch, rest: LONG_REST }
         } else {
             Turn { batch: BATCH, rest: REST }
         }
