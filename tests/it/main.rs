@@ -13,6 +13,7 @@ mod corpus;
 mod django;
 mod errors;
 mod flush_all;
+mod generate;
 mod list;
 mod locks;
 mod logout_user;

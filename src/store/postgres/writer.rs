@@ -38,7 +38,7 @@ const BRIEF_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
 const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
 /// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory. Rows
 /// of one and the same expiry are read again with every window that they fill.
-const WINDOW: usize = 100_000;
+const WINDOW: usize = 25_000;
 
 pub(super) struct PostgresWriter<'s> {
     store: &'s Postgres,
