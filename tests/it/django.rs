@@ -115,9 +115,10 @@ fn local_time_on_postgres() {
     on_postgres("4.2", "42_local", &["--local-time", "America/New_York"]);
 }
 
-/// A purge of fewer rows than `docs/performance.md` measures, with bounds that hold on a busy machine too.
+/// A purge of fewer rows than `docs/performance.md` measures. What a busy disk does to single requests is no
+/// bound for a test: none may fail, and none may wait as long as Django does before it fails.
 fn purge_beside_site(database: &[&str]) {
-    let size = ["--expired", "30000", "--live", "10000", "--baseline", "3", "--longest-wait", "2"];
+    let size = ["--expired", "30000", "--live", "10000", "--baseline", "3", "--longest-wait", "5"];
     run("purge_beside_site.py", "5.2", &[database, &size].concat());
 }
 
