@@ -17,7 +17,10 @@ use crate::store::{Cursor, Expired, StoreError, Table, Window};
 
 /// Rows that are read in one statement: a few milliseconds, in which nobody can commit in rollback
 /// journal mode.
-const WINDOW: usize = 10_000;
+const SLICE: usize = 10_000;
+/// So many that a batch of them, by address, meets several in a page of the table, and so few that
+/// it meets several in a page of the index of expiry.
+const WINDOW: usize = 50_000;
 
 impl Sqlite {
     /// Picks expired rows, by address within a window, so that a batch touches few pages.
@@ -29,16 +32,20 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Window, StoreError> {
         let limit = limit.min(WINDOW);
-        let mut picked = self.expired_rows(connection, cutoff, from, limit)?;
-        let last = picked.last().cloned();
-        let next = last.filter(|_| picked.len() == limit).map(|(expires, address)| Cursor {
-            expires,
-            row: as_text(&address),
-            after_ties: false,
-        });
-        picked.sort_by(|(_, one), (_, other)| in_order(one, other));
+        let mut next = from.cloned();
+        let mut picked = Vec::new();
+        while picked.len() < limit {
+            let wanted = SLICE.min(limit - picked.len());
+            let slice = self.expired_rows(connection, cutoff, next.as_ref(), wanted)?;
+            next = slice.last().filter(|_| slice.len() == wanted).map(after);
+            picked.extend(slice.into_iter().map(|(_, address)| address));
+            if next.is_none() {
+                break;
+            }
+        }
+        picked.sort_by(in_order);
         let mut rows = Keys::default();
-        for (_, address) in &picked {
+        for address in &picked {
             rows.push(&as_text(address));
         }
         Ok(Window { rows, next })
@@ -56,16 +63,13 @@ impl Sqlite {
         let mut from = from.cloned();
         let (mut rows, mut oldest) = (0, None);
         loop {
-            let window = self.expired_rows(connection, cutoff, from.as_ref(), WINDOW)?;
+            let window = self.expired_rows(connection, cutoff, from.as_ref(), SLICE)?;
             rows += u64::try_from(window.len()).unwrap_or(u64::MAX);
             oldest =
                 oldest.or_else(|| window.iter().find_map(|(expires, _)| self.instant(expires)));
             match window.last() {
                 Some(_) if began.elapsed() > patience => return Ok(Expired { rows: None, oldest }),
-                Some((expires, address)) if window.len() == WINDOW => {
-                    let (expires, row) = (expires.clone(), as_text(address));
-                    from = Some(Cursor { expires, row, after_ties: false });
-                }
+                Some(last) if window.len() == SLICE => from = Some(after(last)),
                 _ => break,
             }
         }
@@ -127,6 +131,11 @@ pub(super) fn parse_address(address: &str, text: &str) -> Value {
         _ if text.is_empty() => Value::Null,
         _ => Value::Text(text.to_owned()),
     }
+}
+
+/// The place of a row.
+fn after((expires, address): &(String, Value)) -> Cursor {
+    Cursor { expires: expires.clone(), row: as_text(address), after_ties: false }
 }
 
 fn as_text(address: &Value) -> String {
