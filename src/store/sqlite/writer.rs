@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Params, TransactionBehavior};
 
@@ -9,15 +9,23 @@ use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
 use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window, Writer};
 
-/// A rest in which a writer that has waited for one batch gets its turn: it looks again after at
-/// most 25 ms as long as it has not waited for more than 128 ms (`sqliteDefaultBusyCallback`).
+/// A rest in which a writer that has waited for the batches before it gets its turn: it looks again
+/// after at most 25 ms as long as it has not waited for more than 128 ms
+/// (`sqliteDefaultBusyCallback`).
 const REST: Duration = Duration::from_millis(25);
-/// Where others do write, batches are short, and the rest is one in which everybody who waits,
-/// however long, looks again: after at most 100 ms. In rollback journal mode much of a batch is its
-/// commit, which waits for the disk two or three times, so shorter ones would do little else.
-const SHORT_BATCH: Duration = Duration::from_millis(15);
-const SHORT_BATCH_WITH_ROLLBACK_JOURNAL: Duration = Duration::from_millis(40);
-const LONG_REST: Duration = Duration::from_millis(100);
+/// Before such a rest, where nobody else has written of late.
+const BATCHES_IN_A_ROW: u32 = 2;
+const LATELY: Duration = Duration::from_secs(2);
+/// Where others do write, nobody waits for long: few requests in a hundred meet such a batch, and
+/// whoever looks for the lock again, however seldom, most likely finds it free.
+const SHORT_BATCH: Duration = Duration::from_millis(8);
+const LONG_REST: Duration = Duration::from_millis(50);
+
+/// In WAL mode a checkpoint keeps no writer waiting, and whoever commits when it is due pays for it
+/// (SQLite docs, "Write-Ahead Logging" §3.1): so it is no part of a batch, and where others write it
+/// follows each. Where nobody does, pages that come again are written once for so many rows. The log
+/// grows to about 5 KiB for each: a row is in a page of its own of the index of the keys.
+const ROWS_TO_CHECKPOINT: u64 = 32_000;
 
 /// Of SQLite's page cache, for a purge.
 const PURGE_CACHE_KIB: i64 = 32 << 10;
@@ -27,15 +35,26 @@ pub(super) struct SqliteWriter<'s> {
     connection: Connection,
     /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
     data_version: Option<i64>,
-    short_batch: Duration,
+    others_wrote: Option<Instant>,
+    wrote: bool,
+    /// Rows written since the last checkpoint.
+    not_checkpointed: u64,
+    /// Batches since others last had their turn.
+    without_rest: u32,
 }
 
 impl<'s> SqliteWriter<'s> {
     pub(super) fn new(store: &'s Sqlite, connection: Connection) -> Self {
-        let mut writer = Self { store, connection, data_version: None, short_batch: SHORT_BATCH };
-        if !writer.is_wal() {
-            writer.short_batch = SHORT_BATCH_WITH_ROLLBACK_JOURNAL;
-        }
+        let writer = Self {
+            store,
+            connection,
+            data_version: None,
+            others_wrote: None,
+            wrote: false,
+            not_checkpointed: 0,
+            without_rest: 0,
+        };
+        let _ = writer.connection.pragma_update(None, "wal_autocheckpoint", 0);
         writer
     }
 
@@ -58,9 +77,26 @@ impl<'s> SqliteWriter<'s> {
                 }
             }
             transaction.commit()?;
+            self.wrote = true;
+            self.not_checkpointed += done;
             Ok(done)
         };
         run().map_err(|error| fail(error, self.store.what("delete from")))
+    }
+
+    /// One that fails does no harm: the log only grows.
+    fn checkpoint(&mut self) {
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
+        self.not_checkpointed = 0;
+    }
+
+    fn others_write(&mut self) -> bool {
+        let version = self.pragma("data_version");
+        if self.data_version.is_some() && version != self.data_version {
+            self.others_wrote = Some(Instant::now());
+        }
+        self.data_version = version;
+        self.others_wrote.is_some_and(|then| then.elapsed() < LATELY)
     }
 
     fn is_wal(&self) -> bool {
@@ -69,6 +105,17 @@ impl<'s> SqliteWriter<'s> {
 
     fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Option<T> {
         self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).ok()
+    }
+}
+
+impl Drop for SqliteWriter<'_> {
+    /// Leaves no long log to whoever commits next, and none on the disk, unless it is in use.
+    fn drop(&mut self) {
+        if self.wrote {
+            self.checkpoint();
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
     }
 }
 
@@ -154,13 +201,21 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn turn(&mut self) -> Turn {
-        let version = self.pragma("data_version");
-        let others_write = self.data_version.is_some() && version != self.data_version;
-        self.data_version = version;
+        let others_write = self.others_write();
+        let began = Instant::now();
+        if others_write || self.not_checkpointed >= ROWS_TO_CHECKPOINT {
+            self.checkpoint();
+        }
         if others_write {
-            Turn { batch: self.short_batch, rest: LONG_REST }
+            return Turn { batch: SHORT_BATCH, rest: LONG_REST };
+        }
+        self.without_rest += 1;
+        let rest = REST.saturating_sub(began.elapsed());
+        if rest.is_zero() || self.without_rest == BATCHES_IN_A_ROW {
+            self.without_rest = 0;
+            Turn { batch: BATCH, rest }
         } else {
-            Turn { batch: BATCH, rest: REST }
+            Turn { batch: BATCH, rest: Duration::ZERO }
         }
     }
 
