@@ -57,7 +57,7 @@ METHODS = {
     "clearsessions": clearsessions,
     "purge-expired": sessctl,
     "--batch-size 5000": lambda table: sessctl(table, "--batch-size", "5000"),
-    "--batch-size 50000": lambda table: sessctl(table, "--batch-size", "50000"),
+    "--batch-size 20000": lambda table: sessctl(table, "--batch-size", "20000"),
 }
 
 
