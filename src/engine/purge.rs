@@ -89,9 +89,7 @@ impl Purge<'_> {
             })?;
             clean &= usize::try_from(deleted) == Ok(window.rows.len());
             let Some(next) = window.next else { return Ok(clean) };
-            // A window full of locked rows that expired all at once would come again and again.
-            let stuck = deleted == 0 && from.as_ref() == Some(&next);
-            from = Some(if stuck { next.after_ties() } else { next });
+            from = Some(next);
             if clean {
                 self.clean_to.clone_from(&from);
             }

@@ -4,17 +4,8 @@ use crate::model::{Keys, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) expires: String,
-    pub(super) row: String,
-    pub(super) after_ties: bool,
-}
-
-impl Cursor {
-    /// The place after all rows of the same expiry. Not every store can tell places among them
-    /// apart.
-    #[must_use]
-    pub fn after_ties(self) -> Self {
-        Self { after_ties: true, ..self }
-    }
+    /// The row of that expiry that comes before the place; `None` before all of them.
+    pub(super) row: Option<String>,
 }
 
 /// Rows that were picked one after another.

@@ -80,7 +80,10 @@ fn expired(rows: &Rows, cutoff: Timestamp, from: Option<&Cursor>) -> Vec<(i64, S
         })
         .collect();
     expired.sort();
-    let start = from.map(|cursor| (cursor.expires.parse().unwrap_or(i64::MIN), cursor.row.clone()));
+    let start = from.map(|cursor| {
+        let row = cursor.row.clone().unwrap_or_default();
+        (cursor.expires.parse().unwrap_or(i64::MIN), row)
+    });
     expired.retain(|row| start.as_ref().is_none_or(|start| row > start));
     expired
 }
@@ -202,11 +205,10 @@ impl Writer for MemoryWriter<'_> {
         let mut picked = expired(&lock(&self.0.rows), cutoff, from);
         let more = picked.len() > limit;
         picked.truncate(limit);
-        let next = picked.last().filter(|_| more).map(|(micros, key)| Cursor {
-            expires: micros.to_string(),
-            row: key.clone(),
-            after_ties: false,
-        });
+        let next = picked
+            .last()
+            .filter(|_| more)
+            .map(|(micros, key)| Cursor { expires: micros.to_string(), row: Some(key.clone()) });
         let mut rows = Keys::default();
         for (_, key) in &picked {
             rows.push(key);

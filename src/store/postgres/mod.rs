@@ -4,6 +4,7 @@
 
 mod catalog;
 mod copy;
+mod expired;
 mod fault;
 mod holders;
 mod instance;

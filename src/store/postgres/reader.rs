@@ -186,11 +186,9 @@ impl Postgres {
 /// Before every `expire_date`.
 pub(super) const EVER: Instant = Instant(Timestamp::from_micros(i64::MIN));
 
-/// The first expiry that may come after a cursor of ours. A `timestamptz` is a whole number of
-/// microseconds.
+/// The expiry from which on rows may come after a cursor of ours.
 pub(super) fn instant(cursor: &Cursor) -> Instant {
-    let micros: i64 = cursor.expires.parse().unwrap_or(i64::MIN);
-    Instant(Timestamp::from_micros(micros.saturating_add(i64::from(cursor.after_ties))))
+    Instant(Timestamp::from_micros(cursor.expires.parse().unwrap_or(i64::MIN)))
 }
 
 impl Postgres {

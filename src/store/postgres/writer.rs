@@ -9,9 +9,9 @@ use super::Postgres;
 use super::catalog::Found;
 use super::fault::fail;
 use super::instant::Instant;
-use super::reader::{BEGIN_SCAN, EVER, instant};
+use super::reader::{EVER, instant};
 use super::replica::Replicas;
-use crate::model::{Expiry, Keys, Page, Row, Timestamp};
+use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{BATCH, Cursor, Fault, Locked, Replacement, StoreError, Turn, Window, Writer};
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
@@ -21,12 +21,10 @@ const BEGIN_BATCH: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
 /// By its key a row is found in the index, however many are asked for at once: reckoned together
 /// they can look dearer than the whole table.
-const BY_KEY: &str = "SET LOCAL enable_seqscan = off";
+pub(super) const BY_KEY: &str = "SET LOCAL enable_seqscan = off";
 /// By its address a row is found without any index.
-const BY_ADDRESS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; \
+pub(super) const BY_ADDRESS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; \
     SET LOCAL enable_bitmapscan = off";
-/// A window is the beginning of an index, whatever the share of it that has expired.
-const BY_EXPIRY: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
 /// `lock_timeout` does not reach the locks of a foreign server.
 const FOREIGN_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 /// How emptying the table begins. Everybody queues behind a lock that excludes everybody, so it is
@@ -35,15 +33,14 @@ const BEGIN_TRUNCATE: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '1s'";
 /// As long as a request takes, at most.
 const BRIEF_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
 /// Operators are named in full, since a `search_path` may put others before PostgreSQL's own.
-const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
-/// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory. Rows
-/// of one and the same expiry are read again with every window that they fill.
-const WINDOW: usize = 25_000;
+pub(super) const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
+/// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory.
+const WINDOW: usize = 100_000;
 
 pub(super) struct PostgresWriter<'s> {
-    store: &'s Postgres,
-    client: Client,
-    found: Found,
+    pub(super) store: &'s Postgres,
+    pub(super) client: Client,
+    pub(super) found: Found,
     replicas: Replicas,
 }
 
@@ -81,32 +78,6 @@ impl<'s> PostgresWriter<'s> {
         if timed_out && self.found.has_foreign_parts { error.busy() } else { error }
     }
 
-    /// What a row that has expired is told by, and its type.
-    fn address(&self) -> (&'static str, &'static str) {
-        if self.found.has_row_addresses {
-            ("ctid", "$1::pg_catalog.text[]::pg_catalog.tid[]")
-        } else {
-            ("session_key", "$1")
-        }
-    }
-
-    /// Rows may have been renewed since they were picked, and their addresses taken by others, so
-    /// the expiry is looked at again.
-    fn delete_expired_statement(&self, locked: Locked) -> String {
-        let (table, (address, given)) = (self.store.table.quoted(), self.address());
-        let rows = match locked {
-            Locked::Skip => format!(
-                "ARRAY(SELECT {address} FROM {table} \
-                 WHERE {address} OPERATOR(pg_catalog.=) ANY({given}) AND {EXPIRED} \
-                 FOR UPDATE SKIP LOCKED)"
-            ),
-            Locked::Wait => given.to_owned(),
-        };
-        format!(
-            "DELETE FROM {table} WHERE {address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}"
-        )
-    }
-
     fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
         self.client.batch_execute(BEGIN_BATCH)?;
         let mut page = Page::default();
@@ -120,28 +91,6 @@ impl<'s> PostgresWriter<'s> {
         }
         self.client.batch_execute("COMMIT")?;
         Ok(page)
-    }
-
-    fn read_window(
-        &mut self,
-        sql: &str,
-        from: Instant,
-        cutoff: Instant,
-    ) -> Result<(Keys, Option<Instant>), Error> {
-        self.client.batch_execute(&format!("{BEGIN_SCAN}; {BY_EXPIRY}"))?;
-        let mut rows = Keys::default();
-        let mut last = None;
-        {
-            let values = [(from, Type::TIMESTAMPTZ), (cutoff, Type::TIMESTAMPTZ)];
-            let mut found = self.client.query_typed_raw(sql, values)?;
-            while let Some(row) = found.next()? {
-                rows.push(row.try_get(0)?);
-                let expires = row.try_get::<_, Instant>(1)?;
-                last = last.max(Some(expires));
-            }
-        }
-        self.client.batch_execute("COMMIT")?;
-        Ok((rows, last))
     }
 }
 
@@ -202,7 +151,6 @@ impl Writer for PostgresWriter<'_> {
         }
     }
 
-    /// By address within a window, so that a batch touches few pages.
     fn pick_expired(
         &mut self,
         cutoff: Timestamp,
@@ -210,26 +158,12 @@ impl Writer for PostgresWriter<'_> {
         limit: usize,
     ) -> Result<Window, StoreError> {
         self.store.demand_instants(self.found)?;
-        let (address, _) = self.address();
         let limit = limit.min(WINDOW);
-        let sql = format!(
-            "SELECT {address}::pg_catalog.text, expire_date FROM (
-                 SELECT {address}, expire_date FROM {}
-                 WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND {EXPIRED}
-                 ORDER BY expire_date LIMIT {limit}
-             ) AS picked ORDER BY picked.{address}",
-            self.store.table.quoted()
-        );
-        let from = from.map_or(EVER, instant);
-        let (rows, last) = self
-            .read_window(&sql, from, Instant(cutoff))
-            .map_err(|error| self.give_up(error, "read"))?;
-        let next = last.filter(|_| rows.len() == limit).map(|Instant(last)| Cursor {
-            expires: last.as_micros().to_string(),
-            row: String::new(),
-            after_ties: false,
-        });
-        Ok(Window { rows, next })
+        let picked = match from.and_then(|place| Some((instant(place), place.row.as_deref()?))) {
+            Some((expires, row)) => self.pick_ties(expires, row, limit),
+            None => self.pick_by_expiry(from.map_or(EVER, instant), cutoff, limit),
+        };
+        picked.map_err(|error| self.give_up(error, "read"))
     }
 
     /// To lock a row first, so as to skip it if that cannot be, is to write it twice. Few expired rows

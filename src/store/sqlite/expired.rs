@@ -93,8 +93,9 @@ impl Sqlite {
         let bound = comparable(self.clock.expired_bound(cutoff), cutoff)?;
         let address = self.row_address(connection);
         let sql = window_statement(&self.table, address);
-        let (expires, row) =
-            from.map_or(("", ""), |cursor| (cursor.expires.as_str(), cursor.row.as_str()));
+        let (expires, row) = from.map_or(("", ""), |cursor| {
+            (cursor.expires.as_str(), cursor.row.as_deref().unwrap_or_default())
+        });
         let row = parse_address(address, row);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = || -> rusqlite::Result<Vec<_>> {
@@ -135,7 +136,7 @@ pub(super) fn parse_address(address: &str, text: &str) -> Value {
 
 /// The place of a row.
 fn after((expires, address): &(String, Value)) -> Cursor {
-    Cursor { expires: expires.clone(), row: as_text(address), after_ties: false }
+    Cursor { expires: expires.clone(), row: Some(as_text(address)) }
 }
 
 fn as_text(address: &Value) -> String {

@@ -1,0 +1,142 @@
+//! Expired rows: picked in windows, and told by their addresses where they have any.
+
+use ::postgres::Error;
+use ::postgres::fallible_iterator::FallibleIterator;
+use ::postgres::types::{ToSql, Type};
+
+use super::instant::Instant;
+use super::reader::BEGIN_SCAN;
+use super::writer::{BY_ADDRESS, BY_KEY, EXPIRED, PostgresWriter};
+use crate::model::{Keys, Timestamp};
+use crate::store::{Cursor, Locked, Window};
+
+/// A window is the beginning of an index, whatever the share of it that has expired.
+const BY_EXPIRY: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
+
+impl PostgresWriter<'_> {
+    /// What a row that has expired is told by, and its type.
+    pub(super) fn address(&self) -> (&'static str, &'static str) {
+        if self.found.has_row_addresses {
+            ("ctid", "$1::pg_catalog.text[]::pg_catalog.tid[]")
+        } else {
+            ("session_key", "$1")
+        }
+    }
+
+    /// Rows may have been renewed since they were picked, and their addresses taken by others, so
+    /// the expiry is looked at again.
+    pub(super) fn delete_expired_statement(&self, locked: Locked) -> String {
+        let (table, (address, given)) = (self.store.table.quoted(), self.address());
+        let rows = match locked {
+            Locked::Skip => format!(
+                "ARRAY(SELECT {address} FROM {table} \
+                 WHERE {address} OPERATOR(pg_catalog.=) ANY({given}) AND {EXPIRED} \
+                 FOR UPDATE SKIP LOCKED)"
+            ),
+            Locked::Wait => given.to_owned(),
+        };
+        format!(
+            "DELETE FROM {table} WHERE {address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}"
+        )
+    }
+
+    /// By address within a window, so that a batch touches few pages.
+    pub(super) fn pick_by_expiry(
+        &mut self,
+        from: Instant,
+        cutoff: Timestamp,
+        limit: usize,
+    ) -> Result<Window, Error> {
+        let (address, _) = self.address();
+        let sql = format!(
+            "SELECT {address}::pg_catalog.text, expire_date FROM (
+                 SELECT {address}, expire_date FROM {}
+                 WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND {EXPIRED}
+                 ORDER BY expire_date LIMIT {limit}
+             ) AS picked ORDER BY picked.{address}",
+            self.store.table.quoted()
+        );
+        let cutoff = Instant(cutoff);
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&from, Type::TIMESTAMPTZ), (&cutoff, Type::TIMESTAMPTZ)];
+        let picked = self.read_window(BY_EXPIRY, &sql, values)?;
+        let Some((first, last)) = picked.span.filter(|_| picked.rows.len() == limit) else {
+            return Ok(Window { rows: picked.rows, next: None });
+        };
+        let row = (first == last).then(|| self.before_every_row().to_owned());
+        Ok(Window { rows: picked.rows, next: Some(place(last, row)) })
+    }
+
+    /// Rows that expired all at the same instant have no order by that; from its beginning each
+    /// window would read again what earlier ones left behind for vacuum.
+    pub(super) fn pick_ties(
+        &mut self,
+        expires: Instant,
+        row: &str,
+        limit: usize,
+    ) -> Result<Window, Error> {
+        let (address, _) = self.address();
+        // The server reads addresses in their order, and does not know that it does so: asked to
+        // sort them, it would read them all for every window.
+        let (given, order, plan) = if self.found.has_row_addresses {
+            ("$1::pg_catalog.text::pg_catalog.tid", "", BY_ADDRESS)
+        } else {
+            ("$1::pg_catalog.text", "ORDER BY session_key", BY_KEY)
+        };
+        let sql = format!(
+            "SELECT {address}::pg_catalog.text, expire_date FROM {} \
+             WHERE {address} OPERATOR(pg_catalog.>) {given} \
+                 AND expire_date OPERATOR(pg_catalog.=) $2 {order} LIMIT {limit}",
+            self.store.table.quoted()
+        );
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&row, Type::TEXT), (&expires, Type::TIMESTAMPTZ)];
+        let plan = format!("{plan}; SET LOCAL max_parallel_workers_per_gather = 0");
+        let picked = self.read_window(&plan, &sql, values)?;
+        let next = match picked.rows.iter().last() {
+            Some(row) if picked.rows.len() == limit => place(expires, Some(row.to_owned())),
+            // A timestamptz is a whole number of microseconds.
+            _ => place(
+                Instant(Timestamp::from_micros(expires.0.as_micros().saturating_add(1))),
+                None,
+            ),
+        };
+        Ok(Window { rows: picked.rows, next: Some(next) })
+    }
+
+    fn before_every_row(&self) -> &'static str {
+        if self.found.has_row_addresses { "(0,0)" } else { "" }
+    }
+
+    fn read_window(
+        &mut self,
+        plan: &str,
+        sql: &str,
+        values: [(&(dyn ToSql + Sync), Type); 2],
+    ) -> Result<Picked, Error> {
+        self.client.batch_execute(&format!("{BEGIN_SCAN}; {plan}"))?;
+        let mut rows = Keys::default();
+        let mut span = None;
+        {
+            let mut found = self.client.query_typed_raw(sql, values)?;
+            while let Some(row) = found.next()? {
+                rows.push(row.try_get(0)?);
+                let expires = row.try_get::<_, Instant>(1)?;
+                let (first, last) = span.unwrap_or((expires, expires));
+                span = Some((expires.min(first), expires.max(last)));
+            }
+        }
+        self.client.batch_execute("COMMIT")?;
+        Ok(Picked { rows, span })
+    }
+}
+
+/// Addresses or keys of rows, and the first and the last expiry among them.
+struct Picked {
+    rows: Keys,
+    span: Option<(Instant, Instant)>,
+}
+
+fn place(Instant(expires): Instant, row: Option<String>) -> Cursor {
+    Cursor { expires: expires.as_micros().to_string(), row }
+}
