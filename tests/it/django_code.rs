@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::django::run;
 use crate::support::fresh_database;
-use crate::world::{World, program};
+use crate::world::{RunToEnd, World, program};
 
 const BEGINNINGS: [&str; 3] = ["empty", "stock", "altered"];
 
@@ -116,7 +116,6 @@ fn only_plain_names_go_into_code() {
         "a\"b",
         "a'b",
         "a\nb",
-        "a\0b",
         "ä",
         "id;--",
         "{{app}}",
@@ -129,7 +128,7 @@ fn only_plain_names_go_into_code() {
         "rowid",
         &long,
     ];
-    for name in columns.iter().filter(|name| !name.contains('\0')) {
+    for name in columns {
         program(&["django-code", "--column", name])
             .ran("")
             .refuses(2, &["cannot be the name of a user column", "--column user_id"]);
