@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import uuid
 from concurrent.futures import ProcessPoolExecutor
@@ -309,6 +310,27 @@ def refuse(site, declared):
         raise Mismatch(f"the app is installed on a column of type {declared}")
 
 
+def give_way(site):
+    """On PostgreSQL each request would queue behind a migration that waits for its lock, so it does not wait long."""
+    from django.core.management import call_command
+    from django.db import OperationalError, connection
+
+    reader = connection.copy()
+    reader.set_autocommit(False)
+    reader.cursor().execute("SELECT 1 FROM django_session")
+    begin = time.monotonic()
+    try:
+        call_command("migrate", site.label, verbosity=0)
+    except OperationalError as error:
+        expect("lock timeout" in str(error), f"it says: {error}")
+        expect(time.monotonic() - begin < 20, "it waits for long")
+    else:
+        raise Mismatch("the column is added while somebody reads")
+    finally:
+        reader.close()
+    look_at_table(site, False)
+
+
 # --- the stories ----------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +339,8 @@ def on_a_site_in_use(site, altered):
     site.stock(migrate)
     site.stock(let_users_in)
     old = site.stock(visit)
+    if not altered and site.database.startswith("postgres"):
+        site.installed(give_way)
     if altered:
         other = "bigint" if site.type == "text" else "text"
         site.stock(execute, f'ALTER TABLE django_session ADD COLUMN "{site.column}" {other}')
@@ -352,6 +376,9 @@ def on_a_site_in_use(site, altered):
     site.installed(migrate, site.label)
     site.installed(look, new)
     site.installed(work_on, new)
+    site.installed(migrate, site.label, "zero", "--fake")
+    site.installed(migrate, site.label)
+    site.installed(look_at_table)
 
 
 def on_an_empty_database(site):
