@@ -71,6 +71,8 @@ pub enum Command {
     Show(Show),
     /// Decode session_data values; needs no database.
     Decode(Decode),
+    /// Print a Django app with which the site itself says in the table whose a session is.
+    DjangoCode(DjangoCode),
 }
 
 /// Arguments of `logout-user`.
@@ -259,6 +261,34 @@ pub struct Decode {
     /// Values end with NUL, not with a line end: rows of Django 1.4 and before contain line ends.
     #[arg(short = '0', long)]
     pub null: bool,
+}
+
+/// Arguments of `django-code`.
+#[derive(Debug, Args)]
+pub struct DjangoCode {
+    /// Column with the user's id.
+    #[arg(long, value_name = "NAME", default_value = "user_id")]
+    pub column: String,
+    /// What the column holds; text holds any primary key.
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "text")]
+    pub column_type: ColumnType,
+    /// Name of the app, with the packages that it is in.
+    #[arg(long, value_name = "[PACKAGE.]NAME", default_value = "session_user")]
+    pub app: String,
+    /// Write the app into this new folder, which must have its name.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// What a user column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColumnType {
+    /// Any id.
+    Text,
+    /// 64-bit numbers.
+    Bigint,
+    /// UUIDs.
+    Uuid,
 }
 
 /// How a report is printed.

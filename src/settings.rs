@@ -300,7 +300,8 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         cli::Command::List(_)
         | cli::Command::PurgeExpired(_)
         | cli::Command::FlushAll(_)
-        | cli::Command::Check(_) => false,
+        | cli::Command::Check(_)
+        | cli::Command::DjangoCode(_) => false,
     };
     if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {
         return Err(Error::usage(

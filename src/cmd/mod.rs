@@ -3,6 +3,7 @@
 mod check;
 mod decode;
 mod describe;
+mod django_code;
 mod find;
 mod flush_all;
 mod keep_data;
@@ -65,6 +66,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         Command::List(args) => list::run(&mut ctx, args),
         Command::Show(args) => show::run(&mut ctx, args),
         Command::Decode(args) => decode::run(&mut ctx, args),
+        Command::DjangoCode(args) => django_code::run(&mut ctx, args),
     }?;
     match ctx.out.flush() {
         // What was done remains done, or undone, when nobody reads the report.

@@ -9,7 +9,7 @@ use crate::support::{django_python, fresh_database, sessctl};
 
 /// Runs a script of `tests/django` under one release of Django, and shows what it said, if asked or when it fails.
 #[allow(clippy::print_stdout, reason = "for --show-output")]
-fn run(script: &str, release: &str, arguments: &[&str]) {
+pub(crate) fn run(script: &str, release: &str, arguments: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django").join(script);
     let run = Command::new(django_python(release))
         .arg("-B")

@@ -11,6 +11,7 @@
 mod conformance;
 mod corpus;
 mod django;
+mod django_code;
 mod errors;
 mod flush_all;
 mod generate;

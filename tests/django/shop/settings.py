@@ -5,6 +5,8 @@ SITE_SECRET_KEY    the site's SECRET_KEY
 SITE_SERIALIZER    json (the default) or pickle (the releases that bring one: up to 4.2)
 SITE_TIME_ZONE     a zone means USE_TZ = False and naive local times in the table; unset means USE_TZ = True
 SITE_USERS         int (the default) or uuid: the type of the users' primary key
+SITE_APP           one more app, if any
+SITE_ENGINE        the session engine; Django's default otherwise
 SITE_LOCK_TIMEOUT  for how many seconds a request waits for SQLite's locks; 30 by default, where Django's own is 5
 """
 
@@ -44,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "shop",
+    *os.environ.get("SITE_APP", "").split(),
 ]
 MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
@@ -54,6 +57,7 @@ MIDDLEWARE = [
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 AUTH_USER_MODEL = {"int": "auth.User", "uuid": "shop.UuidUser"}[os.environ.get("SITE_USERS", "int")]
 
+SESSION_ENGINE = os.environ.get("SITE_ENGINE", "django.contrib.sessions.backends.db")
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.{}Serializer".format(
     {"json": "JSON", "pickle": "Pickle"}[os.environ.get("SITE_SERIALIZER", "json")]
 )
