@@ -135,7 +135,8 @@ fn rows_that_expired_at_one_moment() {
     // No other test's transactions may keep what is deleted.
     let server = Server::new();
     // With an heir a table's rows have no addresses of their own.
-    for (name, heir) in [("plain", ""), ("heir", "CREATE TABLE heir () INHERITS (django_session)")] {
+    for (name, heir) in [("plain", ""), ("heir", "CREATE TABLE heir () INHERITS (django_session)")]
+    {
         let w = World::on(&server, name);
         w.expired(ROWS).live(20);
         w.execute("UPDATE django_session SET expire_date = '2020-01-01' WHERE expire_date < now()");
