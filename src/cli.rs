@@ -63,6 +63,8 @@ pub enum Command {
     PurgeExpired(PurgeExpired),
     /// Log everybody out: delete all sessions.
     FlushAll(FlushAll),
+    /// Add a column that says whose each session is, and fill it.
+    Backfill(Backfill),
     /// Say whether expired sessions pile up, as a Nagios plugin does.
     Check(Check),
     /// List sessions.
@@ -204,6 +206,52 @@ pub struct FlushAll {
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+}
+
+/// Arguments of `backfill`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct Backfill {
+    /// Name of the column.
+    #[arg(long, value_name = "NAME", default_value = "user_id")]
+    pub column: String,
+    /// Its type; auto looks at the key of auth_user and at the ids in the sessions.
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "auto")]
+    pub column_type: AutoColumnType,
+    /// Do not index it: every lookup by user then reads all rows.
+    #[arg(long)]
+    pub no_index: bool,
+    /// Fill expired sessions too.
+    #[arg(long)]
+    pub include_expired: bool,
+    /// Put right what the column says already, too.
+    #[arg(long)]
+    pub restart: bool,
+    /// Show the SQL and count what would be filled, and write nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Only say how many logins of the last hour the site left without a user id.
+    #[arg(long, conflicts_with_all = ["dry_run", "restart"])]
+    pub watch_nulls: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// How fast to write.
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+/// What a user column is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AutoColumnType {
+    /// Whatever fits.
+    Auto,
+    /// Any id.
+    Text,
+    /// 64-bit numbers.
+    Bigint,
+    /// UUIDs.
+    Uuid,
 }
 
 /// Arguments of `check`.

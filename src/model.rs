@@ -95,6 +95,8 @@ pub struct Row<'a> {
     pub data: &'a str,
     /// `expire_date`.
     pub expires: Expiry,
+    /// What the user column says, if there is one, it was read and is not NULL.
+    pub user: Option<&'a str>,
 }
 
 /// A page of rows: one copy out of the driver, handed from reader to worker and back.
@@ -109,6 +111,13 @@ struct Slot {
     key_end: usize,
     data_end: usize,
     expires: Expiry,
+    user_end: Option<usize>,
+}
+
+impl Slot {
+    fn end(&self) -> usize {
+        self.user_end.unwrap_or(self.data_end)
+    }
 }
 
 /// Rows in a full page. Handing a page over costs as much as decoding a few rows.
@@ -122,7 +131,12 @@ impl Page {
         self.text.push_str(row.key);
         let key_end = self.text.len();
         self.text.push_str(row.data);
-        self.slots.push(Slot { key_end, data_end: self.text.len(), expires: row.expires });
+        let data_end = self.text.len();
+        let user_end = row.user.map(|user| {
+            self.text.push_str(user);
+            self.text.len()
+        });
+        self.slots.push(Slot { key_end, data_end, expires: row.expires, user_end });
     }
 
     /// Whether it is time to hand the page over.
@@ -132,11 +146,12 @@ impl Page {
 
     /// The rows in the order in which they came.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let starts = std::iter::once(0).chain(self.slots.iter().map(|slot| slot.data_end));
+        let starts = std::iter::once(0).chain(self.slots.iter().map(Slot::end));
         self.slots.iter().zip(starts).map(|(slot, start)| Row {
             key: self.text.get(start..slot.key_end).unwrap_or_default(),
             data: self.text.get(slot.key_end..slot.data_end).unwrap_or_default(),
             expires: slot.expires,
+            user: slot.user_end.and_then(|end| self.text.get(slot.data_end..end)),
         })
     }
 
@@ -282,7 +297,7 @@ mod tests {
     fn a_page_gives_back_what_it_was_given() {
         let mut page = Page::default();
         for (key, data) in [("a", "1"), ("", ""), ("ключ", "данные"), ("b", "")] {
-            page.push(Row { key, data, expires: Expiry::Unreadable });
+            page.push(Row { key, data, expires: Expiry::Unreadable, user: None });
         }
         let rows: Vec<_> = page.rows().map(|row| (row.key, row.data)).collect();
         assert_eq!(rows, [("a", "1"), ("", ""), ("ключ", "данные"), ("b", "")]);

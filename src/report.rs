@@ -123,6 +123,71 @@ pub struct PurgeReport {
     pub elapsed_seconds: f64,
 }
 
+/// What `backfill` did, or would do.
+#[derive(Debug, Serialize)]
+pub struct BackfillReport {
+    /// `backfill`.
+    pub command: &'static str,
+    /// The column.
+    pub column: String,
+    /// Its type: `text`, `bigint` or `uuid`.
+    #[serde(rename = "type")]
+    pub column_type: &'static str,
+    /// Whether nothing was to be written.
+    pub dry_run: bool,
+    /// Whether only the last hour was asked for.
+    #[serde(skip)]
+    pub watch_nulls: bool,
+    /// What a dry run would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ColumnPlan>,
+    /// Rows that the last look read.
+    pub scanned: u64,
+    /// Rows that were filled.
+    pub filled: u64,
+    /// Logins that the last look saw.
+    pub logins: u64,
+    /// Of these: found without a user id.
+    pub missing: u64,
+    /// Of these: found with another one.
+    pub different: u64,
+    /// Of these: of users whose id the column cannot hold.
+    pub misfits: u64,
+    /// Some of those ids.
+    pub misfit_ids: Vec<String>,
+    /// Rows that name no user.
+    pub anonymous: u64,
+    /// Rows that name one and that Django reads as empty.
+    pub unverified: u64,
+    /// Rows that cannot be read.
+    pub unreadable: u64,
+    /// Logins that were saved within the last hour.
+    pub saved_last_hour: u64,
+    /// Of these: found without a user id.
+    pub missing_last_hour: u64,
+    /// Looks that were taken after the filling.
+    pub rounds: u32,
+    /// Transactions.
+    pub batches: u64,
+    /// Why there was no more.
+    pub ended: Ending,
+    /// For how long it had to wait.
+    pub paused: Paused,
+    /// All in all.
+    pub elapsed_seconds: f64,
+}
+
+/// What `backfill` would do to the table.
+#[derive(Debug, Serialize)]
+pub struct ColumnPlan {
+    /// Whether the column is there.
+    pub exists: bool,
+    /// What would be run before the filling, and after it.
+    pub sql: Vec<String>,
+    /// Average size of a login's data.
+    pub bytes_per_row: u64,
+}
+
 /// What `flush-all` found and did.
 #[derive(Debug, Serialize)]
 pub struct FlushReport {

@@ -242,6 +242,22 @@ pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
     })
 }
 
+/// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
+pub fn check_user_column(name: &str) -> Result<(), Error> {
+    const LONGEST: usize = 63;
+    const TAKEN: [&str; 3] = ["session_key", "session_data", "expire_date"];
+    let why = if name.is_empty() || name.contains('\0') {
+        "is no name of a column"
+    } else if name.len() > LONGEST {
+        "is longer than PostgreSQL allows"
+    } else if TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
+        "is one of Django's own columns"
+    } else {
+        return Ok(());
+    };
+    Err(Error::usage(format!("--column: \"{name}\" {why}"), "user_id is what most sites call it"))
+}
+
 /// A length of time, such as `5s`, `100ms`, `1h30m`, `30d`. A day has 24 hours.
 pub fn duration(option: &str, text: &str) -> Result<Duration, Error> {
     text.parse::<jiff::Span>()
@@ -300,6 +316,7 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         cli::Command::List(_)
         | cli::Command::PurgeExpired(_)
         | cli::Command::FlushAll(_)
+        | cli::Command::Backfill(_)
         | cli::Command::Check(_)
         | cli::Command::DjangoCode(_) => false,
     };

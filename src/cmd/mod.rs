@@ -1,5 +1,6 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
+mod backfill;
 mod check;
 mod decode;
 mod describe;
@@ -62,6 +63,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         Command::LogoutUser(args) => logout_user::run(&mut ctx, args),
         Command::PurgeExpired(args) => purge_expired::run(&mut ctx, args),
         Command::FlushAll(args) => flush_all::run(&mut ctx, args),
+        Command::Backfill(args) => backfill::run(&mut ctx, args),
         Command::Check(args) => check::run(&mut ctx, args),
         Command::List(args) => list::run(&mut ctx, args),
         Command::Show(args) => show::run(&mut ctx, args),

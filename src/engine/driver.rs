@@ -140,9 +140,19 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Why> {
         let rows = u64::try_from(keys.len()).ok();
         self.work.progress.event(Event::BatchesBegin { rows });
-        let ended = self.batches(keys, ALL_OR_FAIL, run).map(|_| ());
+        let keys: Vec<&str> = keys.iter().collect();
+        let ended = self.batches(&keys, ALL_OR_FAIL, run).map(|_| ());
         self.work.progress.event(Event::BatchesEnd);
         ended
+    }
+
+    /// Calls `run` with batch after batch of these rows, in the middle of something larger.
+    pub fn write<T>(
+        &mut self,
+        rows: &[T],
+        run: impl FnMut(&mut dyn Writer, &[T]) -> Result<u64, StoreError>,
+    ) -> Result<u64, Why> {
+        self.batches(rows, ALL_OR_FAIL, run)
     }
 
     /// How often the connection was lost.
@@ -152,15 +162,14 @@ impl<'a> Driver<'a> {
 
     /// Calls `run` with batch after batch of `rows`, at the pace that was asked for. Returns how
     /// many rows `run` says it did.
-    pub(super) fn batches(
+    pub(super) fn batches<T>(
         &mut self,
-        rows: &Keys,
+        rows: &[T],
         tries: Tries,
-        mut run: impl FnMut(&mut dyn Writer, &[&str]) -> Result<u64, StoreError>,
+        mut run: impl FnMut(&mut dyn Writer, &[T]) -> Result<u64, StoreError>,
     ) -> Result<u64, Why> {
         let before = self.done.rows;
-        let rows: Vec<&str> = rows.iter().collect();
-        let mut rest = rows.as_slice();
+        let mut rest = rows;
         let mut left_busy = 0;
         while !rest.is_empty() {
             self.rest()?;

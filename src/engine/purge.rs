@@ -84,7 +84,8 @@ impl Purge<'_> {
             let limit = driver.at_most(usize::MAX);
             let window =
                 driver.once(|writer| writer.pick_expired(cutoff, from.as_ref(), limit.max(1)))?;
-            let deleted = driver.batches(&window.rows, pass.tries, |writer, batch| {
+            let rows: Vec<&str> = window.rows.iter().collect();
+            let deleted = driver.batches(&rows, pass.tries, |writer, batch| {
                 writer.delete_expired(batch, cutoff, pass.locked)
             })?;
             clean &= usize::try_from(deleted) == Ok(window.rows.len());

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference, Replacement,
-    Store, StoreError, Turn, Upkeep, Window, Writer,
+    Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference,
+    Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserType, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -21,6 +21,8 @@ pub struct Memory {
     rows: Mutex<Rows>,
     locked: Mutex<BTreeSet<String>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
+    column: Mutex<Option<UserColumn>>,
+    users: Mutex<BTreeMap<String, String>>,
 }
 
 impl Memory {
@@ -47,7 +49,11 @@ impl Memory {
 
 impl Store for &Memory {
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
-        Ok(Box::new(MemoryReader(lock(&self.rows).clone())))
+        Ok(Box::new(MemoryReader {
+            rows: lock(&self.rows).clone(),
+            column: lock(&self.column).clone(),
+            users: lock(&self.users).clone(),
+        }))
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
@@ -89,26 +95,33 @@ fn expired(rows: &Rows, cutoff: Timestamp, from: Option<&Cursor>) -> Vec<(i64, S
 }
 
 /// A snapshot, as a database gives one.
-struct MemoryReader(Rows);
+struct MemoryReader {
+    rows: Rows,
+    column: Option<UserColumn>,
+    users: BTreeMap<String, String>,
+}
 
 impl Reader for MemoryReader {
     fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
-        Ok(u64::try_from(self.0.len()).ok())
+        Ok(u64::try_from(self.rows.len()).ok())
     }
 
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
         let prefix = filter.key_prefix.as_deref().unwrap_or_default();
         let mut page = Page::default();
-        for (key, (data, expires)) in &self.0 {
+        for (key, (data, expires)) in &self.rows {
             let live = match (filter.live_at, *expires) {
                 (Some(now), Expiry::At(at) | Expiry::Wall(at)) => at > now,
                 (Some(_), Expiry::Unreadable) => false,
                 (None, _) => true,
             };
-            if !live || !key.starts_with(prefix) {
+            let by = filter.user.as_ref();
+            let user = by.and_then(|_| self.users.get(key)).map(String::as_str);
+            let stamped = by.is_none_or(|by| by.stamps.include(user));
+            if !live || !stamped || !key.starts_with(prefix) {
                 continue;
             }
-            page.push(Row { key, data, expires: *expires });
+            page.push(Row { key, data, expires: *expires, user });
             if page.is_full() {
                 match emit(page) {
                     ControlFlow::Continue(empty) => page = empty,
@@ -132,11 +145,23 @@ impl Reader for MemoryReader {
         from: Option<&Cursor>,
         _: Duration,
     ) -> Result<Expired, StoreError> {
-        let expired = expired(&self.0, cutoff, from);
+        let expired = expired(&self.rows, cutoff, from);
         Ok(Expired {
             rows: u64::try_from(expired.len()).ok(),
             oldest: expired.first().map(|(micros, _)| Timestamp::from_micros(*micros)),
         })
+    }
+
+    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
+        Ok(self.column.clone().filter(|column| column.name == name))
+    }
+
+    fn user_key(&mut self) -> Result<Option<UserType>, StoreError> {
+        Ok(None)
+    }
+
+    fn user_column_sql(&self, _: &UserColumn) -> Vec<String> {
+        Vec::new()
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
@@ -171,7 +196,7 @@ impl Writer for MemoryWriter<'_> {
         let mut page = Page::default();
         for key in keys {
             if let Some((data, expires)) = rows.get(*key) {
-                page.push(Row { key, data, expires: *expires });
+                page.push(Row { key, data, expires: *expires, user: None });
             }
         }
         Ok(page)
@@ -188,6 +213,37 @@ impl Writer for MemoryWriter<'_> {
             }
         }
         Ok(done)
+    }
+
+    fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.fault()?;
+        lock(&self.0.column).get_or_insert_with(|| column.clone());
+        Ok(())
+    }
+
+    fn assign(
+        &mut self,
+        _: &UserColumn,
+        new: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<u64, StoreError> {
+        self.fault()?;
+        let (rows, mut users) = (lock(&self.0.rows), lock(&self.0.users));
+        let mut done = 0;
+        for Assignment { key, data, user } in new {
+            let unchanged = rows.get(*key).is_some_and(|(stored, _)| stored == data);
+            let news = users.get(*key).is_none_or(|old| overwrite && old != user);
+            if unchanged && news {
+                users.insert((*key).into(), (*user).into());
+                done += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        *lock(&self.0.column) = Some(UserColumn { indexed: true, ..column.clone() });
+        Ok(())
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ pub mod memory;
 mod postgres;
 mod sqlite;
 mod table;
+mod user_column;
 mod wall_clock;
 
 use std::ops::ControlFlow;
@@ -18,6 +19,7 @@ pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
+pub use user_column::{ByUser, Stamps, UserColumn, UserType};
 pub use wall_clock::{BEHIND_UTC, WallClock};
 
 use crate::consent::Consent;
@@ -43,6 +45,11 @@ pub struct Filter {
     pub live_at: Option<Timestamp>,
     /// Only rows whose key begins so, letter case and all.
     pub key_prefix: Option<String>,
+    /// Read the user column too, and only rows of which it says this.
+    pub user: Option<ByUser>,
+    /// Read in short transactions, page by page in the order of the keys: for work that takes longer
+    /// than anybody may hold a snapshot.
+    pub in_pages: bool,
 }
 
 /// Receives a full page and gives back an empty one, or breaks off the scan.
@@ -71,6 +78,15 @@ pub trait Reader: Send {
         patience: Duration,
     ) -> Result<Expired, StoreError>;
 
+    /// The user column of this name, if there is one.
+    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError>;
+
+    /// What the key of Django's own user table holds, if that table is there.
+    fn user_key(&mut self) -> Result<Option<UserType>, StoreError>;
+
+    /// The SQL that adds and indexes this column, for people to read.
+    fn user_column_sql(&self, column: &UserColumn) -> Vec<String>;
+
     /// The foreign keys of other tables that point at this one.
     fn references(&mut self) -> Result<Vec<Reference>, StoreError>;
 
@@ -88,6 +104,21 @@ pub trait Writer {
 
     /// Writes new data into rows whose data is what it was; returns how many there were.
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError>;
+
+    /// Adds the user column if it is not there: nullable, without a default, so that no row is written.
+    fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
+
+    /// Says whose rows are whose, where their data is what it was; returns of how many that was news.
+    fn assign(
+        &mut self,
+        column: &UserColumn,
+        rows: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<u64, StoreError>;
+
+    /// Makes the index of the user column if it has none that can be used, while others go on
+    /// reading and writing where the database can do that, and renews the column's statistics.
+    fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
 
     /// Empties the table at once. The lock that this takes keeps everybody out, and is not waited
     /// for long.
@@ -131,6 +162,17 @@ pub struct Replacement<'r> {
     pub old: &'r str,
     /// The `session_data` that shall be.
     pub new: &'r str,
+}
+
+/// Whose a row is.
+#[derive(Clone, Copy, Debug)]
+pub struct Assignment<'r> {
+    /// `session_key`.
+    pub key: &'r str,
+    /// The `session_data` that says so.
+    pub data: &'r str,
+    /// The user's id, as [`UserType::fit`] has it.
+    pub user: &'r str,
 }
 
 /// What a batch must keep to.

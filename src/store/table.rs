@@ -133,7 +133,7 @@ pub(super) fn check_columns(table: &Table, columns: &[String]) -> Result<(), Sto
         .hint("name the site's session table with --table; Django's own is django_session"))
 }
 
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -1,5 +1,6 @@
 //! The only room that writes to the terminal: reports to standard output, talk to standard error.
 
+mod backfill;
 mod bar;
 mod csv;
 mod ending;
@@ -14,6 +15,7 @@ mod sanitize;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+pub use backfill::write_backfill_report;
 pub use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::write_csv_row;

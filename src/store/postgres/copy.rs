@@ -8,17 +8,21 @@ use crate::model::{Expiry, Page, Row};
 use crate::store::Emit;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+/// The length of a field that is NULL.
+const NULL: i32 = -1;
 
-/// Rows of three columns: key and data as text, expiry as `timestamptz`.
+/// Rows of three columns: key and data as text, expiry as `timestamptz`; or of four, with what the
+/// user column says as text.
 pub(super) struct CopyRows<R> {
     input: R,
     key: Vec<u8>,
     data: Vec<u8>,
+    user: Vec<u8>,
 }
 
 impl<R: BufRead> CopyRows<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, key: Vec::new(), data: Vec::new() }
+        Self { input, key: Vec::new(), data: Vec::new(), user: Vec::new() }
     }
 
     /// Emits all rows in pages; false if that was broken off.
@@ -51,7 +55,8 @@ impl<R: BufRead> CopyRows<R> {
     fn row(&mut self, page: &mut Page) -> io::Result<bool> {
         let mut columns = [0; 2];
         self.input.read_exact(&mut columns)?;
-        match i16::from_be_bytes(columns) {
+        let columns = i16::from_be_bytes(columns);
+        match columns {
             -1 => {
                 // Read on to the end, so that the connection is free for the next statement.
                 while !self.input.fill_buf()?.is_empty() {
@@ -60,7 +65,7 @@ impl<R: BufRead> CopyRows<R> {
                 }
                 return Ok(false);
             }
-            3 => {}
+            3 | 4 => {}
             _ => return Err(malformed()),
         }
         let (mut key, mut data) = (std::mem::take(&mut self.key), std::mem::take(&mut self.data));
@@ -69,12 +74,18 @@ impl<R: BufRead> CopyRows<R> {
         let data_len = self.int32()?;
         self.bytes(data_len, &mut data)?;
         let expires = self.timestamp()?;
+        let mut user = std::mem::take(&mut self.user);
+        let user_len = if columns == 4 { self.int32()? } else { NULL };
+        self.bytes(user_len, &mut user)?;
+        let shown = String::from_utf8_lossy(&user);
         page.push(Row {
             key: &String::from_utf8_lossy(&key),
             data: &String::from_utf8_lossy(&data),
             expires,
+            user: (user_len != NULL).then_some(&*shown),
         });
-        (self.key, self.data) = (key, data);
+        drop(shown);
+        (self.key, self.data, self.user) = (key, data, user);
         self.data.shrink_to(1 << 20);
         Ok(true)
     }

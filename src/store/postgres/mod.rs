@@ -12,6 +12,7 @@ mod instant;
 mod reader;
 mod replica;
 mod upkeep;
+mod user_column;
 mod writer;
 
 use std::time::Duration;

@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use ::postgres::error::SqlState;
+use ::postgres::fallible_iterator::FallibleIterator;
 use ::postgres::types::{FromSql, ToSql, Type};
 use ::postgres::{Client, NoTls};
 
@@ -9,13 +12,23 @@ use super::catalog::Found;
 use super::copy::CopyRows;
 use super::fault::{self, fail};
 use super::instant::Instant;
-use crate::model::Timestamp;
-use crate::store::{Cursor, Emit, Expired, Fault, Filter, Reader, Reference, StoreError, Upkeep};
+use super::user_column::type_name;
+use crate::model::{Expiry, Page, Row, Timestamp};
+use crate::store::{
+    ByUser, Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stamps, StoreError, Upkeep,
+    UserColumn, UserType,
+};
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
 /// for requests must not end it (`pg_dump` does the same).
 pub(super) const BEGIN_SCAN: &str =
     "BEGIN READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
+/// By any other way to the next page all that follow are read, and sorted.
+const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
+    SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0";
+/// Rows that are read in one transaction where a scan is done in pages.
+const PAGE_ROWS: usize = 1_000;
+
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
     /// Given up when a scan is broken off.
@@ -45,10 +58,21 @@ impl Reader for PostgresReader<'_> {
             Some(client) => client,
             None => self.store.connect()?,
         };
-        if self.store.copy(&mut client, filter, emit)? {
+        let whole = if filter.in_pages {
+            self.store.pages(&mut client, filter, emit)?;
+            true
+        } else {
+            self.store.copy(&mut client, filter, emit)?
+        };
+        if whole {
             self.client = Some(client);
         }
         Ok(())
+    }
+
+    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.user_column(self.client()?, oid, name)
     }
 
     fn now(&mut self) -> Result<Timestamp, StoreError> {
@@ -77,6 +101,15 @@ impl Reader for PostgresReader<'_> {
             rows: rows.and_then(|rows| u64::try_from(rows).ok()),
             oldest: oldest.map(|Instant(oldest)| oldest),
         })
+    }
+
+    fn user_key(&mut self) -> Result<Option<UserType>, StoreError> {
+        let store = self.store;
+        store.user_key(self.client()?)
+    }
+
+    fn user_column_sql(&self, column: &UserColumn) -> Vec<String> {
+        vec![self.store.add_column_sql(column), self.store.index_column_sql(column)]
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
@@ -158,9 +191,66 @@ impl Postgres {
         Ok(whole)
     }
 
-    /// `COPY` takes no parameters, so values stand in it as literals: a number that we made, and
-    /// a text that is quoted.
+    /// Reads page by page in the order of the keys, each page in a transaction of its own.
+    fn pages(
+        &self,
+        client: &mut Client,
+        filter: &Filter,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "{} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT {PAGE_ROWS}",
+            self.select(filter),
+            self.table.quoted()
+        );
+        let mut last = String::new();
+        let mut page = Page::default();
+        loop {
+            let mut read = || {
+                client.batch_execute(&format!("{BEGIN_SCAN}; {IN_KEY_ORDER}"))?;
+                let mut seen = 0;
+                {
+                    let mut rows = client.query_typed_raw(&sql, [(&last, Type::TEXT)])?;
+                    while let Some(row) = rows.next()? {
+                        let user = if row.len() > 3 { row.try_get(3)? } else { None };
+                        let expires = row
+                            .try_get::<_, Option<Instant>>(2)?
+                            .map_or(Expiry::Unreadable, |Instant(at)| Expiry::At(at));
+                        page.push(Row {
+                            key: row.try_get(0)?,
+                            data: row.try_get(1)?,
+                            expires,
+                            user,
+                        });
+                        seen += 1;
+                        if page.is_full() {
+                            break;
+                        }
+                    }
+                }
+                client.batch_execute("COMMIT")?;
+                Ok(seen)
+            };
+            let seen: usize = read().map_err(|error| fail(error, self.what("read")))?;
+            if let Some(row) = page.rows().last() {
+                row.key.clone_into(&mut last);
+            }
+            let over = seen < PAGE_ROWS && !page.is_full();
+            match emit(page) {
+                ControlFlow::Continue(empty) if !over => page = empty,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// `COPY` takes no parameters, so values stand in it as literals.
     fn copy_statement(&self, filter: &Filter) -> String {
+        format!("COPY ({}) TO STDOUT (FORMAT binary)", self.select(filter))
+    }
+
+    /// Selects the rows that pass. Values stand in it as literals: numbers that we made, and texts
+    /// that are quoted.
+    fn select(&self, filter: &Filter) -> String {
         let mut conditions = Vec::new();
         if let Some(now) = filter.live_at {
             // The clocks of this machine, the server and the site may differ: the earlier leaves
@@ -173,11 +263,18 @@ impl Postgres {
         if let Some(prefix) = &filter.key_prefix {
             conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));
         }
+        if let Some(by) = &filter.user {
+            conditions.extend(stamped(by));
+        }
         let condition =
             if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
+        let user = filter
+            .user
+            .as_ref()
+            .map_or_else(String::new, |by| format!(", {}::pg_catalog.text", by.column.quoted()));
         format!(
-            "COPY (SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
-             expire_date::pg_catalog.timestamptz FROM {} WHERE {condition}) TO STDOUT (FORMAT binary)",
+            "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
+             expire_date::pg_catalog.timestamptz{user} FROM {} WHERE {condition}",
             self.table.quoted()
         )
     }
@@ -205,6 +302,23 @@ impl Postgres {
 
 fn timestamptz(instant: Timestamp) -> String {
     format!("pg_catalog.to_timestamp({}::pg_catalog.float8 / 1000000)", instant.as_micros())
+}
+
+/// The condition on the user column.
+fn stamped(by: &ByUser) -> Option<String> {
+    let column = by.column.quoted();
+    let missing = format!("{column} IS NULL");
+    let one_of = |ids: &BTreeSet<String>| {
+        let ids: Vec<String> = ids.iter().map(|id| literal(id)).collect();
+        let kind = type_name(by.column.kind);
+        format!("{column} OPERATOR(pg_catalog.=) ANY(ARRAY[{}]::{kind}[])", ids.join(","))
+    };
+    match &by.stamps {
+        Stamps::Any => None,
+        Stamps::Missing => Some(missing),
+        Stamps::OneOf(ids) => Some(one_of(ids)),
+        Stamps::OneOfOrMissing(ids) => Some(format!("({} OR {missing})", one_of(ids))),
+    }
 }
 
 /// A text as an SQL literal, safe whatever `standard_conforming_strings` says.

@@ -12,7 +12,10 @@ use super::instant::Instant;
 use super::reader::{EVER, instant};
 use super::replica::Replicas;
 use crate::model::{Expiry, Page, Row, Timestamp};
-use crate::store::{BATCH, Cursor, Fault, Locked, Replacement, StoreError, Turn, Window, Writer};
+use crate::store::{
+    Assignment, BATCH, Cursor, Fault, Locked, Replacement, StoreError, Turn, UserColumn, Window,
+    Writer,
+};
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
 /// and not for long, and come back. Whatever level the role has by default, a batch needs no more
@@ -50,7 +53,7 @@ impl<'s> PostgresWriter<'s> {
     }
 
     /// Runs one statement in a transaction of its own.
-    fn batch(
+    pub(super) fn batch(
         &mut self,
         doing: &str,
         plan: &str,
@@ -70,7 +73,7 @@ impl<'s> PostgresWriter<'s> {
         done.map_err(|error: Error| self.give_up(error, doing))
     }
 
-    fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
+    pub(super) fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
         // Nothing to save: the transaction is lost either way, and the error is already known.
         let _ = self.client.batch_execute("ROLLBACK");
         let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
@@ -86,7 +89,7 @@ impl<'s> PostgresWriter<'s> {
             while let Some(row) = found.next()? {
                 let Instant(expires) = row.try_get(2)?;
                 let expires = Expiry::At(expires);
-                page.push(Row { key: row.try_get(0)?, data: row.try_get(1)?, expires });
+                page.push(Row { key: row.try_get(0)?, data: row.try_get(1)?, expires, user: None });
             }
         }
         self.client.batch_execute("COMMIT")?;
@@ -129,6 +132,23 @@ impl Writer for PostgresWriter<'_> {
         let values: [(&(dyn ToSql + Sync), Type); 3] =
             [(&keys, Type::TEXT_ARRAY), (&old, Type::TEXT_ARRAY), (&new, Type::TEXT_ARRAY)];
         self.batch("update", BY_KEY, &sql, &values)
+    }
+
+    fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.add_column(column)
+    }
+
+    fn assign(
+        &mut self,
+        column: &UserColumn,
+        rows: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<u64, StoreError> {
+        self.assign_users(column, rows, overwrite)
+    }
+
+    fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.index_column(column)
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod expired;
 mod fault;
 mod instance;
 mod reader;
+mod user_column;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -1,14 +1,16 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use rusqlite::types::{ToSql, Value, ValueRef};
+use rusqlite::{Connection, params};
 
 use super::fault::fail;
+use super::user_column::{shown, values};
 use super::{Sqlite, comparable};
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
-    Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, WallClock,
+    ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, UserColumn,
+    UserType, WallClock,
 };
 
 /// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
@@ -43,19 +45,39 @@ impl Reader for SqliteReader<'_> {
         let cursor = store.row_address(&self.connection);
         let start: Box<dyn ToSql> =
             if cursor == "_rowid_" { Box::new(BEFORE_EVERY_ROWID) } else { Box::new("") };
-        let sql = format!(
-            "SELECT {cursor}, session_key, session_data, expire_date FROM {} \
-             WHERE {cursor} > ?1 ORDER BY {cursor}",
-            store.table.quoted()
-        );
-        let walk = Walk {
+        let columns = format!("{cursor}, session_key, session_data, expire_date");
+        let table = store.table.quoted();
+        let mut walk = Walk {
             connection: &self.connection,
-            sql: &sql,
+            sql: format!("SELECT {columns} FROM {table} WHERE {cursor} > ?1 ORDER BY {cursor}"),
             clock,
             live_bound: live_bound.as_deref().map(str::as_bytes),
             key_prefix: filter.key_prefix.as_deref().unwrap_or_default(),
+            by: filter.user.as_ref(),
+            over: false,
         };
-        walk.run(start, emit).map_err(|error| fail(error, store.what("read")))
+        let cannot = |error| fail(error, store.what("read"));
+        let Some(by) = &filter.user else {
+            return walk.run(&*start, None, emit).map_err(cannot);
+        };
+        let user = by.column.quoted();
+        let columns = format!("{columns}, {user}");
+        if let (true, Some(values)) = (by.column.indexed, values(by)) {
+            // The index holds the row numbers too, in order within each value.
+            walk.sql = format!(
+                "SELECT {columns} FROM {table} WHERE {user} IS ?2 AND {cursor} > ?1 ORDER BY {cursor}"
+            );
+            for value in values {
+                walk.run(&*start, Some(&value), emit).map_err(cannot)?;
+            }
+            return Ok(());
+        }
+        walk.sql = format!("SELECT {columns} FROM {table} WHERE {cursor} > ?1 ORDER BY {cursor}");
+        walk.run(&*start, None, emit).map_err(cannot)
+    }
+
+    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
+        self.store.user_column(&self.connection, name)
     }
 
     fn now(&mut self) -> Result<Timestamp, StoreError> {
@@ -69,6 +91,14 @@ impl Reader for SqliteReader<'_> {
         patience: Duration,
     ) -> Result<Expired, StoreError> {
         self.store.count_expired(&self.connection, cutoff, from, patience)
+    }
+
+    fn user_key(&mut self) -> Result<Option<UserType>, StoreError> {
+        self.store.user_key(&self.connection)
+    }
+
+    fn user_column_sql(&self, column: &UserColumn) -> Vec<String> {
+        vec![self.store.add_column_sql(column), self.store.index_column_sql(column)]
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
@@ -107,20 +137,33 @@ fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {
 /// One walk over the table, in slices.
 struct Walk<'w> {
     connection: &'w Connection,
-    sql: &'w str,
+    sql: String,
     clock: &'w WallClock,
     live_bound: Option<&'w [u8]>,
     key_prefix: &'w str,
+    by: Option<&'w ByUser>,
+    /// Whoever reads has enough.
+    over: bool,
 }
 
 impl Walk<'_> {
-    fn run(&self, start: Box<dyn ToSql>, emit: &mut Emit<'_>) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare(self.sql)?;
-        let mut cursor = start;
+    /// Walks from a row address on; with `user`, over the rows of which the column says this.
+    fn run(
+        &mut self,
+        start: &dyn ToSql,
+        user: Option<&Value>,
+        emit: &mut Emit<'_>,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(&self.sql)?;
+        let mut cursor = None;
         let mut page = Page::default();
-        loop {
+        while !self.over {
             let began = Instant::now();
-            let mut rows = statement.query([&cursor])?;
+            let from = cursor.as_ref().map_or(start, |at: &Value| at);
+            let mut rows = match user {
+                Some(user) => statement.query(params![from, user])?,
+                None => statement.query([from])?,
+            };
             let mut seen = 0_u32;
             let mut last = None;
             while let Some(row) = rows.next()? {
@@ -134,16 +177,19 @@ impl Walk<'_> {
             }
             drop(rows);
             let Some(at) = last else { break };
-            cursor = Box::new(at);
+            cursor = Some(at);
             // Full or not, and be it empty: whoever reads may want to break off long before an old
             // table has a page of live rows.
             match emit(page) {
                 ControlFlow::Continue(empty) => page = empty,
-                ControlFlow::Break(()) => return Ok(()),
+                ControlFlow::Break(()) => {
+                    self.over = true;
+                    return Ok(());
+                }
             }
         }
         if !page.is_empty() {
-            let _ = emit(page);
+            self.over = emit(page).is_break();
         }
         Ok(())
     }
@@ -157,7 +203,14 @@ impl Walk<'_> {
         if !key.starts_with(self.key_prefix) {
             return Ok(());
         }
-        push(page, self.clock, row.get_ref(1)?, row.get_ref(2)?, expires);
+        let user = match self.by {
+            Some(by) => shown(by.column.kind, row.get_ref(4)?),
+            None => None,
+        };
+        if self.by.is_some_and(|by| !by.stamps.include(user.as_deref())) {
+            return Ok(());
+        }
+        push(page, self.clock, row.get_ref(1)?, row.get_ref(2)?, expires, user.as_deref());
         Ok(())
     }
 }
@@ -169,12 +222,13 @@ pub(super) fn push(
     key: ValueRef<'_>,
     data: ValueRef<'_>,
     expires: ValueRef<'_>,
+    user: Option<&str>,
 ) {
     let expires = match expires {
         ValueRef::Text(shown) => clock.read(shown),
         _ => Expiry::Unreadable,
     };
-    page.push(Row { key: &text(key), data: &text(data), expires });
+    page.push(Row { key: &text(key), data: &text(data), expires, user });
 }
 
 /// `value > bound` as SQLite itself compares a column with a text: numbers sort before every text,

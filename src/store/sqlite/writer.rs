@@ -7,7 +7,9 @@ use super::fault::fail;
 use super::reader::push;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
-use crate::store::{BATCH, Cursor, Locked, Replacement, StoreError, Turn, Window, Writer};
+use crate::store::{
+    Assignment, BATCH, Cursor, Locked, Replacement, StoreError, Turn, UserColumn, Window, Writer,
+};
 
 /// A rest in which a writer that has waited for the batches before it gets its turn: it looks again
 /// after at most 25 ms as long as it has not waited for more than 128 ms
@@ -31,8 +33,8 @@ const ROWS_TO_CHECKPOINT: u64 = 32_000;
 const PURGE_CACHE_KIB: i64 = 32 << 10;
 
 pub(super) struct SqliteWriter<'s> {
-    store: &'s Sqlite,
-    connection: Connection,
+    pub(super) store: &'s Sqlite,
+    pub(super) connection: Connection,
     /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
     data_version: Option<i64>,
     others_wrote: Option<Instant>,
@@ -59,7 +61,7 @@ impl<'s> SqliteWriter<'s> {
     }
 
     /// Runs a statement for each of the rows, in one transaction.
-    fn batch<P: Params>(
+    pub(super) fn batch<P: Params>(
         &mut self,
         sql: &str,
         rows: impl Iterator<Item = P>,
@@ -137,7 +139,7 @@ impl Writer for SqliteWriter<'_> {
             for key in keys {
                 let mut rows = statement.query([key])?;
                 while let Some(row) = rows.next()? {
-                    push(&mut page, clock, row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
+                    push(&mut page, clock, row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?, None);
                 }
             }
             Ok(())
@@ -152,6 +154,23 @@ impl Writer for SqliteWriter<'_> {
             self.store.table.quoted()
         );
         self.batch(&sql, rows.iter().map(|row| [row.key, row.old, row.new]))
+    }
+
+    fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.add_column(column)
+    }
+
+    fn assign(
+        &mut self,
+        column: &UserColumn,
+        rows: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<u64, StoreError> {
+        self.assign_users(column, rows, overwrite)
+    }
+
+    fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.index_column(column)
     }
 
     /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).

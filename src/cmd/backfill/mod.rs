@@ -1,0 +1,291 @@
+//! `backfill`: adds the user column, fills it, indexes it, and looks whether it tells the truth.
+//!
+//! The state is the table itself: a run that was interrupted goes on where it was, because rows that
+//! are filled are passed over.
+
+mod look;
+
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use self::look::{Act, Findings, Look, Scope};
+use super::Ctx;
+use super::pacing::{ending, paused};
+use crate::cli::{AutoColumnType, Backfill, ReportFormat};
+use crate::consent::{Ask, Consent};
+use crate::engine::{Driver, Ended, Why, Work};
+use crate::error::{Error, Exit};
+use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
+use crate::store::{Reader, Stamps, Store, UserColumn, UserType};
+use crate::{settings, ui};
+
+/// Logins whose ids and signatures are looked at before anything is done.
+const SAMPLE: u64 = 10_000;
+/// How often what came meanwhile is filled before the operator is told that it does.
+const MAX_ROUNDS: u32 = 3;
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
+    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    settings::check_user_column(&args.column)?;
+    let began = Instant::now();
+    ctx.note_unchecked();
+    let store = ctx.open()?;
+    let mut reader = store.reader()?;
+    let (column, exists, sample) = column(ctx, &mut *reader, args)?;
+    let only_looks = args.dry_run || args.watch_nulls;
+    let mut report = report(&column, args);
+    let fill = Fill { ctx, store: &*store, column, include_expired: args.include_expired };
+    let consent = Consent::from_ask(if only_looks { Ask::DryRun } else { Ask::Explicit });
+    let ended = match consent {
+        None => {
+            report.plan = Some(plan(&fill.column, exists, &mut *reader, &sample));
+            drop(reader);
+            fill.look(exists, &mut report)
+        }
+        Some(consent) => {
+            drop(reader);
+            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            let mut driver = Driver::new(Work { store: &*store, consent, stop, pace, progress });
+            let ended = fill.run(&mut driver, args, &mut report);
+            let done = driver.done();
+            report.batches = done.batches;
+            report.paused = paused(done);
+            ended
+        }
+    };
+    report.ended = ending(&ended);
+    report.elapsed_seconds = began.elapsed().as_secs_f64();
+    let exit = exit(&ended, &report);
+    let told = tell(ctx, args.format, &report);
+    match (ended, told) {
+        (Err(Why::Failed(error)), _) => Err(error.into()),
+        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(exit),
+    }
+}
+
+/// The column to work on, and whether it is there. Looks at some logins first: what their ids are,
+/// and whether the key is the site's.
+fn column(
+    ctx: &Ctx<'_>,
+    reader: &mut dyn Reader,
+    args: &Backfill,
+) -> Result<(UserColumn, bool, Findings), Error> {
+    let found = reader.user_column(&args.column)?;
+    let text = UserColumn { name: args.column.clone(), kind: UserType::Text, indexed: false };
+    let scope = Scope {
+        column: &text,
+        exists: false,
+        stamps: Stamps::Any,
+        include_expired: args.include_expired,
+        enough: Some(SAMPLE),
+    };
+    let (Look { found: sample, .. }, _) = Look::take(ctx, reader, &scope, None)?;
+    if sample.checked > 0 && sample.valid == 0 {
+        return Err(Error::WrongKey { looked_at: sample.checked });
+    }
+    let wanted = match args.column_type {
+        AutoColumnType::Auto => None,
+        AutoColumnType::Text => Some(UserType::Text),
+        AutoColumnType::Bigint => Some(UserType::Bigint),
+        AutoColumnType::Uuid => Some(UserType::Uuid),
+    };
+    match (found, wanted) {
+        (Some(found), Some(wanted)) if found.kind != wanted => Err(Error::usage(
+            format!("column \"{}\" is there already, and of another type", args.column),
+            "leave --type out, or name another --column",
+        )),
+        (Some(found), _) => Ok((found, true, sample)),
+        (None, wanted) => {
+            let key = reader.user_key()?;
+            let kind = wanted.unwrap_or_else(|| narrowest(&sample, key));
+            Ok((UserColumn { kind, ..text }, false, sample))
+        }
+    }
+}
+
+/// The type of the user table's key if all ids fit it, otherwise the narrowest that they do.
+fn narrowest(sample: &Findings, key: Option<UserType>) -> UserType {
+    let fits = |kind| match kind {
+        UserType::Text => true,
+        UserType::Bigint => !sample.no_number,
+        UserType::Uuid => !sample.no_uuid,
+    };
+    match key {
+        Some(key) if fits(key) => key,
+        _ if sample.logins == 0 => UserType::Text,
+        _ => [UserType::Bigint, UserType::Uuid]
+            .into_iter()
+            .find(|kind| fits(*kind))
+            .unwrap_or(UserType::Text),
+    }
+}
+
+struct Fill<'f, 'c> {
+    ctx: &'f Ctx<'c>,
+    store: &'f dyn Store,
+    column: UserColumn,
+    include_expired: bool,
+}
+
+impl Fill<'_, '_> {
+    fn run(
+        &self,
+        driver: &mut Driver<'_>,
+        args: &Backfill,
+        report: &mut BackfillReport,
+    ) -> Result<(), Why> {
+        driver.few_times(|writer| writer.add_user_column(&self.column))?;
+        for round in 1..=MAX_ROUNDS {
+            self.fill(driver, args.restart, report)?;
+            if round == 1 && !args.no_index {
+                self.ctx.talk.detail("building the index");
+                driver.few_times(|writer| writer.index_user_column(&self.column))?;
+            }
+            report.rounds = round;
+            self.look(true, report)?;
+            if report.missing == 0 && (report.different == 0 || !args.restart) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills what is missing; with `overwrite` puts right what is wrong too.
+    fn fill(
+        &self,
+        driver: &mut Driver<'_>,
+        overwrite: bool,
+        report: &mut BackfillReport,
+    ) -> Result<(), Why> {
+        let stamps = if overwrite { Stamps::Any } else { Stamps::Missing };
+        let mut reader = self.store.reader().map_err(Why::Failed)?;
+        let act = Act { driver, overwrite };
+        let (look, ended) =
+            Look::take(self.ctx, &mut *reader, &self.scope(true, stamps), Some(act))
+                .map_err(Why::Failed)?;
+        report.filled += look.filled;
+        report.note(look);
+        whole(ended)
+    }
+
+    /// Looks at all rows; the report says what is there.
+    fn look(&self, exists: bool, report: &mut BackfillReport) -> Result<(), Why> {
+        let mut reader = self.store.reader().map_err(Why::Failed)?;
+        let scope = self.scope(exists, Stamps::Any);
+        let (look, ended) =
+            Look::take(self.ctx, &mut *reader, &scope, None).map_err(Why::Failed)?;
+        report.note(look);
+        whole(ended)
+    }
+
+    fn scope(&self, exists: bool, stamps: Stamps) -> Scope<'_> {
+        Scope {
+            column: &self.column,
+            exists,
+            stamps,
+            include_expired: self.include_expired,
+            enough: None,
+        }
+    }
+}
+
+fn whole(ended: Result<Ended, Why>) -> Result<(), Why> {
+    match ended? {
+        Ended::Interrupted(signal) => Err(Why::Interrupted(signal)),
+        Ended::Whole | Ended::Enough => Ok(()),
+    }
+}
+
+fn plan(
+    column: &UserColumn,
+    exists: bool,
+    reader: &mut dyn Reader,
+    sample: &Findings,
+) -> ColumnPlan {
+    ColumnPlan {
+        exists,
+        sql: reader.user_column_sql(column),
+        bytes_per_row: sample.bytes.checked_div(sample.logins).unwrap_or(0),
+    }
+}
+
+fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
+    match ended {
+        Ok(()) if report.dry_run || report.watch_nulls => Exit::Done,
+        Ok(()) if report.missing > 0 || report.different > 0 => Exit::Incomplete,
+        Ok(()) | Err(Why::Limit) => Exit::Done,
+        Err(Why::RunTime) => Exit::Incomplete,
+        Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
+        Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+    }
+}
+
+fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &BackfillReport) -> std::io::Result<()> {
+    match format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+        ReportFormat::Human if ctx.talk.is_quiet() => {}
+        ReportFormat::Human => ui::write_backfill_report(&mut ctx.out, report)?,
+    }
+    ctx.out.flush()
+}
+
+fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
+    BackfillReport {
+        command: "backfill",
+        column: column.name.clone(),
+        column_type: match column.kind {
+            UserType::Text => "text",
+            UserType::Bigint => "bigint",
+            UserType::Uuid => "uuid",
+        },
+        dry_run: args.dry_run,
+        watch_nulls: args.watch_nulls,
+        plan: None,
+        scanned: 0,
+        filled: 0,
+        logins: 0,
+        missing: 0,
+        different: 0,
+        misfits: 0,
+        misfit_ids: Vec::new(),
+        anonymous: 0,
+        unverified: 0,
+        unreadable: 0,
+        saved_last_hour: 0,
+        missing_last_hour: 0,
+        rounds: 0,
+        batches: 0,
+        ended: Ending::Done,
+        paused: Paused::default(),
+        elapsed_seconds: 0.0,
+    }
+}
+
+impl BackfillReport {
+    /// What the last look found.
+    fn note(&mut self, look: Look) {
+        let Findings {
+            logins,
+            missing,
+            different,
+            misfits,
+            misfit_ids,
+            anonymous,
+            unverified,
+            unreadable,
+            ..
+        } = look.found;
+        self.scanned = look.scanned;
+        self.logins = logins;
+        self.missing = missing;
+        self.different = different;
+        self.misfits = misfits;
+        self.misfit_ids = misfit_ids.into_iter().collect();
+        self.anonymous = anonymous;
+        self.unverified = unverified;
+        self.unreadable = unreadable;
+        self.saved_last_hour = look.found.recent;
+        self.missing_last_hour = look.found.recent_missing;
+    }
+}

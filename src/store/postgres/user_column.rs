@@ -1,0 +1,163 @@
+//! The user column: found, added, filled and indexed.
+
+use ::postgres::Client;
+use ::postgres::error::SqlState;
+use ::postgres::types::{ToSql, Type};
+
+use super::Postgres;
+use super::fault::fail;
+use super::writer::{BY_KEY, PostgresWriter};
+use crate::store::{Assignment, Fault, StoreError, UserColumn, UserType};
+
+/// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
+const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
+
+const FIND: &str = "
+    SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text,
+           EXISTS (SELECT FROM pg_catalog.pg_index i
+                   WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL
+                       AND (SELECT amname = 'btree' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
+                            WHERE c.oid = i.indexrelid))
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = $1 AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// An index that a broken off CREATE INDEX CONCURRENTLY left behind (PostgreSQL docs, "CREATE INDEX").
+const IS_INVALID: &str = "
+    SELECT c.oid::pg_catalog.regclass::pg_catalog.text
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = $1 AND c.relname = $2 AND NOT i.indisvalid";
+
+const USER_KEY: &str = "
+    SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = pg_catalog.to_regclass('auth_user') AND i.indisprimary";
+
+/// The type as SQL names it.
+pub(super) fn type_name(kind: UserType) -> &'static str {
+    match kind {
+        UserType::Text => "pg_catalog.text",
+        UserType::Bigint => "pg_catalog.int8",
+        UserType::Uuid => "pg_catalog.uuid",
+    }
+}
+
+fn kind(declared: &str) -> Option<UserType> {
+    match declared {
+        "text" | "character varying" => Some(UserType::Text),
+        "bigint" | "integer" | "smallint" => Some(UserType::Bigint),
+        "uuid" => Some(UserType::Uuid),
+        _ => None,
+    }
+}
+
+impl Postgres {
+    pub(super) fn user_column(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        name: &str,
+    ) -> Result<Option<UserColumn>, StoreError> {
+        let cannot = |error| fail(error, self.what("read"));
+        let found =
+            client.query_typed(FIND, &[(&oid, Type::OID), (&name, Type::TEXT)]).map_err(cannot)?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let declared: String = row.try_get(0).map_err(cannot)?;
+        let kind = kind(&declared).ok_or_else(|| self.no_user_column(name, &declared))?;
+        let indexed = row.try_get(1).map_err(cannot)?;
+        Ok(Some(UserColumn { name: name.into(), kind, indexed }))
+    }
+
+    pub(super) fn user_key(&self, client: &mut Client) -> Result<Option<UserType>, StoreError> {
+        let rows =
+            client.query_typed(USER_KEY, &[]).map_err(|error| fail(error, self.what("read")))?;
+        let declared: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
+        Ok(declared.as_deref().and_then(kind))
+    }
+
+    pub(super) fn add_column_sql(&self, column: &UserColumn) -> String {
+        format!(
+            "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}",
+            self.table.quoted(),
+            column.quoted(),
+            type_name(column.kind)
+        )
+    }
+
+    pub(super) fn index_column_sql(&self, column: &UserColumn) -> String {
+        format!(
+            "CREATE INDEX CONCURRENTLY {} ON {} ({})",
+            crate::store::table::quote(&column.index_name(&self.table)),
+            self.table.quoted(),
+            column.quoted()
+        )
+    }
+
+    fn no_user_column(&self, name: &str, declared: &str) -> StoreError {
+        StoreError::new(Fault::Fatal, self.what("use a user column of"))
+            .because(format!("its column \"{name}\" is of type {declared}"))
+            .hint("a user column is text, bigint or uuid; name another one")
+    }
+}
+
+impl PostgresWriter<'_> {
+    pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        let sql = format!("{BEGIN_ALTER}; {}; COMMIT", self.store.add_column_sql(column));
+        self.client.batch_execute(&sql).map_err(|error| {
+            let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+            let error = self.give_up(error, "add a column to");
+            if denied { error.hint("connect as the owner of the table") } else { error }
+        })
+    }
+
+    pub(super) fn assign_users(
+        &mut self,
+        column: &UserColumn,
+        rows: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<u64, StoreError> {
+        let (name, kind) = (column.quoted(), type_name(column.kind));
+        let news = if overwrite {
+            format!("t.{name} IS DISTINCT FROM n.id::{kind}")
+        } else {
+            format!("t.{name} IS NULL")
+        };
+        let sql = format!(
+            "UPDATE {} AS t SET {name} = n.id::{kind} \
+             FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
+                 AS n (key, data, id) \
+             WHERE t.session_key OPERATOR(pg_catalog.=) n.key \
+                 AND t.session_data OPERATOR(pg_catalog.=) n.data AND {news}",
+            self.store.table.quoted()
+        );
+        let texts = |text: for<'r> fn(&Assignment<'r>) -> &'r str| -> Vec<&str> {
+            rows.iter().map(text).collect()
+        };
+        let (keys, data, ids) =
+            (texts(|row| row.key), texts(|row| row.data), texts(|row| row.user));
+        let values: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&keys, Type::TEXT_ARRAY), (&data, Type::TEXT_ARRAY), (&ids, Type::TEXT_ARRAY)];
+        self.batch("update", BY_KEY, &sql, &values)
+    }
+
+    /// CONCURRENTLY keeps nobody from writing, and cannot be part of a transaction.
+    pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        let found = store.user_column(&mut self.client, oid, &column.name)?;
+        if found.is_none_or(|found| !found.indexed) {
+            self.build_index(column).map_err(|error| fail(error, store.what("index")))?;
+        }
+        let analyze = format!("ANALYZE {} ({})", store.table.quoted(), column.quoted());
+        self.client.batch_execute(&analyze).map_err(|error| fail(error, store.what("analyze")))
+    }
+
+    fn build_index(&mut self, column: &UserColumn) -> Result<(), ::postgres::Error> {
+        let (oid, name) = (self.found.oid, column.index_name(&self.store.table));
+        let invalid =
+            self.client.query_typed(IS_INVALID, &[(&oid, Type::OID), (&name, Type::TEXT)])?;
+        if let Some(row) = invalid.first() {
+            let index: String = row.try_get(0)?;
+            self.client.batch_execute(&format!("DROP INDEX CONCURRENTLY {index}"))?;
+        }
+        self.client.batch_execute(&self.store.index_column_sql(column))
+    }
+}

@@ -1,0 +1,187 @@
+//! The user column: found, added, filled and indexed.
+//!
+//! A UUID is stored as Django stores one in SQLite: 32 hexadecimal digits without hyphens.
+
+use std::borrow::Cow;
+
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::Sqlite;
+use super::fault::fail;
+use super::reader::text;
+use super::writer::SqliteWriter;
+use crate::store::table::quote;
+use crate::store::user_column::uuid;
+use crate::store::{Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserType};
+
+/// The type as Django declares it.
+fn type_name(kind: UserType) -> &'static str {
+    match kind {
+        UserType::Text => "text",
+        UserType::Bigint => "bigint",
+        UserType::Uuid => "char(32)",
+    }
+}
+
+/// What the column holds, by SQLite's own rules for what is declared (SQLite docs, "Datatypes" §3.1).
+fn kind(declared: &str) -> Option<UserType> {
+    let declared = declared.to_ascii_lowercase();
+    if declared == "char(32)" || declared.contains("uuid") {
+        Some(UserType::Uuid)
+    } else if declared.contains("int") {
+        Some(UserType::Bigint)
+    } else if ["char", "text", "clob"].iter().any(|name| declared.contains(name)) {
+        Some(UserType::Text)
+    } else {
+        None
+    }
+}
+
+/// The id as the column stores it.
+fn stored(kind: UserType, id: &str) -> Value {
+    match kind {
+        UserType::Text => Value::Text(id.into()),
+        UserType::Bigint => id.parse().map_or_else(|_| Value::Text(id.into()), Value::Integer),
+        UserType::Uuid => Value::Text(id.replace('-', "")),
+    }
+}
+
+/// What the column says, as [`UserType::fit`] has it.
+pub(super) fn shown(kind: UserType, value: ValueRef<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string().into()),
+        ValueRef::Real(number) => Some(number.to_string().into()),
+        value => {
+            let text = text(value);
+            let canonical = if kind == UserType::Uuid { uuid(&text) } else { None };
+            Some(canonical.map_or(text, Cow::Owned))
+        }
+    }
+}
+
+/// The values whose rows are looked for in the index; `None` for all there are.
+pub(super) fn values(by: &ByUser) -> Option<Vec<Value>> {
+    let one_of = |ids: &std::collections::BTreeSet<String>| {
+        ids.iter().map(|id| stored(by.column.kind, id)).collect::<Vec<_>>()
+    };
+    match &by.stamps {
+        Stamps::Any => None,
+        Stamps::Missing => Some(vec![Value::Null]),
+        Stamps::OneOf(ids) => Some(one_of(ids)),
+        Stamps::OneOfOrMissing(ids) => {
+            let mut values = one_of(ids);
+            values.push(Value::Null);
+            Some(values)
+        }
+    }
+}
+
+impl Sqlite {
+    pub(super) fn user_column(
+        &self,
+        connection: &Connection,
+        name: &str,
+    ) -> Result<Option<UserColumn>, StoreError> {
+        let cannot = |error| fail(error, self.what("read"));
+        let declared = self.declared_type(connection, name).map_err(cannot)?;
+        let Some(declared) = declared else { return Ok(None) };
+        let Some(kind) = kind(&declared) else {
+            return Err(StoreError::new(Fault::Fatal, self.what("use a user column of"))
+                .because(format!("its column \"{name}\" is declared as \"{declared}\""))
+                .hint("a user column is text, bigint or char(32); name another one"));
+        };
+        let indexed = self.is_indexed(connection, name).map_err(cannot)?;
+        Ok(Some(UserColumn { name: name.into(), kind, indexed }))
+    }
+
+    pub(super) fn user_key(&self, connection: &Connection) -> Result<Option<UserType>, StoreError> {
+        let read = || -> rusqlite::Result<Option<String>> {
+            connection
+                .prepare("SELECT type FROM pragma_table_info('auth_user') WHERE pk = 1")?
+                .query_row([], |row| row.get(0))
+                .optional()
+        };
+        let declared = read().map_err(|error| fail(error, self.what("read")))?;
+        Ok(declared.as_deref().and_then(kind))
+    }
+
+    pub(super) fn add_column_sql(&self, column: &UserColumn) -> String {
+        format!(
+            "ALTER TABLE {} ADD COLUMN {} {}",
+            self.table.quoted(),
+            column.quoted(),
+            type_name(column.kind)
+        )
+    }
+
+    pub(super) fn index_column_sql(&self, column: &UserColumn) -> String {
+        let schema = self.table.schema().map_or_else(String::new, |schema| quote(schema) + ".");
+        format!(
+            "CREATE INDEX {schema}{} ON {} ({})",
+            quote(&column.index_name(&self.table)),
+            quote(self.table.name()),
+            column.quoted()
+        )
+    }
+
+    fn declared_type(
+        &self,
+        connection: &Connection,
+        name: &str,
+    ) -> rusqlite::Result<Option<String>> {
+        let schema = self.table.schema().unwrap_or("main");
+        connection
+            .prepare("SELECT type FROM pragma_table_info(?1, ?2) WHERE name = ?3 COLLATE NOCASE")?
+            .query_row([self.table.name(), schema, name], |row| row.get(0))
+            .optional()
+    }
+
+    fn is_indexed(&self, connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+        let schema = self.table.schema().unwrap_or("main");
+        connection
+            .prepare(
+                "SELECT 1 FROM pragma_index_list(?1, ?2) l, pragma_index_info(l.name, ?2) c \
+                 WHERE l.partial = 0 AND c.seqno = 0 AND c.name = ?3 COLLATE NOCASE",
+            )?
+            .exists([self.table.name(), schema, name])
+    }
+}
+
+impl SqliteWriter<'_> {
+    pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        let store = self.store;
+        let cannot = |error| fail(error, store.what("add a column to"));
+        if store.declared_type(&self.connection, &column.name).map_err(cannot)?.is_some() {
+            return Ok(());
+        }
+        self.connection.execute_batch(&store.add_column_sql(column)).map_err(cannot)
+    }
+
+    pub(super) fn assign_users(
+        &mut self,
+        column: &UserColumn,
+        rows: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<u64, StoreError> {
+        let name = column.quoted();
+        let news = if overwrite { format!("{name} IS NOT ?3") } else { format!("{name} IS NULL") };
+        let sql = format!(
+            "UPDATE {} SET {name} = ?3 WHERE session_key = ?1 AND session_data = ?2 AND {news}",
+            self.store.table.quoted()
+        );
+        self.batch(&sql, rows.iter().map(|row| (row.key, row.data, stored(column.kind, row.user))))
+    }
+
+    /// SQLite builds an index in one transaction, which keeps every writer out for a second or so per
+    /// million rows.
+    pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        let store = self.store;
+        let cannot = |error| fail(error, store.what("index"));
+        if !store.is_indexed(&self.connection, &column.name).map_err(cannot)? {
+            self.connection.execute_batch(&store.index_column_sql(column)).map_err(cannot)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::table::{Table, quote};
+
+/// A column of the session table that says whose a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserColumn {
+    /// Its name, unquoted.
+    pub name: String,
+    /// What it holds.
+    pub kind: UserType,
+    /// Whether an index finds the rows of a user, and those without one.
+    pub indexed: bool,
+}
+
+/// What a user column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserType {
+    /// Any id.
+    Text,
+    /// 64-bit numbers.
+    Bigint,
+    /// UUIDs.
+    Uuid,
+}
+
+/// Which rows are read by their user column.
+#[derive(Clone, Debug)]
+pub struct ByUser {
+    /// The column.
+    pub column: UserColumn,
+    /// What it has to say.
+    pub stamps: Stamps,
+}
+
+/// What a user column has to say of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stamps {
+    /// Anything.
+    Any,
+    /// Nothing: NULL.
+    Missing,
+    /// One of these users, as [`UserType::fit`] has their ids, or nothing.
+    OneOfOrMissing(BTreeSet<String>),
+    /// One of these users.
+    OneOf(BTreeSet<String>),
+}
+
+impl Stamps {
+    /// Whether a row of which the column says this is one of those.
+    pub fn include(&self, user: Option<&str>) -> bool {
+        match (self, user) {
+            (Self::Any, _) | (Self::Missing | Self::OneOfOrMissing(_), None) => true,
+            (Self::Missing, Some(_)) | (Self::OneOf(_), None) => false,
+            (Self::OneOfOrMissing(ids) | Self::OneOf(ids), Some(user)) => ids.contains(user),
+        }
+    }
+}
+
+impl UserColumn {
+    /// The name, quoted for SQL.
+    pub fn quoted(&self) -> String {
+        quote(&self.name)
+    }
+
+    /// The name of its index on `table`, within the 63 bytes that PostgreSQL allows.
+    pub fn index_name(&self, table: &Table) -> String {
+        const SUFFIX: &str = "_sessctl";
+        let mut name = format!("{}_{}", table.name(), self.name);
+        while name.len() > 63 - SUFFIX.len() {
+            name.pop();
+        }
+        name + SUFFIX
+    }
+}
+
+impl UserType {
+    /// The id as such a column holds it; `None` if it cannot. Ids are texts to Django, and only
+    /// those that read the same afterwards are the same id: `042` is no number here.
+    pub fn fit(self, id: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text => (!id.contains('\0')).then_some(Cow::Borrowed(id)),
+            Self::Bigint => {
+                let number: i64 = id.parse().ok()?;
+                (number.to_string() == id).then_some(Cow::Borrowed(id))
+            }
+            Self::Uuid => uuid(id).map(Cow::Owned),
+        }
+    }
+}
+
+/// A UUID with its hyphens, of one with or without.
+pub(super) fn uuid(text: &str) -> Option<String> {
+    let digits: String = match text.len() {
+        32 => text.into(),
+        36 => {
+            let hyphens: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();
+            if hyphens != [8, 13, 18, 23] {
+                return None;
+            }
+            text.replace('-', "")
+        }
+        _ => return None,
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digits = digits.to_ascii_lowercase();
+    let part = |range: std::ops::Range<usize>| digits.get(range).unwrap_or_default();
+    Some(format!(
+        "{}-{}-{}-{}-{}",
+        part(0..8),
+        part(8..12),
+        part(12..16),
+        part(16..20),
+        part(20..32)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_reads_the_same_afterwards_fits() {
+        let fits = |kind: UserType, id: &str| kind.fit(id).map(Cow::into_owned);
+        for id in ["0", "42", "-7", "9223372036854775807"] {
+            assert_eq!(fits(UserType::Bigint, id).as_deref(), Some(id));
+        }
+        for id in ["", "042", "+42", " 42", "4e1", "9223372036854775808", "-0", "٤٢", "x"] {
+            assert_eq!(fits(UserType::Bigint, id), None, "{id:?}");
+        }
+        let canonical = "0fce2a16-9b84-4c29-9d9f-2f2f9d0b0a11";
+        for id in [canonical.into(), canonical.replace('-', ""), canonical.to_uppercase()] {
+            assert_eq!(fits(UserType::Uuid, &id).as_deref(), Some(canonical));
+        }
+        for id in
+            [String::new(), "42".into(), canonical.replace('-', "_"), canonical.replace('f', "é")]
+        {
+            assert_eq!(fits(UserType::Uuid, &id), None, "{id:?}");
+        }
+        assert_eq!(fits(UserType::Text, "a\0b"), None);
+    }
+
+    #[test]
+    fn the_name_of_an_index_is_never_too_long() {
+        let column = UserColumn { name: "é".repeat(40), kind: UserType::Text, indexed: false };
+        let name = column.index_name(&Table::default());
+        assert!(name.len() <= 63 && name.ends_with("_sessctl"), "{name}");
+    }
+}

@@ -1,0 +1,88 @@
+use std::io::{self, Write};
+
+use super::ending::{stopped, write_paused};
+use super::sanitize;
+use crate::model::counted;
+use crate::report::{BackfillReport, ColumnPlan, Ending};
+
+/// Writes what `backfill` did, or would do.
+pub fn write_backfill_report(out: &mut dyn Write, report: &BackfillReport) -> io::Result<()> {
+    let column = sanitize(&report.column);
+    if report.watch_nulls {
+        return writeln!(
+            out,
+            "Column {column}: of {} saved in the last hour {} without a user id in it.",
+            counted(report.saved_last_hour, "login"),
+            match report.missing_last_hour {
+                1 => "1 is".into(),
+                rows => format!("{rows} are"),
+            }
+        );
+    }
+    if let Some(plan) = &report.plan {
+        write_plan(out, &column, report, plan)?;
+    } else {
+        let truth = match (report.ended, report.missing, report.different) {
+            (Ending::Done, 0, 0) => "it is right for every login".into(),
+            (Ending::Done, missing, different) => format!(
+                "it is NOT right: {} without a user id, {different} with another one",
+                counted(missing, "login")
+            ),
+            _ => "nobody looked whether it is right".into(),
+        };
+        write!(
+            out,
+            "Column {column} ({}): {} filled in {:.1} s; {truth}{} ({}",
+            report.column_type,
+            counted(report.filled, "session"),
+            report.elapsed_seconds,
+            stopped(report.ended),
+            counted(report.batches, "batch"),
+        )?;
+        write_paused(out, report.paused)?;
+        writeln!(out, ").")?;
+    }
+    write_exceptions(out, report)
+}
+
+fn write_plan(
+    out: &mut dyn Write,
+    column: &str,
+    report: &BackfillReport,
+    plan: &ColumnPlan,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "Dry run: column {column} ({}) {}; {} of {} would be filled.",
+        report.column_type,
+        if plan.exists { "is there" } else { "would be added" },
+        report.missing,
+        counted(report.logins, "login"),
+    )?;
+    for sql in &plan.sql {
+        writeln!(out, "  {};", sanitize(sql))?;
+    }
+    Ok(())
+}
+
+/// Rows that stay without a user id, and why.
+fn write_exceptions(out: &mut dyn Write, report: &BackfillReport) -> io::Result<()> {
+    if report.unverified + report.unreadable > 0 {
+        writeln!(
+            out,
+            "Left without a user id: {} that Django would not believe, {} that cannot be read.",
+            report.unverified, report.unreadable
+        )?;
+    }
+    if report.misfits > 0 {
+        let ids: Vec<_> = report.misfit_ids.iter().map(|id| sanitize(id)).collect();
+        writeln!(
+            out,
+            "Left without a user id: {} of users whose id is no {}, such as {}.",
+            counted(report.misfits, "login"),
+            report.column_type,
+            ids.join(", ")
+        )?;
+    }
+    Ok(())
+}
