@@ -106,12 +106,29 @@ pub struct LogoutUser {
     /// a request in flight.
     #[arg(long)]
     pub keep_data: bool,
+    /// By what column.
+    #[command(flatten)]
+    pub lookup: UserLookup,
     /// How fast to delete.
     #[command(flatten)]
     pub batches: Batches,
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]
     pub format: ReportFormat,
+}
+
+/// Options of commands that look for sessions of users.
+#[derive(Debug, Args)]
+pub struct UserLookup {
+    /// Column that says whose a session is. Otherwise user_id or account_id, if the table has it.
+    #[arg(long, value_name = "NAME")]
+    pub user_column: Option<String>,
+    /// Decode all rows, whatever a column says.
+    #[arg(long, conflicts_with = "user_column")]
+    pub no_user_column: bool,
+    /// Do not decode rows where the column is NULL either: only where the site fills it at every login.
+    #[arg(long, conflicts_with = "no_user_column")]
+    pub trust_column: bool,
 }
 
 /// Options of commands that delete.
@@ -271,6 +288,9 @@ pub struct List {
     /// Only sessions of this user; may be repeated.
     #[arg(long = "user", value_name = "ID", allow_negative_numbers = true)]
     pub users: Vec<String>,
+    /// By what column.
+    #[command(flatten)]
+    pub lookup: UserLookup,
     /// Expired sessions too.
     #[arg(long)]
     pub all: bool,

@@ -82,6 +82,10 @@ pub struct LogoutReport {
     pub unverified: u64,
     /// Rows that could not be read and may be somebody's session.
     pub unreadable: u64,
+    /// The column that sessions were looked up by, if there was one.
+    pub user_column: Option<String>,
+    /// Logins of somebody else than that column says.
+    pub different: u64,
     /// Transactions committed.
     pub batches: u64,
     /// Wall-clock time.

@@ -243,7 +243,7 @@ pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
 }
 
 /// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
-pub fn check_user_column(name: &str) -> Result<(), Error> {
+pub fn check_user_column(option: &str, name: &str) -> Result<(), Error> {
     const LONGEST: usize = 63;
     const TAKEN: [&str; 3] = ["session_key", "session_data", "expire_date"];
     let why = if name.is_empty() || name.contains('\0') {
@@ -255,7 +255,7 @@ pub fn check_user_column(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::usage(format!("--column: \"{name}\" {why}"), "user_id is what most sites call it"))
+    Err(Error::usage(format!("{option}: \"{name}\" {why}"), "user_id is what most sites call it"))
 }
 
 /// A length of time, such as `5s`, `100ms`, `1h30m`, `30d`. A day has 24 hours.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe_row};
+use super::lookup::by_user;
 use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
@@ -26,6 +27,8 @@ struct Listed {
     unreadable: u64,
     /// Rows that name one of them and do not verify.
     unverified: u64,
+    /// Logins of somebody else than the user column says.
+    different: u64,
 }
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
@@ -37,11 +40,17 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
         _ => Detail::Summary,
     };
     let store = ctx.open()?;
-    let filter = Filter { live_at: (!args.all).then(Timestamp::now), ..Filter::default() };
+    let by_user = match &users {
+        Some(_) => by_user(ctx, &*store, &args.lookup, &args.users)?,
+        None => None,
+    };
+    let column = by_user.as_ref().map(|by| by.column.name.clone());
+    let filter =
+        Filter { live_at: (!args.all).then(Timestamp::now), user: by_user, ..Filter::default() };
     let mut reader = store.reader()?;
     let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
     let mut listing = Listing::new(&mut *out, args.format);
-    let (mut unreadable, mut unverified) = (0, 0);
+    let (mut unreadable, mut unverified, mut different) = (0, 0, 0);
     let mut failed = Ok(());
     let limit = args.limit.unwrap_or(u64::MAX);
     let codec = &ctx.codec;
@@ -54,6 +63,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let fold = |listed: Listed| {
         unreadable += listed.unreadable;
         unverified += listed.unverified;
+        different += listed.different;
         let later = listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
         for session in listed.sessions.into_iter().chain(later) {
             if listing.count == limit {
@@ -82,9 +92,16 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
         let rows = counted(unreadable, "row");
         ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
     }
+    if let (Some(column), true) = (column, different > 0) {
+        ctx.talk.warning(&format!(
+            "{} of somebody else: column {} is wrong, so sessions may be missing here; see --no-user-column",
+            counted(different, "login"),
+            ui::sanitize(&column)
+        ));
+    }
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
-        _ if unreadable > 0 => Exit::Incomplete,
+        _ if unreadable + different > 0 => Exit::Incomplete,
         _ => Exit::Done,
     })
 }
@@ -126,6 +143,9 @@ fn list_page(
                 } else {
                     listed.add(&row, decoder, detail, keys);
                 }
+            }
+            Ok(auth) if row.user.is_some() && auth.user_id.is_some() => {
+                listed.different += u64::from(session.signature() != Signature::Invalid);
             }
             Ok(_) => {}
             Err(_) if session.signature() == Signature::Invalid => {}

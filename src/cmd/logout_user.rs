@@ -7,6 +7,7 @@ use super::Ctx;
 use super::describe::KeyDisplay;
 use super::find::find;
 use super::keep_data;
+use super::lookup::by_user;
 use super::rounds::{Outcome, Plan};
 use super::survey::{Wanted, Who};
 use crate::cli::{LogoutUser, ReportFormat};
@@ -27,6 +28,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
+    let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
     let mut driver = consent.map(|consent| {
         let (stop, progress) = (ctx.stop, &*ctx.progress);
@@ -38,7 +40,11 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
             Err(interrupted) => Outcome::interrupted(interrupted),
             Ok(()) => {
                 let spared = spared_key(ctx, &*store, args)?;
-                let wanted = Wanted { who: Who::These(&ids), spared: spared.as_deref() };
+                let wanted = Wanted {
+                    who: Who::These(&ids),
+                    spared: spared.as_deref(),
+                    by_user: by_user.as_ref(),
+                };
                 let unwanted = (!args.no_verify).then_some(wanted);
                 let keep_data = args.keep_data;
                 let store = &*store;
@@ -56,7 +62,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
         };
     drop(driver);
     let exit = outcome.exit();
-    let report = report(users, args.dry_run, began, &mut outcome);
+    let mut report = report(users, args.dry_run, began, &mut outcome);
+    report.user_column = by_user.map(|by| by.column.name);
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
@@ -107,6 +114,8 @@ fn report(
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,
+        user_column: None,
+        different: outcome.different,
         batches: outcome.batches,
         elapsed_seconds: began.elapsed().as_secs_f64(),
         stopped: outcome.ended.is_err(),

@@ -10,6 +10,7 @@ mod flush_all;
 mod keep_data;
 mod list;
 mod logout_user;
+mod lookup;
 mod pacing;
 mod purge_expired;
 mod rounds;

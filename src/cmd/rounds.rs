@@ -52,6 +52,7 @@ pub(super) struct Outcome {
     /// Of the last look: rows that nobody can be sure of.
     pub(super) unverified: u64,
     pub(super) unreadable: u64,
+    pub(super) different: u64,
     /// Some of what a dry run found.
     pub(super) preview: Vec<ListedSession>,
     pub(super) ended: Result<(), Why>,
@@ -106,6 +107,7 @@ impl Outcome {
             rounds: 1,
             unverified: 0,
             unreadable: 0,
+            different: 0,
             preview: Vec::new(),
             ended: Ok(()),
         }
@@ -180,6 +182,7 @@ impl Outcome {
     fn note(&mut self, survey: &Survey) {
         self.unverified = survey.unverified;
         self.unreadable = survey.unreadable;
+        self.different = self.different.max(survey.different);
         if let Ended::Interrupted(signal) = survey.ended {
             self.ended = Err(Why::Interrupted(signal));
         }
@@ -187,7 +190,9 @@ impl Outcome {
 
     pub(super) fn exit(&self) -> Exit {
         match &self.ended {
-            Ok(()) if self.remaining.unwrap_or(0) > 0 || self.unreadable > 0 => Exit::Incomplete,
+            Ok(()) if self.remaining.unwrap_or(0) + self.unreadable + self.different > 0 => {
+                Exit::Incomplete
+            }
             Ok(()) | Err(Why::Limit) => Exit::Done,
             Err(Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),

@@ -9,7 +9,7 @@ use crate::codec::{Codec, Decoded, Decoder, UserIds};
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Timestamp};
 use crate::report::ListedSession;
-use crate::store::{Filter, Store, StoreError};
+use crate::store::{ByUser, Filter, Store, StoreError};
 
 /// Which sessions are looked for.
 #[derive(Clone, Copy)]
@@ -17,6 +17,8 @@ pub(super) struct Wanted<'a> {
     pub(super) who: Who<'a>,
     /// The one key that stays.
     pub(super) spared: Option<&'a str>,
+    /// The column that finds them, if there is one.
+    pub(super) by_user: Option<&'a ByUser>,
 }
 
 /// Whose sessions are looked for.
@@ -53,6 +55,8 @@ pub(super) struct Survey {
     pub(super) unverified: u64,
     /// Rows that cannot be read, and may be anybody's for all that is known.
     pub(super) unreadable: u64,
+    /// Logins of somebody else than the column says.
+    pub(super) different: u64,
     proof: KeyProof,
     preview: Vec<ListedSession>,
 }
@@ -90,7 +94,11 @@ impl Survey {
         collect: Collect,
     ) -> Result<Self, StoreError> {
         let live_only = !matches!(wanted.who, Who::EverythingBut(_));
-        let filter = Filter { live_at: live_only.then(Timestamp::now), ..Filter::default() };
+        let filter = Filter {
+            live_at: live_only.then(Timestamp::now),
+            user: wanted.by_user.cloned(),
+            ..Filter::default()
+        };
         let mut survey = Self::empty(&ctx.codec);
         // Once the key is known to be right, only rows that matter have their signature checked.
         let key_is_right = AtomicBool::new(false);
@@ -147,6 +155,7 @@ impl Survey {
             keys: Keys::default(),
             unverified: 0,
             unreadable: 0,
+            different: 0,
             proof: if codec.keyring.is_empty() { KeyProof::NoKey } else { KeyProof::Wrong(0) },
             preview: Vec::new(),
         }
@@ -160,6 +169,7 @@ impl Survey {
         }
         self.unverified += findings.unverified;
         self.unreadable += findings.unreadable;
+        self.different += findings.different;
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -173,6 +183,7 @@ struct Findings {
     keys: Keys,
     unverified: u64,
     unreadable: u64,
+    different: u64,
     preview: Vec<ListedSession>,
 }
 
@@ -212,6 +223,9 @@ impl Findings {
         self.scanned += 1;
         let auth = decoded.auth();
         let named = auth.as_ref().is_ok_and(|auth| wanted.who.wants(auth.user_id.as_deref()));
+        if !named && row.user.is_some() && auth.as_ref().is_ok_and(|auth| auth.user_id.is_some()) {
+            self.different += u64::from(decoded.signature() != Signature::Invalid);
+        }
         if !named && auth.is_ok() && key_is_right.load(Ordering::Relaxed) {
             return;
         }

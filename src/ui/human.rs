@@ -128,6 +128,15 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
             "{what} with this user id failed verification and stayed: Django reads it as empty, unless it has a key that was not given here."
         )?;
     }
+    if report.different > 0 {
+        let what = counted(report.different, "row");
+        let column = sanitize(report.user_column.as_deref().unwrap_or_default()).into_owned();
+        writeln!(
+            out,
+            "{what} that {column} calls theirs is somebody else's login and stayed: the column is wrong, so others may \
+             be missing from it. See --no-user-column, and `sessctl backfill --restart`."
+        )?;
+    }
     if report.unreadable > 0 {
         let what = counted(report.unreadable, "row");
         writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;

@@ -18,6 +18,7 @@ mod generate;
 mod list;
 mod locks;
 mod logout_user;
+mod lookup;
 mod purge;
 mod purge_faults;
 mod purge_postgres;

@@ -124,7 +124,10 @@ impl World {
             format!("({}, {}, {})", quote(key), quote(data), quote(&expires))
         };
         let tuples: Vec<String> = rows.into_iter().map(tuple).collect();
-        self.execute(&format!("INSERT INTO django_session VALUES {}", tuples.join(", ")));
+        self.execute(&format!(
+            "INSERT INTO django_session (session_key, session_data, expire_date) VALUES {}",
+            tuples.join(", ")
+        ));
         self
     }
 
@@ -162,7 +165,7 @@ impl World {
         };
         self.execute(&format!(
             "WITH RECURSIVE n (i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {first} + {rows} - 1)
-             INSERT INTO django_session SELECT '{what}-' || i, 'x', {expires} FROM n"
+             INSERT INTO django_session (session_key, session_data, expire_date) SELECT '{what}-' || i, 'x', {expires} FROM n"
         ));
         self
     }

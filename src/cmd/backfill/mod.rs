@@ -26,7 +26,7 @@ const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
-    settings::check_user_column(&args.column)?;
+    settings::check_user_column("--column", &args.column)?;
     let began = Instant::now();
     ctx.note_unchecked();
     let store = ctx.open()?;

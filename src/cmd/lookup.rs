@@ -1,0 +1,89 @@
+//! Finding a user's sessions by a column that says whose they are.
+//!
+//! What the column says is no proof: rows that it says nothing of are decoded like all others, since
+//! a login that the site did not stamp is one of them, and a row that it names is decoded before
+//! anything is done to it.
+
+use std::collections::BTreeSet;
+
+use super::Ctx;
+use crate::cli::UserLookup;
+use crate::error::Error;
+use crate::settings;
+use crate::store::{ByUser, Stamps, Store, UserColumn, UserType};
+
+/// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
+/// Django's documentation ("Extending database-backed session engines").
+const NAMES: [&str; 2] = ["user_id", "account_id"];
+
+/// How to find sessions of these users, if the table has a column for it.
+pub(super) fn by_user(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    args: &UserLookup,
+    ids: &[String],
+) -> Result<Option<ByUser>, Error> {
+    if args.no_user_column {
+        return Ok(None);
+    }
+    let Some(column) = column(ctx, store, args)? else { return Ok(None) };
+    let name = &column.name;
+    if args.trust_column {
+        ctx.talk.note(&format!(
+            "--trust-column: rows without a value in {name} are not looked at, so a login that the site wrote \
+             without one stays"
+        ));
+    } else {
+        ctx.talk.note(&format!(
+            "sessions are looked up in column {name}, and decoded where it is NULL; --no-user-column decodes all"
+        ));
+    }
+    let ids = ids.iter().flat_map(|id| spellings(column.kind, id)).collect();
+    let stamps = if args.trust_column { Stamps::OneOf(ids) } else { Stamps::OneOfOrMissing(ids) };
+    Ok(Some(ByUser { column, stamps }))
+}
+
+fn column(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    args: &UserLookup,
+) -> Result<Option<UserColumn>, Error> {
+    let mut reader = store.reader()?;
+    if let Some(name) = &args.user_column {
+        settings::check_user_column("--user-column", name)?;
+        return match reader.user_column(name)? {
+            Some(column) => Ok(Some(column)),
+            None => Err(Error::usage(
+                format!("the table has no column \"{name}\""),
+                "`sessctl backfill` adds and fills one",
+            )),
+        };
+    }
+    for name in NAMES {
+        match reader.user_column(name) {
+            Ok(Some(column)) => return Ok(Some(column)),
+            Ok(None) => {}
+            Err(error) => ctx.talk.detail(&format!("column {name} is not used: {error}")),
+        }
+    }
+    if args.trust_column {
+        return Err(Error::usage(
+            "--trust-column: the table has no user column",
+            "`sessctl backfill` adds and fills one; --user-column names one of another name",
+        ));
+    }
+    Ok(None)
+}
+
+/// The ids that such a column may hold for a user: a UUID has several where it is text.
+fn spellings(kind: UserType, id: &str) -> BTreeSet<String> {
+    let mut spellings = BTreeSet::new();
+    if let Some(id) = kind.fit(id) {
+        spellings.insert(id.into_owned());
+    }
+    if let (UserType::Text, Some(uuid)) = (kind, UserType::Uuid.fit(id)) {
+        spellings.insert(uuid.replace('-', ""));
+        spellings.insert(uuid.into_owned());
+    }
+    spellings
+}

@@ -1,0 +1,137 @@
+//! Sessions looked up by the user column.
+
+use serde_json::{Value, json};
+
+use crate::world::{RunToEnd, SECRET_KEY, World, login, signed};
+
+const JSON: [&str; 2] = ["--format", "json"];
+
+/// A table with a filled user column, in which all is as it should be.
+fn with_column(name: &str, test: impl Fn(&World)) {
+    World::each(name, |w| {
+        w.user("42", 3).user("7", 50).user("142", 1);
+        w.session(r#"{"cart":[1]}"#);
+        w.run(&["backfill"]).ok().says("54 sessions filled").says("right for every login");
+        test(w);
+    });
+}
+
+fn logout(w: &World, options: &[&str]) -> Value {
+    let arguments = [&["logout-user", "42"], options, &JSON].concat();
+    w.run(&arguments).ok().json()
+}
+
+fn numbers(report: &Value) -> [&Value; 5] {
+    ["scanned", "matched", "deleted", "remaining", "different"].map(|name| &report[name])
+}
+
+#[test]
+fn only_rows_of_the_user_and_rows_of_nobody_are_read() {
+    with_column("lookup_few", |w| {
+        let report = logout(w, &[]);
+        assert_eq!(report["user_column"], "user_id");
+        assert_eq!(numbers(&report), [&json!(4), &json!(3), &json!(3), &json!(0), &json!(0)]);
+        assert_eq!(w.count(), 52);
+    });
+}
+
+#[test]
+fn a_login_that_the_site_did_not_stamp_is_not_missed() {
+    with_column("lookup_unstamped", |w| {
+        w.user("42", 2);
+        let report = logout(w, &[]);
+        assert_eq!(numbers(&report), [&json!(6), &json!(5), &json!(5), &json!(0), &json!(0)]);
+        w.run(&["logout-user", "42", "--no-user-column"])
+            .ok()
+            .says("0 sessions deleted, none is left");
+    });
+}
+
+#[test]
+fn who_trusts_the_column_reads_no_other_rows() {
+    with_column("lookup_trust", |w| {
+        w.user("42", 2);
+        let report = logout(w, &["--trust-column"]);
+        assert_eq!(numbers(&report), [&json!(3), &json!(3), &json!(3), &json!(0), &json!(0)]);
+        let left = logout(w, &["--no-user-column"]);
+        assert_eq!((&left["user_column"], &left["deleted"]), (&Value::Null, &json!(2)));
+    });
+}
+
+#[test]
+fn where_the_column_is_wrong_the_data_decides_and_the_operator_is_told() {
+    with_column("lookup_wrong", |w| {
+        let of_7 = w.session(&login("7"));
+        w.execute(&format!("UPDATE django_session SET user_id = 42 WHERE session_key = '{of_7}'"));
+        let ran = w.run(&["logout-user", "42"]).exits(3);
+        ran.says("3 sessions deleted")
+            .says("1 row that user_id calls theirs is somebody else's login");
+        assert!(w.session_keys().contains(&of_7));
+        w.run(&["list", "--user", "42"]).exits(3);
+        w.run(&["backfill"]).exits(3).says("NOT right");
+        w.run(&["backfill", "--restart"]).ok();
+        w.run(&["logout-user", "42"]).ok();
+    });
+}
+
+#[test]
+fn a_cart_that_the_column_gives_to_somebody_is_nobody_s_login() {
+    with_column("lookup_cart", |w| {
+        w.execute("UPDATE django_session SET user_id = 42 WHERE user_id IS NULL");
+        let report = logout(w, &[]);
+        assert_eq!(numbers(&report), [&json!(4), &json!(3), &json!(3), &json!(0), &json!(0)]);
+    });
+}
+
+#[test]
+fn a_session_of_theirs_that_nobody_signed_stays() {
+    with_column("lookup_forged", |w| {
+        let key = w.next_key();
+        w.row(&key, &signed(&login("42"), "another key"), "2099-01-01 00:00:00");
+        w.execute(&format!("UPDATE django_session SET user_id = 42 WHERE session_key = '{key}'"));
+        let report = logout(w, &[]);
+        assert_eq!((&report["deleted"], &report["unverified"]), (&json!(3), &json!(1)));
+    });
+}
+
+#[test]
+fn list_looks_up_too() {
+    with_column("lookup_list", |w| {
+        w.user("42", 1);
+        let list = |options: &[&str]| {
+            let arguments = [&["list", "--user", "42", "--format", "count"], options].concat();
+            w.run(&arguments).ok().stdout
+        };
+        assert_eq!([list(&[]), list(&["--trust-column"])], ["4\n", "3\n"]);
+        assert_eq!(list(&["--no-user-column"]), "4\n");
+    });
+}
+
+#[test]
+fn a_column_of_another_name_and_type() {
+    World::each("lookup_named", |w| {
+        w.user("ce6db715-bb98-0199-4cff-7a7d3eff1a4f", 2).user("42", 1);
+        w.run(&["backfill", "--column", "who's", "--type", "text"]).ok();
+        let id = "CE6DB715BB9801994CFF7A7D3EFF1A4F";
+        let named = ["logout-user", id, "--user-column", "who's", "--trust-column"];
+        w.run(&named).ok().says("2 sessions deleted, none is left");
+        w.run(&["logout-user", "42", "--user-column", "nobody"])
+            .exits(2)
+            .says("no column \"nobody\"");
+        w.run(&["logout-user", "42", "--trust-column"]).exits(2).says("no user column");
+        assert_eq!(w.count(), 1);
+    });
+}
+
+#[test]
+fn a_hundred_thousand_users_are_looked_up_at_once() {
+    with_column("lookup_many", |w| {
+        let ids: Vec<String> = (10..100_010).map(|id| id.to_string()).collect();
+        let file = w.file("ids", ids.join("\n"));
+        let arguments = [&["logout-user", "--from-file", &file], &JSON[..]].concat();
+        let report = w.run(&arguments).ok().json();
+        assert_eq!(numbers(&report), [&json!(5), &json!(4), &json!(4), &json!(0), &json!(0)]);
+        w.command(&["logout-user", "7"]).env("SESSCTL_SECRET_KEY", SECRET_KEY).ran("").ok();
+        assert_eq!(w.count(), 1);
+    });
+}
