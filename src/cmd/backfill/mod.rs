@@ -135,12 +135,12 @@ impl Fill<'_, '_> {
         args: &Backfill,
         report: &mut BackfillReport,
     ) -> Result<(), Why> {
-        driver.few_times(|writer| writer.add_user_column(&self.column))?;
+        driver.once(|writer| writer.add_user_column(&self.column))?;
         for round in 1..=MAX_ROUNDS {
             self.fill(driver, args.restart, report)?;
             if round == 1 && !args.no_index {
                 self.ctx.talk.detail("building the index");
-                driver.few_times(|writer| writer.index_user_column(&self.column))?;
+                driver.once(|writer| writer.index_user_column(&self.column))?;
             }
             report.rounds = round;
             self.look(true, report)?;

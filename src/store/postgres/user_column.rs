@@ -36,7 +36,7 @@ const USER_KEY: &str = "
 pub(super) fn type_name(kind: UserType) -> &'static str {
     match kind {
         UserType::Text => "pg_catalog.text",
-        UserType::Bigint => "pg_catalog.int8",
+        UserType::Bigint => "bigint",
         UserType::Uuid => "pg_catalog.uuid",
     }
 }
