@@ -6,7 +6,8 @@ SITE_SERIALIZER    json (the default) or pickle (the releases that bring one: up
 SITE_TIME_ZONE     a zone means USE_TZ = False and naive local times in the table; unset means USE_TZ = True
 SITE_USERS         int (the default) or uuid: the type of the users' primary key
 SITE_APP           one more app, if any
-SITE_ENGINE        the session engine; Django's default otherwise
+SITE_SESSIONS      the app that takes the place of django.contrib.sessions, and its middleware with it
+SITE_ENGINE        the session engine; the db engine of that app otherwise
 SITE_LOCK_TIMEOUT  for how many seconds a request waits for SQLite's locks; 30 by default, where Django's own is 5
 """
 
@@ -35,6 +36,8 @@ SECRET_KEY = os.environ["SITE_SECRET_KEY"]
 DATABASES = {"default": database(os.environ["SITE_DATABASE_URL"])}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
+SESSIONS = os.environ.get("SITE_SESSIONS", "django.contrib.sessions")
+
 USE_TZ = "SITE_TIME_ZONE" not in os.environ
 TIME_ZONE = os.environ.get("SITE_TIME_ZONE", "UTC")
 
@@ -44,20 +47,20 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
-    "django.contrib.sessions",
+    SESSIONS,
     "shop",
     *os.environ.get("SITE_APP", "").split(),
 ]
 MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    f"{SESSIONS}.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 AUTH_USER_MODEL = {"int": "auth.User", "uuid": "shop.UuidUser"}[os.environ.get("SITE_USERS", "int")]
 
-SESSION_ENGINE = os.environ.get("SITE_ENGINE", "django.contrib.sessions.backends.db")
+SESSION_ENGINE = os.environ.get("SITE_ENGINE", f"{SESSIONS}.backends.db")
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.{}Serializer".format(
     {"json": "JSON", "pickle": "Pickle"}[os.environ.get("SITE_SERIALIZER", "json")]
 )

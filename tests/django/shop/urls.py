@@ -6,9 +6,11 @@ from . import views
 
 urlpatterns = [
     path("login/<str:user_id>", views.log_in),
+    path("alogin/<str:user_id>", views.log_in_asynchronously),
     path("logout", views.log_out),
     path("whoami", views.whoami),
     path("cart/add/<int:item>", views.add_to_cart),
+    path("cart/add/<int:item>/slowly", views.add_to_cart_slowly),
     path("impersonate/<str:user_id>", views.impersonate),
     path("note/<str:text>", views.note),
 ]

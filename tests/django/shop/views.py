@@ -3,9 +3,14 @@
 Every answer is what the visitor is to the site in this request, so that a test sees by request who is in.
 """
 
+from threading import Semaphore
+
 from django.contrib import auth, messages
 from django.http import JsonResponse
 from django.shortcuts import get_object_or_404
+
+# Slow requests have read their sessions; they may write them.
+READ, MAY_WRITE = Semaphore(0), Semaphore(0)
 
 
 def log_in(request, user_id):
@@ -15,6 +20,13 @@ def log_in(request, user_id):
     if "age" in request.GET:
         request.session.set_expiry(int(request.GET["age"]))
     return whoami(request)
+
+
+async def log_in_asynchronously(request, user_id):
+    """Log in by Django's own alogin() (Django 5.0 and later)."""
+    user = await auth.get_user_model().objects.aget(pk=user_id)
+    await auth.alogin(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    return JsonResponse({})
 
 
 def log_out(request):
@@ -32,6 +44,15 @@ def whoami(request):
 def add_to_cart(request, item):
     """Put one more item into the visitor's cart, logged in or not."""
     request.session["cart"] = request.session.get("cart", []) + [item]
+    return whoami(request)
+
+
+def add_to_cart_slowly(request, item):
+    """The same, with a pause between reading the session and writing it for as long as the test likes."""
+    cart = request.session.get("cart", [])
+    READ.release()
+    MAY_WRITE.acquire(timeout=60)
+    request.session["cart"] = cart + [item]
     return whoami(request)
 
 

@@ -1,0 +1,312 @@
+#!/usr/bin/env python
+"""Log users out of sites whose sessions are in a table of another package, or of their own, with a user column.
+
+The packages and the site are real, and who is in is seen by request. Runs under the Python of an environment that has
+the packages. Exit code 0: all checks held.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import namedtuple
+
+from check_site import Sessctl
+from site_under_test import HOUR, Mismatch, Site, Visitor, expect
+
+# `async_stamp`: alogin() leaves the user in the column. `writes_back`: a request in flight inserts a deleted row again.
+Flavour = namedtuple("Flavour", "table column settings async_stamp writes_back")
+FLAVOURS = {
+    "user-sessions": Flavour(
+        "user_sessions_session", "user_id", {"SITE_SESSIONS": "user_sessions"}, async_stamp=False, writes_back=True
+    ),
+    "qsessions": Flavour(
+        "qsessions_session", "user_id", {"SITE_SESSIONS": "qsessions"}, async_stamp=True, writes_back=False
+    ),
+    "qsessions-cached": Flavour(
+        "qsessions_session",
+        "user_id",
+        {"SITE_SESSIONS": "qsessions", "SITE_ENGINE": "qsessions.backends.cached_db"},
+        async_stamp=True,
+        writes_back=False,
+    ),
+    "custom": Flavour(
+        "accounts_customsession",
+        "account_id",
+        {"SITE_APP": "accounts", "SITE_ENGINE": "accounts.models"},
+        async_stamp=True,
+        writes_back=False,
+    ),
+}
+SETTLE = 5
+
+
+class FlavouredSite(Site):
+    """The shop with sessions in another table."""
+
+    def __init__(self, flavour, *arguments, **options):
+        self.flavour = flavour
+        os.environ.update(flavour.settings)
+        super().__init__(*arguments, **options)
+
+    def rows(self):
+        """The table as the engine's own model reads it: key -> session."""
+        from importlib import import_module
+
+        from django.conf import settings
+
+        store = import_module(settings.SESSION_ENGINE).SessionStore
+        if hasattr(store, "get_model_class"):
+            model = store.get_model_class()
+        else:
+            from user_sessions.models import Session as model
+        expect(model._meta.db_table == self.flavour.table, f"the table is {model._meta.db_table}")
+        return {row.session_key: row for row in model.objects.all()}
+
+    def look(self):
+        """Ask by request for every session, then compare the live logins in the table.
+
+        Other rows may come by asking: django-user-sessions makes one for every cookie that it does not know.
+        """
+        for visitor in self.visitors:
+            visitor.look()
+        users = {key: row.get_decoded().get("_auth_user_id") for key, row in self.live_rows().items()}
+        logins = {key: user for key, user in users.items() if user}
+        wanted = {v.key: v.user for v in self.live() if v.user}
+        expect(logins == wanted, f"{len(logins)} logins are in the table, which should be {len(wanted)}")
+
+    def live_rows(self):
+        """Those that the site would still accept."""
+        from django.utils import timezone
+
+        return {key: row for key, row in self.rows().items() if row.expire_date > timezone.now()}
+
+    def stamps(self):
+        """What the column says of each live session."""
+        stamps = {key: getattr(row, self.flavour.column) for key, row in self.live_rows().items()}
+        return {key: None if stamp is None else str(stamp) for key, stamp in stamps.items()}
+
+    def stampable(self):
+        """Whether the column can hold this site's users: the integer in Django's example has no place for a UUID."""
+        return (self.users, self.flavour.column) != ("uuid", "account_id")
+
+
+class Flavoured(Sessctl):
+    """sessctl, told the table and nothing else."""
+
+    def start(self, command, *arguments, **options):
+        return super().start(command, "--table", self.site.flavour.table, *arguments, **options)
+
+
+class SlowRequest(threading.Thread):
+    """A request that has read its session, and writes it when told to."""
+
+    def __init__(self, visitor, item):
+        from shop import views
+
+        super().__init__()
+        self.visitor, self.item, self.may_write = visitor, item, views.MAY_WRITE
+        self.answer = self.failure = None
+        self.start()
+        expect(views.READ.acquire(timeout=60), "the slow request reads its session")
+
+    def run(self):
+        try:
+            self.answer = self.visitor.get(f"/cart/add/{self.item}/slowly")
+        except Mismatch as failure:
+            self.failure = failure
+
+    @staticmethod
+    def let_write(requests):
+        """Have the next of these requests write; all of them must be alike, since any one may be it."""
+        requests[0].may_write.release()
+        deadline = time.monotonic() + 60
+        while not (ended := [request for request in requests if not request.is_alive()]):
+            expect(time.monotonic() < deadline, "the slow request ends")
+            time.sleep(0.01)
+        requests.remove(ended[0])
+        return ended[0]
+
+
+def wait_until_gone(site, key, process):
+    """Until sessctl has deleted this row."""
+    deadline = time.monotonic() + 60
+    while key in site.rows():
+        expect(process.poll() is None and time.monotonic() < deadline, "sessctl deletes the row")
+        time.sleep(0.02)
+
+
+# --- the checks -----------------------------------------------------------------------------------------------------
+
+
+def the_site_fills_the_column(site, sessctl):
+    """What the package itself writes: the user of each login, NULL for carts."""
+    stamps = site.stamps()
+    for visitor in site.live():
+        wanted = visitor.user if site.stampable() else None
+        expect(stamps[visitor.key] == wanted, f"the column says {stamps[visitor.key]}, which should be {wanted}")
+
+
+def a_dry_run_deletes_nothing(site, sessctl):
+    """--dry-run counts what would go."""
+    report = sessctl.logout(site.spell(42), matched=len(site.of(42)), dry_run=True)
+    expect(report["user_column"] == site.flavour.column, f"sessctl takes the column by itself: {report}")
+    site.look()
+
+
+def list_counts_as_the_site_does(site, sessctl):
+    """list, of one user and of all."""
+    for arguments, wanted in [(("--user", site.spell(42)), site.of(42)), ((), site.live())]:
+        out = sessctl.run("list", *arguments, "--show-keys", "--format", "jsonl").out
+        seen = {row["session_key"]: row["user_id"] for row in map(json.loads, out.splitlines()) if row["user_id"]}
+        wanted = {v.key: v.user for v in wanted if v.user}
+        expect(seen == wanted, f"list {arguments} shows {len(seen)} logins, the site {len(wanted)}, or other ones")
+
+
+def exactly_one_user_goes(site, sessctl):
+    """logout-user: 42 is out, 4, 142 and the carts stay, and only her rows and rows of nobody were decoded."""
+    leavers, stamps = site.of(42), site.stamps().values()
+    for visitor in leavers:
+        visitor.out = True
+    report = sessctl.logout(site.spell(42), matched=len(leavers))
+    expect(report["different"] == 0, f"the column is right: {report}")
+    decoded = sum(stamp in (None, site.user_id(42)) for stamp in stamps)
+    expect(report["scanned"] == decoded, f"{decoded} rows are hers or nobody's: {report}")
+    forget_cached(site, leavers)
+    site.look()
+
+
+def a_login_by_alogin_is_not_missed(site, sessctl):
+    """Django's asynchronous login: stamped or not, it goes; a column that is trusted misses what is not stamped."""
+    visitor = Visitor(site)
+    visitor.user = site.user_id(42)
+    visitor.get(f"/alogin/{visitor.user}")
+    site.look()
+    stamp, stamped = site.stamps()[visitor.key], site.flavour.async_stamp and site.stampable()
+    expect(stamp == (visitor.user if stamped else None), f"the column says {stamp}")
+    sessctl.logout(site.spell(42), "--trust-column", matched=int(stamped), dry_run=True)
+    visitor.out = True
+    sessctl.logout(site.spell(42), matched=1)
+    forget_cached(site, [visitor])
+    site.look()
+
+
+def a_request_in_flight(site, sessctl):
+    """It has read the session, which is deleted, and writes it: the next look finds what it wrote back."""
+    for visitor in (Visitor(site, 42), Visitor(site, 42)):
+        visitor.out = True
+    slow = [SlowRequest(visitor, 1)]
+    process = sessctl.start("logout-user", site.spell(42), "--settle", f"{SETTLE}s", "--format", "json")
+    wait_until_gone(site, visitor.key, process)
+    ended = SlowRequest.let_write(slow)
+    back = visitor.key in site.rows()
+    report = json.loads(sessctl.finish(process).out)
+    expect(report["remaining"] == 0, f"nothing is left: {report}")
+    if site.flavour.writes_back:
+        expect(ended.answer == {"user": site.user_id(42), "cart": [1]} and back, f"the row is back: {ended.failure}")
+        expect((report["rounds"], report["deleted"]) == (2, 3), f"and goes again: {report}")
+    else:
+        expect("HTTP 400" in str(ended.failure) and not back, f"the row is not written back: {ended.answer}")
+        expect((report["rounds"], report["deleted"]) == (1, 2), f"one round: {report}")
+    forget_cached(site, site.visitors[-2:])
+    site.look()
+
+
+def requests_that_keep_coming_back(site, sessctl):
+    """Each round another request in flight writes the row back: exit code 3 and `remaining`, until a later run."""
+    visitor = Visitor(site, 42)
+    slow = [SlowRequest(visitor, 1) for _ in range(3)]
+    process = sessctl.start("logout-user", site.spell(42), "--settle", f"{SETTLE}s", "--format", "json")
+    while slow:
+        wait_until_gone(site, visitor.key, process)
+        expect(SlowRequest.let_write(slow).answer, "the request is answered")
+    report = json.loads(sessctl.finish(process, code=3).out)
+    expect((report["rounds"], report["deleted"], report["remaining"]) == (3, 3, 1), f"it is said to be left: {report}")
+    visitor.cart = [1]
+    site.look()
+    visitor.out = True
+    sessctl.logout(site.spell(42), matched=1)
+    site.look()
+
+
+def who_does_not_wait_can_miss_them(site, sessctl):
+    """What --settle is for: a request that ends after the last look has the user in again, until the next run."""
+    visitor = Visitor(site, 42)
+    slow = [SlowRequest(visitor, 1)]
+    sessctl.logout(site.spell(42), matched=1)
+    expect(SlowRequest.let_write(slow).answer, "the request is answered")
+    visitor.cart = [1]
+    site.look()
+    visitor.out = True
+    sessctl.logout(site.spell(42), matched=1)
+    site.look()
+
+
+def purge_takes_the_expired_and_nobody_else(site, sessctl):
+    """purge-expired, with the columns that other packages add."""
+    expired = Visitor(site, 7, age=-HOUR)
+    report = json.loads(sessctl.run("purge-expired", "--format", "json").out)
+    expect(report["deleted"] > 0 and report["left"] == 0 and expired.key not in site.rows(), f"{report}")
+    site.look()
+
+
+def forget_cached(site, visitors):
+    """With a cache in front of the table users stay in, although their rows are gone, until it forgets them too."""
+    from django.conf import settings
+    from django.core.cache import caches
+
+    if not settings.SESSION_ENGINE.endswith("cached_db"):
+        return
+    cache = caches[settings.SESSION_CACHE_ALIAS]
+    for visitor in visitors:
+        entry = f"qsessions.q_cached_db{visitor.key}"
+        expect(cache.get(entry) and visitor.get("/whoami")["user"] == visitor.user, "the cache keeps the login")
+        cache.delete(entry)
+
+
+CHECKS = [
+    the_site_fills_the_column,
+    a_dry_run_deletes_nothing,
+    list_counts_as_the_site_does,
+    exactly_one_user_goes,
+    a_login_by_alogin_is_not_missed,
+    a_request_in_flight,
+    purge_takes_the_expired_and_nobody_else,
+]
+CHECKS_OF_WRITING_BACK = [requests_that_keep_coming_back, who_does_not_wait_can_miss_them]
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessctl", required=True, metavar="PATH", help="the binary under test")
+    parser.add_argument("--flavour", choices=FLAVOURS, required=True)
+    parser.add_argument("--postgres-url", metavar="URL", help="an empty database; otherwise SQLite")
+    parser.add_argument("--users", choices=["int", "uuid"], default="int", help="the users' primary key")
+    return parser.parse_args()
+
+
+def main():
+    """Make the site, run the checks in order, stop at the first that fails."""
+    options = arguments()
+    flavour = FLAVOURS[options.flavour]
+    with tempfile.TemporaryDirectory(prefix="sessctl-site-") as folder:
+        site = FlavouredSite(flavour, folder, options.postgres_url, users=options.users)
+        site.fill()
+        site.look()
+        for check in CHECKS + (CHECKS_OF_WRITING_BACK if flavour.writes_back else []):
+            sessctl = Flavoured(os.path.abspath(options.sessctl), site)
+            try:
+                check(site, sessctl)
+            except Exception as failure:
+                print(f"FAILED  {check.__name__}: {check.__doc__}\n{failure!r}\n" + "\n".join(sessctl.log))
+                return 1
+            print(f"ok      {check.__name__}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
