@@ -29,6 +29,7 @@ mod server;
 mod signals;
 mod sites;
 mod support;
+mod table_flavours;
 mod table_kinds;
 mod without_login;
 mod world;
