@@ -11,7 +11,11 @@ fn on_sqlite(flavour: &str, users: &str) {
 fn on_postgres(flavour: &str, users: &str) {
     let database = fresh_database(&format!("flavour_{}_{users}", flavour.replace('-', "_")));
     let place = ["--postgres-url", &database.url];
-    run("table_flavours.py", "5.2", &[&place[..], &["--flavour", flavour, "--users", users]].concat());
+    run(
+        "table_flavours.py",
+        "5.2",
+        &[&place[..], &["--flavour", flavour, "--users", users]].concat(),
+    );
 }
 
 #[test]
