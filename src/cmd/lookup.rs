@@ -5,12 +5,14 @@
 //! anything is done to it.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::Ctx;
 use crate::cli::UserLookup;
+use crate::codec::Decoder;
 use crate::error::Error;
 use crate::settings;
-use crate::store::{ByUser, Stamps, Store, UserColumn, UserType};
+use crate::store::{ByUser, Filter, Reader, Stamps, Store, StoreError, UserColumn, UserType};
 
 /// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
 /// Django's documentation ("Extending database-backed session engines").
@@ -61,6 +63,11 @@ fn column(
     }
     for name in NAMES {
         match reader.user_column(name) {
+            Ok(Some(column)) if means_another(ctx, &mut *reader, &column)? => {
+                ctx.talk.note(&format!(
+                    "column {name} is not used: it says something else than whose the sessions are"
+                ));
+            }
             Ok(Some(column)) => return Ok(Some(column)),
             Ok(None) => {}
             Err(error) => ctx.talk.detail(&format!("column {name} is not used: {error}")),
@@ -73,6 +80,29 @@ fn column(
         ));
     }
     Ok(None)
+}
+
+/// Whether a column that nobody named gives most of the first logins in the table to somebody else:
+/// an `account_id` may as well be a customer's.
+fn means_another(
+    ctx: &Ctx<'_>,
+    reader: &mut dyn Reader,
+    column: &UserColumn,
+) -> Result<bool, StoreError> {
+    let by = ByUser { column: column.clone(), stamps: Stamps::Any };
+    let filter = Filter { user: Some(by), ..Filter::default() };
+    let mut decoder = Decoder::new(&ctx.codec);
+    let (mut same, mut different) = (0, 0);
+    reader.scan(&filter, &mut |page| {
+        for row in page.rows() {
+            let session = decoder.decode(row.data);
+            let login = session.auth().ok().and_then(|auth| auth.user_id);
+            let (Some(said), Some(login)) = (row.user, login) else { continue };
+            if spellings(column.kind, &login).contains(said) { same += 1 } else { different += 1 }
+        }
+        ControlFlow::Break(())
+    })?;
+    Ok(different > same)
 }
 
 /// The ids that such a column may hold for a user: a UUID has several where it is text.

@@ -95,6 +95,25 @@ fn a_session_of_theirs_that_nobody_signed_stays() {
 }
 
 #[test]
+fn a_column_that_means_something_else_is_not_used() {
+    World::each("lookup_tenant", |w| {
+        w.user("42", 3).user("7", 2);
+        w.session(r#"{"cart":[1]}"#);
+        w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
+        w.execute("UPDATE django_session SET user_id = 1");
+        let listed = w.run(&["list", "--user", "42", "--format", "count"]).ok();
+        assert_eq!(listed.says("column user_id is not used").stdout, "3\n");
+        let report = logout(w, &["--dry-run"]);
+        assert_eq!((&report["user_column"], &report["scanned"]), (&Value::Null, &json!(6)));
+        w.run(&["backfill", "--column", "account_id"]).ok();
+        let report = logout(w, &[]);
+        assert_eq!(report["user_column"], "account_id");
+        assert_eq!(numbers(&report), [&json!(4), &json!(3), &json!(3), &json!(0), &json!(0)]);
+        assert_eq!(w.count(), 3);
+    });
+}
+
+#[test]
 fn list_looks_up_too() {
     with_column("lookup_list", |w| {
         w.user("42", 1);
