@@ -257,6 +257,18 @@ fn what_somebody_else_wrote_is_reported_and_put_right_on_request() {
     });
 }
 
+#[test]
+fn a_misfit_of_whom_the_column_says_something_is_different() {
+    each("backfill_misfit_different", |w| {
+        site(w, &["42"]);
+        w.run(&REPORT).ok();
+        let key = w.session(&login("ann"));
+        w.execute(&format!("UPDATE django_session SET user_id = 42 WHERE session_key = '{key}'"));
+        let report = w.run(&REPORT).exits(3).json();
+        assert_eq!(fields(&report, ["misfits", "different"]), [1, 1]);
+    });
+}
+
 /// Kills it at some moment, another in every run, and looks that what the column says is true.
 fn killed(w: &World, truth: &Truth, mut running: Running, longest: u64) {
     let delay = RandomState::new().hash_one(longest) % longest;

@@ -214,6 +214,7 @@ impl Judge<'_> {
         found.no_uuid |= UserType::Uuid.fit(&id).is_none();
         let Some(user) = self.kind.fit(&id) else {
             found.misfits += 1;
+            found.different += u64::from(row.user.is_some());
             found.misfit_ids.insert(id.into_owned());
             found.keep_few_ids();
             return;
