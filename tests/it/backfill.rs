@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::role::Role;
 use crate::running::{Running, eventually};
 use crate::world::{SECRET_KEY, World, login, signed};
 
@@ -415,4 +416,18 @@ fn names_that_are_taken_are_refused() {
         w.run(&["backfill", "--column", system]).exits(1).says(system);
         assert_eq!(schema(w), before);
     });
+}
+
+#[test]
+fn who_does_not_own_the_table_is_told() {
+    let w = World::postgres("backfill_role");
+    let truth = site(&w, &["42"]);
+    let role = Role::new(&w, "backfill");
+    w.execute(&format!("GRANT SELECT, UPDATE, DELETE ON django_session TO {}", role.name));
+    let before = schema(&w);
+    role.run(&REPORT).exits(1).says("connect as the owner of the table");
+    assert_eq!(schema(&w), before);
+    w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
+    role.run(&["backfill", "--no-index"]).ok();
+    assert_eq!(told(&w, "user_id"), truth);
 }

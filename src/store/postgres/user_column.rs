@@ -101,7 +101,12 @@ impl Postgres {
 
 impl PostgresWriter<'_> {
     pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
-        let sql = format!("{BEGIN_ALTER}; {}; COMMIT", self.store.add_column_sql(column));
+        let (store, oid) = (self.store, self.found.oid);
+        // A column that is there must not cost a lock, nor ownership of the table.
+        if store.user_column(&mut self.client, oid, &column.name)?.is_some() {
+            return Ok(());
+        }
+        let sql = format!("{BEGIN_ALTER}; {}; COMMIT", store.add_column_sql(column));
         self.client.batch_execute(&sql).map_err(|error| {
             let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
             let error = self.give_up(error, "add a column to");
