@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::role::Role;
 use crate::running::{Running, eventually};
+use crate::server::Server;
+use crate::table_kinds::reach;
 use crate::world::{SECRET_KEY, World, login, signed};
 
 /// Whose each session is, by its key.
@@ -430,4 +432,23 @@ fn who_does_not_own_the_table_is_told() {
     w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
     role.run(&["backfill", "--no-index"]).ok();
     assert_eq!(told(&w, "user_id"), truth);
+}
+
+#[test]
+fn a_column_that_another_server_lacks_is_not_added() {
+    let server = Server::new();
+    let (w, remote) = (World::postgres("backfill_foreign"), World::on(&server, "remote"));
+    reach(&w, &server, &remote);
+    w.execute(
+        "IMPORT FOREIGN SCHEMA public LIMIT TO (django_session) FROM SERVER remote INTO public",
+    );
+    let truth = site(&w, &["42"]);
+    let before = schema(&w);
+    w.run(&REPORT).exits(1).says("on another server");
+    assert_eq!(schema(&w), before);
+    for side in [&w, &remote] {
+        side.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
+    }
+    w.run(&["backfill", "--no-index"]).ok();
+    assert_eq!(told(&remote, "user_id"), truth);
 }

@@ -106,6 +106,11 @@ impl PostgresWriter<'_> {
         if store.user_column(&mut self.client, oid, &column.name)?.is_some() {
             return Ok(());
         }
+        if self.found.has_foreign_parts {
+            return Err(StoreError::new(Fault::Fatal, store.what("add a column to"))
+                .because("rows of it are on another server, whose table would not have the column")
+                .hint("add the column there first, and then here"));
+        }
         let sql = format!("{BEGIN_ALTER}; {}; COMMIT", store.add_column_sql(column));
         self.client.batch_execute(&sql).map_err(|error| {
             let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
