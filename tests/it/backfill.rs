@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::role::Role;
 use crate::running::{Running, eventually};
 use crate::server::Server;
-use crate::table_kinds::reach;
+use crate::table_kinds::{partitioned, reach};
 use crate::world::{SECRET_KEY, World, login, signed};
 
 /// Whose each session is, by its key.
@@ -451,4 +451,16 @@ fn a_column_that_another_server_lacks_is_not_added() {
     }
     w.run(&["backfill", "--no-index"]).ok();
     assert_eq!(told(&remote, "user_id"), truth);
+}
+
+#[test]
+fn a_partitioned_table_has_its_column_and_an_index() {
+    let w = partitioned("backfill_partitioned");
+    let truth = site(&w, &["42", "7", "8", "9"]);
+    w.run(&REPORT).ok();
+    assert_eq!(told(&w, "user_id"), truth);
+    assert!(is_indexed(&w));
+    let before = schema(&w);
+    let again = w.run(&REPORT).ok().json();
+    assert_eq!((schema(&w), &again["filled"]), (before, &json!(0)));
 }
