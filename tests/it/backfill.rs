@@ -479,3 +479,21 @@ fn large_sessions_are_read_once() {
     // Once to read it and once to write it; more that did not fit into a page.
     assert!((600..2_000).contains(&read), "{read}");
 }
+
+#[test]
+fn a_signal_ends_it_and_the_next_run_goes_on() {
+    each("backfill_signal", |w| {
+        let truth = many(w, 2_000);
+        let slowly = [&REPORT[..], &["--batch-size", "10", "--sleep", "100ms"]].concat();
+        let mut running = Running::start(&mut w.command(&slowly));
+        eventually("the column", || schema(w).iter().any(|item| item.contains("user_id")));
+        eventually("a batch", || told(w, "user_id").into_values().flatten().count() > 0);
+        running.signal("INT");
+        let report = running.end().exits(130).json();
+        let filled = told(w, "user_id").into_values().flatten().count();
+        assert_eq!((&report["ended"], &report["filled"]), (&json!("interrupted"), &json!(filled)));
+        let report = w.run(&REPORT).ok().json();
+        assert_eq!(report["filled"], json!(2_000 - filled));
+        assert_eq!(told(w, "user_id"), truth);
+    });
+}
