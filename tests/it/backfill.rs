@@ -497,3 +497,15 @@ fn a_signal_ends_it_and_the_next_run_goes_on() {
         assert_eq!(told(w, "user_id"), truth);
     });
 }
+
+#[test]
+fn two_at_once_end_well() {
+    each("backfill_two", |w| {
+        let truth = many(w, 2_000);
+        let [one, two] = [(); 2].map(|()| Running::start(&mut w.command(&REPORT)));
+        let filled = [one, two].map(|running| fields(&running.end().ok().json(), ["filled"])[0]);
+        assert_eq!(filled[0] + filled[1], 2_000);
+        assert_eq!(told(w, "user_id"), truth);
+        assert!(is_indexed(w));
+    });
+}
