@@ -509,3 +509,14 @@ fn two_at_once_end_well() {
         assert!(is_indexed(w));
     });
 }
+
+#[test]
+fn an_id_that_a_narrower_column_cannot_hold() {
+    let w = World::postgres("backfill_narrow");
+    site(&w, &["3000000000"]);
+    for kind in ["integer", "varchar(5)"] {
+        w.execute(&format!("ALTER TABLE django_session ADD COLUMN user_id {kind}"));
+        w.run(&REPORT).exits(1).says("make it bigint or text");
+        w.execute("ALTER TABLE django_session DROP COLUMN user_id");
+    }
+}
