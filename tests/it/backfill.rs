@@ -520,3 +520,25 @@ fn an_id_that_a_narrower_column_cannot_hold() {
         w.execute("ALTER TABLE django_session DROP COLUMN user_id");
     }
 }
+
+#[test]
+fn a_timeout_of_requests_that_ends_the_index_can_be_lifted() {
+    let w = World::postgres("backfill_timeout");
+    let truth = site(&w, &["42"]);
+    w.run(&["backfill", "--no-index"]).ok();
+    w.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 500', current_database()); END $$");
+    let mut holder = w.client();
+    // CREATE INDEX CONCURRENTLY waits for whoever may still look at the table as it was.
+    holder
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM django_session")
+        .unwrap();
+    w.run(&["backfill"]).exits(1).says("?options=-c%20statement_timeout%3D0");
+    assert!(!is_indexed(&w));
+    let url = format!("{}?options=-c%20statement_timeout%3D0", w.url());
+    let running = Running::start(&mut w.command(&["backfill", "-d", &url]));
+    std::thread::sleep(Duration::from_millis(1_500));
+    holder.batch_execute("COMMIT").unwrap();
+    running.end().ok();
+    assert!(is_indexed(&w));
+    assert_eq!(told(&w, "user_id"), truth);
+}
