@@ -8,6 +8,7 @@
     reason = "what a test cannot go on without must end it"
 )]
 
+mod backfill;
 mod conformance;
 mod corpus;
 mod django;

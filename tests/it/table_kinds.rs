@@ -89,7 +89,7 @@ fn a_table_that_another_inherits() {
 }
 
 /// Lets a database reach the one of another world, which is on a server of its own.
-fn reach(w: &World, server: &Server, remote: &World) {
+pub(crate) fn reach(w: &World, server: &Server, remote: &World) {
     let folder = server.folder().display();
     let url = remote.url();
     let (_, database) = url.rsplit_once('/').unwrap();

@@ -32,8 +32,6 @@ pub(super) struct Act<'d, 'w> {
 #[derive(Default)]
 pub(super) struct Look {
     pub(super) scanned: u64,
-    /// Rows whose column now says what they are, and did not before.
-    pub(super) filled: u64,
     pub(super) found: Findings,
 }
 
@@ -136,12 +134,9 @@ impl Look {
                 && (gathered.len() >= GATHERED_ROWS || bytes >= GATHERED_BYTES)
             {
                 bytes = 0;
-                match write(act, column, &std::mem::take(&mut gathered)) {
-                    Ok(filled) => look.filled += filled,
-                    Err(why) => {
-                        failed = Some(why);
-                        return ControlFlow::Break(());
-                    }
+                if let Err(why) = write(act, column, &std::mem::take(&mut gathered)) {
+                    failed = Some(why);
+                    return ControlFlow::Break(());
                 }
             }
             match scope.enough {
@@ -152,24 +147,22 @@ impl Look {
             }
         })?;
         if let (Some(act), None, Ended::Whole) = (&mut act, &failed, ended) {
-            match write(act, column, &gathered) {
-                Ok(filled) => look.filled += filled,
-                Err(why) => failed = Some(why),
-            }
+            failed = write(act, column, &gathered).err();
         }
         Ok((look, failed.map_or(Ok(ended), Err)))
     }
 }
 
-fn write(act: &mut Act<'_, '_>, column: &UserColumn, rows: &[Stamp]) -> Result<u64, Why> {
+fn write(act: &mut Act<'_, '_>, column: &UserColumn, rows: &[Stamp]) -> Result<(), Why> {
     let overwrite = act.overwrite;
-    act.driver.write(rows, |writer, batch| {
+    let written = act.driver.write(rows, |writer, batch| {
         let rows: Vec<_> = batch
             .iter()
             .map(|row| Assignment { key: &row.key, data: &row.data, user: &row.user })
             .collect();
         writer.assign(column, &rows, overwrite)
-    })
+    });
+    written.map(|_| ())
 }
 
 impl Stamp {
@@ -214,6 +207,7 @@ impl Judge<'_> {
         found.no_uuid |= UserType::Uuid.fit(&id).is_none();
         let Some(user) = self.kind.fit(&id) else {
             found.misfits += 1;
+            found.different += u64::from(row.user.is_some());
             found.misfit_ids.insert(id.into_owned());
             found.keep_few_ids();
             return;

@@ -48,6 +48,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
             let mut driver = Driver::new(Work { store: &*store, consent, stop, pace, progress });
             let ended = fill.run(&mut driver, args, &mut report);
             let done = driver.done();
+            report.filled = done.rows;
             report.batches = done.batches;
             report.paused = paused(done);
             ended
@@ -164,7 +165,6 @@ impl Fill<'_, '_> {
         let (look, ended) =
             Look::take(self.ctx, &mut *reader, &self.scope(true, stamps), Some(act))
                 .map_err(Why::Failed)?;
-        report.filled += look.filled;
         report.note(look);
         whole(ended)
     }

@@ -79,6 +79,12 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::FOREIGN_KEY_VIOLATION => {
             (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))
         }
+        &SqlState::NUMERIC_VALUE_OUT_OF_RANGE | &SqlState::STRING_DATA_RIGHT_TRUNCATION => (
+            Fault::Fatal,
+            Some(
+                "a user id does not fit the column: make it bigint or text, or name another --column",
+            ),
+        ),
         code if code.code().starts_with("08") => (Fault::Lost, None),
         _ => (Fault::Fatal, None),
     }

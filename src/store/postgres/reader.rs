@@ -26,8 +26,9 @@ pub(super) const BEGIN_SCAN: &str =
 /// By any other way to the next page all that follow are read, and sorted.
 const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
     SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0";
-/// Rows that are read in one transaction where a scan is done in pages.
-const PAGE_ROWS: usize = 1_000;
+/// Rows that are read in one transaction where a scan is done in pages: the first time, and at most.
+const FIRST_ROWS: usize = 100;
+const MOST_ROWS: usize = 1_000;
 
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
@@ -199,13 +200,15 @@ impl Postgres {
         emit: &mut Emit<'_>,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "{} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT {PAGE_ROWS}",
+            "{} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT",
             self.select(filter),
             self.table.quoted()
         );
         let mut last = String::new();
         let mut page = Page::default();
+        let mut limit = FIRST_ROWS;
         loop {
+            let sql = format!("{sql} {limit}");
             let mut read = || {
                 client.batch_execute(&format!("{BEGIN_SCAN}; {IN_KEY_ORDER}"))?;
                 let mut seen = 0;
@@ -235,7 +238,9 @@ impl Postgres {
             if let Some(row) = page.rows().last() {
                 row.key.clone_into(&mut last);
             }
-            let over = seen < PAGE_ROWS && !page.is_full();
+            let over = seen < limit && !page.is_full();
+            // Rows that do not fit into the page were sent for nothing.
+            limit = if seen < limit { seen.max(1) } else { (2 * limit).min(MOST_ROWS) };
             match emit(page) {
                 ControlFlow::Continue(empty) if !over => page = empty,
                 _ => return Ok(()),

@@ -7,10 +7,14 @@ use ::postgres::types::{ToSql, Type};
 use super::Postgres;
 use super::fault::fail;
 use super::writer::{BY_KEY, PostgresWriter};
-use crate::store::{Assignment, Fault, StoreError, UserColumn, UserType};
+use crate::store::table::quote;
+use crate::store::{Assignment, Fault, StoreError, Table, UserColumn, UserType};
 
 /// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
 const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
+
+/// No setting of a transaction reaches CREATE INDEX CONCURRENTLY.
+const NO_TIMEOUT: &str = "if that was its statement_timeout: add ?options=-c%20statement_timeout%3D0 to the URL for this run";
 
 const FIND: &str = "
     SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text,
@@ -26,6 +30,14 @@ const IS_INVALID: &str = "
     SELECT c.oid::pg_catalog.regclass::pg_catalog.text
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = $1 AND c.relname = $2 AND NOT i.indisvalid";
+
+/// The tables in which its rows are: itself, its partitions, or tables that inherit from it.
+const PARTS: &str = "
+    WITH RECURSIVE parts (part) AS (
+        SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
+    SELECT part, pg_catalog.format('%I.%I', nspname, relname)
+    FROM parts JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+    WHERE relkind = 'r' ORDER BY part";
 
 const USER_KEY: &str = "
     SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text
@@ -84,12 +96,7 @@ impl Postgres {
     }
 
     pub(super) fn index_column_sql(&self, column: &UserColumn) -> String {
-        format!(
-            "CREATE INDEX CONCURRENTLY {} ON {} ({})",
-            crate::store::table::quote(&column.index_name(&self.table)),
-            self.table.quoted(),
-            column.quoted()
-        )
+        index_sql("INDEX CONCURRENTLY", &self.table, column)
     }
 
     fn no_user_column(&self, name: &str, declared: &str) -> StoreError {
@@ -101,7 +108,17 @@ impl Postgres {
 
 impl PostgresWriter<'_> {
     pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
-        let sql = format!("{BEGIN_ALTER}; {}; COMMIT", self.store.add_column_sql(column));
+        let (store, oid) = (self.store, self.found.oid);
+        // A column that is there must not cost a lock, nor ownership of the table.
+        if store.user_column(&mut self.client, oid, &column.name)?.is_some() {
+            return Ok(());
+        }
+        if self.found.has_foreign_parts {
+            return Err(StoreError::new(Fault::Fatal, store.what("add a column to"))
+                .because("rows of it are on another server, whose table would not have the column")
+                .hint("add the column there first, and then here"));
+        }
+        let sql = format!("{BEGIN_ALTER}; {}; COMMIT", store.add_column_sql(column));
         self.client.batch_execute(&sql).map_err(|error| {
             let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
             let error = self.give_up(error, "add a column to");
@@ -139,25 +156,56 @@ impl PostgresWriter<'_> {
         self.batch("update", BY_KEY, &sql, &values)
     }
 
-    /// CONCURRENTLY keeps nobody from writing, and cannot be part of a transaction.
+    /// CONCURRENTLY keeps nobody from writing, and cannot be part of a transaction, nor be done to a
+    /// partitioned table: there the index only joins those of the partitions.
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, oid) = (self.store, self.found.oid);
-        let found = store.user_column(&mut self.client, oid, &column.name)?;
-        if found.is_none_or(|found| !found.indexed) {
-            self.build_index(column).map_err(|error| fail(error, store.what("index")))?;
+        let cannot = |error| fail(error, store.what("index"));
+        for part in self.client.query_typed(PARTS, &[(&oid, Type::OID)]).map_err(cannot)? {
+            let (part, name): (u32, String) =
+                (part.try_get(0).map_err(cannot)?, part.try_get(1).map_err(cannot)?);
+            let table = name.parse().unwrap_or_else(|_| store.table.clone());
+            if !self.is_indexed(part, column)? {
+                self.build_index(part, &table, column).map_err(|error| {
+                    let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
+                    let error = cannot(error);
+                    if timed_out { error.hint(NO_TIMEOUT) } else { error }
+                })?;
+            }
+        }
+        if !self.is_indexed(oid, column)? {
+            let sql = index_sql("INDEX", &store.table, column);
+            self.client
+                .batch_execute(&format!("{BEGIN_ALTER}; {sql}; COMMIT"))
+                .map_err(|error| self.give_up(error, "index"))?;
         }
         let analyze = format!("ANALYZE {} ({})", store.table.quoted(), column.quoted());
         self.client.batch_execute(&analyze).map_err(|error| fail(error, store.what("analyze")))
     }
 
-    fn build_index(&mut self, column: &UserColumn) -> Result<(), ::postgres::Error> {
-        let (oid, name) = (self.found.oid, column.index_name(&self.store.table));
+    fn is_indexed(&mut self, table: u32, column: &UserColumn) -> Result<bool, StoreError> {
+        let found = self.store.user_column(&mut self.client, table, &column.name)?;
+        Ok(found.is_some_and(|found| found.indexed))
+    }
+
+    fn build_index(
+        &mut self,
+        oid: u32,
+        table: &Table,
+        column: &UserColumn,
+    ) -> Result<(), ::postgres::Error> {
+        let name = column.index_name(table);
         let invalid =
             self.client.query_typed(IS_INVALID, &[(&oid, Type::OID), (&name, Type::TEXT)])?;
         if let Some(row) = invalid.first() {
             let index: String = row.try_get(0)?;
             self.client.batch_execute(&format!("DROP INDEX CONCURRENTLY {index}"))?;
         }
-        self.client.batch_execute(&self.store.index_column_sql(column))
+        self.client.batch_execute(&index_sql("INDEX CONCURRENTLY", table, column))
     }
+}
+
+fn index_sql(index: &str, table: &Table, column: &UserColumn) -> String {
+    let name = quote(&column.index_name(table));
+    format!("CREATE {index} {name} ON {} ({})", table.quoted(), column.quoted())
 }

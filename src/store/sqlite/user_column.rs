@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::Sqlite;
 use super::fault::fail;
@@ -152,11 +152,10 @@ impl Sqlite {
 impl SqliteWriter<'_> {
     pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let store = self.store;
-        let cannot = |error| fail(error, store.what("add a column to"));
-        if store.declared_type(&self.connection, &column.name).map_err(cannot)?.is_some() {
-            return Ok(());
-        }
-        self.connection.execute_batch(&store.add_column_sql(column)).map_err(cannot)
+        self.unless_there(&store.add_column_sql(column), |connection| {
+            Ok(store.declared_type(connection, &column.name)?.is_some())
+        })
+        .map_err(|error| fail(error, store.what("add a column to")))
     }
 
     pub(super) fn assign_users(
@@ -178,10 +177,26 @@ impl SqliteWriter<'_> {
     /// million rows.
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let store = self.store;
-        let cannot = |error| fail(error, store.what("index"));
-        if !store.is_indexed(&self.connection, &column.name).map_err(cannot)? {
-            self.connection.execute_batch(&store.index_column_sql(column)).map_err(cannot)?;
+        self.unless_there(&store.index_column_sql(column), |connection| {
+            store.is_indexed(connection, &column.name)
+        })
+        .map_err(|error| fail(error, store.what("index")))
+    }
+
+    /// Runs a statement unless somebody else, who may be at it now, has done so.
+    fn unless_there(
+        &mut self,
+        sql: &str,
+        is_there: impl Fn(&Connection) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<()> {
+        if is_there(&self.connection)? {
+            return Ok(());
         }
-        Ok(())
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !is_there(&transaction)? {
+            transaction.execute_batch(sql)?;
+        }
+        transaction.commit()
     }
 }
