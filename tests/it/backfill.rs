@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::role::Role;
 use crate::running::{Running, eventually};
-use crate::server::Server;
-use crate::table_kinds::{partitioned, reach};
 use crate::world::{SECRET_KEY, World, login, signed};
 
 /// Whose each session is, by its key.
-type Truth = BTreeMap<String, Option<String>>;
+pub(crate) type Truth = BTreeMap<String, Option<String>>;
 
-const INDEX: &str = "django_session_user_id_sessctl";
-const REPORT: [&str; 3] = ["backfill", "--format", "json"];
+pub(crate) const INDEX: &str = "django_session_user_id_sessctl";
+pub(crate) const REPORT: [&str; 3] = ["backfill", "--format", "json"];
 
 fn each(name: &str, test: impl Fn(&World)) {
     World::each(name, &test);
@@ -26,7 +23,7 @@ fn each(name: &str, test: impl Fn(&World)) {
 }
 
 /// Two sessions of each user, and sessions of all sorts of nobody.
-fn site(w: &World, ids: &[&str]) -> Truth {
+pub(crate) fn site(w: &World, ids: &[&str]) -> Truth {
     let mut truth = Truth::new();
     for id in ids.iter().chain(ids) {
         truth.insert(w.session(&login(id)), Some((*id).into()));
@@ -57,7 +54,7 @@ fn many(w: &World, sessions: u32) -> Truth {
 }
 
 /// What a column says.
-fn told(w: &World, column: &str) -> Truth {
+pub(crate) fn told(w: &World, column: &str) -> Truth {
     let sql = format!("SELECT session_key, CAST({column} AS text) FROM django_session");
     if !w.is_sqlite() {
         return w
@@ -75,7 +72,7 @@ fn told(w: &World, column: &str) -> Truth {
 }
 
 /// The columns and indexes of the table.
-fn schema(w: &World) -> BTreeSet<String> {
+pub(crate) fn schema(w: &World) -> BTreeSet<String> {
     let postgres = "SELECT format('%s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull, atthasdef)
                     FROM pg_attribute WHERE attrelid = 'django_session'::regclass AND attnum > 0 AND NOT attisdropped
                     UNION ALL SELECT pg_get_indexdef(indexrelid) || ' ' || indisvalid
@@ -90,7 +87,7 @@ fn schema(w: &World) -> BTreeSet<String> {
     rows.map(Result::unwrap).collect()
 }
 
-fn is_indexed(w: &World) -> bool {
+pub(crate) fn is_indexed(w: &World) -> bool {
     schema(w).iter().any(|item| {
         item.contains(INDEX)
             && !item.contains("UNIQUE")
@@ -318,27 +315,6 @@ fn killed_at_any_moment_it_goes_on_and_every_row_is_right() {
 }
 
 #[test]
-fn an_invalid_index_is_built_again() {
-    let w = World::postgres("backfill_invalid");
-    let truth = site(&w, &["42", "7"]);
-    w.run(&["backfill", "--no-index"]).ok();
-    assert!(!is_indexed(&w));
-    // Fails, since users have several sessions, and leaves an index that is of no use.
-    let broken = format!("CREATE UNIQUE INDEX CONCURRENTLY {INDEX} ON django_session (user_id)");
-    w.client().batch_execute(&broken).unwrap_err();
-    assert!(schema(&w).iter().any(|item| item.contains(INDEX)));
-    w.run(&REPORT).ok();
-    assert!(is_indexed(&w));
-    w.execute(&format!(
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{INDEX}'::regclass"
-    ));
-    assert!(!is_indexed(&w));
-    w.run(&REPORT).ok();
-    assert!(is_indexed(&w));
-    assert_eq!(told(&w, "user_id"), truth);
-}
-
-#[test]
 fn an_index_of_the_sites_own_will_do() {
     each("backfill_own_index", |w| {
         site(w, &["42"]);
@@ -421,66 +397,6 @@ fn names_that_are_taken_are_refused() {
 }
 
 #[test]
-fn who_does_not_own_the_table_is_told() {
-    let w = World::postgres("backfill_role");
-    let truth = site(&w, &["42"]);
-    let role = Role::new(&w, "backfill");
-    w.execute(&format!("GRANT SELECT, UPDATE, DELETE ON django_session TO {}", role.name));
-    let before = schema(&w);
-    role.run(&REPORT).exits(1).says("connect as the owner of the table");
-    assert_eq!(schema(&w), before);
-    w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
-    role.run(&["backfill", "--no-index"]).ok();
-    assert_eq!(told(&w, "user_id"), truth);
-}
-
-#[test]
-fn a_column_that_another_server_lacks_is_not_added() {
-    let server = Server::new();
-    let (w, remote) = (World::postgres("backfill_foreign"), World::on(&server, "remote"));
-    reach(&w, &server, &remote);
-    w.execute(
-        "IMPORT FOREIGN SCHEMA public LIMIT TO (django_session) FROM SERVER remote INTO public",
-    );
-    let truth = site(&w, &["42"]);
-    let before = schema(&w);
-    w.run(&REPORT).exits(1).says("on another server");
-    assert_eq!(schema(&w), before);
-    for side in [&w, &remote] {
-        side.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
-    }
-    w.run(&["backfill", "--no-index"]).ok();
-    assert_eq!(told(&remote, "user_id"), truth);
-}
-
-#[test]
-fn a_partitioned_table_has_its_column_and_an_index() {
-    let w = partitioned("backfill_partitioned");
-    let truth = site(&w, &["42", "7", "8", "9"]);
-    w.run(&REPORT).ok();
-    assert_eq!(told(&w, "user_id"), truth);
-    assert!(is_indexed(&w));
-    let before = schema(&w);
-    let again = w.run(&REPORT).ok().json();
-    assert_eq!((schema(&w), &again["filled"]), (before, &json!(0)));
-}
-
-#[test]
-fn large_sessions_are_read_once() {
-    let w = World::postgres("backfill_large");
-    let payload = format!(r#"{{"cart":"{}","_auth_user_id":"42"}}"#, "x".repeat(200_000));
-    let data = signed(&payload, SECRET_KEY);
-    let keys: Vec<String> = (0..300).map(|_| w.next_key()).collect();
-    w.rows(keys.iter().map(|key| (&**key, &*data, "2099-01-01 00:00:00".into())));
-    w.run(&["backfill", "--no-index"]).ok();
-    assert!(told(&w, "user_id").values().all(|user| user.as_deref() == Some("42")));
-    let read = "SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'django_session'";
-    let read: i64 = w.client().query_one(read, &[]).unwrap().get(0);
-    // Once to read it and once to write it; more that did not fit into a page.
-    assert!((600..2_000).contains(&read), "{read}");
-}
-
-#[test]
 fn a_signal_ends_it_and_the_next_run_goes_on() {
     each("backfill_signal", |w| {
         let truth = many(w, 2_000);
@@ -508,37 +424,4 @@ fn two_at_once_end_well() {
         assert_eq!(told(w, "user_id"), truth);
         assert!(is_indexed(w));
     });
-}
-
-#[test]
-fn an_id_that_a_narrower_column_cannot_hold() {
-    let w = World::postgres("backfill_narrow");
-    site(&w, &["3000000000"]);
-    for kind in ["integer", "varchar(5)"] {
-        w.execute(&format!("ALTER TABLE django_session ADD COLUMN user_id {kind}"));
-        w.run(&REPORT).exits(1).says("make it bigint or text");
-        w.execute("ALTER TABLE django_session DROP COLUMN user_id");
-    }
-}
-
-#[test]
-fn a_timeout_of_requests_that_ends_the_index_can_be_lifted() {
-    let w = World::postgres("backfill_timeout");
-    let truth = site(&w, &["42"]);
-    w.run(&["backfill", "--no-index"]).ok();
-    w.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 500', current_database()); END $$");
-    let mut holder = w.client();
-    // CREATE INDEX CONCURRENTLY waits for whoever may still look at the table as it was.
-    holder
-        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM django_session")
-        .unwrap();
-    w.run(&["backfill"]).exits(1).says("?options=-c%20statement_timeout%3D0");
-    assert!(!is_indexed(&w));
-    let url = format!("{}?options=-c%20statement_timeout%3D0", w.url());
-    let running = Running::start(&mut w.command(&["backfill", "-d", &url]));
-    std::thread::sleep(Duration::from_millis(1_500));
-    holder.batch_execute("COMMIT").unwrap();
-    running.end().ok();
-    assert!(is_indexed(&w));
-    assert_eq!(told(&w, "user_id"), truth);
 }

@@ -9,6 +9,7 @@
 )]
 
 mod backfill;
+mod backfill_postgres;
 mod conformance;
 mod corpus;
 mod django;
