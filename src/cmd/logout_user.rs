@@ -28,17 +28,19 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
-    let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
     let mut driver = consent.map(|consent| {
         let (stop, progress) = (ctx.stop, &*ctx.progress);
         Driver::new(Work { store: &*store, consent, stop, pace, progress })
     });
+    let mut column = None;
     let mut outcome =
         match driver.as_mut().map_or(Ok(()), |driver| keep_data::may(driver, args.keep_data)) {
             Err(Why::Failed(error)) => return Err(error.into()),
             Err(interrupted) => Outcome::interrupted(interrupted),
             Ok(()) => {
+                let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
+                column = by_user.as_ref().map(|by| by.column.name.clone());
                 let spared = spared_key(ctx, &*store, args)?;
                 let wanted = Wanted {
                     who: Who::These(&ids),
@@ -63,7 +65,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     drop(driver);
     let exit = outcome.exit();
     let mut report = report(users, args.dry_run, began, &mut outcome);
-    report.user_column = by_user.map(|by| by.column.name);
+    report.user_column = column;
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
