@@ -19,6 +19,10 @@ pub struct Table {
 pub struct NotATable;
 
 impl Table {
+    pub(super) fn new(schema: Option<String>, name: String) -> Self {
+        Self { schema, name }
+    }
+
     /// Schema, if one was given.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()

@@ -37,7 +37,7 @@ fn who_does_not_own_the_table_is_told() {
     let w = World::postgres("backfill_role");
     let truth = site(&w, &["42"]);
     let role = Role::new(&w, "backfill");
-    w.execute(&format!("GRANT SELECT, UPDATE, DELETE ON django_session TO {}", role.name));
+    w.execute(&format!("GRANT SELECT, UPDATE ON django_session TO {}", role.name));
     let before = schema(&w);
     role.run(&REPORT).exits(1).says("connect as the owner of the table");
     assert_eq!(schema(&w), before);
@@ -84,6 +84,8 @@ fn large_sessions_are_read_once() {
     let data = signed(&payload, SECRET_KEY);
     let keys: Vec<String> = (0..300).map(|_| w.next_key()).collect();
     w.rows(keys.iter().map(|key| (&**key, &*data, "2099-01-01 00:00:00".into())));
+    // The planner now knows how small the table is.
+    w.execute("ANALYZE django_session");
     w.run(&["backfill", "--no-index"]).ok();
     assert!(told(&w, "user_id").values().all(|user| user.as_deref() == Some("42")));
     let read = "SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'django_session'";

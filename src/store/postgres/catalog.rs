@@ -28,21 +28,30 @@ pub(super) struct Found {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Right {
     Select,
-    Delete,
+    /// `DELETE`, or at least `UPDATE`, which is all that a backfill needs.
+    Write,
 }
 
 impl Right {
     fn privilege(self) -> &'static str {
         match self {
             Self::Select => "SELECT",
-            Self::Delete => "DELETE",
+            Self::Write => "DELETE",
+        }
+    }
+
+    /// For `has_table_privilege`, which takes any of several.
+    fn any_of(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Write => "DELETE, UPDATE",
         }
     }
 
     fn verb(self) -> &'static str {
         match self {
             Self::Select => "read",
-            Self::Delete => "delete from",
+            Self::Write => "write to",
         }
     }
 }
@@ -88,7 +97,7 @@ impl Postgres {
         let cannot = |error| fail(error, self.what(right.verb()));
         let name = self.table.quoted();
         let found = client
-            .query_typed(FIND, &[(&name, Type::TEXT), (&right.privilege(), Type::TEXT)])
+            .query_typed(FIND, &[(&name, Type::TEXT), (&right.any_of(), Type::TEXT)])
             .map_err(cannot)?;
         let Some(row) = found.first() else {
             let alike = client.query_typed(TABLES_ALIKE, &[]).map_err(cannot)?;
@@ -119,7 +128,7 @@ impl Postgres {
                 "connect as the owner of the table or as a role with BYPASSRLS".into(),
             );
         }
-        if right == Right::Delete && is(5)? {
+        if right == Right::Write && is(5)? {
             return refuse(
                 "this server is a read replica, or makes every transaction read only",
                 "connect to the primary, or as a role without default_transaction_read_only".into(),

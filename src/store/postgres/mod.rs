@@ -103,7 +103,7 @@ impl Store for Postgres {
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
         let mut client = self.connect()?;
-        let found = self.find(&mut client, Right::Delete)?;
+        let found = self.find(&mut client, Right::Write)?;
         Ok(Box::new(PostgresWriter::new(self, client, found)))
     }
 

@@ -35,7 +35,7 @@ const IS_INVALID: &str = "
 const PARTS: &str = "
     WITH RECURSIVE parts (part) AS (
         SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
-    SELECT part, pg_catalog.format('%I.%I', nspname, relname)
+    SELECT part, nspname::pg_catalog.text, relname::pg_catalog.text
     FROM parts JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
     WHERE relkind = 'r' ORDER BY part";
 
@@ -142,7 +142,8 @@ impl PostgresWriter<'_> {
             "UPDATE {} AS t SET {name} = n.id::{kind} \
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
                  AS n (key, data, id) \
-             WHERE t.session_key OPERATOR(pg_catalog.=) n.key \
+             WHERE t.session_key OPERATOR(pg_catalog.=) ANY($1) \
+                 AND t.session_key OPERATOR(pg_catalog.=) n.key \
                  AND t.session_data OPERATOR(pg_catalog.=) n.data AND {news}",
             self.store.table.quoted()
         );
@@ -162,15 +163,17 @@ impl PostgresWriter<'_> {
         let (store, oid) = (self.store, self.found.oid);
         let cannot = |error| fail(error, store.what("index"));
         for part in self.client.query_typed(PARTS, &[(&oid, Type::OID)]).map_err(cannot)? {
-            let (part, name): (u32, String) =
-                (part.try_get(0).map_err(cannot)?, part.try_get(1).map_err(cannot)?);
-            let table = name.parse().unwrap_or_else(|_| store.table.clone());
-            if !self.is_indexed(part, column)? {
-                self.build_index(part, &table, column).map_err(|error| {
-                    let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
-                    let error = cannot(error);
-                    if timed_out { error.hint(NO_TIMEOUT) } else { error }
-                })?;
+            let oid = part.try_get(0).map_err(cannot)?;
+            let (schema, name) =
+                (part.try_get(1).map_err(cannot)?, part.try_get(2).map_err(cannot)?);
+            if !self.is_indexed(oid, column)? {
+                self.build_index(oid, &Table::new(Some(schema), name), column).map_err(
+                    |error| {
+                        let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
+                        let error = cannot(error);
+                        if timed_out { error.hint(NO_TIMEOUT) } else { error }
+                    },
+                )?;
             }
         }
         if !self.is_indexed(oid, column)? {

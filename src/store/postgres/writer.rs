@@ -23,7 +23,8 @@ use crate::store::{
 const BEGIN_BATCH: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
 /// By its key a row is found in the index, however many are asked for at once: reckoned together
-/// they can look dearer than the whole table.
+/// they can look dearer than the whole table. A statement that joins the table with what is to
+/// become of its rows names the keys once more, or all of the index may be read for the join.
 pub(super) const BY_KEY: &str = "SET LOCAL enable_seqscan = off";
 /// By its address a row is found without any index.
 pub(super) const BY_ADDRESS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; \
@@ -82,7 +83,7 @@ impl<'s> PostgresWriter<'s> {
     }
 
     fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
-        self.client.batch_execute(BEGIN_BATCH)?;
+        self.client.batch_execute(&format!("{BEGIN_BATCH}; {BY_KEY}"))?;
         let mut page = Page::default();
         {
             let mut found = self.client.query_typed_raw(sql, [(keys, Type::TEXT_ARRAY)])?;
@@ -120,7 +121,8 @@ impl Writer for PostgresWriter<'_> {
             "UPDATE {} AS t SET session_data = n.new \
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
                  AS n (key, old, new) \
-             WHERE t.session_key OPERATOR(pg_catalog.=) n.key \
+             WHERE t.session_key OPERATOR(pg_catalog.=) ANY($1) \
+                 AND t.session_key OPERATOR(pg_catalog.=) n.key \
                  AND t.session_data OPERATOR(pg_catalog.=) n.old",
             self.store.table.quoted()
         );
