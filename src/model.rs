@@ -278,6 +278,19 @@ pub fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+/// The digits of a UUID, of one with or without hyphens in either case: 32 in lower case.
+pub fn uuid_digits(text: &str) -> Option<String> {
+    let is_uuid = match text.len() {
+        32 => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        36 => text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        }),
+        _ => false,
+    };
+    is_uuid.then(|| text.replace('-', "").to_ascii_lowercase())
+}
+
 /// Whether a character could steer a terminal or reorder what it shows: control characters (C0,
 /// DEL, C1), line and paragraph separators, and the bidirectional and invisible format characters
 /// (Unicode Standard Annex #9; CVE-2021-42574).

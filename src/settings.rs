@@ -10,7 +10,7 @@ use crate::cli;
 use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
-use crate::store::{Table, Target, WallClock};
+use crate::store::{Table, Target, UserColumn, WallClock};
 
 const DATABASE_VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
@@ -245,13 +245,12 @@ pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
 /// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
 pub fn check_user_column(option: &str, name: &str) -> Result<(), Error> {
     const LONGEST: usize = 63;
-    const TAKEN: [&str; 3] = ["session_key", "session_data", "expire_date"];
     let why = if name.is_empty() || name.contains('\0') {
         "is no name of a column"
     } else if name.len() > LONGEST {
         "is longer than PostgreSQL allows"
-    } else if TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
-        "is one of Django's own columns"
+    } else if UserColumn::is_taken(name) {
+        "is a column of its own in every session table"
     } else {
         return Ok(());
     };

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::model::uuid_digits;
+
 /// The users that somebody asked for, as they are compared with `_auth_user_id`.
 ///
 /// Text is compared whole and as it stands: `42` is the integer 42 and the text `"42"`, never
@@ -34,19 +36,7 @@ impl<S: AsRef<str>> FromIterator<S> for UserIds {
 
 /// The one spelling that stands for a user id: UUIDs in lower case without hyphens.
 fn canonical(user_id: &str) -> Cow<'_, str> {
-    let digits = match user_id.len() {
-        32 => user_id.bytes().all(|b| b.is_ascii_hexdigit()),
-        36 => user_id.bytes().enumerate().all(|(at, b)| match at {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        }),
-        _ => false,
-    };
-    if digits {
-        Cow::Owned(user_id.replace('-', "").to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(user_id)
-    }
+    uuid_digits(user_id).map_or(Cow::Borrowed(user_id), Cow::Owned)
 }
 
 #[cfg(test)]

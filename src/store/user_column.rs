@@ -2,6 +2,24 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::table::{Table, quote};
+use crate::model::uuid_digits;
+
+/// Columns that the session table has in any case: Django's, and those that PostgreSQL and SQLite
+/// keep for themselves.
+const TAKEN: [&str; 12] = [
+    "session_key",
+    "session_data",
+    "expire_date",
+    "ctid",
+    "xmin",
+    "xmax",
+    "cmin",
+    "cmax",
+    "tableoid",
+    "oid",
+    "rowid",
+    "_rowid_",
+];
 
 /// A column of the session table that says whose a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +77,11 @@ impl Stamps {
 }
 
 impl UserColumn {
+    /// Whether every session table has a column of this name, so that no user column can.
+    pub fn is_taken(name: &str) -> bool {
+        TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
+    }
+
     /// The name, quoted for SQL.
     pub fn quoted(&self) -> String {
         quote(&self.name)
@@ -92,30 +115,11 @@ impl UserType {
 
 /// A UUID with its hyphens, of one with or without.
 pub(super) fn uuid(text: &str) -> Option<String> {
-    let digits: String = match text.len() {
-        32 => text.into(),
-        36 => {
-            let hyphens: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();
-            if hyphens != [8, 13, 18, 23] {
-                return None;
-            }
-            text.replace('-', "")
-        }
-        _ => return None,
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
+    let mut digits = uuid_digits(text)?;
+    for hyphen in [20, 16, 12, 8] {
+        digits.insert(hyphen, '-');
     }
-    let digits = digits.to_ascii_lowercase();
-    let part = |range: std::ops::Range<usize>| digits.get(range).unwrap_or_default();
-    Some(format!(
-        "{}-{}-{}-{}-{}",
-        part(0..8),
-        part(8..12),
-        part(12..16),
-        part(16..20),
-        part(20..32)
-    ))
+    Some(digits)
 }
 
 #[cfg(test)]

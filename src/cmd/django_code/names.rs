@@ -1,25 +1,10 @@
 //! The names that go into code and SQL of somebody's site: plain identifiers, or they are refused.
 
 use crate::error::Error;
+use crate::store::UserColumn;
 
 /// PostgreSQL cuts names after 63 bytes, and that of the index holds the column's.
 const LONGEST: usize = 63 - "django_session_".len() - "_sessctl".len();
-
-/// The stock table's columns, and those that PostgreSQL and SQLite keep for themselves.
-const COLUMNS: [&str; 12] = [
-    "session_key",
-    "session_data",
-    "expire_date",
-    "ctid",
-    "xmin",
-    "xmax",
-    "cmin",
-    "cmax",
-    "tableoid",
-    "oid",
-    "rowid",
-    "_rowid_",
-];
 
 /// Python's keywords.
 const KEYWORDS: [&str; 35] = [
@@ -35,7 +20,7 @@ const APPS: [&str; 8] =
 
 /// The column, if it can be added to a session table.
 pub(super) fn column(name: &str) -> Result<&str, Error> {
-    if !is_identifier(name) || COLUMNS.contains(&&*name.to_ascii_lowercase()) {
+    if !is_identifier(name) || UserColumn::is_taken(name) {
         return Err(Error::usage(
             format!("\"{name}\" cannot be the name of a user column"),
             format!(
