@@ -64,8 +64,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
         };
     drop(driver);
     let exit = outcome.exit();
-    let mut report = report(users, args.dry_run, began, &mut outcome);
-    report.user_column = column;
+    let report = report(users, args.dry_run, began, column, &mut outcome);
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
@@ -102,6 +101,7 @@ fn report(
     users: Vec<String>,
     dry_run: bool,
     began: Instant,
+    user_column: Option<String>,
     outcome: &mut Outcome,
 ) -> LogoutReport {
     LogoutReport {
@@ -116,7 +116,7 @@ fn report(
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,
-        user_column: None,
+        user_column,
         different: outcome.different,
         batches: outcome.batches,
         elapsed_seconds: began.elapsed().as_secs_f64(),

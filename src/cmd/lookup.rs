@@ -90,7 +90,7 @@ fn means_another(
     column: &UserColumn,
 ) -> Result<bool, StoreError> {
     let by = ByUser { column: column.clone(), stamps: Stamps::Any };
-    let filter = Filter { user: Some(by), ..Filter::default() };
+    let filter = Filter { user: Some(by), in_pages: true, ..Filter::default() };
     let mut decoder = Decoder::new(&ctx.codec);
     let (mut same, mut different) = (0, 0);
     reader.scan(&filter, &mut |page| {

@@ -151,8 +151,8 @@ impl<'a> Driver<'a> {
         &mut self,
         rows: &[T],
         run: impl FnMut(&mut dyn Writer, &[T]) -> Result<u64, StoreError>,
-    ) -> Result<u64, Why> {
-        self.batches(rows, ALL_OR_FAIL, run)
+    ) -> Result<(), Why> {
+        self.batches(rows, ALL_OR_FAIL, run).map(|_| ())
     }
 
     /// How often the connection was lost.

@@ -28,16 +28,10 @@ pub(super) struct Act<'d, 'w> {
     pub(super) overwrite: bool,
 }
 
-/// What a look found.
-#[derive(Default)]
-pub(super) struct Look {
-    pub(super) scanned: u64,
-    pub(super) found: Findings,
-}
-
-/// Rows by what was found in them.
+/// What a look found: rows by what was found in them.
 #[derive(Default)]
 pub(super) struct Findings {
+    pub(super) scanned: u64,
     /// Rows that Django takes for somebody's login.
     pub(super) logins: u64,
     /// Of these: without a word in the column.
@@ -75,7 +69,6 @@ struct Stamp {
 /// What one page gave.
 #[derive(Default)]
 struct PageFindings {
-    scanned: u64,
     found: Findings,
     wrong: Vec<Stamp>,
 }
@@ -87,7 +80,7 @@ const HOUR: i64 = 3_600;
 const GATHERED_ROWS: usize = 10_000;
 const GATHERED_BYTES: usize = 4 << 20;
 
-impl Look {
+impl Findings {
     /// Looks at the rows in scope, and acts where it is told to. How the looking ended, or why the
     /// acting could not go on, comes second.
     pub(super) fn take(
@@ -121,13 +114,12 @@ impl Look {
                 findings
             }
         };
-        let mut look = Self::default();
+        let mut found = Self::default();
         let (mut gathered, mut bytes) = (Vec::new(), 0);
         let mut failed = None;
         let column = scope.column;
         let ended = ctx.scan().run(reader, &filter, worker, |page| {
-            look.scanned += page.scanned;
-            look.found.add(page.found);
+            found.add(page.found);
             bytes += page.wrong.iter().map(Stamp::bytes).sum::<usize>();
             gathered.extend(page.wrong);
             if let Some(act) = &mut act
@@ -140,29 +132,26 @@ impl Look {
                 }
             }
             match scope.enough {
-                Some(enough) if look.found.logins + look.found.unverified >= enough => {
-                    ControlFlow::Break(())
-                }
+                Some(enough) if found.logins + found.unverified >= enough => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         })?;
         if let (Some(act), None, Ended::Whole) = (&mut act, &failed, ended) {
             failed = write(act, column, &gathered).err();
         }
-        Ok((look, failed.map_or(Ok(ended), Err)))
+        Ok((found, failed.map_or(Ok(ended), Err)))
     }
 }
 
 fn write(act: &mut Act<'_, '_>, column: &UserColumn, rows: &[Stamp]) -> Result<(), Why> {
     let overwrite = act.overwrite;
-    let written = act.driver.write(rows, |writer, batch| {
+    act.driver.write(rows, |writer, batch| {
         let rows: Vec<_> = batch
             .iter()
             .map(|row| Assignment { key: &row.key, data: &row.data, user: &row.user })
             .collect();
         writer.assign(column, &rows, overwrite)
-    });
-    written.map(|_| ())
+    })
 }
 
 impl Stamp {
@@ -183,8 +172,8 @@ struct Judge<'c> {
 
 impl Judge<'_> {
     fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
-        page.scanned += 1;
         let found = &mut page.found;
+        found.scanned += 1;
         let session = self.decoder.decode(row.data);
         let Ok(auth) = session.auth() else {
             found.unreadable += 1;
@@ -203,8 +192,8 @@ impl Judge<'_> {
         }
         found.logins += 1;
         found.bytes += u64::try_from(row.data.len()).unwrap_or(0);
-        found.no_number |= UserType::Bigint.fit(&id).is_none();
-        found.no_uuid |= UserType::Uuid.fit(&id).is_none();
+        found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
+        found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
         let Some(user) = self.kind.fit(&id) else {
             found.misfits += 1;
             found.different += u64::from(row.user.is_some());
@@ -241,6 +230,7 @@ impl Findings {
     }
 
     fn add(&mut self, page: Self) {
+        self.scanned += page.scanned;
         self.logins += page.logins;
         self.missing += page.missing;
         self.different += page.different;

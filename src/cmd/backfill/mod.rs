@@ -8,7 +8,7 @@ mod look;
 use std::io::ErrorKind;
 use std::time::Instant;
 
-use self::look::{Act, Findings, Look, Scope};
+use self::look::{Act, Findings, Scope};
 use super::Ctx;
 use super::pacing::{ending, paused};
 use crate::cli::{AutoColumnType, Backfill, ReportFormat};
@@ -81,7 +81,7 @@ fn column(
         include_expired: args.include_expired,
         enough: Some(SAMPLE),
     };
-    let (Look { found: sample, .. }, _) = Look::take(ctx, reader, &scope, None)?;
+    let (sample, _) = Findings::take(ctx, reader, &scope, None)?;
     if sample.checked > 0 && sample.valid == 0 {
         return Err(Error::WrongKey { looked_at: sample.checked });
     }
@@ -162,10 +162,10 @@ impl Fill<'_, '_> {
         let stamps = if overwrite { Stamps::Any } else { Stamps::Missing };
         let mut reader = self.store.reader().map_err(Why::Failed)?;
         let act = Act { driver, overwrite };
-        let (look, ended) =
-            Look::take(self.ctx, &mut *reader, &self.scope(true, stamps), Some(act))
+        let (found, ended) =
+            Findings::take(self.ctx, &mut *reader, &self.scope(true, stamps), Some(act))
                 .map_err(Why::Failed)?;
-        report.note(look);
+        report.note(found);
         whole(ended)
     }
 
@@ -173,9 +173,9 @@ impl Fill<'_, '_> {
     fn look(&self, exists: bool, report: &mut BackfillReport) -> Result<(), Why> {
         let mut reader = self.store.reader().map_err(Why::Failed)?;
         let scope = self.scope(exists, Stamps::Any);
-        let (look, ended) =
-            Look::take(self.ctx, &mut *reader, &scope, None).map_err(Why::Failed)?;
-        report.note(look);
+        let (found, ended) =
+            Findings::take(self.ctx, &mut *reader, &scope, None).map_err(Why::Failed)?;
+        report.note(found);
         whole(ended)
     }
 
@@ -264,28 +264,17 @@ fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
 
 impl BackfillReport {
     /// What the last look found.
-    fn note(&mut self, look: Look) {
-        let Findings {
-            logins,
-            missing,
-            different,
-            misfits,
-            misfit_ids,
-            anonymous,
-            unverified,
-            unreadable,
-            ..
-        } = look.found;
-        self.scanned = look.scanned;
-        self.logins = logins;
-        self.missing = missing;
-        self.different = different;
-        self.misfits = misfits;
-        self.misfit_ids = misfit_ids.into_iter().collect();
-        self.anonymous = anonymous;
-        self.unverified = unverified;
-        self.unreadable = unreadable;
-        self.saved_last_hour = look.found.recent;
-        self.missing_last_hour = look.found.recent_missing;
+    fn note(&mut self, found: Findings) {
+        self.scanned = found.scanned;
+        self.logins = found.logins;
+        self.missing = found.missing;
+        self.different = found.different;
+        self.misfits = found.misfits;
+        self.misfit_ids = found.misfit_ids.into_iter().collect();
+        self.anonymous = found.anonymous;
+        self.unverified = found.unverified;
+        self.unreadable = found.unreadable;
+        self.saved_last_hour = found.recent;
+        self.missing_last_hour = found.recent_missing;
     }
 }

@@ -76,8 +76,9 @@ impl PostgresWriter<'_> {
         limit: usize,
     ) -> Result<Window, Error> {
         let (address, _) = self.address();
-        // The server reads addresses in their order, and does not know that it does so: asked to
-        // sort them, it would read them all for every window.
+        // The server reads addresses in their order, unless it joins another scan of the table half
+        // way, and does not know that it does so: asked to sort them, it would read them all for
+        // every window.
         let (given, order, plan) = if self.found.has_row_addresses {
             ("$1::pg_catalog.text::pg_catalog.tid", "", BY_ADDRESS)
         } else {
@@ -91,7 +92,9 @@ impl PostgresWriter<'_> {
         );
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&row, Type::TEXT), (&expires, Type::TIMESTAMPTZ)];
-        let plan = format!("{plan}; SET LOCAL max_parallel_workers_per_gather = 0");
+        let plan = format!(
+            "{plan}; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL synchronize_seqscans = off"
+        );
         let picked = self.read_window(&plan, &sql, values)?;
         let next = match picked.rows.iter().last() {
             Some(row) if picked.rows.len() == limit => place(expires, Some(row.to_owned())),

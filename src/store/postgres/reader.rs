@@ -209,32 +209,8 @@ impl Postgres {
         let mut limit = FIRST_ROWS;
         loop {
             let sql = format!("{sql} {limit}");
-            let mut read = || {
-                client.batch_execute(&format!("{BEGIN_SCAN}; {IN_KEY_ORDER}"))?;
-                let mut seen = 0;
-                {
-                    let mut rows = client.query_typed_raw(&sql, [(&last, Type::TEXT)])?;
-                    while let Some(row) = rows.next()? {
-                        let user = if row.len() > 3 { row.try_get(3)? } else { None };
-                        let expires = row
-                            .try_get::<_, Option<Instant>>(2)?
-                            .map_or(Expiry::Unreadable, |Instant(at)| Expiry::At(at));
-                        page.push(Row {
-                            key: row.try_get(0)?,
-                            data: row.try_get(1)?,
-                            expires,
-                            user,
-                        });
-                        seen += 1;
-                        if page.is_full() {
-                            break;
-                        }
-                    }
-                }
-                client.batch_execute("COMMIT")?;
-                Ok(seen)
-            };
-            let seen: usize = read().map_err(|error| fail(error, self.what("read")))?;
+            let seen = read_page(client, &sql, &last, &mut page)
+                .map_err(|error| fail(error, self.what("read")))?;
             if let Some(row) = page.rows().last() {
                 row.key.clone_into(&mut last);
             }
@@ -283,6 +259,33 @@ impl Postgres {
             self.table.quoted()
         )
     }
+}
+
+/// Fills a page in a transaction of its own; returns how many rows went into it.
+fn read_page(
+    client: &mut Client,
+    sql: &str,
+    after: &str,
+    page: &mut Page,
+) -> Result<usize, ::postgres::Error> {
+    client.batch_execute(&format!("{BEGIN_SCAN}; {IN_KEY_ORDER}"))?;
+    let mut seen = 0;
+    {
+        let mut rows = client.query_typed_raw(sql, [(after, Type::TEXT)])?;
+        while let Some(row) = rows.next()? {
+            let user = if row.len() > 3 { row.try_get(3)? } else { None };
+            let expires = row
+                .try_get::<_, Option<Instant>>(2)?
+                .map_or(Expiry::Unreadable, |Instant(at)| Expiry::At(at));
+            page.push(Row { key: row.try_get(0)?, data: row.try_get(1)?, expires, user });
+            seen += 1;
+            if page.is_full() {
+                break;
+            }
+        }
+    }
+    client.batch_execute("COMMIT")?;
+    Ok(seen)
 }
 
 /// Before every `expire_date`.

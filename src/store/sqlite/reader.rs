@@ -45,35 +45,34 @@ impl Reader for SqliteReader<'_> {
         let cursor = store.row_address(&self.connection);
         let start: Box<dyn ToSql> =
             if cursor == "_rowid_" { Box::new(BEFORE_EVERY_ROWID) } else { Box::new("") };
-        let columns = format!("{cursor}, session_key, session_data, expire_date");
-        let table = store.table.quoted();
+        let user = filter.user.as_ref().map(|by| by.column.quoted());
+        let mut columns = format!("{cursor}, session_key, session_data, expire_date");
+        columns.extend(user.iter().flat_map(|user| [", ", user]));
+        // The index holds the row numbers too, in order within each value.
+        let values = filter.user.as_ref().and_then(values);
+        let is_user = match (&user, &values) {
+            (Some(user), Some(_)) => format!("{user} IS ?2 AND"),
+            _ => String::new(),
+        };
         let mut walk = Walk {
             connection: &self.connection,
-            sql: format!("SELECT {columns} FROM {table} WHERE {cursor} > ?1 ORDER BY {cursor}"),
+            sql: format!(
+                "SELECT {columns} FROM {} WHERE {is_user} {cursor} > ?1 ORDER BY {cursor}",
+                store.table.quoted()
+            ),
             clock,
             live_bound: live_bound.as_deref().map(str::as_bytes),
             key_prefix: filter.key_prefix.as_deref().unwrap_or_default(),
             by: filter.user.as_ref(),
             over: false,
         };
-        let cannot = |error| fail(error, store.what("read"));
-        let Some(by) = &filter.user else {
-            return walk.run(&*start, None, emit).map_err(cannot);
-        };
-        let user = by.column.quoted();
-        let columns = format!("{columns}, {user}");
-        if let (true, Some(values)) = (by.column.indexed, values(by)) {
-            // The index holds the row numbers too, in order within each value.
-            walk.sql = format!(
-                "SELECT {columns} FROM {table} WHERE {user} IS ?2 AND {cursor} > ?1 ORDER BY {cursor}"
-            );
-            for value in values {
-                walk.run(&*start, Some(&value), emit).map_err(cannot)?;
+        match values {
+            None => walk.run(&*start, None, emit),
+            Some(values) => {
+                values.iter().try_for_each(|value| walk.run(&*start, Some(value), emit))
             }
-            return Ok(());
         }
-        walk.sql = format!("SELECT {columns} FROM {table} WHERE {cursor} > ?1 ORDER BY {cursor}");
-        walk.run(&*start, None, emit).map_err(cannot)
+        .map_err(|error| fail(error, store.what("read")))
     }
 
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {

@@ -61,21 +61,18 @@ pub(super) fn shown(kind: UserType, value: ValueRef<'_>) -> Option<Cow<'_, str>>
     }
 }
 
-/// The values whose rows are looked for in the index; `None` for all there are.
+/// The values whose rows the index finds; `None` where all rows have to be walked.
+///
+/// Rows without a value come first: one that gets its value meanwhile is then found by it.
 pub(super) fn values(by: &ByUser) -> Option<Vec<Value>> {
-    let one_of = |ids: &std::collections::BTreeSet<String>| {
-        ids.iter().map(|id| stored(by.column.kind, id)).collect::<Vec<_>>()
+    let (null, ids) = match &by.stamps {
+        Stamps::Missing => (Some(Value::Null), None),
+        Stamps::OneOf(ids) => (None, Some(ids)),
+        Stamps::OneOfOrMissing(ids) => (Some(Value::Null), Some(ids)),
+        Stamps::Any => return None,
     };
-    match &by.stamps {
-        Stamps::Any => None,
-        Stamps::Missing => Some(vec![Value::Null]),
-        Stamps::OneOf(ids) => Some(one_of(ids)),
-        Stamps::OneOfOrMissing(ids) => {
-            let mut values = one_of(ids);
-            values.push(Value::Null);
-            Some(values)
-        }
-    }
+    let ids = ids.into_iter().flatten().map(|id| stored(by.column.kind, id));
+    by.column.indexed.then(|| null.into_iter().chain(ids).collect())
 }
 
 impl Sqlite {
@@ -170,7 +167,8 @@ impl SqliteWriter<'_> {
             "UPDATE {} SET {name} = ?3 WHERE session_key = ?1 AND session_data = ?2 AND {news}",
             self.store.table.quoted()
         );
-        self.batch(&sql, rows.iter().map(|row| (row.key, row.data, stored(column.kind, row.user))))
+        let rows = rows.iter().map(|row| (row.key, row.data, stored(column.kind, row.user)));
+        self.batch("update", &sql, rows)
     }
 
     /// SQLite builds an index in one transaction, which keeps every writer out for a second or so per

@@ -63,6 +63,7 @@ impl<'s> SqliteWriter<'s> {
     /// Runs a statement for each of the rows, in one transaction.
     pub(super) fn batch<P: Params>(
         &mut self,
+        doing: &str,
         sql: &str,
         rows: impl Iterator<Item = P>,
     ) -> Result<u64, StoreError> {
@@ -83,7 +84,7 @@ impl<'s> SqliteWriter<'s> {
             self.not_checkpointed += done;
             Ok(done)
         };
-        run().map_err(|error| fail(error, self.store.what("delete from")))
+        run().map_err(|error| fail(error, self.store.what(doing)))
     }
 
     /// One that fails does no harm: the log only grows.
@@ -124,7 +125,7 @@ impl Drop for SqliteWriter<'_> {
 impl Writer for SqliteWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("DELETE FROM {} WHERE session_key = ?1", self.store.table.quoted());
-        self.batch(&sql, keys.iter().map(|key| [key]))
+        self.batch("delete from", &sql, keys.iter().map(|key| [key]))
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
@@ -153,7 +154,7 @@ impl Writer for SqliteWriter<'_> {
             "UPDATE {} SET session_data = ?3 WHERE session_key = ?1 AND session_data = ?2",
             self.store.table.quoted()
         );
-        self.batch(&sql, rows.iter().map(|row| [row.key, row.old, row.new]))
+        self.batch("update", &sql, rows.iter().map(|row| [row.key, row.old, row.new]))
     }
 
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
@@ -216,7 +217,11 @@ impl Writer for SqliteWriter<'_> {
             "DELETE FROM {} WHERE {address} = ?1 AND expire_date < ?2 AND expire_date > ''",
             store.table.quoted()
         );
-        self.batch(&sql, rows.iter().map(|row| (parse_address(address, row), &bound)))
+        self.batch(
+            "delete from",
+            &sql,
+            rows.iter().map(|row| (parse_address(address, row), &bound)),
+        )
     }
 
     fn turn(&mut self) -> Turn {
