@@ -90,6 +90,9 @@ pub struct LogoutReport {
     pub batches: u64,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
+    /// Whether sessions only lose their login.
+    #[serde(skip)]
+    pub keep_data: bool,
     /// Whether it came to an early end.
     #[serde(skip)]
     pub stopped: bool,
@@ -188,8 +191,12 @@ pub struct ColumnPlan {
     pub exists: bool,
     /// What would be run before the filling, and after it.
     pub sql: Vec<String>,
-    /// Average size of a login's data.
-    pub bytes_per_row: u64,
+    /// How long filling would take, by what was measured elsewhere.
+    pub seconds: u64,
+    /// What the table would grow by at most.
+    pub table_bytes: u64,
+    /// About what the index would take up.
+    pub index_bytes: u64,
 }
 
 /// What `flush-all` found and did.

@@ -64,7 +64,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
         };
     drop(driver);
     let exit = outcome.exit();
-    let report = report(users, args.dry_run, began, column, &mut outcome);
+    let report = report(args, users, began, column, &mut outcome);
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
@@ -98,8 +98,8 @@ fn spared_key(
 }
 
 fn report(
+    args: &LogoutUser,
     users: Vec<String>,
-    dry_run: bool,
     began: Instant,
     user_column: Option<String>,
     outcome: &mut Outcome,
@@ -107,7 +107,7 @@ fn report(
     LogoutReport {
         command: "logout-user",
         users,
-        dry_run,
+        dry_run: args.dry_run,
         scanned: outcome.scanned,
         matched: outcome.matched,
         deleted: outcome.deleted,
@@ -120,6 +120,7 @@ fn report(
         different: outcome.different,
         batches: outcome.batches,
         elapsed_seconds: began.elapsed().as_secs_f64(),
+        keep_data: args.keep_data,
         stopped: outcome.ended.is_err(),
         preview: std::mem::take(&mut outcome.preview),
     }

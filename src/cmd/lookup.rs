@@ -4,6 +4,7 @@
 //! a login that the site did not stamp is one of them, and a row that it names is decoded before
 //! anything is done to it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -40,7 +41,7 @@ pub(super) fn by_user(
             "sessions are looked up in column {name}, and decoded where it is NULL; --no-user-column decodes all"
         ));
     }
-    let ids = ids.iter().flat_map(|id| spellings(column.kind, id)).collect();
+    let ids = ids.iter().flat_map(|id| spellings(&column, id)).collect();
     let stamps = if args.trust_column { Stamps::OneOf(ids) } else { Stamps::OneOfOrMissing(ids) };
     Ok(Some(ByUser { column, stamps }))
 }
@@ -98,22 +99,16 @@ fn means_another(
             let session = decoder.decode(row.data);
             let login = session.auth().ok().and_then(|auth| auth.user_id);
             let (Some(said), Some(login)) = (row.user, login) else { continue };
-            if spellings(column.kind, &login).contains(said) { same += 1 } else { different += 1 }
+            if spellings(column, &login).contains(said) { same += 1 } else { different += 1 }
         }
         ControlFlow::Break(())
     })?;
     Ok(different > same)
 }
 
-/// The ids that such a column may hold for a user: a UUID has several where it is text.
-fn spellings(kind: UserType, id: &str) -> BTreeSet<String> {
-    let mut spellings = BTreeSet::new();
-    if let Some(id) = kind.fit(id) {
-        spellings.insert(id.into_owned());
-    }
-    if let (UserType::Text, Some(uuid)) = (kind, UserType::Uuid.fit(id)) {
-        spellings.insert(uuid.replace('-', ""));
-        spellings.insert(uuid.into_owned());
-    }
-    spellings
+/// The ids that the column may hold for a user: a UUID has several where it is text.
+fn spellings(column: &UserColumn, id: &str) -> BTreeSet<String> {
+    let uuid = UserType::Uuid.fit(id).filter(|_| column.kind == UserType::Text);
+    let digits = uuid.as_ref().map(|uuid| uuid.replace('-', "").into());
+    [column.fit(id), digits, uuid].into_iter().flatten().map(Cow::into_owned).collect()
 }

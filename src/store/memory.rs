@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{
     Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference,
-    Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserType, Window, Writer,
+    Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserColumnPlan, UserType, Window,
+    Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -160,8 +161,8 @@ impl Reader for MemoryReader {
         Ok(None)
     }
 
-    fn user_column_sql(&self, _: &UserColumn) -> Vec<String> {
-        Vec::new()
+    fn user_column_plan(&mut self, _: &UserColumn) -> Result<UserColumnPlan, StoreError> {
+        Ok(UserColumnPlan::default())
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
@@ -232,9 +233,10 @@ impl Writer for MemoryWriter<'_> {
         let mut done = 0;
         for Assignment { key, data, user } in new {
             let unchanged = rows.get(*key).is_some_and(|(stored, _)| stored == data);
-            let news = users.get(*key).is_none_or(|old| overwrite && old != user);
-            if unchanged && news {
-                users.insert((*key).into(), (*user).into());
+            let old = users.get(*key).map(String::as_str);
+            if unchanged && old != *user && (old.is_none() || overwrite) {
+                users.remove(*key);
+                users.extend(user.map(|user| ((*key).to_owned(), user.to_owned())));
                 done += 1;
             }
         }

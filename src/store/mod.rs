@@ -19,7 +19,7 @@ pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
-pub use user_column::{ByUser, Stamps, UserColumn, UserType};
+pub use user_column::{ByUser, Stamps, UserColumn, UserColumnPlan, UserType};
 pub use wall_clock::{BEHIND_UTC, WallClock};
 
 use crate::consent::Consent;
@@ -84,8 +84,8 @@ pub trait Reader: Send {
     /// What the key of Django's own user table holds, if that table is there.
     fn user_key(&mut self) -> Result<Option<UserType>, StoreError>;
 
-    /// The SQL that adds and indexes this column, for people to read.
-    fn user_column_sql(&self, column: &UserColumn) -> Vec<String>;
+    /// What it would take to have this column, for people to read.
+    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError>;
 
     /// The foreign keys of other tables that point at this one.
     fn references(&mut self) -> Result<Vec<Reference>, StoreError>;
@@ -171,8 +171,8 @@ pub struct Assignment<'r> {
     pub key: &'r str,
     /// The `session_data` that says so.
     pub data: &'r str,
-    /// The user's id, as [`UserType::fit`] has it.
-    pub user: &'r str,
+    /// The user's id, as [`UserColumn::fit`] has it; `None`, where it overwrites, for NULL.
+    pub user: Option<&'r str>,
 }
 
 /// What a batch must keep to.

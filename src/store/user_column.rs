@@ -28,6 +28,9 @@ pub struct UserColumn {
     pub name: String,
     /// What it holds.
     pub kind: UserType,
+    /// Bytes of a number, or characters of a text, that it holds at most, where it is declared
+    /// narrower than [`kind`](Self::kind).
+    pub width: Option<u32>,
     /// Whether an index finds the rows of a user, and those without one.
     pub indexed: bool,
 }
@@ -41,6 +44,19 @@ pub enum UserType {
     Bigint,
     /// UUIDs.
     Uuid,
+}
+
+/// What it takes to add, fill and index a user column.
+#[derive(Clone, Debug, Default)]
+pub struct UserColumnPlan {
+    /// The SQL that adds it.
+    pub add: String,
+    /// The SQL that indexes it.
+    pub index: Vec<String>,
+    /// Whether a row that is filled is written anew beside the old one, which stays until vacuum.
+    pub copies_rows: bool,
+    /// Rows filled per second on a small machine (docs/performance.md).
+    pub rows_per_second: u64,
 }
 
 /// Which rows are read by their user column.
@@ -77,6 +93,19 @@ impl Stamps {
 }
 
 impl UserColumn {
+    /// The id as this column holds it; `None` if it cannot. See [`UserType::fit`].
+    pub fn fit<'i>(&self, id: &'i str) -> Option<Cow<'i, str>> {
+        let width = self.width.unwrap_or(u32::MAX);
+        self.kind.fit(id).filter(|id| match self.kind {
+            UserType::Text => u32::try_from(id.chars().count()).is_ok_and(|chars| chars <= width),
+            UserType::Bigint => {
+                let unused_bits = 64_u32.saturating_sub(width.saturating_mul(8));
+                id.parse::<i64>().is_ok_and(|number| number << unused_bits >> unused_bits == number)
+            }
+            UserType::Uuid => true,
+        })
+    }
+
     /// Whether every session table has a column of this name, so that no user column can.
     pub fn is_taken(name: &str) -> bool {
         TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
@@ -147,9 +176,26 @@ mod tests {
         assert_eq!(fits(UserType::Text, "a\0b"), None);
     }
 
+    fn column(kind: UserType, width: Option<u32>) -> UserColumn {
+        UserColumn { name: "é".repeat(40), kind, width, indexed: false }
+    }
+
+    #[test]
+    fn narrow_columns_hold_less() {
+        let fits = |kind, width, id| column(kind, Some(width)).fit(id).is_some();
+        for (width, largest) in [(2, "32767"), (4, "2147483647"), (8, "9223372036854775807")] {
+            assert!(fits(UserType::Bigint, width, largest), "{largest}");
+        }
+        assert!(
+            fits(UserType::Bigint, 4, "-2147483648") && !fits(UserType::Bigint, 4, "2147483648")
+        );
+        assert!(!fits(UserType::Bigint, 2, "-32769"));
+        assert!(fits(UserType::Text, 3, "äöü") && !fits(UserType::Text, 3, "anna"));
+    }
+
     #[test]
     fn the_name_of_an_index_is_never_too_long() {
-        let column = UserColumn { name: "é".repeat(40), kind: UserType::Text, indexed: false };
+        let column = column(UserType::Text, None);
         let name = column.index_name(&Table::default());
         assert!(name.len() <= 63 && name.ends_with("_sessctl"), "{name}");
     }

@@ -23,6 +23,7 @@ pub fn write_backfill_report(out: &mut dyn Write, report: &BackfillReport) -> io
         write_plan(out, &column, report, plan)?;
     } else {
         let truth = match (report.ended, report.missing, report.different) {
+            (Ending::Done, 0, 0) if report.misfits > 0 => "it is right where it holds an id".into(),
             (Ending::Done, 0, 0) => "it is right for every login".into(),
             (Ending::Done, missing, different) => format!(
                 "it is NOT right: {} without a user id, {different} with another one",
@@ -62,7 +63,13 @@ fn write_plan(
     for sql in &plan.sql {
         writeln!(out, "  {};", sanitize(sql))?;
     }
-    Ok(())
+    writeln!(
+        out,
+        "That takes about {} s, and up to {} MB more in the table and {} MB for the index.",
+        plan.seconds,
+        plan.table_bytes.div_ceil(1_000_000),
+        plan.index_bytes.div_ceil(1_000_000)
+    )
 }
 
 /// Rows that stay without a user id, and why.

@@ -107,7 +107,8 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
         )?;
     } else if report.dry_run {
         let found = counted(report.matched, "live session");
-        writeln!(out, "Dry run: {found} of {whom} would be deleted ({looked}).")?;
+        let deed = if report.keep_data { "lose their login" } else { "be deleted" };
+        writeln!(out, "Dry run: {found} of {whom} would {deed} ({looked}).")?;
         write_preview(out, report)?;
     } else {
         let proof = match report.remaining {

@@ -205,7 +205,7 @@ fn ids_that_do_not_fit_are_counted_and_named() {
     {
         World::each(&format!("backfill_misfits_{kind}"), |w| {
             let mut truth = site(w, &["42", "042", "ann", uuid]);
-            let report = w.run(&[&REPORT[..], &["--type", kind]].concat()).ok().json();
+            let report = w.run(&[&REPORT[..], &["--type", kind]].concat()).exits(3).json();
             assert_eq!(report["misfit_ids"], json!(misfits));
             assert_eq!(fields(&report, ["filled", "logins", "misfits", "missing"]), [2, 8, 6, 0]);
             for user in truth.values_mut() {
@@ -227,6 +227,9 @@ fn a_dry_run_and_a_wrong_key_leave_the_table_as_it_is() {
         assert_eq!(report["plan"]["exists"], json!(false));
         assert!(report["plan"]["sql"][0].as_str().unwrap().contains("ADD COLUMN"));
         assert!(report["plan"]["sql"][1].as_str().unwrap().contains("CREATE INDEX"));
+        for estimate in ["seconds", "table_bytes", "index_bytes"] {
+            assert!(report["plan"][estimate].as_u64().unwrap() > 0, "{estimate}");
+        }
         w.run(&["backfill", "--watch-nulls"]).ok();
         let wrong = w.file("wrong-key", "the key of no site");
         w.run_without_key(&["backfill", "--secret-key-file", &wrong]).exits(2);
@@ -266,6 +269,9 @@ fn a_misfit_of_whom_the_column_says_something_is_different() {
         w.execute(&format!("UPDATE django_session SET user_id = 42 WHERE session_key = '{key}'"));
         let report = w.run(&REPORT).exits(3).json();
         assert_eq!(fields(&report, ["misfits", "different"]), [1, 1]);
+        let report = w.run(&[&REPORT[..], &["--restart"]].concat()).exits(3).json();
+        assert_eq!(fields(&report, ["misfits", "different", "filled"]), [1, 0, 1]);
+        assert_eq!(told(w, "user_id").get(&key), Some(&None));
     });
 }
 

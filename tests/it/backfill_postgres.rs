@@ -50,10 +50,19 @@ fn who_does_not_own_the_table_is_told() {
 fn a_partitioned_table_has_its_column_and_an_index() {
     let w = partitioned("backfill_partitioned");
     let truth = site(&w, &["42", "7", "8", "9"]);
+    let plan = w.run(&[&REPORT[..], &["--dry-run"]].concat()).ok().json();
     w.run(&REPORT).ok();
     assert_eq!(told(&w, "user_id"), truth);
     assert!(is_indexed(&w));
     let before = schema(&w);
+    // What the dry run said is what was done.
+    w.execute("ALTER TABLE django_session DROP COLUMN user_id");
+    for sql in plan["plan"]["sql"].as_array().unwrap() {
+        w.client().batch_execute(sql.as_str().unwrap()).unwrap();
+    }
+    assert_eq!(schema(&w), before);
+    assert!(is_indexed(&w));
+    w.run(&REPORT).ok();
     let again = w.run(&REPORT).ok().json();
     assert_eq!((schema(&w), &again["filled"]), (before, &json!(0)));
 }
@@ -98,10 +107,15 @@ fn large_sessions_are_read_once() {
 #[test]
 fn an_id_that_a_narrower_column_cannot_hold() {
     let w = World::postgres("backfill_narrow");
-    site(&w, &["3000000000"]);
+    site(&w, &["42", "3000000000"]);
     for kind in ["integer", "varchar(5)"] {
         w.execute(&format!("ALTER TABLE django_session ADD COLUMN user_id {kind}"));
-        w.run(&REPORT).exits(1).says("make it bigint or text");
+        let report = w.run(&REPORT).exits(3).json();
+        assert_eq!(report["misfit_ids"], json!(["3000000000"]), "{kind}");
+        assert_eq!((&report["filled"], &report["missing"]), (&json!(2), &json!(0)), "{kind}");
+        // Whom the column cannot name is found by the data.
+        let found = w.run(&["logout-user", "3000000000", "--dry-run", "--format", "json"]).ok();
+        assert_eq!(found.json()["matched"], json!(2), "{kind}");
         w.execute("ALTER TABLE django_session DROP COLUMN user_id");
     }
 }

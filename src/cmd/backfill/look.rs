@@ -1,5 +1,6 @@
 //! One look at the rows of a table and what their user column says, that can put it right on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -52,7 +53,7 @@ pub(super) struct Findings {
     /// Logins saved within the last hour, and those of them without a word in the column.
     pub(super) recent: u64,
     pub(super) recent_missing: u64,
-    /// Bytes of the data of logins.
+    /// Bytes of the data of logins, as far as they are stored in the row itself.
     pub(super) bytes: u64,
     /// Which types of column every id fits.
     pub(super) no_number: bool,
@@ -63,7 +64,7 @@ pub(super) struct Findings {
 struct Stamp {
     key: String,
     data: String,
-    user: String,
+    user: Option<String>,
 }
 
 /// What one page gave.
@@ -74,6 +75,8 @@ struct PageFindings {
 }
 
 const MOST_IDS: usize = 5;
+/// What is longer PostgreSQL stores elsewhere, and does not write anew when a row is.
+const STORED_INLINE: usize = 2_000;
 /// In seconds.
 const HOUR: i64 = 3_600;
 /// What is gathered before it is written, so that a batch can grow and memory cannot.
@@ -102,7 +105,7 @@ impl Findings {
         let worker = || {
             let mut judge = Judge {
                 decoder: Decoder::new(codec),
-                kind: scope.column.kind,
+                column: scope.column,
                 hour_ago: now.as_micros() / 1_000_000 - HOUR,
                 overwrite,
             };
@@ -148,7 +151,7 @@ fn write(act: &mut Act<'_, '_>, column: &UserColumn, rows: &[Stamp]) -> Result<(
     act.driver.write(rows, |writer, batch| {
         let rows: Vec<_> = batch
             .iter()
-            .map(|row| Assignment { key: &row.key, data: &row.data, user: &row.user })
+            .map(|row| Assignment { key: &row.key, data: &row.data, user: row.user.as_deref() })
             .collect();
         writer.assign(column, &rows, overwrite)
     })
@@ -156,14 +159,14 @@ fn write(act: &mut Act<'_, '_>, column: &UserColumn, rows: &[Stamp]) -> Result<(
 
 impl Stamp {
     fn bytes(&self) -> usize {
-        self.key.len() + self.data.len() + self.user.len()
+        self.key.len() + self.data.len()
     }
 }
 
 /// Tells whose rows are.
 struct Judge<'c> {
     decoder: Decoder<'c>,
-    kind: UserType,
+    column: &'c UserColumn,
     /// Seconds since 1970.
     hour_ago: i64,
     /// Whether what the column says is put right; `None` if nothing is.
@@ -191,32 +194,31 @@ impl Judge<'_> {
             return;
         }
         found.logins += 1;
-        found.bytes += u64::try_from(row.data.len()).unwrap_or(0);
+        found.bytes += u64::try_from(row.data.len().min(STORED_INLINE)).unwrap_or(0);
         found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
         found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
-        let Some(user) = self.kind.fit(&id) else {
+        let user = self.column.fit(&id);
+        if user.is_none() {
             found.misfits += 1;
-            found.different += u64::from(row.user.is_some());
-            found.misfit_ids.insert(id.into_owned());
+            found.misfit_ids.insert(id.to_string());
             found.keep_few_ids();
-            return;
-        };
+        }
         let recent = session.saved().is_some_and(|saved| saved > self.hour_ago);
         found.recent += u64::from(recent);
-        let wrong = match row.user {
-            None => {
+        let wrong = match (row.user, user.as_deref()) {
+            (None, Some(_)) => {
                 found.missing += 1;
                 found.recent_missing += u64::from(recent);
                 self.overwrite.is_some()
             }
-            Some(stamp) if stamp != user => {
+            (Some(stamp), user) if user != Some(stamp) => {
                 found.different += 1;
                 self.overwrite == Some(true)
             }
-            Some(_) => false,
+            (None, None) | (Some(_), _) => false,
         };
         if wrong {
-            let (key, data, user) = (row.key.into(), row.data.into(), user.into_owned());
+            let (key, data, user) = (row.key.into(), row.data.into(), user.map(Cow::into_owned));
             page.wrong.push(Stamp { key, data, user });
         }
     }

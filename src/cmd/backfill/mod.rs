@@ -16,11 +16,16 @@ use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Ended, Why, Work};
 use crate::error::{Error, Exit};
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
-use crate::store::{Reader, Stamps, Store, UserColumn, UserType};
+use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType};
 use crate::{settings, ui};
 
 /// Logins whose ids and signatures are looked at before anything is done.
 const SAMPLE: u64 = 10_000;
+/// What a row takes up besides `session_data`: its key, its expiry and the database's own.
+const ROW_OVERHEAD_BYTES: u64 = 80;
+/// What an id takes up in a row, and in an index beside the address of its row, by and large.
+const USER_BYTES: u64 = 8;
+const INDEX_ENTRY_BYTES: u64 = 24;
 /// How often what came meanwhile is filled before the operator is told that it does.
 const MAX_ROUNDS: u32 = 3;
 
@@ -38,9 +43,11 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     let consent = Consent::from_ask(if only_looks { Ask::DryRun } else { Ask::Explicit });
     let ended = match consent {
         None => {
-            report.plan = Some(plan(&fill.column, exists, &mut *reader, &sample));
+            let plan = reader.user_column_plan(&fill.column)?;
             drop(reader);
-            fill.look(exists, &mut report)
+            let ended = fill.look(exists, &mut report);
+            report.plan = Some(column_plan(plan, &fill.column, exists, args, &sample, &report));
+            ended
         }
         Some(consent) => {
             drop(reader);
@@ -73,7 +80,8 @@ fn column(
     args: &Backfill,
 ) -> Result<(UserColumn, bool, Findings), Error> {
     let found = reader.user_column(&args.column)?;
-    let text = UserColumn { name: args.column.clone(), kind: UserType::Text, indexed: false };
+    let text =
+        UserColumn { name: args.column.clone(), kind: UserType::Text, width: None, indexed: false };
     let scope = Scope {
         column: &text,
         exists: false,
@@ -197,23 +205,31 @@ fn whole(ended: Result<Ended, Why>) -> Result<(), Why> {
     }
 }
 
-fn plan(
+fn column_plan(
+    plan: UserColumnPlan,
     column: &UserColumn,
     exists: bool,
-    reader: &mut dyn Reader,
+    args: &Backfill,
     sample: &Findings,
+    report: &BackfillReport,
 ) -> ColumnPlan {
+    let adds = (!exists).then_some(plan.add);
+    let indexes = !args.no_index && !column.indexed;
+    let index = plan.index.into_iter().filter(|_| indexes);
+    let copy = sample.bytes.checked_div(sample.logins).unwrap_or(0) + ROW_OVERHEAD_BYTES;
     ColumnPlan {
         exists,
-        sql: reader.user_column_sql(column),
-        bytes_per_row: sample.bytes.checked_div(sample.logins).unwrap_or(0),
+        sql: adds.into_iter().chain(index).collect(),
+        seconds: report.missing.div_ceil(plan.rows_per_second.max(1)),
+        table_bytes: report.missing * if plan.copies_rows { copy } else { USER_BYTES },
+        index_bytes: report.logins * if indexes { INDEX_ENTRY_BYTES } else { 0 },
     }
 }
 
 fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
     match ended {
         Ok(()) if report.dry_run || report.watch_nulls => Exit::Done,
-        Ok(()) if report.missing > 0 || report.different > 0 => Exit::Incomplete,
+        Ok(()) if report.missing + report.different + report.misfits > 0 => Exit::Incomplete,
         Ok(()) | Err(Why::Limit) => Exit::Done,
         Err(Why::RunTime) => Exit::Incomplete,
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),

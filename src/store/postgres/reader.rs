@@ -16,7 +16,7 @@ use super::user_column::type_name;
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stamps, StoreError, Upkeep,
-    UserColumn, UserType,
+    UserColumn, UserColumnPlan, UserType,
 };
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
@@ -109,8 +109,9 @@ impl Reader for PostgresReader<'_> {
         store.user_key(self.client()?)
     }
 
-    fn user_column_sql(&self, column: &UserColumn) -> Vec<String> {
-        vec![self.store.add_column_sql(column), self.store.index_column_sql(column)]
+    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.user_column_plan(self.client()?, oid, column)
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {

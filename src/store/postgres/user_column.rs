@@ -8,16 +8,19 @@ use super::Postgres;
 use super::fault::fail;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::table::quote;
-use crate::store::{Assignment, Fault, StoreError, Table, UserColumn, UserType};
+use crate::store::{Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserType};
 
 /// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
 const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
+
+/// With fsync, two looks at the table included.
+const ROWS_PER_SECOND: u64 = 30_000;
 
 /// No setting of a transaction reaches CREATE INDEX CONCURRENTLY.
 const NO_TIMEOUT: &str = "if that was its statement_timeout: add ?options=-c%20statement_timeout%3D0 to the URL for this run";
 
 const FIND: &str = "
-    SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text,
+    SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text, a.attlen, a.atttypmod,
            EXISTS (SELECT FROM pg_catalog.pg_index i
                    WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL
                        AND (SELECT amname = 'btree' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
@@ -75,8 +78,16 @@ impl Postgres {
         let Some(row) = found.first() else { return Ok(None) };
         let declared: String = row.try_get(0).map_err(cannot)?;
         let kind = kind(&declared).ok_or_else(|| self.no_user_column(name, &declared))?;
-        let indexed = row.try_get(1).map_err(cannot)?;
-        Ok(Some(UserColumn { name: name.into(), kind, indexed }))
+        let bytes: i16 = row.try_get(1).map_err(cannot)?;
+        let modifier: i32 = row.try_get(2).map_err(cannot)?;
+        let width = match kind {
+            // varchar(n): n and the four bytes of its header.
+            UserType::Text => modifier.checked_sub(4).and_then(|chars| u32::try_from(chars).ok()),
+            UserType::Bigint => u32::try_from(bytes).ok().filter(|bytes| *bytes < 8),
+            UserType::Uuid => None,
+        };
+        let indexed = row.try_get(3).map_err(cannot)?;
+        Ok(Some(UserColumn { name: name.into(), kind, width, indexed }))
     }
 
     pub(super) fn user_key(&self, client: &mut Client) -> Result<Option<UserType>, StoreError> {
@@ -86,17 +97,46 @@ impl Postgres {
         Ok(declared.as_deref().and_then(kind))
     }
 
-    pub(super) fn add_column_sql(&self, column: &UserColumn) -> String {
+    pub(super) fn user_column_plan(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        column: &UserColumn,
+    ) -> Result<UserColumnPlan, StoreError> {
+        let mut index = Vec::new();
+        for (part, table) in self.parts(client, oid)? {
+            if part != oid {
+                index.push(index_sql("INDEX CONCURRENTLY", &table, column));
+            }
+        }
+        let concurrently = if index.is_empty() { "INDEX CONCURRENTLY" } else { "INDEX" };
+        index.push(index_sql(concurrently, &self.table, column));
+        Ok(UserColumnPlan {
+            add: self.add_column_sql(column),
+            index,
+            copies_rows: true,
+            rows_per_second: ROWS_PER_SECOND,
+        })
+    }
+
+    /// The tables in which its rows are.
+    fn parts(&self, client: &mut Client, oid: u32) -> Result<Vec<(u32, Table)>, StoreError> {
+        let read = |row: &::postgres::Row| {
+            Ok((row.try_get(0)?, Table::new(Some(row.try_get(1)?), row.try_get(2)?)))
+        };
+        client
+            .query_typed(PARTS, &[(&oid, Type::OID)])
+            .and_then(|rows| rows.iter().map(read).collect())
+            .map_err(|error| fail(error, self.what("read")))
+    }
+
+    fn add_column_sql(&self, column: &UserColumn) -> String {
         format!(
             "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}",
             self.table.quoted(),
             column.quoted(),
             type_name(column.kind)
         )
-    }
-
-    pub(super) fn index_column_sql(&self, column: &UserColumn) -> String {
-        index_sql("INDEX CONCURRENTLY", &self.table, column)
     }
 
     fn no_user_column(&self, name: &str, declared: &str) -> StoreError {
@@ -147,11 +187,8 @@ impl PostgresWriter<'_> {
                  AND t.session_data OPERATOR(pg_catalog.=) n.data AND {news}",
             self.store.table.quoted()
         );
-        let texts = |text: for<'r> fn(&Assignment<'r>) -> &'r str| -> Vec<&str> {
-            rows.iter().map(text).collect()
-        };
-        let (keys, data, ids) =
-            (texts(|row| row.key), texts(|row| row.data), texts(|row| row.user));
+        let (keys, data): (Vec<_>, Vec<_>) = rows.iter().map(|row| (row.key, row.data)).unzip();
+        let ids: Vec<_> = rows.iter().map(|row| row.user).collect();
         let values: [(&(dyn ToSql + Sync), Type); 3] =
             [(&keys, Type::TEXT_ARRAY), (&data, Type::TEXT_ARRAY), (&ids, Type::TEXT_ARRAY)];
         self.batch("update", BY_KEY, &sql, &values)
@@ -161,19 +198,13 @@ impl PostgresWriter<'_> {
     /// partitioned table: there the index only joins those of the partitions.
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, oid) = (self.store, self.found.oid);
-        let cannot = |error| fail(error, store.what("index"));
-        for part in self.client.query_typed(PARTS, &[(&oid, Type::OID)]).map_err(cannot)? {
-            let oid = part.try_get(0).map_err(cannot)?;
-            let (schema, name) =
-                (part.try_get(1).map_err(cannot)?, part.try_get(2).map_err(cannot)?);
-            if !self.is_indexed(oid, column)? {
-                self.build_index(oid, &Table::new(Some(schema), name), column).map_err(
-                    |error| {
-                        let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
-                        let error = cannot(error);
-                        if timed_out { error.hint(NO_TIMEOUT) } else { error }
-                    },
-                )?;
+        for (part, table) in store.parts(&mut self.client, oid)? {
+            if !self.is_indexed(part, column)? {
+                self.build_index(part, &table, column).map_err(|error| {
+                    let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
+                    let error = fail(error, store.what("index"));
+                    if timed_out { error.hint(NO_TIMEOUT) } else { error }
+                })?;
             }
         }
         if !self.is_indexed(oid, column)? {

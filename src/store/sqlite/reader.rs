@@ -10,7 +10,7 @@ use super::{Sqlite, comparable};
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, UserColumn,
-    UserType, WallClock,
+    UserColumnPlan, UserType, WallClock,
 };
 
 /// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
@@ -96,8 +96,8 @@ impl Reader for SqliteReader<'_> {
         self.store.user_key(&self.connection)
     }
 
-    fn user_column_sql(&self, column: &UserColumn) -> Vec<String> {
-        vec![self.store.add_column_sql(column), self.store.index_column_sql(column)]
+    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
+        Ok(self.store.user_column_plan(column))
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {

@@ -13,7 +13,12 @@ use super::reader::text;
 use super::writer::SqliteWriter;
 use crate::store::table::quote;
 use crate::store::user_column::uuid;
-use crate::store::{Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserType};
+use crate::store::{
+    Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserType,
+};
+
+/// Two looks at the table included.
+const ROWS_PER_SECOND: u64 = 60_000;
 
 /// The type as Django declares it.
 fn type_name(kind: UserType) -> &'static str {
@@ -90,7 +95,8 @@ impl Sqlite {
                 .hint("a user column is text, bigint or char(32); name another one"));
         };
         let indexed = self.is_indexed(connection, name).map_err(cannot)?;
-        Ok(Some(UserColumn { name: name.into(), kind, indexed }))
+        // SQLite stores what is too long for what was declared all the same.
+        Ok(Some(UserColumn { name: name.into(), kind, width: None, indexed }))
     }
 
     pub(super) fn user_key(&self, connection: &Connection) -> Result<Option<UserType>, StoreError> {
@@ -104,7 +110,16 @@ impl Sqlite {
         Ok(declared.as_deref().and_then(kind))
     }
 
-    pub(super) fn add_column_sql(&self, column: &UserColumn) -> String {
+    pub(super) fn user_column_plan(&self, column: &UserColumn) -> UserColumnPlan {
+        UserColumnPlan {
+            add: self.add_column_sql(column),
+            index: vec![self.index_column_sql(column)],
+            copies_rows: false,
+            rows_per_second: ROWS_PER_SECOND,
+        }
+    }
+
+    fn add_column_sql(&self, column: &UserColumn) -> String {
         format!(
             "ALTER TABLE {} ADD COLUMN {} {}",
             self.table.quoted(),
@@ -113,7 +128,7 @@ impl Sqlite {
         )
     }
 
-    pub(super) fn index_column_sql(&self, column: &UserColumn) -> String {
+    fn index_column_sql(&self, column: &UserColumn) -> String {
         let schema = self.table.schema().map_or_else(String::new, |schema| quote(schema) + ".");
         format!(
             "CREATE INDEX {schema}{} ON {} ({})",
@@ -167,7 +182,8 @@ impl SqliteWriter<'_> {
             "UPDATE {} SET {name} = ?3 WHERE session_key = ?1 AND session_data = ?2 AND {news}",
             self.store.table.quoted()
         );
-        let rows = rows.iter().map(|row| (row.key, row.data, stored(column.kind, row.user)));
+        let rows =
+            rows.iter().map(|row| (row.key, row.data, row.user.map(|id| stored(column.kind, id))));
         self.batch("update", &sql, rows)
     }
 
