@@ -1,6 +1,6 @@
 //! Real Django sites: users log in by Django's own `login()`, sessctl logs some of them out, and requests show that
 //! exactly the right ones are out, and that a purge beside the site is not noticed. What is checked stands in
-//! `tests/django/check_site.py` and `purge_beside_site.py`; here are the kinds of sites.
+//! `tests/django/check_site.py` and `beside_site.py`; here are the kinds of sites.
 
 use std::path::Path;
 use std::process::Command;
@@ -115,11 +115,26 @@ fn local_time_on_postgres() {
     on_postgres("4.2", "42_local", &["--local-time", "America/New_York"]);
 }
 
-/// A purge of fewer rows than `docs/performance.md` measures. What a busy disk does to single requests is no
-/// bound for a test: none may fail, and none may wait as long as Django does before it fails.
-fn purge_beside_site(database: &[&str]) {
+/// Fewer rows than `docs/performance.md` measures. What a busy disk does to single requests is no bound for a
+/// test: none may fail, and none may wait as long as Django does before it fails.
+fn beside_site(command: &str, database: &[&str]) {
     let size = ["--expired", "30000", "--live", "10000", "--baseline", "3", "--longest-wait", "5"];
-    run("purge_beside_site.py", "5.2", &[database, &size].concat());
+    run("beside_site.py", "5.2", &[database, &size, &["--command", command]].concat());
+}
+
+fn purge_beside_site(database: &[&str]) {
+    beside_site("purge-expired", database);
+}
+
+#[test]
+fn a_backfill_is_not_noticed_on_postgres() {
+    let database = fresh_database("site_backfill");
+    beside_site("backfill", &["--postgres-url", &database.url]);
+}
+
+#[test]
+fn a_backfill_is_not_noticed_on_sqlite() {
+    beside_site("backfill", &["--journal", "wal"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Purge a site's expired sessions while it is being used, and measure what its visitors notice of it.
+"""Purge or backfill a site's sessions while it is being used, and measure what its visitors notice of it.
 
 The shop is served by a process of its own. Four threads of logged-in visitors read and write their sessions and check
-every answer, before, while and after a command purges the table beside them: sessctl, or Django's own clearsessions.
-Runs under the Python of an environment with Django. Exit code 0: no request failed, none was held up for long, and
-exactly the live sessions are left. Among what it prints is a row for docs/performance.md.
+every answer, before, while and after a command works on the table beside them: sessctl, or Django's own clearsessions.
+Runs under the Python of an environment with Django. Exit code 0: no request failed, none was held up for long, exactly
+the live sessions are left, and after a backfill each says whose it is. Among what it prints is a row for
+docs/performance.md.
 """
 
 import argparse
@@ -27,10 +28,10 @@ THREADS = 4
 VISITORS_PER_THREAD = 25
 THINK = 0.03  # mean seconds between two requests of a thread: the site is in use, with room left on two cores
 WARM_UP = 3
-LONG_ENOUGH = 5  # seconds of a purge, to say how many requests there are in one of them
+LONG_ENOUGH = 5  # seconds of a run, to say how many requests there are in one of them
 
 Answer = namedtuple("Answer", "began ended failure")
-Purge = namedtuple("Purge", "began ended code said")
+Run = namedtuple("Run", "began ended code said")
 
 
 class SiteApart(Site):
@@ -106,17 +107,19 @@ def use(visitors, answers, over):
             time.sleep(THINK * random.uniform(0.5, 1.5))  # or the threads fall into step
 
 
-def run_command(site, sessctl):
-    """The purge, as an operator's timer would start it."""
-    if sessctl:
-        line = [os.path.abspath(sessctl), "purge-expired", "--format", "json"]
+def run_command(site, options):
+    """The command, as an operator would start it."""
+    from django.conf import settings
+
+    if options.sessctl:
+        line = [os.path.abspath(options.sessctl), options.command, "--format", "json"]
         line += [] if site.postgres else ["--db-timezone", "UTC"]
-        environment = {"SESSCTL_DATABASE_URL": site.database_url}
+        environment = {"SESSCTL_DATABASE_URL": site.database_url, "SECRET_KEY": settings.SECRET_KEY}
     else:
         line, environment = [sys.executable, Path(__file__).with_name("manage.py"), "clearsessions"], None
     began = time.monotonic()
     run = subprocess.run(line, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1800)
-    return Purge(began, time.monotonic(), run.returncode, f"{run.stdout.strip()} {run.stderr.strip()[-500:]}")
+    return Run(began, time.monotonic(), run.returncode, f"{run.stdout.strip()} {run.stderr.strip()[-500:]}")
 
 
 def beside(site, baseline, command):
@@ -130,18 +133,18 @@ def beside(site, baseline, command):
         time.sleep(WARM_UP)
         warm = time.monotonic()
         time.sleep(baseline)
-        purge = command()
+        run = command()
         time.sleep(baseline)
     finally:
         over.set()
         for thread in threads:
             thread.join()
-    return purge, [answer for answer in answers if answer.began > warm]
+    return run, [answer for answer in answers if answer.began > warm]
 
 
-def meets(answer, purge):
-    """Whether the request was on its way at any moment of the purge."""
-    return answer.ended > purge.began and answer.began < purge.ended
+def meets(answer, run):
+    """Whether the request was on its way at any moment of the run."""
+    return answer.ended > run.began and answer.began < run.ended
 
 
 class Figures:
@@ -167,6 +170,18 @@ def count_expired():
     return Session.objects.filter(expire_date__lt=timezone.now()).count()
 
 
+def count_unsaid():
+    """Logged-in sessions of which the user column says something else than Django does, or nothing."""
+    from django.contrib.sessions.models import Session
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT session_key, user_id FROM django_session")
+        told = dict(cursor.fetchall())
+    users = ((row.session_key, row.get_decoded().get("_auth_user_id")) for row in Session.objects.iterator())
+    return sum(1 for key, user in users if user is not None and str(told[key]) != user)
+
+
 def look(site, filler):
     """Ask by request for every visitor's session, then compare the table with what must be left of it."""
     from django.contrib.sessions.models import Session
@@ -178,12 +193,12 @@ def look(site, filler):
     expect(left == wanted, f"{len(wanted - left)} live sessions are lost, {len(left - wanted)} others are left")
 
 
-def row(options, before, after, purge, quiet, during):
+def row(options, done, run, quiet, during):
     """One row of the table in docs/performance.md: what is noticed without → while it runs."""
     cells = [
         {None: "PostgreSQL", "wal": "SQLite, WAL", "delete": "SQLite, rollback journal"}[options.journal],
-        "`sessctl purge-expired`" if options.sessctl else "`clearsessions`",
-        f"{before - after:,} of {before:,} in {purge.ended - purge.began:.1f} s",
+        f"`sessctl {options.command}`" if options.sessctl else "`clearsessions`",
+        f"{done} in {run.ended - run.began:.1f} s",
         f"{len(during.failures)} of {during.requests:,}",
         f"{quiet.rate:.0f} → {during.rate:.0f}",
         f"{quiet.p50:.0f} → {during.p50:.0f} ms",
@@ -201,20 +216,22 @@ def measure(folder, options):
         Visitor(site, USERS[n % len(USERS)])
     before = count_expired()
     settle(site, options.journal)
-    purge, answers = beside(site, options.baseline, lambda: run_command(site, options.sessctl))
-    quiet = Figures([answer for answer in answers if not meets(answer, purge)], 2 * options.baseline)
-    during = Figures([answer for answer in answers if meets(answer, purge)], purge.ended - purge.began)
-    after = count_expired()
-    print(f"command:  exit code {purge.code}: {purge.said}")
+    run, answers = beside(site, options.baseline, lambda: run_command(site, options))
+    quiet = Figures([answer for answer in answers if not meets(answer, run)], 2 * options.baseline)
+    during = Figures([answer for answer in answers if meets(answer, run)], run.ended - run.began)
+    backfilled = options.command == "backfill"
+    undone = count_unsaid() if backfilled else count_expired()
+    done = f"{options.live:,}" if backfilled else f"{before - undone:,} of {before:,}"
+    print(f"command:  exit code {run.code}: {run.said}")
     print(f"without:  {quiet}\nmeanwhile: {during}")
-    print(row(options, before, after, purge, quiet, during), flush=True)
+    print(row(options, done, run, quiet, during), flush=True)
     for failed in [answer for answer in answers if answer.failure][:5]:
-        began, waited = failed.began - purge.began, failed.ended - failed.began
+        began, waited = failed.began - run.began, failed.ended - failed.began
         print(f"failure:  {began:.1f} s after the command began, after {waited:.1f} s: {failed.failure!r}"[:300])
     look(site, filler)
-    expect(purge.code == 0 and after == 0, f"exit code {purge.code}, {after} expired rows are left")
+    expect(run.code == 0 and undone == 0, f"exit code {run.code}, {undone} rows are not as they should be")
     expect(not quiet.failures + during.failures, "no request fails")
-    if purge.ended - purge.began > LONG_ENOUGH:
+    if run.ended - run.began > LONG_ENOUGH:
         expect(during.rate > quiet.rate / 2, f"the site still does most of its work: {during.rate:.0f} requests/s")
     limit = options.longest_wait
     expect(limit is None or during.longest < 1000 * limit, f"no request waits for {limit} s")
@@ -224,16 +241,20 @@ def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     command = parser.add_mutually_exclusive_group(required=True)
-    command.add_argument("--sessctl", metavar="PATH", help="purge with this binary")
+    command.add_argument("--sessctl", metavar="PATH", help="purge or backfill with this binary")
     command.add_argument("--clearsessions", action="store_true", help="purge with manage.py clearsessions")
     database = parser.add_mutually_exclusive_group(required=True)
     database.add_argument("--postgres-url", metavar="URL", help="an empty database")
     database.add_argument("--journal", choices=["wal", "delete"], help="a new SQLite file in this journal mode")
+    parser.add_argument("--command", choices=["purge-expired", "backfill"], default="purge-expired")
     parser.add_argument("--expired", type=int, default=300_000, metavar="ROWS")
     parser.add_argument("--live", type=int, default=100_000, metavar="ROWS", help="besides the visitors' own")
     parser.add_argument("--baseline", type=float, default=15, metavar="SECONDS", help="before the command and after")
     parser.add_argument("--longest-wait", type=float, metavar="SECONDS", help="fail if a request takes as long")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.command == "backfill":
+        options.expired = 0
+    return options
 
 
 def main():
