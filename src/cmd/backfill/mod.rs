@@ -3,18 +3,21 @@
 //! The state is the table itself: a run that was interrupted goes on where it was, because rows that
 //! are filled are passed over.
 
+mod judge;
 mod look;
 
 use std::io::ErrorKind;
 use std::time::Instant;
 
-use self::look::{Act, Findings, Scope};
+use self::judge::Findings;
+use self::look::{Act, Scope, mend};
 use super::Ctx;
 use super::pacing::{ending, paused};
 use crate::cli::{AutoColumnType, Backfill, ReportFormat};
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Ended, Why, Work};
 use crate::error::{Error, Exit};
+use crate::model::Keys;
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
 use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType};
 use crate::{settings, ui};
@@ -45,7 +48,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
         None => {
             let plan = reader.user_column_plan(&fill.column)?;
             drop(reader);
-            let ended = fill.look(exists, &mut report);
+            let ended = fill.look(exists, &mut report).map(|_| ());
             report.plan = Some(column_plan(plan, &fill.column, exists, args, &sample, &report));
             ended
         }
@@ -145,19 +148,20 @@ impl Fill<'_, '_> {
         report: &mut BackfillReport,
     ) -> Result<(), Why> {
         driver.once(|writer| writer.add_user_column(&self.column))?;
-        for round in 1..=MAX_ROUNDS {
-            self.fill(driver, args.restart, report)?;
-            if round == 1 && !args.no_index {
-                self.ctx.talk.detail("building the index");
-                driver.once(|writer| writer.index_user_column(&self.column))?;
-            }
-            report.rounds = round;
-            self.look(true, report)?;
-            if report.missing == 0 && (report.different == 0 || !args.restart) {
-                break;
-            }
+        self.fill(driver, args.restart, report)?;
+        if !args.no_index {
+            self.ctx.talk.detail("building the index");
+            driver.once(|writer| writer.index_user_column(&self.column))?;
         }
-        Ok(())
+        loop {
+            let wrong = self.look(true, report)?;
+            report.rounds += 1;
+            let right = report.missing == 0 && (report.different == 0 || !args.restart);
+            if right || report.rounds >= MAX_ROUNDS {
+                return Ok(());
+            }
+            mend(self.ctx, &self.column, driver, args.restart, &wrong)?;
+        }
     }
 
     /// Fills what is missing; with `overwrite` puts right what is wrong too.
@@ -177,14 +181,15 @@ impl Fill<'_, '_> {
         whole(ended)
     }
 
-    /// Looks at all rows; the report says what is there.
-    fn look(&self, exists: bool, report: &mut BackfillReport) -> Result<(), Why> {
+    /// Looks at all rows; the report says what is there. Returns keys of rows whose column is wrong.
+    fn look(&self, exists: bool, report: &mut BackfillReport) -> Result<Keys, Why> {
         let mut reader = self.store.reader().map_err(Why::Failed)?;
         let scope = self.scope(exists, Stamps::Any);
-        let (found, ended) =
+        let (mut found, ended) =
             Findings::take(self.ctx, &mut *reader, &scope, None).map_err(Why::Failed)?;
+        let wrong = std::mem::take(&mut found.wrong);
         report.note(found);
-        whole(ended)
+        whole(ended).map(|()| wrong)
     }
 
     fn scope(&self, exists: bool, stamps: Stamps) -> Scope<'_> {

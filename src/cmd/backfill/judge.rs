@@ -1,0 +1,176 @@
+//! What a row is to its user column.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::codec::{Codec, Decoder};
+use crate::model::{Keys, Page, Row, Signature, Timestamp};
+use crate::store::{UserColumn, UserType};
+
+/// What a look found: rows by what was found in them.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) scanned: u64,
+    /// Rows that Django takes for somebody's login.
+    pub(super) logins: u64,
+    /// Of these: without a word in the column.
+    pub(super) missing: u64,
+    /// Of these: with somebody else in the column.
+    pub(super) different: u64,
+    /// Of these: by a user whose id does not fit the type of the column.
+    pub(super) misfits: u64,
+    /// The smallest such ids.
+    pub(super) misfit_ids: BTreeSet<String>,
+    pub(super) anonymous: u64,
+    /// Rows that name a user and that Django reads as empty.
+    pub(super) unverified: u64,
+    pub(super) unreadable: u64,
+    /// Rows whose signature was checked, and found right.
+    pub(super) checked: u64,
+    pub(super) valid: u64,
+    /// Logins saved within the last hour, and those of them without a word in the column.
+    pub(super) recent: u64,
+    pub(super) recent_missing: u64,
+    /// Bytes of the data of logins, as far as they are stored in the row itself.
+    pub(super) bytes: u64,
+    /// Which types of column every id fits.
+    pub(super) no_number: bool,
+    pub(super) no_uuid: bool,
+    /// Keys of rows whose column does not say what they are and that nobody is about to put right,
+    /// some of them if there are many.
+    pub(super) wrong: Keys,
+}
+
+/// A row whose column is to say this.
+pub(super) struct Stamp {
+    pub(super) key: String,
+    pub(super) data: String,
+    pub(super) user: Option<String>,
+}
+
+impl Stamp {
+    pub(super) fn bytes(&self) -> usize {
+        self.key.len() + self.data.len()
+    }
+}
+
+/// What one page gave.
+#[derive(Default)]
+pub(super) struct PageFindings {
+    pub(super) found: Findings,
+    pub(super) stamps: Vec<Stamp>,
+}
+
+const MOST_IDS: usize = 5;
+const MOST_WRONG: usize = 100_000;
+/// What is longer PostgreSQL stores elsewhere, and does not write anew when a row is.
+const STORED_INLINE: usize = 2_000;
+/// In seconds.
+const HOUR: i64 = 3_600;
+
+/// Tells whose rows are.
+pub(super) struct Judge<'c> {
+    decoder: Decoder<'c>,
+    column: &'c UserColumn,
+    /// Seconds since 1970.
+    hour_ago: i64,
+    /// Whether what the column says is put right; `None` if nothing is.
+    overwrite: Option<bool>,
+}
+
+impl<'c> Judge<'c> {
+    pub(super) fn new(codec: &'c Codec, column: &'c UserColumn, overwrite: Option<bool>) -> Self {
+        let hour_ago = Timestamp::now().as_micros() / 1_000_000 - HOUR;
+        Self { decoder: Decoder::new(codec), column, hour_ago, overwrite }
+    }
+
+    pub(super) fn page(&mut self, page: &Page) -> PageFindings {
+        let mut findings = PageFindings::default();
+        for row in page.rows() {
+            self.row(&row, &mut findings);
+        }
+        findings
+    }
+
+    fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
+        let found = &mut page.found;
+        found.scanned += 1;
+        let session = self.decoder.decode(row.data);
+        let Ok(auth) = session.auth() else {
+            found.unreadable += 1;
+            return;
+        };
+        let Some(id) = auth.user_id else {
+            found.anonymous += 1;
+            return;
+        };
+        let signature = session.signature();
+        found.checked += u64::from(signature != Signature::Unchecked);
+        found.valid += u64::from(signature == Signature::Valid);
+        if signature == Signature::Invalid {
+            found.unverified += 1;
+            return;
+        }
+        found.logins += 1;
+        found.bytes += u64::try_from(row.data.len().min(STORED_INLINE)).unwrap_or(0);
+        found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
+        found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
+        let user = self.column.fit(&id);
+        if user.is_none() {
+            found.misfits += 1;
+            found.misfit_ids.insert(id.to_string());
+            found.keep_few_ids();
+        }
+        let recent = session.saved().is_some_and(|saved| saved > self.hour_ago);
+        found.recent += u64::from(recent);
+        let stamped = match (row.user, user.as_deref()) {
+            (None, Some(_)) => {
+                found.missing += 1;
+                found.recent_missing += u64::from(recent);
+                self.overwrite
+            }
+            (Some(stamp), user) if user != Some(stamp) => {
+                found.different += 1;
+                self.overwrite.filter(|overwrite| *overwrite)
+            }
+            (None, None) | (Some(_), _) => return,
+        };
+        if stamped.is_some() {
+            let (key, data, user) = (row.key.into(), row.data.into(), user.map(Cow::into_owned));
+            page.stamps.push(Stamp { key, data, user });
+        } else {
+            found.wrong.push(row.key);
+        }
+    }
+}
+
+impl Findings {
+    fn keep_few_ids(&mut self) {
+        while self.misfit_ids.len() > MOST_IDS {
+            self.misfit_ids.pop_last();
+        }
+    }
+
+    pub(super) fn add(&mut self, page: Self) {
+        self.scanned += page.scanned;
+        self.logins += page.logins;
+        self.missing += page.missing;
+        self.different += page.different;
+        self.misfits += page.misfits;
+        self.misfit_ids.extend(page.misfit_ids);
+        self.keep_few_ids();
+        self.anonymous += page.anonymous;
+        self.unverified += page.unverified;
+        self.unreadable += page.unreadable;
+        self.checked += page.checked;
+        self.valid += page.valid;
+        self.recent += page.recent;
+        self.recent_missing += page.recent_missing;
+        self.bytes += page.bytes;
+        self.no_number |= page.no_number;
+        self.no_uuid |= page.no_uuid;
+        if self.wrong.len() < MOST_WRONG {
+            self.wrong.append(&page.wrong);
+        }
+    }
+}
