@@ -71,6 +71,8 @@ pub enum Command {
     List(List),
     /// Show one session.
     Show(Show),
+    /// Say what is in the table: who is logged in, in what formats, what takes the space.
+    Stats(Stats),
     /// Decode session_data values; needs no database.
     Decode(Decode),
     /// Print a Django app with which the site itself says in the table whose a session is.
@@ -109,6 +111,9 @@ pub struct LogoutUser {
     /// By what column.
     #[command(flatten)]
     pub lookup: UserLookup,
+    /// When they were saved.
+    #[command(flatten)]
+    pub saved: Saved,
     /// How fast to delete.
     #[command(flatten)]
     pub batches: Batches,
@@ -129,6 +134,18 @@ pub struct UserLookup {
     /// Do not decode rows where the column is NULL either: only where the site fills it at every login.
     #[arg(long, conflicts_with = "no_user_column")]
     pub trust_column: bool,
+}
+
+/// Options that tell sessions by when they were last saved.
+#[derive(Debug, Args)]
+pub struct Saved {
+    /// Only sessions that were last saved from the first time on and before the second, such as
+    /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is UTC.
+    #[arg(long, num_args = 2, value_names = ["FROM", "UNTIL"], conflicts_with = "idle")]
+    pub saved_between: Vec<String>,
+    /// Only sessions that were not saved for so long.
+    #[arg(long, value_name = "DURATION")]
+    pub idle: Option<String>,
 }
 
 /// Options of commands that delete.
@@ -291,6 +308,9 @@ pub struct List {
     /// By what column.
     #[command(flatten)]
     pub lookup: UserLookup,
+    /// When they were saved.
+    #[command(flatten)]
+    pub saved: Saved,
     /// Expired sessions too.
     #[arg(long)]
     pub all: bool,
@@ -315,6 +335,20 @@ pub struct Show {
     /// Print the session key whole. It is a login.
     #[arg(long)]
     pub show_keys: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+}
+
+/// Arguments of `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// When they were saved.
+    #[command(flatten)]
+    pub saved: Saved,
+    /// Users with the most sessions that are named.
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub top: usize,
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]
     pub format: ReportFormat,

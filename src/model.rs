@@ -211,8 +211,25 @@ impl Keys {
     }
 }
 
+/// A time in which sessions were last saved, in seconds since 1970: from the first on, before the
+/// second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedWindow {
+    /// Not before this.
+    pub from: i64,
+    /// Before this.
+    pub until: i64,
+}
+
+impl SavedWindow {
+    /// Whether a session was last saved in it; `None` if the session does not say when that was.
+    pub fn contains(self, saved: Option<i64>) -> Option<bool> {
+        saved.map(|saved| (self.from..self.until).contains(&saved))
+    }
+}
+
 /// How a stored text is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// `["."]data:time:signature`: Django 3.1 and later.
@@ -224,7 +241,7 @@ pub enum Layout {
 }
 
 /// Whether Django with one of the given keys would believe a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signature {
     /// One of the keys made it.
@@ -236,7 +253,7 @@ pub enum Signature {
 }
 
 /// How a payload is serialized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Serializer {
     /// `JSONSerializer`, the default since Django 1.6.

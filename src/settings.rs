@@ -10,6 +10,7 @@ use crate::cli;
 use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
+use crate::model::{SavedWindow, Timestamp};
 use crate::store::{Table, Target, UserColumn, WallClock};
 
 const DATABASE_VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
@@ -270,6 +271,35 @@ pub fn duration(option: &str, text: &str) -> Result<Duration, Error> {
         })
 }
 
+/// The time in which sessions were saved that were asked for.
+pub fn saved_window(args: &cli::Saved) -> Result<Option<SavedWindow>, Error> {
+    let seconds = |instant: Timestamp| instant.as_micros().div_euclid(1_000_000);
+    if let Some(idle) = &args.idle {
+        let until = Timestamp::now().before(duration("--idle", idle)?);
+        return Ok(Some(SavedWindow { from: i64::MIN, until: seconds(until) }));
+    }
+    let [from, until] = args.saved_between.as_slice() else { return Ok(None) };
+    let (from, until) = (seconds(instant(from)?), seconds(instant(until)?));
+    if from >= until {
+        return Err(Error::usage(
+            "--saved-between: the second time is not after the first",
+            "the window ends before its second time: 2026-11-20 2026-11-21 is one day",
+        ));
+    }
+    Ok(Some(SavedWindow { from, until }))
+}
+
+fn instant(text: &str) -> Result<Timestamp, Error> {
+    let in_utc = || text.parse::<jiff::civil::DateTime>().and_then(|time| time.in_tz("UTC"));
+    let micros = |instant: jiff::Timestamp| Timestamp::from_micros(instant.as_microsecond());
+    text.parse().or_else(|_| in_utc().map(|time| micros(time.timestamp()))).map_err(|_| {
+        Error::usage(
+            format!("--saved-between: \"{text}\" is no time"),
+            "write it as 2026-11-20, 2026-11-20T14:30 (UTC) or 2026-11-20T14:30+01:00",
+        )
+    })
+}
+
 /// Fewest characters of a session key that name it.
 const KEY_PREFIX_MIN: usize = 8;
 /// Most characters of a session key on the command line, where every user of the machine can see
@@ -317,6 +347,7 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         | cli::Command::FlushAll(_)
         | cli::Command::Backfill(_)
         | cli::Command::Check(_)
+        | cli::Command::Stats(_)
         | cli::Command::DjangoCode(_) => false,
     };
     if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &["model", "codec", "store", "engine"]),
     ("ui", &["model", "report", "consent", "engine", "error"]),
     ("cli", &[]),
-    ("settings", &["cli", "codec", "store", "engine", "error"]),
+    ("settings", &["cli", "model", "codec", "store", "engine", "error"]),
     (
         "cmd",
         &[

@@ -10,10 +10,10 @@ use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
-use crate::model::{Page, Row, Signature, Timestamp, counted};
+use crate::model::{Page, Row, SavedWindow, Signature, Timestamp, counted};
 use crate::report::{ListedSession, State};
 use crate::store::Filter;
-use crate::ui;
+use crate::{settings, ui};
 
 /// What one page gave.
 #[derive(Default)]
@@ -29,9 +29,12 @@ struct Listed {
     unverified: u64,
     /// Logins of somebody else than the user column says.
     different: u64,
+    /// Rows that do not say when they were saved, where that matters.
+    undated: u64,
 }
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
+    let saved = settings::saved_window(&args.saved)?;
     let users: Option<UserIds> = (!args.users.is_empty()).then(|| args.users.iter().collect());
     ctx.note_unchecked();
     let keys = KeyDisplay::from(args.show_keys);
@@ -50,20 +53,21 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let mut reader = store.reader()?;
     let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
     let mut listing = Listing::new(&mut *out, args.format);
-    let (mut unreadable, mut unverified, mut different) = (0, 0, 0);
+    let (mut unreadable, mut unverified, mut different, mut undated) = (0, 0, 0, 0);
     let mut failed = Ok(());
     let limit = args.limit.unwrap_or(u64::MAX);
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
         let users = users.as_ref();
-        move |page: &Page| list_page(page, &mut decoder, users, detail, keys)
+        move |page: &Page| list_page(page, &mut decoder, users, saved, detail, keys)
     };
     let mut decoder = Decoder::new(codec);
     let fold = |listed: Listed| {
         unreadable += listed.unreadable;
         unverified += listed.unverified;
         different += listed.different;
+        undated += listed.undated;
         let later = listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
         for session in listed.sessions.into_iter().chain(later) {
             if listing.count == limit {
@@ -88,6 +92,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
             "{rows} {name} such a user but cannot be verified: Django reads them as empty"
         ));
     }
+    if undated > 0 {
+        let rows = counted(undated, "row");
+        ctx.talk.warning(&format!(
+            "{rows} without a time of saving left out: only Django 3.1 and later write one"
+        ));
+    }
     if unreadable > 0 {
         let rows = counted(unreadable, "row");
         ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
@@ -101,7 +111,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     }
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
-        _ if unreadable + different > 0 => Exit::Incomplete,
+        _ if unreadable + different + undated > 0 => Exit::Incomplete,
         _ => Exit::Done,
     })
 }
@@ -126,11 +136,19 @@ fn list_page(
     page: &Page,
     decoder: &mut Decoder<'_>,
     users: Option<&UserIds>,
+    saved: Option<SavedWindow>,
     detail: Detail,
     keys: KeyDisplay,
 ) -> Listed {
     let mut listed = Listed::default();
     for row in page.rows() {
+        if let Some(saved) = saved {
+            let in_time = saved.contains(decoder.decode(row.data).saved());
+            listed.undated += u64::from(in_time.is_none());
+            if in_time != Some(true) {
+                continue;
+            }
+        }
         let Some(users) = users else {
             listed.add(&row, decoder, detail, keys);
             continue;

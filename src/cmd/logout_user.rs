@@ -23,6 +23,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     let users = settings::user_ids(args)?;
     let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
     let settle = settings::duration("--settle", &args.settle)?;
+    let saved = settings::saved_window(&args.saved)?;
     let ids: UserIds = users.iter().collect();
     let began = Instant::now();
     ctx.note_unchecked();
@@ -44,6 +45,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
                 let spared = spared_key(ctx, &*store, args)?;
                 let wanted = Wanted {
                     who: Who::These(&ids),
+                    saved,
                     spared: spared.as_deref(),
                     by_user: by_user.as_ref(),
                 };
@@ -118,6 +120,7 @@ fn report(
         unreadable: outcome.unreadable,
         user_column,
         different: outcome.different,
+        undated: outcome.undated,
         batches: outcome.batches,
         elapsed_seconds: began.elapsed().as_secs_f64(),
         keep_data: args.keep_data,

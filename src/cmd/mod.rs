@@ -15,6 +15,7 @@ mod pacing;
 mod purge_expired;
 mod rounds;
 mod show;
+mod stats;
 mod survey;
 
 use std::io::{ErrorKind, Write};
@@ -68,6 +69,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         Command::Check(args) => check::run(&mut ctx, args),
         Command::List(args) => list::run(&mut ctx, args),
         Command::Show(args) => show::run(&mut ctx, args),
+        Command::Stats(args) => stats::run(&mut ctx, args),
         Command::Decode(args) => decode::run(&mut ctx, args),
         Command::DjangoCode(args) => django_code::run(&mut ctx, args),
     }?;

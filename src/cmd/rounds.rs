@@ -53,6 +53,7 @@ pub(super) struct Outcome {
     pub(super) unverified: u64,
     pub(super) unreadable: u64,
     pub(super) different: u64,
+    pub(super) undated: u64,
     /// Some of what a dry run found.
     pub(super) preview: Vec<ListedSession>,
     pub(super) ended: Result<(), Why>,
@@ -108,6 +109,7 @@ impl Outcome {
             unverified: 0,
             unreadable: 0,
             different: 0,
+            undated: 0,
             preview: Vec::new(),
             ended: Ok(()),
         }
@@ -182,17 +184,21 @@ impl Outcome {
     fn note(&mut self, survey: &Survey) {
         self.unverified = survey.unverified;
         self.unreadable = survey.unreadable;
+        self.undated = survey.undated;
         self.different = self.different.max(survey.different);
         if let Ended::Interrupted(signal) = survey.ended {
             self.ended = Err(Why::Interrupted(signal));
         }
     }
 
+    /// Rows that may be what was looked for, for all that can be told.
+    fn not_sure(&self) -> u64 {
+        self.unreadable + self.different + self.undated
+    }
+
     pub(super) fn exit(&self) -> Exit {
         match &self.ended {
-            Ok(()) if self.remaining.unwrap_or(0) + self.unreadable + self.different > 0 => {
-                Exit::Incomplete
-            }
+            Ok(()) if self.remaining.unwrap_or(0) + self.not_sure() > 0 => Exit::Incomplete,
             Ok(()) | Err(Why::Limit) => Exit::Done,
             Err(Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),

@@ -7,7 +7,7 @@ use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, listed};
 use crate::codec::{Codec, Decoded, Decoder, UserIds};
 use crate::engine::Ended;
-use crate::model::{Keys, Page, Row, Signature, Timestamp};
+use crate::model::{Keys, Page, Row, SavedWindow, Signature, Timestamp};
 use crate::report::ListedSession;
 use crate::store::{ByUser, Filter, Store, StoreError};
 
@@ -15,6 +15,8 @@ use crate::store::{ByUser, Filter, Store, StoreError};
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) who: Who<'a>,
+    /// When they were last saved, if that matters.
+    pub(super) saved: Option<SavedWindow>,
     /// The one key that stays.
     pub(super) spared: Option<&'a str>,
     /// The column that finds them, if there is one.
@@ -57,6 +59,8 @@ pub(super) struct Survey {
     pub(super) unreadable: u64,
     /// Logins of somebody else than the column says.
     pub(super) different: u64,
+    /// Sessions of wanted users that do not say when they were saved, where that matters.
+    pub(super) undated: u64,
     proof: KeyProof,
     preview: Vec<ListedSession>,
 }
@@ -156,6 +160,7 @@ impl Survey {
             unverified: 0,
             unreadable: 0,
             different: 0,
+            undated: 0,
             proof: if codec.keyring.is_empty() { KeyProof::NoKey } else { KeyProof::Wrong(0) },
             preview: Vec::new(),
         }
@@ -170,6 +175,7 @@ impl Survey {
         self.unverified += findings.unverified;
         self.unreadable += findings.unreadable;
         self.different += findings.different;
+        self.undated += findings.undated;
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -184,6 +190,7 @@ struct Findings {
     unverified: u64,
     unreadable: u64,
     different: u64,
+    undated: u64,
     preview: Vec<ListedSession>,
 }
 
@@ -234,11 +241,13 @@ impl Findings {
         if signature == Signature::Valid {
             key_is_right.store(true, Ordering::Relaxed);
         }
+        let in_time = wanted.saved.map_or(Some(true), |time| time.contains(decoded.saved()));
         match signature {
             Signature::Invalid if named => self.unverified += 1,
             Signature::Invalid => {}
             _ if auth.is_err() => self.unreadable += 1,
-            _ if named && wanted.spared != Some(row.key) => {
+            _ if named && in_time.is_none() => self.undated += 1,
+            _ if named && in_time == Some(true) && wanted.spared != Some(row.key) => {
                 self.keys.push(row.key);
                 if self.preview.len() < PREVIEW {
                     self.preview.push(listed(

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::envelope::{Seal, Signed, Whole, may_be_whole};
 use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
@@ -205,6 +207,14 @@ impl<'s> Payload<'s> {
             Serializer::Pickle => {
                 Pickle::read(self.bytes, self.limits)?.auth().map(Auth::into_owned)
             }
+        }
+    }
+
+    /// Calls `member` with each key of the top level and the bytes that its value takes up, as JSON.
+    pub fn members(&self, member: &mut dyn FnMut(Cow<'_, str>, usize)) -> Result<(), DecodeError> {
+        match self.serializer {
+            Serializer::Json => json::members(self.bytes, self.limits, member),
+            Serializer::Pickle => json::members(self.json()?.as_bytes(), self.limits, member),
         }
     }
 

@@ -30,7 +30,7 @@ pub fn write_csv_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
 }
 
 /// The word that an enum is in JSON, so that no format has names of its own.
-pub(super) fn word<T: serde::Serialize>(value: T) -> String {
+pub fn word<T: serde::Serialize>(value: T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

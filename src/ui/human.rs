@@ -138,6 +138,13 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
              be missing from it. See --no-user-column, and `sessctl backfill --restart`."
         )?;
     }
+    if report.undated > 0 {
+        let what = counted(report.undated, "session");
+        writeln!(
+            out,
+            "{what} of {whom} stayed: only sessions as Django 3.1 and later sign them say when they were saved."
+        )?;
+    }
     if report.unreadable > 0 {
         let what = counted(report.unreadable, "row");
         writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;

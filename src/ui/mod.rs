@@ -12,13 +12,14 @@ mod plugin;
 mod prompt;
 mod purge;
 mod sanitize;
+mod stats;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 pub use backfill::write_backfill_report;
 pub use bar::Bar;
 pub use csv::write_csv_header;
-pub use csv::write_csv_row;
+pub use csv::{word, write_csv_row};
 pub use flush::{flush_intent, write_flush_report};
 pub use human::{write_logout_report, write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};
@@ -27,6 +28,7 @@ pub use plugin::{write_check_failure, write_check_report};
 pub use prompt::ask;
 pub use purge::write_purge_report;
 pub use sanitize::sanitize;
+pub use stats::write_stats_report;
 
 use crate::error::Error;
 

@@ -30,6 +30,7 @@ mod running;
 mod server;
 mod signals;
 mod sites;
+mod stats;
 mod support;
 mod table_flavours;
 mod table_kinds;

@@ -114,6 +114,15 @@ fn live_is_what_django_says_is_live() {
 }
 
 #[test]
+fn stats_counts_what_list_lists() {
+    Site::each("stats", |site| {
+        let stats = site.run(&["stats", "--format", "json"]).ok().json();
+        let rows = |arguments| site.listed(arguments).into_values().collect::<Vec<_>>();
+        crate::stats::agrees(&stats, &rows(&["--all"]), &rows(&[]));
+    });
+}
+
+#[test]
 fn logout_user_takes_the_users_live_sessions_and_nothing_else() {
     Site::each("logout", |site| {
         for user in ["4", "19", "10"] {

@@ -3,6 +3,7 @@
 //! built in memory: one pass checks the grammar, and picks out the login, or copies the whole to
 //! [`JsonText`], or copies all but the login.
 
+mod members;
 mod scanner;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod without_login;
 
 use std::borrow::Cow;
 
+pub(super) use members::members;
 use scanner::{Number, Scanner, Sink, is_space};
 use text::Text;
 pub(super) use without_login::without_login;

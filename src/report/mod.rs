@@ -1,8 +1,14 @@
 //! What a command found or did, as data. The names of these fields are a promise to scripts: see
 //! `docs/output.md`.
 
+mod stats;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+pub use stats::{
+    BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
+};
 
 use crate::model::{Health, Layout, Serializer, Signature};
 
@@ -86,6 +92,8 @@ pub struct LogoutReport {
     pub user_column: Option<String>,
     /// Logins of somebody else than that column says.
     pub different: u64,
+    /// Sessions of these users that do not say when they were saved, where that was asked for.
+    pub undated: u64,
     /// Transactions committed.
     pub batches: u64,
     /// Wall-clock time.

@@ -1,0 +1,127 @@
+//! `stats`: what is in the table, in one scan: who is logged in, in what formats, and what takes the
+//! space.
+
+mod sketch;
+mod tally;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use self::sketch::{Days, Distinct};
+use self::tally::{Counter, Tally};
+use super::Ctx;
+use crate::cli::{ReportFormat, Stats};
+use crate::codec::Decoder;
+use crate::engine::Ended;
+use crate::error::{Error, Exit};
+use crate::model::{Page, Timestamp};
+use crate::report::{BackendStats, DayStats, MemberStats, SizeStats, StatsReport, UserStats};
+use crate::store::Filter;
+use crate::{settings, ui};
+
+/// Keys of sessions that are named.
+const MOST_MEMBERS: usize = 15;
+const MOST_BACKENDS: usize = 20;
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
+    let saved = settings::saved_window(&args.saved)?;
+    ctx.note_unchecked();
+    let began = Instant::now();
+    let store = ctx.open()?;
+    let mut reader = store.reader()?;
+    let now = reader.now()?;
+    let codec = &ctx.codec;
+    let worker = || {
+        let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
+        move |page: &Page| counter.page(page)
+    };
+    let (mut tally, mut distinct) = (Tally::default(), Distinct::new());
+    let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
+        tally.merge(page, &mut distinct);
+        ControlFlow::Continue(())
+    })?;
+    if let Ended::Interrupted(signal) = ended {
+        return Ok(Exit::Interrupted(signal));
+    }
+    let report = report(tally, &distinct, args.top, began);
+    let told = match args.format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, &report),
+        ReportFormat::Human => ui::write_stats_report(&mut ctx.out, &report),
+    };
+    match told {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn report(tally: Tally, distinct: &Distinct, top: usize, began: Instant) -> StatsReport {
+    let top_users_exact = !tally.users.forgot;
+    StatsReport {
+        command: "stats",
+        rows: tally.rows,
+        live: tally.live,
+        expired: tally.rows - tally.live,
+        logged_in: tally.logged_in,
+        anonymous: tally.anonymous,
+        unverified: tally.unverified,
+        unreadable: tally.unreadable,
+        users: distinct.count(),
+        users_exact: distinct.is_exact(),
+        top_users: tally
+            .users
+            .top(top, |user| user.times)
+            .into_iter()
+            .map(|(user_id, count)| UserStats { user_id, sessions: count.times })
+            .collect(),
+        top_users_exact,
+        backends: tally
+            .backends
+            .top(MOST_BACKENDS, |backend| backend.times)
+            .into_iter()
+            .map(|(backend, count)| BackendStats { backend, sessions: count.times })
+            .collect(),
+        layouts: named(tally.formats.layouts),
+        serializers: named(tally.formats.serializers),
+        signatures: named(tally.formats.signatures),
+        compressed: tally.compressed,
+        size: SizeStats {
+            total: tally.sizes.total,
+            median: tally.sizes.percentile(50),
+            p90: tally.sizes.percentile(90),
+            p99: tally.sizes.percentile(99),
+            largest: tally.sizes.largest,
+        },
+        largest: tally.largest,
+        keys: tally
+            .members
+            .top(MOST_MEMBERS, |member| member.bytes)
+            .into_iter()
+            .map(|(key, count)| MemberStats { key, sessions: count.times, bytes: count.bytes })
+            .collect(),
+        saved: days(tally.saved),
+        expires: days(tally.expires),
+        elapsed_seconds: began.elapsed().as_secs_f64(),
+    }
+}
+
+/// Rows by the word for what they are, as in all reports.
+fn named<K: Serialize>(rows: BTreeMap<Option<K>, u64>) -> BTreeMap<String, u64> {
+    rows.into_iter()
+        .map(|(name, rows)| (name.map_or_else(|| "none".into(), ui::word), rows))
+        .collect()
+}
+
+fn days(days: Days) -> Vec<DayStats> {
+    let date = |day: i64| {
+        let midnight = Timestamp::from_seconds(day.checked_mul(24 * 3_600)?)?.to_string();
+        midnight.split_once('T').map(|(date, _)| date.to_owned())
+    };
+    days.0
+        .into_iter()
+        .filter_map(|(day, sessions)| Some(DayStats { day: date(day)?, sessions }))
+        .collect()
+}

@@ -1,0 +1,230 @@
+//! What can be said of a million values without keeping them: memory does not grow with the table.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
+
+/// How often values came, as long as there are not too many of them.
+#[derive(Default)]
+pub(super) struct Counts {
+    counts: HashMap<String, Count>,
+    /// Whether some that came seldom were forgotten.
+    pub(super) forgot: bool,
+}
+
+/// Of one value.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Count {
+    pub(super) times: u64,
+    pub(super) bytes: u64,
+}
+
+/// Values that are kept at least, and at most.
+const KEPT: usize = 50_000;
+const MOST: usize = 2 * KEPT;
+/// Longer ones are told by their beginning.
+const MOST_CHARS: usize = 100;
+
+impl Counts {
+    pub(super) fn add(&mut self, value: &str, times: u64, bytes: u64) {
+        let end = value.char_indices().nth(MOST_CHARS).map_or(value.len(), |(end, _)| end);
+        let value = value.get(..end).unwrap_or_default();
+        if !self.counts.contains_key(value) {
+            if self.counts.len() >= MOST {
+                self.forget();
+            }
+            self.counts.insert(value.to_owned(), Count::default());
+        }
+        if let Some(count) = self.counts.get_mut(value) {
+            count.times += times;
+            count.bytes += bytes;
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.forgot |= other.forgot;
+        for (value, count) in other.counts {
+            self.add(&value, count.times, count.bytes);
+        }
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.counts.keys().map(String::as_str)
+    }
+
+    /// The first ones by `rank`, and by name where it is the same.
+    pub(super) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
+        let mut all: Vec<_> = self.counts.into_iter().collect();
+        all.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then_with(|| a.cmp(b)));
+        all.truncate(most);
+        all
+    }
+
+    fn forget(&mut self) {
+        let mut times: Vec<u64> = self.counts.values().map(|count| count.times).collect();
+        times.sort_unstable_by_key(|times| Reverse(*times));
+        let bound = times.get(KEPT).copied().unwrap_or(0);
+        self.counts.retain(|_, count| count.times > bound);
+        self.forgot = true;
+    }
+}
+
+/// How many different values came: exactly up to a number, and to about a hundredth beyond it
+/// (Bar-Yossef and others, "Counting Distinct Elements in a Data Stream", 2002).
+pub(super) struct Distinct {
+    hasher: RandomState,
+    smallest: BTreeSet<u64>,
+}
+
+const HASHES: usize = 16_384;
+
+impl Distinct {
+    pub(super) fn new() -> Self {
+        Self { hasher: RandomState::new(), smallest: BTreeSet::new() }
+    }
+
+    pub(super) fn add(&mut self, value: &str) {
+        let hash = self.hasher.hash_one(value);
+        let is_full = self.smallest.len() >= HASHES;
+        if is_full && self.smallest.last().is_some_and(|last| hash >= *last) {
+            return;
+        }
+        if self.smallest.insert(hash) && is_full {
+            self.smallest.pop_last();
+        }
+    }
+
+    pub(super) fn is_exact(&self) -> bool {
+        self.smallest.len() < HASHES
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    pub(super) fn count(&self) -> u64 {
+        match self.smallest.last() {
+            Some(last) if !self.is_exact() => {
+                ((HASHES - 1) as f64 * (u64::MAX as f64 / *last as f64)) as u64
+            }
+            _ => self.smallest.len() as u64,
+        }
+    }
+}
+
+/// Sizes in steps of a sixteenth of their power of two, from which percentiles are read.
+#[derive(Default)]
+pub(super) struct Sizes {
+    steps: BTreeMap<usize, u64>,
+    rows: u64,
+    pub(super) total: u64,
+    pub(super) largest: usize,
+}
+
+const STEPS: usize = 16;
+
+impl Sizes {
+    pub(super) fn add(&mut self, size: usize) {
+        *self.steps.entry(step(size)).or_default() += 1;
+        self.rows += 1;
+        self.total += size as u64;
+        self.largest = self.largest.max(size);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for (step, rows) in other.steps {
+            *self.steps.entry(step).or_default() += rows;
+        }
+        self.rows += other.rows;
+        self.total += other.total;
+        self.largest = self.largest.max(other.largest);
+    }
+
+    /// The size that so many percent of the rows do not exceed, up to the end of its step.
+    pub(super) fn percentile(&self, percent: u64) -> usize {
+        let mut left = (self.rows * percent).div_ceil(100);
+        for (step, rows) in &self.steps {
+            left = left.saturating_sub(*rows);
+            if left == 0 {
+                return step.min(&self.largest).to_owned();
+            }
+        }
+        self.largest
+    }
+}
+
+/// The end of the step that a size is in.
+fn step(size: usize) -> usize {
+    let width = (size.next_power_of_two() / 2 / STEPS).max(1);
+    size.div_ceil(width) * width
+}
+
+/// Rows by day, counted from 1970.
+#[derive(Default)]
+pub(super) struct Days(pub(super) BTreeMap<i64, u64>);
+
+/// Ten years; a forged row can name any day.
+const MOST_DAYS: usize = 3_650;
+
+impl Days {
+    pub(super) fn add(&mut self, day: i64, rows: u64) {
+        if self.0.len() < MOST_DAYS || self.0.contains_key(&day) {
+            *self.0.entry(day).or_default() += rows;
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for (day, rows) in other.0 {
+            self.add(day, rows);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distinct_values_are_counted_exactly_and_then_nearly() {
+        for (values, tolerance) in [(0, 0), (1, 0), (16_383, 0), (500_000_u64, 25_000)] {
+            let mut distinct = Distinct::new();
+            for value in (0..values).chain(0..values / 2) {
+                distinct.add(&value.to_string());
+            }
+            assert!(distinct.count().abs_diff(values) <= tolerance, "{}", distinct.count());
+            assert_eq!(distinct.is_exact(), tolerance == 0);
+        }
+    }
+
+    #[test]
+    fn what_comes_often_is_not_forgotten() {
+        let mut counts = Counts::default();
+        for n in 0..300_000_u64 {
+            counts.add(&n.to_string(), 1, 0);
+            if n % 100 == 0 {
+                counts.add("often", 1, 7);
+            }
+        }
+        assert!(counts.forgot && counts.counts.len() <= MOST);
+        let top = counts.top(1, |count| count.times);
+        assert!(
+            matches!(&*top, [(value, count)] if value == "often" && count.times == 3_000 && count.bytes == 21_000)
+        );
+    }
+
+    #[test]
+    fn percentiles_are_right_to_a_sixteenth() {
+        let mut sizes = Sizes::default();
+        for size in 1..=10_000 {
+            sizes.add(size);
+        }
+        for (percent, truth) in [(1, 100), (50, 5_000), (90, 9_000), (99, 9_900), (100, 10_000)] {
+            let told = sizes.percentile(percent);
+            assert!(told >= truth && told <= truth + truth / STEPS + 1, "{percent}: {told}");
+        }
+        assert_eq!(Sizes::default().percentile(50), 0);
+    }
+}

@@ -1,0 +1,160 @@
+//! What all rows of a table come to.
+
+use std::collections::BTreeMap;
+
+use super::sketch::{Counts, Days, Distinct, Sizes};
+use crate::codec::{Decoded, Decoder};
+use crate::model::{
+    Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Timestamp, masked_key,
+};
+use crate::report::LargeSession;
+use crate::store::BEHIND_UTC;
+
+const DAY: i64 = 24 * 3_600;
+/// Large sessions that are named.
+const LARGEST: usize = 5;
+
+/// Rows by what they are. Of who is logged in and when only live rows tell; of formats and sizes all.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) rows: u64,
+    pub(super) live: u64,
+    pub(super) logged_in: u64,
+    pub(super) anonymous: u64,
+    pub(super) unverified: u64,
+    pub(super) unreadable: u64,
+    pub(super) compressed: u64,
+    pub(super) formats: Formats,
+    pub(super) sizes: Sizes,
+    pub(super) largest: Vec<LargeSession>,
+    pub(super) users: Counts,
+    pub(super) backends: Counts,
+    pub(super) members: Counts,
+    pub(super) saved: Days,
+    pub(super) expires: Days,
+}
+
+/// Rows by layout, serializer and signature; by no layout and no serializer where there is none.
+#[derive(Default)]
+pub(super) struct Formats {
+    pub(super) layouts: BTreeMap<Option<Layout>, u64>,
+    pub(super) serializers: BTreeMap<Option<Serializer>, u64>,
+    pub(super) signatures: BTreeMap<Option<Signature>, u64>,
+}
+
+/// Makes a tally of a page.
+pub(super) struct Counter<'c> {
+    pub(super) decoder: Decoder<'c>,
+    pub(super) now: Timestamp,
+    /// When rows were saved that count.
+    pub(super) saved: Option<SavedWindow>,
+}
+
+impl Counter<'_> {
+    pub(super) fn page(&mut self, page: &Page) -> Tally {
+        let mut tally = Tally::default();
+        for row in page.rows() {
+            let live = self.is_live(row.expires);
+            let session = self.decoder.decode(row.data);
+            if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
+                tally.row(&row, &session, live);
+            }
+        }
+        tally
+    }
+
+    fn is_live(&self, expires: Expiry) -> bool {
+        match expires {
+            Expiry::At(instant) => instant > self.now,
+            Expiry::Wall(instant) => instant > self.now.before(BEHIND_UTC),
+            Expiry::Unreadable => false,
+        }
+    }
+}
+
+impl Tally {
+    fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, live: bool) {
+        let (auth, payload, signature) = (session.auth(), session.payload(), session.signature());
+        self.rows += 1;
+        self.live += u64::from(live);
+        self.compressed += u64::from(session.compressed());
+        *self.formats.layouts.entry(session.layout()).or_default() += 1;
+        let serializer = payload.ok().map(|payload| payload.serializer());
+        *self.formats.serializers.entry(serializer).or_default() += 1;
+        *self.formats.signatures.entry(Some(signature)).or_default() += 1;
+        let members = payload.and_then(|payload| {
+            payload.members(&mut |key, bytes| {
+                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                self.members.add(&key, 1, bytes);
+            })
+        });
+        self.size(row, auth.as_ref().ok().and_then(|auth| auth.user_id.as_deref()));
+        if !live {
+            return;
+        }
+        if let Expiry::At(instant) | Expiry::Wall(instant) = row.expires {
+            self.expires.add(instant.as_micros().div_euclid(1_000_000 * DAY), 1);
+        }
+        if let Some(saved) = session.saved().filter(|_| signature != Signature::Invalid) {
+            self.saved.add(saved.div_euclid(DAY), 1);
+        }
+        match auth {
+            _ if signature == Signature::Invalid => self.unverified += 1,
+            Ok(auth) if members.is_ok() => match auth.user_id {
+                Some(id) => {
+                    self.logged_in += 1;
+                    self.users.add(&id, 1, 0);
+                    self.backends.add(auth.backend.as_deref().unwrap_or_default(), 1, 0);
+                }
+                None => self.anonymous += 1,
+            },
+            _ => self.unreadable += 1,
+        }
+    }
+
+    fn size(&mut self, row: &Row<'_>, user_id: Option<&str>) {
+        let size = row.data.len();
+        self.sizes.add(size);
+        if self.largest.len() < LARGEST || self.largest.last().is_some_and(|last| size > last.size)
+        {
+            let session_key = masked_key(row.key).to_owned();
+            self.largest.push(LargeSession { session_key, user_id: user_id.map(Into::into), size });
+            self.keep_largest();
+        }
+    }
+
+    fn keep_largest(&mut self) {
+        self.largest
+            .sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.session_key.cmp(&b.session_key)));
+        self.largest.truncate(LARGEST);
+    }
+
+    /// Adds what another page came to, and its users to those who are counted once.
+    pub(super) fn merge(&mut self, page: Self, distinct: &mut Distinct) {
+        self.rows += page.rows;
+        self.live += page.live;
+        self.logged_in += page.logged_in;
+        self.anonymous += page.anonymous;
+        self.unverified += page.unverified;
+        self.unreadable += page.unreadable;
+        self.compressed += page.compressed;
+        add(&mut self.formats.layouts, page.formats.layouts);
+        add(&mut self.formats.serializers, page.formats.serializers);
+        add(&mut self.formats.signatures, page.formats.signatures);
+        self.sizes.merge(page.sizes);
+        self.largest.extend(page.largest);
+        self.keep_largest();
+        page.users.values().for_each(|user| distinct.add(user));
+        self.users.merge(page.users);
+        self.backends.merge(page.backends);
+        self.members.merge(page.members);
+        self.saved.merge(page.saved);
+        self.expires.merge(page.expires);
+    }
+}
+
+fn add<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    for (key, rows) in from {
+        *to.entry(key).or_default() += rows;
+    }
+}

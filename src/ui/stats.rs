@@ -1,0 +1,136 @@
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::sanitize;
+use crate::model::counted;
+use crate::report::{DayStats, StatsReport};
+
+/// Days of a histogram that are drawn.
+const DAYS: usize = 14;
+/// Columns of the longest bar.
+const BAR: u64 = 40;
+
+/// Writes what is in a table.
+pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
+    let about = |exact: bool| if exact { "" } else { "about " };
+    let pickles = report.serializers.get("pickle").copied().unwrap_or(0);
+    writeln!(out, "rows        {}: {} live, {} expired", report.rows, report.live, report.expired)?;
+    writeln!(
+        out,
+        "live        {} of {}{}, {} anonymous",
+        counted(report.logged_in, "login"),
+        about(report.users_exact),
+        counted(report.users, "user"),
+        report.anonymous
+    )?;
+    if report.unverified + report.unreadable > 0 {
+        writeln!(
+            out,
+            "            {} that Django would not believe, {} that cannot be read",
+            report.unverified, report.unreadable
+        )?;
+    }
+    writeln!(out, "layouts     {}", list(&report.layouts))?;
+    writeln!(out, "serializers {}", list(&report.serializers))?;
+    writeln!(
+        out,
+        "            {}",
+        match pickles {
+            0 => "no pickle is left".into(),
+            pickles => format!("{} left", counted(pickles, "pickle")),
+        }
+    )?;
+    writeln!(out, "signatures  {}", list(&report.signatures))?;
+    writeln!(out, "zlib        {}", report.compressed)?;
+    let size = &report.size;
+    writeln!(
+        out,
+        "size        {}; median {}, 90% up to {}, 99% up to {}, largest {} bytes",
+        bytes(size.total),
+        size.median,
+        size.p90,
+        size.p99,
+        size.largest
+    )?;
+    write_tops(out, report)?;
+    write_days(
+        out,
+        "LAST SAVED, LIVE SESSIONS",
+        &report.saved,
+        report.saved.len().saturating_sub(DAYS),
+    )?;
+    write_days(out, "EXPIRES", &report.expires, 0)
+}
+
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+fn list(rows: &BTreeMap<String, u64>) -> String {
+    let words: Vec<_> = rows.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
+    words.join(", ")
+}
+
+fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
+    if !report.top_users.is_empty() {
+        writeln!(out, "\n{:>10}  USER", "SESSIONS")?;
+        for user in &report.top_users {
+            let at_least = if report.top_users_exact { "" } else { " (at least)" };
+            writeln!(out, "{:>10}  {}{at_least}", user.sessions, sanitize(&user.user_id))?;
+        }
+    }
+    if !report.backends.is_empty() {
+        writeln!(out, "\n{:>10}  BACKEND", "SESSIONS")?;
+        for backend in &report.backends {
+            writeln!(out, "{:>10}  {}", backend.sessions, sanitize(&backend.backend))?;
+        }
+    }
+    if !report.keys.is_empty() {
+        writeln!(out, "\n{:>12}  {:>10}  KEY", "BYTES", "SESSIONS")?;
+        for key in &report.keys {
+            writeln!(out, "{:>12}  {:>10}  {}", key.bytes, key.sessions, sanitize(&key.key))?;
+        }
+    }
+    if !report.largest.is_empty() {
+        writeln!(out, "\n{:>12}  {:<8}  USER", "BYTES", "SESSION")?;
+        for row in &report.largest {
+            let user = row.user_id.as_deref().unwrap_or("-");
+            writeln!(
+                out,
+                "{:>12}  {:<8}  {}",
+                row.size,
+                sanitize(&row.session_key),
+                sanitize(user)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Draws some days from `first` on, and says what is left out.
+fn write_days(out: &mut dyn Write, title: &str, days: &[DayStats], first: usize) -> io::Result<()> {
+    let shown = days.get(first..).unwrap_or_default();
+    let shown = shown.get(..DAYS).unwrap_or(shown);
+    let Some(most) = shown.iter().map(|day| day.sessions).max().filter(|most| *most > 0) else {
+        return Ok(());
+    };
+    writeln!(out, "\n{:<10}  {:>10}  {title}", "DAY", "SESSIONS")?;
+    let rest = |out: &mut dyn Write, days: &[DayStats], when: &str| match days
+        .iter()
+        .map(|day| day.sessions)
+        .sum::<u64>()
+    {
+        0 => Ok(()),
+        sessions => writeln!(out, "{when:<10}  {sessions:>10}"),
+    };
+    rest(out, days.get(..first).unwrap_or_default(), "before")?;
+    for day in shown {
+        let columns = usize::try_from((day.sessions * BAR).div_ceil(most)).unwrap_or(0);
+        writeln!(out, "{:<10}  {:>10}  {}", day.day, day.sessions, "#".repeat(columns))?;
+    }
+    rest(out, days.get(first + shown.len()..).unwrap_or_default(), "later")
+}
