@@ -12,6 +12,7 @@ mod backfill;
 mod backfill_postgres;
 mod conformance;
 mod corpus;
+mod deploy;
 mod django;
 mod django_code;
 mod errors;
