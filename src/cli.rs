@@ -81,6 +81,7 @@ pub enum Command {
 
 /// Arguments of `logout-user`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct LogoutUser {
     /// Primary keys of the users.
     #[arg(
@@ -108,6 +109,9 @@ pub struct LogoutUser {
     /// a request in flight.
     #[arg(long)]
     pub keep_data: bool,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long)]
+    pub cleanup_allauth: bool,
     /// By what column.
     #[command(flatten)]
     pub lookup: UserLookup,
@@ -231,6 +235,9 @@ pub struct FlushAll {
     /// a request in flight.
     #[arg(long)]
     pub keep_data: bool,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long)]
+    pub cleanup_allauth: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
     #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data"])]
     pub truncate: bool,

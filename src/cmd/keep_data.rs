@@ -48,14 +48,6 @@ pub(super) fn pace(pace: Pace, keep_data: bool) -> Pace {
     }
 }
 
-/// Finds out whether rows may be deleted, and updated where that is needed.
-pub(super) fn may(driver: &mut Driver<'_>, keep_data: bool) -> Result<(), Why> {
-    driver.check(|writer| {
-        writer.delete(&[])?;
-        if keep_data { writer.replace(&[]) } else { Ok(0) }
-    })
-}
-
 impl Kept {
     /// Takes the login out of the sessions with these keys, as far as they are wanted still.
     pub(super) fn act(

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Ctx;
 use super::describe::KeyDisplay;
 use super::find::find;
+use super::how::How;
 use super::keep_data;
 use super::lookup::by_user;
 use super::rounds::{Outcome, Plan};
@@ -21,6 +22,7 @@ use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     let users = settings::user_ids(args)?;
+    let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
     let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
     let settle = settings::duration("--settle", &args.settle)?;
     let saved = settings::saved_window(&args.saved)?;
@@ -29,41 +31,40 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
+    how.check(ctx, &*store, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
     let mut driver = consent.map(|consent| {
         let (stop, progress) = (ctx.stop, &*ctx.progress);
         Driver::new(Work { store: &*store, consent, stop, pace, progress })
     });
     let mut column = None;
-    let mut outcome =
-        match driver.as_mut().map_or(Ok(()), |driver| keep_data::may(driver, args.keep_data)) {
-            Err(Why::Failed(error)) => return Err(error.into()),
-            Err(interrupted) => Outcome::interrupted(interrupted),
-            Ok(()) => {
-                let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
-                column = by_user.as_ref().map(|by| by.column.name.clone());
-                let spared = spared_key(ctx, &*store, args)?;
-                let wanted = Wanted {
-                    who: Who::These(&ids),
-                    saved,
-                    spared: spared.as_deref(),
-                    by_user: by_user.as_ref(),
-                };
-                let unwanted = (!args.no_verify).then_some(wanted);
-                let keep_data = args.keep_data;
-                let store = &*store;
-                let plan = Plan {
-                    store,
-                    wanted,
-                    unwanted,
-                    settle,
-                    keep_data,
-                    delete_nothing: false,
-                    emptied: false,
-                };
-                Outcome::run(ctx, &plan, driver.as_mut())?
-            }
-        };
+    let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
+        Err(Why::Failed(error)) => return Err(error.into()),
+        Err(interrupted) => Outcome::interrupted(interrupted),
+        Ok(()) => {
+            let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
+            column = by_user.as_ref().map(|by| by.column.name.clone());
+            let spared = spared_key(ctx, &*store, args)?;
+            let wanted = Wanted {
+                who: Who::These(&ids),
+                saved,
+                spared: spared.as_deref(),
+                by_user: by_user.as_ref(),
+            };
+            let unwanted = (!args.no_verify).then_some(wanted);
+            let store = &*store;
+            let plan = Plan {
+                store,
+                wanted,
+                unwanted,
+                settle,
+                how,
+                delete_nothing: false,
+                emptied: false,
+            };
+            Outcome::run(ctx, &plan, driver.as_mut())?
+        }
+    };
     drop(driver);
     let exit = outcome.exit();
     let report = report(args, users, began, column, &mut outcome);
@@ -113,6 +114,7 @@ fn report(
         scanned: outcome.scanned,
         matched: outcome.matched,
         deleted: outcome.deleted,
+        allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         rounds: outcome.rounds,

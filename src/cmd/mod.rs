@@ -7,6 +7,7 @@ mod describe;
 mod django_code;
 mod find;
 mod flush_all;
+mod how;
 mod keep_data;
 mod list;
 mod logout_user;

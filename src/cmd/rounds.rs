@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Ctx;
+use super::how::How;
 use super::keep_data::Kept;
 use super::survey::{Collect, Survey, Wanted};
 use crate::engine::{Driver, Ended, Why};
@@ -26,9 +27,8 @@ pub(super) struct Plan<'p> {
     pub(super) unwanted: Option<Wanted<'p>>,
     /// To wait before looking again.
     pub(super) settle: Duration,
-    /// Take the login out of them and leave the rest.
-    pub(super) keep_data: bool,
-    /// With that, leave sessions that cannot be kept so.
+    pub(super) how: How,
+    /// With `KeepData`, leave sessions that cannot be kept so.
     pub(super) delete_nothing: bool,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
@@ -42,6 +42,8 @@ pub(super) struct Outcome {
     /// Sessions that all looks found.
     pub(super) matched: u64,
     pub(super) deleted: u64,
+    /// Rows of django-allauth's that went with them.
+    pub(super) allauth: u64,
     /// All rows went at once before the first look, uncounted.
     pub(super) emptied: bool,
     pub(super) rewritten: u64,
@@ -101,6 +103,7 @@ impl Outcome {
             scanned: 0,
             matched: 0,
             deleted: 0,
+            allauth: 0,
             emptied: false,
             rewritten: 0,
             batches: 0,
@@ -167,16 +170,27 @@ impl Outcome {
         wanted: &Wanted<'_>,
         keys: &Keys,
     ) {
-        if plan.keep_data {
-            let delete_nothing = plan.delete_nothing;
-            let mut kept = Kept { delete_nothing, ..Kept::default() };
-            self.ended = kept.act(&ctx.codec, wanted, driver, keys);
-            self.rewritten += kept.rewritten;
-            self.deleted += kept.deleted;
-        } else {
-            let before = driver.done().rows;
-            self.ended = driver.delete(keys);
-            self.deleted += driver.done().rows - before;
+        let before = driver.done().rows;
+        match plan.how {
+            How::KeepData => {
+                let delete_nothing = plan.delete_nothing;
+                let mut kept = Kept { delete_nothing, ..Kept::default() };
+                self.ended = kept.act(&ctx.codec, wanted, driver, keys);
+                self.rewritten += kept.rewritten;
+                self.deleted += kept.deleted;
+            }
+            How::Delete => {
+                self.ended = driver.delete(keys);
+                self.deleted += driver.done().rows - before;
+            }
+            How::DeleteWithAllauth => {
+                self.ended = driver.each(keys, |writer, batch| {
+                    let gone = writer.delete_with_allauth(batch)?;
+                    self.allauth += gone.allauth;
+                    Ok(gone.sessions)
+                });
+                self.deleted += driver.done().rows - before;
+            }
         }
         self.batches = driver.done().batches;
     }

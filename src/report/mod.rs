@@ -78,6 +78,8 @@ pub struct LogoutReport {
     pub matched: u64,
     /// Rows deleted.
     pub deleted: u64,
+    /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
+    pub allauth_deleted: Option<u64>,
     /// Rows written anew without their login, with `--keep-data`.
     pub rewritten: u64,
     /// Sessions that the last look found; `None` if there was no look after the last delete.
@@ -221,6 +223,8 @@ pub struct FlushReport {
     pub matched: u64,
     /// Rows deleted; `None` if the table was emptied at once.
     pub deleted: Option<u64>,
+    /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
+    pub allauth_deleted: Option<u64>,
     /// Rows written anew without their login, with `--keep-data`.
     pub rewritten: u64,
     /// Whether users were to stay.

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Instance, Locked, Reader, Reference,
-    Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserColumnPlan, UserType, Window,
-    Writer,
+    Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Gone, Instance, Locked, Reader,
+    Reference, Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserColumnPlan, UserType,
+    Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -24,6 +24,7 @@ pub struct Memory {
     faults: Mutex<VecDeque<Option<Fault>>>,
     column: Mutex<Option<UserColumn>>,
     users: Mutex<BTreeMap<String, String>>,
+    allauth: Mutex<Option<BTreeSet<String>>>,
 }
 
 impl Memory {
@@ -35,6 +36,16 @@ impl Memory {
     /// The keys that are there.
     pub fn keys(&self) -> Vec<String> {
         lock(&self.rows).keys().cloned().collect()
+    }
+
+    /// Has django-allauth keep rows for these sessions, and no others.
+    pub fn list_in_allauth(&self, keys: &[&str]) {
+        *lock(&self.allauth) = Some(keys.iter().map(|key| (*key).to_owned()).collect());
+    }
+
+    /// The sessions that django-allauth has rows for.
+    pub fn listed_in_allauth(&self) -> Vec<String> {
+        lock(&self.allauth).iter().flatten().cloned().collect()
     }
 
     /// Has somebody lock these sessions; nobody from now on, if there are none.
@@ -54,6 +65,7 @@ impl Store for &Memory {
             rows: lock(&self.rows).clone(),
             column: lock(&self.column).clone(),
             users: lock(&self.users).clone(),
+            has_allauth: lock(&self.allauth).is_some(),
         }))
     }
 
@@ -100,6 +112,7 @@ struct MemoryReader {
     rows: Rows,
     column: Option<UserColumn>,
     users: BTreeMap<String, String>,
+    has_allauth: bool,
 }
 
 impl Reader for MemoryReader {
@@ -169,6 +182,10 @@ impl Reader for MemoryReader {
         Ok(Vec::new())
     }
 
+    fn has_allauth(&mut self) -> Result<bool, StoreError> {
+        Ok(self.has_allauth)
+    }
+
     fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
         Ok(Upkeep::default())
     }
@@ -190,6 +207,17 @@ impl Writer for MemoryWriter<'_> {
         self.fault()?;
         let mut rows = lock(&self.0.rows);
         Ok(keys.iter().filter_map(|key| rows.remove(*key)).map(|_| 1).sum())
+    }
+
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.fault()?;
+        let (mut rows, mut allauth) = (lock(&self.0.rows), lock(&self.0.allauth));
+        let mut gone = Gone::default();
+        for key in keys.iter().filter(|key| rows.remove(**key).is_some()) {
+            gone.sessions += 1;
+            gone.allauth += u64::from(allauth.as_mut().is_some_and(|keys| keys.remove(*key)));
+        }
+        Ok(gone)
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {

@@ -90,6 +90,9 @@ pub trait Reader: Send {
     /// The foreign keys of other tables that point at this one.
     fn references(&mut self) -> Result<Vec<Reference>, StoreError>;
 
+    /// Whether the site has the table in which django-allauth keeps a row for each login.
+    fn has_allauth(&mut self) -> Result<bool, StoreError>;
+
     /// What the database makes of rows that were deleted.
     fn upkeep(&mut self) -> Result<Upkeep, StoreError>;
 }
@@ -98,6 +101,9 @@ pub trait Reader: Send {
 pub trait Writer {
     /// Deletes the rows with these keys; returns how many there were.
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError>;
+
+    /// The same, and with each row goes the one that django-allauth has for it: never one alone.
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
 
     /// Reads the rows with these keys, as many as there are.
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError>;
@@ -151,6 +157,15 @@ pub trait Writer {
 
     /// Renews the planner's statistics of the table.
     fn analyze(&mut self) -> Result<(), StoreError>;
+}
+
+/// What one batch deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Sessions.
+    pub sessions: u64,
+    /// Rows that django-allauth had for them.
+    pub allauth: u64,
 }
 
 /// New data for a row.

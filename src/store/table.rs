@@ -33,6 +33,11 @@ impl Table {
         &self.name
     }
 
+    /// Where django-allauth's app `usersessions` keeps a row for each login, if the site has it.
+    pub(super) fn of_allauth(&self) -> Self {
+        Self { schema: self.schema.clone(), name: "usersessions_usersession".into() }
+    }
+
     /// Schema and name, quoted for SQL: safe whatever they hold.
     pub fn quoted(&self) -> String {
         match &self.schema {

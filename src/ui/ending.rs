@@ -1,5 +1,6 @@
 use std::io::{self, Write};
 
+use crate::model::counted;
 use crate::report::{Ending, Paused};
 
 /// Why there was no more, as the end of a clause.
@@ -24,4 +25,14 @@ pub(super) fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// Writes how many rows of django-allauth's went with the sessions, if that was asked for.
+pub(super) fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()> {
+    match deleted {
+        Some(rows) => {
+            writeln!(out, "{} of django-allauth deleted with them.", counted(rows, "row"))
+        }
+        None => Ok(()),
+    }
 }

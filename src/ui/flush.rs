@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::ending::{stopped, write_paused};
+use super::ending::{stopped, write_allauth, write_paused};
 use crate::model::counted;
 use crate::report::{Census, Ending, FlushReport};
 
@@ -61,6 +61,7 @@ pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Resu
     write!(out, "{everybody}: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
     write_paused(out, report.paused)?;
     writeln!(out, ").")?;
+    write_allauth(out, report.allauth_deleted)?;
     if report.unreadable > 0 {
         let rows = counted(report.unreadable, "row");
         writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::csv::word;
+use super::ending::write_allauth;
 use super::json::pretty;
 use super::sanitize;
 use crate::model::counted;
@@ -119,6 +120,7 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
         let deleted = counted(report.deleted, "session");
         writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
     }
+    write_allauth(out, report.allauth_deleted)?;
     if report.rounds > 1 {
         writeln!(out, "Sessions came back while this ran; it took {} rounds.", report.rounds)?;
     }

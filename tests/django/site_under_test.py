@@ -7,7 +7,7 @@ import threading
 import uuid
 from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 # Ids that a careless comparison confuses with 42 are among them.
 USERS = [*range(1, 21), 42, 142]
@@ -33,21 +33,31 @@ class Visitor:
         self.out = False  # the row has been deleted
         self.expired = age is not None and age < 0
         site.visitors.append(self)
+        self.browser = f"browser-{len(site.visitors)}"
         if user is not None:
             self.log_in(user, age)
 
     def get(self, path):
-        """One request: the answer as a dict. Anything but 200 is the site's failure."""
+        """One request: the answer as a dict."""
+        return json.loads(self.request("GET", path))
+
+    def request(self, method, path, form=None, status=200):
+        """One request: the answer as it is. Another status is the site's failure."""
         connection = self.site.connection()
-        connection.request("GET", path, headers={"Cookie": f"sessionid={self.key}"} if self.key else {})
+        headers = {"User-Agent": self.browser}
+        if self.key:
+            headers["Cookie"] = f"sessionid={self.key}"
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, path, urlencode(form) if form else None, headers)
         response = connection.getresponse()
         body = response.read().decode()
-        expect(response.status == 200, f"GET {path}: HTTP {response.status}\n{body[:2000]}")
+        expect(response.status == status, f"{method} {path}: HTTP {response.status}\n{body[:2000]}")
         for header in response.headers.get_all("Set-Cookie", []):
             cookie = SimpleCookie(header).get("sessionid")
             if cookie is not None and cookie.value:
                 self.key = cookie.value
-        return json.loads(body)
+        return body
 
     def log_in(self, user, age=None):
         """Log in as user number `user`, for `age` seconds if given."""

@@ -6,8 +6,8 @@ use sessctl::consent::{Ask, Consent};
 use sessctl::model::{Expiry, Keys, Page, Timestamp};
 use sessctl::store::memory::Memory;
 use sessctl::store::{
-    Assignment, ByUser, Cursor, Expired, Filter, Locked, Postgres, Replacement, Sqlite, Stamps,
-    Store, Table, UserColumn, UserType, WallClock,
+    Assignment, ByUser, Cursor, Expired, Filter, Gone, Locked, Postgres, Replacement, Sqlite,
+    Stamps, Store, Table, UserColumn, UserType, WallClock,
 };
 
 use crate::world::World;
@@ -16,9 +16,14 @@ use crate::world::World;
 struct Subject<'a> {
     store: Box<dyn Store>,
     add: Box<AddRows<'a>>,
+    /// Has django-allauth keep rows for these sessions, and no others.
+    list: Box<ListKeys<'a>>,
+    /// The sessions that it has rows for.
+    listed: Box<dyn Fn() -> Vec<String> + 'a>,
 }
 
 type AddRows<'a> = dyn Fn(&[RowToAdd<'_>]) + 'a;
+type ListKeys<'a> = dyn Fn(&[&str]) + 'a;
 
 /// Key, data, and when it expires: so many seconds after `THEN`.
 type RowToAdd<'r> = (&'r str, &'r str, i64);
@@ -50,6 +55,8 @@ fn memory(test: &impl Fn(&Subject<'_>)) {
                 shared.insert(key, data, Expiry::At(at));
             }
         }),
+        list: Box::new(|keys| shared.list_in_allauth(keys)),
+        listed: Box::new(|| shared.listed_in_allauth()),
     });
 }
 
@@ -65,6 +72,15 @@ fn on(world: &World, store: Box<dyn Store>) -> Subject<'_> {
             };
             world.rows(rows.iter().map(|(key, data, seconds)| (*key, *data, shown(seconds))));
         }),
+        list: Box::new(|keys| {
+            world.execute("DROP TABLE IF EXISTS usersessions_usersession");
+            world.execute("CREATE TABLE usersessions_usersession (session_key varchar(40) UNIQUE)");
+            for key in keys {
+                let key = key.replace('\'', "''");
+                world.execute(&format!("INSERT INTO usersessions_usersession VALUES ('{key}')"));
+            }
+        }),
+        listed: Box::new(|| world.keys_in("usersessions_usersession")),
     }
 }
 
@@ -188,6 +204,30 @@ fn a_delete_takes_exactly_its_keys_and_may_be_repeated() {
         assert_eq!(writer.delete(&[]).unwrap(), 0);
         drop(writer);
         assert_eq!(subject.keys(&Filter::default()), ["A", "b", "c"]);
+    });
+}
+
+#[test]
+fn rows_of_allauth_go_with_their_sessions_and_not_alone() {
+    each("allauth", |subject| {
+        let has_allauth = || subject.store.reader().unwrap().has_allauth().unwrap();
+        let hostile = "'; DROP TABLE django_session; --";
+        for key in ["a", "b", "c", hostile] {
+            subject.add(key, "data", 0);
+        }
+        assert!(!has_allauth());
+        (subject.list)(&["a", "b", "gone", hostile]);
+        assert!(has_allauth());
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let mut delete = |keys: &[&str]| writer.delete_with_allauth(keys).unwrap();
+        assert_eq!(delete(&[]), Gone::default());
+        assert_eq!(delete(&["gone", "nosuch"]), Gone::default());
+        assert_eq!(delete(&["b", "c", "gone"]), Gone { sessions: 2, allauth: 1 });
+        assert_eq!(delete(&["b", "c", "gone"]), Gone::default());
+        assert_eq!((subject.listed)(), [hostile, "a", "gone"]);
+        assert_eq!(delete(&["a", hostile]), Gone { sessions: 2, allauth: 2 });
+        assert_eq!((subject.listed)(), ["gone"]);
+        assert!(subject.keys(&Filter::default()).is_empty());
     });
 }
 

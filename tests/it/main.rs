@@ -8,6 +8,7 @@
     reason = "what a test cannot go on without must end it"
 )]
 
+mod allauth;
 mod backfill;
 mod backfill_postgres;
 mod conformance;

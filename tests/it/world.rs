@@ -179,18 +179,17 @@ impl World {
 
     /// The keys that are in the table, sorted.
     pub(crate) fn session_keys(&self) -> Vec<String> {
-        self.keys_where("true")
+        self.keys_in("django_session")
     }
 
     /// Those of the rows that expire in 2099.
     pub(crate) fn live_keys(&self) -> Vec<String> {
-        self.keys_where("expire_date >= '2099-01-01'")
+        self.keys_in("django_session WHERE expire_date >= '2099-01-01'")
     }
 
-    fn keys_where(&self, condition: &str) -> Vec<String> {
-        let sql = &format!(
-            "SELECT session_key FROM django_session WHERE {condition} ORDER BY session_key"
-        );
+    /// The keys that are in another table, sorted.
+    pub(crate) fn keys_in(&self, table: &str) -> Vec<String> {
+        let sql = &format!("SELECT session_key FROM {table} ORDER BY session_key");
         match &self.backend {
             Backend::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();

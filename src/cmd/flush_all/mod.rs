@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::Ctx;
+use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
 use super::rounds::{Outcome, Plan};
@@ -21,17 +22,19 @@ use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
     let pace = keep_data::pace(pace, args.keep_data);
     let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
     let began = Instant::now();
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
+    how.check(ctx, &*store, args.dry_run)?;
     let referenced = is_referenced(&*store, args.keep_data)?;
     let census = census(ctx, &*store, args)?;
     let consent = consent(ctx, args, census.as_ref())?;
 
-    let flush = Flush { ctx, store: &*store, args, spared: &spared, referenced };
+    let flush = Flush { ctx, store: &*store, args, spared: &spared, how, referenced };
     let (outcome, done) = flush.run(consent, pace)?;
     let exit = outcome.exit();
     let report = report(args, census, &outcome, done, began);
@@ -94,6 +97,7 @@ struct Flush<'f, 'c> {
     store: &'f dyn Store,
     args: &'f FlushAll,
     spared: &'f UserIds,
+    how: How,
     referenced: bool,
 }
 
@@ -104,9 +108,8 @@ impl Flush<'_, '_> {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
             Driver::new(Work { store, consent, stop, pace, progress })
         });
-        let keep_data = self.args.keep_data;
         let begun = driver.as_mut().map_or(Ok(()), |driver| {
-            keep_data::may(driver, keep_data)?;
+            self.how.may(driver)?;
             if self.args.truncate { driver.few_times(|writer| writer.truncate()) } else { Ok(()) }
         });
         let outcome = match begun {
@@ -128,7 +131,7 @@ impl Flush<'_, '_> {
             wanted: if only_logins { logins } else { wanted(Who::EverythingBut(self.spared)) },
             unwanted: Some(logins),
             settle: Duration::ZERO,
-            keep_data: self.args.keep_data,
+            how: self.how,
             delete_nothing: self.referenced,
             emptied,
         }
@@ -157,6 +160,7 @@ fn report(
         census,
         matched: outcome.matched,
         deleted: (!outcome.emptied).then_some(outcome.deleted),
+        allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         some_spared: !args.except_users.is_empty(),

@@ -2,6 +2,7 @@
 //! explicit transactions and without named prepared statements or session settings, so that a
 //! pooler in transaction mode may stand in between.
 
+mod allauth;
 mod catalog;
 mod copy;
 mod expired;

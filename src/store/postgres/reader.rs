@@ -119,6 +119,11 @@ impl Reader for PostgresReader<'_> {
         store.references(self.client()?, oid)
     }
 
+    fn has_allauth(&mut self) -> Result<bool, StoreError> {
+        let store = self.store;
+        store.has_allauth(self.client()?)
+    }
+
     fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
         let (store, oid) = (self.store, self.found.oid);
         store.upkeep(self.client()?, oid)

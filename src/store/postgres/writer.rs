@@ -13,8 +13,8 @@ use super::reader::{EVER, instant};
 use super::replica::Replicas;
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
-    Assignment, BATCH, Cursor, Fault, Locked, Replacement, StoreError, Turn, UserColumn, Window,
-    Writer,
+    Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn, UserColumn,
+    Window, Writer,
 };
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
@@ -61,17 +61,21 @@ impl<'s> PostgresWriter<'s> {
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<u64, StoreError> {
-        let client = &mut self.client;
+        let done = self.transaction(plan, |client| client.execute_typed(sql, values));
+        done.map_err(|error| self.give_up(error, doing))
+    }
+
+    /// Runs something in a transaction of its own, which the caller has to give up if that fails.
+    pub(super) fn transaction<T>(
+        &mut self,
+        plan: &str,
+        run: impl FnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let timeout = if self.found.has_foreign_parts { FOREIGN_TIMEOUT } else { "" };
-        let begin = format!("{BEGIN_BATCH}; {plan}; {timeout}");
-        let mut run = || {
-            client.batch_execute(&begin)?;
-            let rows = client.execute_typed(sql, values)?;
-            client.batch_execute("COMMIT")?;
-            Ok(rows)
-        };
-        let done = run();
-        done.map_err(|error: Error| self.give_up(error, doing))
+        self.client.batch_execute(&format!("{BEGIN_BATCH}; {plan}; {timeout}"))?;
+        let done = run(&mut self.client)?;
+        self.client.batch_execute("COMMIT")?;
+        Ok(done)
     }
 
     pub(super) fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
@@ -105,6 +109,10 @@ impl Writer for PostgresWriter<'_> {
             self.store.table.quoted()
         );
         self.batch("delete from", BY_KEY, &sql, &[(&keys, Type::TEXT_ARRAY)])
+    }
+
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_both(keys)
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {

@@ -2,6 +2,7 @@
 //! journal mode nobody can commit while it is held; a writer rests between its batches for the
 //! same reason.
 
+mod allauth;
 mod expired;
 mod fault;
 mod instance;

@@ -105,6 +105,10 @@ impl Reader for SqliteReader<'_> {
             .map_err(|error| fail(error, self.store.what("read")))
     }
 
+    fn has_allauth(&mut self) -> Result<bool, StoreError> {
+        self.store.has_allauth(&self.connection)
+    }
+
     fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
         upkeep(&self.connection).map_err(|error| fail(error, self.store.what("read")))
     }

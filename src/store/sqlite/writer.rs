@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Params, TransactionBehavior};
+use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
 
 use super::expired::parse_address;
 use super::fault::fail;
@@ -8,7 +8,8 @@ use super::reader::push;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
 use crate::store::{
-    Assignment, BATCH, Cursor, Locked, Replacement, StoreError, Turn, UserColumn, Window, Writer,
+    Assignment, BATCH, Cursor, Gone, Locked, Replacement, StoreError, Turn, UserColumn, Window,
+    Writer,
 };
 
 /// A rest in which a writer that has waited for the batches before it gets its turn: it looks again
@@ -67,21 +68,31 @@ impl<'s> SqliteWriter<'s> {
         sql: &str,
         rows: impl Iterator<Item = P>,
     ) -> Result<u64, StoreError> {
-        let run = || -> rusqlite::Result<u64> {
+        self.transaction(doing, |transaction| {
+            let mut statement = transaction.prepare_cached(sql)?;
+            let mut done = 0;
+            for row in rows {
+                done += u64::try_from(statement.execute(row)?).unwrap_or(u64::MAX);
+            }
+            Ok((done, done))
+        })
+    }
+
+    /// Runs something in one transaction; it returns how many rows it wrote, too.
+    pub(super) fn transaction<T>(
+        &mut self,
+        doing: &str,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
+    ) -> Result<T, StoreError> {
+        let run = || -> rusqlite::Result<T> {
             // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
             // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
             let transaction =
                 self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut done = 0;
-            {
-                let mut statement = transaction.prepare_cached(sql)?;
-                for row in rows {
-                    done += u64::try_from(statement.execute(row)?).unwrap_or(u64::MAX);
-                }
-            }
+            let (rows, done) = write(&transaction)?;
             transaction.commit()?;
             self.wrote = true;
-            self.not_checkpointed += done;
+            self.not_checkpointed += rows;
             Ok(done)
         };
         run().map_err(|error| fail(error, self.store.what(doing)))
@@ -126,6 +137,10 @@ impl Writer for SqliteWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("DELETE FROM {} WHERE session_key = ?1", self.store.table.quoted());
         self.batch("delete from", &sql, keys.iter().map(|key| [key]))
+    }
+
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_both(keys)
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {

@@ -5,7 +5,7 @@ SITE_SECRET_KEY    the site's SECRET_KEY
 SITE_SERIALIZER    json (the default) or pickle (the releases that bring one: up to 4.2)
 SITE_TIME_ZONE     a zone means USE_TZ = False and naive local times in the table; unset means USE_TZ = True
 SITE_USERS         int (the default) or uuid: the type of the users' primary key
-SITE_APP           one more app, if any
+SITE_APP           more apps, if any
 SITE_SESSIONS      the app that takes the place of django.contrib.sessions, and its middleware with it
 SITE_ENGINE        the session engine; the db engine of that app otherwise
 SITE_LOCK_TIMEOUT  for how many seconds a request waits for SQLite's locks; 30 by default, where Django's own is 5
@@ -59,6 +59,34 @@ MIDDLEWARE = [
 ]
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 AUTH_USER_MODEL = {"int": "auth.User", "uuid": "shop.UuidUser"}[os.environ.get("SITE_USERS", "int")]
+
+if "allauth" in INSTALLED_APPS:
+    MIDDLEWARE += [
+        "allauth.account.middleware.AccountMiddleware",
+        "allauth.usersessions.middleware.UserSessionsMiddleware",
+    ]
+    AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.ModelBackend",
+        "allauth.account.auth_backends.AuthenticationBackend",
+    ]
+    TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
+    LOGIN_REDIRECT_URL = "/whoami"
+    ACCOUNT_EMAIL_VERIFICATION = "none"
+    ACCOUNT_RATE_LIMITS = False
+    USERSESSIONS_TRACK_ACTIVITY = True
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 SESSION_ENGINE = os.environ.get("SITE_ENGINE", f"{SESSIONS}.backends.db")
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.{}Serializer".format(

@@ -1,6 +1,7 @@
 """Where the shop's views are."""
 
-from django.urls import path
+from django.apps import apps
+from django.urls import include, path
 
 from . import views
 
@@ -14,3 +15,5 @@ urlpatterns = [
     path("impersonate/<str:user_id>", views.impersonate),
     path("note/<str:text>", views.note),
 ]
+if apps.is_installed("allauth"):
+    urlpatterns.append(path("accounts/", include("allauth.urls")))

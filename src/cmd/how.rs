@@ -1,0 +1,73 @@
+//! How sessions are ended.
+
+use super::Ctx;
+use crate::engine::{Driver, Why};
+use crate::error::Error;
+use crate::store::Store;
+
+/// What is done to a session.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum How {
+    Delete,
+    /// With the row that django-allauth has for it (`--cleanup-allauth`).
+    DeleteWithAllauth,
+    /// Take the login out of it and leave the rest (`--keep-data`).
+    KeepData,
+}
+
+impl How {
+    /// What was asked for, if it makes sense.
+    pub(super) fn asked(
+        cleanup_allauth: bool,
+        keep_data: bool,
+        truncate: bool,
+    ) -> Result<Self, Error> {
+        let refuse = |why: &str, hint: &str| {
+            Err(Error::usage(format!("--cleanup-allauth cannot be combined with {why}"), hint))
+        };
+        match (cleanup_allauth, keep_data) {
+            (true, true) => refuse(
+                "--keep-data: the sessions stay, and the rows of django-allauth point at them",
+                "leave --cleanup-allauth out: django-allauth drops rows of sessions without a login by itself",
+            ),
+            (true, _) if truncate => refuse(
+                "--truncate: it reads no session, and so knows no row of django-allauth's",
+                "leave --truncate out, or empty usersessions_usersession yourself",
+            ),
+            (true, _) => Ok(Self::DeleteWithAllauth),
+            (_, true) => Ok(Self::KeepData),
+            _ => Ok(Self::Delete),
+        }
+    }
+
+    /// Refuses to begin where django-allauth has no rows to delete.
+    pub(super) fn check(
+        self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        dry_run: bool,
+    ) -> Result<(), Error> {
+        if self != Self::DeleteWithAllauth {
+            return Ok(());
+        }
+        if !store.reader()?.has_allauth()? {
+            return Err(Error::usage(
+                "--cleanup-allauth: there is no table usersessions_usersession beside the session table",
+                "leave it out, unless the site has allauth.usersessions; --table SCHEMA.NAME names the schema of both",
+            ));
+        }
+        if dry_run {
+            ctx.talk.note("--cleanup-allauth: a dry run does not count rows of django-allauth");
+        }
+        Ok(())
+    }
+
+    /// Finds out whether rows may be deleted, and updated where that is needed.
+    pub(super) fn may(self, driver: &mut Driver<'_>) -> Result<(), Why> {
+        driver.check(|writer| match self {
+            Self::Delete => writer.delete(&[]),
+            Self::DeleteWithAllauth => Ok(writer.delete_with_allauth(&[])?.sessions),
+            Self::KeepData => Ok(writer.delete(&[])? + writer.replace(&[])?),
+        })
+    }
+}
