@@ -43,6 +43,16 @@ fn on_postgres(release: &str, name: &str, arguments: &[&str]) {
 }
 
 #[test]
+fn django_6_1_json_on_sqlite() {
+    on_sqlite("6.1", &["--serializer", "json"]);
+}
+
+#[test]
+fn django_6_1_json_on_postgres() {
+    on_postgres("6.1", "61_json", &["--serializer", "json"]);
+}
+
+#[test]
 fn django_5_2_json_on_sqlite() {
     on_sqlite("5.2", &["--serializer", "json"]);
 }

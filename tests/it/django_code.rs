@@ -25,6 +25,16 @@ fn on_postgres(release: &str, name: &str, arguments: &[&str]) {
 }
 
 #[test]
+fn django_6_1_text_on_sqlite() {
+    on_sqlite("6.1", &[]);
+}
+
+#[test]
+fn django_6_1_uuid_on_postgres() {
+    on_postgres("6.1", "61_uuid", &["--users", "uuid", "--type", "uuid"]);
+}
+
+#[test]
 fn django_5_2_text_on_sqlite() {
     on_sqlite("5.2", &[]);
 }

@@ -17,7 +17,7 @@ pub(crate) fn postgres_url() -> String {
     from_environment("SESSCTL_TEST_POSTGRES")
 }
 
-/// The Python that has this release of Django: 3.2, 4.2 or 5.2.
+/// The Python that has this release of Django: 3.2, 4.2, 5.2 or 6.1.
 pub(crate) fn django_python(release: &str) -> PathBuf {
     let python =
         PathBuf::from(from_environment("SESSCTL_TEST_DJANGO")).join(release).join("bin/python");
