@@ -172,6 +172,11 @@ pub struct BackfillReport {
     pub misfits: u64,
     /// Some of those ids.
     pub misfit_ids: Vec<String>,
+    /// Of these: of users who are not in the table that the column refers to.
+    pub unknown_users: u64,
+    /// That table.
+    #[serde(skip)]
+    pub users: Option<String>,
     /// Rows that name no user.
     pub anonymous: u64,
     /// Rows that name one and that Django reads as empty.

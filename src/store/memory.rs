@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Gone, Instance, Locked, Reader,
-    Reference, Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserColumnPlan, UserType,
-    Window, Writer,
+    Assigned, Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Gone, Instance, Locked,
+    Reader, Reference, Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserColumnPlan,
+    UserType, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -255,17 +255,17 @@ impl Writer for MemoryWriter<'_> {
         _: &UserColumn,
         new: &[Assignment<'_>],
         overwrite: bool,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Assigned, StoreError> {
         self.fault()?;
         let (rows, mut users) = (lock(&self.0.rows), lock(&self.0.users));
-        let mut done = 0;
+        let mut done = Assigned::default();
         for Assignment { key, data, user } in new {
             let unchanged = rows.get(*key).is_some_and(|(stored, _)| stored == data);
             let old = users.get(*key).map(String::as_str);
             if unchanged && old != *user && (old.is_none() || overwrite) {
                 users.remove(*key);
                 users.extend(user.map(|user| ((*key).to_owned(), user.to_owned())));
-                done += 1;
+                done.rows += 1;
             }
         }
         Ok(done)

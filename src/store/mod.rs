@@ -19,7 +19,7 @@ pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
-pub use user_column::{ByUser, Stamps, UserColumn, UserColumnPlan, UserType};
+pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
 pub use wall_clock::{BEHIND_UTC, WallClock};
 
 use crate::consent::Consent;
@@ -114,13 +114,14 @@ pub trait Writer {
     /// Adds the user column if it is not there: nullable, without a default, so that no row is written.
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
 
-    /// Says whose rows are whose, where their data is what it was; returns of how many that was news.
+    /// Says whose rows are whose, where their data is what it was. A user whom the column cannot
+    /// name is nobody there.
     fn assign(
         &mut self,
         column: &UserColumn,
         rows: &[Assignment<'_>],
         overwrite: bool,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Assigned, StoreError>;
 
     /// Makes the index of the user column if it has none that can be used, while others go on
     /// reading and writing where the database can do that, and renews the column's statistics.

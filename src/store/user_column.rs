@@ -33,6 +33,26 @@ pub struct UserColumn {
     pub width: Option<u32>,
     /// Whether an index finds the rows of a user, and those without one.
     pub indexed: bool,
+    /// The users that it can name, where a foreign key says so.
+    pub users: Option<UserTable>,
+}
+
+/// A table of users that a user column refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserTable {
+    /// Its name.
+    pub name: String,
+    /// The column that the foreign key points at, unquoted.
+    pub key: String,
+}
+
+/// What became of a batch of assignments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// Rows to which it was news.
+    pub rows: u64,
+    /// Users that the column cannot name, because they are not in the table that it refers to.
+    pub unknown: BTreeSet<String>,
 }
 
 /// What a user column holds.
@@ -177,7 +197,7 @@ mod tests {
     }
 
     fn column(kind: UserType, width: Option<u32>) -> UserColumn {
-        UserColumn { name: "é".repeat(40), kind, width, indexed: false }
+        UserColumn { name: "é".repeat(40), kind, width, indexed: false, users: None }
     }
 
     #[test]

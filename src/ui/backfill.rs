@@ -23,7 +23,9 @@ pub fn write_backfill_report(out: &mut dyn Write, report: &BackfillReport) -> io
         write_plan(out, &column, report, plan)?;
     } else {
         let truth = match (report.ended, report.missing, report.different) {
-            (Ending::Done, 0, 0) if report.misfits > 0 => "it is right where it holds an id".into(),
+            (Ending::Done, 0, 0) if report.misfits + report.unknown_users > 0 => {
+                "it is right where it holds an id".into()
+            }
             (Ending::Done, 0, 0) => "it is right for every login".into(),
             (Ending::Done, missing, different) => format!(
                 "it is NOT right: {} without a user id, {different} with another one",
@@ -79,6 +81,18 @@ fn write_exceptions(out: &mut dyn Write, report: &BackfillReport) -> io::Result<
             out,
             "Left without a user id: {} that Django would not believe, {} that cannot be read.",
             report.unverified, report.unreadable
+        )?;
+    }
+    if let (Some(users), rows @ 1..) = (&report.users, report.unknown_users) {
+        let logins = if rows == 1 {
+            "1 login of a user who is".into()
+        } else {
+            format!("{rows} logins of users who are")
+        };
+        writeln!(
+            out,
+            "Left without a user id: {logins} not in {}, to which the column refers.",
+            sanitize(users)
         )?;
     }
     if report.misfits > 0 {

@@ -18,6 +18,7 @@ from check_site import Sessctl
 from site_under_test import HOUR, Mismatch, Site, Visitor, expect
 
 # `async_stamp`: alogin() leaves the user in the column. `writes_back`: a request in flight inserts a deleted row again.
+# The column refers to the table of users by a foreign key, but for the one called account_id.
 Flavour = namedtuple("Flavour", "table column settings async_stamp writes_back")
 FLAVOURS = {
     "user-sessions": Flavour(
@@ -42,6 +43,7 @@ FLAVOURS = {
     ),
 }
 SETTLE = 5
+GONE = 99
 
 
 class FlavouredSite(Site):
@@ -52,8 +54,8 @@ class FlavouredSite(Site):
         os.environ.update(flavour.settings)
         super().__init__(*arguments, **options)
 
-    def rows(self):
-        """The table as the engine's own model reads it: key -> session."""
+    def model(self):
+        """The engine's own model."""
         from importlib import import_module
 
         from django.conf import settings
@@ -64,7 +66,11 @@ class FlavouredSite(Site):
         else:
             from user_sessions.models import Session as model
         expect(model._meta.db_table == self.flavour.table, f"the table is {model._meta.db_table}")
-        return {row.session_key: row for row in model.objects.all()}
+        return model
+
+    def rows(self):
+        """The table as that model reads it: key -> session."""
+        return {row.session_key: row for row in self.model().objects.all()}
 
     def look(self):
         """Ask by request for every session, then compare the live logins in the table.
@@ -253,6 +259,86 @@ def purge_takes_the_expired_and_nobody_else(site, sessctl):
     site.look()
 
 
+def backfill_fills_what_the_package_left(site, sessctl):
+    """backfill, on the package's own column: all logins but that of a user who is gone, whom a foreign key forbids."""
+    from django.contrib.auth import get_user_model
+
+    column, refers = site.flavour.column, site.flavour.column == "user_id"
+    users = get_user_model().objects.filter(pk=site.user_id(GONE))
+    users.create(pk=site.user_id(GONE), username="gone", password="!")
+    gone = Visitor(site, GONE)
+    unstamped = [gone, Visitor(site, 4), Visitor(site, 7)]
+    site.model().objects.filter(pk__in=[v.key for v in unstamped]).update(**{column: None})
+    users._raw_delete("default")  # without its sessions
+    logins, code = [v for v in site.live() if v.user], 0 if site.stampable() else 3
+    for filled in (2 if refers else 3 if site.stampable() else 0, 0):
+        report = json.loads(sessctl.run("backfill", "--column", column, "--format", "json", code=code).out)
+        wanted = {
+            "filled": filled,
+            "logins": len(logins),
+            "missing": 0,
+            "different": 0,
+            "unknown_users": int(refers),
+            "misfits": 0 if site.stampable() else len(logins),
+            "ended": "done",
+        }
+        seen = {name: report.get(name) for name in wanted}
+        expect(seen == wanted, f"the report says {report}, which should have {wanted}")
+    out = sessctl.run("backfill", "--column", column, code=code).out
+    expect((" 1 login of a user who is not in " in out) == refers, f"and says so: {out}")
+    stamps = site.stamps()
+    for visitor in site.live():
+        wanted = visitor.user if site.stampable() and not (refers and visitor is gone) else None
+        expect(stamps[visitor.key] == wanted, f"the column says {stamps[visitor.key]}, which should be {wanted}")
+    gone.out = True
+    sessctl.logout(site.spell(GONE), matched=1)
+    site.look()
+
+
+def with_keep_data_carts_stay(site, sessctl):
+    """logout-user --keep-data: the same browser is anonymous and finds its cart; the column is left as it is."""
+    with_cart = Visitor(site, 142).add_to_cart(7)
+    leavers, stamps = site.of(142), site.stamps()
+    report = json.loads(sessctl.run("logout-user", site.spell(142), "--keep-data", "--format", "json").out)
+    wanted = (len(leavers), 0, 0)
+    expect((report["rewritten"], report["deleted"], report["remaining"]) == wanted, f"{wanted}: {report}")
+    expect(site.stamps() == stamps, "the column has changed")
+    forget_cached(site, leavers)
+    for visitor in leavers:
+        visitor.user = None
+    expect(with_cart.get("/whoami")["cart"] == [7], "the cart is there")
+    site.look()
+    report = sessctl.logout(site.spell(142), matched=0)
+    expect(report["different"] == 0, f"nobody else's: {report}")
+
+
+def flush_leaves_carts_and_the_operator(site, sessctl):
+    """flush-all --authenticated-only --except-user: anonymous carts and the operator's own sessions stay."""
+    operator = Visitor(site, 20).add_to_cart(1)
+    leavers = [v for v in site.live() if v.user not in (None, operator.user)]
+    arguments = ("--yes", "--authenticated-only", "--except-user", site.spell(20), "--format", "json")
+    report = json.loads(sessctl.run("flush-all", *arguments).out)
+    expect((report["deleted"], report["remaining"]) == (len(leavers), 0), f"{len(leavers)} sessions: {report}")
+    forget_cached(site, leavers)
+    for visitor in leavers:
+        visitor.out = True
+    site.look()
+
+
+def flush_puts_everybody_out(site, sessctl):
+    """flush-all --yes: no row is left, and whoever logs in again is in."""
+    leavers = site.live()
+    report = json.loads(sessctl.run("flush-all", "--yes", "--format", "json").out)
+    expect(report["remaining"] == 0 and report["deleted"] == report["rows"], f"all deleted: {report}")
+    expect(not site.rows(), "the table is empty")
+    forget_cached(site, leavers)
+    for visitor in leavers:
+        visitor.out = True
+    site.look()
+    Visitor(site, 42).add_to_cart(1)
+    site.look()
+
+
 def forget_cached(site, visitors):
     """With a cache in front of the table users stay in, although their rows are gone, until it forgets them too."""
     from django.conf import settings
@@ -275,8 +361,11 @@ CHECKS = [
     a_login_by_alogin_is_not_missed,
     a_request_in_flight,
     purge_takes_the_expired_and_nobody_else,
+    backfill_fills_what_the_package_left,
+    with_keep_data_carts_stay,
 ]
 CHECKS_OF_WRITING_BACK = [requests_that_keep_coming_back, who_does_not_wait_can_miss_them]
+LAST_CHECKS = [flush_leaves_carts_and_the_operator, flush_puts_everybody_out]
 
 
 def arguments():
@@ -297,7 +386,7 @@ def main():
         site = FlavouredSite(flavour, folder, options.postgres_url, users=options.users)
         site.fill()
         site.look()
-        for check in CHECKS + (CHECKS_OF_WRITING_BACK if flavour.writes_back else []):
+        for check in CHECKS + (CHECKS_OF_WRITING_BACK if flavour.writes_back else []) + LAST_CHECKS:
             sessctl = Flavoured(os.path.abspath(options.sessctl), site)
             try:
                 check(site, sessctl)

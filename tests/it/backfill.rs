@@ -219,6 +219,35 @@ fn ids_that_do_not_fit_are_counted_and_named() {
 }
 
 #[test]
+fn users_whom_a_foreign_key_forbids_are_counted_and_the_others_filled() {
+    each("backfill_foreign_key", |w| {
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY); INSERT INTO auth_user VALUES (42), (7)");
+        w.execute(
+            "ALTER TABLE django_session ADD COLUMN user_id integer NULL
+             REFERENCES auth_user (id) DEFERRABLE INITIALLY DEFERRED",
+        );
+        let mut truth = site(w, &["42", "99", "7", "100"]);
+        for told in truth.values_mut() {
+            told.take_if(|user| ["99", "100"].contains(&&**user));
+        }
+        let counted = ["filled", "logins", "missing", "different", "misfits", "unknown_users"];
+        for filled in [4, 0] {
+            let report = w.run(&[&REPORT[..], &["--batch-size", "2"]].concat()).ok().json();
+            assert_eq!(fields(&report, counted), [filled, 8, 0, 0, 0, 4]);
+            assert_eq!(told(w, "user_id"), truth);
+        }
+        w.run(&["backfill"]).ok().says(
+            "Left without a user id: 4 logins of users who are not in auth_user, to which the column refers.",
+        );
+        let of_99 = &w.session_keys()[1];
+        w.execute(&format!("UPDATE django_session SET user_id = 7 WHERE session_key = '{of_99}'"));
+        let report = w.run(&[&REPORT[..], &["--restart"]].concat()).ok().json();
+        assert_eq!(fields(&report, counted), [1, 8, 0, 0, 0, 4]);
+        assert_eq!(told(w, "user_id"), truth);
+    });
+}
+
+#[test]
 fn a_dry_run_and_a_wrong_key_leave_the_table_as_it_is() {
     each("backfill_dry", |w| {
         let (truth, before) = (site(w, &["42", "7"]), schema(w));

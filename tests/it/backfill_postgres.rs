@@ -141,3 +141,24 @@ fn a_timeout_of_requests_that_ends_the_index_can_be_lifted() {
     assert!(is_indexed(&w));
     assert_eq!(told(&w, "user_id"), truth);
 }
+
+#[test]
+fn a_role_that_may_not_see_the_users_that_a_column_refers_to_is_told_so() {
+    let w = World::postgres("backfill_users_role");
+    w.execute(
+        "CREATE SCHEMA people; CREATE TABLE people.\"Member\" (\"Id\" bigint PRIMARY KEY);
+         INSERT INTO people.\"Member\" VALUES (42);
+         ALTER TABLE django_session ADD COLUMN user_id bigint REFERENCES people.\"Member\" (\"Id\");
+         CREATE INDEX ON django_session (user_id)",
+    );
+    site(&w, &["42", "99"]);
+    let role = Role::new(&w, "backfill_users");
+    w.execute(&format!(
+        "GRANT SELECT, UPDATE, DELETE ON django_session TO {}; GRANT USAGE ON SCHEMA people TO {0}",
+        role.name
+    ));
+    role.run(&REPORT).exits(1).says("SELECT on people.\"Member\", to which the column refers");
+    w.execute(&format!("GRANT SELECT (\"Id\") ON people.\"Member\" TO {}", role.name));
+    let report = role.run(&REPORT).ok().json();
+    assert_eq!((&report["filled"], &report["unknown_users"]), (&json!(2), &json!(2)));
+}

@@ -406,8 +406,13 @@ fn now_is_now_and_never_later() {
 
 /// A column and two ids that it can hold.
 fn columns() -> [(UserColumn, [&'static str; 2]); 3] {
-    let column =
-        |name: &str, kind| UserColumn { name: name.into(), kind, width: None, indexed: false };
+    let column = |name: &str, kind| UserColumn {
+        name: name.into(),
+        kind,
+        width: None,
+        indexed: false,
+        users: None,
+    };
     let uuids = ["0fce2a16-9b84-4c29-9d9f-2f2f9d0b0a11", "12345678-1234-1234-1234-123456789012"];
     [
         (column("user_id", UserType::Bigint), ["42", "-9223372036854775808"]),
@@ -474,16 +479,16 @@ fn users_are_assigned_to_rows_that_are_what_they_were() {
         };
         let says =
             |a: &str, b: &str| [format!("a {a}"), format!("b {b}"), "c ".into(), "d ".into()];
-        assert_eq!(writer.assign(column, &[], false).unwrap(), 0);
-        assert_eq!(writer.assign(column, &to(Some(one))[..1], false).unwrap(), 1);
+        assert_eq!(writer.assign(column, &[], false).unwrap().rows, 0);
+        assert_eq!(writer.assign(column, &to(Some(one))[..1], false).unwrap().rows, 1);
         assert_eq!(told(), says(one, ""));
-        assert_eq!(writer.assign(column, &to(Some(two)), false).unwrap(), 1);
+        assert_eq!(writer.assign(column, &to(Some(two)), false).unwrap().rows, 1);
         assert_eq!(told(), says(one, two));
-        assert_eq!(writer.assign(column, &to(Some(two)), false).unwrap(), 0);
-        assert_eq!(writer.assign(column, &to(Some(one)), true).unwrap(), 1);
+        assert_eq!(writer.assign(column, &to(Some(two)), false).unwrap().rows, 0);
+        assert_eq!(writer.assign(column, &to(Some(one)), true).unwrap().rows, 1);
         assert_eq!(told(), says(one, one));
-        assert_eq!(writer.assign(column, &to(Some(one)), true).unwrap(), 0);
-        assert_eq!(writer.assign(column, &to(None)[1..], true).unwrap(), 1);
+        assert_eq!(writer.assign(column, &to(Some(one)), true).unwrap().rows, 0);
+        assert_eq!(writer.assign(column, &to(None)[1..], true).unwrap().rows, 1);
         assert_eq!(told(), says(one, ""));
         drop(writer);
         let data: Vec<_> = subject.rows(&Filter::default()).into_iter().map(|row| row.1).collect();
@@ -502,7 +507,7 @@ fn a_scan_returns_the_rows_of_which_the_column_says_this() {
         let assign = |(n, key)| Some(Assignment { key, data: "data", user: Some(user(n)?) });
         let assigned: Vec<_> =
             keys.iter().map(String::as_str).enumerate().filter_map(assign).collect();
-        assert_eq!(writer.assign(column, &assigned, false).unwrap(), 1_875);
+        assert_eq!(writer.assign(column, &assigned, false).unwrap().rows, 1_875);
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
         for indexed in [false, true] {
             if indexed {

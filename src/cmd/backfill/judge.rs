@@ -21,6 +21,8 @@ pub(super) struct Findings {
     pub(super) misfits: u64,
     /// The smallest such ids.
     pub(super) misfit_ids: BTreeSet<String>,
+    /// Of these: by a user who is not among those that the column can name.
+    pub(super) unknown: u64,
     pub(super) anonymous: u64,
     /// Rows that name a user and that Django reads as empty.
     pub(super) unverified: u64,
@@ -76,12 +78,19 @@ pub(super) struct Judge<'c> {
     hour_ago: i64,
     /// Whether what the column says is put right; `None` if nothing is.
     overwrite: Option<bool>,
+    /// Users that the column cannot name.
+    unknown: &'c BTreeSet<String>,
 }
 
 impl<'c> Judge<'c> {
-    pub(super) fn new(codec: &'c Codec, column: &'c UserColumn, overwrite: Option<bool>) -> Self {
+    pub(super) fn new(
+        codec: &'c Codec,
+        column: &'c UserColumn,
+        overwrite: Option<bool>,
+        unknown: &'c BTreeSet<String>,
+    ) -> Self {
         let hour_ago = Timestamp::now().as_micros() / 1_000_000 - HOUR;
-        Self { decoder: Decoder::new(codec), column, hour_ago, overwrite }
+        Self { decoder: Decoder::new(codec), column, hour_ago, overwrite, unknown }
     }
 
     pub(super) fn page(&mut self, page: &Page) -> PageFindings {
@@ -115,11 +124,14 @@ impl<'c> Judge<'c> {
         found.bytes += u64::try_from(row.data.len().min(STORED_INLINE)).unwrap_or(0);
         found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
         found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
-        let user = self.column.fit(&id);
+        let mut user = self.column.fit(&id);
         if user.is_none() {
             found.misfits += 1;
             found.misfit_ids.insert(id.to_string());
             found.keep_few_ids();
+        }
+        if user.take_if(|user| self.unknown.contains(&**user)).is_some() {
+            found.unknown += 1;
         }
         let recent = session.saved().is_some_and(|saved| saved > self.hour_ago);
         found.recent += u64::from(recent);
@@ -159,6 +171,7 @@ impl Findings {
         self.misfits += page.misfits;
         self.misfit_ids.extend(page.misfit_ids);
         self.keep_few_ids();
+        self.unknown += page.unknown;
         self.anonymous += page.anonymous;
         self.unverified += page.unverified;
         self.unreadable += page.unreadable;

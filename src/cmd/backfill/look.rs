@@ -1,5 +1,6 @@
 //! One look at the rows of a table and what their user column says, that can put it right on the way.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::judge::{Findings, Judge, Stamp};
@@ -18,6 +19,8 @@ pub(super) struct Scope<'s> {
     pub(super) include_expired: bool,
     /// End after so many logins.
     pub(super) enough: Option<u64>,
+    /// Users that the column cannot name.
+    pub(super) unknown: &'s BTreeSet<String>,
 }
 
 /// What is done about rows whose column does not say what they are.
@@ -25,6 +28,8 @@ pub(super) struct Act<'d, 'w> {
     pub(super) driver: &'d mut Driver<'w>,
     /// Also where it says something else.
     pub(super) overwrite: bool,
+    /// Users that the column turns out to be unable to name.
+    pub(super) unknown: &'d mut BTreeSet<String>,
 }
 
 /// What is gathered before it is written, so that a batch can grow and memory cannot.
@@ -53,7 +58,7 @@ impl Findings {
         let overwrite = act.as_ref().map(|act| act.overwrite);
         let (codec, column) = (&ctx.codec, scope.column);
         let worker = || {
-            let mut judge = Judge::new(codec, column, overwrite);
+            let mut judge = Judge::new(codec, column, overwrite, scope.unknown);
             move |page: &Page| judge.page(page)
         };
         let mut found = Self::default();
@@ -85,8 +90,8 @@ impl Findings {
 }
 
 fn write(act: &mut Act<'_, '_>, column: &UserColumn, stamps: &[Stamp]) -> Result<(), Why> {
-    let overwrite = act.overwrite;
-    act.driver.write(stamps, |writer, batch| assign(writer, column, batch, overwrite))
+    let Act { driver, overwrite, unknown } = act;
+    driver.write(stamps, |writer, batch| assign(writer, column, batch, *overwrite, unknown))
 }
 
 fn assign(
@@ -94,12 +99,15 @@ fn assign(
     column: &UserColumn,
     stamps: &[Stamp],
     overwrite: bool,
+    unknown: &mut BTreeSet<String>,
 ) -> Result<u64, StoreError> {
     let rows: Vec<_> = stamps
         .iter()
         .map(|row| Assignment { key: &row.key, data: &row.data, user: row.user.as_deref() })
         .collect();
-    writer.assign(column, &rows, overwrite)
+    let mut done = writer.assign(column, &rows, overwrite)?;
+    unknown.append(&mut done.unknown);
+    Ok(done.rows)
 }
 
 /// Reads the rows with these keys again and acts at once: between reading and writing is too little
@@ -107,15 +115,16 @@ fn assign(
 pub(super) fn mend(
     ctx: &Ctx<'_>,
     column: &UserColumn,
-    driver: &mut Driver<'_>,
-    overwrite: bool,
+    act: Act<'_, '_>,
     keys: &Keys,
 ) -> Result<(), Why> {
-    let mut judge = Judge::new(&ctx.codec, column, Some(overwrite));
+    let Act { driver, overwrite, unknown } = act;
+    let known_before = unknown.clone();
+    let mut judge = Judge::new(&ctx.codec, column, Some(overwrite), &known_before);
     driver.each(keys, |writer, batch| {
         batch.chunks(MENDED_AT_ONCE).try_fold(0, |done, keys| {
             let found = judge.page(&writer.read(keys)?);
-            Ok(done + assign(writer, column, &found.stamps, overwrite)?)
+            Ok(done + assign(writer, column, &found.stamps, overwrite, unknown)?)
         })
     })
 }

@@ -6,6 +6,7 @@
 mod judge;
 mod look;
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Instant;
 
@@ -48,7 +49,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
         None => {
             let plan = reader.user_column_plan(&fill.column)?;
             drop(reader);
-            let ended = fill.look(exists, &mut report).map(|_| ());
+            let ended = fill.look(exists, &BTreeSet::new(), &mut report).map(|_| ());
             report.plan = Some(column_plan(plan, &fill.column, exists, args, &sample, &report));
             ended
         }
@@ -83,14 +84,20 @@ fn column(
     args: &Backfill,
 ) -> Result<(UserColumn, bool, Findings), Error> {
     let found = reader.user_column(&args.column)?;
-    let text =
-        UserColumn { name: args.column.clone(), kind: UserType::Text, width: None, indexed: false };
+    let text = UserColumn {
+        name: args.column.clone(),
+        kind: UserType::Text,
+        width: None,
+        indexed: false,
+        users: None,
+    };
     let scope = Scope {
         column: &text,
         exists: false,
         stamps: Stamps::Any,
         include_expired: args.include_expired,
         enough: Some(SAMPLE),
+        unknown: &BTreeSet::new(),
     };
     let (sample, _) = Findings::take(ctx, reader, &scope, None)?;
     if sample.checked > 0 && sample.valid == 0 {
@@ -148,43 +155,52 @@ impl Fill<'_, '_> {
         report: &mut BackfillReport,
     ) -> Result<(), Why> {
         driver.once(|writer| writer.add_user_column(&self.column))?;
-        self.fill(driver, args.restart, report)?;
+        let mut unknown = self.fill(driver, args.restart, report)?;
         if !args.no_index {
             self.ctx.talk.detail("building the index");
             driver.once(|writer| writer.index_user_column(&self.column))?;
         }
         loop {
-            let wrong = self.look(true, report)?;
+            let wrong = self.look(true, &unknown, report)?;
             report.rounds += 1;
             let right = report.missing == 0 && (report.different == 0 || !args.restart);
             if right || report.rounds >= MAX_ROUNDS {
                 return Ok(());
             }
-            mend(self.ctx, &self.column, driver, args.restart, &wrong)?;
+            let act = Act { driver, overwrite: args.restart, unknown: &mut unknown };
+            mend(self.ctx, &self.column, act, &wrong)?;
         }
     }
 
-    /// Fills what is missing; with `overwrite` puts right what is wrong too.
+    /// Fills what is missing; with `overwrite` puts right what is wrong too. Returns the users that
+    /// the column cannot name.
     fn fill(
         &self,
         driver: &mut Driver<'_>,
         overwrite: bool,
         report: &mut BackfillReport,
-    ) -> Result<(), Why> {
+    ) -> Result<BTreeSet<String>, Why> {
         let stamps = if overwrite { Stamps::Any } else { Stamps::Missing };
         let mut reader = self.store.reader().map_err(Why::Failed)?;
-        let act = Act { driver, overwrite };
+        let mut unknown = BTreeSet::new();
+        let act = Act { driver, overwrite, unknown: &mut unknown };
+        let none = BTreeSet::new();
+        let scope = self.scope(true, stamps, &none);
         let (found, ended) =
-            Findings::take(self.ctx, &mut *reader, &self.scope(true, stamps), Some(act))
-                .map_err(Why::Failed)?;
+            Findings::take(self.ctx, &mut *reader, &scope, Some(act)).map_err(Why::Failed)?;
         report.note(found);
-        whole(ended)
+        whole(ended).map(|()| unknown)
     }
 
     /// Looks at all rows; the report says what is there. Returns keys of rows whose column is wrong.
-    fn look(&self, exists: bool, report: &mut BackfillReport) -> Result<Keys, Why> {
+    fn look(
+        &self,
+        exists: bool,
+        unknown: &BTreeSet<String>,
+        report: &mut BackfillReport,
+    ) -> Result<Keys, Why> {
         let mut reader = self.store.reader().map_err(Why::Failed)?;
-        let scope = self.scope(exists, Stamps::Any);
+        let scope = self.scope(exists, Stamps::Any, unknown);
         let (mut found, ended) =
             Findings::take(self.ctx, &mut *reader, &scope, None).map_err(Why::Failed)?;
         let wrong = std::mem::take(&mut found.wrong);
@@ -192,13 +208,19 @@ impl Fill<'_, '_> {
         whole(ended).map(|()| wrong)
     }
 
-    fn scope(&self, exists: bool, stamps: Stamps) -> Scope<'_> {
+    fn scope<'s>(
+        &'s self,
+        exists: bool,
+        stamps: Stamps,
+        unknown: &'s BTreeSet<String>,
+    ) -> Scope<'s> {
         Scope {
             column: &self.column,
             exists,
             stamps,
             include_expired: self.include_expired,
             enough: None,
+            unknown,
         }
     }
 }
@@ -270,6 +292,8 @@ fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
         different: 0,
         misfits: 0,
         misfit_ids: Vec::new(),
+        unknown_users: 0,
+        users: column.users.as_ref().map(|users| users.name.clone()),
         anonymous: 0,
         unverified: 0,
         unreadable: 0,
@@ -292,6 +316,7 @@ impl BackfillReport {
         self.different = found.different;
         self.misfits = found.misfits;
         self.misfit_ids = found.misfit_ids.into_iter().collect();
+        self.unknown_users = found.unknown;
         self.anonymous = found.anonymous;
         self.unverified = found.unverified;
         self.unreadable = found.unreadable;

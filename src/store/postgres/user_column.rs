@@ -8,7 +8,9 @@ use super::Postgres;
 use super::fault::fail;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::table::quote;
-use crate::store::{Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserType};
+use crate::store::{
+    Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserTable, UserType,
+};
 
 /// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
 const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
@@ -24,8 +26,12 @@ const FIND: &str = "
            EXISTS (SELECT FROM pg_catalog.pg_index i
                    WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL
                        AND (SELECT amname = 'btree' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
-                            WHERE c.oid = i.indexrelid))
+                            WHERE c.oid = i.indexrelid)),
+           f.confrelid::pg_catalog.regclass::pg_catalog.text,
+           k.attname::pg_catalog.text
     FROM pg_catalog.pg_attribute a
+    LEFT JOIN pg_catalog.pg_constraint f ON f.conrelid = a.attrelid AND f.contype = 'f' AND f.conkey = ARRAY[a.attnum]
+    LEFT JOIN pg_catalog.pg_attribute k ON k.attrelid = f.confrelid AND k.attnum = f.confkey[1]
     WHERE a.attrelid = $1 AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// An index that a broken off CREATE INDEX CONCURRENTLY left behind (PostgreSQL docs, "CREATE INDEX").
@@ -87,7 +93,10 @@ impl Postgres {
             UserType::Uuid => None,
         };
         let indexed = row.try_get(3).map_err(cannot)?;
-        Ok(Some(UserColumn { name: name.into(), kind, width, indexed }))
+        let users: (Option<String>, Option<String>) =
+            (row.try_get(4).map_err(cannot)?, row.try_get(5).map_err(cannot)?);
+        let users = users.0.zip(users.1).map(|(name, key)| UserTable { name, key });
+        Ok(Some(UserColumn { name: name.into(), kind, width, indexed, users }))
     }
 
     pub(super) fn user_key(&self, client: &mut Client) -> Result<Option<UserType>, StoreError> {
@@ -171,15 +180,30 @@ impl PostgresWriter<'_> {
         column: &UserColumn,
         rows: &[Assignment<'_>],
         overwrite: bool,
-    ) -> Result<u64, StoreError> {
-        let (name, kind) = (column.quoted(), type_name(column.kind));
-        let news = if overwrite {
-            format!("t.{name} IS DISTINCT FROM n.id::{kind}")
-        } else {
-            format!("t.{name} IS NULL")
+    ) -> Result<Assigned, StoreError> {
+        let name = column.quoted();
+        let id = format!("n.id::{}", type_name(column.kind));
+        let is_user = column.users.as_ref().map(|users| {
+            let (table, key) = (&users.name, quote(&users.key));
+            format!("EXISTS (SELECT FROM {table} AS u WHERE u.{key} OPERATOR(pg_catalog.=) {id})")
+        });
+        let unknown = is_user.as_ref().map(|is_user| {
+            format!(
+                "SELECT DISTINCT n.id FROM pg_catalog.unnest($1) AS n (id) \
+                 WHERE n.id IS NOT NULL AND NOT {is_user}"
+            )
+        });
+        let said = match &is_user {
+            Some(is_user) => format!("CASE WHEN {is_user} THEN {id} END"),
+            None => id,
+        };
+        let news = match &is_user {
+            _ if overwrite => format!("t.{name} IS DISTINCT FROM {said}"),
+            Some(is_user) => format!("t.{name} IS NULL AND {is_user}"),
+            None => format!("t.{name} IS NULL"),
         };
         let sql = format!(
-            "UPDATE {} AS t SET {name} = n.id::{kind} \
+            "UPDATE {} AS t SET {name} = {said} \
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
                  AS n (key, data, id) \
              WHERE t.session_key OPERATOR(pg_catalog.=) ANY($1) \
@@ -191,7 +215,33 @@ impl PostgresWriter<'_> {
         let ids: Vec<_> = rows.iter().map(|row| row.user).collect();
         let values: [(&(dyn ToSql + Sync), Type); 3] =
             [(&keys, Type::TEXT_ARRAY), (&data, Type::TEXT_ARRAY), (&ids, Type::TEXT_ARRAY)];
-        self.batch("update", BY_KEY, &sql, &values)
+        let done = self.transaction(BY_KEY, |client| {
+            let mut done = Assigned::default();
+            if let Some(unknown) = &unknown {
+                for row in client.query_typed(unknown, &[(&ids, Type::TEXT_ARRAY)])? {
+                    done.unknown.insert(row.try_get(0)?);
+                }
+            }
+            done.rows = client.execute_typed(&sql, &values)?;
+            Ok(done)
+        });
+        done.map_err(|error| self.cannot_assign(error, column))
+    }
+
+    fn cannot_assign(&mut self, error: ::postgres::Error, column: &UserColumn) -> StoreError {
+        let code = error.code().cloned();
+        let error = self.give_up(error, "update");
+        match (code, &column.users) {
+            // A user who was there a moment ago: at the next try he is not.
+            (Some(SqlState::FOREIGN_KEY_VIOLATION), Some(users)) => error
+                .busy()
+                .hint(format!("the column refers to {}, where a user is missing", users.name)),
+            (Some(SqlState::INSUFFICIENT_PRIVILEGE), Some(users)) => error.hint(format!(
+                "grant the role SELECT and UPDATE on the table, and SELECT on {}, to which the column refers",
+                users.name
+            )),
+            _ => error,
+        }
     }
 
     /// CONCURRENTLY keeps nobody from writing, and cannot be part of a transaction, nor be done to a

@@ -13,8 +13,8 @@ use super::reader::{EVER, instant};
 use super::replica::Replicas;
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
-    Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn, UserColumn,
-    Window, Writer,
+    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn,
+    UserColumn, Window, Writer,
 };
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
@@ -153,7 +153,7 @@ impl Writer for PostgresWriter<'_> {
         column: &UserColumn,
         rows: &[Assignment<'_>],
         overwrite: bool,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Assigned, StoreError> {
         self.assign_users(column, rows, overwrite)
     }
 

@@ -14,7 +14,8 @@ use super::writer::SqliteWriter;
 use crate::store::table::quote;
 use crate::store::user_column::uuid;
 use crate::store::{
-    Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserType,
+    Assigned, Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserTable,
+    UserType,
 };
 
 /// Two looks at the table included.
@@ -96,7 +97,8 @@ impl Sqlite {
         };
         let indexed = self.is_indexed(connection, name).map_err(cannot)?;
         // SQLite stores what is too long for what was declared all the same.
-        Ok(Some(UserColumn { name: name.into(), kind, width: None, indexed }))
+        let users = self.users(connection, name).map_err(cannot)?;
+        Ok(Some(UserColumn { name: name.into(), kind, width: None, indexed, users }))
     }
 
     pub(super) fn user_key(&self, connection: &Connection) -> Result<Option<UserType>, StoreError> {
@@ -150,6 +152,20 @@ impl Sqlite {
             .optional()
     }
 
+    fn users(&self, connection: &Connection, column: &str) -> rusqlite::Result<Option<UserTable>> {
+        let schema = self.table.schema().unwrap_or("main");
+        connection
+            .prepare(
+                r#"SELECT "table", coalesce("to", (SELECT name FROM pragma_table_info("table", ?2) WHERE pk = 1))
+                   FROM pragma_foreign_key_list(?1, ?2)
+                   GROUP BY id HAVING count(*) = 1 AND "from" = ?3 COLLATE NOCASE"#,
+            )?
+            .query_row([self.table.name(), schema, column], |row| {
+                Ok(UserTable { name: row.get(0)?, key: row.get(1)? })
+            })
+            .optional()
+    }
+
     fn is_indexed(&self, connection: &Connection, name: &str) -> rusqlite::Result<bool> {
         let schema = self.table.schema().unwrap_or("main");
         connection
@@ -175,16 +191,41 @@ impl SqliteWriter<'_> {
         column: &UserColumn,
         rows: &[Assignment<'_>],
         overwrite: bool,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Assigned, StoreError> {
         let name = column.quoted();
         let news = if overwrite { format!("{name} IS NOT ?3") } else { format!("{name} IS NULL") };
         let sql = format!(
             "UPDATE {} SET {name} = ?3 WHERE session_key = ?1 AND session_data = ?2 AND {news}",
             self.store.table.quoted()
         );
-        let rows =
-            rows.iter().map(|row| (row.key, row.data, row.user.map(|id| stored(column.kind, id))));
-        self.batch("update", &sql, rows)
+        let schema = quote(self.store.table.schema().unwrap_or("main"));
+        let is_user = column.users.as_ref().map(|users| {
+            format!(
+                "SELECT 1 FROM {schema}.{} WHERE {} = ?1",
+                quote(&users.name),
+                quote(&users.key)
+            )
+        });
+        self.transaction("update", |transaction| {
+            let mut update = transaction.prepare_cached(&sql)?;
+            let mut is_user = is_user.map(|sql| transaction.prepare_cached(&sql)).transpose()?;
+            let mut done = Assigned::default();
+            for row in rows {
+                let mut user = row.user.map(|id| stored(column.kind, id));
+                if let (Some(is_user), Some(id)) = (&mut is_user, row.user)
+                    && !is_user.exists([&user])?
+                {
+                    done.unknown.insert(id.into());
+                    if !overwrite {
+                        continue;
+                    }
+                    user = None;
+                }
+                let rows = update.execute((row.key, row.data, user))?;
+                done.rows += u64::try_from(rows).unwrap_or(u64::MAX);
+            }
+            Ok((done.rows, done))
+        })
     }
 
     /// SQLite builds an index in one transaction, which keeps every writer out for a second or so per

@@ -8,8 +8,8 @@ use super::reader::push;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
 use crate::store::{
-    Assignment, BATCH, Cursor, Gone, Locked, Replacement, StoreError, Turn, UserColumn, Window,
-    Writer,
+    Assigned, Assignment, BATCH, Cursor, Gone, Locked, Replacement, StoreError, Turn, UserColumn,
+    Window, Writer,
 };
 
 /// A rest in which a writer that has waited for the batches before it gets its turn: it looks again
@@ -181,7 +181,7 @@ impl Writer for SqliteWriter<'_> {
         column: &UserColumn,
         rows: &[Assignment<'_>],
         overwrite: bool,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Assigned, StoreError> {
         self.assign_users(column, rows, overwrite)
     }
 
