@@ -31,6 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Which files an outside crate may be named in.
 const WALLS: &[(&str, &[&str])] = &[
     ("::postgres", &["store/postgres"]),
+    ("rustls", &["store/postgres/connect"]),
     ("rusqlite", &["store/sqlite"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli.rs", "main.rs"]),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
-pub use postgres::Postgres;
+pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_decode};
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
 pub use user_column::{ByUser, Stamps, UserColumn, UserColumnPlan, UserType};
@@ -203,14 +203,14 @@ pub enum Target {
         /// What clock its naive times were read off.
         clock: WallClock,
     },
-    /// A server, as a connection URL or `key=value` pairs; may hold a password.
-    Postgres(String),
+    /// A server.
+    Postgres(Box<Conninfo>),
 }
 
 /// Makes a store of a target. Connects to nothing yet.
-pub fn open(target: Target, table: Table) -> Result<Box<dyn Store>, StoreError> {
-    Ok(match target {
+pub fn open(target: Target, table: Table) -> Box<dyn Store> {
+    match target {
         Target::Sqlite { path, clock } => Box::new(Sqlite::new(path, table, clock)),
-        Target::Postgres(url) => Box::new(Postgres::new(&url, table)?),
-    })
+        Target::Postgres(conninfo) => Box::new(Postgres::new(*conninfo, table)),
+    }
 }

@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
     let pace = keep_data::pace(pace, args.keep_data);
     let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
     let began = Instant::now();

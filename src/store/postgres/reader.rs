@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use ::postgres::Client;
 use ::postgres::error::SqlState;
 use ::postgres::fallible_iterator::FallibleIterator;
 use ::postgres::types::{FromSql, ToSql, Type};
-use ::postgres::{Client, NoTls};
 
 use super::Postgres;
 use super::catalog::Found;
@@ -188,7 +188,7 @@ impl Postgres {
             client.batch_execute("COMMIT").map_err(cannot)?;
         } else {
             // Closing the connection alone would first read all that the server still has to send.
-            let _ = cancel.cancel_query(NoTls);
+            self.cancel(&cancel);
         }
         Ok(whole)
     }
