@@ -8,16 +8,20 @@
     reason = "what a test cannot go on without must end it"
 )]
 
+mod authority;
 mod backfill;
 mod backfill_postgres;
 mod conformance;
+mod conninfo;
 mod corpus;
 mod deploy;
 mod django;
 mod django_code;
+mod encrypted;
 mod errors;
 mod flush_all;
 mod generate;
+mod hosts;
 mod list;
 mod locks;
 mod logout_user;
@@ -35,5 +39,7 @@ mod stats;
 mod support;
 mod table_flavours;
 mod table_kinds;
+mod tls;
+mod tls_certificates;
 mod without_login;
 mod world;

@@ -71,9 +71,15 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
             (Fault::Lost, None)
         }
         &SqlState::TOO_MANY_CONNECTIONS => (Fault::Lost, Some("the server has no free connection")),
-        &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+        &SqlState::INVALID_PASSWORD => {
             (Fault::Fatal, Some("check user and password of the database URL"))
         }
+        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
+            Fault::Fatal,
+            Some(
+                "check user and password of the database URL, sslmode, and sslcert with sslkey if the server asks for a certificate",
+            ),
+        ),
         &SqlState::INVALID_CATALOG_NAME => {
             (Fault::Fatal, Some("check the database name in the URL"))
         }
