@@ -2,10 +2,12 @@
 
 use std::fs::set_permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::authority::{Authority, Certificate};
 use crate::role::SENTINEL;
 use crate::server::Server;
+use crate::support::postgres_bin;
 use crate::world::{Ran, RunToEnd, World};
 
 /// The name that its first certificate is for.
@@ -21,7 +23,7 @@ pub(crate) struct Encrypted {
 }
 
 /// What connection the server saw.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Seen {
     Plain,
     Tls,
@@ -101,6 +103,15 @@ impl Encrypted {
         let line = log[before..].lines().rfind(|line| line.contains("application_name=sessctl"));
         let line = line.unwrap_or_else(|| panic!("{log}"));
         if line.contains("SSL enabled") { Seen::Tls } else { Seen::Plain }
+    }
+
+    /// As what libpq gets in, if it does.
+    pub(crate) fn libpq_gets_in(&self, options: &str) -> Option<Seen> {
+        let mut psql = Command::new(postgres_bin().join("psql"));
+        psql.args(["-X", "-A", "-t", "-c", "SELECT count(*) FROM django_session"]);
+        psql.arg(self.url_by(NAME, &format!("application_name=sessctl&{options}")));
+        let ran = psql.env("HOME", "/nonexistent").ran("");
+        (ran.code == 0).then(|| self.seen(|| psql.ran("")))
     }
 
     /// It does not get in, and says why and what to do.

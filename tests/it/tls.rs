@@ -29,14 +29,19 @@ fn every_mode_demands_what_it_says() {
         // As libpq has it: whom not to trust is not spoken to in secret, but spoken to.
         (&other("prefer"), Seen::Plain),
     ] {
+        // libpq knows no `ssl_require`.
+        let options_of_libpq = options.replace("ssl_require=true", "sslmode=require");
+        assert_eq!(e.libpq_gets_in(&options_of_libpq), Some(seen), "{options}");
         assert_eq!(e.gets_in(options), seen, "{options}");
     }
     assert!(e.server.log().contains("protocol=TLSv1.2"), "{}", e.server.log());
     // A file that is there is heeded, as libpq heeds it.
     for mode in ["require", "verify-ca", "verify-full"] {
+        assert_eq!(e.libpq_gets_in(&other(mode)), None);
         e.is_refused(&other(mode), &["authority that is not trusted", "sslrootcert=FILE"]);
     }
     for mode in ["verify-ca", "verify-full"] {
+        assert_eq!(e.libpq_gets_in(&format!("sslmode={mode}")), None);
         e.is_refused(&format!("sslmode={mode}"), &["root.crt", "sslrootcert=FILE"]);
     }
     e.is_refused("sslmode=require&sslrootcert=/nonexistent/root", &["/nonexistent/root"]);
@@ -76,14 +81,16 @@ fn roots_of_the_system_and_of_the_home_folder() {
 fn pg_hba_that_wants_tls_or_wants_none() {
     let ssl = "hostssl all all 127.0.0.1/32 scram-sha-256";
     let e = Encrypted::new("tls_hostssl", ssl);
-    for mode in ["allow", "prefer", "require"] {
-        assert_eq!(e.gets_in(&format!("sslmode={mode}")), Seen::Tls, "{mode}");
+    for options in ["sslmode=allow", "sslmode=prefer", "sslmode=require"] {
+        assert_eq!(e.libpq_gets_in(options), Some(Seen::Tls), "{options}");
+        assert_eq!(e.gets_in(options), Seen::Tls, "{options}");
     }
     e.is_refused("sslmode=disable", &["no pg_hba.conf entry"]);
     drop(e);
     let e = Encrypted::new("tls_hostnossl", &ssl.replace("hostssl", "hostnossl"));
-    for mode in ["disable", "allow", "prefer"] {
-        assert_eq!(e.gets_in(&format!("sslmode={mode}")), Seen::Plain, "{mode}");
+    for options in ["sslmode=disable", "sslmode=allow", "sslmode=prefer"] {
+        assert_eq!(e.libpq_gets_in(options), Some(Seen::Plain), "{options}");
+        assert_eq!(e.gets_in(options), Seen::Plain, "{options}");
     }
     e.is_refused("sslmode=require", &["no pg_hba.conf entry"]);
     // Of two refusals the one that helps.
