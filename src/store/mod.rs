@@ -78,6 +78,11 @@ pub trait Reader: Send {
         patience: Duration,
     ) -> Result<Expired, StoreError>;
 
+    /// Refuses if nothing can be written here, as on a read replica: before much is read in vain.
+    fn demand_writes(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The user column of this name, if there is one.
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError>;
 

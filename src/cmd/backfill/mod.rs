@@ -39,8 +39,11 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     ctx.note_unchecked();
     let store = ctx.open()?;
     let mut reader = store.reader()?;
-    let (column, exists, sample) = column(ctx, &mut *reader, args)?;
     let only_looks = args.dry_run || args.watch_nulls;
+    if !only_looks {
+        reader.demand_writes()?;
+    }
+    let (column, exists, sample) = column(ctx, &mut *reader, args)?;
     let mut report = report(&column, args);
     let fill = Fill { ctx, store: &*store, column, include_expired: args.include_expired };
     let consent = Consent::from_ask(if only_looks { Ask::DryRun } else { Ask::Explicit });

@@ -71,6 +71,10 @@ impl Reader for PostgresReader<'_> {
         Ok(())
     }
 
+    fn demand_writes(&mut self) -> Result<(), StoreError> {
+        self.store.demand_writes(self.found)
+    }
+
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
         let (store, oid) = (self.store, self.found.oid);
         store.user_column(self.client()?, oid, name)
