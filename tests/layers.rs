@@ -32,6 +32,9 @@ const ROOMS: &[(&str, &[&str])] = &[
 const WALLS: &[(&str, &[&str])] = &[
     ("::postgres", &["store/postgres"]),
     ("rustls", &["store/postgres/connect"]),
+    ("webpki", &["store/postgres/connect"]),
+    ("tokio", &["store/postgres/connect"]),
+    ("whoami", &["settings/database.rs"]),
     ("rusqlite", &["store/sqlite"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
