@@ -82,7 +82,7 @@ fn parse(url: &str, clock: WallClock, surroundings: &Surroundings) -> Result<Dat
         "sqlite" | "sqlite3" | "spatialite" => sqlite(rest.trim_end(), clock),
         scheme => Err(Error::usage(
             format!("databases of the kind \"{scheme}\" are not supported"),
-            "supported are postgres://, postgresql:// and sqlite:///",
+            "supported are postgres:// (also as postgresql, pgsql, postgis, timescale, cockroach) and sqlite:///",
         )),
     }
 }
@@ -144,7 +144,7 @@ fn surroundings() -> Surroundings {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 /// `postgres:/user:password@host` and other URLs with a slip in them.

@@ -41,6 +41,10 @@ impl Surroundings {
                     .map_err(|error| error.of(format!("environment variable {variable}")))?;
             }
         }
+        // Older than sslmode, and still heeded by libpq.
+        if self.variable("PGREQUIRESSL") == Some("1") && !parameters.has("sslmode") {
+            parameters.put("sslmode", "require".into())?;
+        }
         Ok(parameters)
     }
 }

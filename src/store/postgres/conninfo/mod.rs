@@ -24,8 +24,7 @@ use self::parameters::Parameters;
 pub(super) use self::tls::{ClientKey, Mode, Negotiation, Roots, Tls};
 pub use self::url::percent_decode;
 
-const NOT_HERE: &str =
-    "see docs/connections.md for what is supported; what it was to protect, sessctl would not";
+const NOT_HERE: &str = "docs/connections.md says what is supported";
 
 /// How to reach a server. May hold a password, and shows it nowhere.
 #[derive(Clone, Debug)]

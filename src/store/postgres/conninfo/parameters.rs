@@ -21,13 +21,12 @@ impl Parameters {
         self.values.contains_key(name)
     }
 
-    /// Takes a value over whatever was there, an empty one included, as libpq does within one
-    /// connection string.
+    /// Takes a value in place of what was there: within one connection string the last one counts.
     pub(super) fn put(&mut self, name: &str, value: String) -> Result<(), ConninfoError> {
         let Some(keyword) = keyword::find(name) else {
             return Err(ConninfoError::new(
                 format!("\"{name}\" is no connection option"),
-                "see the options of libpq; of Django's own, those that docs/connections.md names are ignored",
+                "docs/connections.md has those that are heeded, and those of Django's that are ignored",
             ));
         };
         match keyword.fate {
@@ -35,8 +34,9 @@ impl Parameters {
                 self.values.insert(keyword.name, value);
             }
             Fate::Only(values) if !value.is_empty() && !values.contains(&&*value) => {
+                let with = if values.is_empty() { "" } else { " with this value" };
                 return Err(ConninfoError::new(
-                    format!("the connection option \"{name}\" is not supported with this value"),
+                    format!("the connection option \"{name}\" is not supported{with}"),
                     NOT_HERE,
                 ));
             }
@@ -45,8 +45,8 @@ impl Parameters {
         Ok(())
     }
 
-    /// Takes what another source says where nothing is known. What an address means is said by the
-    /// source that names the host: another one's would lead elsewhere.
+    /// Takes what a lower source says where nothing is known. Its host and its address are one: that
+    /// address under the name of another host would lead elsewhere.
     pub(super) fn complete(&mut self, lower: Self) {
         let host_is_named = self.has("host") || self.has("hostaddr");
         for (name, value) in lower.values {

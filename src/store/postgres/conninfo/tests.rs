@@ -149,6 +149,8 @@ fn what_django_people_write_is_understood() {
             .unwrap();
     assert_eq!(conninfo.tls.mode, Mode::VerifyFull);
     assert_eq!(conninfo.options.as_deref(), Some("-c a=b -c search_path=x"));
+    let conninfo = of("postgres://h/db?assume_role=reader").unwrap();
+    assert_eq!(conninfo.options.as_deref(), Some("-c role=reader"));
     assert_eq!(of("postgres://h/db?ssl_require=false").unwrap().tls.mode, Mode::Prefer);
     assert_eq!(of("postgres://h/db?sslrootcert=system").unwrap().tls.mode, Mode::VerifyFull);
     for scheme in
@@ -193,6 +195,9 @@ fn the_environment_is_asked_last() {
         read(&with("postgres://h/db", &[("PGHOSTADDR", "10.0.0.9")]).unwrap()),
         "me:@h:5432/db"
     );
+    let mode = |variables: &[_]| with("postgres://h", variables).unwrap().tls.mode;
+    assert_eq!(mode(&[("PGREQUIRESSL", "1")]), Mode::Require);
+    assert_eq!(mode(&[("PGREQUIRESSL", "1"), ("PGSSLMODE", "allow")]), Mode::Allow);
     let error = with("postgres://h", &[("PGREQUIREAUTH", SENTINEL)]).unwrap_err();
     assert!(error.to_string().contains("PGREQUIREAUTH") && !error.to_string().contains(SENTINEL));
 }

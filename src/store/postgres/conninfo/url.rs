@@ -7,7 +7,7 @@ use super::keyword;
 use super::parameters::Parameters;
 
 /// Schemes of URLs that lead to `PostgreSQL`, or to what speaks like it.
-const SCHEMES: [&str; 11] = [
+const SCHEMES: [&str; 10] = [
     "postgres",
     "postgresql",
     "pgsql",
@@ -18,7 +18,6 @@ const SCHEMES: [&str; 11] = [
     "timescalegis",
     "cockroach",
     "cockroachdb",
-    "django_cockroachdb",
 ];
 /// What Django does with its connections, which are not ours.
 const OF_DJANGO: [&str; 10] = [
