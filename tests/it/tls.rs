@@ -2,7 +2,9 @@
 
 use crate::authority::Authority;
 use crate::encrypted::{Encrypted, NAME, Seen};
-use crate::world::RunToEnd;
+use crate::running::{Running, eventually};
+use crate::server::Stop;
+use crate::world::{RunToEnd, program};
 
 const EVERYBODY: &str = "host all all 127.0.0.1/32 scram-sha-256";
 
@@ -140,7 +142,24 @@ fn what_is_broken_off_is_cancelled_over_tls() {
     e.world.live(200_000);
     let url = e.url_by(NAME, "sslmode=verify-full&sslrootcert=ROOT");
     e.world.run(&["list", "--limit", "1", "-d", &url]).ok();
-    crate::running::eventually("the statement is cancelled", || {
+    eventually("the statement is cancelled", || {
         e.server.log().contains("canceling statement due to user request")
     });
+}
+
+#[test]
+fn a_server_that_restarts_is_waited_for_and_spoken_to_over_tls_again() {
+    let mut e = Encrypted::new("tls_restart", "hostssl all all 127.0.0.1/32 scram-sha-256");
+    e.world.expired(2_000);
+    let url = e.url_by(NAME, "sslmode=verify-full&sslrootcert=ROOT");
+    let mut purge = program(&["purge-expired", "--batch-size", "50", "--sleep", "20ms"]);
+    let running = Running::start(purge.env("DATABASE_URL", &url));
+    eventually("a delete", || e.world.count() < 2_000);
+    e.server.stop(Stop::Immediate);
+    e.server.start();
+    assert!(e.world.count() > 1, "it was over before the server was");
+    running.end().ok();
+    assert_eq!(e.world.count(), 1);
+    let ran = program(&["logout-user", "42"]).env("DATABASE_URL", &url).ran("").ok();
+    ran.says("1 session deleted, none is left");
 }
