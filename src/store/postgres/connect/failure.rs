@@ -77,12 +77,11 @@ impl Failure {
 }
 
 /// What to say where all failed that were tried.
-pub(super) fn sum_up(mut failures: Vec<(Host, Failure)>, what: String) -> StoreError {
-    if let [_] = *failures {
-        return failures
-            .pop()
-            .map_or_else(|| StoreError::new(Fault::Fatal, ""), |(_, only)| only.into_error(what));
-    }
+pub(super) fn sum_up(failures: Vec<(Host, Failure)>, what: String) -> StoreError {
+    let failures = match <[_; 1]>::try_from(failures) {
+        Ok([(_, only)]) => return only.into_error(what),
+        Err(failures) => failures,
+    };
     let lost = failures.iter().any(|(_, failure)| failure.fault() == Fault::Lost);
     let errors: Vec<StoreError> =
         failures.into_iter().map(|(host, failure)| failure.into_error(host.to_string())).collect();
