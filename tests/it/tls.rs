@@ -2,6 +2,7 @@
 
 use crate::authority::Authority;
 use crate::encrypted::{Encrypted, NAME, Seen};
+use crate::role::SENTINEL;
 use crate::running::{Running, eventually};
 use crate::server::Stop;
 use crate::world::{RunToEnd, program};
@@ -88,6 +89,13 @@ fn pg_hba_that_wants_tls_or_wants_none() {
         assert_eq!(e.gets_in(options), Seen::Tls, "{options}");
     }
     e.is_refused("sslmode=disable", &["no pg_hba.conf entry"]);
+    // Of two refusals the one that helps.
+    let wrong = |e: &Encrypted, mode: &str| {
+        let url = e.url_by(NAME, mode).replace(SENTINEL, "wrong");
+        e.run_url(&url).refuses(1, &["password authentication failed"]);
+    };
+    wrong(&e, "sslmode=prefer");
+    wrong(&e, "sslmode=allow");
     drop(e);
     let e = Encrypted::new("tls_hostnossl", &ssl.replace("hostssl", "hostnossl"));
     for options in ["sslmode=disable", "sslmode=allow", "sslmode=prefer"] {
@@ -95,9 +103,8 @@ fn pg_hba_that_wants_tls_or_wants_none() {
         assert_eq!(e.gets_in(options), Seen::Plain, "{options}");
     }
     e.is_refused("sslmode=require", &["no pg_hba.conf entry"]);
-    // Of two refusals the one that helps.
-    let wrong = e.url_by(NAME, "sslmode=prefer").replace(crate::role::SENTINEL, "wrong");
-    e.run_url(&wrong).refuses(1, &["password authentication failed"]);
+    wrong(&e, "sslmode=prefer");
+    wrong(&e, "sslmode=allow");
 }
 
 #[test]

@@ -1,7 +1,15 @@
+use std::sync::Arc;
+
 use rcgen::{CertificateParams, KeyPair, PublicKeyData, SignatureAlgorithm};
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConnection, Error, ServerConfig, ServerConnection};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::der::{end_point, public_key};
+use super::tls::Connector;
+use crate::store::postgres::conninfo::{Mode, Negotiation, Roots, Tls};
 
 fn certificate(algorithm: &'static SignatureAlgorithm) -> (Vec<u8>, KeyPair) {
     let key = KeyPair::generate_for(algorithm).unwrap();
@@ -74,5 +82,59 @@ fn what_is_no_certificate_is_none() {
 }
 
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+    let length = u8::try_from(content.len()).unwrap();
+    let head = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
+    [&head[..], content].concat()
+}
+
+/// Shakes hands, verifying nothing, with a server that has this certificate and this key.
+fn shake_hands(certificate: &[u8], key: &KeyPair, versions: (bool, bool)) -> Result<(), Error> {
+    let tls = Tls {
+        mode: Mode::Require,
+        negotiation: Negotiation::Postgres,
+        roots: Roots::Default(None),
+        revoked: None,
+        client: None,
+        sni: true,
+        versions,
+    };
+    let config = Connector::new(&tls).unwrap().config;
+    let mut client = ClientConnection::new(config, "db.test".try_into().unwrap())?;
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let key = ring::sign::any_supported_type(&key).unwrap();
+    let resolver =
+        SingleCertAndKey::from(CertifiedKey::new(vec![certificate.to_vec().into()], key));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    let mut server = ServerConnection::new(Arc::new(config))?;
+    while client.is_handshaking() {
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        client.write_tls(&mut there).unwrap();
+        server.read_tls(&mut &*there).unwrap();
+        server.process_new_packets()?;
+        server.write_tls(&mut back).unwrap();
+        client.read_tls(&mut &*back).unwrap();
+        client.process_new_packets()?;
+    }
+    Ok(())
+}
+
+/// Or whoever shows another server's certificate could have SCRAM bound to it.
+#[test]
+fn a_server_must_have_the_key_of_its_certificate_even_where_nothing_is_verified() {
+    let (certificate, key) = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let fields = [element(2, &[1]), element(0x30, &[]), element(0x30, &[]), element(0x30, &[])];
+    let spki = key.subject_public_key_info();
+    let signed = element(0x30, &[fields.concat(), element(0x30, &[]), spki].concat());
+    let algorithm = element(0x30, &element(6, &[1]));
+    let version_1 = element(0x30, &[signed, algorithm, element(3, &[0])].concat());
+    let other = KeyPair::generate().unwrap();
+    let both = [&certificate, &version_1].map(|der| [(der, (true, false)), (der, (false, true))]);
+    for (certificate, versions) in both.into_iter().flatten() {
+        shake_hands(certificate, &key, versions).unwrap();
+        let error = shake_hands(certificate, &other, versions).unwrap_err();
+        assert!(format!("{error:?}").contains("BadSignature"), "{error:?}");
+    }
 }

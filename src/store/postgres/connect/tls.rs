@@ -24,7 +24,7 @@ use crate::store::postgres::conninfo::{Mode, Negotiation, Tls};
 /// Makes a stream an encrypted one.
 #[derive(Clone)]
 pub(super) struct Connector {
-    config: Arc<ClientConfig>,
+    pub(super) config: Arc<ClientConfig>,
     needs_name: bool,
     began: Arc<AtomicBool>,
 }

@@ -70,7 +70,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        match key_of_version_1(certificate) {
+            Some(key) => self.verify_with(&key, message, signature),
+            None => verify_tls12_signature(message, certificate, signature, &self.algorithms),
+        }
     }
 
     fn verify_tls13_signature(
@@ -79,18 +82,48 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match der::public_key(certificate) {
-            Some(key) if ParsedCertificate::try_from(certificate).is_err() => {
-                let key = SubjectPublicKeyInfoDer::from(key);
+        match key_of_version_1(certificate) {
+            Some(key) => {
                 verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
             }
-            _ => verify_tls13_signature(message, certificate, signature, &self.algorithms),
+            None => verify_tls13_signature(message, certificate, signature, &self.algorithms),
         }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+impl Verifier {
+    /// What rustls does with a bare key, but for TLS 1.2.
+    fn verify_with(
+        &self,
+        key: &SubjectPublicKeyInfoDer<'_>,
+        message: &[u8],
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let bad = |_| Error::from(CertificateError::BadSignature);
+        let key = webpki::RawPublicKeyEntity::try_from(key).map_err(bad)?;
+        let mut known = self.algorithms.mapping.iter();
+        known
+            .find(|(scheme, _)| *scheme == signature.scheme)
+            .into_iter()
+            .flat_map(|(_, algorithms)| *algorithms)
+            .find(|algorithm| {
+                key.verify_signature(**algorithm, message, signature.signature()).is_ok()
+            })
+            .map(|_| HandshakeSignatureValid::assertion())
+            .ok_or_else(|| CertificateError::BadSignature.into())
+    }
+}
+
+/// The key of a certificate that webpki does not read.
+fn key_of_version_1<'c>(
+    certificate: &'c CertificateDer<'_>,
+) -> Option<SubjectPublicKeyInfoDer<'c>> {
+    let key = der::public_key(certificate)?;
+    ParsedCertificate::try_from(certificate).is_err().then(|| key.into())
 }
 
 fn is_authority(error: &Error) -> bool {
