@@ -207,3 +207,32 @@ fn libpq_understands_the_same() {
         list(&["-d", &url], &[]).refuses(why, &[]);
     }
 }
+
+#[test]
+fn sqlite_by_url_and_by_path() {
+    let w = World::sqlite("conninfo_sqlite");
+    w.user("42", 2);
+    let path = w.url();
+    let odd = w.file("100% our?site#1.sqlite3", std::fs::read(&path).unwrap());
+    let folder = path.rsplit_once('/').unwrap().0;
+    let quiet = |url: &str| {
+        let ran = finds(&["-q", "-d", url], &[]);
+        assert_eq!(ran.stderr, "", "{url}: {ran:#?}");
+    };
+    for url in [&*path, &odd, &format!("sqlite:///{path}"), &format!("spatialite:///{path}")] {
+        quiet(url);
+    }
+    quiet(&format!("sqlite:///{folder}/100%25%20our%3Fsite%231.sqlite3"));
+    let ran =
+        finds(&["-d", &format!("sqlite:///{path}?timeout=20&transaction_mode=IMMEDIATE")], &[]);
+    assert!(ran.stderr.contains("ignored here: timeout, transaction_mode\n"), "{ran:#?}");
+    let mut relative = program(&["list", "--format", "count", "-d", "sqlite:///db.sqlite3"]);
+    assert_eq!(relative.current_dir(folder).ran("").ok().stdout, "2\n");
+    for (url, says) in [
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///%zz", "\"%\""),
+    ] {
+        list(&["-d", url], &[]).refuses(2, &[says]);
+    }
+}
