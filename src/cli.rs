@@ -30,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Database: postgres://user@host/db, key=value pairs, sqlite:////abs/path or a file.
-    /// Otherwise SESSCTL_DATABASE_URL, then DATABASE_URL.
+    /// Otherwise SESSCTL_DATABASE_URL, DATABASE_URL, then libpq's PGHOST, PGDATABASE, PGSERVICE.
     #[arg(short, long, global = true, value_name = "URL", help_heading = DATABASE)]
     pub database: Option<String>,
     /// Session table.

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::codec::DecodeError;
 use crate::model::Health;
-use crate::store::{NotATable, StoreError};
+use crate::store::{ConninfoError, NotATable, StoreError};
 
 /// How a command ended. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,5 +178,11 @@ impl From<NotATable> for Error {
             error.to_string(),
             "for example: --table django_session, --table tenant.django_session",
         )
+    }
+}
+
+impl From<ConninfoError> for Error {
+    fn from(error: ConninfoError) -> Self {
+        Self::usage(error.to_string(), error.hint())
     }
 }

@@ -1,6 +1,8 @@
 //! Makes sense of what was typed: reads the environment and the named files, once. Afterwards
 //! nobody looks at flags.
 
+mod database;
+
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -11,103 +13,12 @@ use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::model::{SavedWindow, Timestamp};
-use crate::store::{Table, Target, UserColumn, WallClock};
+use crate::store::{Table, Target, UserColumn};
 
-const DATABASE_VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
+pub use database::{Database, database};
+
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
-
-/// The database that was named, on the command line or in the environment.
-pub fn target(global: &cli::Global) -> Result<Target, Error> {
-    let url = match &global.database {
-        // A script whose variable is not set must not end up on another database.
-        Some(url) if url.is_empty() => {
-            return Err(Error::usage(
-                "-d was given an empty text",
-                "is the variable behind it set?",
-            ));
-        }
-        Some(url) => url.clone(),
-        None => DATABASE_VARIABLES
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|url| !url.is_empty())
-            .ok_or_else(|| {
-                Error::usage(
-                    "no database given",
-                    "name it with -d URL, or set SESSCTL_DATABASE_URL or DATABASE_URL",
-                )
-            })?,
-    };
-    let clock = match &global.db_timezone {
-        None => WallClock::unknown(),
-        Some(zone) => WallClock::in_zone(zone).ok_or_else(|| {
-            Error::usage(
-                format!("\"{zone}\" is not a time zone"),
-                "give a name such as UTC or Europe/Berlin, or an offset such as +05:30",
-            )
-        })?,
-    };
-    parse_target(&url, clock)
-}
-
-fn parse_target(url: &str, clock: WallClock) -> Result<Target, Error> {
-    if is_libpq_pairs(url) {
-        return Ok(Target::Postgres(url.into()));
-    }
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
-        // A path is shown in errors, so nothing that may hold a password is taken for one.
-        if may_hold_password(url) && !Path::new(url).exists() {
-            return Err(Error::usage(
-                "the database is neither a URL nor a file that exists",
-                "expected postgres://user:password@host:5432/database or the path of an SQLite file",
-            ));
-        }
-        return Ok(Target::Sqlite { path: url.into(), clock });
-    };
-    match &*scheme.to_ascii_lowercase() {
-        "postgres" | "postgresql" => Ok(Target::Postgres(format!("postgres://{rest}"))),
-        "sqlite" => match rest.strip_prefix('/') {
-            Some(path) if !path.is_empty() => Ok(Target::Sqlite { path: path.into(), clock }),
-            _ => Err(Error::usage(
-                "the sqlite URL names no file",
-                "three slashes and a relative path, or four for an absolute one: sqlite:////var/lib/site/db.sqlite3",
-            )),
-        },
-        scheme => Err(Error::usage(
-            format!("databases of the kind \"{scheme}\" are not supported"),
-            "supported are postgres://, postgresql:// and sqlite:///",
-        )),
-    }
-}
-
-/// `host=… dbname=…`: the other form in which libpq takes a connection string.
-fn is_libpq_pairs(text: &str) -> bool {
-    const KEYWORDS: [&str; 10] = [
-        "host",
-        "hostaddr",
-        "port",
-        "dbname",
-        "user",
-        "password",
-        "options",
-        "service",
-        "sslmode",
-        "application_name",
-    ];
-    text.split_once('=').is_some_and(|(keyword, _)| KEYWORDS.contains(&keyword.trim()))
-        || text.split_whitespace().any(|word| word.starts_with("password="))
-}
-
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-}
-
-/// `postgres:/user:password@host` and other URLs with a slip in them.
-fn may_hold_password(text: &str) -> bool {
-    text.rsplit_once('@').is_some_and(|(before, _)| before.contains(':')) || text.contains("://")
-}
 
 /// The table that was named.
 pub fn table(global: &cli::Global) -> Result<Table, Error> {

@@ -31,6 +31,10 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Which files an outside crate may be named in.
 const WALLS: &[(&str, &[&str])] = &[
     ("::postgres", &["store/postgres"]),
+    ("rustls", &["store/postgres/connect"]),
+    ("webpki", &["store/postgres/connect"]),
+    ("tokio", &["store/postgres/connect"]),
+    ("whoami", &["settings/database.rs"]),
     ("rusqlite", &["store/sqlite"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli.rs", "main.rs"]),

@@ -26,7 +26,7 @@ use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
-use crate::settings;
+use crate::settings::{self, Database};
 use crate::stop::Stop;
 use crate::store::{self, Store, Target};
 use crate::ui::{self, Bar, Log, Talk};
@@ -90,7 +90,13 @@ impl Ctx<'_> {
     }
 
     fn open(&self) -> Result<Box<dyn Store>, Error> {
-        let target = settings::target(self.global)?;
+        let Database { target, notes, warnings } = settings::database(self.global)?;
+        for warning in warnings {
+            self.talk.warning(warning);
+        }
+        for note in &notes {
+            self.talk.note(note);
+        }
         if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
             self.talk.note(
                 "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
@@ -98,10 +104,7 @@ impl Ctx<'_> {
             );
         }
         self.stop.heed();
-        let store = store::open(target, settings::table(self.global)?);
-        // It connects to nothing yet, so what fails here is what was typed.
-        store
-            .map_err(|error| Error::usage(error.to_string(), error.next_step().unwrap_or_default()))
+        Ok(store::open(target, settings::table(self.global)?))
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
-pub use postgres::Postgres;
+pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_decode};
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
@@ -77,6 +77,11 @@ pub trait Reader: Send {
         from: Option<&Cursor>,
         patience: Duration,
     ) -> Result<Expired, StoreError>;
+
+    /// Refuses if nothing can be written here, as on a read replica: before much is read in vain.
+    fn demand_writes(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// The user column of this name, if there is one.
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError>;
@@ -219,14 +224,14 @@ pub enum Target {
         /// What clock its naive times were read off.
         clock: WallClock,
     },
-    /// A server, as a connection URL or `key=value` pairs; may hold a password.
-    Postgres(String),
+    /// A server.
+    Postgres(Box<Conninfo>),
 }
 
 /// Makes a store of a target. Connects to nothing yet.
-pub fn open(target: Target, table: Table) -> Result<Box<dyn Store>, StoreError> {
-    Ok(match target {
+pub fn open(target: Target, table: Table) -> Box<dyn Store> {
+    match target {
         Target::Sqlite { path, clock } => Box::new(Sqlite::new(path, table, clock)),
-        Target::Postgres(url) => Box::new(Postgres::new(&url, table)?),
-    })
+        Target::Postgres(conninfo) => Box::new(Postgres::new(*conninfo, table)),
+    }
 }

@@ -41,7 +41,7 @@ fn each(name: &str, test: impl Fn(&Subject<'_>)) {
         test(&on(&world, Box::new(store)));
     }
     let world = World::postgres(&format!("conf_{name}"));
-    let store = Postgres::new(&world.url(), Table::default()).unwrap();
+    let store = Postgres::new(world.conninfo(), Table::default());
     test(&on(&world, Box::new(store)));
 }
 
@@ -304,7 +304,7 @@ fn postgres_rows_are_picked_page_by_page() {
     let expired = |n: usize| format!("2001-01-01 00:{:02}:{:02}", n * 37 % 60, n % 60);
     let data = "x".repeat(1_000);
     world.rows(keys.iter().enumerate().map(|(n, key)| (&**key, &*data, expired(n))));
-    let store = Postgres::new(&world.url(), Table::default()).unwrap();
+    let store = Postgres::new(world.conninfo(), Table::default());
     let picked = store.writer(consent()).unwrap().pick_expired(at(0), None, 1_000).unwrap();
     let page = |row: &str| row[1..].split(',').next().unwrap().parse::<u32>().unwrap();
     let pages: Vec<u32> = picked.rows.iter().map(page).collect();

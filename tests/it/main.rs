@@ -9,16 +9,20 @@
 )]
 
 mod allauth;
+mod authority;
 mod backfill;
 mod backfill_postgres;
 mod conformance;
+mod conninfo;
 mod corpus;
 mod deploy;
 mod django;
 mod django_code;
+mod encrypted;
 mod errors;
 mod flush_all;
 mod generate;
+mod hosts;
 mod list;
 mod locks;
 mod logout_user;
@@ -36,5 +40,7 @@ mod stats;
 mod support;
 mod table_flavours;
 mod table_kinds;
+mod tls;
+mod tls_certificates;
 mod without_login;
 mod world;

@@ -1,4 +1,4 @@
-//! `--max-lag` with a real standby.
+//! `--max-lag` with a real standby, and commands on the standby itself.
 
 use std::time::Duration;
 
@@ -49,6 +49,39 @@ fn a_standby_that_lags_is_waited_for() {
     assert_eq!((&report["deleted"], &report["left"]), (&json!(10_000), &json!(0)));
     assert!(report["paused"]["lag"].as_f64().unwrap() > 0.5, "{report}");
     assert_eq!(w.session_keys(), w.live_keys());
+}
+
+#[test]
+fn on_a_standby_what_writes_is_refused_at_once_and_what_reads_works() {
+    let (server, standby, w) = world();
+    w.user("42", 2).expired(20);
+    let folder = |of: &Server| of.url().trim_end_matches("postgres").to_owned();
+    let url = w.url().replace(&folder(&server), &folder(&standby));
+    let follows = "SELECT pg_current_wal_lsn() = replay_lsn FROM pg_stat_replication";
+    eventually("the standby has it all", || w.client().query_one(follows, &[]).unwrap().get(0));
+    let on = |arguments: &[&str]| w.run(&[arguments, &["-d", &url]].concat());
+    for command in [
+        &["logout-user", "42"][..],
+        &["logout-user", "42", "--keep-data"],
+        &["purge-expired"],
+        &["flush-all", "--yes"],
+        &["flush-all"],
+        &["flush-all", "--truncate", "--yes"],
+        &["backfill"],
+    ] {
+        on(command).refuses(1, &["read replica", "connect to the primary"]);
+    }
+    assert_eq!(on(&["list", "--format", "count"]).ok().stdout, "2\n");
+    for command in [
+        &["logout-user", "42", "-n"][..],
+        &["purge-expired", "-n"],
+        &["flush-all", "-n"],
+        &["check", "--max-age", "9999d"],
+        &["show", "00000000"],
+    ] {
+        on(command).ok();
+    }
+    assert_eq!(w.count(), 22);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, read_to_string};
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +25,7 @@ pub(crate) enum Stop {
 pub(crate) struct Server {
     folder: PathBuf,
     process: Option<Child>,
+    settings: Vec<String>,
 }
 
 impl Server {
@@ -30,6 +33,42 @@ impl Server {
     pub(crate) fn new() -> Self {
         let new = &["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
         Self::made_by("initdb", new)
+    }
+
+    /// A new server, running, that also listens on a port of this machine. Whom it lets in there, and
+    /// how, its `pg_hba.conf` says; through the socket it lets in everybody.
+    pub(crate) fn on_port(hba: &str) -> (Self, u16) {
+        let mut server = Self::new();
+        server.file("data/pg_hba.conf", &format!("local all all trust\n{hba}\n"));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // The socket is called by the port, too.
+        server.settings = vec![
+            "listen_addresses=127.0.0.1".into(),
+            format!("port={port}"),
+            "log_connections=on".into(),
+        ];
+        server.restart();
+        (server, port)
+    }
+
+    /// Adds settings, and restarts it with them.
+    pub(crate) fn set(&mut self, settings: &[&str]) {
+        self.settings.extend(settings.iter().map(ToString::to_string));
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.stop(Stop::Fast);
+        self.start();
+    }
+
+    /// A file in the server's folder, which only the server may read.
+    pub(crate) fn file(&self, name: &str, content: &str) {
+        let mut command = as_server("sh");
+        command.args(["-c", "umask 077; rm -f \"$0\"; cat > \"$0\""]).arg(self.folder.join(name));
+        let mut writer = command.stdin(Stdio::piped()).spawn().unwrap();
+        writer.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
+        assert!(writer.wait().unwrap().success());
     }
 
     /// A hot standby of this server, running.
@@ -45,7 +84,7 @@ impl Server {
         let folder = postgres_tmp().join(format!("server-{}-{number}", std::process::id()));
         let made = as_server("mkdir").args(["-m", "700"]).arg(&folder).status();
         assert!(made.unwrap().success());
-        let mut server = Self { folder, process: None };
+        let mut server = Self { folder, process: None, settings: Vec::new() };
         let made = server.program(program).args(arguments).status().unwrap();
         assert!(made.success(), "{}", server.log());
         server.start();
@@ -61,7 +100,8 @@ impl Server {
         command
     }
 
-    fn log(&self) -> String {
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> String {
         read_to_string(self.folder.join("log")).unwrap()
     }
 
@@ -76,6 +116,9 @@ impl Server {
             "fsync=off",
             "wal_receiver_status_interval=1s",
         ] {
+            command.args(["-c", setting]);
+        }
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         let mut process = command.spawn().unwrap();
@@ -103,7 +146,8 @@ impl Server {
     /// URL of its `postgres` database, with a superuser's name.
     pub(crate) fn url(&self) -> String {
         let folder = self.folder.to_str().unwrap().replace('/', "%2F");
-        format!("postgres://postgres@{folder}/postgres")
+        let port = self.settings.iter().find_map(|setting| setting.strip_prefix("port="));
+        format!("postgres://postgres@{folder}:{}/postgres", port.unwrap_or("5432"))
     }
 
     /// Where its socket is.

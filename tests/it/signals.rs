@@ -298,7 +298,7 @@ fn on_a_terminal(w: &World, environment: &[(&str, &str)], arguments: &[&str]) ->
         .args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"])
         .arg(sessctl())
         .args(arguments)
-        .args(["-d", &w.url()])
+        .env("SESSCTL_DATABASE_URL", w.url())
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
         .env("SECRET_KEY", SECRET_KEY)

@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use hmac::{Hmac, KeyInit, Mac};
 use postgres::{Client, NoTls};
+use sessctl::store::{Conninfo, Surroundings};
 use sha2::{Digest, Sha256};
 
 use crate::server::Server;
@@ -85,6 +86,12 @@ impl World {
             Backend::Sqlite(path) => path.display().to_string(),
             Backend::Postgres(database) => database.url.clone(),
         }
+    }
+
+    /// The same, as the library takes it.
+    pub(crate) fn conninfo(&self) -> Conninfo {
+        let url = self.url();
+        Conninfo::of_url(url.split_once("://").unwrap().1, &Surroundings::default()).unwrap()
     }
 
     /// A file in the world's own folder.
@@ -263,6 +270,11 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     ] {
         command.env_remove(name);
     }
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG")) {
+        command.env_remove(name);
+    }
+    // Where libpq would look for passwords, certificates and services.
+    command.env("HOME", "/nonexistent");
     command
 }
 

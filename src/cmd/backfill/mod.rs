@@ -34,14 +34,17 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
     settings::check_user_column("--column", &args.column)?;
     let began = Instant::now();
     ctx.note_unchecked();
     let store = ctx.open()?;
     let mut reader = store.reader()?;
-    let (column, exists, sample) = column(ctx, &mut *reader, args)?;
     let only_looks = args.dry_run || args.watch_nulls;
+    if !only_looks {
+        reader.demand_writes()?;
+    }
+    let (column, exists, sample) = column(ctx, &mut *reader, args)?;
     let mut report = report(&column, args);
     let fill = Fill { ctx, store: &*store, column, include_expired: args.include_expired };
     let consent = Consent::from_ask(if only_looks { Ask::DryRun } else { Ask::Explicit });

@@ -17,11 +17,11 @@ use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Pace, Tally, Why, Work};
 use crate::error::{Error, Exit};
 use crate::report::{Census, FlushReport};
-use crate::store::Store;
+use crate::store::{Reader, Store};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
     let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
     let pace = keep_data::pace(pace, args.keep_data);
     let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
@@ -29,8 +29,13 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
+    let mut reader = store.reader()?;
+    if !args.dry_run {
+        reader.demand_writes()?;
+    }
     how.check(ctx, &*store, args.dry_run)?;
-    let referenced = is_referenced(&*store, args.keep_data)?;
+    let referenced = is_referenced(&mut *reader, args.keep_data)?;
+    drop(reader);
     let census = census(ctx, &*store, args)?;
     let consent = consent(ctx, args, census.as_ref())?;
 
@@ -48,8 +53,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
 
 /// Whether other tables refer to sessions. Then none may be deleted: some could not be, and with
 /// others rows of those tables would go.
-fn is_referenced(store: &dyn Store, keep_data: bool) -> Result<bool, Error> {
-    let references = store.reader()?.references()?;
+fn is_referenced(reader: &mut dyn Reader, keep_data: bool) -> Result<bool, Error> {
+    let references = reader.references()?;
     if references.is_empty() || keep_data {
         return Ok(!references.is_empty());
     }

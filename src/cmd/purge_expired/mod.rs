@@ -17,11 +17,11 @@ use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::target(ctx.global)?)?;
+    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
     let grace = settings::duration("--older-than", &args.older_than)?;
     let began = Instant::now();
     let store = ctx.open()?;
-    let cutoff = cutoff(&*store, grace)?;
+    let cutoff = cutoff(&*store, grace, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
 
     let mut report = report(cutoff, args.dry_run);
@@ -70,8 +70,11 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
 const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What expired before this is to go. Finds out first whether it can.
-fn cutoff(store: &dyn Store, grace: Duration) -> Result<Timestamp, Error> {
+fn cutoff(store: &dyn Store, grace: Duration, dry_run: bool) -> Result<Timestamp, Error> {
     let mut reader = store.reader()?;
+    if !dry_run {
+        reader.demand_writes()?;
+    }
     let hindering = |on_delete: &str| matches!(on_delete, "NO ACTION" | "RESTRICT");
     let tables: Vec<String> = reader
         .references()?

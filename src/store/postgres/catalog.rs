@@ -23,6 +23,9 @@ pub(super) struct Found {
     pub(super) has_foreign_parts: bool,
     /// Whether `expire_date` is an instant: `timestamp with time zone`, as Django makes it.
     pub(super) stores_instants: bool,
+    pub(super) is_on_replica: bool,
+    /// Whether transactions are read only, on a replica or by default.
+    pub(super) is_read_only: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -63,8 +66,7 @@ const FIND: &str = "
            pg_catalog.has_table_privilege(c.oid, $2),
            current_user::text,
            pg_catalog.row_security_active(c.oid),
-           pg_catalog.pg_is_in_recovery()
-               OR pg_catalog.current_setting('transaction_read_only')::bool,
+           pg_catalog.current_setting('transaction_read_only')::bool,
            c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
                AND (SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam),
            pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),
@@ -74,7 +76,8 @@ const FIND: &str = "
                SELECT FROM parts JOIN pg_catalog.pg_class p ON p.oid = part WHERE p.relkind = 'f'),
            EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attname = 'expire_date'
                    AND atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype),
-           pg_catalog.version()
+           pg_catalog.version(),
+           pg_catalog.pg_is_in_recovery()
     FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)";
 
 const TABLES_ALIKE: &str = "
@@ -128,22 +131,41 @@ impl Postgres {
                 "connect as the owner of the table or as a role with BYPASSRLS".into(),
             );
         }
-        if right == Right::Write && is(5)? {
-            return refuse(
-                "this server is a read replica, or makes every transaction read only",
-                "connect to the primary, or as a role without default_transaction_read_only".into(),
-            );
-        }
         let version: String = row.try_get(10).map_err(cannot)?;
         let genuine = is_postgresql(&version);
         let has_foreign_parts = is(8)?;
-        Ok(Found {
+        let found = Found {
             oid: row.try_get(0).map_err(cannot)?,
             has_row_addresses: genuine && is(6)?,
             can_skip_locked: genuine && is(7)? && !has_foreign_parts,
             has_foreign_parts,
             stores_instants: is(9)?,
-        })
+            is_on_replica: is(11)?,
+            is_read_only: is(5)?,
+        };
+        if right == Right::Write {
+            self.demand_writes(found)?;
+        }
+        Ok(found)
+    }
+
+    /// Refuses to begin what would end in vain.
+    pub(super) fn demand_writes(&self, found: Found) -> Result<(), StoreError> {
+        let (cause, hint) = if found.is_on_replica {
+            (
+                "this server is a read replica, which takes no writes",
+                "connect to the primary; of several hosts in the URL, target_session_attrs=read-write finds it",
+            )
+        } else if found.is_read_only {
+            (
+                "this server makes every transaction of this role read only",
+                "connect to the primary, or as a role without default_transaction_read_only",
+            )
+        } else {
+            return Ok(());
+        };
+        let what = self.what(Right::Write.verb());
+        Err(StoreError::new(Fault::Fatal, what).because(cause).hint(hint))
     }
 
     /// The foreign keys that point at the table.

@@ -5,9 +5,22 @@ use std::io;
 use ::postgres::Error;
 use ::postgres::error::SqlState;
 
+use super::connect::TlsFailure;
 use crate::store::{Fault, StoreError};
 
+/// What an error means for the next step.
+pub(super) fn of(error: &Error) -> Fault {
+    match TlsFailure::in_error(error) {
+        Some(failure) if failure.is_lost() => Fault::Lost,
+        Some(_) => Fault::Fatal,
+        None => classify(error).0,
+    }
+}
+
 pub(super) fn fail(error: Error, what: String) -> StoreError {
+    if let Some(failure) = TlsFailure::in_error(&error) {
+        return failure.on(of(&error), what);
+    }
     let (fault, hint) = classify(&error);
     let store_error = StoreError::new(fault, what);
     // Of what the server says only the message: its DETAIL can quote a row, session key and all.
@@ -36,7 +49,12 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         return if error.is_closed() || io_cause(error).is_some() {
             (Fault::Lost, Some("is the server running, and does it listen at that host and port?"))
         } else {
-            (Fault::Fatal, Some("check user, password and options of the database URL"))
+            (
+                Fault::Fatal,
+                Some(
+                    "check user, password and options of the database URL; PGPASSWORD and ~/.pgpass are heeded too",
+                ),
+            )
         };
     };
     match code {
@@ -53,9 +71,15 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
             (Fault::Lost, None)
         }
         &SqlState::TOO_MANY_CONNECTIONS => (Fault::Lost, Some("the server has no free connection")),
-        &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+        &SqlState::INVALID_PASSWORD => {
             (Fault::Fatal, Some("check user and password of the database URL"))
         }
+        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
+            Fault::Fatal,
+            Some(
+                "check user and password of the database URL, sslmode, and sslcert with sslkey if the server asks for a certificate",
+            ),
+        ),
         &SqlState::INVALID_CATALOG_NAME => {
             (Fault::Fatal, Some("check the database name in the URL"))
         }

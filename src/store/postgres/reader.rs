@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use ::postgres::Client;
 use ::postgres::error::SqlState;
 use ::postgres::fallible_iterator::FallibleIterator;
 use ::postgres::types::{FromSql, ToSql, Type};
-use ::postgres::{Client, NoTls};
 
 use super::Postgres;
 use super::catalog::Found;
@@ -69,6 +69,10 @@ impl Reader for PostgresReader<'_> {
             self.client = Some(client);
         }
         Ok(())
+    }
+
+    fn demand_writes(&mut self) -> Result<(), StoreError> {
+        self.store.demand_writes(self.found)
     }
 
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
@@ -193,7 +197,7 @@ impl Postgres {
             client.batch_execute("COMMIT").map_err(cannot)?;
         } else {
             // Closing the connection alone would first read all that the server still has to send.
-            let _ = cancel.cancel_query(NoTls);
+            self.cancel(&cancel);
         }
         Ok(whole)
     }

@@ -1,0 +1,104 @@
+//! Why one server cannot be had, and whether another may do.
+
+use std::io;
+use std::time::Duration;
+
+use ::postgres::Error;
+use ::postgres::error::SqlState;
+
+use super::TlsFailure;
+use crate::store::postgres::conninfo::Host;
+use crate::store::postgres::fault::fail;
+use crate::store::{Fault, StoreError};
+
+pub(super) enum Failure {
+    /// The name leads nowhere.
+    Name(io::Error),
+    /// What the server or the driver said.
+    Driver(Error),
+    /// TLS could not even be tried.
+    Tls(Box<TlsFailure>),
+    /// It did not answer for so long.
+    Silent(Duration),
+    /// It is not what `target_session_attrs` demands.
+    Unwanted(&'static str),
+}
+
+impl Failure {
+    /// Whether the next address or host is to be tried. Where a server has said no, libpq asks no
+    /// other.
+    pub(super) fn is_for_the_next(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::Silent(_) | Self::Unwanted(_) => true,
+            Self::Tls(_) => false,
+            Self::Driver(error) => match error.code() {
+                Some(code) => *code == SqlState::CANNOT_CONNECT_NOW,
+                None => self.fault() == Fault::Lost,
+            },
+        }
+    }
+
+    /// Whether the server might say something else with, or without, encryption.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Driver(error)
+            if error.code().is_some_and(|code| code.code().starts_with("28"))
+                || TlsFailure::in_error(error).is_some())
+    }
+
+    /// Whether it is not the password or the certificate that is wrong.
+    pub(super) fn says_nothing_new(&self) -> bool {
+        matches!(self, Self::Driver(error)
+            if error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION))
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Name(_) | Self::Silent(_) => Fault::Lost,
+            Self::Tls(_) | Self::Unwanted(_) => Fault::Fatal,
+            Self::Driver(error) => crate::store::postgres::fault::of(error),
+        }
+    }
+
+    fn into_error(self, what: String) -> StoreError {
+        const HINT: &str = "is the server running, and does it listen at that host and port?";
+        let fault = self.fault();
+        match self {
+            Self::Name(error) => StoreError::new(fault, what).because(error).hint(HINT),
+            Self::Driver(error) => fail(error, what),
+            Self::Tls(failure) => failure.on(fault, what),
+            Self::Silent(limit) => StoreError::new(fault, what)
+                .because(format!("no answer in {} s", limit.as_secs()))
+                .hint("is it PostgreSQL that listens there? connect_timeout=SECONDS waits longer"),
+            Self::Unwanted(why) => StoreError::new(fault, what)
+                .because(why)
+                .hint("see target_session_attrs in the database URL or PGTARGETSESSIONATTRS"),
+        }
+    }
+}
+
+/// What to say where all failed that were tried.
+pub(super) fn sum_up(failures: Vec<(Host, Failure)>, what: String) -> StoreError {
+    let failures = match <[_; 1]>::try_from(failures) {
+        Ok([(_, only)]) => return only.into_error(what),
+        Err(failures) => failures,
+    };
+    let lost = failures.iter().any(|(_, failure)| failure.fault() == Fault::Lost);
+    let errors: Vec<StoreError> =
+        failures.into_iter().map(|(host, failure)| failure.into_error(host.to_string())).collect();
+    let causes: Vec<String> =
+        errors.iter().map(|error| format!("{error}: {}", innermost(error))).collect();
+    let sum = StoreError::new(if lost { Fault::Lost } else { Fault::Fatal }, what)
+        .because(causes.join("; "));
+    match errors.iter().rev().find_map(StoreError::next_step) {
+        Some(hint) => sum.hint(hint),
+        None => sum,
+    }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(String::new, ToString::to_string)
+}

@@ -1,0 +1,81 @@
+//! How a connection is made: host by host and address by address, encrypted as `sslmode` has it. The
+//! driver knows three modes of TLS and one server at a time; what libpq makes of six, and of several
+//! servers, is here.
+
+mod credentials;
+mod der;
+mod failure;
+mod modes;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tls_failure;
+mod verify;
+
+use std::net::ToSocketAddrs;
+
+use ::postgres::{CancelToken, Client, NoTls};
+
+use self::failure::{Failure, sum_up};
+use self::tls::Connector;
+pub(super) use self::tls_failure::TlsFailure;
+use super::Postgres;
+use super::conninfo::{Host, Place, Wanted};
+use crate::store::StoreError;
+
+impl Postgres {
+    /// Connects to the first server that will do.
+    pub(super) fn connect(&self) -> Result<Client, StoreError> {
+        let connected = match self.conninfo.wanted {
+            Wanted::PreferStandby => {
+                self.first(Wanted::Standby).or_else(|_| self.first(Wanted::Any))
+            }
+            wanted => self.first(wanted),
+        };
+        connected
+            .map_err(|failures| sum_up(failures, format!("cannot connect to {}", self.server())))
+    }
+
+    fn first(&self, wanted: Wanted) -> Result<Client, Vec<(Host, Failure)>> {
+        let mut failures = Vec::new();
+        for (host, found) in self.conninfo.hosts.iter().flat_map(addresses) {
+            let connected = found
+                .and_then(|()| self.conninfo.try_host(&host))
+                .and_then(|client| session::check(client, wanted));
+            match connected {
+                Ok(client) => return Ok(client),
+                Err(failure) => {
+                    let is_over = !failure.is_for_the_next();
+                    failures.push((host, failure));
+                    if is_over {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(failures)
+    }
+
+    /// Asks the server to end what the connection is doing. What comes of it nobody learns.
+    pub(super) fn cancel(&self, token: &CancelToken) {
+        let _ = match Connector::new(&self.conninfo.tls) {
+            Ok(tls) => token.cancel_query(tls),
+            Err(_) => token.cancel_query(NoTls),
+        };
+    }
+}
+
+/// The host at each of its addresses.
+fn addresses(host: &Host) -> Vec<(Host, Result<(), Failure>)> {
+    let name = match &host.place {
+        Place::Network(name) if host.address.is_none() => name,
+        _ => return vec![(host.clone(), Ok(()))],
+    };
+    match (&**name, host.port).to_socket_addrs() {
+        Ok(found) => found
+            .map(|found| (Host { address: Some(found.ip()), ..host.clone() }, Ok(())))
+            .collect(),
+        Err(error) => vec![(host.clone(), Err(Failure::Name(error)))],
+    }
+}

@@ -1,0 +1,149 @@
+//! TLS over rustls, in the form in which the driver wants it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use ::postgres::Socket;
+use ::postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream as RustlsStream;
+
+use super::verify::Verifier;
+use super::{TlsFailure, credentials, der};
+use crate::store::postgres::conninfo::{Mode, Negotiation, Tls};
+
+/// Makes a stream an encrypted one.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) config: Arc<ClientConfig>,
+    needs_name: bool,
+    began: Arc<AtomicBool>,
+}
+
+impl Connector {
+    /// Reads the files that were named.
+    pub(super) fn new(tls: &Tls) -> Result<Self, TlsFailure> {
+        let provider = Arc::new(ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = Verifier { trust: credentials::trust(tls)?, algorithms };
+        let versions: &[&SupportedProtocolVersion] = match tls.versions {
+            (true, true) => &[&TLS12, &TLS13],
+            (true, false) => &[&TLS12],
+            (false, _) => &[&TLS13],
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(|error| TlsFailure::of(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match credentials::client(tls)? {
+            None => config.with_no_client_auth(),
+            Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(|error| {
+                TlsFailure::new(format!("cannot use the client certificate: {error}"))
+                    .hint("does the key in sslkey belong to the certificate in sslcert?")
+            })?,
+        };
+        config.enable_sni = tls.sni;
+        if tls.negotiation == Negotiation::Direct {
+            config.alpn_protocols = vec![b"postgresql".to_vec()];
+        }
+        Ok(Self {
+            config: Arc::new(config),
+            needs_name: tls.mode == Mode::VerifyFull,
+            began: Arc::default(),
+        })
+    }
+
+    /// Whether a server said yes to TLS.
+    pub(super) fn began(&self) -> bool {
+        self.began.load(Ordering::Relaxed)
+    }
+}
+
+impl MakeTlsConnect<Socket> for Connector {
+    type Stream = Encrypted;
+    type TlsConnect = Handshake;
+    type Error = TlsFailure;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, TlsFailure> {
+        let name = match ServerName::try_from(host) {
+            Ok(name) => name.to_owned(),
+            Err(_) if self.needs_name => {
+                return Err(TlsFailure::new("no certificate can be for such a host name"));
+            }
+            // It is sent to nobody: servers are told names, not addresses.
+            Err(_) => ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)),
+        };
+        Ok(Handshake { connector: self.clone(), name })
+    }
+}
+
+/// A handshake that is about to begin.
+pub(super) struct Handshake {
+    connector: Connector,
+    name: ServerName<'static>,
+}
+
+impl TlsConnect<Socket> for Handshake {
+    type Stream = Encrypted;
+    type Error = TlsFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Encrypted, TlsFailure>> + Send>>;
+
+    fn connect(self, stream: Socket) -> Self::Future {
+        self.connector.began.store(true, Ordering::Relaxed);
+        let handshake = TlsConnector::from(self.connector.config).connect(self.name, stream);
+        Box::pin(async {
+            handshake.await.map(Encrypted).map_err(|error| TlsFailure::of_io(&error))
+        })
+    }
+}
+
+/// An encrypted stream.
+pub(super) struct Encrypted(RustlsStream<Socket>);
+
+impl TlsStream for Encrypted {
+    fn channel_binding(&self) -> ChannelBinding {
+        let (_, connection) = self.0.get_ref();
+        connection
+            .peer_certificates()
+            .and_then(|chain| der::end_point(chain.first()?))
+            .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
+    }
+}
+
+impl AsyncRead for Encrypted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Encrypted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,88 @@
+//! The parameters that libpq knows (its documentation, "Parameter Key Words"), and what becomes of
+//! them here.
+
+/// What becomes of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is heeded.
+    Heeded,
+    /// It makes no difference to what is done here.
+    Ignored,
+    /// It is an error unless it has one of these values, with which it makes no difference.
+    Only(&'static [&'static str]),
+}
+
+/// A parameter.
+#[derive(Debug)]
+pub(super) struct Keyword {
+    pub(super) name: &'static str,
+    /// The environment variable that gives it where nothing else does.
+    pub(super) variable: Option<&'static str>,
+    pub(super) fate: Fate,
+}
+
+const fn heeded(name: &'static str, variable: &'static str) -> Keyword {
+    Keyword { name, variable: Some(variable), fate: Fate::Heeded }
+}
+
+const fn unnamed(name: &'static str, fate: Fate) -> Keyword {
+    Keyword { name, variable: None, fate }
+}
+
+const fn only(
+    name: &'static str,
+    variable: &'static str,
+    values: &'static [&'static str],
+) -> Keyword {
+    Keyword { name, variable: Some(variable), fate: Fate::Only(values) }
+}
+
+pub(super) const KEYWORDS: &[Keyword] = &[
+    heeded("host", "PGHOST"),
+    heeded("hostaddr", "PGHOSTADDR"),
+    heeded("port", "PGPORT"),
+    heeded("dbname", "PGDATABASE"),
+    heeded("user", "PGUSER"),
+    heeded("password", "PGPASSWORD"),
+    heeded("passfile", "PGPASSFILE"),
+    heeded("service", "PGSERVICE"),
+    heeded("options", "PGOPTIONS"),
+    heeded("application_name", "PGAPPNAME"),
+    unnamed("fallback_application_name", Fate::Heeded),
+    heeded("connect_timeout", "PGCONNECT_TIMEOUT"),
+    unnamed("keepalives", Fate::Heeded),
+    unnamed("keepalives_idle", Fate::Heeded),
+    unnamed("keepalives_interval", Fate::Heeded),
+    unnamed("keepalives_count", Fate::Heeded),
+    unnamed("tcp_user_timeout", Fate::Heeded),
+    heeded("sslmode", "PGSSLMODE"),
+    heeded("sslnegotiation", "PGSSLNEGOTIATION"),
+    heeded("sslrootcert", "PGSSLROOTCERT"),
+    heeded("sslcert", "PGSSLCERT"),
+    heeded("sslkey", "PGSSLKEY"),
+    heeded("sslsni", "PGSSLSNI"),
+    heeded("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    heeded("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    heeded("channel_binding", "PGCHANNELBINDING"),
+    heeded("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    // Rows are read and written as UTF-8, and nothing is compressed.
+    unnamed("client_encoding", Fate::Ignored),
+    unnamed("sslcompression", Fate::Ignored),
+    unnamed("load_balance_hosts", Fate::Ignored),
+    only("sslcertmode", "PGSSLCERTMODE", &["allow"]),
+    only("gssencmode", "PGGSSENCMODE", &["disable", "prefer"]),
+    only("sslcrl", "PGSSLCRL", &[]),
+    only("sslcrldir", "PGSSLCRLDIR", &[]),
+    only("requirepeer", "PGREQUIREPEER", &[]),
+    only("require_auth", "PGREQUIREAUTH", &[]),
+    unnamed("sslpassword", Fate::Only(&[])),
+    unnamed("krbsrvname", Fate::Only(&[])),
+    unnamed("gsslib", Fate::Only(&[])),
+    unnamed("gssdelegation", Fate::Only(&["0"])),
+    unnamed("replication", Fate::Only(&["false", "off", "no", "0"])),
+];
+
+/// The parameter of this name.
+pub(super) fn find(name: &str) -> Option<&'static Keyword> {
+    KEYWORDS.iter().find(|keyword| keyword.name == name)
+}

@@ -1,0 +1,219 @@
+//! Where the server is and how to reach it: a URL or `key=value` pairs, completed as libpq would, and
+//! made sense of. The parser of the `postgres` crate is not used: it does not know the whole of
+//! sslmode, nor what Django people write.
+
+mod environment;
+mod keyword;
+mod pairs;
+mod parameters;
+mod passfile;
+mod resolve;
+mod service;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod url;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use self::environment::Surroundings;
+use self::parameters::Parameters;
+pub(super) use self::tls::{ClientKey, Mode, Negotiation, Roots, Tls};
+pub use self::url::percent_decode;
+
+const NOT_HERE: &str = "docs/connections.md says what is supported";
+
+/// How to reach a server. May hold a password, and shows it nowhere.
+#[derive(Clone, Debug)]
+pub struct Conninfo {
+    pub(super) hosts: Vec<Host>,
+    pub(super) user: String,
+    pub(super) database: String,
+    /// Command-line options of the server.
+    pub(super) options: Option<String>,
+    pub(super) application: String,
+    /// How long to wait for each address to answer; `None` for as long as sessctl thinks fit.
+    pub(super) timeout: Option<Timeout>,
+    pub(super) keepalives: Keepalives,
+    pub(super) tls: Tls,
+    pub(super) channel_binding: ChannelBinding,
+    pub(super) wanted: Wanted,
+    has_password: bool,
+    notes: Vec<String>,
+}
+
+/// One of the servers that may be meant.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) place: Place,
+    /// Where it is, if its name is not to be looked up.
+    pub(super) address: Option<IpAddr>,
+    pub(super) port: u16,
+    pub(super) password: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A folder with a socket in it.
+    Socket(PathBuf),
+    /// A name, or an address.
+    Network(String),
+}
+
+/// A password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(pub(super) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("...")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timeout {
+    Never,
+    After(Duration),
+}
+
+/// When TCP looks whether the other side is still there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Keepalives {
+    pub(super) off: bool,
+    pub(super) idle: Option<Duration>,
+    pub(super) interval: Option<Duration>,
+    pub(super) count: Option<u32>,
+    pub(super) user_timeout: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChannelBinding {
+    Disable,
+    Prefer,
+    Require,
+}
+
+/// `target_session_attrs`: which of several servers will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+impl Conninfo {
+    /// Whether URLs with this scheme lead to such a server.
+    pub fn has_scheme(scheme: &str) -> bool {
+        url::has_scheme(scheme)
+    }
+
+    /// Whether a text is meant as `key=value` pairs.
+    pub fn is_pairs(text: &str) -> bool {
+        pairs::look_like(text)
+    }
+
+    /// What a URL says, without its scheme and `://`; what it leaves open, the environment says.
+    pub fn of_url(rest: &str, surroundings: &Surroundings) -> Result<Self, ConninfoError> {
+        Self::complete(url::parse(rest)?, surroundings)
+    }
+
+    /// What `key=value` pairs say, and otherwise the environment.
+    pub fn of_pairs(text: &str, surroundings: &Surroundings) -> Result<Self, ConninfoError> {
+        Self::complete(pairs::parse(text)?, surroundings)
+    }
+
+    /// What the environment alone says.
+    pub fn of_environment(surroundings: &Surroundings) -> Result<Self, ConninfoError> {
+        Self::complete(Parameters::default(), surroundings)
+    }
+
+    /// Asks further sources for what the connection string leaves open, in libpq's order: the service
+    /// file, the environment, the password file.
+    fn complete(
+        mut parameters: Parameters,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ConninfoError> {
+        let has_password = parameters.get("password").is_some_and(|password| !password.is_empty());
+        let environment = surroundings.parameters()?;
+        let service = parameters.get("service").or_else(|| environment.get("service"));
+        let service = service.filter(|name| !name.is_empty());
+        if let Some(service) = service.map(|name| service::load(name, surroundings)).transpose()? {
+            parameters.complete(service);
+        }
+        parameters.complete(environment);
+        let file = parameters.get("passfile").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let file = file.or_else(|| Some(surroundings.home.as_ref()?.join(".pgpass")));
+        let mut conninfo = Self::resolve(parameters, surroundings)?;
+        conninfo.has_password = has_password;
+        if let Some(file) = file
+            && conninfo.hosts.iter().all(|host| host.password.is_none())
+        {
+            conninfo.look_into(&file);
+        }
+        Ok(conninfo)
+    }
+
+    /// Whether the connection string itself holds a password.
+    pub fn has_password(&self) -> bool {
+        self.has_password
+    }
+
+    /// What the operator may want to know about it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Servers and database, for people.
+    pub fn place(&self) -> String {
+        let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
+        format!("database \"{}\" on {}", self.database, hosts.join(", "))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, port, address, .. } = self;
+        match place {
+            Place::Socket(folder) if *port == resolve::PORT => write!(f, "{}", folder.display()),
+            Place::Socket(folder) => write!(f, "{}:{port}", folder.display()),
+            Place::Network(name) if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Place::Network(name) => write!(f, "{name}:{port}"),
+        }?;
+        match address {
+            Some(address) if *place != Place::Network(address.to_string()) => {
+                write!(f, " ({address})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why no server can be told from what was given. Shows no values that may be passwords.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct ConninfoError {
+    what: String,
+    hint: String,
+}
+
+impl ConninfoError {
+    fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+
+    /// The same, saying where it is.
+    fn of(self, place: impl fmt::Display) -> Self {
+        Self { what: format!("{place}: {}", self.what), ..self }
+    }
+
+    /// The next step for the operator.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}

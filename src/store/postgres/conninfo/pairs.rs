@@ -1,0 +1,52 @@
+//! `host=db.example.com dbname='my site'`: the other form in which libpq takes a connection string.
+
+use super::parameters::Parameters;
+use super::{ConninfoError, keyword};
+
+/// Whether a text is meant as such.
+pub(super) fn look_like(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| keyword::find(name.trim()).is_some())
+        || text.split_whitespace().any(|word| word.starts_with("password="))
+}
+
+pub(super) fn parse(text: &str) -> Result<Parameters, ConninfoError> {
+    let mut parameters = Parameters::default();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        // What is no pair may be a part of a password, and is not shown.
+        let (name, value) = rest
+            .split_once('=')
+            .map(|(name, value)| (name.trim_end(), value.trim_start()))
+            .filter(|(name, _)| !name.contains(char::is_whitespace))
+            .ok_or_else(|| malformed("there is a word without \"=\" in it"))?;
+        let (value, after) = take_value(value)?;
+        parameters.put(name, value)?;
+        rest = after.trim_start();
+    }
+    Ok(parameters)
+}
+
+/// A value up to a space, or in single quotes; a backslash takes the next character as it is.
+fn take_value(text: &str) -> Result<(String, &str), ConninfoError> {
+    let (quoted, text) = text.strip_prefix('\'').map_or((false, text), |text| (true, text));
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
+            '\'' if quoted => return Ok((value, text.get(at + 1..).unwrap_or_default())),
+            c if !quoted && c.is_ascii_whitespace() => {
+                return Ok((value, text.get(at..).unwrap_or_default()));
+            }
+            c => value.push(c),
+        }
+    }
+    if quoted { Err(malformed("a quoted value does not end")) } else { Ok((value, "")) }
+}
+
+fn malformed(what: &str) -> ConninfoError {
+    ConninfoError::new(
+        format!("cannot understand the connection string: {what}"),
+        "expected host=... dbname=... user=..., values with spaces or quotes as 'it\\'s'",
+    )
+}

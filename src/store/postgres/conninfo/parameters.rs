@@ -1,0 +1,75 @@
+use std::collections::BTreeMap;
+
+use super::keyword::{self, Fate};
+use super::{ConninfoError, NOT_HERE};
+
+/// Parameters by name, as far as they are known by now. What is there stays: sources are asked in
+/// the order in which they count.
+#[derive(Default)]
+pub(super) struct Parameters {
+    values: BTreeMap<&'static str, String>,
+    /// What the operator may want to know.
+    pub(super) notes: Vec<String>,
+}
+
+impl Parameters {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// Takes a value in place of what was there: within one connection string the last one counts.
+    pub(super) fn put(&mut self, name: &str, value: String) -> Result<(), ConninfoError> {
+        let Some(keyword) = keyword::find(name) else {
+            return Err(ConninfoError::new(
+                format!("\"{name}\" is no connection option"),
+                "docs/connections.md has those that are heeded, and those of Django's that are ignored",
+            ));
+        };
+        match keyword.fate {
+            Fate::Heeded => {
+                self.values.insert(keyword.name, value);
+            }
+            Fate::Only(values) if !value.is_empty() && !values.contains(&&*value) => {
+                let with = if values.is_empty() { "" } else { " with this value" };
+                return Err(ConninfoError::new(
+                    format!("the connection option \"{name}\" is not supported{with}"),
+                    NOT_HERE,
+                ));
+            }
+            Fate::Ignored | Fate::Only(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes what a lower source says where nothing is known. Its host and its address are one: that
+    /// address under the name of another host would lead elsewhere.
+    pub(super) fn complete(&mut self, lower: Self) {
+        let host_is_named = self.has("host") || self.has("hostaddr");
+        for (name, value) in lower.values {
+            let leads_elsewhere = host_is_named && matches!(name, "host" | "hostaddr");
+            if !leads_elsewhere && !value.is_empty() {
+                self.values.entry(name).or_insert(value);
+            }
+        }
+        self.notes.extend(lower.notes);
+    }
+
+    /// Adds a setting to those that the session begins with.
+    pub(super) fn add_setting(&mut self, name: &str, value: &str) {
+        let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
+        self.add_options(&format!("-c {name}={value}"));
+    }
+
+    /// Adds command-line options of the server.
+    pub(super) fn add_options(&mut self, more: &str) {
+        let options = self.values.entry("options").or_default();
+        if !options.is_empty() {
+            options.push(' ');
+        }
+        options.push_str(more);
+    }
+}

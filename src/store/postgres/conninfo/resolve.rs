@@ -1,0 +1,171 @@
+//! From texts to what they mean, with libpq's defaults.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::parameters::Parameters;
+use super::{
+    ChannelBinding, Conninfo, ConninfoError, Host, Keepalives, Place, Secret, Surroundings,
+    Timeout, Tls, Wanted,
+};
+
+pub(super) const PORT: u16 = 5432;
+/// Where Debian's and most other servers listen, as libpq's default has it there.
+pub(super) const SOCKET_FOLDER: &str = "/var/run/postgresql";
+
+impl Conninfo {
+    pub(super) fn resolve(
+        mut parameters: Parameters,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ConninfoError> {
+        let text = |name: &str| parameters.get(name).filter(|value| !value.is_empty());
+        let user = text("user").map(str::to_owned).or_else(|| surroundings.user.clone());
+        let user = user.ok_or_else(|| {
+            ConninfoError::new(
+                "no user given, and the system has no name for its own",
+                "name it in the database URL, or in PGUSER",
+            )
+        })?;
+        let database = text("dbname").map_or_else(|| user.clone(), str::to_owned);
+        let application = text("application_name").or_else(|| text("fallback_application_name"));
+        Ok(Self {
+            hosts: hosts(&parameters)?,
+            options: text("options").map(str::to_owned),
+            application: application.unwrap_or("sessctl").to_owned(),
+            timeout: number(&parameters, "connect_timeout")?.map(|seconds| {
+                // As libpq has it: 0 and less are no limit.
+                match u64::try_from(seconds) {
+                    Ok(seconds) if seconds > 0 => Timeout::After(Duration::from_secs(seconds)),
+                    _ => Timeout::Never,
+                }
+            }),
+            keepalives: keepalives(&parameters)?,
+            tls: Tls::resolve(&parameters, surroundings.home.as_deref())?,
+            channel_binding: one_of(
+                &parameters,
+                "channel_binding",
+                &[
+                    ("disable", ChannelBinding::Disable),
+                    ("prefer", ChannelBinding::Prefer),
+                    ("require", ChannelBinding::Require),
+                ],
+                ChannelBinding::Prefer,
+            )?,
+            wanted: one_of(
+                &parameters,
+                "target_session_attrs",
+                &[
+                    ("any", Wanted::Any),
+                    ("read-write", Wanted::ReadWrite),
+                    ("read-only", Wanted::ReadOnly),
+                    ("primary", Wanted::Primary),
+                    ("standby", Wanted::Standby),
+                    ("prefer-standby", Wanted::PreferStandby),
+                ],
+                Wanted::Any,
+            )?,
+            has_password: false,
+            notes: std::mem::take(&mut parameters.notes),
+            user,
+            database,
+        })
+    }
+}
+
+/// The lists of hosts, addresses and ports, put together.
+fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConninfoError> {
+    let list = |name: &str| -> Vec<&str> {
+        parameters
+            .get(name)
+            .filter(|text| !text.is_empty())
+            .map_or_else(Vec::new, |text| text.split(',').map(str::trim).collect())
+    };
+    let (names, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
+    let count = names.len().max(addresses.len()).max(1);
+    let fits = |list: &[&str]| list.is_empty() || list.len() == count;
+    if !fits(&names) || !fits(&addresses) || (ports.len() > 1 && ports.len() != count) {
+        return Err(ConninfoError::new(
+            "the lists of hosts, addresses and ports are not equally long",
+            "give one port for all hosts, or as many as there are hosts",
+        ));
+    }
+    let password = parameters.get("password").filter(|password| !password.is_empty());
+    let at = |list: &[&str], index: usize| list.get(index).copied().unwrap_or_default().to_owned();
+    (0..count)
+        .map(|index| {
+            let address = match &*at(&addresses, index) {
+                "" => None,
+                text => Some(text.parse::<IpAddr>().map_err(|_| {
+                    ConninfoError::new("hostaddr is no IP address", "a name belongs into host")
+                })?),
+            };
+            let place = match (&*at(&names, index), address) {
+                ("", None) => Place::Socket(SOCKET_FOLDER.into()),
+                ("", Some(address)) => Place::Network(address.to_string()),
+                (name, _) if name.starts_with('/') => Place::Socket(Path::new(name).into()),
+                (name, _) => Place::Network(name.to_owned()),
+            };
+            let port = match ports.get(index).or(ports.first()).copied().unwrap_or_default() {
+                "" => PORT,
+                text => text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+                    ConninfoError::new(
+                        "the port is no number from 1 to 65535",
+                        "5432 is the usual one",
+                    )
+                })?,
+            };
+            let password = password.map(|password| Secret(password.to_owned()));
+            Ok(Host { place, address, port, password })
+        })
+        .collect()
+}
+
+fn keepalives(parameters: &Parameters) -> Result<Keepalives, ConninfoError> {
+    let positive =
+        |name| Ok(number(parameters, name)?.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0));
+    Ok(Keepalives {
+        off: !flag(parameters, "keepalives", true)?,
+        idle: positive("keepalives_idle")?.map(Duration::from_secs),
+        interval: positive("keepalives_interval")?.map(Duration::from_secs),
+        count: positive("keepalives_count")?.and_then(|n| u32::try_from(n).ok()),
+        user_timeout: positive("tcp_user_timeout")?.map(Duration::from_millis),
+    })
+}
+
+fn number(parameters: &Parameters, name: &str) -> Result<Option<i64>, ConninfoError> {
+    match parameters.get(name).map(str::trim).filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            ConninfoError::new(format!("the value of {name} is no number"), "for example: 10")
+        }),
+    }
+}
+
+pub(super) fn flag(
+    parameters: &Parameters,
+    name: &str,
+    default: bool,
+) -> Result<bool, ConninfoError> {
+    Ok(number(parameters, name)?.map_or(default, |number| number != 0))
+}
+
+/// The meaning of a value that is one of a few.
+pub(super) fn one_of<T: Copy>(
+    parameters: &Parameters,
+    name: &str,
+    meanings: &[(&str, T)],
+    default: T,
+) -> Result<T, ConninfoError> {
+    let Some(value) = parameters.get(name).filter(|value| !value.is_empty()) else {
+        return Ok(default);
+    };
+    meanings.iter().find(|(text, _)| *text == value).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known: Vec<&str> =
+            meanings.iter().map(|(text, _)| *text).filter(|text| !text.is_empty()).collect();
+        ConninfoError::new(
+            format!("{name} has a value that is not known"),
+            format!("known are {}", known.join(", ")),
+        )
+    })
+}

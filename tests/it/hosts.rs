@@ -1,0 +1,92 @@
+//! Several servers in one URL, and which of them is taken.
+
+use std::net::TcpListener;
+
+use crate::role::Role;
+use crate::running::eventually;
+use crate::server::{Server, Stop};
+use crate::world::{Ran, World};
+
+/// A server and its standby, on which the world is, too.
+fn pair(name: &str) -> (Server, Server, World) {
+    let server = Server::new();
+    let standby = server.standby();
+    let w = World::on(&server, name);
+    w.user("42", 2);
+    let rows = "SELECT count(*) FROM django_session";
+    let url = w.url().replace(&encoded(&server), &encoded(&standby));
+    eventually("the standby has the rows", || {
+        let rows = postgres::Client::connect(&url, postgres::NoTls)
+            .and_then(|mut client| client.query_one(rows, &[]))
+            .map(|row| row.get::<_, i64>(0));
+        rows.is_ok_and(|rows| rows == 2)
+    });
+    (server, standby, w)
+}
+
+fn encoded(server: &Server) -> String {
+    server.folder().to_str().unwrap().replace('/', "%2F")
+}
+
+/// The program on these servers.
+fn on(w: &World, hosts: &[&str], options: &str, arguments: &[&str]) -> Ran {
+    let database = w.url().rsplit_once('/').unwrap().1.to_owned();
+    let url = format!("postgres://postgres@{}/{database}?{options}", hosts.join(","));
+    w.run(&[arguments, &["-d", &url]].concat())
+}
+
+#[test]
+fn the_first_that_will_do_is_taken() {
+    let (server, standby, w) = pair("hosts");
+    let (primary, standby) = (encoded(&server), encoded(&standby));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dead = format!("127.0.0.1:{free}");
+    let both = [&*dead, "%2Fnonexistent", &standby, &primary];
+    let list = ["list", "--format", "count"];
+    assert_eq!(on(&w, &both, "", &list).ok().stdout, "2\n");
+    on(&w, &both[..2], "", &list).refuses(1, &[&dead, "/nonexistent: ", "is the server running"]);
+    // Writes go where they can.
+    on(&w, &both, "", &["logout-user", "42"]).refuses(1, &["read replica"]);
+    for (attrs, refused) in [("read-write", "takes no writes"), ("primary", "is a standby")] {
+        let attrs = format!("target_session_attrs={attrs}");
+        on(&w, &both[..3], &attrs, &list).refuses(1, &[refused, "target_session_attrs"]);
+    }
+    for (attrs, refused) in [("read-only", "takes writes"), ("standby", "is no standby")] {
+        let attrs = format!("target_session_attrs={attrs}");
+        on(&w, &[&primary], &attrs, &list).refuses(1, &[refused, "target_session_attrs"]);
+        on(&w, &[&primary, &standby], &attrs, &["logout-user", "42"]).refuses(1, &["read replica"]);
+    }
+    let prefer = "target_session_attrs=prefer-standby";
+    on(&w, &[&primary, &standby], prefer, &["logout-user", "42"]).refuses(1, &["read replica"]);
+    assert_eq!(on(&w, &[&primary], prefer, &list).ok().stdout, "2\n");
+    assert_eq!(w.count(), 2);
+    on(&w, &both, "target_session_attrs=read-write", &["logout-user", "42"]).ok();
+    assert_eq!(w.count(), 0);
+}
+
+/// As libpq has it: who says no is believed.
+#[test]
+fn where_the_password_is_wrong_no_other_server_is_asked() {
+    let server = Server::new();
+    let w = World::on(&server, "hosts_password");
+    let role = Role::new(&w, "hosts");
+    server.file("data/pg_hba.conf", "local all postgres trust\nlocal all all scram-sha-256\n");
+    w.execute("SELECT pg_reload_conf()");
+    let url = format!(
+        "postgres://{}:wrong@{h},{h}/world_hosts_password",
+        role.name,
+        h = encoded(&server)
+    );
+    eventually("the server asks for passwords", || w.run(&["list", "-d", &url]).code == 1);
+    let ran = w.run(&["list", "-d", &url]);
+    assert_eq!(ran.stderr.matches("password authentication failed").count(), 1, "{ran:#?}");
+    ran.refuses(1, &["check user and password"]);
+}
+
+#[test]
+fn a_server_that_has_stopped_is_passed_over() {
+    let (mut server, standby, w) = pair("hosts_stop");
+    server.stop(Stop::Immediate);
+    let hosts = [&*encoded(&server), &encoded(&standby)];
+    assert_eq!(on(&w, &hosts, "", &["list", "--format", "count"]).ok().stdout, "2\n");
+}
