@@ -5,7 +5,13 @@
     reason = "these comments are the help text, where backticks are noise"
 )]
 
+mod examples;
+mod pages;
+
 use std::path::PathBuf;
+
+pub use clap_complete::Shell;
+pub use pages::{manual_pages, write_completions};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -13,7 +19,7 @@ const DATABASE: &str = "Database and key";
 
 /// Administer a Django session table from outside Django.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(version, propagate_version = true, max_term_width = 100, before_long_help = examples::SESSCTL)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 130/143 interrupted."
 )]
@@ -77,10 +83,15 @@ pub enum Command {
     Decode(Decode),
     /// Print a Django app with which the site itself says in the table whose a session is.
     DjangoCode(DjangoCode),
+    /// Print a script with which a shell completes these commands.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(Man),
 }
 
 /// Arguments of `logout-user`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::LOGOUT_USER)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct LogoutUser {
     /// Primary keys of the users.
@@ -191,6 +202,7 @@ pub struct Pace {
 
 /// Arguments of `purge-expired`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::PURGE_EXPIRED)]
 pub struct PurgeExpired {
     /// Leave what expired less than this ago.
     #[arg(long, value_name = "DURATION", default_value = "0s")]
@@ -217,6 +229,7 @@ pub struct PurgeExpired {
 
 /// Arguments of `flush-all`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::FLUSH_ALL)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct FlushAll {
     /// Do it without asking.
@@ -251,6 +264,7 @@ pub struct FlushAll {
 
 /// Arguments of `backfill`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::BACKFILL)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Backfill {
     /// Name of the column.
@@ -297,6 +311,7 @@ pub enum AutoColumnType {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::CHECK)]
 pub struct Check {
     /// Warn of more expired sessions than this; twice as many are critical.
     #[arg(long, value_name = "N")]
@@ -308,6 +323,7 @@ pub struct Check {
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::LIST)]
 pub struct List {
     /// Only sessions of this user; may be repeated.
     #[arg(long = "user", value_name = "ID", allow_negative_numbers = true)]
@@ -334,6 +350,7 @@ pub struct List {
 
 /// Arguments of `show`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::SHOW)]
 pub struct Show {
     /// Beginning of the session key, 8 to 31 characters; - reads it, whole if need be, from
     /// standard input.
@@ -349,6 +366,7 @@ pub struct Show {
 
 /// Arguments of `stats`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::STATS)]
 pub struct Stats {
     /// When they were saved.
     #[command(flatten)]
@@ -363,6 +381,7 @@ pub struct Stats {
 
 /// Arguments of `decode`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::DECODE)]
 pub struct Decode {
     /// File with one value a line; - is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
@@ -374,6 +393,7 @@ pub struct Decode {
 
 /// Arguments of `django-code`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::DJANGO_CODE)]
 pub struct DjangoCode {
     /// Column with the user's id.
     #[arg(long, value_name = "NAME", default_value = "user_id")]
@@ -385,6 +405,21 @@ pub struct DjangoCode {
     #[arg(long, value_name = "[PACKAGE.]NAME", default_value = "session_user")]
     pub app: String,
     /// Write the app into this new folder, which must have its name.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write sessctl.1, sessctl-logout-user.1 and so on into this folder.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 
 use crate::codec::DecodeError;
 use crate::model::Health;
@@ -121,6 +122,11 @@ impl Error {
     /// A usage error.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { what: what.into(), hint: hint.into() }
+    }
+
+    /// A file that could not be written.
+    pub fn cannot_write(path: &Path, source: io::Error) -> Self {
+        Self::CannotWrite { what: path.display().to_string(), source }
     }
 
     /// How a command with this error ends.

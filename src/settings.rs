@@ -259,6 +259,8 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         | cli::Command::Backfill(_)
         | cli::Command::Check(_)
         | cli::Command::Stats(_)
+        | cli::Command::Completions(_)
+        | cli::Command::Man(_)
         | cli::Command::DjangoCode(_) => false,
     };
     if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod completions;
 mod decode;
 mod describe;
 mod django_code;
@@ -12,6 +13,7 @@ mod keep_data;
 mod list;
 mod logout_user;
 mod lookup;
+mod man;
 mod pacing;
 mod purge_expired;
 mod rounds;
@@ -73,6 +75,8 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         Command::Stats(args) => stats::run(&mut ctx, args),
         Command::Decode(args) => decode::run(&mut ctx, args),
         Command::DjangoCode(args) => django_code::run(&mut ctx, args),
+        Command::Completions(args) => completions::run(&mut ctx, args),
+        Command::Man(args) => man::run(&mut ctx, args),
     }?;
     match ctx.out.flush() {
         // What was done remains done, or undone, when nobody reads the report.

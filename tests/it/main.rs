@@ -22,6 +22,7 @@ mod encrypted;
 mod errors;
 mod flush_all;
 mod generate;
+mod help;
 mod hosts;
 mod list;
 mod locks;

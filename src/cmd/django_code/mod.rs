@@ -71,15 +71,15 @@ impl App<'_> {
                 format!("{} exists already", folder.display()),
                 "nothing is overwritten: name a folder that does not exist yet",
             ),
-            _ => cannot_write(folder, error),
+            _ => Error::cannot_write(folder, error),
         })?;
         let migrations = folder.join("migrations");
-        fs::create_dir(&migrations).map_err(|error| cannot_write(&migrations, error))?;
+        fs::create_dir(&migrations).map_err(|error| Error::cannot_write(&migrations, error))?;
         for (path, template) in FILES {
             let path = folder.join(path);
             File::create_new(&path)
                 .and_then(|mut file| file.write_all(self.fill(template).as_bytes()))
-                .map_err(|error| cannot_write(&path, error))?;
+                .map_err(|error| Error::cannot_write(&path, error))?;
         }
         Ok(())
     }
@@ -98,8 +98,4 @@ impl App<'_> {
             .replace("{{type}}", column_type)
             .replace("{{field}}", field)
     }
-}
-
-fn cannot_write(path: &Path, source: std::io::Error) -> Error {
-    Error::CannotWrite { what: path.display().to_string(), source }
 }
