@@ -28,6 +28,7 @@ mod list;
 mod locks;
 mod logout_user;
 mod lookup;
+mod pgbouncer;
 mod purge;
 mod purge_faults;
 mod purge_postgres;

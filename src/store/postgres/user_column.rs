@@ -15,6 +15,10 @@ use crate::store::{
 /// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
 const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
 
+/// Another sessctl may be building the index at this moment: what it has of it looks like what an
+/// interrupted one left behind, but for the lock that it holds on the table.
+const BEGIN_INDEX: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '2s'; LOCK TABLE";
+
 /// With fsync, two looks at the table included.
 const ROWS_PER_SECOND: u64 = 30_000;
 
@@ -249,11 +253,20 @@ impl PostgresWriter<'_> {
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, oid) = (self.store, self.found.oid);
         for (part, table) in store.parts(&mut self.client, oid)? {
+            if self.is_indexed(part, column)? {
+                continue;
+            }
+            let lock =
+                format!("{BEGIN_INDEX} {} IN SHARE UPDATE EXCLUSIVE MODE; COMMIT", table.quoted());
+            self.client.batch_execute(&lock).map_err(|error| self.give_up(error, "index"))?;
             if !self.is_indexed(part, column)? {
                 self.build_index(part, &table, column).map_err(|error| {
-                    let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
-                    let error = fail(error, store.what("index"));
-                    if timed_out { error.hint(NO_TIMEOUT) } else { error }
+                    let (code, error) = (error.code().cloned(), fail(error, store.what("index")));
+                    match code {
+                        Some(SqlState::QUERY_CANCELED) => error.hint(NO_TIMEOUT),
+                        Some(SqlState::DUPLICATE_TABLE) => error.busy(),
+                        _ => error,
+                    }
                 })?;
             }
         }
