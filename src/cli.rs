@@ -58,6 +58,9 @@ pub struct Global {
     /// Say more on standard error.
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// What standard error looks like; json also tells progress, every five seconds.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 /// The commands.
@@ -433,6 +436,15 @@ pub enum ColumnType {
     Bigint,
     /// UUIDs.
     Uuid,
+}
+
+/// How standard error is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
 }
 
 /// How a report is printed.

@@ -26,13 +26,14 @@ pub mod stop;
 pub mod store;
 mod ui;
 
-use cli::Cli;
+use cli::{Cli, Global, LogFormat};
 use error::Exit;
 use stop::Stop;
 
 /// Runs what was typed, and says on standard error what went wrong.
 pub fn run(cli: &Cli, stop: &Stop) -> Exit {
-    let talk = ui::Talk::new(cli.global.quiet, cli.global.verbose);
+    let Global { quiet, verbose, log_format, .. } = cli.global;
+    let talk = ui::Talk::new(quiet, verbose, log_format == LogFormat::Json);
     match cmd::run(cli, stop, talk) {
         Ok(exit) => exit,
         Err(error) if error.is_broken_pipe() => Exit::Done,

@@ -31,7 +31,7 @@ use crate::error::{Error, Exit};
 use crate::settings::{self, Database};
 use crate::stop::Stop;
 use crate::store::{self, Store, Target};
-use crate::ui::{self, Bar, Log, Talk};
+use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
 const MOST_WORKERS: usize = 8;
@@ -54,7 +54,7 @@ struct Ctx<'a> {
 pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     settings::check_stdin(cli)?;
     let progress: Box<dyn Progress> =
-        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log { talk, bar: Bar::new() }) };
+        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk)) };
     let mut ctx = Ctx {
         global: &cli.global,
         codec: settings::codec(&cli.global)?,

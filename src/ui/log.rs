@@ -1,14 +1,23 @@
 use std::error::Error;
 
-use super::{Bar, Talk};
+use super::{Bar, Lines, Talk};
 use crate::engine::{Event, Pause, Progress};
 
-/// The bar, and what holds the work up as lines beside it.
+/// Progress, and what holds the work up as lines beside it.
 pub struct Log {
     /// Where the lines go.
-    pub talk: Talk,
+    talk: Talk,
     /// What else listens.
-    pub bar: Bar,
+    progress: Box<dyn Progress>,
+}
+
+impl Log {
+    /// With a bar for people, or lines for programs.
+    pub fn new(talk: Talk) -> Self {
+        let progress: Box<dyn Progress> =
+            if talk.is_json() { Box::new(Lines::default()) } else { Box::new(Bar::new()) };
+        Self { talk, progress }
+    }
 }
 
 impl Progress for Log {
@@ -24,6 +33,6 @@ impl Progress for Log {
             }
             _ => {}
         }
-        self.bar.event(event);
+        self.progress.event(event);
     }
 }

@@ -26,6 +26,7 @@ mod help;
 mod hosts;
 mod list;
 mod locks;
+mod log_format;
 mod logout_user;
 mod lookup;
 mod pgbouncer;

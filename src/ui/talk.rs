@@ -1,0 +1,116 @@
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::json::write_json_line;
+use super::sanitize;
+use crate::error::Error;
+use crate::model::Timestamp;
+
+/// Standard error: errors and warnings always, notes unless told to be quiet.
+#[derive(Clone, Copy, Debug)]
+pub struct Talk {
+    quiet: bool,
+    verbose: bool,
+    dress: Dress,
+}
+
+/// What lines on standard error look like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Dress {
+    Plain,
+    Colour,
+    /// One object a line.
+    Json,
+}
+
+impl Talk {
+    /// Looks at `NO_COLOR` (no-color.org), `TERM` and whether standard error is a terminal.
+    pub fn new(quiet: bool, verbose: bool, json: bool) -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dress = match io::stderr().is_terminal() && !set("NO_COLOR") && !dumb {
+            _ if json => Dress::Json,
+            true => Dress::Colour,
+            false => Dress::Plain,
+        };
+        Self { quiet, verbose, dress }
+    }
+
+    /// Whether standard error is for programs.
+    pub fn is_json(self) -> bool {
+        self.dress == Dress::Json
+    }
+
+    /// Whether to leave out what is for people only.
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// Something that the operator should know about the answer.
+    pub fn warning(self, text: &str) {
+        self.line("warning", "33", text);
+    }
+
+    /// Something that the operator may want to know.
+    pub fn note(self, text: &str) {
+        if !self.quiet {
+            self.line("note", "36", text);
+        }
+    }
+
+    /// What a person may want to do next; a log does not.
+    pub fn advice(self, text: &str) {
+        if self.verbose || (!self.quiet && io::stdout().is_terminal()) {
+            self.line("note", "36", text);
+        }
+    }
+
+    /// Something that helps to see what the tool is doing.
+    pub fn detail(self, text: &str) {
+        if self.verbose {
+            self.line("note", "36", text);
+        }
+    }
+
+    /// What failed on what, what led to it, and the next step.
+    pub fn error(self, error: &Error) {
+        if self.is_json() {
+            let (message, causes, hint) = (error.to_string(), error.causes(), error.hint());
+            write_log_line(
+                &json!({"level": "error", "message": message, "causes": causes, "hint": hint}),
+            );
+            return;
+        }
+        self.line("error", "31", &error.to_string());
+        for cause in error.causes() {
+            self.line("cause", "31", &cause);
+        }
+        if let Some(hint) = error.hint() {
+            self.line("hint", "36", hint);
+        }
+    }
+
+    fn line(self, label: &str, colour: &str, text: &str) {
+        if self.is_json() {
+            write_log_line(&json!({"level": label, "message": text}));
+            return;
+        }
+        let text = sanitize(text);
+        // With standard error closed there is nobody left to tell.
+        let _ = match self.dress {
+            Dress::Colour => writeln!(io::stderr(), "\x1b[1;{colour}m{label}:\x1b[0m {text}"),
+            _ => writeln!(io::stderr(), "{label}: {text}"),
+        };
+    }
+}
+
+/// Writes one object to standard error, with the time before what it says.
+pub(super) fn write_log_line(said: &Value) {
+    let mut line = Map::new();
+    line.insert("time".into(), Timestamp::now().to_string().into());
+    line.extend(said.as_object().cloned().unwrap_or_default());
+    // In one piece: others may write there, too.
+    let mut text = Vec::new();
+    let _ = write_json_line(&mut text, &line).and_then(|()| io::stderr().write_all(&text));
+}
