@@ -21,7 +21,7 @@ const DATABASE: &str = "Database and key";
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, before_long_help = examples::SESSCTL)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 130/143 interrupted."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 5 doctor found a problem, 130/143 interrupted."
 )]
 pub struct Cli {
     /// What holds for every command.
@@ -74,6 +74,8 @@ pub enum Command {
     FlushAll(FlushAll),
     /// Add a column that says whose each session is, and fill it.
     Backfill(Backfill),
+    /// Look at everything that sessctl depends on, and say what is wrong and what to do.
+    Doctor(Doctor),
     /// Say whether expired sessions pile up, as a Nagios plugin does.
     Check(Check),
     /// List sessions.
@@ -310,6 +312,17 @@ pub enum AutoColumnType {
     Bigint,
     /// UUIDs.
     Uuid,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print only the SQL that gives this role what each command needs (PostgreSQL).
+    #[arg(long, conflicts_with = "format")]
+    pub grants: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
 }
 
 /// Arguments of `check`.

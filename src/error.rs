@@ -21,6 +21,8 @@ pub enum Exit {
     Incomplete,
     /// 4: it was not confirmed, and nothing was changed.
     Refused,
+    /// 5: `doctor` found a problem.
+    Unhealthy,
     /// 0 to 3: `check` speaks the language of Nagios.
     Checked(Health),
     /// 128 and the signal: it was asked to stop, finished its batch and reported.
@@ -36,6 +38,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Incomplete => 3,
             Self::Refused => 4,
+            Self::Unhealthy => 5,
             Self::Checked(health) => health as u8,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }

@@ -1,8 +1,12 @@
 //! Plain data that every room shares.
 
+mod finding;
+
 use std::fmt;
 
 use serde::Serialize;
+
+pub use finding::{Finding, Verdict};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -293,6 +297,17 @@ pub fn counted(number: u64, what: &str) -> String {
         _ => "s",
     };
     format!("{number} {what}{plural}")
+}
+
+/// A length of time in its largest unit.
+pub fn rough_time(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    counted(number, unit)
 }
 
 /// The digits of a UUID, of one with or without hyphens in either case: 32 in lower case.

@@ -258,6 +258,7 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         | cli::Command::FlushAll(_)
         | cli::Command::Backfill(_)
         | cli::Command::Check(_)
+        | cli::Command::Doctor(_)
         | cli::Command::Stats(_)
         | cli::Command::Completions(_)
         | cli::Command::Man(_)

@@ -36,6 +36,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio", &["store/postgres/connect"]),
     ("whoami", &["settings/database.rs"]),
     ("rusqlite", &["store/sqlite"]),
+    ("rustix", &["store/sqlite/facts.rs"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli", "main.rs"]),
     ("clap_complete", &["cli"]),

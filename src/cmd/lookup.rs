@@ -17,7 +17,7 @@ use crate::store::{ByUser, Filter, Reader, Stamps, Store, StoreError, UserColumn
 
 /// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
 /// Django's documentation ("Extending database-backed session engines").
-const NAMES: [&str; 2] = ["user_id", "account_id"];
+pub(super) const NAMES: [&str; 2] = ["user_id", "account_id"];
 
 /// How to find sessions of these users, if the table has a column for it.
 pub(super) fn by_user(
@@ -107,7 +107,7 @@ fn means_another(
 }
 
 /// The ids that the column may hold for a user: a UUID has several where it is text.
-fn spellings(column: &UserColumn, id: &str) -> BTreeSet<String> {
+pub(super) fn spellings(column: &UserColumn, id: &str) -> BTreeSet<String> {
     let uuid = UserType::Uuid.fit(id).filter(|_| column.kind == UserType::Text);
     let digits = uuid.as_ref().map(|uuid| uuid.replace('-', "").into());
     [column.fit(id), digits, uuid].into_iter().flatten().map(Cow::into_owned).collect()

@@ -6,6 +6,7 @@ mod completions;
 mod decode;
 mod describe;
 mod django_code;
+mod doctor;
 mod find;
 mod flush_all;
 mod how;
@@ -70,6 +71,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         Command::FlushAll(args) => flush_all::run(&mut ctx, args),
         Command::Backfill(args) => backfill::run(&mut ctx, args),
         Command::Check(args) => check::run(&mut ctx, args),
+        Command::Doctor(args) => doctor::run(&mut ctx, args),
         Command::List(args) => list::run(&mut ctx, args),
         Command::Show(args) => show::run(&mut ctx, args),
         Command::Stats(args) => stats::run(&mut ctx, args),

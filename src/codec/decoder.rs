@@ -144,6 +144,11 @@ impl<'s> Decoded<'s> {
         }
     }
 
+    /// Which of the keys made the signature: 0 is the first.
+    pub fn signed_by(&self) -> Option<usize> {
+        self.seal.and_then(|seal| seal.made_by(&self.codec.keyring))
+    }
+
     /// The serialized session, whatever its signature says.
     pub fn payload(&self) -> Result<Payload<'s>, DecodeError> {
         self.payload

@@ -13,10 +13,15 @@ pub(super) struct Seal<'s> {
 
 impl Seal<'_> {
     pub(super) fn verify(&self, keyring: &Keyring) -> bool {
+        self.made_by(keyring).is_some()
+    }
+
+    /// The place in the keyring of the key that made it.
+    pub(super) fn made_by(&self, keyring: &Keyring) -> Option<usize> {
         match self.layout {
-            Layout::Signed => keyring.verify_signed(self.message, self.signature),
-            Layout::Legacy => keyring.verify_legacy(self.message, self.signature),
-            Layout::Md5 => keyring.verify_md5(self.message, self.signature),
+            Layout::Signed => keyring.signed_by(self.message, self.signature),
+            Layout::Legacy => keyring.legacy_by(self.message, self.signature),
+            Layout::Md5 => keyring.md5_by(self.message, self.signature),
         }
     }
 

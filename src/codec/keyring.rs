@@ -61,11 +61,16 @@ impl Keyring {
         self.0.is_empty()
     }
 
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Layout of Django 3.1 and later: SHA-256, or SHA-1 as 3.1 and 3.2 also read. The length of
     /// the text says which; it is compared as text, as Django does.
-    pub(super) fn verify_signed(&self, value: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn signed_by(&self, value: &[u8], signature: &[u8]) -> Option<usize> {
         let signed = |key: &Key| key.signed(value, signature.len());
-        self.0.iter().any(|key| same(signed(key).as_bytes(), signature))
+        self.0.iter().position(|key| same(signed(key).as_bytes(), signature))
     }
 
     /// What the first key makes of `value`, by the same hash as a signature of this length.
@@ -74,15 +79,13 @@ impl Keyring {
     }
 
     /// Layout of Django 1.3 to 3.0: hex HMAC-SHA1 of the payload.
-    pub(super) fn verify_legacy(&self, payload: &[u8], hash: &[u8]) -> bool {
-        self.legacy_class(payload, hash).is_some()
+    pub(super) fn legacy_by(&self, payload: &[u8], hash: &[u8]) -> Option<usize> {
+        self.0.iter().position(|key| key.class(payload, hash).is_some())
     }
 
     /// The class whose name went into a hash that one of the keys made.
     pub(super) fn legacy_class(&self, payload: &[u8], hash: &[u8]) -> Option<Class> {
-        self.0.iter().find_map(|key| {
-            key.legacy.iter().position(|class| same(&legacy(class, payload), hash)).map(Class)
-        })
+        self.0.iter().find_map(|key| key.class(payload, hash))
     }
 
     /// What the first key makes of `payload`, for the class that an older hash was made for.
@@ -91,8 +94,8 @@ impl Keyring {
     }
 
     /// Layout of Django 1.2: hex MD5 of the payload followed by the secret.
-    pub(super) fn verify_md5(&self, payload: &[u8], hash: &[u8]) -> bool {
-        self.0.iter().any(|key| {
+    pub(super) fn md5_by(&self, payload: &[u8], hash: &[u8]) -> Option<usize> {
+        self.0.iter().position(|key| {
             let digest = Md5::new().chain_update(payload).chain_update(&key.secret);
             same(&hex::<32>(&digest.finalize()), hash)
         })
@@ -118,6 +121,10 @@ impl Key {
             signed_sha1: keyed(&sha1.finalize()),
             legacy: legacy_salts.iter().map(|salt| keyed(&legacy(salt))).collect(),
         }
+    }
+
+    fn class(&self, payload: &[u8], hash: &[u8]) -> Option<Class> {
+        self.legacy.iter().position(|class| same(&legacy(class, payload), hash)).map(Class)
     }
 
     fn signed(&self, value: &[u8], len: usize) -> String {

@@ -51,6 +51,20 @@ fn the_worked_vectors_verify() {
 }
 
 #[test]
+fn which_key_signed_is_told_in_every_layout() {
+    let signed_by = |stored: &str, keys: &[&str]| {
+        let codec = codec(keys);
+        Decoder::new(&codec).decode(stored).signed_by()
+    };
+    for stored in [SIGNED, SIGNED_ZLIB, LEGACY, LEGACY_PICKLE, MD5] {
+        assert_eq!(signed_by(stored, &[KEY, "old"]), Some(0), "{stored}");
+        assert_eq!(signed_by(stored, &["new", "newer", KEY]), Some(2), "{stored}");
+        assert_eq!(signed_by(stored, &["new"]), None, "{stored}");
+        assert_eq!(signed_by(stored, &[]), None, "{stored}");
+    }
+}
+
+#[test]
 fn the_save_time_is_read_without_a_key() {
     let codec = codec(&[]);
     assert_eq!(Decoder::new(&codec).decode(SIGNED).saved(), Some(1_700_000_000));

@@ -1,11 +1,13 @@
 //! What a command found or did, as data. The names of these fields are a promise to scripts: see
 //! `docs/output.md`.
 
+mod doctor;
 mod stats;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use doctor::Diagnosis;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
 };

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assigned, Assignment, BATCH, Cursor, Emit, Expired, Fault, Filter, Gone, Instance, Locked,
-    Reader, Reference, Replacement, Store, StoreError, Turn, Upkeep, UserColumn, UserColumnPlan,
-    UserType, Window, Writer,
+    Assigned, Assignment, BATCH, Cursor, Emit, Expired, Facts, Fault, Filter, Gone, Instance,
+    Locked, Reader, Reference, Replacement, Store, StoreError, Turn, Upkeep, UserColumn,
+    UserColumnPlan, UserType, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -73,6 +73,10 @@ impl Store for &Memory {
         Ok(Box::new(MemoryWriter(self)))
     }
 
+    fn facts(&self) -> Result<Facts, StoreError> {
+        Ok(Facts { expiry_indexed: true, ..Facts::default() })
+    }
+
     fn instance(&self) -> Box<dyn Instance + '_> {
         Box::new(Alone)
     }
@@ -123,7 +127,15 @@ impl Reader for MemoryReader {
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
         let prefix = filter.key_prefix.as_deref().unwrap_or_default();
         let mut page = Page::default();
-        for (key, (data, expires)) in &self.rows {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        if let Some(newest) = filter.newest {
+            rows.sort_by_key(|(_, (_, expires))| match expires {
+                Expiry::At(at) | Expiry::Wall(at) => std::cmp::Reverse(at.as_micros()),
+                Expiry::Unreadable => std::cmp::Reverse(i64::MIN),
+            });
+            rows.truncate(newest.try_into().unwrap_or(usize::MAX));
+        }
+        for (key, (data, expires)) in rows {
             let live = match (filter.live_at, *expires) {
                 (Some(now), Expiry::At(at) | Expiry::Wall(at)) => at > now,
                 (Some(_), Expiry::Unreadable) => false,

@@ -3,6 +3,7 @@
 
 mod error;
 mod expired;
+mod facts;
 pub mod memory;
 mod postgres;
 mod sqlite;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
+pub use facts::Facts;
 pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_decode};
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
@@ -34,6 +36,10 @@ pub trait Store: Sync {
     /// Opens a connection that can delete, and checks that it may, before anything is written.
     fn writer(&self, consent: Consent) -> Result<Box<dyn Writer + '_>, StoreError>;
 
+    /// Looks at everything that commands depend on. Needs no right to the table; an error is a
+    /// database that cannot be reached.
+    fn facts(&self) -> Result<Facts, StoreError>;
+
     /// What tells whether another sessctl purges this database.
     fn instance(&self) -> Box<dyn Instance + '_>;
 }
@@ -47,6 +53,8 @@ pub struct Filter {
     pub key_prefix: Option<String>,
     /// Read the user column too, and only rows of which it says this.
     pub user: Option<ByUser>,
+    /// Only so many rows, those that expire last, which takes an index of expiry.
+    pub newest: Option<u32>,
     /// Read in short transactions, page by page in the order of the keys: for work that takes longer
     /// than anybody may hold a snapshot.
     pub in_pages: bool,

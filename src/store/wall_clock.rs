@@ -36,6 +36,12 @@ impl WallClock {
         self.0.is_some()
     }
 
+    /// By how many seconds the clock is ahead of UTC at an instant, if its time zone is known.
+    pub fn ahead(&self, at: Timestamp) -> Option<i64> {
+        let at = Instant::from_microsecond(at.as_micros()).ok()?;
+        self.0.as_ref().map(|zone| zone.to_offset(at).seconds().into())
+    }
+
     /// What the clock shows at `now`, in text that sorts before that of a row which may be live
     /// still. Where the reading is in doubt this is the earliest: with no time zone that of the
     /// westernmost clock, and before a clock is set back, what it will be set back to.

@@ -3,6 +3,7 @@
 mod backfill;
 mod bar;
 mod csv;
+mod doctor;
 mod ending;
 mod flush;
 mod human;
@@ -22,6 +23,7 @@ pub use backfill::write_backfill_report;
 use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::{word, write_csv_row};
+pub use doctor::{write_diagnosis, write_sql};
 pub use flush::{flush_intent, write_flush_report};
 pub use human::{write_logout_report, write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};

@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::sanitize;
 use crate::error::Error;
-use crate::model::{Health, counted};
+use crate::model::{Health, counted, rough_time};
 use crate::report::CheckReport;
 
 /// Writes one line: the verdict, why, and behind a bar the figures with their bounds for warning and
@@ -13,7 +13,7 @@ pub fn write_check_report(out: &mut dyn Write, report: &CheckReport) -> io::Resu
         None => "more expired sessions than can be counted in time".into(),
     };
     let oldest = match report.oldest {
-        Some(seconds) => format!(", the oldest for {}", rough(seconds)),
+        Some(seconds) => format!(", the oldest for {}", rough_time(seconds)),
         None => String::new(),
     };
     let bounds = |bound: Option<u64>| match bound {
@@ -47,15 +47,4 @@ fn word(health: Health) -> &'static str {
         Health::Critical => "CRITICAL",
         Health::Unknown => "UNKNOWN",
     }
-}
-
-/// A length of time in its largest unit.
-fn rough(seconds: u64) -> String {
-    let (number, unit) = match seconds {
-        0..120 => (seconds, "second"),
-        120..7_200 => (seconds / 60, "minute"),
-        7_200..172_800 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    counted(number, unit)
 }

@@ -167,6 +167,26 @@ fn a_key_prefix_is_taken_literally() {
 }
 
 #[test]
+fn the_newest_are_those_that_expire_last() {
+    each("newest", |subject| {
+        let rows: Vec<_> = (0..2_500).map(|i| (format!("{i:08}"), (i * 7) % 2_500)).collect();
+        let rows: Vec<_> = rows.iter().map(|(key, expires)| (&**key, "x", *expires)).collect();
+        (subject.add)(&rows);
+        let newest = |rows: u32| Filter { newest: Some(rows), ..Filter::default() };
+        for wanted in [1, 1_200, 3_000] {
+            let mut expected: Vec<_> = rows.clone();
+            expected.sort_by_key(|(.., expires)| -expires);
+            let expected: Vec<_> = expected.iter().take(wanted).map(|(key, ..)| *key).collect();
+            let mut expected = expected;
+            expected.sort_unstable();
+            let mut keys = subject.keys(&newest(wanted.try_into().unwrap()));
+            keys.sort();
+            assert_eq!(keys, expected);
+        }
+    });
+}
+
+#[test]
 fn a_scan_can_be_broken_off_and_another_begun() {
     each("break", |subject| {
         let keys: Vec<String> = (0..2_500).map(|n| format!("{n:06}")).collect();

@@ -9,7 +9,7 @@ use crate::support::sessctl;
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, program};
 
 /// The end of every whole session key.
-const REST_OF_KEY: &str = "abcdefghijklmnopqrstuvwx";
+pub(crate) const REST_OF_KEY: &str = "abcdefghijklmnopqrstuvwx";
 
 impl Ran {
     /// It said what is wrong, once, and what to do about it; and neither anything else nor a secret.
@@ -230,7 +230,7 @@ fn what_is_no_database_file() {
 }
 
 /// The program as a user whom permissions bind, which is everybody but root with all capabilities.
-fn bound_by_permissions(w: &World, arguments: &[&str]) -> Command {
+pub(crate) fn bound_by_permissions(w: &World, arguments: &[&str]) -> Command {
     let mut command = w.command(arguments);
     if std::fs::metadata(w.url()).unwrap().uid() == 0 {
         let inner = std::mem::replace(&mut command, Command::new("setpriv"));
@@ -249,7 +249,7 @@ fn bound_by_permissions(w: &World, arguments: &[&str]) -> Command {
     command
 }
 
-fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 

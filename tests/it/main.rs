@@ -18,6 +18,8 @@ mod corpus;
 mod deploy;
 mod django;
 mod django_code;
+mod doctor;
+mod doctor_postgres;
 mod encrypted;
 mod errors;
 mod flush_all;

@@ -14,14 +14,18 @@ use crate::support::as_server;
 use crate::world::{Ran, World, login};
 
 /// A pooler before a server of the test's own. Ends with this value.
-struct Pooler {
-    server: Server,
+pub(crate) struct Pooler {
+    pub(crate) server: Server,
     process: Child,
     port: u16,
 }
 
 impl Pooler {
     fn new() -> Self {
+        Self::in_mode("transaction")
+    }
+
+    pub(crate) fn in_mode(mode: &str) -> Self {
         let server = Server::new();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = server.folder().display();
@@ -30,7 +34,7 @@ impl Pooler {
             &format!(
                 "[databases]\n* = host={folder} port=5432 user=postgres\n\
                  [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-                 pool_mode = transaction\ndefault_pool_size = 2\nquery_wait_timeout = 20\nlogfile = {folder}/pgbouncer.log\n"
+                 pool_mode = {mode}\ndefault_pool_size = 2\nquery_wait_timeout = 20\nlogfile = {folder}/pgbouncer.log\n"
             ),
         );
         let process = as_server("/usr/sbin/pgbouncer")
@@ -55,7 +59,7 @@ impl Pooler {
         self.url(w.url().rsplit_once('/').unwrap().1)
     }
 
-    fn run(&self, w: &World, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, w: &World, arguments: &[&str]) -> Ran {
         w.run(&[arguments, &["-d", &self.through(w)]].concat())
     }
 }

@@ -80,7 +80,7 @@ const FIND: &str = "
            pg_catalog.pg_is_in_recovery()
     FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)";
 
-const TABLES_ALIKE: &str = "
+pub(super) const TABLES_ALIKE: &str = "
     SELECT attrelid::pg_catalog.regclass::text
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
     WHERE attname IN ('session_key', 'session_data', 'expire_date')
@@ -185,7 +185,7 @@ impl Postgres {
 
 /// Whether a server is PostgreSQL itself, by what its `version()` says: `CockroachDB` begins with its
 /// own name; `YugabyteDB`, Greenplum and Redshift begin as PostgreSQL does and say it further on.
-fn is_postgresql(version: &str) -> bool {
+pub(super) fn is_postgresql(version: &str) -> bool {
     let others = ["-YB-", "Greenplum", "Redshift", "EnterpriseDB"];
     version.starts_with("PostgreSQL ") && !others.iter().any(|other| version.contains(other))
 }

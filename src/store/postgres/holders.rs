@@ -1,5 +1,5 @@
-use ::postgres::Client;
 use ::postgres::types::Type;
+use ::postgres::{Client, Error};
 
 use super::Postgres;
 use crate::store::StoreError;
@@ -8,7 +8,8 @@ use crate::store::StoreError;
 const HOLDERS: &str = "
     SELECT 'pid ' || a.pid || ' (user ' || coalesce(a.usename, '?') || ', application '
            || coalesce(nullif(a.application_name, ''), '?') || ', ' || coalesce(a.state, '?') || ') since '
-           || coalesce(pg_catalog.date_trunc('second', a.xact_start)::text, '?')
+           || coalesce(pg_catalog.date_trunc('second', a.xact_start)::text, '?'),
+           extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::int8
     FROM pg_catalog.pg_stat_activity a
     WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN (
         SELECT pid FROM pg_catalog.pg_locks
@@ -24,8 +25,8 @@ impl Postgres {
         oid: u32,
         error: StoreError,
     ) -> StoreError {
-        let rows = client.query_typed(HOLDERS, &[(&oid, Type::OID)]).unwrap_or_default();
-        let holders: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        let holders = holders(client, oid).unwrap_or_default();
+        let holders: Vec<String> = holders.into_iter().map(|(holder, _)| holder).collect();
         let held = match holders.as_slice() {
             [] => "its holder has gone meanwhile: try again".into(),
             holders => format!("it is held by {}", holders.join(", ")),
@@ -35,4 +36,13 @@ impl Postgres {
             "wait for them or end them (pg_terminate_backend), or leave --truncate out: batches need no such lock",
         )
     }
+}
+
+/// Who holds a lock on the table, longest first, and for how many seconds where that may be seen.
+pub(super) fn holders(client: &mut Client, oid: u32) -> Result<Vec<(String, Option<u64>)>, Error> {
+    let rows = client.query_typed(HOLDERS, &[(&oid, Type::OID)])?;
+    let age = |seconds: i64| u64::try_from(seconds).unwrap_or(0);
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get::<_, Option<i64>>(1)?.map(age))))
+        .collect()
 }

@@ -8,6 +8,7 @@ mod connect;
 mod conninfo;
 mod copy;
 mod expired;
+mod facts;
 mod fault;
 mod holders;
 mod instance;
@@ -22,7 +23,7 @@ use self::catalog::Right;
 use self::instance::PostgresInstance;
 use self::reader::PostgresReader;
 use self::writer::PostgresWriter;
-use super::{Instance, Reader, Store, StoreError, Table, Writer};
+use super::{Facts, Instance, Reader, Store, StoreError, Table, Writer};
 use crate::consent::Consent;
 
 pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
@@ -60,6 +61,10 @@ impl Store for Postgres {
         let mut client = self.connect()?;
         let found = self.find(&mut client, Right::Write)?;
         Ok(Box::new(PostgresWriter::new(self, client, found)))
+    }
+
+    fn facts(&self) -> Result<Facts, StoreError> {
+        self.gather_facts()
     }
 
     fn instance(&self) -> Box<dyn Instance + '_> {

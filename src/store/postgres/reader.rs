@@ -263,9 +263,12 @@ impl Postgres {
             .user
             .as_ref()
             .map_or_else(String::new, |by| format!(", {}::pg_catalog.text", by.column.quoted()));
+        let newest = filter.newest.map_or_else(String::new, |rows| {
+            format!(" ORDER BY {}.expire_date DESC LIMIT {rows}", self.table.quoted())
+        });
         format!(
             "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
-             expire_date::pg_catalog.timestamptz{user} FROM {} WHERE {condition}",
+             expire_date::pg_catalog.timestamptz{user} FROM {0} WHERE {condition}{newest}",
             self.table.quoted()
         )
     }

@@ -19,7 +19,9 @@ const UPKEEP: &str = "
                      pg_catalog.current_setting('autovacuum_vacuum_threshold'))::float8
             + coalesce((SELECT value FROM options WHERE name = 'autovacuum_vacuum_scale_factor'),
                        pg_catalog.current_setting('autovacuum_vacuum_scale_factor'))::float8
-            * greatest(c.reltuples, 0))::int8
+            * greatest(c.reltuples, 0))::int8,
+           pg_catalog.date_trunc('second', greatest(pg_catalog.pg_stat_get_last_autovacuum_time(c.oid),
+                                                    pg_catalog.pg_stat_get_last_vacuum_time(c.oid)))::text
     FROM pg_catalog.pg_class c WHERE c.oid = $1 AND c.relkind IN ('r', 'm')";
 
 impl Postgres {
@@ -27,22 +29,46 @@ impl Postgres {
     pub(super) fn upkeep(&self, client: &mut Client, oid: u32) -> Result<Upkeep, StoreError> {
         let name = self.table.quoted();
         let read = |client: &mut Client| {
-            let row = client.query_typed_opt(UPKEEP, &[(&oid, Type::OID)])?;
-            let Some(row) = row else { return Ok(Upkeep::default()) };
-            Ok::<_, Error>(describe(&name, row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+            let vacuum = Vacuum::of(client, oid)?;
+            Ok::<_, Error>(vacuum.map_or_else(Upkeep::default, |vacuum| describe(&name, &vacuum)))
         };
         read(client).map_err(|error| fail(error, self.what("read")))
     }
 }
 
-fn describe(table: &str, dead: i64, autovacuum: bool, threshold: i64) -> Upkeep {
+/// What vacuum has to do, and when it will.
+pub(super) struct Vacuum {
+    pub(super) dead: i64,
+    pub(super) is_automatic: bool,
+    /// From how many dead rows on it comes by itself.
+    pub(super) threshold: i64,
+    /// When it last came.
+    pub(super) last: Option<String>,
+}
+
+impl Vacuum {
+    pub(super) fn of(client: &mut Client, oid: u32) -> Result<Option<Self>, Error> {
+        let Some(row) = client.query_typed_opt(UPKEEP, &[(&oid, Type::OID)])? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            dead: row.try_get(0)?,
+            is_automatic: row.try_get(1)?,
+            threshold: row.try_get(2)?,
+            last: row.try_get(3)?,
+        }))
+    }
+}
+
+fn describe(table: &str, vacuum: &Vacuum) -> Upkeep {
+    let Vacuum { dead, is_automatic, threshold, .. } = *vacuum;
     let dead_rows = u64::try_from(dead).unwrap_or(0);
     let comes_from = u64::try_from(threshold).unwrap_or(0);
     if dead_rows == 0 {
         return Upkeep { dead_rows: Some(0), advice: Vec::new() };
     }
     let dead = counted(dead_rows, "dead row");
-    let cleared = if !autovacuum {
+    let cleared = if !is_automatic {
         format!("{dead} in the table, and autovacuum is off: run VACUUM {table}")
     } else if dead_rows > comes_from {
         format!(

@@ -4,6 +4,7 @@
 
 mod allauth;
 mod expired;
+mod facts;
 mod fault;
 mod instance;
 mod reader;
@@ -19,7 +20,7 @@ use self::fault::fail;
 use self::instance::SqliteInstance;
 use self::reader::SqliteReader;
 use self::writer::SqliteWriter;
-use super::{Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer};
+use super::{Facts, Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer};
 use crate::consent::Consent;
 use crate::model::Timestamp;
 
@@ -42,6 +43,13 @@ impl Sqlite {
     }
 
     fn connect(&self, access: OpenFlags, wait: Duration) -> Result<Connection, StoreError> {
+        let connection = self.connect_to_any(access, wait)?;
+        self.check_columns(&connection)?;
+        Ok(connection)
+    }
+
+    /// Whatever is in the file, as long as it is a database.
+    fn connect_to_any(&self, access: OpenFlags, wait: Duration) -> Result<Connection, StoreError> {
         if self.path.is_dir() {
             let what = format!("cannot open {}", self.path.display());
             return Err(StoreError::new(Fault::Fatal, what)
@@ -49,14 +57,12 @@ impl Sqlite {
                 .hint("check the path: it must be the database file itself"));
         }
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)
+        Connection::open_with_flags(&self.path, flags)
             .and_then(|connection| {
                 connection.busy_timeout(wait)?;
                 Ok(connection)
             })
-            .map_err(|error| fail(error, format!("cannot open {}", self.path.display())))?;
-        self.check_columns(&connection)?;
-        Ok(connection)
+            .map_err(|error| fail(error, format!("cannot open {}", self.path.display())))
     }
 
     fn check_columns(&self, connection: &Connection) -> Result<(), StoreError> {
@@ -92,6 +98,10 @@ impl Store for Sqlite {
                 .hint(read_only_hint(&self.path)));
         }
         Ok(Box::new(SqliteWriter::new(self, connection)))
+    }
+
+    fn facts(&self) -> Result<Facts, StoreError> {
+        self.gather_facts()
     }
 
     fn instance(&self) -> Box<dyn Instance + '_> {

@@ -38,6 +38,11 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
+        if let Some(rows) = filter.newest {
+            return self
+                .newest(rows, filter.user.as_ref(), emit)
+                .map_err(|error| fail(error, self.store.what("read")));
+        }
         let (store, clock) = (self.store, &self.store.clock);
         let live_bound = filter.live_at.map(|now| comparable(clock.live_bound(now), now));
         let live_bound = live_bound.transpose()?;
@@ -101,8 +106,7 @@ impl Reader for SqliteReader<'_> {
     }
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
-        references(&self.connection, self.store.table.name())
-            .map_err(|error| fail(error, self.store.what("read")))
+        self.store.references(&self.connection)
     }
 
     fn has_allauth(&mut self) -> Result<bool, StoreError> {
@@ -111,6 +115,46 @@ impl Reader for SqliteReader<'_> {
 
     fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
         upkeep(&self.connection).map_err(|error| fail(error, self.store.what("read")))
+    }
+}
+
+impl SqliteReader<'_> {
+    /// So few that one statement can read them.
+    fn newest(&self, rows: u32, by: Option<&ByUser>, emit: &mut Emit<'_>) -> rusqlite::Result<()> {
+        let user = by.map_or_else(|| "NULL".into(), |by| by.column.quoted());
+        let sql = format!(
+            "SELECT session_key, session_data, expire_date, {user} FROM {} \
+             ORDER BY expire_date DESC LIMIT {rows}",
+            self.store.table.quoted()
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut page = Page::default();
+        while let Some(row) = rows.next()? {
+            let user = match by {
+                Some(by) => shown(by.column.kind, row.get_ref(3)?),
+                None => None,
+            };
+            let (key, data, expires) = (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
+            push(&mut page, &self.store.clock, key, data, expires, user.as_deref());
+            if page.is_full() {
+                match emit(page) {
+                    ControlFlow::Continue(empty) => page = empty,
+                    ControlFlow::Break(()) => return Ok(()),
+                }
+            }
+        }
+        if !page.is_empty() {
+            let _ = emit(page);
+        }
+        Ok(())
+    }
+}
+
+impl Sqlite {
+    /// The foreign keys that point at the table.
+    pub(super) fn references(&self, connection: &Connection) -> Result<Vec<Reference>, StoreError> {
+        references(connection, self.table.name()).map_err(|error| fail(error, self.what("read")))
     }
 }
 

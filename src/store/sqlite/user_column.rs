@@ -166,7 +166,7 @@ impl Sqlite {
             .optional()
     }
 
-    fn is_indexed(&self, connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    pub(super) fn is_indexed(&self, connection: &Connection, name: &str) -> rusqlite::Result<bool> {
         let schema = self.table.schema().unwrap_or("main");
         connection
             .prepare(

@@ -24,9 +24,22 @@ use super::Postgres;
 use super::conninfo::{Host, Place, Wanted};
 use crate::store::StoreError;
 
+/// A connection, and how it was had.
+pub(super) struct Reached {
+    pub(super) client: Client,
+    pub(super) host: Host,
+    /// The version of TLS, if it is encrypted.
+    pub(super) tls: Option<&'static str>,
+}
+
 impl Postgres {
     /// Connects to the first server that will do.
     pub(super) fn connect(&self) -> Result<Client, StoreError> {
+        self.reach().map(|reached| reached.client)
+    }
+
+    /// The same, and says how.
+    pub(super) fn reach(&self) -> Result<Reached, StoreError> {
         let connected = match self.conninfo.wanted {
             Wanted::PreferStandby => {
                 self.first(Wanted::Standby).or_else(|_| self.first(Wanted::Any))
@@ -37,14 +50,14 @@ impl Postgres {
             .map_err(|failures| sum_up(failures, format!("cannot connect to {}", self.server())))
     }
 
-    fn first(&self, wanted: Wanted) -> Result<Client, Vec<(Host, Failure)>> {
+    fn first(&self, wanted: Wanted) -> Result<Reached, Vec<(Host, Failure)>> {
         let mut failures = Vec::new();
         for (host, found) in self.conninfo.hosts.iter().flat_map(addresses) {
             let connected = found
                 .and_then(|()| self.conninfo.try_host(&host))
-                .and_then(|client| session::check(client, wanted));
+                .and_then(|reached| session::check(reached, wanted));
             match connected {
-                Ok(client) => return Ok(client),
+                Ok(reached) => return Ok(reached),
                 Err(failure) => {
                     let is_over = !failure.is_for_the_next();
                     failures.push((host, failure));

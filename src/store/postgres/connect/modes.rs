@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::postgres::config::{self, SslMode, SslNegotiation};
 use ::postgres::{Client, Config, Error, NoTls};
 
+use super::Reached;
 use super::failure::Failure;
 use super::tls::Connector;
 use crate::store::postgres::conninfo::{
@@ -20,7 +21,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Conninfo {
     /// Connects to one address.
-    pub(super) fn try_host(&self, host: &Host) -> Result<Client, Failure> {
+    pub(super) fn try_host(&self, host: &Host) -> Result<Reached, Failure> {
         let is_socket = matches!(host.place, Place::Socket(_));
         match self.tls.mode {
             _ if is_socket => self.plain(host),
@@ -50,10 +51,11 @@ impl Conninfo {
         Connector::new(&self.tls).map_err(|failure| Failure::Tls(failure.into()))
     }
 
-    fn plain(&self, host: &Host) -> Result<Client, Failure> {
+    fn plain(&self, host: &Host) -> Result<Reached, Failure> {
         let mut config = self.config(host);
         config.ssl_mode(SslMode::Disable);
-        self.in_time(move || config.connect(NoTls))
+        let client = self.in_time(move || config.connect(NoTls))?;
+        Ok(Reached { client, host: host.clone(), tls: None })
     }
 
     fn encrypted(
@@ -61,14 +63,15 @@ impl Conninfo {
         host: &Host,
         mode: SslMode,
         connector: &Connector,
-    ) -> Result<Client, Failure> {
+    ) -> Result<Reached, Failure> {
         let mut config = self.config(host);
         config.ssl_mode(mode).ssl_negotiation(match self.tls.negotiation {
             Negotiation::Postgres => SslNegotiation::Postgres,
             Negotiation::Direct => SslNegotiation::Direct,
         });
-        let connector = connector.clone();
-        self.in_time(move || config.connect(connector))
+        let theirs = connector.clone();
+        let client = self.in_time(move || config.connect(theirs))?;
+        Ok(Reached { client, host: host.clone(), tls: connector.spoken() })
     }
 
     /// The driver's own timeout ends with the TCP handshake. A thread that a server keeps waiting is

@@ -1,7 +1,8 @@
 //! Whether a server is what `target_session_attrs` demands.
 
-use ::postgres::{Client, SimpleQueryMessage};
+use ::postgres::SimpleQueryMessage;
 
+use super::Reached;
 use super::failure::Failure;
 use crate::store::postgres::conninfo::Wanted;
 
@@ -9,11 +10,11 @@ const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
                    pg_catalog.current_setting('transaction_read_only')";
 
 /// Gives the connection back if its server will do.
-pub(super) fn check(mut client: Client, wanted: Wanted) -> Result<Client, Failure> {
+pub(super) fn check(mut reached: Reached, wanted: Wanted) -> Result<Reached, Failure> {
     if wanted == Wanted::Any {
-        return Ok(client);
+        return Ok(reached);
     }
-    let answer = client.simple_query(ASK).map_err(Failure::Driver)?;
+    let answer = reached.client.simple_query(ASK).map_err(Failure::Driver)?;
     let row = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
@@ -25,7 +26,7 @@ pub(super) fn check(mut client: Client, wanted: Wanted) -> Result<Client, Failur
         Wanted::ReadOnly if !read_only => "it takes writes",
         Wanted::Primary if standby => "it is a standby",
         Wanted::Standby | Wanted::PreferStandby if !standby => "it is no standby",
-        _ => return Ok(client),
+        _ => return Ok(reached),
     };
     Err(Failure::Unwanted(why))
 }

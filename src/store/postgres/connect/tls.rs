@@ -3,8 +3,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use ::postgres::Socket;
@@ -12,7 +12,7 @@ use ::postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, ProtocolVersion, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as RustlsStream;
@@ -27,6 +27,7 @@ pub(super) struct Connector {
     pub(super) config: Arc<ClientConfig>,
     needs_name: bool,
     began: Arc<AtomicBool>,
+    spoken: Arc<OnceLock<ProtocolVersion>>,
 }
 
 impl Connector {
@@ -60,12 +61,22 @@ impl Connector {
             config: Arc::new(config),
             needs_name: tls.mode == Mode::VerifyFull,
             began: Arc::default(),
+            spoken: Arc::default(),
         })
     }
 
     /// Whether a server said yes to TLS.
     pub(super) fn began(&self) -> bool {
         self.began.load(Ordering::Relaxed)
+    }
+
+    /// The version of TLS that is spoken, once it is.
+    pub(super) fn spoken(&self) -> Option<&'static str> {
+        self.spoken.get().map(|version| match version {
+            ProtocolVersion::TLSv1_2 => "TLS 1.2",
+            ProtocolVersion::TLSv1_3 => "TLS 1.3",
+            _ => "TLS",
+        })
     }
 }
 
@@ -101,8 +112,13 @@ impl TlsConnect<Socket> for Handshake {
     fn connect(self, stream: Socket) -> Self::Future {
         self.connector.began.store(true, Ordering::Relaxed);
         let handshake = TlsConnector::from(self.connector.config).connect(self.name, stream);
-        Box::pin(async {
-            handshake.await.map(Encrypted).map_err(|error| TlsFailure::of_io(&error))
+        let spoken = self.connector.spoken;
+        Box::pin(async move {
+            let stream = handshake.await.map_err(|error| TlsFailure::of_io(&error))?;
+            if let Some(version) = stream.get_ref().1.protocol_version() {
+                let _ = spoken.set(version);
+            }
+            Ok(Encrypted(stream))
         })
     }
 }

@@ -1,0 +1,136 @@
+//! `doctor`: looks at everything that sessctl depends on, and says what is wrong and what to do.
+
+mod expired;
+mod sample;
+mod user_column;
+mod zone;
+
+use std::io::ErrorKind;
+
+use self::sample::Sample;
+use super::Ctx;
+use crate::cli::{Doctor, ReportFormat};
+use crate::error::{Error, Exit};
+use crate::model::{Finding, Verdict};
+use crate::report::Diagnosis;
+use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
+use crate::{settings, ui};
+
+pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
+    let clock = match settings::database(ctx.global)?.target {
+        Target::Sqlite { clock, .. } => Some(clock),
+        Target::Postgres(_) => None,
+    };
+    let store = ctx.open()?;
+    if args.grants {
+        return grants(ctx, &*store, clock.is_some());
+    }
+    let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
+    let told = match args.format {
+        ReportFormat::Json => ui::write_json_line(&mut ctx.out, &diagnosis),
+        ReportFormat::Human => {
+            let brief = ctx.talk.is_quiet();
+            ui::write_diagnosis(&mut ctx.out, &diagnosis, brief)
+        }
+    };
+    match told {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ if diagnosis.status == Verdict::Problem => Ok(Exit::Unhealthy),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// Prints what to grant, and nothing else.
+fn grants(ctx: &mut Ctx<'_>, store: &dyn Store, is_sqlite: bool) -> Result<Exit, Error> {
+    if is_sqlite {
+        return Err(Error::usage(
+            "--grants: SQLite knows no privileges",
+            "leave it out: `sessctl doctor` says whether file and folder can be written",
+        ));
+    }
+    let facts = store.facts()?;
+    if facts.grants.is_empty() {
+        // Whatever it was that kept us from seeing the table.
+        store.reader()?;
+    }
+    ui::write_sql(&mut ctx.out, &facts.grants)?;
+    Ok(Exit::Done)
+}
+
+fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Finding> {
+    let mut facts = match store.facts() {
+        Ok(facts) => facts,
+        Err(error) => {
+            let next_step = error.next_step().unwrap_or("see the cause").to_owned();
+            return vec![Finding::problem("connection", told(error), next_step)];
+        }
+    };
+    let mut findings = std::mem::take(&mut facts.findings);
+    match store.reader() {
+        Ok(mut reader) => findings.extend(read(ctx, &mut *reader, &facts, clock)),
+        Err(error) => findings.push(Finding::unknown("rows", told(error))),
+    }
+    findings
+}
+
+/// What the rows themselves say.
+fn read(
+    ctx: &Ctx<'_>,
+    reader: &mut dyn Reader,
+    facts: &Facts,
+    clock: Option<&WallClock>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let column = user_column::find(reader);
+    let sample = match Sample::take(ctx, reader, facts.expiry_indexed, column.as_ref().ok()) {
+        Ok(sample) => sample,
+        Err(error) => return vec![Finding::unknown("rows", told(error))],
+    };
+    if sample.rows == 0 {
+        findings.push(empty(ctx, facts));
+    } else {
+        findings.push(sample.describe_keys());
+        findings.extend(sample.describe_formats());
+    }
+    if let Some(clock) = clock {
+        findings.push(zone::describe(&sample.moments, clock));
+    }
+    findings.push(expired::describe(reader).unwrap_or_else(|error| not_made("expired", error)));
+    findings.push(
+        column.map_or_else(
+            |finding| finding,
+            |column| user_column::describe(column.as_ref(), &sample),
+        ),
+    );
+    findings
+}
+
+/// Another table may be the one that is meant.
+fn empty(ctx: &Ctx<'_>, facts: &Facts) -> Finding {
+    let own = &ctx.global.table;
+    let others: Vec<&str> =
+        facts.alike.iter().map(|name| &**name).filter(|name| name != own).collect();
+    match others.as_slice() {
+        [first, ..] if own == "django_session" => Finding::warning(
+            "rows",
+            format!(
+                "the table is empty, and there are other session tables: {}",
+                others.join(", ")
+            ),
+            format!("did you mean --table {first}?"),
+        ),
+        _ => Finding::ok("rows", "the table is empty"),
+    }
+}
+
+fn not_made(check: &'static str, error: StoreError) -> Finding {
+    Finding::unknown(check, told(error))
+}
+
+/// An error with what led to it, on one line.
+fn told(error: StoreError) -> String {
+    let error = Error::from(error);
+    let mut said = vec![error.to_string()];
+    said.extend(error.causes());
+    said.join(": ")
+}

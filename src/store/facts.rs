@@ -1,0 +1,120 @@
+use super::table::quote;
+use super::{Reference, StoreError, Table};
+use crate::model::Finding;
+
+/// What a store says of itself and of the table, whoever asks: nothing here needs a right.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// One for each thing that was looked at.
+    pub findings: Vec<Finding>,
+    /// Whether an index finds the rows that expire last.
+    pub expiry_indexed: bool,
+    /// Tables that have the columns of a session table, or are one of a package that is known.
+    pub alike: Vec<String>,
+    /// SQL that gives the role what each command needs.
+    pub grants: Vec<String>,
+}
+
+/// A check that could not be made, and why.
+pub(super) fn not_made(check: &'static str, error: &StoreError) -> Finding {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(deeper) = cause {
+        text = format!("{text}: {deeper}");
+        cause = deeper.source();
+    }
+    let finding = Finding::unknown(check, text);
+    match error.next_step() {
+        Some(next_step) => finding.next(next_step),
+        None => finding,
+    }
+}
+
+/// A column: its name, its type, whether it is NOT NULL.
+pub(super) type Column = (String, String, bool);
+
+/// Whether a table has these columns, as Django makes them.
+pub(super) fn column_finding(expected: &[(&str, &str)], found: &[Column]) -> Finding {
+    const CHECK: &str = "columns";
+    let (mut missing, mut odd) = (Vec::new(), Vec::new());
+    for (name, declared) in expected {
+        match found.iter().find(|(found, ..)| found == name) {
+            None => missing.push(*name),
+            Some((_, is, _)) if !is.eq_ignore_ascii_case(declared) => {
+                odd.push(format!("{name} is {is}, not {declared}"));
+            }
+            Some((.., false)) => odd.push(format!("{name} may be NULL")),
+            Some(_) => {}
+        }
+    }
+    if !missing.is_empty() {
+        return Finding::problem(
+            CHECK,
+            format!("it is no session table: it has no column {}", missing.join(", ")),
+            "name the site's session table with --table; Django's own is django_session",
+        );
+    }
+    if !odd.is_empty() {
+        return Finding::warning(
+            CHECK,
+            odd.join("; "),
+            "Django makes them otherwise; try each command with --dry-run first",
+        );
+    }
+    let is_expected = |name: &str| expected.iter().any(|(expected, _)| *expected == name);
+    let more: Vec<&str> =
+        found.iter().map(|(name, ..)| &**name).filter(|name| !is_expected(name)).collect();
+    let more = match more.as_slice() {
+        [] => String::new(),
+        more => format!(", and {}", more.join(", ")),
+    };
+    Finding::ok(CHECK, format!("as Django makes them{more}"))
+}
+
+/// Whether there are the indexes that commands live by. The last says how an index is made so that
+/// nobody waits.
+pub(super) fn index_finding(key: bool, expiry: bool, table: &Table, concurrently: &str) -> Finding {
+    const CHECK: &str = "indexes";
+    let make = |index: &str, column: &str| {
+        let name = quote(&format!("{}_{column}_sessctl", table.name()));
+        format!("CREATE {index}{concurrently} {name} ON {} ({column})", table.quoted())
+    };
+    match (key, expiry) {
+        (true, true) => Finding::ok(CHECK, "session_key is unique, expire_date has an index"),
+        (true, false) => Finding::warning(
+            CHECK,
+            "expire_date has none that can be used: each step of a purge reads the whole table",
+            make("INDEX", "expire_date"),
+        ),
+        (false, _) => Finding::problem(
+            CHECK,
+            "session_key has no unique one: each batch reads the whole table, and so does each request",
+            make("UNIQUE INDEX", "session_key"),
+        ),
+    }
+}
+
+/// What the foreign keys of other tables mean.
+pub(super) fn reference_finding(found: &[Reference]) -> Finding {
+    const CHECK: &str = "foreign-keys";
+    if found.is_empty() {
+        return Finding::ok(CHECK, "none points at the table");
+    }
+    let name = |reference: &Reference| format!("{} ({})", reference.table, reference.on_delete);
+    let names: Vec<String> = found.iter().map(name).collect();
+    let text = format!("of {}", names.join(", "));
+    let hinders = |on_delete: &str| matches!(on_delete, "NO ACTION" | "RESTRICT");
+    if found.iter().any(|reference| hinders(&reference.on_delete)) {
+        Finding::warning(
+            CHECK,
+            format!("{text}: purge-expired and flush-all refuse to begin"),
+            "empty these tables, or drop their foreign keys, first",
+        )
+    } else {
+        Finding::warning(
+            CHECK,
+            format!("{text}: rows there go or change with sessions; flush-all refuses to begin"),
+            "see that this is what the site wants",
+        )
+    }
+}

@@ -1,0 +1,201 @@
+//! What goes on around the table: vacuum, old snapshots, locks, replicas.
+
+use ::postgres::{Client, Error};
+
+use super::Subject;
+use crate::model::{Finding, counted, rough_time};
+use crate::store::postgres::holders::holders;
+use crate::store::postgres::upkeep::Vacuum;
+
+const MAY_SEE: &str = "
+    SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), current_user::text";
+
+/// What keeps deleted rows from being vacuumed: the oldest snapshot of this database.
+const OLDEST: &str = "
+    SELECT pid, coalesce(usename::text, '?'), coalesce(nullif(application_name, ''), '?'), coalesce(state, '?'),
+           coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - xact_start), 0)::int8
+    FROM pg_catalog.pg_stat_activity
+    WHERE coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+        AND datname = current_database()
+    ORDER BY xact_start LIMIT 1";
+const PREPARED: &str = "
+    SELECT gid, extract(epoch FROM pg_catalog.clock_timestamp() - prepared)::int8
+    FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared LIMIT 1";
+
+/// What a role without `pg_monitor` sees of a replica is NULL.
+const REPLICAS: &str = "
+    SELECT pg_catalog.count(*), pg_catalog.count(state),
+           coalesce(extract(epoch FROM max(replay_lag)), 0)::float8,
+           coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn)), 0)::int8
+    FROM pg_catalog.pg_stat_replication WHERE application_name <> 'pg_basebackup'";
+
+/// Seconds for which nobody should keep a snapshot, or a lock on the table.
+const OLD_SNAPSHOT: u64 = 3_600;
+const LONG_LOCK: u64 = 60;
+/// Seconds, and bytes of WAL, by which replicas may be behind.
+const FAR_BEHIND: f64 = 10.0;
+const MUCH_WAL: i64 = 64 << 20;
+/// What an old snapshot is bad for.
+const WHY: &str = "deleted rows cannot be vacuumed before it ends";
+/// Dead rows that are never worth a word.
+const FEW_DEAD: i64 = 10_000;
+
+pub(super) fn vacuum(client: &mut Client, subject: &Subject) -> Result<Finding, Error> {
+    const CHECK: &str = "vacuum";
+    let Some(vacuum) = Vacuum::of(client, subject.oid)? else {
+        return Ok(Finding::unknown(CHECK, "not known of the parts of such a table"));
+    };
+    let last = match &vacuum.last {
+        Some(last) => format!("last vacuum {last}"),
+        None => "never vacuumed".into(),
+    };
+    let dead = counted(u64::try_from(vacuum.dead).unwrap_or(0), "dead row");
+    let text = format!("{dead}, {last}");
+    let by_hand = format!("VACUUM {}", subject.table.quoted());
+    Ok(if !vacuum.is_automatic {
+        Finding::warning(
+            CHECK,
+            format!("{text}, and autovacuum is off"),
+            format!("turn autovacuum on, or run {by_hand} after each purge"),
+        )
+    } else if vacuum.dead > FEW_DEAD && vacuum.dead > vacuum.threshold.saturating_mul(2) {
+        Finding::warning(
+            CHECK,
+            format!("{text}: autovacuum, which comes from {} on, is behind", vacuum.threshold),
+            format!("{by_hand}; if they stay, an old snapshot keeps them"),
+        )
+    } else {
+        Finding::ok(CHECK, text)
+    })
+}
+
+pub(super) fn snapshots(client: &mut Client) -> Result<Finding, Error> {
+    const CHECK: &str = "snapshots";
+    if let Some(row) = client.query_typed_opt(PREPARED, &[])? {
+        let name: String = row.try_get(0)?;
+        let age = seconds(row.try_get(1)?);
+        if age > OLD_SNAPSHOT {
+            return Ok(Finding::warning(
+                CHECK,
+                format!("prepared transaction {name} is {} old: {WHY}", rough_time(age)),
+                "COMMIT PREPARED or ROLLBACK PREPARED it",
+            ));
+        }
+    }
+    if let Some(finding) = hidden(client, CHECK)? {
+        return Ok(finding);
+    }
+    let Some(row) = client.query_typed_opt(OLDEST, &[])? else {
+        return Ok(Finding::ok(CHECK, "nobody else has one"));
+    };
+    let pid: i32 = row.try_get(0)?;
+    let (user, application, state): (String, String, String) =
+        (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let who = format!("pid {pid} (user {user}, application {application}, {state})");
+    Ok(oldest_snapshot(pid, &who, seconds(row.try_get(4)?)))
+}
+
+fn oldest_snapshot(pid: i32, who: &str, age: u64) -> Finding {
+    const CHECK: &str = "snapshots";
+    let text = format!("the oldest is {} old: {who}", rough_time(age));
+    if age > OLD_SNAPSHOT {
+        Finding::warning(
+            CHECK,
+            format!("{text}; {WHY}"),
+            format!("let it end, or end it: SELECT pg_terminate_backend({pid})"),
+        )
+    } else {
+        Finding::ok(CHECK, text)
+    }
+}
+
+/// Who holds a lock is seen by everybody, since when is not.
+pub(super) fn locks(client: &mut Client, oid: u32) -> Result<Finding, Error> {
+    Ok(longest_lock(&holders(client, oid)?))
+}
+
+fn longest_lock(holders: &[(String, Option<u64>)]) -> Finding {
+    const CHECK: &str = "locks";
+    let Some((_, longest)) = holders.first() else {
+        return Finding::ok(CHECK, "nobody else holds one on the table");
+    };
+    let names: Vec<&str> = holders.iter().map(|(holder, _)| &**holder).collect();
+    let text = format!("held by {}", names.join(", "));
+    match longest {
+        Some(age) if *age > LONG_LOCK => Finding::warning(
+            CHECK,
+            format!("{text}: the longest for {}", rough_time(*age)),
+            "backfill and flush-all --truncate wait for them; rows that they have locked stay",
+        ),
+        Some(_) => Finding::ok(CHECK, text),
+        None => Finding::unknown(CHECK, format!("{text}; since when, this role may not see")),
+    }
+}
+
+pub(super) fn replication(client: &mut Client) -> Result<Finding, Error> {
+    const CHECK: &str = "replication";
+    let recovery = "SELECT pg_catalog.pg_is_in_recovery()";
+    if client.query_typed_one(recovery, &[])?.try_get(0)? {
+        return Ok(Finding::unknown(
+            CHECK,
+            "only the primary knows how far its replicas are behind",
+        ));
+    }
+    let row = client.query_typed_one(REPLICAS, &[])?;
+    let (replicas, seen): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if replicas == 0 {
+        return Ok(Finding::ok(CHECK, "no replica is connected"));
+    }
+    if seen < replicas
+        && let Some(finding) = hidden(client, CHECK)?
+    {
+        return Ok(finding);
+    }
+    let (seconds, bytes): (f64, i64) = (row.try_get(2)?, row.try_get(3)?);
+    let replicas = counted(u64::try_from(replicas).unwrap_or(0), "replica");
+    let text = format!("{replicas}, at most {seconds:.1} s and {} MB behind", bytes / 1_000_000);
+    Ok(if seconds > FAR_BEHIND || bytes > MUCH_WAL {
+        Finding::warning(CHECK, text, "purge-expired --max-lag 5s pauses while replicas are behind")
+    } else {
+        Finding::ok(CHECK, text)
+    })
+}
+
+/// The finding of a role that may not see what others do.
+fn hidden(client: &mut Client, check: &'static str) -> Result<Option<Finding>, Error> {
+    let row = client.query_typed_one(MAY_SEE, &[])?;
+    let (may, role): (bool, String) = (row.try_get(0)?, row.try_get(1)?);
+    let text = format!("\"{role}\" may not see what others do");
+    let grant = format!("GRANT pg_monitor TO {}", crate::store::table::quote(&role));
+    Ok((!may).then(|| Finding::unknown(check, text).next(grant)))
+}
+
+fn seconds(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict;
+
+    #[test]
+    fn a_snapshot_of_more_than_an_hour_is_old() {
+        assert_eq!(oldest_snapshot(7, "pid 7", 3_600).verdict, Verdict::Ok);
+        let old = oldest_snapshot(7, "pid 7", 7_200);
+        assert_eq!(
+            (old.verdict, &*old.text),
+            (Verdict::Warning, &*format!("the oldest is 2 hours old: pid 7; {WHY}"))
+        );
+        assert!(old.next_step.unwrap().contains("pg_terminate_backend(7)"));
+    }
+
+    #[test]
+    fn a_lock_of_more_than_a_minute_is_long() {
+        let verdict =
+            |age| longest_lock(&[("pid 7".into(), age), ("pid 8".into(), Some(0))]).verdict;
+        assert_eq!(verdict(Some(60)), Verdict::Ok);
+        assert_eq!(verdict(Some(61)), Verdict::Warning);
+        assert_eq!(verdict(None), Verdict::Unknown);
+    }
+}

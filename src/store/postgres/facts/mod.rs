@@ -1,0 +1,122 @@
+//! What `doctor` asks the server. Everything is read from catalogs and statistics that need no right
+//! to the table; what the role may not see is said, and ends nothing.
+
+mod activity;
+mod indexes;
+mod rights;
+mod server;
+mod shape;
+
+use ::postgres::{Client, Error};
+
+use self::rights::Rights;
+use super::Postgres;
+use super::fault::fail;
+use crate::model::Finding;
+use crate::store::facts::{Facts, not_made, reference_finding};
+use crate::store::{StoreError, Table};
+
+/// The table, as the catalog has it.
+struct Subject {
+    oid: u32,
+    /// In full.
+    table: Table,
+    /// `relkind`.
+    kind: String,
+    owner: String,
+    /// Whether its bare name leads to it.
+    visible: bool,
+    bytes: i64,
+    /// What the planner thinks; negative if nobody has counted.
+    rows: f32,
+    row_security: RowSecurity,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum RowSecurity {
+    Off,
+    /// Not for this role.
+    ForOthers,
+    Active,
+}
+
+impl Postgres {
+    pub(super) fn gather_facts(&self) -> Result<Facts, StoreError> {
+        let mut reached = self.reach()?;
+        let mut facts = Facts::default();
+        let findings = &mut facts.findings;
+        findings.push(made("connection", self.role(&mut reached)));
+        findings.push(made("server", server::version(&mut reached.client)));
+        findings.push(server::encryption(reached.tls, &reached.host, self.conninfo.tls.mode));
+        findings.push(self.pooler(&mut reached.client));
+        let client = &mut reached.client;
+        findings.push(made("replica", server::replica(client)));
+        facts.alike = self.alike(client)?;
+        match self.subject(client)? {
+            Ok(subject) => self.look_at(client, &subject, &mut facts),
+            Err(finding) => facts.findings.push(finding),
+        }
+        facts.findings.push(made("snapshots", activity::snapshots(client)));
+        facts.findings.push(made("replication", activity::replication(client)));
+        Ok(facts)
+    }
+
+    fn look_at(&self, client: &mut Client, subject: &Subject, facts: &mut Facts) {
+        let findings = &mut facts.findings;
+        findings.push(subject.describe());
+        findings.push(made("columns", shape::columns(client, subject)));
+        match indexes::Indexes::of(client, subject.oid) {
+            Ok(indexes) => {
+                facts.expiry_indexed = indexes.finds_expiry();
+                findings.push(indexes.describe(subject));
+            }
+            Err(error) => findings.push(made("indexes", Err(error))),
+        }
+        match Rights::of(client, subject) {
+            Ok(rights) => {
+                findings.push(rights.describe());
+                facts.grants = rights.grants();
+            }
+            Err(error) => findings.push(made("privileges", Err(error))),
+        }
+        findings.push(subject.describe_row_security());
+        findings.push(made("triggers", shape::triggers(client, subject)));
+        findings.push(self.references(client, subject.oid).map_or_else(
+            |error| not_made("foreign-keys", &error),
+            |found| reference_finding(&found),
+        ));
+        findings.push(made("vacuum", activity::vacuum(client, subject)));
+        findings.push(made("locks", activity::locks(client, subject.oid)));
+    }
+
+    /// The table that is meant, or why none is.
+    fn subject(&self, client: &mut Client) -> Result<Result<Subject, Finding>, StoreError> {
+        let found = Subject::named(client, &self.table)
+            .map_err(|error| fail(error, self.what("look for")))?;
+        let mut found = found.into_iter();
+        let (first, others) = (found.next(), found.len());
+        Ok(match first {
+            Some(subject) if subject.visible || others == 0 => Ok(subject),
+            Some(subject) => Err(Finding::problem(
+                "table",
+                format!(
+                    "no table \"{}\" in the search path, but {} in other schemas",
+                    self.table,
+                    others + 1
+                ),
+                format!("name one with --table, such as --table {}", subject.table),
+            )),
+            None => {
+                let alike = self.alike(client)?;
+                let error = crate::store::table::missing(&self.table, &self.server(), &alike);
+                let hint = error.next_step().unwrap_or_default();
+                Err(Finding::problem("table", error.to_string(), hint))
+            }
+        })
+    }
+}
+
+/// What the server let us see, or why it did not.
+fn made(check: &'static str, found: Result<Finding, Error>) -> Finding {
+    found.unwrap_or_else(|error| not_made(check, &fail(error, "could not be found out".into())))
+}

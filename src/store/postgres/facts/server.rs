@@ -1,0 +1,166 @@
+//! The server, and what is between it and us.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use ::postgres::{Client, Error};
+
+use crate::model::Finding;
+use crate::store::postgres::Postgres;
+use crate::store::postgres::catalog::is_postgresql;
+use crate::store::postgres::connect::Reached;
+use crate::store::postgres::conninfo::{Host, Mode, Place};
+
+const ROLE: &str = "
+    SELECT current_user::text, session_user::text, coalesce(rolsuper, false)
+    FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_roles ON rolname = current_user";
+const VERSION: &str =
+    "SELECT pg_catalog.version(), pg_catalog.current_setting('server_version_num')::int4";
+const REPLICA: &str = "
+    SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')::bool";
+/// The process that serves us, and for how many seconds it has been there.
+const BACKEND: &str = "
+    SELECT pid, extract(epoch FROM pg_catalog.clock_timestamp() - backend_start)::float8
+    FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()";
+
+/// By so many seconds a server process may look older than the connection that it was made for.
+const SLACK: f64 = 2.0;
+/// The first version of PostgreSQL that sessctl is made for.
+const OLDEST: i32 = 110_000;
+
+pub(super) fn version(client: &mut Client) -> Result<Finding, Error> {
+    let row = client.query_typed_one(VERSION, &[])?;
+    let (version, number): (String, i32) = (row.try_get(0)?, row.try_get(1)?);
+    let name: Vec<&str> = version.split(' ').take(2).collect();
+    let name = name.join(" ");
+    Ok(if !is_postgresql(&version) {
+        Finding::warning(
+            "server",
+            format!("{version}: not PostgreSQL itself"),
+            "sessctl is not tested on it; try each command with --dry-run first",
+        )
+    } else if number < OLDEST {
+        Finding::warning(
+            "server",
+            format!("{name} is older than sessctl is made for"),
+            "PostgreSQL 11 and later",
+        )
+    } else {
+        Finding::ok("server", name)
+    })
+}
+
+pub(super) fn encryption(version: Option<&str>, host: &Host, mode: Mode) -> Finding {
+    const CHECK: &str = "encryption";
+    let is_here = |address: Option<IpAddr>, name: &str| {
+        address.is_some_and(|address| address.is_loopback()) || name == "localhost"
+    };
+    match (version, &host.place) {
+        (Some(version), _) if matches!(mode, Mode::VerifyCa | Mode::VerifyFull) => {
+            Finding::ok(CHECK, format!("{version}, and the server's certificate was verified"))
+        }
+        (Some(version), _) => Finding::ok(
+            CHECK,
+            format!("{version}; sslmode=verify-full would also check that it is the right server"),
+        ),
+        (None, Place::Socket(_)) => Finding::ok(CHECK, "none, and none is needed: a local socket"),
+        (None, Place::Network(name)) if is_here(host.address, name) => {
+            Finding::ok(CHECK, "none, and none is needed: this very machine")
+        }
+        (None, Place::Network(_)) => Finding::warning(
+            CHECK,
+            "none: sessions can be read on the way, and each is a login",
+            "set ssl = on on the server, and sslmode=verify-full in the URL",
+        ),
+    }
+}
+
+pub(super) fn replica(client: &mut Client) -> Result<Finding, Error> {
+    let row = client.query_typed_one(REPLICA, &[])?;
+    Ok(match (row.try_get(0)?, row.try_get(1)?) {
+        (true, _) => Finding::warning(
+            "replica",
+            "this server is a read replica: what deletes or writes is refused",
+            "connect to the primary; of several hosts in the URL, target_session_attrs=read-write finds it",
+        ),
+        (false, true) => Finding::warning(
+            "replica",
+            "this server makes every transaction of this role read only",
+            "connect as a role without default_transaction_read_only to delete or write",
+        ),
+        (false, false) => Finding::ok("replica", "this server is the primary and takes writes"),
+    })
+}
+
+impl Postgres {
+    pub(super) fn role(&self, reached: &mut Reached) -> Result<Finding, Error> {
+        let row = reached.client.query_typed_one(ROLE, &[])?;
+        let (current, login): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let is_superuser: bool = row.try_get(2)?;
+        let switched =
+            if current == login { String::new() } else { format!(" (logged in as \"{login}\")") };
+        let database = &self.conninfo.database;
+        let text =
+            format!("as \"{current}\"{switched} to database \"{database}\" on {}", reached.host);
+        Ok(if is_superuser {
+            Finding::warning(
+                "connection",
+                format!("{text}: a superuser, who may do far more than sessctl needs"),
+                "connect as a role that has only what `sessctl doctor --grants` prints",
+            )
+        } else {
+            Finding::ok("connection", text)
+        })
+    }
+
+    /// A process serves one connection at a time and is made for it. One that serves two, or that was
+    /// there before, is a pooler's.
+    pub(super) fn pooler(&self, client: &mut Client) -> Finding {
+        const CHECK: &str = "pooler";
+        let mut found = || -> Result<bool, String> {
+            let first = backend(client)?.0;
+            let began = Instant::now();
+            let mut other = self.connect().map_err(|error| error.to_string())?;
+            let (second, age) = backend(&mut other)?;
+            let is_older = age > began.elapsed().as_secs_f64() + SLACK;
+            Ok(second == first || is_older || backend(client)?.0 != first)
+        };
+        match found() {
+            Ok(true) => Finding::ok(
+                CHECK,
+                "detected: server processes are shared between connections; sessctl works through it",
+            ),
+            Ok(false) => Finding::ok(CHECK, "not detected"),
+            Err(error) => Finding::unknown(CHECK, format!("could not be found out: {error}")),
+        }
+    }
+}
+
+fn backend(client: &mut Client) -> Result<(i32, f64), String> {
+    let ask = |client: &mut Client| -> Result<(i32, f64), Error> {
+        let row = client.query_typed_one(BACKEND, &[])?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    };
+    ask(client).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict;
+
+    #[test]
+    fn what_leaves_the_machine_must_be_encrypted() {
+        let verdict = |version, place, address: Option<&str>| {
+            let address = address.map(|address| address.parse().unwrap());
+            let host = Host { place, address, port: 5432, password: None };
+            encryption(version, &host, Mode::Prefer).verdict
+        };
+        let network = |name: &str| Place::Network(name.into());
+        assert_eq!(verdict(None, network("db.example"), Some("192.0.2.1")), Verdict::Warning);
+        assert_eq!(verdict(None, network("db.example"), None), Verdict::Warning);
+        assert_eq!(verdict(Some("TLS 1.3"), network("db.example"), None), Verdict::Ok);
+        assert_eq!(verdict(None, network("db.example"), Some("::1")), Verdict::Ok);
+        assert_eq!(verdict(None, Place::Socket("/run/postgresql".into()), None), Verdict::Ok);
+    }
+}

@@ -1,0 +1,155 @@
+//! What `doctor` asks the file. Whether it is sound is not looked at: that reads all of it.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, access};
+
+use super::fault::fail;
+use super::{READER_TIMEOUT, Sqlite, read_only_hint, tables_alike};
+use crate::model::Finding;
+use crate::store::facts::{
+    Column, Facts, column_finding, index_finding, not_made, reference_finding,
+};
+use crate::store::{StoreError, Table};
+
+/// As Django makes them (Django 5.2 `sqlite3/base.py`).
+const EXPECTED: [(&str, &str); 3] =
+    [("session_key", "varchar(40)"), ("session_data", "text"), ("expire_date", "datetime")];
+
+/// Free space that is worth a word: a quarter of the file, and so many bytes.
+const MUCH_FREE: i64 = 100_000_000;
+
+const KEY_IS_UNIQUE: &str = "
+    SELECT 1 FROM pragma_table_info(?1, ?2) WHERE name = 'session_key' AND pk = 1
+        AND NOT EXISTS (SELECT 1 FROM pragma_table_info(?1, ?2) WHERE pk > 1)
+    UNION ALL
+    SELECT 1 FROM pragma_index_list(?1, ?2) l WHERE l.\"unique\" AND NOT l.partial
+        AND (SELECT group_concat(name) FROM pragma_index_info(l.name, ?2)) = 'session_key'";
+
+impl Sqlite {
+    pub(super) fn gather_facts(&self) -> Result<Facts, StoreError> {
+        let connection = self.connect_to_any(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
+        let mut facts = Facts::default();
+        let findings = &mut facts.findings;
+        findings.push(Finding::ok("connection", format!("{} can be read", self.path.display())));
+        findings.push(self.made("server", journal(&connection)));
+        findings.push(may_write(&self.path));
+        let columns = self.columns(&connection);
+        let columns = columns.map_err(|error| fail(error, self.what("read")))?;
+        facts.alike = tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
+        let place = self.path.display().to_string();
+        if columns.is_empty() {
+            let error = crate::store::table::missing(&self.table, &place, &facts.alike);
+            let next_step = error.next_step().unwrap_or_default();
+            findings.push(Finding::problem("table", error.to_string(), next_step));
+            return Ok(facts);
+        }
+        findings.push(Finding::ok("table", self.table.to_string()));
+        findings.push(column_finding(&EXPECTED, &columns));
+        let expiry_indexed = self.is_indexed(&connection, "expire_date");
+        facts.expiry_indexed = matches!(expiry_indexed, Ok(true));
+        findings.push(self.made("indexes", self.indexes(&connection, expiry_indexed)));
+        findings.push(self.made("triggers", self.triggers(&connection)));
+        findings.push(self.references(&connection).map_or_else(
+            |error| not_made("foreign-keys", &error),
+            |found| reference_finding(&found),
+        ));
+        findings.push(self.made("free-space", free_space(&connection)));
+        Ok(facts)
+    }
+
+    fn made(&self, check: &'static str, found: rusqlite::Result<Finding>) -> Finding {
+        found.unwrap_or_else(|error| not_made(check, &fail(error, self.what("read"))))
+    }
+
+    fn columns(&self, connection: &Connection) -> rusqlite::Result<Vec<Column>> {
+        let schema = self.table.schema().unwrap_or("main");
+        // What is the primary key of a table WITHOUT ROWID is NOT NULL without saying so.
+        connection
+            .prepare("SELECT name, type, \"notnull\" OR pk FROM pragma_table_info(?1, ?2)")?
+            .query_map([self.table.name(), schema], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect()
+    }
+
+    fn indexes(
+        &self,
+        connection: &Connection,
+        expiry_indexed: rusqlite::Result<bool>,
+    ) -> rusqlite::Result<Finding> {
+        let schema = self.table.schema().unwrap_or("main");
+        let key = connection.prepare(KEY_IS_UNIQUE)?.exists([self.table.name(), schema])?;
+        // CREATE INDEX takes a schema with the name of the index only.
+        let table = Table::new(None, self.table.name().into());
+        Ok(index_finding(key, expiry_indexed?, &table, ""))
+    }
+
+    fn triggers(&self, connection: &Connection) -> rusqlite::Result<Finding> {
+        let names: Vec<String> = connection
+            .prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY 1",
+            )?
+            .query_map([self.table.name()], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(match names.as_slice() {
+            [] => Finding::ok("triggers", "none"),
+            names => Finding::warning(
+                "triggers",
+                format!("{}: they run for rows that are deleted or written", names.join(", ")),
+                format!("see what they do (.schema {}) before a purge", self.table),
+            ),
+        })
+    }
+}
+
+fn journal(connection: &Connection) -> rusqlite::Result<Finding> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    let meaning = if mode == "wal" {
+        "readers and writers do not wait for each other"
+    } else {
+        "readers and writers wait for each other; PRAGMA journal_mode = wal would end that"
+    };
+    let version = rusqlite::version();
+    Ok(Finding::ok("server", format!("SQLite {version}, journal mode {mode}: {meaning}")))
+}
+
+/// Asks the system, and opens nothing: to close a file of SQLite's would drop its locks.
+fn may_write(path: &Path) -> Finding {
+    const CHECK: &str = "privileges";
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    let may = |path: &Path, how: Access| access(path, how).is_ok();
+    match (may(path, Access::WRITE_OK), may(folder, Access::WRITE_OK | Access::EXEC_OK)) {
+        (true, true) => {
+            Finding::ok(CHECK, "file and folder can be written: enough for every command")
+        }
+        (file, _) => Finding::warning(
+            CHECK,
+            format!(
+                "the {} cannot be written: enough for list, show, stats and check only",
+                if file { "folder" } else { "file" }
+            ),
+            read_only_hint(path),
+        ),
+    }
+}
+
+fn free_space(connection: &Connection) -> rusqlite::Result<Finding> {
+    let number = |pragma: &str| -> rusqlite::Result<i64> {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
+    };
+    let (free, pages) = (number("freelist_count")?, number("page_count")?);
+    let bytes = free * number("page_size")?;
+    let text = format!("{free} of {pages} pages are free: {} MB", bytes / 1_000_000);
+    Ok(if bytes > MUCH_FREE && free > pages / 4 {
+        Finding::warning(
+            "free-space",
+            format!("{text}, which new rows use first"),
+            "VACUUM gives it back to the file system; it keeps every writer out meanwhile",
+        )
+    } else {
+        Finding::ok("free-space", text)
+    })
+}
