@@ -316,6 +316,7 @@ pub enum AutoColumnType {
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::DOCTOR)]
 pub struct Doctor {
     /// Print only the SQL that gives this role what each command needs (PostgreSQL).
     #[arg(long, conflicts_with = "format")]

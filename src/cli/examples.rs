@@ -34,6 +34,13 @@ Examples:
   sessctl backfill --column user_id --type bigint
   sessctl backfill --watch-nulls";
 
+pub(super) const DOCTOR: &str = "\
+Examples:
+  sessctl doctor
+  sessctl doctor --quiet
+  sessctl doctor --format json
+  sessctl doctor --grants | psql --dbname site";
+
 pub(super) const CHECK: &str = "\
 Examples:
   sessctl check

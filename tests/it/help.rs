@@ -2,12 +2,13 @@ use std::process::Command;
 
 use crate::world::{RunToEnd, program};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "backfill",
     "check",
     "completions",
     "decode",
     "django-code",
+    "doctor",
     "flush-all",
     "list",
     "logout-user",
