@@ -100,6 +100,8 @@ fn for_people_it_is_one_line_for_each_and_the_next_step() {
 fn an_empty_table_is_no_trouble_but_may_be_the_wrong_one() {
     World::each("doctor_empty", |w| {
         doctor(w).ok().finds("rows", "ok", &["empty"]).finds("expired", "ok", &["0 rows (0%)"]);
+        w.execute("CREATE TABLE usersessions_usersession (session_key varchar(40) PRIMARY KEY)");
+        doctor(w).ok().finds("rows", "ok", &["django-allauth", "SESSION_ENGINE"]);
         w.execute("CREATE TABLE user_sessions_session AS SELECT * FROM django_session");
         doctor(w).ok().finds("rows", "warning", &["did you mean --table user_sessions_session?"]);
         let named = [&DOCTOR[..], &["--table", "user_sessions_session"]].concat();
@@ -388,4 +390,13 @@ fn a_file_that_cannot_be_written() {
     set_mode(folder, 0o555);
     run().finds("privileges", "warning", &["the folder cannot be written", "run as a user"]);
     set_mode(folder, 0o755);
+}
+
+#[test]
+fn a_file_that_somebody_keeps_to_himself() {
+    let w = World::sqlite("doctor_busy");
+    w.user("42", 1);
+    let other = rusqlite::Connection::open(w.url()).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    doctor(&w).ok().finds("table", "unknown", &["locked", "another process"]);
 }

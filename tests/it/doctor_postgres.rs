@@ -201,6 +201,34 @@ fn row_security_that_hides_rows() {
 }
 
 #[test]
+fn what_a_role_may_not_look_into_is_said_and_ends_nothing() {
+    let w = World::postgres("doctor_catalogs");
+    w.user("42", 3);
+    let role = Role::new(&w, "doctor_catalogs");
+    w.execute(&format!("GRANT SELECT ON django_session TO {}", role.name));
+    for (catalog, checks) in [
+        ("pg_stat_activity", &["pooler", "snapshots", "locks"][..]),
+        ("pg_stat_replication", &["replication"]),
+        ("pg_locks", &["locks"]),
+        ("pg_trigger", &["triggers"]),
+        ("pg_index", &["indexes"]),
+        ("pg_constraint", &["foreign-keys", "privileges"]),
+        ("pg_attribute", &["columns", "indexes", "rows"]),
+        ("pg_roles", &["connection"]),
+        ("pg_class", &["table", "rows"]),
+    ] {
+        w.execute(&format!("REVOKE SELECT ON pg_catalog.{catalog} FROM PUBLIC"));
+        let ran = role.run(&DOCTOR).ok();
+        for check in checks {
+            assert_eq!(ran.finding(check)["status"], "unknown", "{catalog}: {ran:#?}");
+        }
+        assert!(ran.stdout.contains("permission denied for"), "{catalog}: {ran:#?}");
+        w.execute(&format!("GRANT SELECT ON pg_catalog.{catalog} TO PUBLIC"));
+    }
+    role.run(&DOCTOR).ok().finds("locks", "ok", &[]).finds("key", "ok", &["100%"]);
+}
+
+#[test]
 fn an_index_that_is_invalid() {
     let w = World::postgres("doctor_invalid");
     w.user("42", 3);

@@ -87,7 +87,7 @@ fn read(
         Err(error) => return vec![Finding::unknown("rows", told(error))],
     };
     if sample.rows == 0 {
-        findings.push(empty(ctx, facts));
+        findings.push(empty(ctx, reader, facts));
     } else {
         findings.push(sample.describe_keys());
         findings.extend(sample.describe_formats());
@@ -106,7 +106,7 @@ fn read(
 }
 
 /// Another table may be the one that is meant.
-fn empty(ctx: &Ctx<'_>, facts: &Facts) -> Finding {
+fn empty(ctx: &Ctx<'_>, reader: &mut dyn Reader, facts: &Facts) -> Finding {
     let own = &ctx.global.table;
     let others: Vec<&str> =
         facts.alike.iter().map(|name| &**name).filter(|name| name != own).collect();
@@ -119,6 +119,11 @@ fn empty(ctx: &Ctx<'_>, facts: &Facts) -> Finding {
             ),
             format!("did you mean --table {first}?"),
         ),
+        _ if reader.has_allauth().unwrap_or(false) => Finding::ok(
+            "rows",
+            "the table is empty; that of django-allauth lists logins, but holds no sessions",
+        )
+        .next("does SESSION_ENGINE keep sessions in the database?"),
         _ => Finding::ok("rows", "the table is empty"),
     }
 }

@@ -11,7 +11,7 @@ use crate::model::Finding;
 use crate::store::facts::{
     Column, Facts, column_finding, index_finding, not_made, reference_finding,
 };
-use crate::store::{StoreError, Table};
+use crate::store::{Fault, StoreError, Table};
 
 /// As Django makes them (Django 5.2 `sqlite3/base.py`).
 const EXPECTED: [(&str, &str); 3] =
@@ -32,13 +32,22 @@ impl Sqlite {
         let connection = self.connect_to_any(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
         let mut facts = Facts::default();
         let findings = &mut facts.findings;
-        findings.push(Finding::ok("connection", format!("{} can be read", self.path.display())));
+        let place = self.path.display().to_string();
+        let columns =
+            match self.columns(&connection).map_err(|error| fail(error, self.what("read"))) {
+                Ok(columns) => columns,
+                // It is a database, and somebody keeps everybody out.
+                Err(error) if error.fault() == Fault::Busy => {
+                    findings.push(may_write(&self.path));
+                    findings.push(not_made("table", &error));
+                    return Ok(facts);
+                }
+                Err(error) => return Err(error),
+            };
+        findings.push(Finding::ok("connection", format!("{place} can be read")));
         findings.push(self.made("server", journal(&connection)));
         findings.push(may_write(&self.path));
-        let columns = self.columns(&connection);
-        let columns = columns.map_err(|error| fail(error, self.what("read")))?;
         facts.alike = tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
-        let place = self.path.display().to_string();
         if columns.is_empty() {
             let error = crate::store::table::missing(&self.table, &place, &facts.alike);
             let next_step = error.next_step().unwrap_or_default();

@@ -14,6 +14,7 @@ use super::Postgres;
 use super::fault::fail;
 use crate::model::Finding;
 use crate::store::facts::{Facts, not_made, reference_finding};
+use crate::store::table::missing;
 use crate::store::{StoreError, Table};
 
 /// The table, as the catalog has it.
@@ -51,10 +52,12 @@ impl Postgres {
         findings.push(self.pooler(&mut reached.client));
         let client = &mut reached.client;
         findings.push(made("replica", server::replica(client)));
-        facts.alike = self.alike(client)?;
-        match self.subject(client)? {
-            Ok(subject) => self.look_at(client, &subject, &mut facts),
-            Err(finding) => facts.findings.push(finding),
+        // Without this list something is left unsaid, no more.
+        facts.alike = self.alike(client).unwrap_or_default();
+        match self.subject(client, &facts.alike) {
+            Ok(Ok(subject)) => self.look_at(client, &subject, &mut facts),
+            Ok(Err(finding)) => facts.findings.push(finding),
+            Err(error) => facts.findings.push(not_made("table", &error)),
         }
         facts.findings.push(made("snapshots", activity::snapshots(client)));
         facts.findings.push(made("replication", activity::replication(client)));
@@ -90,7 +93,11 @@ impl Postgres {
     }
 
     /// The table that is meant, or why none is.
-    fn subject(&self, client: &mut Client) -> Result<Result<Subject, Finding>, StoreError> {
+    fn subject(
+        &self,
+        client: &mut Client,
+        alike: &[String],
+    ) -> Result<Result<Subject, Finding>, StoreError> {
         let found = Subject::named(client, &self.table)
             .map_err(|error| fail(error, self.what("look for")))?;
         let mut found = found.into_iter();
@@ -107,8 +114,7 @@ impl Postgres {
                 format!("name one with --table, such as --table {}", subject.table),
             )),
             None => {
-                let alike = self.alike(client)?;
-                let error = crate::store::table::missing(&self.table, &self.server(), &alike);
+                let error = missing(&self.table, &self.server(), alike);
                 let hint = error.next_step().unwrap_or_default();
                 Err(Finding::problem("table", error.to_string(), hint))
             }
@@ -118,5 +124,11 @@ impl Postgres {
 
 /// What the server let us see, or why it did not.
 fn made(check: &'static str, found: Result<Finding, Error>) -> Finding {
-    found.unwrap_or_else(|error| not_made(check, &fail(error, "could not be found out".into())))
+    found.unwrap_or_else(|error| {
+        // The hints of errors are about the table.
+        Finding {
+            next_step: None,
+            ..not_made(check, &fail(error, "could not be found out".into()))
+        }
+    })
 }

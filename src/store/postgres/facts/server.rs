@@ -6,10 +6,13 @@ use std::time::Instant;
 use ::postgres::{Client, Error};
 
 use crate::model::Finding;
+use crate::store::StoreError;
+use crate::store::facts::not_made;
 use crate::store::postgres::Postgres;
 use crate::store::postgres::catalog::is_postgresql;
 use crate::store::postgres::connect::Reached;
 use crate::store::postgres::conninfo::{Host, Mode, Place};
+use crate::store::postgres::fault::fail;
 
 const ROLE: &str = "
     SELECT current_user::text, session_user::text, coalesce(rolsuper, false)
@@ -117,13 +120,16 @@ impl Postgres {
     /// there before, is a pooler's.
     pub(super) fn pooler(&self, client: &mut Client) -> Finding {
         const CHECK: &str = "pooler";
-        let mut found = || -> Result<bool, String> {
-            let first = backend(client)?.0;
+        let mut found = || -> Result<bool, StoreError> {
+            let ask = |client: &mut Client| {
+                backend(client).map_err(|error| fail(error, "could not be found out".into()))
+            };
+            let first = ask(client)?.0;
             let began = Instant::now();
-            let mut other = self.connect().map_err(|error| error.to_string())?;
-            let (second, age) = backend(&mut other)?;
+            let mut other = self.connect()?;
+            let (second, age) = ask(&mut other)?;
             let is_older = age > began.elapsed().as_secs_f64() + SLACK;
-            Ok(second == first || is_older || backend(client)?.0 != first)
+            Ok(second == first || is_older || ask(client)?.0 != first)
         };
         match found() {
             Ok(true) => Finding::ok(
@@ -131,17 +137,14 @@ impl Postgres {
                 "detected: server processes are shared between connections; sessctl works through it",
             ),
             Ok(false) => Finding::ok(CHECK, "not detected"),
-            Err(error) => Finding::unknown(CHECK, format!("could not be found out: {error}")),
+            Err(error) => Finding { next_step: None, ..not_made(CHECK, &error) },
         }
     }
 }
 
-fn backend(client: &mut Client) -> Result<(i32, f64), String> {
-    let ask = |client: &mut Client| -> Result<(i32, f64), Error> {
-        let row = client.query_typed_one(BACKEND, &[])?;
-        Ok((row.try_get(0)?, row.try_get(1)?))
-    };
-    ask(client).map_err(|error| error.to_string())
+fn backend(client: &mut Client) -> Result<(i32, f64), Error> {
+    let row = client.query_typed_one(BACKEND, &[])?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 #[cfg(test)]
