@@ -39,7 +39,7 @@ Examples:
   sessctl doctor
   sessctl doctor --quiet
   sessctl doctor --format json
-  sessctl doctor --grants | psql --dbname site";
+  sessctl doctor --grants";
 
 pub(super) const CHECK: &str = "\
 Examples:

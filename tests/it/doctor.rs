@@ -1,11 +1,13 @@
 //! `doctor`: each thing that it looks at, when it is well and when it is not.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::errors::{REST_OF_KEY, bound_by_permissions, set_mode};
 use crate::role::SENTINEL;
+use crate::support::django_python;
 use crate::world::{Ran, RunToEnd, SAVED, SECRET_KEY, World, login, program, signed, signed_text};
 
 pub(crate) const DOCTOR: [&str; 3] = ["doctor", "--format", "json"];
@@ -317,6 +319,44 @@ fn the_time_zone_of_naive_times() {
     run(&["--db-timezone", "Asia/Tokyo"]).ok().finds("time-zone", "ok", &["14 days after"]);
     saved("2099-01-01 00:00:00");
     run(&[]).ok().finds("time-zone", "unknown", &["too few rows", "USE_TZ"]);
+}
+
+/// A site that saves some sessions. A settings module would set the clock of the process, too.
+const SAVE: &str = "
+import sys, django
+from django.conf import settings
+settings.configure(SECRET_KEY=sys.argv[2], TIME_ZONE=sys.argv[3], USE_TZ=sys.argv[4] == 'aware',
+    INSTALLED_APPS=['django.contrib.sessions'],
+    DATABASES={'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': sys.argv[1]}})
+django.setup()
+from django.contrib.sessions.backends.db import SessionStore
+for i in range(20):
+    session = SessionStore()
+    session['i'] = i
+    session.save()
+";
+
+#[test]
+fn the_time_zone_of_what_real_django_saves() {
+    for release in ["3.2", "6.1"] {
+        for (zone, kind) in [
+            ("Asia/Kathmandu", "aware"),
+            ("Asia/Kathmandu", "naive"),
+            ("America/New_York", "naive"),
+        ] {
+            let w = World::sqlite("doctor_django");
+            let mut python = Command::new(django_python(release));
+            python.args(["-c", SAVE, &w.url(), SECRET_KEY, zone, kind]).env("TZ", zone);
+            python.ran("").ok();
+            let is = if kind == "aware" { "UTC" } else { zone };
+            let run = |zone: &str| {
+                let mut command = program(&[&DOCTOR[..], &["--db-timezone", zone]].concat());
+                command.env("DATABASE_URL", w.url()).env("SECRET_KEY", SECRET_KEY).ran("").ok()
+            };
+            run(is).finds("time-zone", "ok", &["14 days"]).finds("key", "ok", &["100%"]);
+            run("Asia/Tokyo").finds("time-zone", "warning", &["by the save times of 20 rows"]);
+        }
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn written(ahead: i64) -> String {
         return "UTC".into();
     }
     let (sign, minutes) = (if ahead < 0 { '-' } else { '+' }, ahead.abs() / 60);
-    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
