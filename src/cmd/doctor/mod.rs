@@ -82,7 +82,8 @@ fn read(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let column = user_column::find(reader);
-    let sample = match Sample::take(ctx, reader, facts.expiry_indexed, column.as_ref().ok()) {
+    let usable = column.as_ref().ok().and_then(Option::as_ref);
+    let sample = match Sample::take(ctx, reader, facts.expiry_indexed, usable) {
         Ok(sample) => sample,
         Err(error) => return vec![Finding::unknown("rows", told(error))],
     };

@@ -52,9 +52,8 @@ impl Sample {
         ctx: &Ctx<'_>,
         reader: &mut dyn Reader,
         is_newest: bool,
-        column: Option<&Option<UserColumn>>,
+        column: Option<&UserColumn>,
     ) -> Result<Self, StoreError> {
-        let column = column.and_then(Option::as_ref);
         let by = |column: &UserColumn| ByUser { column: column.clone(), stamps: Stamps::Any };
         let filter =
             Filter { newest: is_newest.then_some(ROWS), user: column.map(by), ..Filter::default() };
