@@ -21,7 +21,7 @@ use crate::store::{Reader, Store};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
+    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
     let pace = keep_data::pace(pace, args.keep_data);
     let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
