@@ -137,6 +137,10 @@ pub struct LogoutUser {
     /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
     #[arg(long)]
     pub cleanup_allauth: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long)]
+    pub print_cache_keys: bool,
     /// By what column.
     #[command(flatten)]
     pub lookup: UserLookup,
@@ -265,6 +269,10 @@ pub struct FlushAll {
     /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
     #[arg(long)]
     pub cleanup_allauth: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, conflicts_with = "truncate")]
+    pub print_cache_keys: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
     #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data"])]
     pub truncate: bool,

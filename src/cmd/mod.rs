@@ -1,6 +1,7 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
 mod backfill;
+mod cache_keys;
 mod check;
 mod completions;
 mod decode;

@@ -66,9 +66,9 @@ atexit.register(print, 'noise')
 subprocess.Popen(['sleep', '20'])
 ";
     let site = Site::postgres("noisy", "5.2", &[]);
+    let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
     let site =
         site.project(&format!("import sys{noise}"), &format!("{noise}\nsys.stdout.write('noise')"));
-    let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
     let began = Instant::now();
     let report = site.run(&["logout-user", &anna.0]).ok().says("1 session deleted");
     assert!(!report.stdout.contains("noise") && !report.stderr.contains("noise"), "{report:#?}");
@@ -77,11 +77,12 @@ subprocess.Popen(['sleep', '20'])
 
 #[test]
 fn manage_py_may_prepare_the_environment() {
-    let site = Site::sqlite("dotenv", "4.2", &[]).project(
+    let site = Site::sqlite("dotenv", "4.2", &[]);
+    let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
+    let site = site.project(
         &format!("os.environ['SITE_TIME_ZONE'] = 'Asia/Tokyo'; os.environ['SITE_SECRET_KEY'] = '{SECRET_KEY}'"),
         "DATABASES['default']['NAME'] = 'db.sqlite3'",
     );
-    let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
     // Read off a clock nine hours ahead of UTC, the UTC in the table is that much earlier.
     let shown =
         site.command(&["list", "--format", "jsonl"]).env_remove("SITE_SECRET_KEY").ran("").ok();
@@ -99,8 +100,9 @@ fn manage_py_may_prepare_the_environment() {
 
 #[test]
 fn a_settings_module_may_be_named() {
-    let site = Site::sqlite("named", "5.2", &[]).project("", "raise Exception('not these')");
+    let site = Site::sqlite("named", "5.2", &[]);
     site.login(&["anna"]);
+    let site = site.project("", "raise Exception('not these')");
     let shop = crate::site::shop();
     site.file(
         "others.py",
@@ -121,6 +123,10 @@ fn a_settings_module_may_be_named() {
 fn the_database_is_that_of_the_sessions() {
     let site = Site::postgres("routed", "5.2", &[]);
     let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
+    site.python(
+        "from django.db import connection as c
+c.cursor().execute('CREATE SCHEMA tenant; CREATE TABLE tenant.django_session AS SELECT * FROM public.django_session LIMIT 0')",
+    );
     let database = "DATABASES['default']";
     let settings = format!(
         "
@@ -144,10 +150,6 @@ DATABASE_ROUTERS = [Router()]
 "
     );
     let site = site.project("", &settings);
-    site.python(
-        "from django.db import connection as c
-c.cursor().execute('CREATE SCHEMA tenant; CREATE TABLE tenant.django_session AS SELECT * FROM public.django_session LIMIT 0')",
-    );
     // What the server makes of it all: the empty table of the schema, which that role may not write to.
     assert_eq!(site.run(&["list", "--format", "count"]).ok().stdout, "0\n");
     let there = site.run(&["--table", "public.django_session", "list", "--format", "ids"]).ok();

@@ -12,6 +12,7 @@ mod allauth;
 mod authority;
 mod backfill;
 mod backfill_postgres;
+mod cache_keys;
 mod conformance;
 mod conninfo;
 mod corpus;

@@ -14,6 +14,7 @@ pub(crate) struct Site {
     release: String,
     folder: PathBuf,
     project: PathBuf,
+    settings: &'static str,
     environment: Vec<(String, String)>,
     _database: Option<Database>,
 }
@@ -55,8 +56,14 @@ impl Site {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = own.iter().chain(variables).map(owned).collect();
         let project = shop();
-        let site =
-            Self { release: release.into(), folder, project, environment, _database: database };
+        let site = Self {
+            release: release.into(),
+            folder,
+            project,
+            settings: "shop.settings",
+            environment,
+            _database: database,
+        };
         site.python(
             "from django.core.management import call_command as c; c('migrate', run_syncdb=True, verbosity=0)",
         );
@@ -73,6 +80,7 @@ impl Site {
     /// Gives it a project of its own: a `manage.py` that begins so, and settings that go on so after the shop's.
     pub(crate) fn project(mut self, manage: &str, settings: &str) -> Self {
         self.project = self.folder.clone();
+        self.settings = "own_settings";
         let shop = shop();
         let original = std::fs::read_to_string(shop.join("manage.py")).unwrap();
         let own = original.replace("shop.settings", "own_settings");
@@ -88,11 +96,11 @@ impl Site {
         self
     }
 
-    /// What a piece of Python in the shop prints; `login` is there.
+    /// What a piece of Python in the project prints; `login` is there.
     pub(crate) fn python(&self, code: &str) -> String {
         let mut command = Command::new(django_python(&self.release));
-        command.args(["-B", "-c", &format!("{LOGIN}\n{code}")]).current_dir(shop());
-        command.env("DJANGO_SETTINGS_MODULE", "shop.settings");
+        command.args(["-B", "-c", &format!("{LOGIN}\n{code}")]).current_dir(&self.project);
+        command.env("DJANGO_SETTINGS_MODULE", self.settings);
         command.envs(self.environment.iter().cloned()).ran("").ok().stdout.trim().to_owned()
     }
 

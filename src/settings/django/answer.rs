@@ -60,4 +60,6 @@ pub(super) struct Sessions {
 #[derive(Deserialize)]
 pub(super) struct Cache {
     pub(super) alias: String,
+    /// What stands before and after a session's key in that of its entry.
+    pub(super) around: Option<(String, String)>,
 }

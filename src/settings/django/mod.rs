@@ -167,6 +167,31 @@ impl Project {
         ))
     }
 
+    /// The engine and its cache, if that is asked before the table.
+    pub fn cached_engine(&self) -> Option<String> {
+        let cache = self.cache.as_ref()?;
+        Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
+    }
+
+    /// What stands before and after a session's key in that of its cache entry.
+    pub fn around_cache_keys(&self) -> Result<(String, String), Error> {
+        let Some(cache) = &self.cache else {
+            return Err(Error::usage(
+                format!(
+                    "--print-cache-keys: SESSION_ENGINE is \"{}\", which has no cache",
+                    self.engine
+                ),
+                "leave it out: what is deleted from the table is gone",
+            ));
+        };
+        cache.around.clone().ok_or_else(|| {
+            Error::usage(
+                format!("--print-cache-keys: the KEY_FUNCTION of cache \"{}\" does not tell", cache.alias),
+                "it makes something else of a session's key than a text around it: clear the whole cache instead",
+            )
+        })
+    }
+
     /// What it is, in one line.
     pub fn summary(&self) -> String {
         let Self { django, engine, serializer, cookie_age, .. } = self;
