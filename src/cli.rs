@@ -16,6 +16,7 @@ pub use pages::{manual_pages, write_completions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const DATABASE: &str = "Database and key";
+const PROJECT: &str = "Django project";
 
 /// Administer a Django session table from outside Django.
 #[derive(Debug, Parser)]
@@ -39,9 +40,9 @@ pub struct Global {
     /// Otherwise SESSCTL_DATABASE_URL, DATABASE_URL, then libpq's PGHOST, PGDATABASE, PGSERVICE.
     #[arg(short, long, global = true, value_name = "URL", help_heading = DATABASE)]
     pub database: Option<String>,
-    /// Session table.
-    #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE, default_value = "django_session")]
-    pub table: String,
+    /// Session table; django_session by default.
+    #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE)]
+    pub table: Option<String>,
     /// File with SECRET_KEY in its first line and fallbacks in the others; - is standard input.
     /// Otherwise SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY.
     #[arg(long, global = true, value_name = "FILE", help_heading = DATABASE)]
@@ -52,6 +53,16 @@ pub struct Global {
     /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", help_heading = DATABASE)]
     pub db_timezone: Option<String>,
+    /// Ask this Django project, once, for what is not given above: its folder, or its manage.py. Runs
+    /// its code.
+    #[arg(long, global = true, value_name = "PATH", help_heading = PROJECT)]
+    pub django: Option<PathBuf>,
+    /// Its interpreter. Otherwise that of $VIRTUAL_ENV, of .venv or venv in its folder, or python3.
+    #[arg(long, global = true, value_name = "EXE", help_heading = PROJECT)]
+    pub python: Option<PathBuf>,
+    /// Its settings module. Otherwise what DJANGO_SETTINGS_MODULE or its manage.py says.
+    #[arg(long, global = true, value_name = "MODULE", help_heading = PROJECT)]
+    pub settings: Option<String>,
     /// No progress bar, no notes, no report for people.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -128,6 +139,10 @@ pub struct LogoutUser {
     /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
     #[arg(long)]
     pub cleanup_allauth: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long)]
+    pub print_cache_keys: bool,
     /// By what column.
     #[command(flatten)]
     pub lookup: UserLookup,
@@ -256,6 +271,10 @@ pub struct FlushAll {
     /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
     #[arg(long)]
     pub cleanup_allauth: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, conflicts_with = "truncate")]
+    pub print_cache_keys: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
     #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data"])]
     pub truncate: bool,

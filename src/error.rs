@@ -59,6 +59,16 @@ pub enum Error {
         /// The next step.
         hint: String,
     },
+    /// A Django project does not say what it was asked.
+    #[error("{what}")]
+    Project {
+        /// What is wrong with it.
+        what: String,
+        /// What it said last.
+        said: Vec<String>,
+        /// The next step.
+        hint: String,
+    },
     /// A file or standard input could not be read.
     #[error("cannot read {what}")]
     Input {
@@ -132,10 +142,15 @@ impl Error {
         Self::CannotWrite { what: path.display().to_string(), source }
     }
 
+    /// A Django project that does not say what it was asked, and what it said last.
+    pub fn project(what: impl Into<String>, said: Vec<String>, hint: impl Into<String>) -> Self {
+        Self::Project { what: what.into(), said, hint: hint.into() }
+    }
+
     /// How a command with this error ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::WrongKey { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::Project { .. } | Self::WrongKey { .. } => Exit::Usage,
             Self::NotConfirmed => Exit::Refused,
             Self::Interrupted { signal } => Exit::Interrupted(*signal),
             _ => Exit::Failed,
@@ -146,7 +161,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Store(error) => error.next_step(),
-            Self::Usage { hint, .. } => Some(hint),
+            Self::Usage { hint, .. } | Self::Project { hint, .. } => Some(hint),
             Self::WrongKey { .. } => Some(
                 "give the SECRET_KEY of the site itself; a SessionStore class of its own needs --key-salt; \
                  without a key, rows are decoded unchecked",
@@ -171,7 +186,10 @@ impl Error {
 
     /// What led to it, outermost first.
     pub fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
+        let mut causes = match self {
+            Self::Project { said, .. } => said.clone(),
+            _ => Vec::new(),
+        };
         let mut cause = self.source();
         while let Some(error) = cause {
             causes.push(error.to_string());

@@ -2,6 +2,7 @@
 //! nobody looks at flags.
 
 mod database;
+mod django;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -16,22 +17,29 @@ use crate::model::{SavedWindow, Timestamp};
 use crate::store::{Table, Target, UserColumn};
 
 pub use database::{Database, database};
+pub use django::{Project, project};
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
 
-/// The table that was named.
-pub fn table(global: &cli::Global) -> Result<Table, Error> {
-    Ok(global.table.parse()?)
+/// The table that was named, or that of the project.
+pub fn table(global: &cli::Global, project: Option<&Project>) -> Result<Table, Error> {
+    match (&global.table, project) {
+        (Some(table), _) => Ok(table.parse()?),
+        (None, Some(project)) => Ok(project.table()?.unwrap_or_default()),
+        (None, None) => Ok(Table::default()),
+    }
 }
 
-/// The keys that were given, in a file or in the environment.
-pub fn codec(global: &cli::Global) -> Result<Codec, Error> {
-    let secrets = match &global.secret_key_file {
-        Some(file) => secrets_of_file(file)?,
-        None => secrets_of_environment()?,
+/// The keys that were given, in a file, by the project or in the environment.
+pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, Error> {
+    let secrets = match (&global.secret_key_file, project) {
+        (Some(file), _) => secrets_of_file(file)?,
+        (None, Some(project)) => project.secrets(),
+        (None, None) => secrets_of_environment()?,
     };
-    let key_salt = global.key_salt.as_deref().unwrap_or(DEFAULT_KEY_SALT);
+    let key_salt = global.key_salt.as_deref().or(project.map(Project::key_salt));
+    let key_salt = key_salt.unwrap_or(DEFAULT_KEY_SALT);
     Ok(Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() })
 }
 

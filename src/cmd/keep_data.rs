@@ -1,6 +1,7 @@
 //! `--keep-data`: takes the login out of sessions and leaves the rest in place.
 
 use super::Ctx;
+use super::cache_keys::CacheKeys;
 use super::survey::Wanted;
 use crate::codec::{Codec, Decoder};
 use crate::engine::{BatchSize, Driver, Pace, Why};
@@ -56,9 +57,13 @@ impl Kept {
         wanted: &Wanted<'_>,
         driver: &mut Driver<'_>,
         keys: &Keys,
+        cache: &CacheKeys,
     ) -> Result<(), Why> {
         let mut decoder = Decoder::new(codec);
-        driver.each(keys, |writer, batch| self.batch(&mut decoder, wanted, writer, batch))
+        driver.each(keys, |writer, batch| {
+            let rows = self.batch(&mut decoder, wanted, writer, batch)?;
+            cache.gone(batch).map(|()| rows)
+        })
     }
 
     /// What another try finds done already is not wanted any more, so each is counted once.

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::time::Instant;
 
 use super::Ctx;
+use super::cache_keys::CacheKeys;
 use super::describe::KeyDisplay;
 use super::find::find;
 use super::how::How;
@@ -31,6 +32,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
+    let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
     how.check(ctx, &*store, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
     let mut driver = consent.map(|consent| {
@@ -59,6 +61,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
                 unwanted,
                 settle,
                 how,
+                cache: &cache,
                 delete_nothing: false,
                 emptied: false,
             };
@@ -66,8 +69,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
         }
     };
     drop(driver);
-    let exit = outcome.exit();
-    let report = report(args, users, began, column, &mut outcome);
+    let exit = cache.exit(outcome.exit(), args.dry_run);
+    let mut report = report(args, users, began, column, &mut outcome);
+    report.cached = cache.may_hold();
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
@@ -126,6 +130,7 @@ fn report(
         batches: outcome.batches,
         elapsed_seconds: began.elapsed().as_secs_f64(),
         keep_data: args.keep_data,
+        cached: false,
         stopped: outcome.ended.is_err(),
         preview: std::mem::take(&mut outcome.preview),
     }

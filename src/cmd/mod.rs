@@ -1,6 +1,7 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
 mod backfill;
+mod cache_keys;
 mod check;
 mod completions;
 mod decode;
@@ -29,7 +30,7 @@ use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
-use crate::settings::{self, Database};
+use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
 use crate::store::{self, Store, Target};
 use crate::ui::{self, Log, Talk};
@@ -43,6 +44,7 @@ const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 /// What every command has at hand.
 struct Ctx<'a> {
     global: &'a Global,
+    project: Option<Project>,
     codec: Codec,
     stop: &'a Stop,
     progress: Box<dyn Progress>,
@@ -56,9 +58,14 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     settings::check_stdin(cli)?;
     let progress: Box<dyn Progress> =
         if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk)) };
+    let project = settings::project(&cli.global)?;
+    if let Some(project) = &project {
+        talk.detail(&project.summary());
+    }
     let mut ctx = Ctx {
         global: &cli.global,
-        codec: settings::codec(&cli.global)?,
+        codec: settings::codec(&cli.global, project.as_ref())?,
+        project,
         stop,
         progress,
         talk,
@@ -95,8 +102,16 @@ impl Ctx<'_> {
         }
     }
 
+    /// The database that is meant.
+    fn database(&self) -> Result<Database, Error> {
+        if let Some(project) = &self.project {
+            project.demand_table()?;
+        }
+        settings::database(self.global, self.project.as_ref())
+    }
+
     fn open(&self) -> Result<Box<dyn Store>, Error> {
-        let Database { target, notes, warnings } = settings::database(self.global)?;
+        let Database { target, notes, warnings } = self.database()?;
         for warning in warnings {
             self.talk.warning(warning);
         }
@@ -110,7 +125,7 @@ impl Ctx<'_> {
             );
         }
         self.stop.heed();
-        Ok(store::open(target, settings::table(self.global)?))
+        Ok(store::open(target, settings::table(self.global, self.project.as_ref())?))
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Ctx;
+use super::cache_keys::CacheKeys;
 use super::how::How;
 use super::keep_data::Kept;
 use super::survey::{Collect, Survey, Wanted};
@@ -28,6 +29,7 @@ pub(super) struct Plan<'p> {
     /// To wait before looking again.
     pub(super) settle: Duration,
     pub(super) how: How,
+    pub(super) cache: &'p CacheKeys,
     /// With `KeepData`, leave sessions that cannot be kept so.
     pub(super) delete_nothing: bool,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
@@ -175,19 +177,22 @@ impl Outcome {
             How::KeepData => {
                 let delete_nothing = plan.delete_nothing;
                 let mut kept = Kept { delete_nothing, ..Kept::default() };
-                self.ended = kept.act(&ctx.codec, wanted, driver, keys);
+                self.ended = kept.act(&ctx.codec, wanted, driver, keys, plan.cache);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
             }
             How::Delete => {
-                self.ended = driver.delete(keys);
+                self.ended = driver.each(keys, |writer, batch| {
+                    let rows = writer.delete(batch)?;
+                    plan.cache.gone(batch).map(|()| rows)
+                });
                 self.deleted += driver.done().rows - before;
             }
             How::DeleteWithAllauth => {
                 self.ended = driver.each(keys, |writer, batch| {
                     let gone = writer.delete_with_allauth(batch)?;
                     self.allauth += gone.allauth;
-                    Ok(gone.sessions)
+                    plan.cache.gone(batch).map(|()| gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }

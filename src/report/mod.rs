@@ -67,6 +67,7 @@ pub struct ListedSession {
 
 /// What `logout-user` did.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct LogoutReport {
     /// `logout-user`.
     pub command: &'static str,
@@ -98,6 +99,8 @@ pub struct LogoutReport {
     pub different: u64,
     /// Sessions of these users that do not say when they were saved, where that was asked for.
     pub undated: u64,
+    /// Whether a cache in front of the table may still hold these sessions.
+    pub cached: bool,
     /// Transactions committed.
     pub batches: u64,
     /// Wall-clock time.
@@ -245,6 +248,8 @@ pub struct FlushReport {
     pub unverified: u64,
     /// Rows of the last look that could not be read and may be somebody's session.
     pub unreadable: u64,
+    /// Whether a cache in front of the table may still hold sessions.
+    pub cached: bool,
     /// Why it ended.
     pub ended: Ending,
     /// Seconds for which it had to wait.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::Project;
 use crate::cli;
 use crate::error::Error;
 use crate::store::{Conninfo, Surroundings, Target, WallClock, percent_decode};
@@ -18,10 +19,13 @@ pub struct Database {
     pub warnings: Vec<&'static str>,
 }
 
-/// The database that was named, on the command line or in the environment.
-pub fn database(global: &cli::Global) -> Result<Database, Error> {
+/// The database that was named on the command line, is the project's, or was named in the environment.
+pub fn database(global: &cli::Global, project: Option<&Project>) -> Result<Database, Error> {
     let clock = match &global.db_timezone {
-        None => WallClock::unknown(),
+        None => project
+            .and_then(Project::time_zone)
+            .and_then(WallClock::in_zone)
+            .unwrap_or_else(WallClock::unknown),
         Some(zone) => WallClock::in_zone(zone).ok_or_else(|| {
             Error::usage(
                 format!("\"{zone}\" is not a time zone"),
@@ -30,6 +34,11 @@ pub fn database(global: &cli::Global) -> Result<Database, Error> {
         })?,
     };
     let surroundings = surroundings();
+    if let (None, Some(project)) = (&global.database, project)
+        && let Some(target) = project.target(&clock, &surroundings)?
+    {
+        return Ok(Database { target, notes: Vec::new(), warnings: Vec::new() });
+    }
     match &global.database {
         // A script whose variable is not set must not end up on another database.
         Some(url) if url.is_empty() => {

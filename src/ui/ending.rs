@@ -36,3 +36,14 @@ pub(super) fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Re
         None => Ok(()),
     }
 }
+
+/// Says that the table is not all there is.
+pub(super) fn write_cached(out: &mut dyn Write, cached: bool) -> io::Result<()> {
+    if cached {
+        writeln!(
+            out,
+            "The cache may still hold their sessions, and is asked before the table: clear it."
+        )?;
+    }
+    Ok(())
+}

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::ending::{stopped, write_allauth, write_paused};
+use super::ending::{stopped, write_allauth, write_cached, write_paused};
 use crate::model::counted;
 use crate::report::{Census, Ending, FlushReport};
 
@@ -47,6 +47,7 @@ pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Resu
         rows => format!(", {rows} kept without their login"),
     };
     let everybody = match (report.ended, report.remaining) {
+        _ if report.cached => "NOT everybody is known to be logged out",
         (Ending::Done, Some(0)) if report.some_spared => "Logged out everybody else",
         (Ending::Done, Some(0)) => "Logged out everybody",
         _ => "NOT everybody is known to be logged out",
@@ -62,6 +63,7 @@ pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Resu
     write_paused(out, report.paused)?;
     writeln!(out, ").")?;
     write_allauth(out, report.allauth_deleted)?;
+    write_cached(out, report.cached)?;
     if report.unreadable > 0 {
         let rows = counted(report.unreadable, "row");
         writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::csv::word;
-use super::ending::write_allauth;
+use super::ending::{write_allauth, write_cached};
 use super::json::pretty;
 use super::sanitize;
 use crate::model::counted;
@@ -118,9 +118,17 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
             None => "not looked again".into(),
         };
         let deleted = counted(report.deleted, "session");
-        writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
+        if report.cached {
+            writeln!(
+                out,
+                "NOT known to be logged out, {whom}: {deleted} deleted, in the table {proof} ({looked})."
+            )?;
+        } else {
+            writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
+        }
     }
     write_allauth(out, report.allauth_deleted)?;
+    write_cached(out, report.cached && !report.dry_run)?;
     if report.rounds > 1 {
         writeln!(out, "Sessions came back while this ran; it took {} rounds.", report.rounds)?;
     }

@@ -45,3 +45,8 @@ pub fn stdout() -> Box<dyn Write> {
         Box::new(BufWriter::with_capacity(64 << 10, stdout))
     }
 }
+
+/// Standard error, for a report whose place on standard output is taken.
+pub fn stderr() -> Box<dyn Write> {
+    Box::new(io::stderr())
+}

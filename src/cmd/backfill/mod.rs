@@ -34,7 +34,7 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
+    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     settings::check_user_column("--column", &args.column)?;
     let began = Instant::now();
     ctx.note_unchecked();

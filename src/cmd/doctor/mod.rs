@@ -17,7 +17,7 @@ use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
-    let clock = match settings::database(ctx.global)?.target {
+    let clock = match ctx.database()?.target {
         Target::Sqlite { clock, .. } => Some(clock),
         Target::Postgres(_) => None,
     };
@@ -108,9 +108,9 @@ fn read(
 
 /// Another table may be the one that is meant.
 fn empty(ctx: &Ctx<'_>, reader: &mut dyn Reader, facts: &Facts) -> Finding {
-    let own = &ctx.global.table;
+    let own = settings::table(ctx.global, ctx.project.as_ref()).unwrap_or_default().to_string();
     let others: Vec<&str> =
-        facts.alike.iter().map(|name| &**name).filter(|name| name != own).collect();
+        facts.alike.iter().map(|name| &**name).filter(|name| *name != own).collect();
     match others.as_slice() {
         [first, ..] if own == "django_session" => Finding::warning(
             "rows",

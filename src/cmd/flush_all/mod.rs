@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::Ctx;
+use super::cache_keys::CacheKeys;
 use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
@@ -21,7 +22,7 @@ use crate::store::{Reader, Store};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
+    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
     let pace = keep_data::pace(pace, args.keep_data);
     let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
@@ -29,6 +30,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
+    let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
     let mut reader = store.reader()?;
     if !args.dry_run {
         reader.demand_writes()?;
@@ -39,10 +41,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     let census = census(ctx, &*store, args)?;
     let consent = consent(ctx, args, census.as_ref())?;
 
-    let flush = Flush { ctx, store: &*store, args, spared: &spared, how, referenced };
+    let flush =
+        Flush { ctx, store: &*store, args, spared: &spared, how, cache: &cache, referenced };
     let (outcome, done) = flush.run(consent, pace)?;
-    let exit = outcome.exit();
-    let report = report(args, census, &outcome, done, began);
+    let exit = cache.exit(outcome.exit(), args.dry_run);
+    let mut report = report(args, census, &outcome, done, began);
+    report.cached = cache.may_hold();
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
@@ -103,6 +107,7 @@ struct Flush<'f, 'c> {
     args: &'f FlushAll,
     spared: &'f UserIds,
     how: How,
+    cache: &'f CacheKeys,
     referenced: bool,
 }
 
@@ -137,6 +142,7 @@ impl Flush<'_, '_> {
             unwanted: Some(logins),
             settle: Duration::ZERO,
             how: self.how,
+            cache: self.cache,
             delete_nothing: self.referenced,
             emptied,
         }
@@ -172,6 +178,7 @@ fn report(
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,
+        cached: false,
         ended: ending(&outcome.ended),
         paused: paused(done),
         batches: outcome.batches,

@@ -17,7 +17,7 @@ use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &settings::database(ctx.global)?.target)?;
+    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     let grace = settings::duration("--older-than", &args.older_than)?;
     let began = Instant::now();
     let store = ctx.open()?;

@@ -14,6 +14,7 @@ mod tests;
 mod tls;
 mod url;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -126,6 +127,22 @@ impl Conninfo {
     /// What `key=value` pairs say, and otherwise the environment.
     pub fn of_pairs(text: &str, surroundings: &Surroundings) -> Result<Self, ConninfoError> {
         Self::complete(pairs::parse(text)?, surroundings)
+    }
+
+    /// What Django passes to its driver says, and otherwise the environment.
+    pub fn of_django(
+        options: &BTreeMap<String, String>,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ConninfoError> {
+        let mut parameters = Parameters::default();
+        for (name, value) in options {
+            match &**name {
+                "assume_role" => parameters.add_setting("role", value),
+                "options" => parameters.add_options(value),
+                name => parameters.put(name, value.clone())?,
+            }
+        }
+        Self::complete(parameters, surroundings)
     }
 
     /// What the environment alone says.

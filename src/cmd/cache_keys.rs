@@ -1,0 +1,96 @@
+//! `--print-cache-keys`: the cache of the `cached_db` engine holds copies of sessions, and is asked before the table.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+
+use super::Ctx;
+use crate::error::{Error, Exit};
+use crate::settings::Project;
+use crate::store::{Fault, StoreError};
+use crate::ui;
+
+/// With the usual `KEY_FUNCTION`, `KEY_PREFIX` and `VERSION`.
+const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
+
+/// What becomes of the copies in the cache.
+pub(super) enum CacheKeys {
+    /// As far as is known there is no cache.
+    None,
+    /// Somebody else has to see to them.
+    Unheeded,
+    /// Their keys are printed.
+    Printed(Printer),
+}
+
+/// Standard output, and how a session's key becomes that of a cache entry.
+pub(super) struct Printer {
+    around: (String, String),
+    out: RefCell<Box<dyn Write>>,
+    /// Keys that are no line.
+    left_out: Cell<u64>,
+}
+
+impl CacheKeys {
+    /// What was asked for. Where keys are printed, everything else goes to standard error from here on.
+    pub(super) fn asked(ctx: &mut Ctx<'_>, print: bool) -> Result<Self, Error> {
+        let cached = ctx.project.as_ref().and_then(Project::cached_engine);
+        if print {
+            let around = match &ctx.project {
+                Some(project) => project.around_cache_keys()?,
+                None => (AROUND.0.to_owned(), AROUND.1.to_owned()),
+            };
+            let out = RefCell::new(std::mem::replace(&mut ctx.out, ui::stderr()));
+            return Ok(Self::Printed(Printer { around, out, left_out: Cell::new(0) }));
+        }
+        let Some(engine) = cached else { return Ok(Self::None) };
+        ctx.talk.warning(&format!(
+            "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
+             the row is gone; --print-cache-keys prints what to delete there"
+        ));
+        Ok(Self::Unheeded)
+    }
+
+    /// Prints those of sessions whose rows are gone. Not sooner: a request that finds nothing in the cache
+    /// puts the row there.
+    pub(super) fn gone(&self, keys: &[&str]) -> Result<(), StoreError> {
+        let Self::Printed(printer) = self else { return Ok(()) };
+        printer.print(keys).map_err(|error| {
+            StoreError::new(
+                Fault::Fatal,
+                "cannot print the cache keys of sessions that are gone from the table",
+            )
+            .because(error)
+            .hint("they may be in the cache still: clear it")
+        })
+    }
+
+    /// Whether the cache may still let somebody in, for all that was done.
+    pub(super) fn may_hold(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Unheeded => true,
+            Self::Printed(printer) => printer.left_out.get() > 0,
+        }
+    }
+
+    /// How a command ends that would otherwise have ended so.
+    pub(super) fn exit(&self, exit: Exit, dry_run: bool) -> Exit {
+        if exit == Exit::Done && !dry_run && self.may_hold() { Exit::Incomplete } else { exit }
+    }
+}
+
+impl Printer {
+    fn print(&self, keys: &[&str]) -> std::io::Result<()> {
+        let (before, after) = &self.around;
+        let mut out = self.out.borrow_mut();
+        for key in keys {
+            // Django makes none with a line end in it, and two lines would be two other keys.
+            if key.contains(char::is_control) {
+                self.left_out.set(self.left_out.get() + 1);
+            } else {
+                writeln!(out, "{before}{key}{after}")?;
+            }
+        }
+        out.flush()
+    }
+}

@@ -1,0 +1,65 @@
+//! What the probe says. Holds secrets, so nothing here can be printed.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    Project(Box<Project>),
+    /// The version of a Python without Django.
+    NoDjango(String),
+    NoSettings,
+    /// The end of a traceback.
+    Failed(Vec<String>),
+}
+
+/// What a Django project says of itself.
+#[derive(Deserialize)]
+pub struct Project {
+    pub(super) django: String,
+    pub(super) engine: String,
+    pub(super) keeps: Keeps,
+    pub(super) serializer: String,
+    pub(super) cookie_age: serde_json::Value,
+    /// `SECRET_KEY` and its fallbacks; each character is a byte.
+    pub(super) secrets: Vec<String>,
+    pub(super) key_salt: String,
+    pub(super) sessions: Option<Sessions>,
+    pub(super) cache: Option<Cache>,
+}
+
+/// Where an engine keeps its sessions.
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Keeps {
+    Table,
+    Cache,
+    File,
+    SignedCookies,
+    Elsewhere,
+}
+
+/// The session model and its database.
+#[derive(Deserialize)]
+pub(super) struct Sessions {
+    pub(super) table: String,
+    pub(super) columns: Vec<String>,
+    pub(super) vendor: String,
+    #[serde(default)]
+    pub(super) parameters: BTreeMap<String, String>,
+    /// The variables of its environment that are for libpq.
+    pub(super) libpq: BTreeMap<String, String>,
+    pub(super) path: Option<String>,
+    /// The clock of naive times.
+    pub(super) time_zone: Option<String>,
+}
+
+/// The cache in front of the table.
+#[derive(Deserialize)]
+pub(super) struct Cache {
+    pub(super) alias: String,
+    /// What stands before and after a session's key in that of its entry.
+    pub(super) around: Option<(String, String)>,
+}

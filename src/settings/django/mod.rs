@@ -1,0 +1,274 @@
+//! `--django`: asks a Django project, once, for what would have to be typed otherwise.
+//!
+//! The project's own Python runs a probe that sets Django up as `manage.py` does and answers on a pipe. So
+//! what its settings hold goes through this pipe only.
+
+mod answer;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+pub use self::answer::Project;
+use self::answer::{Answer, Keeps};
+use self::run::{Ran, run};
+use crate::cli;
+use crate::error::Error;
+use crate::store::{Conninfo, Surroundings, Table, Target, WallClock};
+
+const PROBE: &str = include_str!("probe.py");
+/// How long a project may take to set itself up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Lines of what a Python that did not get as far as the project said.
+const MOST_LINES: usize = 5;
+
+/// The project that was named, if one was.
+pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
+    let Some(path) = &global.django else {
+        let alone =
+            [("--python", global.python.is_some()), ("--settings", global.settings.is_some())];
+        return match alone.iter().find(|(_, given)| *given) {
+            None => Ok(None),
+            Some((option, _)) => Err(Error::usage(
+                format!("{option} says how to run a Django project, and none was named"),
+                "name its folder, or its manage.py, with --django",
+            )),
+        };
+    };
+    let place = Place::of(path)?;
+    let python = python(global, &place.folder);
+    let mut command = Command::new(&python);
+    command.args(["-B", "-c", PROBE]).args([&place.manage, &place.folder]);
+    command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
+    for ours in ["SESSCTL_DATABASE_URL", "SESSCTL_SECRET_KEY"] {
+        command.env_remove(ours);
+    }
+    let ran = run(&mut command, PATIENCE).map_err(|error| {
+        Error::usage(
+            format!("cannot run {}: {error}", python.display()),
+            "name the Python of the project's virtual environment with --python",
+        )
+    })?;
+    heard(&ran, path, &python).map(Some)
+}
+
+struct Place {
+    /// Empty if there is none.
+    manage: PathBuf,
+    folder: PathBuf,
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Self, Error> {
+        let path = path.canonicalize().map_err(|error| {
+            Error::usage(
+                format!("--django: cannot find {}: {error}", path.display()),
+                "give the folder of a Django project, or its manage.py",
+            )
+        })?;
+        if path.is_dir() {
+            let manage = path.join("manage.py");
+            let manage = if manage.exists() { manage } else { PathBuf::new() };
+            return Ok(Self { manage, folder: path });
+        }
+        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Self { manage: path, folder })
+    }
+}
+
+/// The interpreter that was named, or that of the virtual environment that is active or at hand.
+fn python(global: &cli::Global, folder: &Path) -> PathBuf {
+    if let Some(python) = &global.python {
+        // Relative to where it was typed, not to the project.
+        return python
+            .canonicalize()
+            .ok()
+            .and(std::path::absolute(python).ok())
+            .unwrap_or(python.clone());
+    }
+    let active = std::env::var_os("VIRTUAL_ENV").filter(|folder| !folder.is_empty());
+    let environments =
+        active.map(PathBuf::from).into_iter().chain([folder.join(".venv"), folder.join("venv")]);
+    let mut interpreters = environments.map(|environment| environment.join("bin/python"));
+    interpreters.find(|python| python.exists()).unwrap_or_else(|| "python3".into())
+}
+
+/// What the project answered.
+fn heard(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
+    let (path, python) = (path.display(), python.display());
+    let Some(status) = ran.status else {
+        return Err(Error::project(
+            format!(
+                "the Django project {path} did not set itself up within {} s",
+                PATIENCE.as_secs()
+            ),
+            Vec::new(),
+            "something that it waits for does not answer; `manage.py check` should end at once",
+        ));
+    };
+    let mut parts = ran.stdout.rsplitn(2, |byte| *byte == 0);
+    let (answer, began) = (parts.next().unwrap_or_default(), parts.next().is_some());
+    match serde_json::from_slice(answer) {
+        _ if !began => Err(Error::project(
+            format!("{python} did not come as far as the Django project: {status}"),
+            last_lines(&ran.stderr),
+            "--python names the interpreter: Python 3.6 or later",
+        )),
+        Err(_) => Err(Error::project(
+            format!("the Django project {path} ended its Python: {status}"),
+            Vec::new(),
+            "does `manage.py check` say what is wrong with it?",
+        )),
+        Ok(Answer::Failed(lines)) => Err(Error::project(
+            format!("the Django project {path} does not set itself up"),
+            lines,
+            "it needs the environment that the site has, and its Python (--python); `manage.py check` should pass",
+        )),
+        Ok(Answer::NoDjango(version)) => Err(Error::project(
+            format!("{python} (Python {version}) has no Django"),
+            Vec::new(),
+            "name the Python of the project's virtual environment with --python",
+        )),
+        Ok(Answer::NoSettings) => Err(Error::project(
+            format!("nothing says which settings module the Django project {path} has"),
+            Vec::new(),
+            "give the folder that manage.py is in, or name the module with --settings",
+        )),
+        Ok(Answer::Project(project)) => Ok(*project),
+    }
+}
+
+fn last_lines(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.iter().skip(lines.len().saturating_sub(MOST_LINES)).map(ToString::to_string).collect()
+}
+
+impl Project {
+    /// Refuses an engine whose sessions are not in a table.
+    pub fn demand_table(&self) -> Result<(), Error> {
+        let (place, hint) = match self.keeps {
+            Keeps::Table => return Ok(()),
+            Keeps::Cache => ("in the cache alone", "clear the cache to end them all"),
+            Keeps::File => ("in files", "delete the files in SESSION_FILE_PATH to end them all"),
+            Keeps::SignedCookies => (
+                "in the browsers' cookies",
+                "only another SECRET_KEY, or a change of the user's password, ends them",
+            ),
+            Keeps::Elsewhere => ("somewhere else", "see the documentation of the engine"),
+        };
+        Err(Error::usage(
+            format!(
+                "SESSION_ENGINE is \"{}\", which keeps sessions {place} and not in a table",
+                self.engine
+            ),
+            format!("{hint}; without --django a table is looked at whatever the engine is"),
+        ))
+    }
+
+    /// The engine and its cache, if that is asked before the table.
+    pub fn cached_engine(&self) -> Option<String> {
+        let cache = self.cache.as_ref()?;
+        Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
+    }
+
+    /// What stands before and after a session's key in that of its cache entry.
+    pub fn around_cache_keys(&self) -> Result<(String, String), Error> {
+        let Some(cache) = &self.cache else {
+            return Err(Error::usage(
+                format!(
+                    "--print-cache-keys: SESSION_ENGINE is \"{}\", which has no cache",
+                    self.engine
+                ),
+                "leave it out: what is deleted from the table is gone",
+            ));
+        };
+        cache.around.clone().ok_or_else(|| {
+            Error::usage(
+                format!("--print-cache-keys: the KEY_FUNCTION of cache \"{}\" does not tell", cache.alias),
+                "it makes something else of a session's key than a text around it: clear the whole cache instead",
+            )
+        })
+    }
+
+    /// What it is, in one line.
+    pub fn summary(&self) -> String {
+        let Self { django, engine, serializer, cookie_age, .. } = self;
+        let keys = self.secrets.len();
+        let cache = match &self.cache {
+            Some(cache) => format!(", cache \"{}\"", cache.alias),
+            None => String::new(),
+        };
+        format!(
+            "Django {django}: {engine}{cache}, {serializer}, sessions of {cookie_age} s, {keys} keys"
+        )
+    }
+
+    /// `SECRET_KEY` and its fallbacks.
+    pub(super) fn secrets(&self) -> Vec<Vec<u8>> {
+        let bytes =
+            |secret: &String| secret.chars().filter_map(|byte| u8::try_from(byte).ok()).collect();
+        self.secrets.iter().map(bytes).collect()
+    }
+
+    pub(super) fn key_salt(&self) -> &str {
+        &self.key_salt
+    }
+
+    /// The table of the session model.
+    pub(super) fn table(&self) -> Result<Option<Table>, Error> {
+        let Some(sessions) = &self.sessions else { return Ok(None) };
+        if sessions.columns != ["session_key", "session_data", "expire_date"] {
+            return Err(Error::usage(
+                format!(
+                    "the session model has columns of other names: {}",
+                    sessions.columns.join(", ")
+                ),
+                "sessctl knows session_key, session_data and expire_date only",
+            ));
+        }
+        Ok(Some(table(&sessions.table)?))
+    }
+
+    /// The time zone of naive times in its database.
+    pub(super) fn time_zone(&self) -> Option<&str> {
+        self.sessions.as_ref()?.time_zone.as_deref()
+    }
+
+    /// The database of the session model.
+    pub(super) fn target(
+        &self,
+        clock: &WallClock,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Target>, Error> {
+        let Some(sessions) = &self.sessions else { return Ok(None) };
+        match (&*sessions.vendor, &sessions.path) {
+            ("postgresql", _) => {
+                let variables = sessions.libpq.clone();
+                let surroundings = Surroundings { variables, ..surroundings.clone() };
+                let conninfo = Conninfo::of_django(&sessions.parameters, &surroundings)?;
+                Ok(Some(Target::Postgres(Box::new(conninfo))))
+            }
+            ("sqlite", Some(path)) if path != ":memory:" => {
+                Ok(Some(Target::Sqlite { path: path.into(), clock: clock.clone() }))
+            }
+            ("sqlite", _) => Err(Error::usage(
+                "the project's database is in memory",
+                "name the site's own with -d, or with the settings that the site has",
+            )),
+            (vendor, _) => Err(Error::usage(
+                format!(
+                    "the project's database is of the kind \"{vendor}\", which is not supported"
+                ),
+                "supported are PostgreSQL and SQLite",
+            )),
+        }
+    }
+}
+
+/// A name as Django quotes it: whole, unless it is quoted already.
+fn table(name: &str) -> Result<Table, Error> {
+    let quoted = name.len() > 1 && name.starts_with('"') && name.ends_with('"');
+    Ok(if quoted { name.parse()? } else { format!("\"{name}\"").parse()? })
+}

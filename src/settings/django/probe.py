@@ -1,0 +1,212 @@
+"""Asks a Django project what sessctl needs to know. Runs in the project's own Python, from memory.
+
+argv: manage.py or "", the project's folder, the settings module or "". The answer is JSON on what was standard output
+when Python began, behind a NUL byte; by then standard output is standard error, so that the project may print.
+"""
+
+import importlib
+import json
+import os
+import re
+import runpy
+import sys
+import traceback
+
+pipe = os.dup(1)
+os.dup2(2, 1)
+
+FILES = ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
+# What psycopg itself takes, and no server.
+OF_THE_DRIVER = ("autocommit", "prepare_threshold", "async_")
+SAMPLES = "sample0of0a0session0key0aaaaaaaa", "sample0of0a0session0key0bbbbbbbb"
+
+
+def set_up(manage, folder, module):
+    """Django as `manage.py` sets it up; whether there are any settings."""
+    sys.path.insert(0, folder)
+    if module:
+        os.environ["DJANGO_SETTINGS_MODULE"] = module
+    import django
+    from django.core.management import ManagementUtility
+
+    if manage:
+        # It names the settings module, reads a .env file, or what else it does; the command is left out.
+        ManagementUtility.execute = lambda self: None
+        sys.argv = [manage, "shell"]
+        try:
+            runpy.run_path(manage, run_name="__main__")
+        except SystemExit as ended:
+            if ended.code:
+                raise
+        if module:
+            os.environ["DJANGO_SETTINGS_MODULE"] = module
+    from django.conf import settings
+
+    if not settings.configured and not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        return False
+    django.setup()
+    return True
+
+
+def project():
+    import django
+    from django.conf import settings
+    from django.utils.encoding import force_bytes
+
+    module = importlib.import_module(settings.SESSION_ENGINE)
+    store = module.SessionStore
+    secrets = [settings.SECRET_KEY, *getattr(settings, "SECRET_KEY_FALLBACKS", [])]
+    keeps = where(store)
+    model = model_of(module, store) if keeps == "table" else None
+    return {
+        "django": django.get_version(),
+        "engine": settings.SESSION_ENGINE,
+        "keeps": keeps if model or keeps != "table" else "elsewhere",
+        "serializer": str(settings.SESSION_SERIALIZER),
+        "cookie_age": settings.SESSION_COOKIE_AGE,
+        # Bytes as characters of the same number: a key need not be UTF-8.
+        "secrets": [force_bytes(secret).decode("latin-1") for secret in secrets],
+        # A property; before Django 3.1 the class has none, but its name goes into the salt.
+        "key_salt": getattr(store.__new__(store), "key_salt", "django.contrib.sessions." + store.__name__),
+        "sessions": sessions(model) if model else None,
+        "cache": cache(store) if model and hasattr(store, "cache_key") else None,
+        "users": users(model) if model else None,
+    }
+
+
+def where(store):
+    for name in ("cache", "file", "signed_cookies"):
+        if issubclass(store, importlib.import_module("django.contrib.sessions.backends." + name).SessionStore):
+            return name
+    return "table"
+
+
+def model_of(module, store):
+    if hasattr(store, "get_model_class"):
+        return store.get_model_class()
+    model = getattr(module, "Session", None)
+    return model if hasattr(model, "_meta") else None
+
+
+def database_of(model):
+    from django.db import router
+
+    return router.db_for_write(model)
+
+
+def sessions(model):
+    from django.db import connections
+
+    connection = connections[database_of(model)]
+    columns = [model._meta.get_field(name).column for name in ("session_key", "session_data", "expire_date")]
+    found = {"table": model._meta.db_table, "columns": columns, "vendor": connection.vendor, "libpq": {}}
+    if connection.vendor == "postgresql":
+        parameters = connection.get_connection_params()
+        parameters["assume_role"] = connection.settings_dict["OPTIONS"].get("assume_role")
+        found["parameters"] = dict(texts(parameters))
+        # A .env file may have brought some.
+        found["libpq"] = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    elif connection.vendor == "sqlite":
+        found["path"] = sqlite_path(str(connection.settings_dict["NAME"]))
+        found["time_zone"] = connection.timezone_name
+    return found
+
+
+def texts(parameters):
+    for name, value in parameters.items():
+        name = {"database": "dbname"}.get(name, name)
+        if isinstance(value, bool):
+            value = int(value)
+        if not isinstance(value, (str, int, float, os.PathLike)) or name in OF_THE_DRIVER:
+            continue
+        value = str(value)
+        if name in FILES and value and value != "system":
+            value = os.path.abspath(value)
+        if value:
+            yield name, value
+
+
+def sqlite_path(name):
+    from urllib.parse import unquote, urlsplit
+
+    if name.startswith("file:"):
+        if "mode=memory" in name:
+            return ":memory:"
+        name = unquote(urlsplit(name).path)
+    return name if name == ":memory:" else os.path.abspath(name)
+
+
+def cache(store):
+    """What stands before and after a session's key in the key of its cache entry, unless that is a hash of it."""
+    from django.conf import settings
+    from django.core.cache import caches
+
+    alias = getattr(settings, "SESSION_CACHE_ALIAS", "default")
+    one, other = (str(caches[alias].make_key(store(sample).cache_key)) for sample in SAMPLES)
+    before, found, after = one.partition(SAMPLES[0])
+    derived = found and SAMPLES[0] not in after and before + SAMPLES[1] + after == other
+    return {"alias": alias, "around": [before, after] if derived else None}
+
+
+def users(sessions):
+    from django.apps import apps
+    from django.contrib.auth import get_user_model
+
+    if not apps.is_installed("django.contrib.auth"):
+        return None
+    model = get_user_model()
+    mail = getattr(model, "get_email_field_name", lambda: "email")()
+    return {
+        "table": model._meta.db_table,
+        "beside_sessions": database_of(model) == database_of(sessions),
+        "key": model._meta.pk.column,
+        "username": column(model, model.USERNAME_FIELD),
+        "email": column(model, mail),
+        "is_active": column(model, "is_active"),
+        "is_staff": column(model, "is_staff"),
+        "is_superuser": column(model, "is_superuser"),
+    }
+
+
+def column(model, name):
+    """The column of a field, if it has one in the model's own table."""
+    return next((field.column for field in model._meta.local_concrete_fields if field.name == name), None)
+
+
+def failure(error):
+    """The end of its traceback. Source lines are left out, since settings may have a password in them."""
+    frames = [
+        'File "%s", line %s, in %s' % (frame.filename, frame.lineno, frame.name)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and frame.filename != runpy.__file__
+    ]
+    message = "%s: %s" % (type(error).__name__, without_secrets(str(error)))
+    lines = [line for line in message.splitlines() if line.strip()][:3]
+    return frames[len(lines) - 5 :] + lines
+
+
+def without_secrets(text):
+    telling = re.compile("SECRET|PASS|KEY|TOKEN|URL|DSN|CREDENTIAL", re.IGNORECASE)
+    for name, value in os.environ.items():
+        if len(value) > 3 and telling.search(name):
+            text = text.replace(value, "...")
+    return re.sub(r"//\S*@", "//...@", text)
+
+
+def answer(manage, folder, module):
+    try:
+        import django  # noqa: F401
+    except ImportError:
+        return {"no_django": sys.version.split()[0]}
+    try:
+        return {"project": project()} if set_up(manage, folder, module) else "no_settings"
+    except BaseException as error:
+        return {"failed": failure(error)}
+
+
+os.write(pipe, b"\0")
+rest = json.dumps(answer(*sys.argv[1:])).encode()
+while rest:
+    rest = rest[os.write(pipe, rest) :]
+# Nothing that the project has begun, a thread or what it does at exit, is waited for.
+os._exit(0)

@@ -1,0 +1,114 @@
+//! Runs a program to its end, or to the end of the time that it has.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub(super) struct Ran {
+    /// `None` if its time was over.
+    pub(super) status: Option<ExitStatus>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+}
+
+const TICK: Duration = Duration::from_millis(10);
+/// For what it said to arrive after its end. Somebody whom it has started may hold the pipe open.
+const GRACE: Duration = Duration::from_secs(1);
+/// More than that of what it said is not kept.
+const MOST_BYTES: usize = 1 << 20;
+
+pub(super) fn run(command: &mut Command, time: Duration) -> io::Result<Ran> {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (Heard::of(child.stdout.take()), Heard::of(child.stderr.take()));
+    let status = wait(&mut child, time)?;
+    let began = Instant::now();
+    while !(stdout.is_over() && stderr.is_over()) && began.elapsed() < GRACE {
+        thread::sleep(TICK);
+    }
+    Ok(Ran { status, stdout: stdout.take(), stderr: stderr.take() })
+}
+
+fn wait(child: &mut Child, time: Duration) -> io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        match child.try_wait()? {
+            None if began.elapsed() < time => thread::sleep(TICK),
+            None => {
+                child.kill()?;
+                child.wait()?;
+                return Ok(None);
+            }
+            ended => return Ok(ended),
+        }
+    }
+}
+
+/// What comes out of a pipe, as far as it came.
+struct Heard {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    listener: JoinHandle<()>,
+}
+
+impl Heard {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&bytes);
+        let listener = thread::spawn(move || {
+            let Some(mut pipe) = pipe else { return };
+            let mut piece = [0; 4096];
+            while let Ok(len) = pipe.read(&mut piece) {
+                if len == 0 {
+                    return;
+                }
+                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.extend_from_slice(piece.get(..len).unwrap_or_default());
+                let surplus = heard.len().saturating_sub(MOST_BYTES);
+                heard.drain(..surplus);
+            }
+        });
+        Self { bytes, listener }
+    }
+
+    fn is_over(&self) -> bool {
+        self.listener.is_finished()
+    }
+
+    fn take(self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, time: Duration) -> Ran {
+        run(Command::new("sh").args(["-c", script]), time).unwrap()
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let began = Instant::now();
+        let ran = shell("echo here; exec sleep 60", Duration::from_millis(300));
+        assert!(ran.status.is_none() && ran.stdout == b"here\n");
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_pipe_that_others_hold_open_is_not_waited_for() {
+        let began = Instant::now();
+        let ran = shell("sleep 20 & echo here; echo there >&2", Duration::from_secs(10));
+        assert!(ran.status.unwrap().success());
+        assert_eq!((&*ran.stdout, &*ran.stderr), (&b"here\n"[..], &b"there\n"[..]));
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn one_who_says_much_is_heard_to_the_end() {
+        let ran = shell("yes | head -c 3000000; printf over", Duration::from_secs(60));
+        assert!(ran.stdout.len() == MOST_BYTES && ran.stdout.ends_with(b"over"));
+    }
+}

@@ -1,0 +1,175 @@
+//! `cached_db`: a session whose row is gone is in the cache still, and `--print-cache-keys` says where.
+
+use crate::site::Site;
+use crate::world::{Ran, World, key};
+
+const CACHED: &[(&str, &str)] = &[("SITE_ENGINE", "django.contrib.sessions.backends.cached_db")];
+const QSESSIONS: &[(&str, &str)] =
+    &[("SITE_SESSIONS", "qsessions"), ("SITE_ENGINE", "qsessions.backends.cached_db")];
+
+/// Sessions are cached in files, whose names are made of the keys of the entries.
+fn with_cache(site: Site, more: &str) -> Site {
+    site.project(
+        "",
+        &format!(
+            "
+CACHES = {{'default': {{'BACKEND': 'django.core.cache.backends.locmem.LocMemCache'}}, 'sessions': {{
+    'BACKEND': 'django.core.cache.backends.filebased.FileBasedCache', {more}
+    'LOCATION': os.path.join(os.path.dirname(os.path.abspath(__file__)), 'cache')}}}}
+SESSION_CACHE_ALIAS = 'sessions'
+def last(key, prefix, version): return '%s/%s/%s' % (version, prefix, key) + '/end'
+def hashed(key, prefix, version):
+    import hashlib
+    return hashlib.md5(key.encode()).hexdigest()
+"
+        ),
+    )
+}
+
+/// Whether a request with this session would be logged in.
+fn is_in(site: &Site, key: &str) -> bool {
+    site.python(&format!("print('_auth_user_id' in engine.SessionStore({key:?}).load())")) == "True"
+}
+
+/// Deletes entries from the cache as `redis-cli DEL` would: by their whole keys.
+fn delete(site: &Site, keys: &str) {
+    let keys: Vec<&str> = keys.lines().collect();
+    site.python(&format!(
+        "import hashlib, os
+for key in {keys:?}: os.unlink('cache/%s.djcache' % hashlib.md5(key.encode()).hexdigest())"
+    ));
+}
+
+#[test]
+fn a_session_stays_in_the_cache() {
+    let site = with_cache(Site::sqlite("stays", "5.2", CACHED), "");
+    let [anna, bert, carl] = &site.login(&["anna", "bert", "carl"])[..] else { panic!("three") };
+    let told =
+        site.run(&["logout-user", &anna.0, "--format", "json"]).exits(3).says("cache \"sessions\"");
+    assert_eq!((&told.json()["deleted"], &told.json()["cached"]), (&1.into(), &true.into()));
+    assert!(is_in(&site, &anna.1), "the cache is not asked first, and this test shows nothing");
+    let dry = site.run(&["logout-user", &bert.0, "--dry-run"]).ok();
+    assert!(dry.stderr.contains("--print-cache-keys"), "{dry:#?}");
+    site.run(&["logout-user", &bert.0])
+        .exits(3)
+        .says("NOT known to be logged out, user")
+        .says("clear it");
+    site.run(&["flush-all", "--yes"]).exits(3).says("NOT everybody is known").says("clear it");
+    assert!(is_in(&site, &carl.1) && site.keys().is_empty());
+}
+
+/// The row goes and the entry with it, whatever its key is made of.
+fn goes_with_its_entry(name: &str, release: &str, variables: &[(&str, &str)], more: &str) -> Ran {
+    let site = with_cache(Site::sqlite(name, release, variables), more);
+    let [anna, bert] = &site.login(&["anna", "bert"])[..] else { panic!("two") };
+    let ran = site.run(&["logout-user", &anna.0, "--print-cache-keys"]).ok();
+    assert!(
+        ran.stderr.contains("1 session deleted") && ran.stdout.lines().count() == 1,
+        "{ran:#?}"
+    );
+    assert!(is_in(&site, &anna.1));
+    delete(&site, &ran.stdout);
+    assert!(!is_in(&site, &anna.1) && is_in(&site, &bert.1));
+    let rest = site.run(&["flush-all", "--yes", "--print-cache-keys", "-q"]).ok();
+    delete(&site, &rest.stdout);
+    assert!(!is_in(&site, &bert.1));
+    Ran { stdout: ran.stdout.replace(&anna.1, "KEY"), ..ran }
+}
+
+#[test]
+fn its_key_is_printed() {
+    let usual = ":1:django.contrib.sessions.cached_dbKEY\n";
+    for release in ["3.2", "4.2", "5.2", "6.1"] {
+        assert_eq!(goes_with_its_entry("usual", release, CACHED, "").stdout, usual);
+    }
+}
+
+#[test]
+fn its_key_is_made_as_the_cache_makes_it() {
+    let more = "'KEY_PREFIX': 'my:shop', 'VERSION': 3,";
+    let key = goes_with_its_entry("prefix", "5.2", CACHED, more).stdout;
+    assert_eq!(key, "my:shop:3:django.contrib.sessions.cached_dbKEY\n");
+    let more = "'KEY_PREFIX': 'p', 'KEY_FUNCTION': 'own_settings.last',";
+    let key = goes_with_its_entry("function", "5.2", CACHED, more).stdout;
+    assert_eq!(key, "1/p/django.contrib.sessions.cached_dbKEY/end\n");
+    assert_eq!(
+        goes_with_its_entry("package", "5.2", QSESSIONS, "").stdout,
+        ":1:qsessions.q_cached_dbKEY\n"
+    );
+}
+
+#[test]
+fn a_key_that_cannot_be_made_is_not_guessed() {
+    let site =
+        with_cache(Site::sqlite("hashed", "5.2", CACHED), "'KEY_FUNCTION': 'own_settings.hashed',");
+    let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
+    site.run(&["logout-user", &anna.0, "--print-cache-keys"]).exits(2).says("KEY_FUNCTION");
+    assert_eq!(site.keys(), std::slice::from_ref(&anna.1));
+    let site = Site::sqlite("uncached", "5.2", &[]);
+    site.run(&["logout-user", "1", "--print-cache-keys"]).exits(2).says("has no cache");
+}
+
+#[test]
+fn keys_are_printed_of_what_is_gone_and_of_nothing_else() {
+    World::each("cache_keys", |w| {
+        w.user("42", 3).user("7", 2);
+        let entry = |number| format!(":1:django.contrib.sessions.cached_db{}\n", key(number));
+        let dry = w.run(&["logout-user", "42", "--print-cache-keys", "--dry-run"]).ok();
+        assert_eq!(dry.stdout, "");
+        let ran = w
+            .run(&[
+                "logout-user",
+                "42",
+                "--print-cache-keys",
+                "--format",
+                "json",
+                "--batch-size",
+                "2",
+            ])
+            .ok();
+        assert_eq!(ran.stdout, (0..3).map(entry).collect::<String>());
+        let report: serde_json::Value =
+            ran.stderr.lines().rfind(|l| l.starts_with('{')).unwrap().parse().unwrap();
+        assert_eq!((&report["deleted"], &report["cached"]), (&3.into(), &false.into()));
+        // What only loses its login is in the cache with it.
+        let ran = w.run(&["logout-user", "7", "--print-cache-keys", "--keep-data"]).ok();
+        assert_eq!(ran.stdout, (3..5).map(entry).collect::<String>());
+        assert_eq!(w.count(), 2);
+        // Without being asked for, no key is printed, and nobody said that there is a cache.
+        let ran = w.run(&["flush-all", "--yes"]).ok();
+        assert!(!ran.stdout.contains(&key(3)) && !ran.stderr.contains(&key(3)), "{ran:#?}");
+        w.run(&["flush-all", "--yes", "--truncate", "--print-cache-keys"])
+            .exits(2)
+            .says("--truncate");
+    });
+}
+
+#[test]
+fn a_key_that_is_no_line_is_not_printed() {
+    World::each("odd_cache_keys", |w| {
+        w.row(
+            "odd\nFLUSHALL",
+            &crate::world::signed(&crate::world::login("42"), crate::world::SECRET_KEY),
+            "2099-01-01 00:00:00",
+        );
+        let ran = w.run(&["logout-user", "42", "--print-cache-keys"]).exits(3).says("clear it");
+        assert_eq!((ran.stdout.as_str(), w.count()), ("", 0));
+    });
+}
+
+/// Rows are deleted no further than their keys can be told.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_cannot_print_goes_no_further() {
+    World::each("full_cache_keys", |w| {
+        w.user("42", 30);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command =
+            w.command(&["logout-user", "42", "--print-cache-keys", "--batch-size", "10"]);
+        let ran = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let ran = ran.wait_with_output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!((ran.status.code(), w.count()), (Some(1), 20), "{said}");
+        assert!(said.contains("cannot print the cache keys"), "{said}");
+    });
+}

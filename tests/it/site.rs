@@ -1,0 +1,183 @@
+//! A Django project with users and sessions, for tests of what sessctl learns from it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::{Database, django_python, fresh_database};
+use crate::world::{Ran, RunToEnd, program};
+
+/// The `SECRET_KEY` of every project.
+pub(crate) const SECRET_KEY: &str = "the-key-of-a-discovered-site";
+
+/// The shop of `tests/django`, or a project of its own whose settings are the shop's and something more.
+pub(crate) struct Site {
+    release: String,
+    folder: PathBuf,
+    project: PathBuf,
+    settings: &'static str,
+    environment: Vec<(String, String)>,
+    _database: Option<Database>,
+}
+
+impl Site {
+    /// Runs a test on SQLite and on PostgreSQL.
+    pub(crate) fn each(
+        name: &str,
+        release: &str,
+        variables: &[(&str, &str)],
+        test: impl Fn(&Self),
+    ) {
+        test(&Self::sqlite(name, release, variables));
+        test(&Self::postgres(name, release, variables));
+    }
+
+    pub(crate) fn sqlite(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
+        Self::new(name, "sqlite", release, variables, None)
+    }
+
+    pub(crate) fn postgres(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
+        let database = fresh_database(&format!("discovered_{name}_{}", release.replace('.', "")));
+        Self::new(name, "postgres", release, variables, Some(database))
+    }
+
+    fn new(
+        name: &str,
+        kind: &str,
+        release: &str,
+        variables: &[(&str, &str)],
+        database: Option<Database>,
+    ) -> Self {
+        let own = format!("sessctl-site-{name}-{kind}-{release}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(own);
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = format!("sqlite:///{}", folder.join("db.sqlite3").display());
+        let url = database.as_ref().map_or(file, |database| database.url.clone());
+        let own = [("SITE_SECRET_KEY", SECRET_KEY), ("SITE_DATABASE_URL", &*url)];
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = own.iter().chain(variables).map(owned).collect();
+        let project = shop();
+        let site = Self {
+            release: release.into(),
+            folder,
+            project,
+            settings: "shop.settings",
+            environment,
+            _database: database,
+        };
+        site.python(
+            "from django.core.management import call_command as c; c('migrate', run_syncdb=True, verbosity=0)",
+        );
+        site
+    }
+
+    /// A folder of the site's own.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Gives it a project of its own: a `manage.py` that begins so, and settings that go on so after the shop's.
+    pub(crate) fn project(mut self, manage: &str, settings: &str) -> Self {
+        self.project = self.folder.clone();
+        self.settings = "own_settings";
+        let shop = shop();
+        let original = std::fs::read_to_string(shop.join("manage.py")).unwrap();
+        let own = original.replace("shop.settings", "own_settings");
+        let lines = own.replacen("import os\n", &format!("import os\n{manage}\n"), 1);
+        self.file("manage.py", &lines);
+        self.file(
+            "own_settings.py",
+            &format!(
+                "import os, sys\nsys.path.append({:?})\nfrom shop.settings import *\n{settings}\n",
+                shop.display().to_string()
+            ),
+        );
+        self
+    }
+
+    /// What a piece of Python in the project prints; `login` is there.
+    pub(crate) fn python(&self, code: &str) -> String {
+        let mut command = Command::new(django_python(&self.release));
+        command.args(["-B", "-c", &format!("{LOGIN}\n{code}")]).current_dir(&self.project);
+        command.env("DJANGO_SETTINGS_MODULE", self.settings);
+        command.envs(self.environment.iter().cloned()).ran("").ok().stdout.trim().to_owned()
+    }
+
+    /// Logs users in; returns the id and the session key of each.
+    pub(crate) fn login(&self, names: &[&str]) -> Vec<(String, String)> {
+        let said = self.python(&format!("for name in {names:?}: login(name)"));
+        let pair = |line: &str| line.split_once(' ').map(|(id, key)| (id.into(), key.into()));
+        said.lines().map(|line| pair(line).unwrap()).collect()
+    }
+
+    /// The keys that are in the table.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let keys = self
+            .python("for key in sorted(Session.objects.values_list('pk', flat=True)): print(key)");
+        keys.lines().map(str::to_owned).collect()
+    }
+
+    /// The program with this project, and nothing else that says where the database is.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(&["--django"]);
+        command
+            .arg(&self.project)
+            .arg("--python")
+            .arg(django_python(&self.release))
+            .args(arguments);
+        command.envs(self.environment.iter().cloned());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let ran = self.command(arguments).ran("");
+        for secret in self.secrets() {
+            assert!(
+                !ran.stdout.contains(&secret) && !ran.stderr.contains(&secret),
+                "a secret in {ran:#?}"
+            );
+        }
+        ran
+    }
+
+    /// What nobody may see: the key, and the password of the database.
+    fn secrets(&self) -> Vec<String> {
+        let url = &self.environment[1].1;
+        let password = url.rsplit_once('@').and_then(|(login, _)| login.rsplit_once(':'));
+        [Some(SECRET_KEY.to_owned()), password.map(|(_, password)| password.to_owned())]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+const LOGIN: &str = "
+import django; django.setup()
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import get_user_model
+engine = import_module(settings.SESSION_ENGINE)
+Session = engine.SessionStore.get_model_class()
+User = get_user_model()
+
+def login(name, **fields):
+    user, _ = User.objects.get_or_create(username=name, defaults={'password': '!', **fields})
+    session = engine.SessionStore()
+    session['_auth_user_id'] = user._meta.pk.value_to_string(user)
+    session['_auth_user_backend'] = 'django.contrib.auth.backends.ModelBackend'
+    session['_auth_user_hash'] = user.get_session_auth_hash()
+    session.save()
+    print(user.pk, session.session_key)
+";
+
+/// The project of `tests/django`.
+pub(crate) fn shop() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/django")
+}
