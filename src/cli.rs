@@ -7,11 +7,13 @@
 
 mod examples;
 mod pages;
+mod whose;
 
 use std::path::PathBuf;
 
 pub use clap_complete::Shell;
 pub use pages::{manual_pages, write_completions};
+pub use whose::Whose;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -114,12 +116,15 @@ pub struct LogoutUser {
     #[arg(
         value_name = "USER_ID",
         allow_negative_numbers = true,
-        required_unless_present = "from_file"
+        required_unless_present_any = Whose::OR_IDS
     )]
     pub users: Vec<String>,
     /// Also the ids in this file, one a line; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub from_file: Option<PathBuf>,
+    /// By what else.
+    #[command(flatten)]
+    pub whose: Whose,
     /// Keep the one session whose key begins so (at least 8 characters): your own, say.
     #[arg(long, value_name = "PREFIX")]
     pub except: Option<String>,

@@ -14,7 +14,7 @@ use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::model::{SavedWindow, Timestamp};
-use crate::store::{Table, Target, UserColumn};
+use crate::store::{Table, Target, UserColumn, Users};
 
 pub use database::{Database, database};
 pub use django::{Project, project};
@@ -28,6 +28,22 @@ pub fn table(global: &cli::Global, project: Option<&Project>) -> Result<Table, E
         (Some(table), _) => Ok(table.parse()?),
         (None, Some(project)) => Ok(project.table()?.unwrap_or_default()),
         (None, None) => Ok(Table::default()),
+    }
+}
+
+/// The table of users: that which was named, the project's, or Django's own beside the sessions.
+pub fn users(
+    global: &cli::Global,
+    project: Option<&Project>,
+    whose: &cli::Whose,
+) -> Result<Users, Error> {
+    let users = match project {
+        Some(project) => project.users()?,
+        None => Users::beside(&table(global, None)?),
+    };
+    match &whose.user_table {
+        Some(table) => Ok(Users { table: table.parse()?, ..users }),
+        None => Ok(users),
     }
 }
 
@@ -105,7 +121,7 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
             }
         }
     }
-    if ids.is_empty() {
+    if ids.is_empty() && !args.whose.is_given() {
         return Err(Error::usage("no user id given", "the file with the ids holds none"));
     }
     let mut seen = std::collections::HashSet::new();

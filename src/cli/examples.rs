@@ -13,7 +13,9 @@ Examples:
   sessctl logout-user 42 --dry-run
   sessctl logout-user 42 1042 --settle 5s
   sessctl logout-user --from-file stolen.txt --saved-between 2026-11-20T14:00 2026-11-20T16:30
-  sessctl logout-user 42 --except jo3q3qa3";
+  sessctl logout-user 42 --except jo3q3qa3
+  sessctl logout-user --username anna --inactive --dry-run
+  sessctl --django /srv/shop logout-user --deleted-users";
 
 pub(super) const PURGE_EXPIRED: &str = "\
 Examples:

@@ -1,5 +1,6 @@
 //! `logout-user`: the live sessions of some users.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::time::Instant;
 
@@ -12,28 +13,38 @@ use super::keep_data;
 use super::lookup::by_user;
 use super::rounds::{Outcome, Plan};
 use super::survey::{Wanted, Who};
+use super::whose;
 use crate::cli::{LogoutUser, ReportFormat};
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Why, Work};
 use crate::error::{Error, Exit};
-use crate::report::LogoutReport;
+use crate::report::{LogoutReport, ResolvedUser};
 use crate::store::Store;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
-    let users = settings::user_ids(args)?;
+    let mut users = settings::user_ids(args)?;
     let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
     let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
     let settle = settings::duration("--settle", &args.settle)?;
     let saved = settings::saved_window(&args.saved)?;
-    let ids: UserIds = users.iter().collect();
     let began = Instant::now();
     ctx.note_unchecked();
     keep_data::check(ctx, args.keep_data)?;
     let store = ctx.open()?;
     let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
     how.check(ctx, &*store, args.dry_run)?;
+    let known = whose::resolve(ctx, &*store, &args.whose)?;
+    if users.is_empty() && known.is_empty() {
+        return Err(Error::usage(
+            "no user is as was asked for: nobody is logged out",
+            "--user-table names the table of users, --django finds it",
+        ));
+    }
+    let given: HashSet<String> = users.iter().cloned().collect();
+    users.extend(known.iter().map(|user| user.id.clone()).filter(|id| !given.contains(id)));
+    let ids: UserIds = users.iter().collect();
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
     let mut driver = consent.map(|consent| {
         let (stop, progress) = (ctx.stop, &*ctx.progress);
@@ -72,6 +83,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     let exit = cache.exit(outcome.exit(), args.dry_run);
     let mut report = report(args, users, began, column, &mut outcome);
     report.cached = cache.may_hold();
+    report.resolved =
+        known.into_iter().map(|user| ResolvedUser { id: user.id, username: user.name }).collect();
     let told = tell(ctx, args.format, &report);
     match (outcome.ended, told) {
         (Err(Why::Failed(error)), _) => Err(error.into()),
@@ -130,6 +143,7 @@ fn report(
         batches: outcome.batches,
         elapsed_seconds: began.elapsed().as_secs_f64(),
         keep_data: args.keep_data,
+        resolved: Vec::new(),
         cached: false,
         stopped: outcome.ended.is_err(),
         preview: std::mem::take(&mut outcome.preview),

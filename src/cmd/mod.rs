@@ -22,6 +22,7 @@ mod rounds;
 mod show;
 mod stats;
 mod survey;
+mod whose;
 
 use std::io::{ErrorKind, Write};
 use std::time::Duration;

@@ -73,6 +73,8 @@ pub struct LogoutReport {
     pub command: &'static str,
     /// The ids that were asked for, as they were given.
     pub users: Vec<String>,
+    /// Those of them who were named otherwise than by their ids.
+    pub resolved: Vec<ResolvedUser>,
     /// Whether nothing was to be changed.
     pub dry_run: bool,
     /// Rows that the first look read.
@@ -114,6 +116,15 @@ pub struct LogoutReport {
     /// Some of what a dry run found, for a person to look at.
     #[serde(skip)]
     pub preview: Vec<ListedSession>,
+}
+
+/// A user who was named by what the site knows of them.
+#[derive(Debug, Serialize)]
+pub struct ResolvedUser {
+    /// Primary key.
+    pub id: String,
+    /// What the user logs in with; `None` of users who exist no longer.
+    pub username: Option<String>,
 }
 
 /// What `purge-expired` did.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{
     Assigned, Assignment, BATCH, Cursor, Emit, Expired, Facts, Fault, Filter, Gone, Instance,
-    Locked, Reader, Reference, Replacement, Store, StoreError, Turn, Upkeep, UserColumn,
-    UserColumnPlan, UserType, Window, Writer,
+    Locked, Reader, Reference, Replacement, Store, StoreError, Turn, Upkeep, User, UserColumn,
+    UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Expiry, Keys, Page, Row, Timestamp};
@@ -182,8 +182,17 @@ impl Reader for MemoryReader {
         Ok(self.column.clone().filter(|column| column.name == name))
     }
 
-    fn user_key(&mut self) -> Result<Option<UserType>, StoreError> {
+    fn user_key(&mut self, _: &Users) -> Result<Option<UserType>, StoreError> {
         Ok(None)
+    }
+
+    fn users(
+        &mut self,
+        _: &Users,
+        _: WhichUsers<'_>,
+        _: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn user_column_plan(&mut self, _: &UserColumn) -> Result<UserColumnPlan, StoreError> {

@@ -9,6 +9,7 @@ mod postgres;
 mod sqlite;
 mod table;
 mod user_column;
+mod users;
 mod wall_clock;
 
 use std::ops::ControlFlow;
@@ -22,6 +23,7 @@ pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_deco
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
+pub use users::{Address, User, Users, WhichUsers};
 pub use wall_clock::{BEHIND_UTC, WallClock};
 
 use crate::consent::Consent;
@@ -94,8 +96,16 @@ pub trait Reader: Send {
     /// The user column of this name, if there is one.
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError>;
 
-    /// What the key of Django's own user table holds, if that table is there.
-    fn user_key(&mut self) -> Result<Option<UserType>, StoreError>;
+    /// What the key of the table of users holds, if that table is there.
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError>;
+
+    /// Reads these users, each once.
+    fn users(
+        &mut self,
+        users: &Users,
+        which: WhichUsers<'_>,
+        emit: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError>;
 
     /// What it would take to have this column, for people to read.
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError>;

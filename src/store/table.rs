@@ -35,7 +35,12 @@ impl Table {
 
     /// Where django-allauth's app `usersessions` keeps a row for each login, if the site has it.
     pub(super) fn of_allauth(&self) -> Self {
-        Self { schema: self.schema.clone(), name: "usersessions_usersession".into() }
+        self.beside("usersessions_usersession")
+    }
+
+    /// A table in the same schema.
+    pub(super) fn beside(&self, name: &str) -> Self {
+        Self { schema: self.schema.clone(), name: name.into() }
     }
 
     /// Schema and name, quoted for SQL: safe whatever they hold.

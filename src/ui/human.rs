@@ -86,6 +86,9 @@ pub fn write_session(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
     }
 }
 
+/// Users who are shown by name.
+const MOST_USERS: usize = 20;
+
 /// Writes what `logout-user` did.
 pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     let whom = match report.users.as_slice() {
@@ -110,6 +113,7 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
         let found = counted(report.matched, "live session");
         let deed = if report.keep_data { "lose their login" } else { "be deleted" };
         writeln!(out, "Dry run: {found} of {whom} would {deed} ({looked}).")?;
+        write_resolved(out, report)?;
         write_preview(out, report)?;
     } else {
         let proof = match report.remaining {
@@ -160,6 +164,22 @@ pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Re
         writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
     }
     Ok(())
+}
+
+/// Writes who was found under the names that were given.
+fn write_resolved(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    if report.resolved.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{:<12}  USERNAME", "USER")?;
+    for user in report.resolved.iter().take(MOST_USERS) {
+        let name = user.username.as_deref().unwrap_or("-");
+        writeln!(out, "{:<12}  {}", sanitize(&user.id), sanitize(name))?;
+    }
+    match report.resolved.len().saturating_sub(MOST_USERS) {
+        0 => Ok(()),
+        more => writeln!(out, "... and {more} more"),
+    }
 }
 
 fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {

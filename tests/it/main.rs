@@ -50,5 +50,6 @@ mod table_flavours;
 mod table_kinds;
 mod tls;
 mod tls_certificates;
+mod whose;
 mod without_login;
 mod world;

@@ -20,7 +20,7 @@ use crate::engine::{Driver, Ended, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Keys;
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
-use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType};
+use crate::store::{Reader, Stamps, Store, Table, UserColumn, UserColumnPlan, UserType, Users};
 use crate::{settings, ui};
 
 /// Logins whose ids and signatures are looked at before anything is done.
@@ -119,7 +119,9 @@ fn column(
         )),
         (Some(found), _) => Ok((found, true, sample)),
         (None, wanted) => {
-            let key = reader.user_key()?;
+            let users = ctx.project.as_ref().and_then(|project| project.users().ok());
+            let users = users.unwrap_or_else(|| Users::beside(&Table::default()));
+            let key = reader.user_key(&users)?;
             let kind = wanted.unwrap_or_else(|| narrowest(&sample, key));
             Ok((UserColumn { kind, ..text }, false, sample))
         }

@@ -28,6 +28,7 @@ pub struct Project {
     pub(super) key_salt: String,
     pub(super) sessions: Option<Sessions>,
     pub(super) cache: Option<Cache>,
+    pub(super) users: Option<UserModel>,
 }
 
 /// Where an engine keeps its sessions.
@@ -62,4 +63,18 @@ pub(super) struct Cache {
     pub(super) alias: String,
     /// What stands before and after a session's key in that of its entry.
     pub(super) around: Option<(String, String)>,
+}
+
+/// The user model.
+#[derive(Deserialize)]
+pub(super) struct UserModel {
+    pub(super) table: String,
+    /// Whether it is in the database of the sessions.
+    pub(super) beside_sessions: bool,
+    pub(super) key: String,
+    pub(super) username: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) is_active: Option<String>,
+    pub(super) is_staff: Option<String>,
+    pub(super) is_superuser: Option<String>,
 }

@@ -15,7 +15,7 @@ use self::answer::{Answer, Keeps};
 use self::run::{Ran, run};
 use crate::cli;
 use crate::error::Error;
-use crate::store::{Conninfo, Surroundings, Table, Target, WallClock};
+use crate::store::{Conninfo, Surroundings, Table, Target, Users, WallClock};
 
 const PROBE: &str = include_str!("probe.py");
 /// How long a project may take to set itself up.
@@ -229,6 +229,34 @@ impl Project {
             ));
         }
         Ok(Some(table(&sessions.table)?))
+    }
+
+    /// The table of the user model.
+    pub fn users(&self) -> Result<Users, Error> {
+        let Some(users) = &self.users else {
+            return Err(Error::usage(
+                "the project has no users: django.contrib.auth is not installed",
+                "name them by their ids",
+            ));
+        };
+        if !users.beside_sessions {
+            return Err(Error::usage(
+                format!(
+                    "the project's users (\"{}\") are in another database than its sessions",
+                    users.table
+                ),
+                "name them by their ids",
+            ));
+        }
+        Ok(Users {
+            table: table(&users.table)?,
+            key: users.key.clone(),
+            username: users.username.clone(),
+            email: users.email.clone(),
+            is_active: users.is_active.clone(),
+            is_staff: users.is_staff.clone(),
+            is_superuser: users.is_superuser.clone(),
+        })
     }
 
     /// The time zone of naive times in its database.

@@ -17,6 +17,7 @@ mod reader;
 mod replica;
 mod upkeep;
 mod user_column;
+mod users;
 mod writer;
 
 use self::catalog::Right;

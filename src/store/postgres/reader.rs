@@ -16,7 +16,7 @@ use super::user_column::type_name;
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stamps, StoreError, Upkeep,
-    UserColumn, UserColumnPlan, UserType,
+    User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
 };
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
@@ -108,9 +108,19 @@ impl Reader for PostgresReader<'_> {
         })
     }
 
-    fn user_key(&mut self) -> Result<Option<UserType>, StoreError> {
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
         let store = self.store;
-        store.user_key(self.client()?)
+        store.user_key(self.client()?, users)
+    }
+
+    fn users(
+        &mut self,
+        users: &Users,
+        which: WhichUsers<'_>,
+        emit: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError> {
+        let store = self.store;
+        store.read_users(self.client()?, users, which, emit)
     }
 
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
@@ -343,7 +353,7 @@ fn stamped(by: &ByUser) -> Option<String> {
 }
 
 /// A text as an SQL literal, safe whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let text = text.replace('\0', "").replace('\\', "\\\\").replace('\'', "''");
     format!("E'{text}'")
 }

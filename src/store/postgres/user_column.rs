@@ -9,7 +9,8 @@ use super::fault::fail;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::table::quote;
 use crate::store::{
-    Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserTable, UserType,
+    Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserTable,
+    UserType, Users,
 };
 
 /// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
@@ -53,9 +54,8 @@ const PARTS: &str = "
     WHERE relkind = 'r' ORDER BY part";
 
 const USER_KEY: &str = "
-    SELECT a.atttypid::pg_catalog.regtype::pg_catalog.text
-    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-    WHERE i.indrelid = pg_catalog.to_regclass('auth_user') AND i.indisprimary";
+    SELECT atttypid::pg_catalog.regtype::pg_catalog.text FROM pg_catalog.pg_attribute
+    WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2 AND NOT attisdropped";
 
 /// The type as SQL names it.
 pub(super) fn type_name(kind: UserType) -> &'static str {
@@ -103,9 +103,15 @@ impl Postgres {
         Ok(Some(UserColumn { name: name.into(), kind, width, indexed, users }))
     }
 
-    pub(super) fn user_key(&self, client: &mut Client) -> Result<Option<UserType>, StoreError> {
-        let rows =
-            client.query_typed(USER_KEY, &[]).map_err(|error| fail(error, self.what("read")))?;
+    pub(super) fn user_key(
+        &self,
+        client: &mut Client,
+        users: &Users,
+    ) -> Result<Option<UserType>, StoreError> {
+        let values = [(&users.table.quoted() as _, Type::TEXT), (&users.key as _, Type::TEXT)];
+        let rows = client
+            .query_typed(USER_KEY, &values)
+            .map_err(|error| fail(error, self.what("read")))?;
         let declared: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
         Ok(declared.as_deref().and_then(kind))
     }

@@ -9,6 +9,7 @@ mod fault;
 mod instance;
 mod reader;
 mod user_column;
+mod users;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ use super::user_column::{shown, values};
 use super::{Sqlite, comparable};
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
-    ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, UserColumn,
-    UserColumnPlan, UserType, WallClock,
+    ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
+    UserColumnPlan, UserType, Users, WallClock, WhichUsers,
 };
 
 /// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
@@ -97,8 +97,17 @@ impl Reader for SqliteReader<'_> {
         self.store.count_expired(&self.connection, cutoff, from, patience)
     }
 
-    fn user_key(&mut self) -> Result<Option<UserType>, StoreError> {
-        self.store.user_key(&self.connection)
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
+        self.store.user_key(&self.connection, users)
+    }
+
+    fn users(
+        &mut self,
+        users: &Users,
+        which: WhichUsers<'_>,
+        emit: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError> {
+        self.store.read_users(&self.connection, users, which, emit)
     }
 
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {

@@ -15,7 +15,7 @@ use crate::store::table::quote;
 use crate::store::user_column::uuid;
 use crate::store::{
     Assigned, Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserTable,
-    UserType,
+    UserType, Users,
 };
 
 /// Two looks at the table included.
@@ -45,7 +45,7 @@ fn kind(declared: &str) -> Option<UserType> {
 }
 
 /// The id as the column stores it.
-fn stored(kind: UserType, id: &str) -> Value {
+pub(super) fn stored(kind: UserType, id: &str) -> Value {
     match kind {
         UserType::Text => Value::Text(id.into()),
         UserType::Bigint => id.parse().map_or_else(|_| Value::Text(id.into()), Value::Integer),
@@ -101,11 +101,16 @@ impl Sqlite {
         Ok(Some(UserColumn { name: name.into(), kind, width: None, indexed, users }))
     }
 
-    pub(super) fn user_key(&self, connection: &Connection) -> Result<Option<UserType>, StoreError> {
+    pub(super) fn user_key(
+        &self,
+        connection: &Connection,
+        users: &Users,
+    ) -> Result<Option<UserType>, StoreError> {
+        let (table, schema) = (users.table.name(), users.table.schema().unwrap_or("main"));
         let read = || -> rusqlite::Result<Option<String>> {
             connection
-                .prepare("SELECT type FROM pragma_table_info('auth_user') WHERE pk = 1")?
-                .query_row([], |row| row.get(0))
+                .prepare("SELECT type FROM pragma_table_info(?1, ?2) WHERE name = ?3")?
+                .query_row([table, schema, &users.key], |row| row.get(0))
                 .optional()
         };
         let declared = read().map_err(|error| fail(error, self.what("read")))?;

@@ -1,0 +1,45 @@
+use clap::Args;
+
+/// Options that name users by what the site knows of them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Users by what the site knows of them")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct Whose {
+    /// Users who log in with this name; may be repeated.
+    #[arg(long = "username", value_name = "NAME")]
+    pub usernames: Vec<String>,
+    /// Users with this e-mail address; may be repeated.
+    #[arg(long = "email", value_name = "ADDRESS")]
+    pub emails: Vec<String>,
+    /// Users who may not log in any more (is_active).
+    #[arg(long)]
+    pub inactive: bool,
+    /// Users who may enter Django's admin (is_staff).
+    #[arg(long)]
+    pub staff: bool,
+    /// Users who may do everything (is_superuser).
+    #[arg(long)]
+    pub superusers: bool,
+    /// Users who have sessions and exist no longer.
+    #[arg(long)]
+    pub deleted_users: bool,
+    /// Table of users; auth_user by default.
+    #[arg(long, value_name = "[SCHEMA.]NAME")]
+    pub user_table: Option<String>,
+}
+
+impl Whose {
+    /// What is enough without ids on the command line.
+    pub(super) const OR_IDS: [&'static str; 7] =
+        ["from_file", "usernames", "emails", "inactive", "staff", "superusers", "deleted_users"];
+
+    /// Whether any of them was typed.
+    pub fn is_given(&self) -> bool {
+        !self.usernames.is_empty()
+            || !self.emails.is_empty()
+            || self.inactive
+            || self.staff
+            || self.superusers
+            || self.deleted_users
+    }
+}

@@ -1,0 +1,71 @@
+//! The site's users.
+
+use ::postgres::Client;
+use ::postgres::fallible_iterator::FallibleIterator;
+use ::postgres::types::Type;
+
+use super::Postgres;
+use super::fault::fail;
+use super::reader::{BEGIN_SCAN, literal};
+use super::user_column::type_name;
+use crate::store::table::quote;
+use crate::store::{StoreError, User, Users, WhichUsers};
+
+impl Postgres {
+    pub(super) fn read_users(
+        &self,
+        client: &mut Client,
+        users: &Users,
+        which: WhichUsers<'_>,
+        emit: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError> {
+        let name = users.username.as_deref().map_or("NULL".into(), text);
+        let sql = format!(
+            "SELECT {}, {name} FROM {} u WHERE {}",
+            text(&users.key),
+            users.table.quoted(),
+            condition(users, which)
+        );
+        let mut read = || -> Result<(), ::postgres::Error> {
+            client.batch_execute(BEGIN_SCAN)?;
+            let none: [(&str, Type); 0] = [];
+            let mut rows = client.query_typed_raw(&sql, none)?;
+            while let Some(row) = rows.next()? {
+                emit(User { id: row.try_get(0)?, name: row.try_get(1)? });
+            }
+            drop(rows);
+            client.batch_execute("COMMIT")
+        };
+        read().map_err(|error| {
+            fail(
+                error,
+                format!("cannot read users in table \"{}\" in {}", users.table, self.server()),
+            )
+        })
+    }
+}
+
+fn condition(users: &Users, which: WhichUsers<'_>) -> String {
+    let equal = |left: &str, right: &str| {
+        format!("{left} OPERATOR(pg_catalog.=) {}::pg_catalog.text", literal(right))
+    };
+    match which {
+        WhichUsers::Having(column, value) => equal(&text(column), value),
+        WhichUsers::Mail(column, address) => {
+            let (column, len) = (text(column), address.local.chars().count());
+            let local = equal(&format!("pg_catalog.substr({column}, 1, {len})"), address.local);
+            let domain = format!("pg_catalog.lower(pg_catalog.substr({column}, {}))", len + 1);
+            format!("{local} AND {}", equal(&domain, &address.domain.to_lowercase()))
+        }
+        WhichUsers::Whether(column, value) => format!("u.{} IS {value}", quote(column)),
+        WhichUsers::Keys(kind, keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| literal(key)).collect();
+            let (key, kind) = (quote(&users.key), type_name(kind));
+            format!("u.{key} OPERATOR(pg_catalog.=) ANY(ARRAY[{}]::{kind}[])", keys.join(","))
+        }
+    }
+}
+
+fn text(column: &str) -> String {
+    format!("u.{}::pg_catalog.text", quote(column))
+}

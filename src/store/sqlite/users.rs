@@ -1,0 +1,97 @@
+//! The site's users.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::Sqlite;
+use super::fault::fail;
+use super::reader::text;
+use super::user_column::{shown, stored};
+use crate::store::table::quote;
+use crate::store::{StoreError, User, UserType, Users, WhichUsers};
+
+/// Users that are read while the shared lock is held.
+const PAGE: usize = 5_000;
+
+impl Sqlite {
+    pub(super) fn read_users(
+        &self,
+        connection: &Connection,
+        users: &Users,
+        which: WhichUsers<'_>,
+        emit: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError> {
+        let what =
+            || format!("cannot read users in table \"{}\" in {}", users.table, self.path.display());
+        read(connection, users, which, emit).map_err(|error| fail(error, what()))
+    }
+}
+
+fn read(
+    connection: &Connection,
+    users: &Users,
+    which: WhichUsers<'_>,
+    emit: &mut dyn FnMut(User),
+) -> rusqlite::Result<()> {
+    let kind = match which {
+        WhichUsers::Keys(kind, _) => kind,
+        _ => UserType::Text,
+    };
+    let key = column(&users.key);
+    let name = users.username.as_deref().map_or("NULL".into(), column);
+    let (condition, mut values) = condition(users, which);
+    let select = format!("SELECT {key}, {name} FROM {} u WHERE {condition}", users.table.quoted());
+    let values_alone = values.len();
+    let mut after = String::new();
+    loop {
+        let mut statement =
+            connection.prepare_cached(&format!("{select}{after} ORDER BY {key} LIMIT {PAGE}"))?;
+        let mut rows = statement.query(params_from_iter(&values))?;
+        let mut last = None;
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            if seen == PAGE {
+                last = Some(row.get::<_, Value>(0)?);
+            }
+            if let Some(id) = shown(kind, row.get_ref(0)?) {
+                let name = row.get_ref(1)?;
+                let name =
+                    (name != rusqlite::types::ValueRef::Null).then(|| text(name).into_owned());
+                emit(User { id: id.into_owned(), name });
+            }
+        }
+        let Some(last) = last else { return Ok(()) };
+        values.truncate(values_alone);
+        values.push(last);
+        after = format!(" AND {key} > ?{}", values.len());
+    }
+}
+
+fn condition(users: &Users, which: WhichUsers<'_>) -> (String, Vec<Value>) {
+    match which {
+        WhichUsers::Having(name, value) => {
+            (format!("{} = ?1", column(name)), vec![Value::Text(value.into())])
+        }
+        WhichUsers::Mail(name, address) => {
+            let (name, len) = (column(name), address.local.chars().count());
+            let condition = format!(
+                "substr({name}, 1, {len}) = ?1 AND lower(substr({name}, {})) = ?2",
+                len + 1
+            );
+            let domain = address.domain.to_lowercase();
+            (condition, vec![Value::Text(address.local.into()), Value::Text(domain)])
+        }
+        WhichUsers::Whether(name, value) => (format!("{} IS {value}", column(name)), Vec::new()),
+        WhichUsers::Keys(kind, keys) => {
+            let values: Vec<Value> = keys.iter().map(|key| stored(kind, key)).collect();
+            let places = vec!["?"; values.len()].join(",");
+            (format!("{} IN ({places})", column(&users.key)), values)
+        }
+    }
+}
+
+/// A column of the table of users. Without the table before it, SQLite takes a name that it does not know for a text.
+fn column(name: &str) -> String {
+    format!("u.{}", quote(name))
+}

@@ -1,0 +1,77 @@
+use super::table::Table;
+use super::user_column::UserType;
+
+/// The table of a site's users. Columns that it has not are `None`.
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// The table.
+    pub table: Table,
+    /// Its primary key, unquoted.
+    pub key: String,
+    /// What users log in with.
+    pub username: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Whether a user may log in.
+    pub is_active: Option<String>,
+    /// Whether a user may enter Django's admin.
+    pub is_staff: Option<String>,
+    /// Whether a user may do everything.
+    pub is_superuser: Option<String>,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct User {
+    /// The primary key as text.
+    pub id: String,
+    /// What the user logs in with.
+    pub name: Option<String>,
+}
+
+/// Which users are looked for. Columns are unquoted.
+#[derive(Clone, Copy, Debug)]
+pub enum WhichUsers<'q> {
+    /// In whose column this text stands.
+    Having(&'q str, &'q str),
+    /// With this e-mail address.
+    Mail(&'q str, Address<'q>),
+    /// In whose column it says so.
+    Whether(&'q str, bool),
+    /// With one of these keys, as [`UserType::fit`] has them.
+    Keys(UserType, &'q [String]),
+}
+
+/// An e-mail address. Django makes the domain lower case when a user is created, but not when one is
+/// edited, so it may stand there in either.
+#[derive(Clone, Copy, Debug)]
+pub struct Address<'q> {
+    /// All up to the last `@`, and that.
+    pub local: &'q str,
+    /// What follows.
+    pub domain: &'q str,
+}
+
+impl<'q> Address<'q> {
+    /// Takes one apart.
+    pub fn of(text: &'q str) -> Self {
+        let (local, domain) = text.split_at(text.rfind('@').map_or(text.len(), |at| at + 1));
+        Self { local, domain }
+    }
+}
+
+impl Users {
+    /// Django's own, in the schema of the session table.
+    pub fn beside(sessions: &Table) -> Self {
+        let column = |name: &str| Some(name.to_owned());
+        Self {
+            table: sessions.beside("auth_user"),
+            key: "id".into(),
+            username: column("username"),
+            email: column("email"),
+            is_active: column("is_active"),
+            is_staff: column("is_staff"),
+            is_superuser: column("is_superuser"),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! `logout-user` by what the site knows of its users.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use postgres::{Client, NoTls};
+
+use crate::role::Role;
+use crate::site::Site;
+use crate::world::{Ran, SECRET_KEY, World, login, signed};
+
+/// Django's table of users, with some in it.
+fn with_users(w: &World) {
+    let boolean =
+        |value: bool| if w.is_sqlite() { u8::from(value).to_string() } else { value.to_string() };
+    let boolean_type = if w.is_sqlite() { "bool" } else { "boolean" };
+    w.execute(&format!(
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254),
+         is_active {boolean_type}, is_staff {boolean_type}, is_superuser {boolean_type})"
+    ));
+    for (id, name, email, active, staff, root) in [
+        (1, "anna", "Anna@Example.org", true, true, true),
+        (2, "Anna", "anna@example.org", true, false, false),
+        (3, "bert", "bert''s@home@EXAMPLE.ORG", false, false, false),
+        (4, "it''s", "it@example.org.evil", true, true, false),
+        (5, "ännä", "", true, false, false),
+        (6, "\x1b[31mred", "6@x", false, false, false),
+    ] {
+        w.execute(&format!(
+            "INSERT INTO auth_user VALUES ({id}, '{name}', '{email}', {}, {}, {})",
+            boolean(active),
+            boolean(staff),
+            boolean(root)
+        ));
+        w.user(&id.to_string(), 1);
+    }
+}
+
+/// The ids of whom a dry run would log out.
+fn whom(ran: &Ran) -> Vec<String> {
+    let report = ran.json();
+    let users = report["users"].as_array().unwrap();
+    assert_eq!(report["matched"], users.len());
+    let mut ids: Vec<String> = users.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn users_are_found_by_what_the_site_knows() {
+    World::each("whose", |w| {
+        with_users(w);
+        let by = |options: &[&str]| {
+            whom(&w.run(&[&["logout-user", "-n", "--format", "json"], options].concat()).ok())
+        };
+        assert_eq!(by(&["--username", "anna"]), ["1"]);
+        assert_eq!(by(&["--username", "Anna", "--username", "it's"]), ["2", "4"]);
+        assert_eq!(by(&["--username", "ännä"]), ["5"]);
+        // The local part as it is, the domain in either case, and nothing more.
+        assert_eq!(by(&["--email", "Anna@example.ORG"]), ["1"]);
+        assert_eq!(by(&["--email", "anna@EXAMPLE.org"]), ["2"]);
+        assert_eq!(by(&["--email", "bert's@home@example.org"]), ["3"]);
+        assert_eq!(by(&["--inactive"]), ["3", "6"]);
+        assert_eq!(by(&["--staff"]), ["1", "4"]);
+        assert_eq!(by(&["--superusers"]), ["1"]);
+        assert_eq!(
+            by(&["2", "--superusers", "--username", "bert", "--staff", "1"]),
+            ["1", "2", "3", "4"]
+        );
+        for nobody in [
+            ["--username", "ANNA"],
+            ["--username", "ann_"],
+            ["--username", "x' OR '1'='1"],
+            ["--username", "\\"],
+            ["--email", "anna"],
+            ["--email", "example.org"],
+            ["--email", "ANNA@example.org"],
+            ["--email", "it@example.org"],
+            ["--email", "%@example.org"],
+        ] {
+            let told = w.run(&[&["logout-user"], &nobody[..]].concat()).exits(2);
+            let told = told.says("no user is as was asked for").says("warning: no user in table");
+            assert!(w.count() == 6 && told.stdout.is_empty(), "{told:#?}");
+        }
+        w.run(&["logout-user", "2", "--username", "nobody"])
+            .ok()
+            .says("is \"nobody\"")
+            .says("user 2: 1 session");
+        assert_eq!(w.count(), 5);
+    });
+}
+
+#[test]
+fn a_dry_run_shows_who_is_meant() {
+    World::each("whose_shown", |w| {
+        with_users(w);
+        let shown = w.run(&["logout-user", "--inactive", "--username", "anna", "--dry-run"]).ok();
+        for line in ["USER          USERNAME\n", "\n1             anna\n", "\n3             bert\n"]
+        {
+            assert!(shown.stdout.contains(line), "{shown:#?}");
+        }
+        assert!(!shown.stdout.contains('\u{1b}') && w.count() == 6);
+        let report = w.run(&["logout-user", "--username", "anna", "--format", "json"]).ok().json();
+        assert_eq!(report["resolved"], serde_json::json!([{"id": "1", "username": "anna"}]));
+        assert_eq!(w.count(), 5);
+    });
+}
+
+#[test]
+fn sessions_of_users_who_exist_no_longer() {
+    World::each("whose_deleted", |w| {
+        with_users(w);
+        w.user("7", 2).user("8", 1).expired(3);
+        w.session("{}");
+        // What Python would take for the number of somebody who is there.
+        for odd in [" 1", "+1", "01", "1_0", "x"] {
+            w.session(&login(odd));
+        }
+        let before = w.count();
+        let dry = w.run(&["logout-user", "--deleted-users", "-n", "--format", "json"]).ok();
+        assert_eq!(
+            (&dry.json()["users"], &dry.json()["matched"]),
+            (&serde_json::json!(["7", "8"]), &3.into())
+        );
+        let ran =
+            w.run(&["logout-user", "--deleted-users"]).ok().says("5 times a session names a user");
+        assert!(
+            ran.stdout.starts_with("Logged out 2 users: 3 sessions deleted, none is left"),
+            "{ran:#?}"
+        );
+        assert_eq!(w.count(), before - 3);
+        w.run(&["logout-user", "--deleted-users"]).exits(2).says("no user is as was asked for");
+        w.run(&["logout-user", "--deleted-users", "1"]).ok();
+    });
+}
+
+/// Users who come while it runs are not taken for users who went.
+#[test]
+fn a_user_who_is_new_is_not_gone() {
+    World::each("whose_new", |w| {
+        with_users(w);
+        w.user("7", 1).live(5_000);
+        let over = AtomicBool::new(false);
+        let url = w.url();
+        let data = |id: u32| signed(&login(&id.to_string()), SECRET_KEY);
+        let insert = |id: u32| {
+            let session = format!(
+                "INSERT INTO django_session VALUES ('new-{id}-abcdefgh', '{}', '2099-01-01 00:00:00')",
+                data(id)
+            );
+            [format!("INSERT INTO auth_user (id, username) VALUES ({id}, 'new-{id}')"), session]
+        };
+        let (came, looks) = thread::scope(|scope| {
+            let site = scope.spawn(|| {
+                let sqlite = file(&url);
+                let mut server = sqlite.is_none().then(|| Client::connect(&url, NoTls).unwrap());
+                (100..)
+                    .take_while(|_| !over.load(Ordering::Relaxed))
+                    .inspect(|id| {
+                        thread::sleep(Duration::from_millis(2));
+                        for sql in insert(*id) {
+                            match (&sqlite, &mut server) {
+                                (Some(file), _) => file.execute_batch(&sql).unwrap(),
+                                (_, Some(server)) => server.batch_execute(&sql).unwrap(),
+                                _ => unreachable!(),
+                            }
+                        }
+                    })
+                    .count()
+            });
+            let looks = [1, 2, 3]
+                .map(|_| w.run(&["logout-user", "--deleted-users", "-n", "--format", "json"]));
+            over.store(true, Ordering::Relaxed);
+            (site.join().unwrap(), looks)
+        });
+        for look in looks {
+            assert_eq!(look.json()["users"], serde_json::json!(["7"]), "{look:#?}");
+        }
+        let left = w.session_keys().iter().filter(|key| key.starts_with("new-")).count();
+        assert!(left == came && came > 20, "{left} of {came}");
+    });
+}
+
+/// The file that a URL names, if it is one.
+fn file(url: &str) -> Option<rusqlite::Connection> {
+    let file = (!url.contains("://")).then(|| rusqlite::Connection::open(url).unwrap())?;
+    file.busy_timeout(Duration::from_secs(30)).unwrap();
+    Some(file)
+}
+
+#[test]
+fn who_may_not_read_the_users_is_told() {
+    let w = World::postgres("whose_role");
+    with_users(&w);
+    let role = Role::new(&w, "whose_reader");
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {}", role.name));
+    let told = role
+        .run(&["logout-user", "--staff"])
+        .exits(1)
+        .says("cannot read users in table \"auth_user\"");
+    assert!(told.stderr.contains("permission denied"), "{told:#?}");
+}
+
+/// More users than are read at once, and asked for at once.
+#[test]
+fn many_users() {
+    World::each("whose_many", |w| {
+        with_users(w);
+        let boolean = if w.is_sqlite() { "0" } else { "false" };
+        w.execute(&format!(
+            "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 12009)
+             INSERT INTO auth_user SELECT i, 'user-' || i, '', {boolean}, {boolean}, {boolean} FROM n"
+        ));
+        let data: Vec<_> = (8000..14010)
+            .map(|id| (w.next_key(), signed(&login(&id.to_string()), SECRET_KEY)))
+            .collect();
+        w.rows(data.iter().map(|(key, data)| (&**key, &**data, "2099-01-01 00:00:00".into())));
+        let gone = w.run(&["logout-user", "--deleted-users", "--format", "json"]).ok().json();
+        assert_eq!(
+            (&gone["deleted"], gone["users"].as_array().unwrap().len()),
+            (&2000.into(), 2000)
+        );
+        let inactive = w.run(&["logout-user", "--inactive", "--format", "json"]).ok().json();
+        assert_eq!(
+            (&inactive["deleted"], inactive["users"].as_array().unwrap().len()),
+            (&4012.into(), 12002)
+        );
+        assert_eq!(w.count(), 4);
+    });
+}
+
+#[test]
+fn the_table_of_users_may_be_named() {
+    World::each("whose_table", |w| {
+        w.run(&["logout-user", "--staff"]).exits(2).says("no table of users \"auth_user\"");
+        with_users(w);
+        w.execute("ALTER TABLE auth_user RENAME TO \"My.Users\"");
+        w.run(&["logout-user", "--staff"]).exits(2).says("--user-table");
+        w.run(&["logout-user", "--staff", "--user-table", "\"My.Users\""])
+            .ok()
+            .says("2 sessions deleted");
+        // A column that is not there is an error, never nobody.
+        w.execute("ALTER TABLE \"My.Users\" DROP COLUMN is_active");
+        w.run(&["logout-user", "--inactive", "--user-table", "\"My.Users\""])
+            .exits(1)
+            .says("is_active");
+    });
+}
+
+#[test]
+fn a_project_says_where_its_users_are() {
+    Site::each("whose", "5.2", &[("SITE_USERS", "uuid")], |site| {
+        let users = &site.login(&["anna", "bert", "carl"])[..];
+        let [anna, bert, carl] = users else { panic!("three") };
+        site.run(&["logout-user", "--username", "anna"]).ok().says("1 session deleted");
+        site.python("User.objects.filter(username='bert').update(is_active=False)");
+        site.run(&["logout-user", "--inactive"]).ok().says("1 session deleted");
+        assert_eq!(site.keys(), std::slice::from_ref(&carl.1));
+        site.run(&["logout-user", "--email", "a@b"]).exits(2).says("no column for that");
+        site.run(&["logout-user", "--staff"]).exits(2).says("no column for that");
+        site.python("User.objects.filter(username='carl').delete(); login('dora')");
+        let gone = site.run(&["logout-user", "--deleted-users", "--format", "json"]).ok().json();
+        assert_eq!(gone["users"], serde_json::json!([carl.0]));
+        assert_eq!(site.keys().len(), 1);
+        assert_ne!(anna.0, bert.0);
+    });
+}
+
+#[test]
+fn users_in_another_database_are_not_guessed() {
+    let site = Site::sqlite("apart", "5.2", &[]);
+    site.login(&["anna"]);
+    let site = site.project(
+        "",
+        "
+DATABASES['users'] = {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'users.sqlite3'}
+class Router:
+    def db_for_write(self, model, **hints): return 'users' if model._meta.app_label == 'auth' else None
+    db_for_read = db_for_write
+DATABASE_ROUTERS = [Router()]",
+    );
+    site.run(&["logout-user", "--username", "anna"]).exits(2).says("another database");
+    site.run(&["logout-user", "--deleted-users"]).exits(2).says("another database");
+}
