@@ -48,19 +48,13 @@ pub(super) fn resolve(
     };
     for username in &whose.usernames {
         let column = name("--username", &users.username)?;
-        named(
-            ctx,
-            &mut *reader,
-            &users,
-            WhichUsers::Having(&column, username),
-            username,
-            &mut found,
-        )?;
+        let which = WhichUsers::Having(&column, username);
+        named(&mut *reader, &users, which, username, &mut found)?;
     }
     for email in &whose.emails {
         let column = name("--email", &users.email)?;
         let which = WhichUsers::Mail(&column, Address::of(email.trim()));
-        named(ctx, &mut *reader, &users, which, email, &mut found)?;
+        named(&mut *reader, &users, which, email, &mut found)?;
     }
     for (given, option, column, value) in [
         (whose.inactive, "--inactive", &users.is_active, false),
@@ -79,24 +73,26 @@ pub(super) fn resolve(
     Ok(found)
 }
 
-/// Takes the users of this name; a slip in it is told.
+/// Takes the users of this name. A slip in it must not look like somebody who is logged out.
 fn named(
-    ctx: &Ctx<'_>,
     reader: &mut dyn Reader,
     users: &Users,
     which: WhichUsers<'_>,
     name: &str,
     found: &mut BTreeSet<User>,
-) -> Result<(), StoreError> {
+) -> Result<(), Error> {
     let mut any = false;
     reader.users(users, which, &mut |user| {
         any = true;
         found.insert(user);
     })?;
-    if !any {
-        ctx.talk.warning(&format!("no user in table \"{}\" is \"{name}\"", users.table));
+    if any {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::usage(
+        format!("no user in table \"{}\" is \"{name}\": nobody is logged out", users.table),
+        "--user-table names the table of users, --django finds it; a user who was deleted has only an id",
+    ))
 }
 
 /// Users who have live sessions and are not in the table.

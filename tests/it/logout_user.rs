@@ -13,8 +13,8 @@ fn logs_out_this_user_and_nobody_else() {
         assert_eq!(
             report,
             json!({"command": "logout-user", "users": ["42"], "dry_run": false, "scanned": 8, "matched": 3,
-                   "deleted": 3, "rewritten": 0, "remaining": 0, "rounds": 1, "unverified": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null, "different": 0, "undated": 0, "batches": 1,
-                   "elapsed_seconds": 0})
+                   "deleted": 3, "rewritten": 0, "remaining": 0, "rounds": 1, "unverified": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null, "different": 0, "undated": 0,
+                   "cached": false, "resolved": [], "batches": 1, "elapsed_seconds": 0})
         );
         assert_eq!(w.count(), 5);
         w.run(&["logout-user", "42"]).ok().says("0 sessions deleted, none is left");
