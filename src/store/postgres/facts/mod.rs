@@ -7,13 +7,14 @@ mod rights;
 mod server;
 mod shape;
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use self::rights::Rights;
 use super::Postgres;
 use super::fault::fail;
 use crate::model::Finding;
 use crate::store::facts::{Facts, not_made, reference_finding};
+use crate::store::postgres::client::Client;
 use crate::store::table::missing;
 use crate::store::{StoreError, Table};
 
