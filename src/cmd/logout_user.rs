@@ -1,11 +1,11 @@
 //! `logout-user`: the live sessions of some users.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::time::Instant;
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::deed::Deed;
 use super::describe::KeyDisplay;
 use super::find::find;
 use super::how::How;
@@ -14,14 +14,14 @@ use super::lookup::by_user;
 use super::rounds::{Outcome, Plan};
 use super::survey::{Wanted, Who};
 use super::whose;
-use crate::cli::{LogoutUser, ReportFormat};
+use crate::cli::LogoutUser;
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Why, Work};
 use crate::error::{Error, Exit};
 use crate::report::{LogoutReport, ResolvedUser};
+use crate::settings;
 use crate::store::Store;
-use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     let mut users = settings::user_ids(args)?;
@@ -78,26 +78,16 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     };
     drop(driver);
     let exit = cache.exit(outcome.exit(), args.dry_run);
-    let mut report = report(args, users, began, column, &mut outcome);
-    report.cached = cache.may_hold();
-    report.resolved =
+    let resolved =
         known.into_iter().map(|user| ResolvedUser { id: user.id, username: user.name }).collect();
-    let told = tell(ctx, args.format, &report);
-    match (outcome.ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        // Whether somebody read the report changes nothing of how it ended.
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
-    }
-}
-
-fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &LogoutReport) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_logout_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()
+    let report = LogoutReport {
+        resolved,
+        cached: cache.may_hold(),
+        user_column: column,
+        elapsed_seconds: began.elapsed().as_secs_f64(),
+        ..report(args, users, &mut outcome)
+    };
+    Deed { report, ended: outcome.ended, exit }.conclude(ctx, args.format)
 }
 
 /// The key that `--except` names.
@@ -114,13 +104,7 @@ fn spared_key(
     Ok(Some(found.key))
 }
 
-fn report(
-    args: &LogoutUser,
-    users: Vec<String>,
-    began: Instant,
-    user_column: Option<String>,
-    outcome: &mut Outcome,
-) -> LogoutReport {
+fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> LogoutReport {
     LogoutReport {
         command: "logout-user",
         users,
@@ -134,11 +118,11 @@ fn report(
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,
-        user_column,
+        user_column: None,
         different: outcome.different,
         undated: outcome.undated,
         batches: outcome.batches,
-        elapsed_seconds: began.elapsed().as_secs_f64(),
+        elapsed_seconds: 0.0,
         keep_data: args.keep_data,
         resolved: Vec::new(),
         cached: false,

@@ -5,6 +5,7 @@ mod cache_keys;
 mod check;
 mod completions;
 mod decode;
+mod deed;
 mod describe;
 mod django_code;
 mod doctor;

@@ -7,21 +7,21 @@ mod judge;
 mod look;
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::time::Instant;
 
 use self::judge::Findings;
 use self::look::{Act, Scope, mend};
 use super::Ctx;
+use super::deed::Deed;
 use super::pacing::{ending, paused};
-use crate::cli::{AutoColumnType, Backfill, ReportFormat};
+use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Ended, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Keys;
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
+use crate::settings;
 use crate::store::{Reader, Stamps, Store, Table, UserColumn, UserColumnPlan, UserType, Users};
-use crate::{settings, ui};
 
 /// Logins whose ids and signatures are looked at before anything is done.
 const SAMPLE: u64 = 10_000;
@@ -71,12 +71,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     report.ended = ending(&ended);
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    let told = tell(ctx, args.format, &report);
-    match (ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
-    }
+    Deed { report, ended, exit }.conclude(ctx, args.format)
 }
 
 /// The column to work on, and whether it is there. Looks at some logins first: what their ids are,
@@ -267,15 +262,6 @@ fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
         Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
     }
-}
-
-fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &BackfillReport) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_backfill_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()
 }
 
 fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {

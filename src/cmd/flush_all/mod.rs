@@ -2,17 +2,17 @@
 
 mod census;
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::deed::Deed;
 use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
 use super::rounds::{Outcome, Plan};
 use super::survey::{Wanted, Who};
-use crate::cli::{FlushAll, ReportFormat};
+use crate::cli::FlushAll;
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Pace, Tally, Why, Work};
@@ -45,14 +45,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
         Flush { ctx, store: &*store, args, spared: &spared, how, cache: &cache, referenced };
     let (outcome, done) = flush.run(consent, pace)?;
     let exit = cache.exit(outcome.exit(), args.dry_run);
-    let mut report = report(args, census, &outcome, done, began);
-    report.cached = cache.may_hold();
-    let told = tell(ctx, args.format, &report);
-    match (outcome.ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
-    }
+    let report = FlushReport {
+        cached: cache.may_hold(),
+        elapsed_seconds: began.elapsed().as_secs_f64(),
+        ..report(args, census, &outcome, done)
+    };
+    Deed { report, ended: outcome.ended, exit }.conclude(ctx, args.format)
 }
 
 /// Whether other tables refer to sessions. Then none may be deleted: some could not be, and with
@@ -149,22 +147,7 @@ impl Flush<'_, '_> {
     }
 }
 
-fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &FlushReport) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_flush_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()
-}
-
-fn report(
-    args: &FlushAll,
-    census: Option<Census>,
-    outcome: &Outcome,
-    done: Tally,
-    began: Instant,
-) -> FlushReport {
+fn report(args: &FlushAll, census: Option<Census>, outcome: &Outcome, done: Tally) -> FlushReport {
     FlushReport {
         command: "flush-all",
         dry_run: args.dry_run,
@@ -182,6 +165,6 @@ fn report(
         ended: ending(&outcome.ended),
         paused: paused(done),
         batches: outcome.batches,
-        elapsed_seconds: began.elapsed().as_secs_f64(),
+        elapsed_seconds: 0.0,
     }
 }

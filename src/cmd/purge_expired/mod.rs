@@ -2,19 +2,19 @@
 
 mod metrics;
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use super::deed::Deed;
 use super::pacing::{ending, paused};
 use super::{COUNT_PATIENCE, Ctx};
-use crate::cli::{PurgeExpired, ReportFormat};
+use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport};
+use crate::settings;
 use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
-use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
     let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
@@ -57,13 +57,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
     let exit = exit(&ended, &report);
     let metrics_file = args.metrics_file.as_ref().filter(|_| !args.dry_run);
     let measured = metrics_file.map_or(Ok(()), |file| metrics::write(file, &report, exit));
-    let told = tell(ctx, args.format, &report, &upkeep);
-    match (ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        (Err(Why::AnotherInstance), _) => Err(Error::AnotherInstance),
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => measured.map(|()| exit),
+    let concluded = Deed { report, ended, exit }.conclude(ctx, args.format);
+    // A person at a terminal gets these, cron's mail does not.
+    for advice in &upkeep.advice {
+        ctx.talk.advice(advice);
     }
+    concluded.and_then(|exit| measured.map(|()| exit))
 }
 
 /// For how long the operator has to wait for the count of what is left.
@@ -136,25 +135,6 @@ fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
         Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
     }
-}
-
-/// One line, as cron's mail wants it; a person at a terminal gets the advice too.
-fn tell(
-    ctx: &mut Ctx<'_>,
-    format: ReportFormat,
-    report: &PurgeReport,
-    upkeep: &Upkeep,
-) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_purge_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()?;
-    for advice in &upkeep.advice {
-        ctx.talk.advice(advice);
-    }
-    Ok(())
 }
 
 fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {
