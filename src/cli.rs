@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use clap_complete::Shell;
 pub use pages::{manual_pages, write_completions};
-pub use shared::{Batches, Pace, ReportFormat, Saved, UserLookup};
+pub use shared::{Audit, Batches, Pace, ReportFormat, Saved, UserLookup};
 pub use whose::Whose;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -162,6 +162,9 @@ pub struct LogoutUser {
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]
     pub format: ReportFormat,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// Arguments of `purge-expired`.
@@ -189,6 +192,9 @@ pub struct PurgeExpired {
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// Arguments of `flush-all`.
@@ -228,6 +234,9 @@ pub struct FlushAll {
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// Arguments of `backfill`.
@@ -262,6 +271,9 @@ pub struct Backfill {
     /// How fast to write.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// What a user column is to hold.

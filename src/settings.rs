@@ -3,6 +3,7 @@
 
 mod database;
 mod django;
+mod operator;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -18,6 +19,7 @@ use crate::store::{Table, Target, UserColumn, Users};
 
 pub use database::{Database, database};
 pub use django::{Project, project};
+pub use operator::{arguments, operator};
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";

@@ -34,7 +34,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls", &["store/postgres/connect"]),
     ("webpki", &["store/postgres/connect"]),
     ("tokio", &["store/postgres/connect"]),
-    ("whoami", &["settings/database.rs"]),
+    ("whoami", &["settings/database.rs", "settings/operator.rs"]),
     ("rusqlite", &["store/sqlite"]),
     ("rustix", &["store/sqlite/facts.rs"]),
     ("indicatif", &["ui/bar.rs"]),

@@ -72,6 +72,18 @@ pub struct Pace {
     pub pause_file: Option<PathBuf>,
 }
 
+/// Options of commands that change the table.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Audit")]
+pub struct Audit {
+    /// Append a line of JSON to this file: who did what where, when and why, and what came of it.
+    #[arg(long, value_name = "FILE")]
+    pub audit_file: Option<PathBuf>,
+    /// Why, for the audit file.
+    #[arg(long, value_name = "TEXT", requires = "audit_file")]
+    pub reason: Option<String>,
+}
+
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
-use super::deed::Deed;
+use super::deed::{Deed, Told};
 use super::describe::KeyDisplay;
 use super::find::find;
 use super::how::How;
@@ -24,6 +24,12 @@ use crate::settings;
 use crate::store::Store;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
+    let audit = (!args.dry_run).then_some(&args.audit);
+    let told = Told { command: "logout-user", format: args.format, audit };
+    told.of(ctx, |ctx| act(ctx, args))
+}
+
+fn act(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Deed<LogoutReport>, Error> {
     let mut users = settings::user_ids(args)?;
     let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
     let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
@@ -87,7 +93,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
         elapsed_seconds: began.elapsed().as_secs_f64(),
         ..report(args, users, &mut outcome)
     };
-    Deed { report, ended: outcome.ended, exit }.conclude(ctx, args.format)
+    Ok(Deed::new(report, outcome.ended, exit))
 }
 
 /// The key that `--except` names.

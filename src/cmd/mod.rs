@@ -1,5 +1,6 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
+mod audit;
 mod backfill;
 mod cache_keys;
 mod check;
@@ -25,16 +26,19 @@ mod stats;
 mod survey;
 mod whose;
 
+use std::cell::OnceCell;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
+use self::audit::Audit;
+use self::cache_keys::CacheKeys;
 use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
-use crate::store::{self, Store, Target};
+use crate::store::{self, Store, StoreError, Target};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -47,6 +51,9 @@ const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 struct Ctx<'a> {
     global: &'a Global,
     project: Option<Project>,
+    /// Which database was opened, for people.
+    place: OnceCell<String>,
+    audit: Option<Audit>,
     codec: Codec,
     stop: &'a Stop,
     progress: Box<dyn Progress>,
@@ -68,6 +75,8 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         global: &cli.global,
         codec: settings::codec(&cli.global, project.as_ref())?,
         project,
+        place: OnceCell::new(),
+        audit: None,
         stop,
         progress,
         talk,
@@ -127,7 +136,16 @@ impl Ctx<'_> {
             );
         }
         self.stop.heed();
+        let _ = self.place.set(target.place());
         Ok(store::open(target, settings::table(self.global, self.project.as_ref())?))
+    }
+
+    /// Makes known that these sessions are no login any more.
+    fn gone(&self, cache: &CacheKeys, keys: &[&str]) -> Result<(), StoreError> {
+        if let Some(audit) = &self.audit {
+            audit.note(keys);
+        }
+        cache.gone(keys)
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -177,14 +177,14 @@ impl Outcome {
             How::KeepData => {
                 let delete_nothing = plan.delete_nothing;
                 let mut kept = Kept { delete_nothing, ..Kept::default() };
-                self.ended = kept.act(&ctx.codec, wanted, driver, keys, plan.cache);
+                self.ended = kept.act(ctx, wanted, driver, keys, plan.cache);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
             }
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
                     let rows = writer.delete(batch)?;
-                    plan.cache.gone(batch).map(|()| rows)
+                    ctx.gone(plan.cache, batch).map(|()| rows)
                 });
                 self.deleted += driver.done().rows - before;
             }
@@ -192,7 +192,7 @@ impl Outcome {
                 self.ended = driver.each(keys, |writer, batch| {
                     let gone = writer.delete_with_allauth(batch)?;
                     self.allauth += gone.allauth;
-                    plan.cache.gone(batch).map(|()| gone.sessions)
+                    ctx.gone(plan.cache, batch).map(|()| gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }

@@ -9,6 +9,7 @@ mod base64;
 mod decoder;
 mod envelope;
 mod error;
+mod fingerprint;
 mod json;
 mod json_text;
 mod keyring;
@@ -21,6 +22,7 @@ mod zlib;
 pub use auth::Auth;
 pub use decoder::{Decoded, Decoder, Payload};
 pub use error::{DecodeError, NotKept};
+pub use fingerprint::fingerprint;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use user_ids::UserIds;
 

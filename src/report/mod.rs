@@ -1,12 +1,14 @@
 //! What a command found or did, as data. The names of these fields are a promise to scripts: see
 //! `docs/output.md`.
 
+mod audit;
 mod doctor;
 mod stats;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use audit::AuditEntry;
 pub use doctor::Diagnosis;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,

@@ -246,6 +246,16 @@ pub enum Target {
     Postgres(Box<Conninfo>),
 }
 
+impl Target {
+    /// Which database it is, for people: no user and no password.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite { path, .. } => path.display().to_string(),
+            Self::Postgres(conninfo) => conninfo.place(),
+        }
+    }
+}
+
 /// Makes a store of a target. Connects to nothing yet.
 pub fn open(target: Target, table: Table) -> Box<dyn Store> {
     match target {

@@ -9,6 +9,7 @@
 )]
 
 mod allauth;
+mod audit;
 mod authority;
 mod backfill;
 mod backfill_postgres;

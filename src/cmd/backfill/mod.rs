@@ -12,7 +12,7 @@ use std::time::Instant;
 use self::judge::Findings;
 use self::look::{Act, Scope, mend};
 use super::Ctx;
-use super::deed::Deed;
+use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
 use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
@@ -34,6 +34,12 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
+    let audit = (!(args.dry_run || args.watch_nulls)).then_some(&args.audit);
+    let told = Told { command: "backfill", format: args.format, audit };
+    told.of(ctx, |ctx| act(ctx, args))
+}
+
+fn act(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Deed<BackfillReport>, Error> {
     let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     settings::check_user_column("--column", &args.column)?;
     let began = Instant::now();
@@ -71,7 +77,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     report.ended = ending(&ended);
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    Deed { report, ended, exit }.conclude(ctx, args.format)
+    Ok(Deed::new(report, ended, exit))
 }
 
 /// The column to work on, and whether it is there. Looks at some logins first: what their ids are,

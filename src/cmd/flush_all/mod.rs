@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
-use super::deed::Deed;
+use super::deed::{Deed, Told};
 use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
@@ -22,6 +22,12 @@ use crate::store::{Reader, Store};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
+    let audit = (!args.dry_run).then_some(&args.audit);
+    let told = Told { command: "flush-all", format: args.format, audit };
+    told.of(ctx, |ctx| act(ctx, args))
+}
+
+fn act(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Deed<FlushReport>, Error> {
     let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
     let pace = keep_data::pace(pace, args.keep_data);
@@ -50,7 +56,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
         elapsed_seconds: began.elapsed().as_secs_f64(),
         ..report(args, census, &outcome, done)
     };
-    Deed { report, ended: outcome.ended, exit }.conclude(ctx, args.format)
+    Ok(Deed::new(report, outcome.ended, exit))
 }
 
 /// Whether other tables refer to sessions. Then none may be deleted: some could not be, and with

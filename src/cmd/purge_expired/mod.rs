@@ -4,7 +4,7 @@ mod metrics;
 
 use std::time::{Duration, Instant};
 
-use super::deed::Deed;
+use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
 use super::{COUNT_PATIENCE, Ctx};
 use crate::cli::PurgeExpired;
@@ -17,6 +17,12 @@ use crate::settings;
 use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
+    let audit = (!args.dry_run).then_some(&args.audit);
+    let told = Told { command: "purge-expired", format: args.format, audit };
+    told.of(ctx, |ctx| act(ctx, args))
+}
+
+fn act(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Deed<PurgeReport>, Error> {
     let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
     let grace = settings::duration("--older-than", &args.older_than)?;
     let began = Instant::now();
@@ -57,12 +63,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
     let exit = exit(&ended, &report);
     let metrics_file = args.metrics_file.as_ref().filter(|_| !args.dry_run);
     let measured = metrics_file.map_or(Ok(()), |file| metrics::write(file, &report, exit));
-    let concluded = Deed { report, ended, exit }.conclude(ctx, args.format);
-    // A person at a terminal gets these, cron's mail does not.
-    for advice in &upkeep.advice {
-        ctx.talk.advice(advice);
-    }
-    concluded.and_then(|exit| measured.map(|()| exit))
+    let deed = Deed::new(report, ended, exit);
+    Ok(Deed { failed: deed.failed.and(measured), advice: upkeep.advice, ..deed })
 }
 
 /// For how long the operator has to wait for the count of what is left.
@@ -119,12 +121,12 @@ fn look_back(
     Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
 }
 
-fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Exit, Error> {
+fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
     if !skip_if_running {
         return Err(Error::AnotherInstance);
     }
     ctx.talk.note("another sessctl purges this database at the moment: nothing to do");
-    Ok(Exit::Done)
+    Ok(Deed { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new() })
 }
 
 fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
