@@ -47,6 +47,12 @@ pub struct Global {
     /// Session table; django_session by default.
     #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE)]
     pub table: Option<String>,
+    /// Schema of the session table (PostgreSQL); may be repeated. With django-tenants each tenant has one.
+    #[arg(long = "schema", global = true, value_name = "NAME", help_heading = DATABASE)]
+    pub schemas: Vec<String>,
+    /// Every schema that has a session table, one after the other.
+    #[arg(long, global = true, conflicts_with = "schemas", help_heading = DATABASE)]
+    pub all_schemas: bool,
     /// File with SECRET_KEY in its first line and fallbacks in the others; - is standard input.
     /// Otherwise SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY.
     #[arg(long, global = true, value_name = "FILE", help_heading = DATABASE)]

@@ -24,28 +24,35 @@ pub use operator::{arguments, operator};
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
 
-/// The table that was named, or that of the project.
-pub fn table(global: &cli::Global, project: Option<&Project>) -> Result<Table, Error> {
-    match (&global.table, project) {
-        (Some(table), _) => Ok(table.parse()?),
-        (None, Some(project)) => Ok(project.table()?.unwrap_or_default()),
-        (None, None) => Ok(Table::default()),
-    }
-}
-
-/// The table of users: that which was named, the project's, or Django's own beside the sessions.
-pub fn users(
+/// The table that was named, or that of the project, in this schema if one is given.
+pub fn table(
     global: &cli::Global,
     project: Option<&Project>,
-    whose: &cli::Whose,
-) -> Result<Users, Error> {
-    let users = match project {
-        Some(project) => project.users()?,
-        None => Users::beside(&table(global, None)?),
+    schema: Option<&str>,
+) -> Result<Table, Error> {
+    let table = match (&global.table, project) {
+        (Some(table), _) => table.parse()?,
+        (None, Some(project)) => project.table()?.unwrap_or_default(),
+        (None, None) => Table::default(),
     };
-    match &whose.user_table {
-        Some(table) => Ok(Users { table: table.parse()?, ..users }),
-        None => Ok(users),
+    if let (Some(of_table), true) =
+        (table.schema(), global.all_schemas || !global.schemas.is_empty())
+    {
+        return Err(Error::usage(
+            format!("the table is named with a schema already: \"{of_table}\""),
+            "leave it out there, or leave out --schema and --all-schemas",
+        ));
+    }
+    Ok(schema.map_or(Ok(table.clone()), |schema| table.in_schema(schema))?)
+}
+
+/// The table of users: the project's, or Django's own; in the schema of the sessions, if that is known.
+pub fn users(project: Option<&Project>, sessions: &Table) -> Result<Users, Error> {
+    let Some(project) = project else { return Ok(Users::beside(sessions)) };
+    let users = project.users()?;
+    match (sessions.schema(), users.table.schema()) {
+        (Some(schema), None) => Ok(Users { table: users.table.in_schema(schema)?, ..users }),
+        _ => Ok(users),
     }
 }
 

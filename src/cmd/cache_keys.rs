@@ -34,6 +34,7 @@ impl CacheKeys {
     /// What was asked for. Where keys are printed, everything else goes to standard error from here on.
     pub(super) fn asked(ctx: &mut Ctx<'_>, print: bool) -> Result<Self, Error> {
         let cached = ctx.project.as_ref().and_then(Project::cached_engine);
+        ctx.refuse_many("--print-cache-keys", print)?;
         if print {
             let around = match &ctx.project {
                 Some(project) => project.around_cache_keys()?,

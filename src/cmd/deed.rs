@@ -20,11 +20,19 @@ pub(super) struct Deed<R> {
     pub(super) exit: Exit,
     /// What the operator may want to do next.
     pub(super) advice: Vec<String>,
+    /// Whether nothing more is to be done, in no other schema either.
+    pub(super) over: bool,
 }
 
 impl<R> Deed<R> {
+    /// There was nothing to do.
+    pub(super) fn nothing() -> Self {
+        Self { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new(), over: false }
+    }
+
     pub(super) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
-        Self { report: Some(report), failed: failure(ended), exit, advice: Vec::new() }
+        let over = matches!(ended, Err(Why::Limit | Why::RunTime | Why::Interrupted(_)));
+        Self { report: Some(report), failed: failure(ended), exit, advice: Vec::new(), over }
     }
 }
 
@@ -46,7 +54,7 @@ impl Told<'_> {
         ctx.audit = self.audit.map_or(Ok(None), Audit::open)?;
         let (report, ended) = match run(ctx) {
             Err(error) => (None, Err(error)),
-            Ok(Deed { report, failed, exit, advice }) => {
+            Ok(Deed { report, failed, exit, advice, .. }) => {
                 let told = report.as_ref().map_or(Ok(()), |report| self.tell(ctx, report));
                 for advice in &advice {
                     ctx.talk.advice(advice);

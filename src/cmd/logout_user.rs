@@ -1,7 +1,7 @@
 //! `logout-user`: the live sessions of some users.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
@@ -12,13 +12,15 @@ use super::how::How;
 use super::keep_data;
 use super::lookup::by_user;
 use super::rounds::{Outcome, Plan};
+use super::schemas;
 use super::survey::{Wanted, Who};
 use super::whose;
 use crate::cli::LogoutUser;
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Why, Work};
+use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
+use crate::model::SavedWindow;
 use crate::report::{LogoutReport, ResolvedUser};
 use crate::settings;
 use crate::store::Store;
@@ -26,74 +28,99 @@ use crate::store::Store;
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     let audit = (!args.dry_run).then_some(&args.audit);
     let told = Told { command: "logout-user", format: args.format, audit };
-    told.of(ctx, |ctx| act(ctx, args))
+    told.of(ctx, |ctx| {
+        let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
+        let task = Task::of(ctx, args)?;
+        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))
+    })
 }
 
-fn act(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Deed<LogoutReport>, Error> {
-    let mut users = settings::user_ids(args)?;
-    let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
-    let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
-    let settle = settings::duration("--settle", &args.settle)?;
-    let saved = settings::saved_window(&args.saved)?;
-    let began = Instant::now();
-    ctx.note_unchecked();
-    keep_data::check(ctx, args.keep_data)?;
-    let store = ctx.open()?;
-    let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-    how.check(ctx, &*store, args.dry_run)?;
-    let known = whose::resolve(ctx, &*store, &args.whose)?;
-    if users.is_empty() && known.is_empty() {
-        ctx.talk.note("no user is as was asked for");
+/// What is to be done, in whatever table.
+struct Task<'a> {
+    args: &'a LogoutUser,
+    users: Vec<String>,
+    how: How,
+    settle: Duration,
+    saved: Option<SavedWindow>,
+    cache: CacheKeys,
+}
+
+impl<'a> Task<'a> {
+    fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser) -> Result<Self, Error> {
+        let users = settings::user_ids(args)?;
+        let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
+        let settle = settings::duration("--settle", &args.settle)?;
+        let saved = settings::saved_window(&args.saved)?;
+        ctx.refuse_many("--except", args.except.is_some())?;
+        ctx.note_unchecked();
+        keep_data::check(ctx, args.keep_data)?;
+        let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
+        whose::demand(ctx, &args.whose)?;
+        Ok(Self { args, users, how, settle, saved, cache })
     }
-    let given: HashSet<String> = users.iter().cloned().collect();
-    users.extend(known.iter().map(|user| user.id.clone()).filter(|id| !given.contains(id)));
-    let ids: UserIds = users.iter().collect();
-    let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
-    let mut driver = consent.map(|consent| {
-        let (stop, progress) = (ctx.stop, &*ctx.progress);
-        Driver::new(Work { store: &*store, consent, stop, pace, progress })
-    });
-    let mut column = None;
-    let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
-        Err(Why::Failed(error)) => return Err(error.into()),
-        Err(interrupted) => Outcome::interrupted(interrupted),
-        Ok(()) => {
-            let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
-            column = by_user.as_ref().map(|by| by.column.name.clone());
-            let spared = spared_key(ctx, &*store, args)?;
-            let wanted = Wanted {
-                who: Who::These(&ids),
-                saved,
-                spared: spared.as_deref(),
-                by_user: by_user.as_ref(),
-            };
-            let unwanted = (!args.no_verify).then_some(wanted);
-            let store = &*store;
-            let plan = Plan {
-                store,
-                wanted,
-                unwanted,
-                settle,
-                how,
-                cache: &cache,
-                delete_nothing: false,
-                emptied: false,
-            };
-            Outcome::run(ctx, &plan, driver.as_mut())?
+
+    fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<LogoutReport>, Error> {
+        let Self { args, how, settle, saved, ref cache, .. } = *self;
+        let began = Instant::now();
+        let store = ctx.open()?;
+        how.check(ctx, &*store, args.dry_run)?;
+        let known = whose::resolve(ctx, &*store, &args.whose)?;
+        let mut users = self.users.clone();
+        if users.is_empty() && known.is_empty() {
+            ctx.talk.note("no user is as was asked for");
         }
-    };
-    drop(driver);
-    let exit = cache.exit(outcome.exit(), args.dry_run);
-    let resolved =
-        known.into_iter().map(|user| ResolvedUser { id: user.id, username: user.name }).collect();
-    let report = LogoutReport {
-        resolved,
-        cached: cache.may_hold(),
-        user_column: column,
-        elapsed_seconds: began.elapsed().as_secs_f64(),
-        ..report(args, users, &mut outcome)
-    };
-    Ok(Deed::new(report, outcome.ended, exit))
+        let given: HashSet<String> = users.iter().cloned().collect();
+        users.extend(known.iter().map(|user| user.id.clone()).filter(|id| !given.contains(id)));
+        let ids: UserIds = users.iter().collect();
+        let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
+        let mut driver = consent.map(|consent| {
+            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            Driver::new(Work { store: &*store, consent, stop, pace, progress })
+        });
+        let mut column = None;
+        let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
+            Err(Why::Failed(error)) => return Err(error.into()),
+            Err(interrupted) => Outcome::interrupted(interrupted),
+            Ok(()) => {
+                let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
+                column = by_user.as_ref().map(|by| by.column.name.clone());
+                let spared = spared_key(ctx, &*store, args)?;
+                let wanted = Wanted {
+                    who: Who::These(&ids),
+                    saved,
+                    spared: spared.as_deref(),
+                    by_user: by_user.as_ref(),
+                };
+                let unwanted = (!args.no_verify).then_some(wanted);
+                let store = &*store;
+                let plan = Plan {
+                    store,
+                    wanted,
+                    unwanted,
+                    settle,
+                    how,
+                    cache,
+                    delete_nothing: false,
+                    emptied: false,
+                };
+                Outcome::run(ctx, &plan, driver.as_mut())?
+            }
+        };
+        drop(driver);
+        let exit = cache.exit(outcome.exit(), args.dry_run);
+        let resolved = known
+            .into_iter()
+            .map(|user| ResolvedUser { id: user.id, username: user.name })
+            .collect();
+        let report = LogoutReport {
+            resolved,
+            cached: cache.may_hold(),
+            user_column: column,
+            elapsed_seconds: began.elapsed().as_secs_f64(),
+            ..report(args, users, &mut outcome)
+        };
+        Ok(Deed::new(report, outcome.ended, exit))
+    }
 }
 
 /// The key that `--except` names.

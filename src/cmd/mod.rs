@@ -21,6 +21,7 @@ mod man;
 mod pacing;
 mod purge_expired;
 mod rounds;
+mod schemas;
 mod show;
 mod stats;
 mod survey;
@@ -38,7 +39,7 @@ use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
-use crate::store::{self, Store, StoreError, Target};
+use crate::store::{self, Store, StoreError, Table, Target};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -51,6 +52,8 @@ const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 struct Ctx<'a> {
     global: &'a Global,
     project: Option<Project>,
+    /// The schema of the session table, where one is known.
+    schema: Option<String>,
     /// Which database was opened, for people.
     place: OnceCell<String>,
     audit: Option<Audit>,
@@ -75,6 +78,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         global: &cli.global,
         codec: settings::codec(&cli.global, project.as_ref())?,
         project,
+        schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
         place: OnceCell::new(),
         audit: None,
         stop,
@@ -121,23 +125,39 @@ impl Ctx<'_> {
         settings::database(self.global, self.project.as_ref())
     }
 
+    /// The session table.
+    fn table(&self) -> Result<Table, Error> {
+        settings::table(self.global, self.project.as_ref(), self.schema.as_deref())
+    }
+
     fn open(&self) -> Result<Box<dyn Store>, Error> {
+        if self.is_about_many() && self.schema.is_none() {
+            return Err(Error::usage(
+                "this command looks at one schema at a time",
+                "name it with --schema",
+            ));
+        }
+        self.open_table(self.table()?)
+    }
+
+    fn open_table(&self, table: Table) -> Result<Box<dyn Store>, Error> {
         let Database { target, notes, warnings } = self.database()?;
-        for warning in warnings {
-            self.talk.warning(warning);
-        }
-        for note in &notes {
-            self.talk.note(note);
-        }
-        if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
-            self.talk.note(
-                "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
-                 last 12 hours count as live; --db-timezone tells",
-            );
+        if self.place.set(target.place()).is_ok() {
+            for warning in warnings {
+                self.talk.warning(warning);
+            }
+            for note in &notes {
+                self.talk.note(note);
+            }
+            if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
+                self.talk.note(
+                    "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
+                     last 12 hours count as live; --db-timezone tells",
+                );
+            }
         }
         self.stop.heed();
-        let _ = self.place.set(target.place());
-        Ok(store::open(target, settings::table(self.global, self.project.as_ref())?))
+        Ok(store::open(target, table))
     }
 
     /// Makes known that these sessions are no login any more.

@@ -4,6 +4,7 @@
 mod audit;
 mod doctor;
 mod stats;
+mod total;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,6 +14,8 @@ pub use doctor::Diagnosis;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
 };
+
+pub use total::{InSchema, Sum, Total};
 
 use crate::model::{Health, Layout, Serializer, Signature};
 
@@ -29,7 +32,7 @@ pub enum State {
 }
 
 /// One `session_data`, decoded.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DecodedSession {
     /// What it is.
     pub state: State,
@@ -54,7 +57,7 @@ pub struct DecodedSession {
 }
 
 /// One row of the table.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ListedSession {
     /// `session_key`, masked unless it was asked for.
     pub session_key: String,
@@ -68,7 +71,7 @@ pub struct ListedSession {
 }
 
 /// What `logout-user` did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct LogoutReport {
     /// `logout-user`.
@@ -121,7 +124,7 @@ pub struct LogoutReport {
 }
 
 /// A user who was named by what the site knows of them.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ResolvedUser {
     /// Primary key.
     pub id: String,
@@ -130,7 +133,7 @@ pub struct ResolvedUser {
 }
 
 /// What `purge-expired` did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PurgeReport {
     /// `purge-expired`.
     pub command: &'static str,
@@ -159,7 +162,7 @@ pub struct PurgeReport {
 }
 
 /// What `backfill` did, or would do.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct BackfillReport {
     /// `backfill`.
     pub command: &'static str,
@@ -218,7 +221,7 @@ pub struct BackfillReport {
 }
 
 /// What `backfill` would do to the table.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ColumnPlan {
     /// Whether the column is there.
     pub exists: bool,
@@ -233,7 +236,7 @@ pub struct ColumnPlan {
 }
 
 /// What `flush-all` found and did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FlushReport {
     /// `flush-all`.
     pub command: &'static str,

@@ -42,6 +42,9 @@ pub trait Store: Sync {
     /// database that cannot be reached.
     fn facts(&self) -> Result<Facts, StoreError>;
 
+    /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
+    fn schemas(&self) -> Result<Vec<String>, StoreError>;
+
     /// What tells whether another sessctl purges this database.
     fn instance(&self) -> Box<dyn Instance + '_>;
 }

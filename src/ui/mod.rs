@@ -16,6 +16,7 @@ mod purge;
 mod sanitize;
 mod stats;
 mod talk;
+mod total;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 

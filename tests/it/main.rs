@@ -41,6 +41,7 @@ mod purge_postgres;
 mod replication;
 mod role;
 mod running;
+mod schemas;
 mod server;
 mod signals;
 mod site;

@@ -11,17 +11,17 @@ use std::time::Instant;
 
 use self::judge::Findings;
 use self::look::{Act, Scope, mend};
-use super::Ctx;
 use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
+use super::{Ctx, schemas};
 use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Ended, Why, Work};
+use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Keys;
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
 use crate::settings;
-use crate::store::{Reader, Stamps, Store, Table, UserColumn, UserColumnPlan, UserType, Users};
+use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users};
 
 /// Logins whose ids and signatures are looked at before anything is done.
 const SAMPLE: u64 = 10_000;
@@ -36,14 +36,16 @@ const MAX_ROUNDS: u32 = 3;
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     let audit = (!(args.dry_run || args.watch_nulls)).then_some(&args.audit);
     let told = Told { command: "backfill", format: args.format, audit };
-    told.of(ctx, |ctx| act(ctx, args))
+    told.of(ctx, |ctx| {
+        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        settings::check_user_column("--column", &args.column)?;
+        ctx.note_unchecked();
+        schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, pace))
+    })
 }
 
-fn act(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Deed<BackfillReport>, Error> {
-    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
-    settings::check_user_column("--column", &args.column)?;
+fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {
     let began = Instant::now();
-    ctx.note_unchecked();
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let only_looks = args.dry_run || args.watch_nulls;
@@ -120,8 +122,9 @@ fn column(
         )),
         (Some(found), _) => Ok((found, true, sample)),
         (None, wanted) => {
-            let users = ctx.project.as_ref().and_then(|project| project.users().ok());
-            let users = users.unwrap_or_else(|| Users::beside(&Table::default()));
+            let sessions = ctx.table()?;
+            let users = settings::users(ctx.project.as_ref(), &sessions)
+                .unwrap_or_else(|_| Users::beside(&sessions));
             let key = reader.user_key(&users)?;
             let kind = wanted.unwrap_or_else(|| narrowest(&sample, key));
             Ok((UserColumn { kind, ..text }, false, sample))

@@ -14,7 +14,7 @@ use crate::error::{Error, Exit};
 use crate::model::{Finding, Verdict};
 use crate::report::Diagnosis;
 use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
-use crate::{settings, ui};
+use crate::ui;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
     let clock = match ctx.database()?.target {
@@ -108,7 +108,7 @@ fn read(
 
 /// Another table may be the one that is meant.
 fn empty(ctx: &Ctx<'_>, reader: &mut dyn Reader, facts: &Facts) -> Finding {
-    let own = settings::table(ctx.global, ctx.project.as_ref()).unwrap_or_default().to_string();
+    let own = ctx.table().unwrap_or_default().to_string();
     let others: Vec<&str> =
         facts.alike.iter().map(|name| &**name).filter(|name| *name != own).collect();
     match others.as_slice() {

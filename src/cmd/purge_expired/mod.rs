@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
-use super::{COUNT_PATIENCE, Ctx};
+use super::{COUNT_PATIENCE, Ctx, schemas};
 use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Purge, Why, Work};
+use crate::engine::{Driver, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport};
@@ -19,12 +19,26 @@ use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
     let audit = (!args.dry_run).then_some(&args.audit);
     let told = Told { command: "purge-expired", format: args.format, audit };
-    told.of(ctx, |ctx| act(ctx, args))
+    told.of(ctx, |ctx| {
+        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        let grace = settings::duration("--older-than", &args.older_than)?;
+        let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, grace, pace))?;
+        if let (Some(file), Some(report)) = (&args.metrics_file, &deed.report)
+            && !args.dry_run
+        {
+            let measured = metrics::write(file, &report.sum, deed.exit);
+            deed.failed = deed.failed.and(measured);
+        }
+        Ok(deed)
+    })
 }
 
-fn act(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Deed<PurgeReport>, Error> {
-    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
-    let grace = settings::duration("--older-than", &args.older_than)?;
+fn act(
+    ctx: &mut Ctx<'_>,
+    args: &PurgeExpired,
+    grace: Duration,
+    pace: Pace,
+) -> Result<Deed<PurgeReport>, Error> {
     let began = Instant::now();
     let store = ctx.open()?;
     let cutoff = cutoff(&*store, grace, args.dry_run)?;
@@ -61,10 +75,7 @@ fn act(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Deed<PurgeReport>, Erro
     report.dead_rows = upkeep.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    let metrics_file = args.metrics_file.as_ref().filter(|_| !args.dry_run);
-    let measured = metrics_file.map_or(Ok(()), |file| metrics::write(file, &report, exit));
-    let deed = Deed::new(report, ended, exit);
-    Ok(Deed { failed: deed.failed.and(measured), advice: upkeep.advice, ..deed })
+    Ok(Deed { advice: upkeep.advice, ..Deed::new(report, ended, exit) })
 }
 
 /// For how long the operator has to wait for the count of what is left.
@@ -126,7 +137,7 @@ fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Deed<PurgeRe
         return Err(Error::AnotherInstance);
     }
     ctx.talk.note("another sessctl purges this database at the moment: nothing to do");
-    Ok(Deed { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new() })
+    Ok(Deed::nothing())
 }
 
 fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {

@@ -105,6 +105,10 @@ impl Store for Sqlite {
         self.gather_facts()
     }
 
+    fn schemas(&self) -> Result<Vec<String>, StoreError> {
+        self.reader().map(|_| vec!["main".into()])
+    }
+
     fn instance(&self) -> Box<dyn Instance + '_> {
         Box::new(SqliteInstance::new(&self.path))
     }
