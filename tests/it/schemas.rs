@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::postgres_url;
+use crate::django::run;
+use crate::support::{fresh_database, postgres_url};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, key, login, signed};
 
 const TENANTS: [&str; 3] = ["acme", "Beta \"Ltd\"", "public"];
@@ -278,4 +279,10 @@ fn a_server_that_is_gone_is_not_asked_for_each_schema() {
     let mut command = crate::world::program(&["purge-expired", "--all-schemas"]);
     let ran = command.env("SESSCTL_DATABASE_URL", url).ran("").exits(1);
     assert_eq!(ran.stderr.matches("error:").count(), 1, "{ran:#?}");
+}
+
+#[test]
+fn tenants_of_a_real_site_are_logged_out_by_request() {
+    let database = fresh_database("tenant_sites");
+    run("tenant_sites.py", "5.2", &["--postgres-url", &database.url]);
 }
