@@ -61,8 +61,10 @@ impl Kept {
     ) -> Result<(), Why> {
         let mut decoder = Decoder::new(codec);
         driver.each(keys, |writer, batch| {
+            cache.go_on()?;
             let rows = self.batch(&mut decoder, wanted, writer, batch)?;
-            cache.gone(batch).map(|()| rows)
+            cache.gone(batch);
+            Ok(rows)
         })
     }
 
