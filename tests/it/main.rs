@@ -37,6 +37,7 @@ mod pgbouncer;
 mod purge;
 mod purge_faults;
 mod purge_postgres;
+mod redis;
 mod replication;
 mod role;
 mod running;
