@@ -22,6 +22,7 @@ mod django;
 mod django_code;
 mod doctor;
 mod doctor_postgres;
+mod doctor_snapshots;
 mod encrypted;
 mod errors;
 mod flush_all;
