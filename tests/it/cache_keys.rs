@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use crate::doctor::DOCTOR;
 use crate::site::Site;
 use crate::world::{Ran, SECRET_KEY, World, key, login, signed};
 
@@ -50,6 +51,11 @@ fn a_session_stays_in_the_cache() {
         site.run(&["logout-user", &anna.0, "--format", "json"]).exits(3).says("cache \"sessions\"");
     assert_eq!((&told.json()["deleted"], &told.json()["cached"]), (&1.into(), &true.into()));
     assert!(is_in(&site, &anna.1), "the cache is not asked first, and this test shows nothing");
+    site.run(&DOCTOR).ok().finds(
+        "engine",
+        "warning",
+        &["cache \"sessions\"", "--print-cache-keys"],
+    );
     let dry = site.run(&["logout-user", &bert.0, "--dry-run"]).ok();
     assert!(dry.stderr.contains("--print-cache-keys"), "{dry:#?}");
     site.run(&["logout-user", &bert.0])
@@ -109,6 +115,7 @@ fn a_key_that_cannot_be_made_is_not_guessed() {
     assert_eq!(site.keys(), std::slice::from_ref(&anna.1));
     let site = Site::sqlite("uncached", "5.2", &[]);
     site.run(&["logout-user", "1", "--print-cache-keys"]).exits(2).says("has no cache");
+    site.run(&DOCTOR).ok().finds("engine", "ok", &["in the table, and nowhere else"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod django_code;
 mod doctor;
 mod doctor_postgres;
 mod doctor_snapshots;
+mod doctor_sqlite;
 mod encrypted;
 mod errors;
 mod flush_all;
