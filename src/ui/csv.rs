@@ -3,7 +3,10 @@ use std::io::{self, Write};
 use crate::report::ListedSession;
 
 /// Writes the names of the columns.
-pub fn write_csv_header(out: &mut dyn Write) -> io::Result<()> {
+pub fn write_csv_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
+    if with_schemas {
+        out.write_all(b"schema,")?;
+    }
     out.write_all(b"session_key,state,user_id,backend,signature,saved,expires,size,layout,serializer,compressed,error\r\n")
 }
 
@@ -25,7 +28,7 @@ pub fn write_csv_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
         session.compressed.to_string(),
         text(&session.error),
     ];
-    let quoted: Vec<_> = fields.iter().map(|field| quote(field)).collect();
+    let quoted: Vec<_> = row.schema.iter().chain(&fields).map(|field| quote(field)).collect();
     write!(out, "{}\r\n", quoted.join(","))
 }
 
