@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::django::run;
+use crate::purge::is_claimed;
+use crate::running::{Running, eventually};
 use crate::support::{fresh_database, postgres_url};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, key, login, signed};
 
@@ -226,6 +228,26 @@ fn columns_are_filled_in_every_schema() {
     let ran = w.run(&["logout-user", "42", "--all-schemas", "--format", "json"]).ok();
     assert_eq!(ran.json()["user_column"], "user_id");
     assert_eq!(ran.json()["deleted"], 9);
+}
+
+#[test]
+fn a_signal_ends_it_in_all_schemas() {
+    let w = tenants("schema_signal");
+    let pause = w.file("pause", "");
+    let audit = w.file("audit.jsonl", "");
+    let arguments = ["--all-schemas", "--pause-file", &pause, "--audit-file", &audit];
+    let mut command = w.command(&["purge-expired", "--format", "json"]);
+    let mut running = Running::start(command.args(arguments));
+    eventually("a claim", || is_claimed(&w));
+    running.signal("TERM");
+    let ran = running.end().exits(143);
+    let report = ran.json();
+    assert_eq!(report["ended"], "interrupted", "{report}");
+    assert_eq!(report["not_begun"], json!(["acme", "public"]), "{report}");
+    assert_eq!(report["left"], Value::Null, "nobody looked into the others: {report}");
+    let line: Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    assert_eq!((&line["exit"], &line["report"]), (&json!(143), &report));
+    assert_eq!(counts(&w), [6, 6, 6]);
 }
 
 #[test]
