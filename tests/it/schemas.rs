@@ -239,6 +239,10 @@ fn a_signal_ends_it_in_all_schemas() {
     let mut command = w.command(&["purge-expired", "--format", "json"]);
     let mut running = Running::start(command.args(arguments));
     eventually("a claim", || is_claimed(&w));
+    let second = w.run(&["purge-expired", "--all-schemas"]).exits(1);
+    assert_eq!(second.stderr.matches("another sessctl purges").count(), 1, "{second:#?}");
+    let third = w.run(&["purge-expired", "--all-schemas", "--skip-if-running"]).ok();
+    assert_eq!(third.stderr.matches("nothing to do").count(), 1, "{third:#?}");
     running.signal("TERM");
     let ran = running.end().exits(143);
     let report = ran.json();
