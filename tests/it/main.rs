@@ -18,6 +18,7 @@ mod conninfo;
 mod corpus;
 mod deploy;
 mod discovery;
+mod disk_full;
 mod django;
 mod django_code;
 mod doctor;
