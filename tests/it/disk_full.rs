@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::doctor::DOCTOR;
+use crate::server::Server;
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around, key, login, signed};
 
 /// A disk of a few megabytes, which only programs that are started in it see: a tmpfs in a mount namespace of its own.
@@ -261,4 +262,81 @@ fn on_a_disk_that_is_mounted_read_only() {
             told.finds("privileges", "warning", &["file cannot be written", "mounted read-only?"]);
         }
     }
+}
+
+/// 10,000 logins, 100 of them user 42's, and 100 rows that are over.
+fn logins(w: &World) {
+    w.user("42", 100).expired(100).execute(&format!(
+        "INSERT INTO django_session SELECT md5(i::text), '{}', '2099-01-01' FROM generate_series(1, 9900) i",
+        signed(&login("7"), SECRET_KEY)
+    ));
+}
+
+/// A table of so many pages on the small disk.
+fn pages(w: &World, name: &str, number: u32) -> Result<(), postgres::Error> {
+    w.execute(&format!("CREATE TABLE {name} (x text) WITH (autovacuum_enabled = off) TABLESPACE small; ALTER TABLE {name} ALTER x SET STORAGE PLAIN"));
+    let sql =
+        format!("INSERT INTO {name} SELECT repeat('x', 7000) FROM generate_series(1, {number})");
+    w.client().batch_execute(&sql)
+}
+
+/// Leaves so many pages free.
+fn fill_small_disk(w: &World, left: u32) {
+    pages(w, "room", left).unwrap();
+    // The pages that it came to stay although it failed.
+    let error = pages(w, "filler", 10_000).unwrap_err();
+    assert_eq!(error.code(), Some(&postgres::error::SqlState::DISK_FULL), "{error}");
+    w.execute("DROP TABLE room");
+}
+
+/// How many logins have the right user id, and that none has a wrong one.
+fn right(w: &World) -> u64 {
+    let sql = "SELECT count(user_id), count(*) FILTER (WHERE user_id <> CASE WHEN session_key LIKE '%abcdefgh%' THEN 42 ELSE 7 END) FROM django_session";
+    let row = w.client().query_one(sql, &[]).unwrap();
+    assert_eq!(row.get::<_, i64>(1), 0);
+    row.get::<_, i64>(0).try_into().unwrap()
+}
+
+#[test]
+fn in_a_full_tablespace() {
+    let server = Server::with_small_disk();
+    let w = World::on(&server, "full_tablespace");
+    w.execute("ALTER TABLE django_session SET TABLESPACE small");
+    logins(&w);
+    fill_small_disk(&w, 100);
+    // Or new versions of rows would take the place of old ones.
+    let mut snapshot = w.client();
+    snapshot.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT").unwrap();
+    let backfill = ["backfill", "--batch-size", "100", "--format", "json"];
+    let ran = w.run(&backfill).exits(1);
+    for line in ["error: cannot update table", "No space left on device", "hint: make room on"] {
+        assert!(ran.stderr.contains(line), "no {line:?} in {ran:#?}");
+    }
+    ran.keeps_secrets();
+    let done = right(&w);
+    assert_eq!(ran.json()["filled"], done);
+    assert!((1..10_000).contains(&done), "{done}");
+    // To delete takes no room there.
+    w.run(&["purge-expired"]).ok().says("Purged 100");
+    w.run(&["logout-user", "42"]).ok().says("100 sessions deleted, none is left");
+    snapshot.batch_execute("COMMIT").unwrap();
+    w.execute("DROP TABLE filler");
+    w.run(&backfill).ok();
+    assert_eq!(right(&w), 9_900);
+}
+
+#[test]
+fn an_index_that_finds_no_room() {
+    let server = Server::with_small_disk();
+    let w = World::on(&server, "full_index");
+    logins(&w);
+    fill_small_disk(&w, 1);
+    w.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_tablespace = small', current_database()); END $$");
+    let ran = w.run(&["backfill", "--format", "json"]).exits(1).says("hint: make room on");
+    assert!(ran.stderr.contains("No space left on device"), "{ran:#?}");
+    assert_eq!((right(&w), &ran.json()["filled"]), (10_000, &10_000.into()));
+    w.run(&DOCTOR).ok().finds("indexes", "warning", &["INVALID"]);
+    w.execute("DROP TABLE filler");
+    w.run(&["backfill"]).ok();
+    w.run(&DOCTOR).ok().finds("indexes", "ok", &[]).finds("user-column", "ok", &["indexed"]);
 }
