@@ -122,7 +122,7 @@ fn fill(w: &World) {
 const FIRST: u32 = 200;
 
 fn is_his(i: u32) -> bool {
-    i < FIRST || i < ROWS && i % 10 == 0
+    i < FIRST || i < ROWS && i.is_multiple_of(10)
 }
 
 fn is_expired(i: u32) -> bool {
