@@ -19,6 +19,7 @@ mod conninfo;
 mod corpus;
 mod deploy;
 mod discovery;
+mod disk_full;
 mod django;
 mod django_code;
 mod doctor;

@@ -99,6 +99,12 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::UNDEFINED_FUNCTION | &SqlState::DATATYPE_MISMATCH | &SqlState::CANNOT_COERCE => {
             (Fault::Fatal, Some("do its columns have the types that Django gives them?"))
         }
+        &SqlState::DISK_FULL => (
+            Fault::Fatal,
+            Some(
+                "make room on the server's disk, and run it again; what was committed before stays",
+            ),
+        ),
         &SqlState::READ_ONLY_SQL_TRANSACTION => (Fault::Fatal, Some("connect to the primary")),
         &SqlState::FOREIGN_KEY_VIOLATION => {
             (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))
