@@ -87,12 +87,14 @@ impl Lengths {
 pub(super) struct Code<const BITS: u32, const SIZE: usize> {
     pub(super) lengths: Lengths,
     table: [Entry; SIZE],
+    /// The first of the prefixes, of as many bits as the table is wide, that longer codes have.
+    first_long: u32,
 }
 
 impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
     pub(super) const fn new() -> Self {
         assert!(SIZE == 1 << BITS && BITS <= WIDEST);
-        Self { lengths: Lengths::new(), table: [LONG; SIZE] }
+        Self { lengths: Lengths::new(), table: [LONG; SIZE], first_long: 0 }
     }
 
     /// Makes the table. Refuses lengths of which no code can be made, and incomplete ones.
@@ -113,6 +115,7 @@ impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
                 self.table.copy_within(..1 << length, 1 << length);
             }
         }
+        self.first_long = code;
         for code in code..1 << BITS {
             set(&mut self.table, reversed::<BITS>(code), LONG);
         }
@@ -123,26 +126,26 @@ impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
     #[inline(always)]
     pub(super) fn entry(&self, bits: u64, meaning: &Meaning) -> Entry {
         let entry = get(&self.table, bits as usize);
-        if entry == LONG { long(bits, &self.lengths, meaning) } else { entry }
+        if entry == LONG { self.long(bits, meaning) } else { entry }
     }
-}
 
-/// The same for a code of any length.
-#[cold]
-#[inline(never)]
-fn long(bits: u64, lengths: &Lengths, meaning: &Meaning) -> Entry {
-    // The first code of each length, in as many bits.
-    let (mut code, mut first) = (0, 0);
-    for length in 1..=LONGEST {
-        code |= (bits >> (length - 1)) as usize & 1;
-        let symbols = lengths.of(length);
-        if let Some(symbol) = symbols.get(code - first) {
-            return get(meaning, usize::from(*symbol)) + PER_BIT * length as u32;
+    #[cold]
+    #[inline(never)]
+    fn long(&self, bits: u64, meaning: &Meaning) -> Entry {
+        let mut code = reversed::<BITS>(bits as u32 & ((1 << BITS) - 1));
+        // The first code of each length, in as many bits.
+        let mut first = self.first_long as usize;
+        for length in BITS as usize + 1..=LONGEST {
+            code = code << 1 | (bits >> (length - 1)) as usize & 1;
+            first <<= 1;
+            let symbols = self.lengths.of(length);
+            if let Some(symbol) = symbols.get(code.wrapping_sub(first)) {
+                return get(meaning, usize::from(*symbol)) + PER_BIT * length as u32;
+            }
+            first += symbols.len();
         }
-        first = (first + symbols.len()) << 1;
-        code <<= 1;
+        LONG
     }
-    LONG
 }
 
 const WIDEST: u32 = 10;
