@@ -83,7 +83,7 @@ fn every_command_has_a_manual_page() {
 
 #[test]
 fn help_begins_with_examples_and_is_short_on_request() {
-    for command in COMMANDS.iter().filter(|name| !["", "completions", "man"].contains(name)) {
+    for command in COMMANDS.iter().filter(|name| !name.is_empty()) {
         let long = program(&[command, "--help"]).ran("").ok().stdout;
         assert!(long.starts_with("Examples:\n  sessctl "), "{command}: {long}");
         let short = program(&[command, "-h"]).ran("").ok().stdout;
