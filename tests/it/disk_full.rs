@@ -242,7 +242,7 @@ fn on_a_disk_that_is_mounted_read_only() {
         w.user("42", 2);
         w.execute(&format!("PRAGMA journal_mode = {mode}"));
         let disk = SmallDisk::with(&w);
-        disk.shell("mount -o remount,ro .");
+        disk.shell("mount -o remount,bind,ro .");
         for command in [
             &["logout-user", "42"][..],
             &["purge-expired"],
