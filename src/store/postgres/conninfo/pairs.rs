@@ -17,17 +17,26 @@ pub(super) fn parse(text: &str) -> Result<Parameters, ConninfoError> {
         // What is no pair may be a part of a password, and is not shown.
         let (name, value) = rest
             .split_once('=')
-            .map(|(name, value)| (name.trim_end(), value.trim_start()))
+            .map(|(name, value)| (name.trim_end(), value))
             .filter(|(name, _)| !name.contains(char::is_whitespace))
             .ok_or_else(|| malformed("there is a word without \"=\" in it"))?;
         if keyword::find(name).is_none() && (parameters.has("password") || !is_word(name)) {
             return Err(malformed("something before a \"=\" is no connection option"));
         }
-        let (value, after) = take_value(value)?;
+        if is_missing(value) {
+            return Err(malformed("an option has no value: is the variable behind it set?"));
+        }
+        let (value, after) = take_value(value.trim_start())?;
         parameters.put(name, value)?;
         rest = after.trim_start();
     }
     Ok(parameters)
+}
+
+/// Whether another option follows, which libpq takes for the value: the password would be a user's name.
+fn is_missing(value: &str) -> bool {
+    let next = value.starts_with(char::is_whitespace).then(|| value.split_once('='));
+    next.flatten().is_some_and(|(name, _)| keyword::find(name.trim()).is_some())
 }
 
 fn is_word(name: &str) -> bool {

@@ -125,6 +125,7 @@ fn what_makes_no_sense_is_named_and_not_shown() {
         // What is left of a password with a space in it.
         ("host=h password=p S=x", "no connection option"),
         ("host=h S=x", "no connection option"),
+        ("host=h user= password=S", "has no value"),
         ("host=h password='S", "does not end"),
     ] {
         let error = of(&text.replace('S', SENTINEL)).expect_err(text);
