@@ -70,6 +70,10 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW => {
             (Fault::Lost, None)
         }
+        // Ended for its idleness, while we rested or the network was slow.
+        &SqlState::IDLE_SESSION_TIMEOUT | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+            (Fault::Lost, Some("give the role longer idle timeouts, or sessctl shorter rests"))
+        }
         &SqlState::TOO_MANY_CONNECTIONS => (Fault::Lost, Some("the server has no free connection")),
         &SqlState::INVALID_PASSWORD => {
             (Fault::Fatal, Some("check user and password of the database URL"))
