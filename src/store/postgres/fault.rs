@@ -2,8 +2,8 @@
 
 use std::io;
 
-use ::postgres::Error;
-use ::postgres::error::SqlState;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 
 use super::connect::TlsFailure;
 use crate::store::{Fault, StoreError};
@@ -33,14 +33,6 @@ pub(super) fn fail(error: Error, what: String) -> StoreError {
     match hint {
         Some(hint) => store_error.hint(hint),
         None => store_error,
-    }
-}
-
-/// An error met while reading `COPY` data: the driver wraps its own into an I/O error.
-pub(super) fn fail_io(error: io::Error, what: String) -> StoreError {
-    match error.downcast::<Error>() {
-        Ok(error) => fail(error, what),
-        Err(error) => StoreError::new(Fault::Lost, what).because(error),
     }
 }
 

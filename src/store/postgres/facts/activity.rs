@@ -1,9 +1,10 @@
 //! What goes on around the table: vacuum, locks, replicas.
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use super::Subject;
 use crate::model::{Finding, counted, rough_time};
+use crate::store::postgres::client::Client;
 use crate::store::postgres::holders::holders;
 use crate::store::postgres::upkeep::Vacuum;
 

@@ -8,13 +8,14 @@ mod server;
 mod shape;
 mod snapshots;
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use self::rights::Rights;
 use super::Postgres;
 use super::fault::fail;
 use crate::model::Finding;
 use crate::store::facts::{Facts, not_made, reference_finding};
+use crate::store::postgres::client::Client;
 use crate::store::table::missing;
 use crate::store::{StoreError, Table};
 

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use crate::model::Finding;
 use crate::store::StoreError;
 use crate::store::facts::not_made;
 use crate::store::postgres::Postgres;
 use crate::store::postgres::catalog::is_postgresql;
+use crate::store::postgres::client::Client;
 use crate::store::postgres::connect::Reached;
 use crate::store::postgres::conninfo::{Host, Mode, Place};
 use crate::store::postgres::fault::fail;

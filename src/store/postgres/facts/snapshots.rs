@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 
-use ::postgres::types::{ToSql, Type};
-use ::postgres::{Client, Error, Row};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row};
 
 use super::activity::hidden;
 use crate::model::{Finding, Verdict, counted, rough_time};
+use crate::store::postgres::client::Client;
 
 const CHECK: &str = "snapshots";
 
