@@ -106,13 +106,13 @@ pub struct Row<'a> {
 /// One row as a database hands it over: Django writes nothing but UTF-8, others may.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRow<'a> {
-    /// See [`Row`]; and so the others.
+    /// [`Row::key`].
     pub key: &'a [u8],
-    #[allow(missing_docs)]
+    /// [`Row::data`].
     pub data: &'a [u8],
-    #[allow(missing_docs)]
+    /// [`Row::expires`].
     pub expires: Expiry,
-    #[allow(missing_docs)]
+    /// [`Row::user`].
     pub user: Option<&'a [u8]>,
 }
 

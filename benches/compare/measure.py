@@ -237,7 +237,7 @@ def part_more(arguments):
             "",
         ]
         table.drop()
-        table = make(on, 10_000, "--cart", "200000")
+        table = make(on, arguments.large, "--cart", "200000")
         table.fresh()
         bare(table)
         runs = in_turn(
@@ -246,7 +246,7 @@ def part_more(arguments):
             0,
         )
         text += [
-            f"| {name}, 10,000 sessions of 200 kB JSON | median | all runs | to the bare reading | in each round | processor | memory | runs |",
+            f"| {name}, {arguments.large:,} sessions of 200 kB JSON | median | all runs | to the bare reading | in each round | processor | memory | runs |",
             "|---|---|---|---|---|---|---|---|",
             *rows_of(on, runs),
             "",
@@ -305,6 +305,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slow-rounds", type=int, default=2, help="of what takes a minute and of purges")
     parser.add_argument("--scale", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 5_000_000], metavar="ROWS")
+    parser.add_argument("--large", type=int, default=10_000, metavar="ROWS", help="sessions of 200 kB")
     parser.add_argument("--on", action="append", choices=DATABASES)
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--write", action="store_true", help="put tables and charts into docs/")
