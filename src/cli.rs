@@ -7,12 +7,14 @@
 
 mod examples;
 mod pages;
+mod shared;
 mod whose;
 
 use std::path::PathBuf;
 
 pub use clap_complete::Shell;
 pub use pages::{manual_pages, write_completions};
+pub use shared::{Audit, Batches, Pace, ReportFormat, Saved, UserLookup};
 pub use whose::Whose;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -45,6 +47,12 @@ pub struct Global {
     /// Session table; django_session by default.
     #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE)]
     pub table: Option<String>,
+    /// Schema of the session table (PostgreSQL); may be repeated. With django-tenants each tenant has one.
+    #[arg(long = "schema", global = true, value_name = "NAME", help_heading = DATABASE)]
+    pub schemas: Vec<String>,
+    /// Every schema that has a session table, one after the other.
+    #[arg(long, global = true, conflicts_with = "schemas", help_heading = DATABASE)]
+    pub all_schemas: bool,
     /// File with SECRET_KEY in its first line and fallbacks in the others; - is standard input.
     /// Otherwise SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY.
     #[arg(long, global = true, value_name = "FILE", help_heading = DATABASE)]
@@ -160,69 +168,9 @@ pub struct LogoutUser {
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]
     pub format: ReportFormat,
-}
-
-/// Options of commands that look for sessions of users.
-#[derive(Debug, Args)]
-pub struct UserLookup {
-    /// Column that says whose a session is. Otherwise user_id or account_id, if the table has it.
-    #[arg(long, value_name = "NAME")]
-    pub user_column: Option<String>,
-    /// Decode all rows, whatever a column says.
-    #[arg(long, conflicts_with = "user_column")]
-    pub no_user_column: bool,
-    /// Do not decode rows where the column is NULL either: only where the site fills it at every login.
-    #[arg(long, conflicts_with = "no_user_column")]
-    pub trust_column: bool,
-}
-
-/// Options that tell sessions by when they were last saved.
-#[derive(Debug, Args)]
-pub struct Saved {
-    /// Only sessions that were last saved from the first time on and before the second, such as
-    /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is UTC.
-    #[arg(long, num_args = 2, value_names = ["FROM", "UNTIL"], conflicts_with = "idle")]
-    pub saved_between: Vec<String>,
-    /// Only sessions that were not saved for so long.
-    #[arg(long, value_name = "DURATION")]
-    pub idle: Option<String>,
-}
-
-/// Options of commands that delete.
-#[derive(Debug, Args)]
-pub struct Batches {
-    /// Rows per transaction. Otherwise as many as take about 50 ms.
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub batch_size: Option<u32>,
-    /// Rest between transactions, at least.
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    pub sleep: String,
-}
-
-const PACE: &str = "Pace";
-
-/// Options of commands that delete much.
-#[derive(Debug, Args)]
-#[command(next_help_heading = PACE)]
-pub struct Pace {
-    /// Transactions.
+    /// What is put on record.
     #[command(flatten)]
-    pub batches: Batches,
-    /// Rest for so many times as long as the last transaction took.
-    #[arg(long, value_name = "FACTOR", default_value = "0")]
-    pub nice: f64,
-    /// End after this time, with exit code 3 if rows are left.
-    #[arg(long, value_name = "DURATION")]
-    pub run_time: Option<String>,
-    /// End after so many rows.
-    #[arg(long, value_name = "N")]
-    pub limit: Option<u64>,
-    /// Pause while a replica is further behind than this (PostgreSQL).
-    #[arg(long, value_name = "DURATION")]
-    pub max_lag: Option<String>,
-    /// Pause while this file exists.
-    #[arg(long, value_name = "FILE")]
-    pub pause_file: Option<PathBuf>,
+    pub audit: Audit,
 }
 
 /// Arguments of `purge-expired`.
@@ -250,6 +198,9 @@ pub struct PurgeExpired {
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// Arguments of `flush-all`.
@@ -289,6 +240,9 @@ pub struct FlushAll {
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// Arguments of `backfill`.
@@ -323,6 +277,9 @@ pub struct Backfill {
     /// How fast to write.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// What a user column is to hold.
@@ -452,6 +409,7 @@ pub struct DjangoCode {
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::COMPLETIONS)]
 pub struct Completions {
     /// The shell.
     pub shell: Shell,
@@ -459,6 +417,7 @@ pub struct Completions {
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::MAN)]
 pub struct Man {
     /// Write sessctl.1, sessctl-logout-user.1 and so on into this folder.
     #[arg(short, long, value_name = "DIR")]
@@ -482,15 +441,6 @@ pub enum LogFormat {
     /// For people.
     Text,
     /// One object a line.
-    Json,
-}
-
-/// How a report is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For people.
-    Human,
-    /// One object.
     Json,
 }
 

@@ -30,6 +30,22 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// How a command ends of which one part ended so and another part otherwise: as the worse one.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        let weight = |exit| match exit {
+            Self::Done => 0,
+            Self::Incomplete => 1,
+            Self::Unhealthy => 2,
+            Self::Refused => 3,
+            Self::Usage => 4,
+            Self::Failed => 5,
+            Self::Checked(health) => health as u8,
+            Self::Interrupted(_) => 6,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+
     /// The exit code.
     pub fn code(self) -> u8 {
         match self {
@@ -126,6 +142,14 @@ pub enum Error {
         /// Their names.
         tables: String,
     },
+    /// It went wrong in one of several schemas.
+    #[error("schema \"{schema}\": {source}")]
+    InSchema {
+        /// The schema.
+        schema: String,
+        /// What went wrong.
+        source: Box<Self>,
+    },
     /// A decoder limit that a whole command ran into.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -153,6 +177,7 @@ impl Error {
             Self::Usage { .. } | Self::Project { .. } | Self::WrongKey { .. } => Exit::Usage,
             Self::NotConfirmed => Exit::Refused,
             Self::Interrupted { signal } => Exit::Interrupted(*signal),
+            Self::InSchema { source, .. } => source.exit(),
             _ => Exit::Failed,
         }
     }
@@ -174,6 +199,7 @@ impl Error {
             Self::Referenced { .. } => Some(
                 "sessctl deletes rows of no other table: empty these, or drop their foreign keys, first",
             ),
+            Self::InSchema { source, .. } => source.hint(),
             Self::AmbiguousSession { .. } => Some("give more characters of the key"),
             _ => None,
         }
@@ -188,6 +214,7 @@ impl Error {
     pub fn causes(&self) -> Vec<String> {
         let mut causes = match self {
             Self::Project { said, .. } => said.clone(),
+            Self::InSchema { source, .. } => return source.causes(),
             _ => Vec::new(),
         };
         let mut cause = self.source();

@@ -3,6 +3,7 @@
 
 mod database;
 mod django;
+mod operator;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -18,32 +19,40 @@ use crate::store::{Table, Target, UserColumn, Users};
 
 pub use database::{Database, database};
 pub use django::{Project, project};
+pub use operator::{arguments, operator};
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
 
-/// The table that was named, or that of the project.
-pub fn table(global: &cli::Global, project: Option<&Project>) -> Result<Table, Error> {
-    match (&global.table, project) {
-        (Some(table), _) => Ok(table.parse()?),
-        (None, Some(project)) => Ok(project.table()?.unwrap_or_default()),
-        (None, None) => Ok(Table::default()),
-    }
-}
-
-/// The table of users: that which was named, the project's, or Django's own beside the sessions.
-pub fn users(
+/// The table that was named, or that of the project, in this schema if one is given.
+pub fn table(
     global: &cli::Global,
     project: Option<&Project>,
-    whose: &cli::Whose,
-) -> Result<Users, Error> {
-    let users = match project {
-        Some(project) => project.users()?,
-        None => Users::beside(&table(global, None)?),
+    schema: Option<&str>,
+) -> Result<Table, Error> {
+    let table = match (&global.table, project) {
+        (Some(table), _) => table.parse()?,
+        (None, Some(project)) => project.table()?.unwrap_or_default(),
+        (None, None) => Table::default(),
     };
-    match &whose.user_table {
-        Some(table) => Ok(Users { table: table.parse()?, ..users }),
-        None => Ok(users),
+    if let (Some(of_table), true) =
+        (table.schema(), global.all_schemas || !global.schemas.is_empty())
+    {
+        return Err(Error::usage(
+            format!("the table is named with a schema already: \"{of_table}\""),
+            "leave it out there, or leave out --schema and --all-schemas",
+        ));
+    }
+    Ok(schema.map_or(Ok(table.clone()), |schema| table.in_schema(schema))?)
+}
+
+/// The table of users: the project's, or Django's own; in the schema of the sessions, if that is known.
+pub fn users(project: Option<&Project>, sessions: &Table) -> Result<Users, Error> {
+    let Some(project) = project else { return Ok(Users::beside(sessions)) };
+    let users = project.users()?;
+    match (sessions.schema(), users.table.schema()) {
+        (Some(schema), None) => Ok(Users { table: users.table.in_schema(schema)?, ..users }),
+        _ => Ok(users),
     }
 }
 
@@ -270,13 +279,16 @@ pub fn key_prefix(option: &str, text: &str) -> Result<String, Error> {
     Ok(prefix)
 }
 
-/// Refuses to read both the key and something else from standard input.
+/// Refuses to read more than one thing from standard input.
 pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
     let is_stdin = |path: &Path| path == Path::new("-");
-    let other = match &cli.command {
-        cli::Command::LogoutUser(args) => args.from_file.as_deref().is_some_and(is_stdin),
-        cli::Command::Show(args) => args.prefix == "-",
-        cli::Command::Decode(args) => is_stdin(&args.file),
+    let inputs = match &cli.command {
+        cli::Command::LogoutUser(args) => vec![
+            args.from_file.as_deref().is_some_and(is_stdin),
+            args.except.as_deref() == Some("-"),
+        ],
+        cli::Command::Show(args) => vec![args.prefix == "-"],
+        cli::Command::Decode(args) => vec![is_stdin(&args.file)],
         cli::Command::List(_)
         | cli::Command::PurgeExpired(_)
         | cli::Command::FlushAll(_)
@@ -286,12 +298,13 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         | cli::Command::Stats(_)
         | cli::Command::Completions(_)
         | cli::Command::Man(_)
-        | cli::Command::DjangoCode(_) => false,
+        | cli::Command::DjangoCode(_) => Vec::new(),
     };
-    if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {
+    let key = cli.global.secret_key_file.as_deref().is_some_and(is_stdin);
+    if inputs.into_iter().chain([key]).filter(|is_stdin| *is_stdin).count() > 1 {
         return Err(Error::usage(
-            "the SECRET_KEY and the input of the command cannot both be standard input",
-            "give a file for one of them, or the key in the environment",
+            "two things were to be read from standard input",
+            "give a file for one of them, or the SECRET_KEY in the environment",
         ));
     }
     Ok(())

@@ -37,7 +37,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["store/postgres/connect"]),
     ("webpki", &["store/postgres/connect"]),
     ("tokio", &["store/postgres/connect", "store/postgres/client.rs"]),
-    ("whoami", &["settings/database.rs"]),
+    ("whoami", &["settings/database.rs", "settings/operator.rs"]),
     ("rusqlite", &["store/sqlite"]),
     ("rustix", &["store/sqlite/facts.rs"]),
     ("indicatif", &["ui/bar.rs"]),

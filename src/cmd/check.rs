@@ -5,7 +5,6 @@ use crate::cli::Check;
 use crate::error::{Error, Exit};
 use crate::model::Health;
 use crate::report::CheckReport;
-use crate::store::Expired;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Check) -> Result<Exit, Error> {
@@ -22,29 +21,46 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Check) -> Result<Exit, Error> {
     }
 }
 
-fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
+fn look(ctx: &mut Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
     let max_expired = args.max_expired;
     let max_age = settings::duration("--max-age", &args.max_age)?.as_secs();
+    let (mut rows, mut oldest) = (Some(0), None);
+    match ctx.schemas()? {
+        None => add(ctx, &mut rows, &mut oldest)?,
+        Some(schemas) => {
+            for schema in schemas {
+                ctx.schema = Some(schema);
+                add(ctx, &mut rows, &mut oldest)?;
+            }
+        }
+    }
+    let health = health(rows, oldest, max_expired, max_age);
+    Ok(CheckReport { health, expired: rows, max_expired, oldest, max_age })
+}
+
+/// Adds what expired in a table to rows, as far as they can be counted in time, and seconds since the oldest.
+fn add(ctx: &Ctx<'_>, rows: &mut Option<u64>, oldest: &mut Option<u64>) -> Result<(), Error> {
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let now = reader.now()?;
     let expired = ctx.stop.unheeded(|| reader.expired(now, None, COUNT_PATIENCE))?;
-    let oldest = expired.oldest.map(|oldest| {
+    let age = expired.oldest.map(|oldest| {
         u64::try_from(now.as_micros().saturating_sub(oldest.as_micros()) / 1_000_000).unwrap_or(0)
     });
-    let health = health(&expired, oldest, max_expired, max_age);
-    Ok(CheckReport { health, expired: expired.rows, max_expired, oldest, max_age })
+    *rows = rows.zip(expired.rows).map(|(rows, more)| rows + more);
+    *oldest = (*oldest).max(age);
+    Ok(())
 }
 
 fn health(
-    expired: &Expired,
+    expired: Option<u64>,
     oldest: Option<u64>,
     max_expired: Option<u64>,
     max_age: u64,
 ) -> Health {
     // What took too long to count is too much.
-    let rows = max_expired.map_or(Health::Ok, |max| beyond(expired.rows.unwrap_or(u64::MAX), max));
-    let age = match (oldest, expired.rows) {
+    let rows = max_expired.map_or(Health::Ok, |max| beyond(expired.unwrap_or(u64::MAX), max));
+    let age = match (oldest, expired) {
         (Some(oldest), _) => beyond(oldest, max_age),
         (None, Some(_)) => Health::Ok,
         (None, None) => Health::Unknown,
@@ -68,11 +84,10 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_to_count_is_not_well() {
-        let expired = Expired::default();
-        assert_eq!(health(&expired, Some(50), None, 100), Health::Ok);
-        assert_eq!(health(&expired, Some(150), None, 100), Health::Warning);
-        assert_eq!(health(&expired, Some(50), Some(1_000), 100), Health::Critical);
-        assert_eq!(health(&expired, None, None, 100), Health::Unknown);
-        assert_eq!(health(&Expired { rows: Some(0), ..expired }, None, None, 100), Health::Ok);
+        assert_eq!(health(None, Some(50), None, 100), Health::Ok);
+        assert_eq!(health(None, Some(150), None, 100), Health::Warning);
+        assert_eq!(health(None, Some(50), Some(1_000), 100), Health::Critical);
+        assert_eq!(health(None, None, None, 100), Health::Unknown);
+        assert_eq!(health(Some(0), None, None, 100), Health::Ok);
     }
 }

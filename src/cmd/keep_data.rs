@@ -3,7 +3,7 @@
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::survey::Wanted;
-use crate::codec::{Codec, Decoder};
+use crate::codec::Decoder;
 use crate::engine::{BatchSize, Driver, Pace, Why};
 use crate::error::Error;
 use crate::model::{Keys, Signature, Timestamp};
@@ -53,16 +53,18 @@ impl Kept {
     /// Takes the login out of the sessions with these keys, as far as they are wanted still.
     pub(super) fn act(
         &mut self,
-        codec: &Codec,
+        ctx: &Ctx<'_>,
         wanted: &Wanted<'_>,
         driver: &mut Driver<'_>,
         keys: &Keys,
         cache: &CacheKeys,
     ) -> Result<(), Why> {
-        let mut decoder = Decoder::new(codec);
+        let mut decoder = Decoder::new(&ctx.codec);
         driver.each(keys, |writer, batch| {
+            cache.go_on()?;
             let rows = self.batch(&mut decoder, wanted, writer, batch)?;
-            cache.gone(batch).map(|()| rows)
+            ctx.gone(cache, batch);
+            Ok(rows)
         })
     }
 

@@ -1,126 +1,141 @@
 //! `logout-user`: the live sessions of some users.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::deed::{Deed, Told};
 use super::describe::KeyDisplay;
 use super::find::find;
 use super::how::How;
 use super::keep_data;
 use super::lookup::by_user;
 use super::rounds::{Outcome, Plan};
+use super::schemas;
 use super::survey::{Wanted, Who};
 use super::whose;
-use crate::cli::{LogoutUser, ReportFormat};
+use crate::cli::LogoutUser;
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Why, Work};
+use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
+use crate::model::SavedWindow;
 use crate::report::{LogoutReport, ResolvedUser};
+use crate::settings;
 use crate::store::Store;
-use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
-    let mut users = settings::user_ids(args)?;
-    let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
-    let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
-    let settle = settings::duration("--settle", &args.settle)?;
-    let saved = settings::saved_window(&args.saved)?;
-    let began = Instant::now();
-    ctx.note_unchecked();
-    keep_data::check(ctx, args.keep_data)?;
-    let store = ctx.open()?;
-    let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-    how.check(ctx, &*store, args.dry_run)?;
-    let known = whose::resolve(ctx, &*store, &args.whose)?;
-    if users.is_empty() && known.is_empty() {
-        ctx.talk.note("no user is as was asked for");
-    }
-    let given: HashSet<String> = users.iter().cloned().collect();
-    users.extend(known.iter().map(|user| user.id.clone()).filter(|id| !given.contains(id)));
-    let ids: UserIds = users.iter().collect();
-    let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
-    let mut driver = consent.map(|consent| {
-        let (stop, progress) = (ctx.stop, &*ctx.progress);
-        Driver::new(Work { store: &*store, consent, stop, pace, progress })
-    });
-    let mut column = None;
-    let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
-        Err(Why::Failed(error)) => return Err(error.into()),
-        Err(interrupted) => Outcome::interrupted(interrupted),
-        Ok(()) => {
-            let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
-            column = by_user.as_ref().map(|by| by.column.name.clone());
-            let spared = spared_key(ctx, &*store, args)?;
-            let wanted = Wanted {
-                who: Who::These(&ids),
-                saved,
-                spared: spared.as_deref(),
-                by_user: by_user.as_ref(),
-            };
-            let unwanted = (!args.no_verify).then_some(wanted);
-            let store = &*store;
-            let plan = Plan {
-                store,
-                wanted,
-                unwanted,
-                settle,
-                how,
-                cache: &cache,
-                delete_nothing: false,
-                emptied: false,
-            };
-            Outcome::run(ctx, &plan, driver.as_mut())?
-        }
-    };
-    drop(driver);
-    let exit = cache.exit(outcome.exit(), args.dry_run);
-    let mut report = report(args, users, began, column, &mut outcome);
-    report.cached = cache.may_hold();
-    report.resolved =
-        known.into_iter().map(|user| ResolvedUser { id: user.id, username: user.name }).collect();
-    let told = tell(ctx, args.format, &report);
-    match (outcome.ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        // Whether somebody read the report changes nothing of how it ended.
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
-    }
+    // Sooner than anything is put on record: it may have been given whole.
+    let except = args.except.as_deref();
+    let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
+    let audit = (!args.dry_run).then_some(&args.audit);
+    let told = Told { command: "logout-user", format: args.format, audit };
+    told.of(ctx, |ctx| {
+        let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
+        let task = Task::of(ctx, args, except)?;
+        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))
+    })
 }
 
-fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &LogoutReport) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_logout_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()
-}
-
-/// The key that `--except` names.
-fn spared_key(
-    ctx: &Ctx<'_>,
-    store: &dyn Store,
-    args: &LogoutUser,
-) -> Result<Option<String>, Error> {
-    let Some(prefix) = &args.except else {
-        return Ok(None);
-    };
-    let prefix = settings::key_prefix("--except", prefix)?;
-    let found = find(ctx, &mut *store.reader()?, &prefix, KeyDisplay::Masked)?;
-    Ok(Some(found.key))
-}
-
-fn report(
-    args: &LogoutUser,
+/// What is to be done, in whatever table.
+struct Task<'a> {
+    args: &'a LogoutUser,
     users: Vec<String>,
-    began: Instant,
-    user_column: Option<String>,
-    outcome: &mut Outcome,
-) -> LogoutReport {
+    /// What the key begins with that stays.
+    except: Option<String>,
+    how: How,
+    settle: Duration,
+    saved: Option<SavedWindow>,
+    cache: CacheKeys,
+}
+
+impl<'a> Task<'a> {
+    fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
+        let users = settings::user_ids(args)?;
+        let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
+        let settle = settings::duration("--settle", &args.settle)?;
+        let saved = settings::saved_window(&args.saved)?;
+        ctx.refuse_many("--except", except.is_some())?;
+        ctx.note_unchecked();
+        keep_data::check(ctx, args.keep_data)?;
+        let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
+        whose::demand(ctx, &args.whose)?;
+        Ok(Self { args, users, except, how, settle, saved, cache })
+    }
+
+    fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<LogoutReport>, Error> {
+        let Self { args, how, settle, saved, ref cache, .. } = *self;
+        let began = Instant::now();
+        let store = ctx.open()?;
+        how.check(ctx, &*store, args.dry_run)?;
+        let known = whose::resolve(ctx, &*store, &args.whose)?;
+        let mut users = self.users.clone();
+        if users.is_empty() && known.is_empty() && !ctx.is_about_many() {
+            ctx.talk.note("no user is as was asked for");
+        }
+        let given: HashSet<String> = users.iter().cloned().collect();
+        users.extend(known.iter().map(|user| user.id.clone()).filter(|id| !given.contains(id)));
+        let ids: UserIds = users.iter().collect();
+        let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
+        let mut driver = consent.map(|consent| {
+            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            Driver::new(Work { store: &*store, consent, stop, pace, progress })
+        });
+        let mut column = None;
+        let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
+            Err(Why::Failed(error)) => return Err(error.into()),
+            Err(interrupted) => Outcome::interrupted(interrupted),
+            Ok(()) => {
+                let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
+                column = by_user.as_ref().map(|by| by.column.name.clone());
+                let spared = self.spared_key(ctx, &*store)?;
+                let wanted = Wanted {
+                    who: Who::These(&ids),
+                    saved,
+                    spared: spared.as_deref(),
+                    by_user: by_user.as_ref(),
+                };
+                let unwanted = (!args.no_verify).then_some(wanted);
+                let store = &*store;
+                let plan = Plan {
+                    store,
+                    wanted,
+                    unwanted,
+                    settle,
+                    how,
+                    cache,
+                    delete_nothing: false,
+                    emptied: false,
+                };
+                Outcome::run(ctx, &plan, driver.as_mut())?
+            }
+        };
+        drop(driver);
+        let exit = cache.exit(outcome.exit(), args.dry_run);
+        let resolved = known
+            .into_iter()
+            .map(|user| ResolvedUser { id: user.id, username: user.name })
+            .collect();
+        let report = LogoutReport {
+            resolved,
+            cached: cache.may_hold(),
+            user_column: column,
+            elapsed_seconds: began.elapsed().as_secs_f64(),
+            ..report(args, users, &mut outcome)
+        };
+        Ok(Deed::new(report, outcome.ended, exit))
+    }
+
+    /// The key that `--except` names.
+    fn spared_key(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<String>, Error> {
+        let Some(prefix) = &self.except else { return Ok(None) };
+        let found = find(ctx, &mut *store.reader()?, prefix, KeyDisplay::Masked)?;
+        Ok(Some(found.key))
+    }
+}
+
+fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> LogoutReport {
     LogoutReport {
         command: "logout-user",
         users,
@@ -134,11 +149,11 @@ fn report(
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,
-        user_column,
+        user_column: None,
         different: outcome.different,
         undated: outcome.undated,
         batches: outcome.batches,
-        elapsed_seconds: began.elapsed().as_secs_f64(),
+        elapsed_seconds: 0.0,
         keep_data: args.keep_data,
         resolved: Vec::new(),
         cached: false,

@@ -1,10 +1,12 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
+mod audit;
 mod backfill;
 mod cache_keys;
 mod check;
 mod completions;
 mod decode;
+mod deed;
 mod describe;
 mod django_code;
 mod doctor;
@@ -19,21 +21,25 @@ mod man;
 mod pacing;
 mod purge_expired;
 mod rounds;
+mod schemas;
 mod show;
 mod stats;
 mod survey;
 mod whose;
 
+use std::cell::OnceCell;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
+use self::audit::Audit;
+use self::cache_keys::CacheKeys;
 use crate::cli::{Cli, Command, Global};
 use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
-use crate::store::{self, Store, Target};
+use crate::store::{self, Store, Table, Target};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -46,6 +52,11 @@ const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 struct Ctx<'a> {
     global: &'a Global,
     project: Option<Project>,
+    /// The schema of the session table, where one is known.
+    schema: Option<String>,
+    /// Which database was opened, for people.
+    place: OnceCell<String>,
+    audit: Option<Audit>,
     codec: Codec,
     stop: &'a Stop,
     progress: Box<dyn Progress>,
@@ -67,6 +78,9 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         global: &cli.global,
         codec: settings::codec(&cli.global, project.as_ref())?,
         project,
+        schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
+        place: OnceCell::new(),
+        audit: None,
         stop,
         progress,
         talk,
@@ -111,22 +125,47 @@ impl Ctx<'_> {
         settings::database(self.global, self.project.as_ref())
     }
 
+    /// The session table.
+    fn table(&self) -> Result<Table, Error> {
+        settings::table(self.global, self.project.as_ref(), self.schema.as_deref())
+    }
+
     fn open(&self) -> Result<Box<dyn Store>, Error> {
+        if self.is_about_many() && self.schema.is_none() {
+            return Err(Error::usage(
+                "this command looks at one schema at a time",
+                "name it with --schema",
+            ));
+        }
+        self.open_table(self.table()?)
+    }
+
+    fn open_table(&self, table: Table) -> Result<Box<dyn Store>, Error> {
         let Database { target, notes, warnings } = self.database()?;
-        for warning in warnings {
-            self.talk.warning(warning);
-        }
-        for note in &notes {
-            self.talk.note(note);
-        }
-        if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
-            self.talk.note(
-                "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
-                 last 12 hours count as live; --db-timezone tells",
-            );
+        if self.place.set(target.place()).is_ok() {
+            for warning in warnings {
+                self.talk.warning(warning);
+            }
+            for note in &notes {
+                self.talk.note(note);
+            }
+            if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
+                self.talk.note(
+                    "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
+                     last 12 hours count as live; --db-timezone tells",
+                );
+            }
         }
         self.stop.heed();
-        Ok(store::open(target, settings::table(self.global, self.project.as_ref())?))
+        Ok(store::open(target, table))
+    }
+
+    /// Makes known that these sessions are no login any more.
+    fn gone(&self, cache: &CacheKeys, keys: &[&str]) {
+        if let Some(audit) = &self.audit {
+            audit.note(keys);
+        }
+        cache.gone(keys);
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -1,6 +1,7 @@
 //! How batches ended and paused, as it is reported.
 
 use crate::engine::{Tally, Why};
+use crate::error::Error;
 use crate::report::{Ending, Paused};
 
 pub(super) fn ending(ended: &Result<(), Why>) -> Ending {
@@ -10,6 +11,15 @@ pub(super) fn ending(ended: &Result<(), Why>) -> Ending {
         Err(Why::RunTime) => Ending::RunTime,
         Err(Why::Interrupted(_)) => Ending::Interrupted,
         Err(Why::Failed(_) | Why::AnotherInstance) => Ending::Failed,
+    }
+}
+
+/// What failed, if something did.
+pub(super) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
+    match ended {
+        Err(Why::Failed(error)) => Err(error.into()),
+        Err(Why::AnotherInstance) => Err(Error::AnotherInstance),
+        Ok(()) | Err(Why::Limit | Why::RunTime | Why::Interrupted(_)) => Ok(()),
     }
 }
 

@@ -177,27 +177,35 @@ impl Outcome {
             How::KeepData => {
                 let delete_nothing = plan.delete_nothing;
                 let mut kept = Kept { delete_nothing, ..Kept::default() };
-                self.ended = kept.act(&ctx.codec, wanted, driver, keys, plan.cache);
+                self.ended = kept.act(ctx, wanted, driver, keys, plan.cache);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
             }
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
+                    plan.cache.go_on()?;
                     let rows = writer.delete(batch)?;
-                    plan.cache.gone(batch).map(|()| rows)
+                    ctx.gone(plan.cache, batch);
+                    Ok(rows)
                 });
                 self.deleted += driver.done().rows - before;
             }
             How::DeleteWithAllauth => {
                 self.ended = driver.each(keys, |writer, batch| {
+                    plan.cache.go_on()?;
                     let gone = writer.delete_with_allauth(batch)?;
                     self.allauth += gone.allauth;
-                    plan.cache.gone(batch).map(|()| gone.sessions)
+                    ctx.gone(plan.cache, batch);
+                    Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }
         }
         self.batches = driver.done().batches;
+        // Also after the last batch, and where another reason came first.
+        if let Err(error) = plan.cache.go_on() {
+            self.ended = Err(Why::Failed(error));
+        }
     }
 
     fn note(&mut self, survey: &Survey) {

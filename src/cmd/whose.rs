@@ -17,6 +17,45 @@ use crate::store::{Address, Filter, Reader, Store, StoreError, User, UserType, U
 /// Users of whom it is asked at once whether they exist.
 const AT_ONCE: usize = 1_000;
 
+/// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
+pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose) -> Result<(), Error> {
+    let names = whose.usernames.iter().chain(&whose.emails);
+    let mut unknown: BTreeSet<&String> = names.collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let one = ctx.schema.clone();
+    let schemas = match ctx.schemas()? {
+        Some(schemas) => schemas.into_iter().map(Some).collect(),
+        None => vec![one.clone()],
+    };
+    let mut tables = BTreeSet::new();
+    for schema in schemas {
+        ctx.schema = schema;
+        let store = ctx.open()?;
+        let site = Site::of(ctx, &*store, whose)?;
+        tables.insert(site.users.table.to_string());
+        let mut reader = store.reader()?;
+        for (name, which) in site.named(whose)? {
+            let mut there = false;
+            reader.users(&site.users, which, &mut |_| there = true)?;
+            if there {
+                unknown.remove(name);
+            }
+        }
+    }
+    ctx.schema = one;
+    let Some(name) = unknown.first() else { return Ok(()) };
+    let tables: Vec<String> = tables.into_iter().collect();
+    Err(Error::usage(
+        format!(
+            "no user in table \"{}\" is \"{name}\": nobody is logged out",
+            tables.join("\", \"")
+        ),
+        "--user-table names the table of users, --django finds it; a user who was deleted has only an id",
+    ))
+}
+
 /// The users who are meant, each once.
 pub(super) fn resolve(
     ctx: &Ctx<'_>,
@@ -27,72 +66,79 @@ pub(super) fn resolve(
     if !whose.is_given() {
         return Ok(found);
     }
-    let users = settings::users(ctx.global, ctx.project.as_ref(), whose)?;
+    let site = Site::of(ctx, store, whose)?;
     let mut reader = store.reader()?;
-    let Some(kind) = reader.user_key(&users)? else {
-        return Err(Error::usage(
-            format!(
-                "there is no table of users \"{}\" with a key \"{}\" of a known type",
-                users.table, users.key
-            ),
-            "name it with --user-table, or let --django find it",
-        ));
-    };
-    let name = |option, column: &Option<String>| {
-        column.clone().ok_or_else(|| {
-            Error::usage(
-                format!("{option}: the site's users have no column for that"),
-                "name them by their ids, or by what they have",
-            )
-        })
-    };
-    for username in &whose.usernames {
-        let column = name("--username", &users.username)?;
-        let which = WhichUsers::Having(&column, username);
-        named(&mut *reader, &users, which, username, &mut found)?;
-    }
-    for email in &whose.emails {
-        let column = name("--email", &users.email)?;
-        let which = WhichUsers::Mail(&column, Address::of(email.trim()));
-        named(&mut *reader, &users, which, email, &mut found)?;
-    }
-    for (given, option, column, value) in [
-        (whose.inactive, "--inactive", &users.is_active, false),
-        (whose.staff, "--staff", &users.is_staff, true),
-        (whose.superusers, "--superusers", &users.is_superuser, true),
-    ] {
-        if given {
-            let column = name(option, column)?;
-            let which = WhichUsers::Whether(&column, value);
-            reader.users(&users, which, &mut |user| found.extend([user]))?;
-        }
+    let named = site.named(whose)?.into_iter().map(|(_, which)| which);
+    for which in named.chain(site.flagged(whose)?) {
+        reader.users(&site.users, which, &mut |user| found.extend([user]))?;
     }
     if whose.deleted_users {
-        found.extend(deleted(ctx, store, &users, kind)?);
+        found.extend(deleted(ctx, store, &site.users, site.kind)?);
     }
     Ok(found)
 }
 
-/// Takes the users of this name. A slip in it must not look like somebody who is logged out.
-fn named(
-    reader: &mut dyn Reader,
-    users: &Users,
-    which: WhichUsers<'_>,
-    name: &str,
-    found: &mut BTreeSet<User>,
-) -> Result<(), Error> {
-    let mut any = false;
-    reader.users(users, which, &mut |user| {
-        any = true;
-        found.insert(user);
-    })?;
-    if any {
-        return Ok(());
+/// The users of a site, and what their keys are.
+struct Site {
+    users: Users,
+    kind: UserType,
+}
+
+impl Site {
+    fn of(ctx: &Ctx<'_>, store: &dyn Store, whose: &Whose) -> Result<Self, Error> {
+        let mut users = settings::users(ctx.project.as_ref(), &ctx.table()?)?;
+        if let Some(table) = &whose.user_table {
+            users.table = table.parse()?;
+        }
+        match store.reader()?.user_key(&users)? {
+            Some(kind) => Ok(Self { users, kind }),
+            None => Err(Error::usage(
+                format!(
+                    "there is no table of users \"{}\" with a key \"{}\" of a known type",
+                    users.table, users.key
+                ),
+                "name it with --user-table, or let --django find it",
+            )),
+        }
     }
-    Err(Error::usage(
-        format!("no user in table \"{}\" is \"{name}\": nobody is logged out", users.table),
-        "--user-table names the table of users, --django finds it; a user who was deleted has only an id",
-    ))
+
+    /// What to ask for each name.
+    fn named<'q>(&'q self, whose: &'q Whose) -> Result<Vec<(&'q String, WhichUsers<'q>)>, Error> {
+        let mut named = Vec::new();
+        for username in &whose.usernames {
+            let column = has("--username", self.users.username.as_deref())?;
+            named.push((username, WhichUsers::Having(column, username)));
+        }
+        for email in &whose.emails {
+            let column = has("--email", self.users.email.as_deref())?;
+            named.push((email, WhichUsers::Mail(column, Address::of(email.trim()))));
+        }
+        Ok(named)
+    }
+
+    fn flagged(&self, whose: &Whose) -> Result<Vec<WhichUsers<'_>>, Error> {
+        let users = &self.users;
+        [
+            (whose.inactive, "--inactive", &users.is_active, false),
+            (whose.staff, "--staff", &users.is_staff, true),
+            (whose.superusers, "--superusers", &users.is_superuser, true),
+        ]
+        .into_iter()
+        .filter(|(given, ..)| *given)
+        .map(|(_, option, column, value)| {
+            Ok(WhichUsers::Whether(has(option, column.as_deref())?, value))
+        })
+        .collect()
+    }
+}
+
+fn has<'q>(option: &str, column: Option<&'q str>) -> Result<&'q str, Error> {
+    column.ok_or_else(|| {
+        Error::usage(
+            format!("{option}: the site's users have no column for that"),
+            "name them by their ids, or by what they have",
+        )
+    })
 }
 
 /// Users who have live sessions and are not in the table.

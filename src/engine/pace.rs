@@ -43,6 +43,18 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// What is left of it after so many rows and so much time.
+    #[must_use]
+    pub fn left(&self, rows: u64, elapsed: Duration) -> Self {
+        Self {
+            run_time: self.run_time.map(|time| time.saturating_sub(elapsed)),
+            limit: self.limit.map(|limit| limit.saturating_sub(rows)),
+            ..self.clone()
+        }
+    }
+}
+
 impl BatchSize {
     /// Rows of the first batch.
     pub(super) fn first(self) -> usize {

@@ -1,16 +1,21 @@
 //! What a command found or did, as data. The names of these fields are a promise to scripts: see
 //! `docs/output.md`.
 
+mod audit;
 mod doctor;
 mod stats;
+mod total;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub use audit::AuditEntry;
 pub use doctor::Diagnosis;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
 };
+
+pub use total::{InSchema, Sum, Total};
 
 use crate::model::{Health, Layout, Serializer, Signature};
 
@@ -27,7 +32,7 @@ pub enum State {
 }
 
 /// One `session_data`, decoded.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DecodedSession {
     /// What it is.
     pub state: State,
@@ -52,8 +57,11 @@ pub struct DecodedSession {
 }
 
 /// One row of the table.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ListedSession {
+    /// The schema of its table, if several were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// `session_key`, masked unless it was asked for.
     pub session_key: String,
     /// `expire_date`, RFC 3339; without `Z` where the database does not tell the time zone.
@@ -66,7 +74,7 @@ pub struct ListedSession {
 }
 
 /// What `logout-user` did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct LogoutReport {
     /// `logout-user`.
@@ -119,7 +127,7 @@ pub struct LogoutReport {
 }
 
 /// A user who was named by what the site knows of them.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ResolvedUser {
     /// Primary key.
     pub id: String,
@@ -128,7 +136,7 @@ pub struct ResolvedUser {
 }
 
 /// What `purge-expired` did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PurgeReport {
     /// `purge-expired`.
     pub command: &'static str,
@@ -157,7 +165,7 @@ pub struct PurgeReport {
 }
 
 /// What `backfill` did, or would do.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct BackfillReport {
     /// `backfill`.
     pub command: &'static str,
@@ -216,7 +224,7 @@ pub struct BackfillReport {
 }
 
 /// What `backfill` would do to the table.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ColumnPlan {
     /// Whether the column is there.
     pub exists: bool,
@@ -231,7 +239,7 @@ pub struct ColumnPlan {
 }
 
 /// What `flush-all` found and did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FlushReport {
     /// `flush-all`.
     pub command: &'static str,

@@ -77,6 +77,10 @@ impl Store for &Memory {
         Ok(Facts { expiry_indexed: true, ..Facts::default() })
     }
 
+    fn schemas(&self) -> Result<Vec<String>, StoreError> {
+        Ok(vec!["main".into()])
+    }
+
     fn instance(&self) -> Box<dyn Instance + '_> {
         Box::new(Alone)
     }

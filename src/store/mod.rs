@@ -42,6 +42,9 @@ pub trait Store: Sync {
     /// database that cannot be reached.
     fn facts(&self) -> Result<Facts, StoreError>;
 
+    /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
+    fn schemas(&self) -> Result<Vec<String>, StoreError>;
+
     /// What tells whether another sessctl purges this database.
     fn instance(&self) -> Box<dyn Instance + '_>;
 }
@@ -244,6 +247,16 @@ pub enum Target {
     },
     /// A server.
     Postgres(Box<Conninfo>),
+}
+
+impl Target {
+    /// Which database it is, for people: no user and no password.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite { path, .. } => path.display().to_string(),
+            Self::Postgres(conninfo) => conninfo.place(),
+        }
+    }
 }
 
 /// Makes a store of a target. Connects to nothing yet.

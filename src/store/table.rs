@@ -33,6 +33,13 @@ impl Table {
         &self.name
     }
 
+    /// The table of the same name in this schema.
+    pub fn in_schema(&self, schema: &str) -> Result<Self, NotATable> {
+        let plain = !schema.is_empty() && !schema.contains('\0');
+        let table = Self { schema: Some(schema.to_owned()), name: self.name.clone() };
+        plain.then_some(table).ok_or(NotATable)
+    }
+
     /// Where django-allauth's app `usersessions` keeps a row for each login, if the site has it.
     pub(super) fn of_allauth(&self) -> Self {
         self.beside("usersessions_usersession")

@@ -1,51 +1,52 @@
 use std::io::{self, Write};
 
 use super::ending::{stopped, write_paused};
-use super::sanitize;
+use super::{Report, sanitize};
 use crate::model::counted;
 use crate::report::{BackfillReport, ColumnPlan, Ending};
 
-/// Writes what `backfill` did, or would do.
-pub fn write_backfill_report(out: &mut dyn Write, report: &BackfillReport) -> io::Result<()> {
-    let column = sanitize(&report.column);
-    if report.watch_nulls {
-        return writeln!(
-            out,
-            "Column {column}: of {} saved in the last hour {} without a user id in it.",
-            counted(report.saved_last_hour, "login"),
-            match report.missing_last_hour {
-                1 => "1 is".into(),
-                rows => format!("{rows} are"),
-            }
-        );
+impl Report for BackfillReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let column = sanitize(&self.column);
+        if self.watch_nulls {
+            return writeln!(
+                out,
+                "Column {column}: of {} saved in the last hour {} without a user id in it.",
+                counted(self.saved_last_hour, "login"),
+                match self.missing_last_hour {
+                    1 => "1 is".into(),
+                    rows => format!("{rows} are"),
+                }
+            );
+        }
+        if let Some(plan) = &self.plan {
+            write_plan(out, &column, self, plan)?;
+        } else {
+            let truth = match (self.ended, self.missing, self.different) {
+                (Ending::Done, 0, 0) if self.misfits + self.unknown_users > 0 => {
+                    "it is right where it holds an id".into()
+                }
+                (Ending::Done, 0, 0) => "it is right for every login".into(),
+                (Ending::Done, missing, different) => format!(
+                    "it is NOT right: {} without a user id, {different} with another one",
+                    counted(missing, "login")
+                ),
+                _ => "nobody looked whether it is right".into(),
+            };
+            write!(
+                out,
+                "Column {column} ({}): {} filled in {:.1} s; {truth}{} ({}",
+                self.column_type,
+                counted(self.filled, "session"),
+                self.elapsed_seconds,
+                stopped(self.ended),
+                counted(self.batches, "batch"),
+            )?;
+            write_paused(out, self.paused)?;
+            writeln!(out, ").")?;
+        }
+        write_exceptions(out, self)
     }
-    if let Some(plan) = &report.plan {
-        write_plan(out, &column, report, plan)?;
-    } else {
-        let truth = match (report.ended, report.missing, report.different) {
-            (Ending::Done, 0, 0) if report.misfits + report.unknown_users > 0 => {
-                "it is right where it holds an id".into()
-            }
-            (Ending::Done, 0, 0) => "it is right for every login".into(),
-            (Ending::Done, missing, different) => format!(
-                "it is NOT right: {} without a user id, {different} with another one",
-                counted(missing, "login")
-            ),
-            _ => "nobody looked whether it is right".into(),
-        };
-        write!(
-            out,
-            "Column {column} ({}): {} filled in {:.1} s; {truth}{} ({}",
-            report.column_type,
-            counted(report.filled, "session"),
-            report.elapsed_seconds,
-            stopped(report.ended),
-            counted(report.batches, "batch"),
-        )?;
-        write_paused(out, report.paused)?;
-        writeln!(out, ").")?;
-    }
-    write_exceptions(out, report)
 }
 
 fn write_plan(

@@ -1,5 +1,6 @@
 use std::io::{self, Write};
 
+use super::Report;
 use super::ending::{stopped, write_allauth, write_cached, write_paused};
 use crate::model::counted;
 use crate::report::{Census, Ending, FlushReport};
@@ -31,42 +32,43 @@ pub fn flush_intent(
     }
 }
 
-/// Writes what `flush-all` did.
-pub fn write_flush_report(out: &mut dyn Write, report: &FlushReport) -> io::Result<()> {
-    let seconds = report.elapsed_seconds;
-    if report.dry_run {
-        let sessions = counted(report.matched, "session");
-        return writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).");
+impl Report for FlushReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let seconds = self.elapsed_seconds;
+        if self.dry_run {
+            let sessions = counted(self.matched, "session");
+            return writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).");
+        }
+        let deleted = match self.deleted {
+            Some(rows) => format!("{} deleted", counted(rows, "session")),
+            None => "table emptied".into(),
+        };
+        let rewritten = match self.rewritten {
+            0 => String::new(),
+            rows => format!(", {rows} kept without their login"),
+        };
+        let everybody = match (self.ended, self.remaining) {
+            _ if self.cached => "NOT everybody is known to be logged out",
+            (Ending::Done, Some(0)) if self.some_spared => "Logged out everybody else",
+            (Ending::Done, Some(0)) => "Logged out everybody",
+            _ => "NOT everybody is known to be logged out",
+        };
+        let proof = match self.remaining {
+            Some(0) if self.some_spared => "nobody else is logged in".into(),
+            Some(0) => "nobody is logged in".into(),
+            Some(logins) => format!("LOGINS LEFT: {logins}"),
+            None => "not looked again".into(),
+        };
+        let stopped = stopped(self.ended);
+        write!(out, "{everybody}: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
+        write_paused(out, self.paused)?;
+        writeln!(out, ").")?;
+        write_allauth(out, self.allauth_deleted)?;
+        write_cached(out, self.cached)?;
+        if self.unreadable > 0 {
+            let rows = counted(self.unreadable, "row");
+            writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;
+        }
+        Ok(())
     }
-    let deleted = match report.deleted {
-        Some(rows) => format!("{} deleted", counted(rows, "session")),
-        None => "table emptied".into(),
-    };
-    let rewritten = match report.rewritten {
-        0 => String::new(),
-        rows => format!(", {rows} kept without their login"),
-    };
-    let everybody = match (report.ended, report.remaining) {
-        _ if report.cached => "NOT everybody is known to be logged out",
-        (Ending::Done, Some(0)) if report.some_spared => "Logged out everybody else",
-        (Ending::Done, Some(0)) => "Logged out everybody",
-        _ => "NOT everybody is known to be logged out",
-    };
-    let proof = match report.remaining {
-        Some(0) if report.some_spared => "nobody else is logged in".into(),
-        Some(0) => "nobody is logged in".into(),
-        Some(logins) => format!("LOGINS LEFT: {logins}"),
-        None => "not looked again".into(),
-    };
-    let stopped = stopped(report.ended);
-    write!(out, "{everybody}: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
-    write_paused(out, report.paused)?;
-    writeln!(out, ").")?;
-    write_allauth(out, report.allauth_deleted)?;
-    write_cached(out, report.cached)?;
-    if report.unreadable > 0 {
-        let rows = counted(report.unreadable, "row");
-        writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;
-    }
-    Ok(())
 }

@@ -3,18 +3,24 @@ use std::io::{self, Write};
 use super::csv::word;
 use super::ending::{write_allauth, write_cached};
 use super::json::pretty;
-use super::sanitize;
+use super::{Report, sanitize};
 use crate::model::counted;
 use crate::report::{ListedSession, LogoutReport, State};
 
 /// Writes the head of a table of sessions.
-pub fn write_table_header(out: &mut dyn Write) -> io::Result<()> {
+pub fn write_table_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
+    if with_schemas {
+        write_schema(out, "SCHEMA")?;
+    }
     write_columns(out, ["SESSION", "USER", "LAST SAVED", "EXPIRES", "SIZE", "SIGNATURE", "FORMAT"])
 }
 
 /// Writes one session as a line of a table. Columns have a fixed width, so that a table of any
 /// length can be printed as it is read.
 pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
+    if let Some(schema) = &row.schema {
+        write_schema(out, &sanitize(schema))?;
+    }
     let session = &row.session;
     let user = match session.state {
         State::User => session.user_id.as_deref().unwrap_or_default(),
@@ -33,6 +39,10 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
             &format(row),
         ],
     )
+}
+
+fn write_schema(out: &mut dyn Write, schema: &str) -> io::Result<()> {
+    write!(out, "{schema:<16}  ")
 }
 
 fn write_columns(out: &mut dyn Write, columns: [&str; 7]) -> io::Result<()> {
@@ -89,81 +99,82 @@ pub fn write_session(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
 /// Users who are shown by name.
 const MOST_USERS: usize = 20;
 
-/// Writes what `logout-user` did.
-pub fn write_logout_report(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
-    let whom = match report.users.as_slice() {
-        [user] => format!("user {}", sanitize(user)),
-        users => format!("{} users", users.len()),
-    };
-    let looked =
-        format!("{} read in {:.1} s", counted(report.scanned, "row"), report.elapsed_seconds);
-    if report.stopped && report.matched == 0 {
-        writeln!(
-            out,
-            "Stopped while looking for sessions of {whom}; nothing was deleted ({looked})."
-        )?;
-    } else if report.stopped {
-        let found = counted(report.matched, "session");
-        writeln!(
-            out,
-            "Stopped: {} of {found} of {whom} deleted, not looked again ({looked}). Run it again for the rest.",
-            report.deleted
-        )?;
-    } else if report.dry_run {
-        let found = counted(report.matched, "live session");
-        let deed = if report.keep_data { "lose their login" } else { "be deleted" };
-        writeln!(out, "Dry run: {found} of {whom} would {deed} ({looked}).")?;
-        write_resolved(out, report)?;
-        write_preview(out, report)?;
-    } else {
-        let proof = match report.remaining {
-            Some(0) => "none is left".into(),
-            Some(left) => format!("{left} ARE LEFT"),
-            None => "not looked again".into(),
+impl Report for LogoutReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let whom = match self.users.as_slice() {
+            [user] => format!("user {}", sanitize(user)),
+            users => format!("{} users", users.len()),
         };
-        let deleted = counted(report.deleted, "session");
-        if report.cached {
+        let looked =
+            format!("{} read in {:.1} s", counted(self.scanned, "row"), self.elapsed_seconds);
+        if self.stopped && self.matched == 0 {
             writeln!(
                 out,
-                "NOT known to be logged out, {whom}: {deleted} deleted, in the table {proof} ({looked})."
+                "Stopped while looking for sessions of {whom}; nothing was deleted ({looked})."
             )?;
+        } else if self.stopped {
+            let found = counted(self.matched, "session");
+            writeln!(
+                out,
+                "Stopped: {} of {found} of {whom} deleted, not looked again ({looked}). Run it again for the rest.",
+                self.deleted
+            )?;
+        } else if self.dry_run {
+            let found = counted(self.matched, "live session");
+            let deed = if self.keep_data { "lose their login" } else { "be deleted" };
+            writeln!(out, "Dry run: {found} of {whom} would {deed} ({looked}).")?;
+            write_resolved(out, self)?;
+            write_preview(out, self)?;
         } else {
-            writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
+            let proof = match self.remaining {
+                Some(0) => "none is left".into(),
+                Some(left) => format!("{left} ARE LEFT"),
+                None => "not looked again".into(),
+            };
+            let deleted = counted(self.deleted, "session");
+            if self.cached {
+                writeln!(
+                    out,
+                    "NOT known to be logged out, {whom}: {deleted} deleted, in the table {proof} ({looked})."
+                )?;
+            } else {
+                writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
+            }
         }
+        write_allauth(out, self.allauth_deleted)?;
+        write_cached(out, self.cached && !self.dry_run)?;
+        if self.rounds > 1 {
+            writeln!(out, "Sessions came back while this ran; it took {} rounds.", self.rounds)?;
+        }
+        if self.unverified > 0 {
+            let what = counted(self.unverified, "row");
+            writeln!(
+                out,
+                "{what} with this user id failed verification and stayed: Django reads it as empty, unless it has a key that was not given here."
+            )?;
+        }
+        if self.different > 0 {
+            let what = counted(self.different, "row");
+            let column = sanitize(self.user_column.as_deref().unwrap_or_default()).into_owned();
+            writeln!(
+                out,
+                "{what} that {column} calls theirs is somebody else's login and stayed: the column is wrong, so others may \
+                 be missing from it. See --no-user-column, and `sessctl backfill --restart`."
+            )?;
+        }
+        if self.undated > 0 {
+            let what = counted(self.undated, "session");
+            writeln!(
+                out,
+                "{what} of {whom} stayed: only sessions as Django 3.1 and later sign them say when they were saved."
+            )?;
+        }
+        if self.unreadable > 0 {
+            let what = counted(self.unreadable, "row");
+            writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
+        }
+        Ok(())
     }
-    write_allauth(out, report.allauth_deleted)?;
-    write_cached(out, report.cached && !report.dry_run)?;
-    if report.rounds > 1 {
-        writeln!(out, "Sessions came back while this ran; it took {} rounds.", report.rounds)?;
-    }
-    if report.unverified > 0 {
-        let what = counted(report.unverified, "row");
-        writeln!(
-            out,
-            "{what} with this user id failed verification and stayed: Django reads it as empty, unless it has a key that was not given here."
-        )?;
-    }
-    if report.different > 0 {
-        let what = counted(report.different, "row");
-        let column = sanitize(report.user_column.as_deref().unwrap_or_default()).into_owned();
-        writeln!(
-            out,
-            "{what} that {column} calls theirs is somebody else's login and stayed: the column is wrong, so others may \
-             be missing from it. See --no-user-column, and `sessctl backfill --restart`."
-        )?;
-    }
-    if report.undated > 0 {
-        let what = counted(report.undated, "session");
-        writeln!(
-            out,
-            "{what} of {whom} stayed: only sessions as Django 3.1 and later sign them say when they were saved."
-        )?;
-    }
-    if report.unreadable > 0 {
-        let what = counted(report.unreadable, "row");
-        writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
-    }
-    Ok(())
 }
 
 /// Writes who was found under the names that were given.
@@ -187,7 +198,7 @@ fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    write_table_header(out)?;
+    write_table_header(out, false)?;
     for row in &report.preview {
         write_table_row(out, row)?;
     }

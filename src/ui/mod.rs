@@ -16,25 +16,32 @@ mod purge;
 mod sanitize;
 mod stats;
 mod talk;
+mod total;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-pub use backfill::write_backfill_report;
+use serde::Serialize;
+
 use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::{word, write_csv_row};
 pub use doctor::{write_diagnosis, write_sql};
-pub use flush::{flush_intent, write_flush_report};
-pub use human::{write_logout_report, write_session, write_table_header, write_table_row};
+pub use flush::flush_intent;
+pub use human::{write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};
 use lines::Lines;
 pub use log::Log;
 pub use plugin::{write_check_failure, write_check_report};
 pub use prompt::ask;
-pub use purge::write_purge_report;
 pub use sanitize::sanitize;
 pub use stats::write_stats_report;
 pub use talk::Talk;
+
+/// A report that people can read, as programs can read every report.
+pub trait Report: Serialize {
+    /// Writes it for people.
+    fn write(&self, out: &mut dyn Write) -> io::Result<()>;
+}
 
 /// Standard output: line by line for a person, in blocks for a pipe.
 pub fn stdout() -> Box<dyn Write> {

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -85,4 +86,15 @@ fn from_environment(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run tests/run, which sets up what the tests need")
     })
+}
+
+/// How often a test does what comes out differently every time: often enough for every day, or as often as
+/// `SESSCTL_TEST_ROUNDS` says.
+pub(crate) fn rounds(every_day: u32) -> u32 {
+    env::var("SESSCTL_TEST_ROUNDS").map_or(every_day, |rounds| rounds.parse().unwrap())
+}
+
+/// A number below this one, another in every run.
+pub(crate) fn random(below: u64) -> u64 {
+    RandomState::new().hash_one(below) % below.max(1)
 }

@@ -7,21 +7,21 @@ mod judge;
 mod look;
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::time::Instant;
 
 use self::judge::Findings;
 use self::look::{Act, Scope, mend};
-use super::Ctx;
+use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
-use crate::cli::{AutoColumnType, Backfill, ReportFormat};
+use super::{Ctx, schemas};
+use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Ended, Why, Work};
+use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Keys;
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
-use crate::store::{Reader, Stamps, Store, Table, UserColumn, UserColumnPlan, UserType, Users};
-use crate::{settings, ui};
+use crate::settings;
+use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users};
 
 /// Logins whose ids and signatures are looked at before anything is done.
 const SAMPLE: u64 = 10_000;
@@ -34,10 +34,18 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
-    settings::check_user_column("--column", &args.column)?;
+    let audit = (!(args.dry_run || args.watch_nulls)).then_some(&args.audit);
+    let told = Told { command: "backfill", format: args.format, audit };
+    told.of(ctx, |ctx| {
+        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        settings::check_user_column("--column", &args.column)?;
+        ctx.note_unchecked();
+        schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, pace))
+    })
+}
+
+fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {
     let began = Instant::now();
-    ctx.note_unchecked();
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let only_looks = args.dry_run || args.watch_nulls;
@@ -71,12 +79,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
     report.ended = ending(&ended);
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    let told = tell(ctx, args.format, &report);
-    match (ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
-    }
+    Ok(Deed::new(report, ended, exit))
 }
 
 /// The column to work on, and whether it is there. Looks at some logins first: what their ids are,
@@ -119,8 +122,9 @@ fn column(
         )),
         (Some(found), _) => Ok((found, true, sample)),
         (None, wanted) => {
-            let users = ctx.project.as_ref().and_then(|project| project.users().ok());
-            let users = users.unwrap_or_else(|| Users::beside(&Table::default()));
+            let sessions = ctx.table()?;
+            let users = settings::users(ctx.project.as_ref(), &sessions)
+                .unwrap_or_else(|_| Users::beside(&sessions));
             let key = reader.user_key(&users)?;
             let kind = wanted.unwrap_or_else(|| narrowest(&sample, key));
             Ok((UserColumn { kind, ..text }, false, sample))
@@ -267,15 +271,6 @@ fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
         Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
     }
-}
-
-fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &BackfillReport) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_backfill_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()
 }
 
 fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {

@@ -72,12 +72,4 @@ impl Census {
             Err(_) => self.live_unreadable += 1,
         }
     }
-
-    fn add(&mut self, page: Self) {
-        self.rows += page.rows;
-        self.live_users += page.live_users;
-        self.live_anonymous += page.live_anonymous;
-        self.live_unreadable += page.live_unreadable;
-        self.expired += page.expired;
-    }
 }

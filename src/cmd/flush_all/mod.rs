@@ -2,17 +2,18 @@
 
 mod census;
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::deed::{Deed, Told};
 use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
 use super::rounds::{Outcome, Plan};
+use super::schemas;
 use super::survey::{Wanted, Who};
-use crate::cli::{FlushAll, ReportFormat};
+use crate::cli::FlushAll;
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Pace, Tally, Why, Work};
@@ -22,36 +23,60 @@ use crate::store::{Reader, Store};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
-    let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
-    let pace = keep_data::pace(pace, args.keep_data);
-    let spared: UserIds = settings::trimmed(&args.except_users)?.iter().collect();
-    let began = Instant::now();
-    ctx.note_unchecked();
-    keep_data::check(ctx, args.keep_data)?;
-    let store = ctx.open()?;
-    let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-    let mut reader = store.reader()?;
-    if !args.dry_run {
-        reader.demand_writes()?;
-    }
-    how.check(ctx, &*store, args.dry_run)?;
-    let referenced = is_referenced(&mut *reader, args.keep_data)?;
-    drop(reader);
-    let census = census(ctx, &*store, args)?;
-    let consent = consent(ctx, args, census.as_ref())?;
+    let audit = (!args.dry_run).then_some(&args.audit);
+    let told = Told { command: "flush-all", format: args.format, audit };
+    told.of(ctx, |ctx| {
+        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        let pace = keep_data::pace(pace, args.keep_data);
+        let task = Task::of(ctx, args)?;
+        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))
+    })
+}
 
-    let flush =
-        Flush { ctx, store: &*store, args, spared: &spared, how, cache: &cache, referenced };
-    let (outcome, done) = flush.run(consent, pace)?;
-    let exit = cache.exit(outcome.exit(), args.dry_run);
-    let mut report = report(args, census, &outcome, done, began);
-    report.cached = cache.may_hold();
-    let told = tell(ctx, args.format, &report);
-    match (outcome.ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(exit),
+/// What is to be done, in whatever table.
+struct Task<'a> {
+    args: &'a FlushAll,
+    how: How,
+    spared: UserIds,
+    cache: CacheKeys,
+}
+
+impl<'a> Task<'a> {
+    fn of(ctx: &mut Ctx<'_>, args: &'a FlushAll) -> Result<Self, Error> {
+        let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
+        let spared = settings::trimmed(&args.except_users)?.iter().collect();
+        ctx.note_unchecked();
+        keep_data::check(ctx, args.keep_data)?;
+        if ctx.is_about_many() && !args.yes && !args.dry_run {
+            return Err(Error::NotConfirmed);
+        }
+        let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
+        Ok(Self { args, how, spared, cache })
+    }
+
+    fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<FlushReport>, Error> {
+        let Self { args, how, ref spared, ref cache } = *self;
+        let began = Instant::now();
+        let store = ctx.open()?;
+        let mut reader = store.reader()?;
+        if !args.dry_run {
+            reader.demand_writes()?;
+        }
+        how.check(ctx, &*store, args.dry_run)?;
+        let referenced = is_referenced(&mut *reader, args.keep_data)?;
+        drop(reader);
+        let census = census(ctx, &*store, args)?;
+        let consent = consent(ctx, args, census.as_ref())?;
+
+        let flush = Flush { ctx, store: &*store, args, spared, how, cache, referenced };
+        let (outcome, done) = flush.run(consent, pace)?;
+        let exit = cache.exit(outcome.exit(), args.dry_run);
+        let report = FlushReport {
+            cached: cache.may_hold(),
+            elapsed_seconds: began.elapsed().as_secs_f64(),
+            ..report(args, census, &outcome, done)
+        };
+        Ok(Deed::new(report, outcome.ended, exit))
     }
 }
 
@@ -72,12 +97,12 @@ fn census(ctx: &Ctx<'_>, store: &dyn Store, args: &FlushAll) -> Result<Option<Ce
         return Ok(None);
     }
     let census = census::take(ctx, store)?;
-    ctx.talk.note(&ui::flush_intent(
-        &census,
-        args.authenticated_only,
-        args.keep_data,
-        !args.except_users.is_empty(),
-    ));
+    let spares = !args.except_users.is_empty();
+    let intent = ui::flush_intent(&census, args.authenticated_only, args.keep_data, spares);
+    ctx.talk.note(&match &ctx.schema {
+        Some(schema) => format!("schema \"{schema}\": {intent}"),
+        None => intent,
+    });
     Ok(Some(census))
 }
 
@@ -149,22 +174,7 @@ impl Flush<'_, '_> {
     }
 }
 
-fn tell(ctx: &mut Ctx<'_>, format: ReportFormat, report: &FlushReport) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_flush_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()
-}
-
-fn report(
-    args: &FlushAll,
-    census: Option<Census>,
-    outcome: &Outcome,
-    done: Tally,
-    began: Instant,
-) -> FlushReport {
+fn report(args: &FlushAll, census: Option<Census>, outcome: &Outcome, done: Tally) -> FlushReport {
     FlushReport {
         command: "flush-all",
         dry_run: args.dry_run,
@@ -182,6 +192,6 @@ fn report(
         ended: ending(&outcome.ended),
         paused: paused(done),
         batches: outcome.batches,
-        elapsed_seconds: began.elapsed().as_secs_f64(),
+        elapsed_seconds: 0.0,
     }
 }

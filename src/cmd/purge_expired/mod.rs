@@ -2,23 +2,43 @@
 
 mod metrics;
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
-use super::{COUNT_PATIENCE, Ctx};
-use crate::cli::{PurgeExpired, ReportFormat};
+use super::{COUNT_PATIENCE, Ctx, schemas};
+use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Purge, Why, Work};
+use crate::engine::{Driver, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport};
+use crate::settings;
 use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
-use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
-    let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
-    let grace = settings::duration("--older-than", &args.older_than)?;
+    let audit = (!args.dry_run).then_some(&args.audit);
+    let told = Told { command: "purge-expired", format: args.format, audit };
+    told.of(ctx, |ctx| {
+        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        let grace = settings::duration("--older-than", &args.older_than)?;
+        let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, grace, pace))?;
+        if let (Some(file), Some(report)) = (&args.metrics_file, &deed.report)
+            && !args.dry_run
+        {
+            let measured = metrics::write(file, &report.sum, deed.exit);
+            deed.failed = deed.failed.and(measured);
+        }
+        Ok(deed)
+    })
+}
+
+fn act(
+    ctx: &mut Ctx<'_>,
+    args: &PurgeExpired,
+    grace: Duration,
+    pace: Pace,
+) -> Result<Deed<PurgeReport>, Error> {
     let began = Instant::now();
     let store = ctx.open()?;
     let cutoff = cutoff(&*store, grace, args.dry_run)?;
@@ -55,15 +75,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
     report.dead_rows = upkeep.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    let metrics_file = args.metrics_file.as_ref().filter(|_| !args.dry_run);
-    let measured = metrics_file.map_or(Ok(()), |file| metrics::write(file, &report, exit));
-    let told = tell(ctx, args.format, &report, &upkeep);
-    match (ended, told) {
-        (Err(Why::Failed(error)), _) => Err(error.into()),
-        (Err(Why::AnotherInstance), _) => Err(Error::AnotherInstance),
-        (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => measured.map(|()| exit),
-    }
+    Ok(Deed { advice: upkeep.advice, ..Deed::new(report, ended, exit) })
 }
 
 /// For how long the operator has to wait for the count of what is left.
@@ -120,12 +132,12 @@ fn look_back(
     Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
 }
 
-fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Exit, Error> {
+fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
     if !skip_if_running {
         return Err(Error::AnotherInstance);
     }
     ctx.talk.note("another sessctl purges this database at the moment: nothing to do");
-    Ok(Exit::Done)
+    Ok(Deed::nothing())
 }
 
 fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
@@ -136,25 +148,6 @@ fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
         Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
     }
-}
-
-/// One line, as cron's mail wants it; a person at a terminal gets the advice too.
-fn tell(
-    ctx: &mut Ctx<'_>,
-    format: ReportFormat,
-    report: &PurgeReport,
-    upkeep: &Upkeep,
-) -> std::io::Result<()> {
-    match format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
-        ReportFormat::Human if ctx.talk.is_quiet() => {}
-        ReportFormat::Human => ui::write_purge_report(&mut ctx.out, report)?,
-    }
-    ctx.out.flush()?;
-    for advice in &upkeep.advice {
-        ctx.talk.advice(advice);
-    }
-    Ok(())
 }
 
 fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {

@@ -87,6 +87,16 @@ pub(super) const TABLES_ALIKE: &str = "
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f')
     GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1 LIMIT 20";
 
+/// Partitions are no tables of their own.
+const SCHEMAS: &str = "
+    SELECT n.nspname::text
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND 3 = (SELECT count(*) FROM pg_catalog.pg_attribute
+               WHERE attrelid = c.oid AND attname IN ('session_key', 'session_data', 'expire_date') AND NOT attisdropped)
+    ORDER BY n.nspname";
+
 const REFERENCES: &str = "
     SELECT conrelid::pg_catalog.regclass::text,
            CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
@@ -166,6 +176,15 @@ impl Postgres {
         };
         let what = self.what(Right::Write.verb());
         Err(StoreError::new(Fault::Fatal, what).because(cause).hint(hint))
+    }
+
+    /// The schemas that have a session table of this name.
+    pub(super) fn find_schemas(&self) -> Result<Vec<String>, StoreError> {
+        let cannot = |error| fail(error, format!("cannot look for schemas in {}", self.server()));
+        let mut client = self.connect()?;
+        let rows =
+            client.query_typed(SCHEMAS, &[(&self.table.name(), Type::TEXT)]).map_err(cannot)?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
     }
 
     /// The foreign keys that point at the table.

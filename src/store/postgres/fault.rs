@@ -62,6 +62,10 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW => {
             (Fault::Lost, None)
         }
+        // Ended for its idleness, while we rested or the network was slow.
+        &SqlState::IDLE_SESSION_TIMEOUT | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+            (Fault::Lost, Some("give the role longer idle timeouts, or sessctl shorter rests"))
+        }
         &SqlState::TOO_MANY_CONNECTIONS => (Fault::Lost, Some("the server has no free connection")),
         &SqlState::INVALID_PASSWORD => {
             (Fault::Fatal, Some("check user and password of the database URL"))
@@ -91,6 +95,12 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::UNDEFINED_FUNCTION | &SqlState::DATATYPE_MISMATCH | &SqlState::CANNOT_COERCE => {
             (Fault::Fatal, Some("do its columns have the types that Django gives them?"))
         }
+        &SqlState::DISK_FULL => (
+            Fault::Fatal,
+            Some(
+                "make room on the server's disk, and run it again; what was committed before stays",
+            ),
+        ),
         &SqlState::READ_ONLY_SQL_TRANSACTION => (Fault::Fatal, Some("connect to the primary")),
         &SqlState::FOREIGN_KEY_VIOLATION => {
             (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))

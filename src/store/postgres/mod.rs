@@ -69,6 +69,10 @@ impl Store for Postgres {
         self.gather_facts()
     }
 
+    fn schemas(&self) -> Result<Vec<String>, StoreError> {
+        self.find_schemas()
+    }
+
     fn instance(&self) -> Box<dyn Instance + '_> {
         Box::new(PostgresInstance::new(self))
     }

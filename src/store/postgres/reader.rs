@@ -19,9 +19,10 @@ use crate::store::{
 };
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
-/// for requests must not end it (`pg_dump` does the same).
-pub(super) const BEGIN_SCAN: &str =
-    "BEGIN READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
+/// for requests must not end it (`pg_dump` does the same). A serializable one could have transactions
+/// of a serializable site fail, though it only reads.
+pub(super) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
+    SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
 /// By any other way to the next page all that follow are read, and sorted.
 const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
     SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0";
@@ -161,7 +162,7 @@ impl PostgresReader<'_> {
         let client = self.client()?;
         let ask = |client: &mut Client| {
             client.batch_execute(&format!(
-                "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '10s'",
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '10s'",
                 patience.as_millis().max(1)
             ))?;
             let values: [(&(dyn ToSql + Sync), Type); 2] =

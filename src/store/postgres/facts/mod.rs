@@ -6,6 +6,7 @@ mod indexes;
 mod rights;
 mod server;
 mod shape;
+mod snapshots;
 
 use tokio_postgres::Error;
 
@@ -60,7 +61,7 @@ impl Postgres {
             Ok(Err(finding)) => facts.findings.push(finding),
             Err(error) => facts.findings.push(not_made("table", &error)),
         }
-        facts.findings.push(made("snapshots", activity::snapshots(client)));
+        facts.findings.push(made("snapshots", snapshots::describe(client)));
         facts.findings.push(made("replication", activity::replication(client)));
         Ok(facts)
     }

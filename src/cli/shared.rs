@@ -1,0 +1,94 @@
+//! Options that several commands share.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Options of commands that look for sessions of users.
+#[derive(Debug, Args)]
+pub struct UserLookup {
+    /// Column that says whose a session is. Otherwise user_id or account_id, if the table has it.
+    #[arg(long, value_name = "NAME")]
+    pub user_column: Option<String>,
+    /// Decode all rows, whatever a column says.
+    #[arg(long, conflicts_with = "user_column")]
+    pub no_user_column: bool,
+    /// Do not decode rows where the column is NULL either: only where the site fills it at every login.
+    #[arg(long, conflicts_with = "no_user_column")]
+    pub trust_column: bool,
+}
+
+/// Options that tell sessions by when they were last saved.
+#[derive(Debug, Args)]
+pub struct Saved {
+    /// Only sessions that were last saved from the first time on and before the second, such as
+    /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is UTC.
+    #[arg(long, num_args = 2, value_names = ["FROM", "UNTIL"], conflicts_with = "idle")]
+    pub saved_between: Vec<String>,
+    /// Only sessions that were not saved for so long.
+    #[arg(long, value_name = "DURATION")]
+    pub idle: Option<String>,
+}
+
+/// Options of commands that delete.
+#[derive(Debug, Args)]
+pub struct Batches {
+    /// Rows per transaction. Otherwise as many as take about 50 ms.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub batch_size: Option<u32>,
+    /// Rest between transactions, at least.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub sleep: String,
+}
+
+const PACE: &str = "Pace";
+
+/// Options of commands that delete much.
+#[derive(Debug, Args)]
+#[command(next_help_heading = PACE)]
+pub struct Pace {
+    /// Transactions.
+    #[command(flatten)]
+    pub batches: Batches,
+    /// Rest for so many times as long as the last transaction took.
+    #[arg(long, value_name = "FACTOR", default_value = "0")]
+    pub nice: f64,
+    /// End after this time, with exit code 3 if rows are left.
+    #[arg(long, value_name = "DURATION")]
+    pub run_time: Option<String>,
+    /// End after so many rows.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Pause while a replica is further behind than this (PostgreSQL).
+    #[arg(long, value_name = "DURATION")]
+    pub max_lag: Option<String>,
+    /// Pause while this file exists.
+    #[arg(long, value_name = "FILE")]
+    pub pause_file: Option<PathBuf>,
+}
+
+/// Options of commands that change the table.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Audit")]
+pub struct Audit {
+    /// Append a line of JSON to this file: who did what where, when and why, and what came of it.
+    #[arg(long, value_name = "FILE")]
+    pub audit_file: Option<PathBuf>,
+    /// Why, for the audit file.
+    #[arg(long, value_name = "TEXT", requires = "audit_file")]
+    pub reason: Option<String>,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Human,
+    /// One object.
+    Json,
+}

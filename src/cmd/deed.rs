@@ -1,0 +1,90 @@
+//! What the commands that change a table have in common: how they end, and who hears of it.
+
+use std::io::{self, ErrorKind};
+
+use super::Ctx;
+use super::audit::Audit;
+use super::pacing::failure;
+use crate::cli::{self, ReportFormat};
+use crate::engine::Why;
+use crate::error::{Error, Exit};
+use crate::ui::{self, Report};
+
+/// What a command did, and how it ended.
+pub(super) struct Deed<R> {
+    /// `None` if there was nothing to do.
+    pub(super) report: Option<R>,
+    /// What failed after something was done.
+    pub(super) failed: Result<(), Error>,
+    /// How it ends unless something failed.
+    pub(super) exit: Exit,
+    /// What the operator may want to do next.
+    pub(super) advice: Vec<String>,
+    /// Whether nothing more is to be done, in no other schema either.
+    pub(super) over: bool,
+}
+
+impl<R> Deed<R> {
+    /// There was nothing to do.
+    pub(super) fn nothing() -> Self {
+        Self { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new(), over: true }
+    }
+
+    pub(super) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
+        let over = matches!(ended, Err(Why::Limit | Why::RunTime | Why::Interrupted(_)));
+        Self { report: Some(report), failed: failure(ended), exit, advice: Vec::new(), over }
+    }
+}
+
+/// Who hears of a deed.
+pub(super) struct Told<'a> {
+    pub(super) command: &'static str,
+    pub(super) format: ReportFormat,
+    /// `None` where nothing can be changed.
+    pub(super) audit: Option<&'a cli::Audit>,
+}
+
+impl Told<'_> {
+    /// Runs a command, tells what it did, whatever put an end to it, and only then that.
+    pub(super) fn of<R: Report>(
+        &self,
+        ctx: &mut Ctx<'_>,
+        run: impl FnOnce(&mut Ctx<'_>) -> Result<Deed<R>, Error>,
+    ) -> Result<Exit, Error> {
+        ctx.audit = self.audit.map_or(Ok(None), Audit::open)?;
+        let (report, ended) = match run(ctx) {
+            Err(error) => (None, Err(error)),
+            Ok(Deed { report, failed, exit, advice, .. }) => {
+                let told = report.as_ref().map_or(Ok(()), |report| self.tell(ctx, report));
+                for advice in &advice {
+                    ctx.talk.advice(advice);
+                }
+                let ended = match (failed, told) {
+                    (Err(error), _) => Err(error),
+                    // Whether somebody read the report changes nothing of how it ended.
+                    (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+                    _ => Ok(exit),
+                };
+                (report, ended)
+            }
+        };
+        let Some(audit) = &ctx.audit else { return ended };
+        match audit.write(ctx, self.command, report.as_ref(), &ended) {
+            Err(error) if ended.is_ok() => Err(error),
+            Err(error) => {
+                ctx.talk.error(&error);
+                ended
+            }
+            Ok(()) => ended,
+        }
+    }
+
+    fn tell(&self, ctx: &mut Ctx<'_>, report: &impl Report) -> io::Result<()> {
+        match self.format {
+            ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+            ReportFormat::Human if ctx.talk.is_quiet() => {}
+            ReportFormat::Human => report.write(&mut ctx.out)?,
+        }
+        ctx.out.flush()
+    }
+}

@@ -1,0 +1,121 @@
+//! `--schema`, `--all-schemas`: a command on one session table after the other. A site with django-tenants has one for
+//! each tenant.
+
+use std::time::Instant;
+
+use super::Ctx;
+use super::deed::Deed;
+use crate::engine::Pace;
+use crate::error::{Error, Exit};
+use crate::report::{InSchema, Sum, Total};
+use crate::settings;
+use crate::store::Fault;
+
+impl Ctx<'_> {
+    /// Whether several schemas may be meant.
+    pub(super) fn is_about_many(&self) -> bool {
+        self.global.all_schemas || self.global.schemas.len() > 1
+    }
+
+    /// Refuses an option that means one table.
+    pub(super) fn refuse_many(&self, option: &str, given: bool) -> Result<(), Error> {
+        if given && self.is_about_many() {
+            return Err(Error::usage(
+                format!("{option} cannot be combined with several schemas"),
+                "name the one that is meant with --schema",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The schemas that are meant, if there may be several. Each that was named must be there: a slip in a name must not
+    /// look like a tenant of whom nothing is left.
+    pub(super) fn schemas(&mut self) -> Result<Option<Vec<String>>, Error> {
+        if !self.is_about_many() {
+            return Ok(None);
+        }
+        let base = settings::table(self.global, self.project.as_ref(), None)?;
+        let there = self.open_table(base.clone())?.schemas()?;
+        let named = &self.global.schemas;
+        let missing: Vec<_> = named.iter().filter(|name| !there.contains(name)).collect();
+        if let [first, ..] = *missing {
+            return Err(Error::usage(
+                format!("schema \"{first}\" has no session table \"{base}\""),
+                format!("schemas that have one: {}", some(&there)),
+            ));
+        }
+        if there.is_empty() {
+            return Err(Error::usage(
+                format!("--all-schemas: no schema has a session table \"{base}\""),
+                "is this the site's database? --table names another table",
+            ));
+        }
+        Ok(Some(if self.global.all_schemas { there } else { named.clone() }))
+    }
+}
+
+/// Schemas that are named in a hint.
+const MOST_NAMED: usize = 20;
+
+fn some(schemas: &[String]) -> String {
+    let named: Vec<&str> = schemas.iter().take(MOST_NAMED).map(String::as_str).collect();
+    let more = if schemas.len() > MOST_NAMED { " and more" } else { "" };
+    if named.is_empty() { "none".into() } else { format!("{}{more}", named.join(", ")) }
+}
+
+/// Runs a command on the session table, or on that of one schema after the other. One that fails does not keep it from
+/// the others, unless it is the server.
+pub(super) fn each<R: Sum>(
+    ctx: &mut Ctx<'_>,
+    pace: &Pace,
+    mut act: impl FnMut(&mut Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
+) -> Result<Deed<Total<R>>, Error> {
+    let Some(schemas) = ctx.schemas()? else {
+        let Deed { report, failed, exit, advice, over } = act(ctx, pace.clone())?;
+        return Ok(Deed { report: report.map(Total::of_one), failed, exit, advice, over });
+    };
+    let began = Instant::now();
+    let mut parts = Vec::new();
+    let (mut exit, mut over, mut advice) = (Exit::Done, false, Vec::new());
+    let mut waiting = schemas.into_iter();
+    for schema in waiting.by_ref() {
+        ctx.talk.detail(&format!("schema \"{schema}\""));
+        ctx.schema = Some(schema.clone());
+        let done = parts
+            .iter()
+            .filter_map(|part: &InSchema<R>| part.report.as_ref())
+            .map(R::changed)
+            .sum();
+        let acted = act(ctx, pace.left(done, began.elapsed()));
+        let (report, failed) = match acted {
+            Err(error) => (None, Err(error)),
+            Ok(deed) => {
+                over = deed.over;
+                exit = exit.worse(deed.exit);
+                advice.extend(deed.advice);
+                (deed.report, deed.failed)
+            }
+        };
+        let error = failed.as_ref().err().map(ToString::to_string);
+        parts.push(InSchema { schema: schema.clone(), report, error });
+        if let Err(error) = failed {
+            exit = exit.worse(error.exit());
+            over |= ends_all(&error);
+            ctx.talk.error(&Error::InSchema { schema, source: Box::new(error) });
+        }
+        if over {
+            break;
+        }
+    }
+    let report = Total::of_many(parts, waiting.collect());
+    Ok(Deed { report, failed: Ok(()), exit, advice, over })
+}
+
+/// Whether it would go no better in the next schema.
+fn ends_all(error: &Error) -> bool {
+    match error {
+        Error::Store(error) => error.fault() == Fault::Lost,
+        Error::Interrupted { .. } | Error::AnotherInstance => true,
+        _ => false,
+    }
+}

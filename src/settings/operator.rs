@@ -1,0 +1,64 @@
+//! Who runs this, where, and what was typed.
+
+use crate::cli;
+
+/// Who runs this.
+pub struct Operator {
+    /// The system's name of the user that the process belongs to.
+    pub user: Option<String>,
+    /// Who became that user, where `sudo` says so.
+    pub sudo_user: Option<String>,
+    /// The machine.
+    pub host: Option<String>,
+}
+
+/// Who runs this.
+pub fn operator() -> Operator {
+    Operator {
+        user: whoami::username().ok(),
+        sudo_user: std::env::var("SUDO_USER").ok().filter(|user| !user.is_empty()),
+        host: whoami::hostname().ok(),
+    }
+}
+
+/// What was typed, but for the database, which may hold a password.
+pub fn arguments(global: &cli::Global) -> Vec<String> {
+    let typed = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    match global.database.as_deref().filter(|database| !database.is_empty()) {
+        Some(database) => typed.map(|argument| without(argument, database)).collect(),
+        None => typed.collect(),
+    }
+}
+
+/// The value may be an argument of its own, or follow the option in one: `-dURL`, `-qd=URL`, `--database=URL`.
+fn without(argument: String, database: &str) -> String {
+    let short = |option: &str| {
+        let letters = option.strip_suffix('=').unwrap_or(option);
+        letters.starts_with('-') && !letters.starts_with("--") && letters.ends_with('d')
+    };
+    match argument.strip_suffix(database) {
+        Some(option) if option.is_empty() || option == "--database=" || short(option) => {
+            format!("{option}...")
+        }
+        _ => argument,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn the_database_is_left_out_wherever_it_stands() {
+        for (argument, shown) in [
+            ("postgres://anna:secret@host/db", "..."),
+            ("-dpostgres://anna:secret@host/db", "-d..."),
+            ("-qd=postgres://anna:secret@host/db", "-qd=..."),
+            ("--database=postgres://anna:secret@host/db", "--database=..."),
+            ("--reason=it went to postgres", "--reason=it went to postgres"),
+        ] {
+            assert_eq!(without(argument.into(), "postgres://anna:secret@host/db"), shown);
+        }
+        assert_eq!(without("--audit-file=audit.db".into(), "db"), "--audit-file=audit.db");
+    }
+}

@@ -1,0 +1,28 @@
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Report, sanitize};
+use crate::report::{InSchema, Total};
+
+impl<R: Report + Serialize> Report for Total<R> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.schemas.is_empty() {
+            return self.sum.write(out);
+        }
+        for InSchema { schema, report, error } in &self.schemas {
+            write!(out, "{}: ", sanitize(schema))?;
+            match (report, error) {
+                (Some(report), _) => report.write(out)?,
+                (None, Some(error)) => writeln!(out, "FAILED: {}", sanitize(error))?,
+                (None, None) => writeln!(out, "nothing to do")?,
+            }
+        }
+        write!(out, "All {} schemas: ", self.schemas.len() + self.not_begun.len())?;
+        self.sum.write(out)?;
+        if !self.not_begun.is_empty() {
+            writeln!(out, "Not begun: {}.", sanitize(&self.not_begun.join(", ")))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,274 @@
+//! What other transactions and the limits of a role do to sessctl on PostgreSQL: locks, deadlocks, serialization
+//! failures, timeouts, an administrator who ends its sessions.
+
+use std::thread;
+use std::time::Duration;
+
+use postgres::Client;
+use serde_json::json;
+
+use crate::role::Role;
+use crate::running::{Running, eventually};
+use crate::work::{ALL, BACKFILL, Before, KEEP, LOGOUT, PURGE, Work};
+use crate::world::{RunToEnd, World};
+
+/// Starts it as this role, with its report as JSON.
+fn start(work: &Work, role: &Role<'_>, w: &World) -> Running {
+    Running::start(work.on(w, "5ms").env("SESSCTL_DATABASE_URL", role.url()))
+}
+
+/// A role that may do all that sessctl does to the table but own it.
+fn role<'w>(w: &'w World, name: &str, setting: &str) -> Role<'w> {
+    let role = Role::new(w, name);
+    w.execute(&format!(
+        "GRANT SELECT, UPDATE, DELETE ON django_session TO {}; ALTER ROLE {0} SET {setting}",
+        role.name
+    ));
+    role
+}
+
+/// The column is there, since a role that does not own the table cannot add it.
+fn world(work: &Work, name: &str) -> World {
+    let w = World::postgres(&format!("conflict_{name}"));
+    if work.command == BACKFILL.command {
+        w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint; CREATE INDEX ON django_session (user_id)");
+    }
+    w
+}
+
+fn waits(client: &mut Client) -> bool {
+    let sql = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
+               AND application_name = 'sessctl' AND wait_event_type = 'Lock'";
+    client.query_one(sql, &[]).unwrap().get(0)
+}
+
+#[test]
+fn a_locked_row_is_waited_for_by_every_command() {
+    for work in ALL {
+        let w = world(&work, "row");
+        let before = Before::fill(&w);
+        let (mut holder, mut watcher) = (w.client(), w.client());
+        holder.batch_execute("BEGIN; SELECT FROM django_session FOR UPDATE").unwrap();
+        let running = Running::start(&mut work.on(&w, "5ms"));
+        if work.command[0] == "purge-expired" {
+            // It goes round what is locked first, and waits for it only then.
+            thread::sleep(Duration::from_secs(1));
+        } else {
+            eventually("it waits", || waits(&mut watcher));
+        }
+        holder.batch_execute("COMMIT").unwrap();
+        let ran = running.end().ok();
+        work.is_true(&w, &before, &ran, "locked rows");
+    }
+}
+
+#[test]
+fn a_row_that_stays_locked_is_never_said_to_be_out() {
+    let w = World::postgres("conflict_stays");
+    let before = Before::fill(&w);
+    let mut holder = w.client();
+    let one = "SELECT FROM django_session WHERE session_key = (SELECT max(session_key) FROM django_session WHERE session_key < 'a')";
+    holder.batch_execute(&format!("BEGIN; {one} FOR UPDATE")).unwrap();
+    let ran = Running::start(&mut LOGOUT.on(&w, "0s")).end().exits(1);
+    LOGOUT.is_true(&w, &before, &ran, "a row that stays locked");
+    let ran = ran.says("lock timeout").says("another session holds a lock");
+    assert_eq!((&ran.json()["remaining"], LOGOUT.done(&w, &before)), (&json!(null), 9));
+    holder.batch_execute("COMMIT").unwrap();
+    LOGOUT.ends_well(&w, &before, "a row that stays locked");
+}
+
+/// A transaction that locks the rows in the opposite order until it has met a deadlock. Returns whether it was
+/// the one that the server ended.
+fn against(w: &World, keys: &[String]) -> bool {
+    let mut client = w.client();
+    // It waits for longer than sessctl before the server looks for a deadlock: so sessctl is the victim.
+    client.batch_execute("SET deadlock_timeout = '30s'").unwrap();
+    let mut deadlock = || {
+        client.batch_execute("BEGIN")?;
+        for key in keys.iter().rev() {
+            client
+                .execute("SELECT FROM django_session WHERE session_key = $1 FOR UPDATE", &[key])?;
+            thread::sleep(Duration::from_millis(50));
+        }
+        client.batch_execute("COMMIT")
+    };
+    let ended: Result<(), postgres::Error> = deadlock();
+    ended.is_err()
+}
+
+fn deadlocks(w: &World) -> i64 {
+    let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    w.client().query_one(sql, &[]).unwrap().get(0)
+}
+
+#[test]
+fn a_deadlock_is_tried_again() {
+    for work in [LOGOUT, KEEP] {
+        let w = World::postgres("conflict_deadlock");
+        let before = Before::fill(&w);
+        // A trigger that lets the other side have its turn between two rows of a batch.
+        w.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 PERFORM pg_sleep(0.2); RETURN coalesce(NEW, OLD); END $$;
+             CREATE TRIGGER slow BEFORE UPDATE OR DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION slow();
+             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 100', current_database()); END $$",
+        );
+        let keys: Vec<String> = w.session_keys()[5..8].to_vec();
+        let mut running = Running::start(&mut work.on(&w, "0s"));
+        eventually("a deadlock", || {
+            assert!(!running.is_over(), "it was over before: {:#?}", w.session_keys());
+            assert!(!against(&w, &keys), "the other side was the victim");
+            deadlocks(&w) > 0
+        });
+        let ran = running.end().ok();
+        work.is_true(&w, &before, &ran, "a deadlock");
+    }
+}
+
+#[test]
+fn a_role_that_is_serializable_by_default() {
+    for work in ALL {
+        let w = world(&work, "serializable");
+        let before = Before::fill(&w);
+        let role = role(&w, "serializable", "default_transaction_isolation = serializable");
+        let running = start(&work, &role, &w);
+        // A site that is serializable too, and reads and writes what sessctl reads and writes.
+        let mut site = w.client();
+        site.batch_execute("SET default_transaction_isolation = serializable").unwrap();
+        let mut failed = Vec::new();
+        for round in 0..30 {
+            let sql = format!(
+                "BEGIN; SELECT count(*) FROM django_session WHERE session_key LIKE '0%';
+                 UPDATE django_session SET expire_date = expire_date + interval '1 second'
+                     WHERE session_key = (SELECT min(session_key) FROM django_session);
+                 INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('visit{round}', 'x', '2099-01-01');
+                 DELETE FROM django_session WHERE session_key = 'visit{round}'; COMMIT"
+            );
+            if let Err(error) = site.batch_execute(&sql) {
+                failed.push(error.to_string());
+                site.batch_execute("ROLLBACK").unwrap();
+            }
+        }
+        let ran = running.end().ok();
+        work.is_true(&w, &before, &ran, "serializable");
+        assert_eq!(failed, Vec::<String>::new(), "the site pays for {:?}", work.command);
+    }
+}
+
+/// A transaction that only reads can have one fail that writes ("A Read-Only Transaction Anomaly Under Snapshot
+/// Isolation", SIGMOD Record 33-3): a visitor's, if sessctl's looks were serializable.
+#[test]
+fn a_look_makes_no_transaction_of_a_serializable_site_fail() {
+    let w = World::postgres("conflict_anomaly");
+    w.user("42", 2).expired(2);
+    let role = role(&w, "anomaly", "default_transaction_isolation = serializable");
+    for command in [
+        &["list"][..],
+        &["logout-user", "43"],
+        &["check", "--max-age", "9999d", "--max-expired", "9"],
+        &["purge-expired", "--dry-run"],
+        &["backfill", "--dry-run"],
+    ] {
+        let (mut first, mut second) = (w.client(), w.client());
+        for site in [&mut first, &mut second] {
+            site.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM django_session")
+                .unwrap();
+        }
+        let save = |key: &str| {
+            format!(
+                "UPDATE django_session SET session_data = session_data || '' WHERE session_key LIKE '{key}%'; COMMIT"
+            )
+        };
+        second.batch_execute("ROLLBACK; BEGIN ISOLATION LEVEL SERIALIZABLE").unwrap();
+        second.batch_execute(&save("00000001")).unwrap();
+        role.run(command).ok();
+        if let Err(error) = first.batch_execute(&save("00000000")) {
+            panic!("after {command:?}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_statement_timeout_ends_it_with_a_true_report_and_a_hint() {
+    for work in ALL {
+        let w = world(&work, "statement");
+        let before = Before::fill(&w);
+        let role = role(&w, "statement", "statement_timeout = 300");
+        let mut holder = w.client();
+        holder.batch_execute("BEGIN; SELECT FROM django_session FOR UPDATE").unwrap();
+        let ran = start(&work, &role, &w).end().exits(1);
+        work.is_true(&w, &before, &ran, "statement_timeout");
+        ran.says("statement timeout").says("hint: ");
+        holder.batch_execute("COMMIT").unwrap();
+        work.ends_well(&w, &before, "statement_timeout");
+    }
+}
+
+/// They are ended while sessctl rests: the one that holds the purge's lock is to idle in a transaction, and a batch
+/// makes its connection anew.
+#[test]
+fn sessions_that_may_not_idle_for_as_long_as_a_rest() {
+    for (setting, rest, works) in [
+        ("idle_in_transaction_session_timeout = 300", "400ms", &[LOGOUT, PURGE][..]),
+        ("idle_session_timeout = 50", "100ms", &ALL),
+    ] {
+        for work in works {
+            let w = world(work, "idle");
+            let before = Before::fill(&w);
+            let role = role(&w, "idle", setting);
+            let mut command = work.on(&w, rest);
+            let ran = Running::start(command.env("SESSCTL_DATABASE_URL", role.url())).end().ok();
+            work.is_true(&w, &before, &ran, setting);
+        }
+    }
+}
+
+#[test]
+fn sessions_that_an_administrator_ends_amid_a_batch() {
+    for work in ALL {
+        let w = world(&work, "terminated");
+        let before = Before::fill(&w);
+        let (mut holder, mut watcher) = (w.client(), w.client());
+        holder.batch_execute("BEGIN; SELECT FROM django_session FOR UPDATE").unwrap();
+        let running = Running::start(&mut work.on(&w, "5ms"));
+        for _ in 0..3 {
+            // Amid a batch: it waits for the rows.
+            eventually("a session is ended", || {
+                let sql = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity
+                           WHERE datname = current_database() AND application_name = 'sessctl'
+                               AND wait_event_type = 'Lock'";
+                watcher.query_one(sql, &[]).unwrap().get(0)
+            });
+        }
+        holder.batch_execute("COMMIT").unwrap();
+        let ran = running.end().ok();
+        work.is_true(&w, &before, &ran, "terminated");
+    }
+}
+
+#[test]
+fn a_scan_that_an_administrator_ends_does_nothing() {
+    for work in [LOGOUT, KEEP, BACKFILL] {
+        let w = world(&work, "scan");
+        let before = Before::fill(&w);
+        // A row that takes its time to be read.
+        w.execute(
+            "CREATE FUNCTION slow(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN $1; END $$;
+             ALTER TABLE django_session RENAME TO t; CREATE VIEW django_session AS SELECT session_key, slow(session_data) AS session_data, expire_date FROM t",
+        );
+        let running = Running::start(&mut work.on(&w, "0s"));
+        let mut watcher = w.client();
+        eventually("the scan is ended", || {
+            let sql = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity
+                       WHERE datname = current_database() AND application_name = 'sessctl' AND state = 'active'
+                           AND (query LIKE 'COPY%' OR query LIKE 'SELECT%session_data%') AND query NOT LIKE '%pg_class%'";
+            watcher.query_one(sql, &[]).unwrap().get(0)
+        });
+        let ran = running.end().exits(1);
+        w.execute("DROP VIEW django_session; ALTER TABLE t RENAME TO django_session");
+        work.is_true(&w, &before, &ran, "a scan that was ended");
+        ran.says("error: ").says("terminat");
+        work.on(&w, "0s").ran("").ok();
+        Work::spares_others(&w, &before, "run again");
+    }
+}

@@ -1,0 +1,94 @@
+//! The network fails between sessctl and PostgreSQL, after every number of bytes. Whatever was under way, nobody else's
+//! session goes, no user is told to be out who is in, and another run ends well.
+
+use std::time::Duration;
+
+use crate::proxy::{Fault, Proxy, Side};
+use crate::support::{random, rounds};
+use crate::work::{ALL, BACKFILL, Before, FLUSH, KEEP, LOGOUT, PURGE, Work};
+use crate::world::{RunToEnd, World};
+
+/// Runs it on this database through this port of this machine.
+fn through(work: &Work, w: &World, port: u16) -> crate::world::Ran {
+    let url = w.url();
+    let (login, rest) = url.rsplit_once('@').unwrap();
+    let database = rest.rsplit_once('/').unwrap().1;
+    let mut command = work.on(w, "0s");
+    command.env("SESSCTL_DATABASE_URL", format!("{login}@127.0.0.1:{port}/{database}")).ran("")
+}
+
+/// Runs it with a fault, looks, runs it again without, looks again.
+fn run(work: &Work, number: u32, fault: Fault) -> Proxy {
+    let w = World::postgres(&format!("network_{}_{number}", work.name()));
+    let before = Before::fill(&w);
+    let url = w.url();
+    let server = url.rsplit_once('@').unwrap().1.split_once('/').unwrap().0;
+    let proxy = Proxy::to(server, fault);
+    let what = format!("{:?} {fault:?}", work.command);
+    let ran = through(work, &w, proxy.port);
+    work.was_lost(&w, &before, &ran, &what);
+    work.ends_well(&w, &before, &what);
+    proxy
+}
+
+/// Faults at places of which each is in another part of what is said, and in another place every time.
+fn everywhere(work: &Work, fault: fn(Side, u64) -> Fault, every_day: u32) {
+    let quiet = run(work, 0, Fault::None);
+    let rounds = rounds(every_day);
+    for side in [Side::Program, Side::Server] {
+        let total = quiet.passed(side);
+        for round in 0..rounds {
+            let part = total / u64::from(rounds);
+            let after = part * u64::from(round) + random(part);
+            let proxy = run(work, round, fault(side, after));
+            // Nothing is as long every time: keys, times and numbers of processes differ.
+            assert!(
+                proxy.struck() || after > total * 9 / 10,
+                "{side:?} said less than {after} of {total}"
+            );
+        }
+    }
+}
+
+fn cut(from: Side, after: u64) -> Fault {
+    Fault::Cut { from, after }
+}
+
+fn half_close(from: Side, after: u64) -> Fault {
+    Fault::HalfClose { from, after }
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_amid_a_logout() {
+    everywhere(&LOGOUT, cut, 10);
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_amid_a_purge() {
+    everywhere(&PURGE, cut, 6);
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_amid_a_flush() {
+    everywhere(&FLUSH, cut, 6);
+    everywhere(&KEEP, cut, 6);
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_amid_a_backfill() {
+    everywhere(&BACKFILL, cut, 6);
+}
+
+#[test]
+fn a_connection_that_is_closed_in_one_direction() {
+    for work in ALL {
+        everywhere(&work, half_close, 3);
+    }
+}
+
+#[test]
+fn answers_that_come_late_change_nothing() {
+    for work in ALL {
+        run(&work, 0, Fault::Delay(Duration::from_millis(20)));
+    }
+}

@@ -1,0 +1,81 @@
+//! Signals at moments that nobody chose, to every command that changes a table, on every database.
+
+use std::time::{Duration, Instant};
+
+use crate::running::Running;
+use crate::support::{random, rounds};
+use crate::work::{ALL, Before, Work};
+use crate::world::{RunToEnd, World};
+
+/// A world of each kind.
+const KINDS: [fn(&str) -> World; 3] = [World::postgres, World::sqlite, in_wal_mode];
+
+fn in_wal_mode(name: &str) -> World {
+    let w = World::sqlite(&format!("{name}_wal"));
+    w.execute("PRAGMA journal_mode = wal");
+    w
+}
+
+/// Calls `strike` with each kind of work on each kind of database in turn, and a delay within the time it takes.
+fn everywhere(rounds: u32, strike: impl Fn(&Work, &World, &Before, Duration, u32)) {
+    let kinds = KINDS.iter().flat_map(|kind| ALL.map(|work| (kind, work)));
+    let kinds: Vec<_> = kinds.collect();
+    let mut took = vec![None; kinds.len()];
+    for (round, at) in (0..rounds).zip((0..kinds.len()).cycle()) {
+        let (kind, work) = &kinds[at];
+        let w = kind(&format!("random_{}", work.name()));
+        let before = Before::fill(&w);
+        let longest = took[at].get_or_insert_with(|| undisturbed(**kind, work));
+        let delay = Duration::from_micros(random(longest.as_micros().try_into().unwrap()));
+        strike(work, &w, &before, delay, round);
+    }
+}
+
+/// How long it takes, rests and all.
+fn undisturbed(kind: fn(&str) -> World, work: &Work) -> Duration {
+    let w = kind("random_undisturbed");
+    Before::fill(&w);
+    let began = Instant::now();
+    slowly(work, &w).ran("").ok();
+    began.elapsed()
+}
+
+/// With rests, so that most of the time is spent between the first batch and the last.
+fn slowly(work: &Work, w: &World) -> std::process::Command {
+    work.on(w, "10ms")
+}
+
+#[test]
+fn a_signal_at_any_moment_leaves_a_true_report() {
+    everywhere(rounds(45), |work, w, before, delay, round| {
+        let (signal, code) = if round % 2 == 0 { ("INT", 130) } else { ("TERM", 143) };
+        let what = format!("{:?} SIG{signal} after {delay:?}", work.command);
+        let mut running = Running::start(&mut slowly(work, w));
+        std::thread::sleep(delay);
+        running.signal(signal);
+        let ran = running.end();
+        // It was over before, or it had not begun to heed signals and was ended by this one.
+        assert!([code, 0, -1].contains(&ran.code), "{what}: {ran:#?}");
+        if ran.code == -1 {
+            assert_eq!((&*ran.stdout, work.done(w, before)), ("", 0), "{what}: {ran:#?}");
+        }
+        work.is_true(w, before, &ran, &what);
+        work.ends_well(w, before, &what);
+    });
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_well_when_run_again() {
+    everywhere(rounds(30), |work, w, before, delay, _| {
+        let what = format!("{:?} SIGKILL after {delay:?}", work.command);
+        let mut running = Running::start(&mut slowly(work, w));
+        std::thread::sleep(delay);
+        running.child().kill().unwrap();
+        running.child().wait().unwrap();
+        if w.is_sqlite() {
+            w.is_sound();
+        }
+        Work::spares_others(w, before, &what);
+        work.ends_well(w, before, &what);
+    });
+}
