@@ -18,6 +18,7 @@ mod conflicts;
 mod conformance;
 mod conninfo;
 mod corpus;
+mod damaged_files;
 mod deploy;
 mod discovery;
 mod django;
