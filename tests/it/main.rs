@@ -44,6 +44,7 @@ mod proxy;
 mod purge;
 mod purge_faults;
 mod purge_postgres;
+mod races;
 mod random_signals;
 mod replication;
 mod role;
