@@ -36,7 +36,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio", &["store/postgres/connect"]),
     ("whoami", &["settings/database.rs", "settings/operator.rs"]),
     ("rusqlite", &["store/sqlite"]),
-    ("rustix", &["store/sqlite/facts.rs"]),
+    ("rustix", &["store/sqlite/facts.rs", "main.rs"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli", "main.rs"]),
     ("clap_complete", &["cli"]),

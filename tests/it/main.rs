@@ -50,6 +50,7 @@ mod replication;
 mod role;
 mod running;
 mod schemas;
+mod secrets;
 mod server;
 mod signals;
 mod site;
