@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::running::{Running, eventually};
 use crate::support::{random, rounds, sessctl};
-use crate::work::{ALL, Before, LOGOUT};
+use crate::work::{ALL, Before, LOGOUT, Work};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World};
 
 /// In each journal mode.
