@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use sessctl::cli::Cli;
 use sessctl::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,9 +13,16 @@ use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    leave_no_core();
     let stop = Arc::new(Stop::default());
     heed_signals(&stop);
     ExitCode::from(sessctl::run(&cli, &stop).code())
+}
+
+/// A core would hold the keys of the site and of its sessions. A limit can always be lowered; were it
+/// not so, to go on would still be right.
+fn leave_no_core() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 /// The first signal asks for an end after the batch; the second one, or one that nobody would heed,

@@ -199,6 +199,11 @@ impl Page {
         self.slots.is_empty()
     }
 
+    /// How much text there is.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Forgets the rows and keeps the memory, unless one huge row made it huge.
     pub fn clear(&mut self) {
         self.text.clear();

@@ -2,6 +2,7 @@
 //! session contains.
 
 mod driver;
+mod load;
 mod pace;
 mod progress;
 mod purge;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The channels are short, so memory does not depend on the number of rows, and a closed channel
-//! is what stops everybody.
+//! is what stops everybody. Huge sessions are let in one after the other, however many workers there are.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -15,6 +15,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::load::Load;
 use super::progress::{Event, Progress};
 use crate::model::Page;
 use crate::stop::Stop;
@@ -64,15 +65,17 @@ impl Scan<'_> {
         let (pages_in, pages_out) = bounded(under_way);
         let (results_in, results_out) = bounded(under_way);
         let (empty_in, empty_out) = bounded(under_way + workers);
+        let load = Load::default();
         self.progress.event(Event::ScanBegins { rows: reader.estimate()? });
 
         let ended = thread::scope(|scope| {
-            let reading = scope.spawn(move || read(reader, filter, &pages_in, &empty_out));
+            let load = &load;
+            let reading = scope.spawn(move || read(reader, filter, load, &pages_in, &empty_out));
             for _ in 0..workers {
                 let (pages, results, empty) =
                     (pages_out.clone(), results_in.clone(), empty_in.clone());
                 let worker = &worker;
-                scope.spawn(move || work(worker(), &pages, &results, &empty));
+                scope.spawn(move || work(worker(), load, &pages, &results, &empty));
             }
             drop((pages_out, results_in, empty_in));
             let ended = self.fold_in_order(&results_out, &mut fold);
@@ -112,11 +115,13 @@ impl Scan<'_> {
 fn read(
     reader: &mut dyn Reader,
     filter: &Filter,
+    load: &Load,
     pages: &Sender<(u64, Page)>,
     empty: &Receiver<Page>,
 ) -> Result<(), StoreError> {
     let mut number = 0;
     reader.scan(filter, &mut |page| {
+        load.add(page.bytes());
         if pages.send((number, page)).is_err() {
             return ControlFlow::Break(());
         }
@@ -127,17 +132,21 @@ fn read(
 
 fn work<T>(
     mut make: impl FnMut(&Page) -> T,
+    load: &Load,
     pages: &Receiver<(u64, Page)>,
     results: &Sender<(u64, u64, T)>,
     empty: &Sender<Page>,
 ) {
+    let _worker = load.worked_on();
     for (number, mut page) in pages {
         let rows = u64::try_from(page.len()).unwrap_or(u64::MAX);
         let result = make(&page);
         if results.send((number, rows, result)).is_err() {
             return;
         }
+        let bytes = page.bytes();
         page.clear();
+        load.remove(bytes);
         // No room means that there are pages enough.
         let _ = empty.try_send(page);
     }

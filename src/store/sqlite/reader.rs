@@ -212,6 +212,7 @@ impl Walk<'_> {
     ) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(&self.sql)?;
         let mut cursor = None;
+        let mut number = None;
         let mut page = Page::default();
         while !self.over {
             let began = Instant::now();
@@ -223,6 +224,7 @@ impl Walk<'_> {
             let mut seen = 0_u32;
             let mut last = None;
             while let Some(row) = rows.next()? {
+                number = next_number(number, row.get_ref(0)?)?;
                 self.push(row, &mut page)?;
                 seen += 1;
                 let slice_over = seen.is_multiple_of(ROWS_PER_LOOK) && began.elapsed() > READ_SLICE;
@@ -269,6 +271,22 @@ impl Walk<'_> {
         push(page, self.clock, key, row.get_ref(2)?, expires, user.as_deref());
         Ok(())
     }
+}
+
+/// The number of a row, which is above that of the row before: in a damaged file a walk could come round
+/// for ever.
+fn next_number(before: Option<i64>, at: ValueRef<'_>) -> rusqlite::Result<Option<i64>> {
+    match (before, at) {
+        (Some(before), ValueRef::Integer(at)) if at <= before => Err(out_of_order()),
+        (_, ValueRef::Integer(at)) => Ok(Some(at)),
+        _ => Ok(None),
+    }
+}
+
+fn out_of_order() -> rusqlite::Error {
+    let malformed = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let said = "database disk image is malformed: rows are not in their order";
+    rusqlite::Error::SqliteFailure(malformed, Some(said.into()))
 }
 
 /// Puts the columns of a row into a page.

@@ -9,6 +9,7 @@ urlpatterns = [
     path("login/<str:user_id>", views.log_in),
     path("alogin/<str:user_id>", views.log_in_asynchronously),
     path("logout", views.log_out),
+    path("rotate", views.rotate),
     path("password", views.change_password),
     path("whoami", views.whoami),
     path("cart/add/<int:item>", views.add_to_cart),

@@ -38,11 +38,18 @@ def log_out(request):
     return whoami(request)
 
 
+def rotate(request):
+    """The same session under a new key."""
+    request.session.cycle_key()
+    return whoami(request)
+
+
 def change_password(request):
-    """Set another password as Django's own view does, which keeps this session logged in."""
-    request.user.set_password("another")
-    request.user.save()
-    auth.update_session_auth_hash(request, request.user)
+    """Django's own way to let the browser that changes the password stay in, and put all others of the user out."""
+    if request.user.is_authenticated:
+        request.user.set_unusable_password()  # another one each time, and no work for a hasher
+        request.user.save()
+        auth.update_session_auth_hash(request, request.user)
     return whoami(request)
 
 

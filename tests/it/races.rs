@@ -1,0 +1,29 @@
+//! Users who use a real site while they are logged out: `tests/django/races.py` says what is checked.
+
+use crate::django::run;
+use crate::support::{fresh_database, rounds};
+
+fn race(engine: &str, database: &[&str]) {
+    let rounds = rounds(6).to_string();
+    run("races.py", "5.2", &[&["--engine", engine, "--rounds", &rounds], database].concat());
+}
+
+#[test]
+fn with_django_s_own_engine_on_postgres() {
+    race("db", &["--postgres-url", &fresh_database("races_db").url]);
+}
+
+#[test]
+fn with_django_s_own_engine_on_sqlite() {
+    race("db", &[]);
+}
+
+#[test]
+fn with_a_cache_whose_entries_go_too() {
+    race("cached_db", &["--postgres-url", &fresh_database("races_cached_db").url]);
+}
+
+#[test]
+fn with_an_engine_that_writes_rows_back() {
+    race("user-sessions", &["--postgres-url", &fresh_database("races_user_sessions").url]);
+}
