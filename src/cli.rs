@@ -409,6 +409,7 @@ pub struct DjangoCode {
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::COMPLETIONS)]
 pub struct Completions {
     /// The shell.
     pub shell: Shell,
@@ -416,6 +417,7 @@ pub struct Completions {
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
+#[command(before_long_help = examples::MAN)]
 pub struct Man {
     /// Write sessctl.1, sessctl-logout-user.1 and so on into this folder.
     #[arg(short, long, value_name = "DIR")]

@@ -103,6 +103,26 @@ pub struct Row<'a> {
     pub user: Option<&'a str>,
 }
 
+/// One row as a database hands it over: Django writes nothing but UTF-8, others may.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRow<'a> {
+    /// [`Row::key`].
+    pub key: &'a [u8],
+    /// [`Row::data`].
+    pub data: &'a [u8],
+    /// [`Row::expires`].
+    pub expires: Expiry,
+    /// [`Row::user`].
+    pub user: Option<&'a [u8]>,
+}
+
+impl<'a> From<Row<'a>> for RawRow<'a> {
+    fn from(row: Row<'a>) -> Self {
+        let Row { key, data, expires, user } = row;
+        Self { key: key.as_bytes(), data: data.as_bytes(), expires, user: user.map(str::as_bytes) }
+    }
+}
+
 /// A page of rows: one copy out of the driver, handed from reader to worker and back.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -132,15 +152,25 @@ const PAGE_BYTES: usize = 512 << 10;
 impl Page {
     /// Copies a row in.
     pub fn push(&mut self, row: Row<'_>) {
-        self.text.push_str(row.key);
-        let key_end = self.text.len();
-        self.text.push_str(row.data);
-        let data_end = self.text.len();
-        let user_end = row.user.map(|user| {
-            self.text.push_str(user);
-            self.text.len()
-        });
+        self.push_raw(row.into());
+    }
+
+    /// Copies a row in; what is no UTF-8 becomes U+FFFD, and decodes to nothing.
+    pub fn push_raw(&mut self, row: RawRow<'_>) {
+        let key_end = self.push_text(row.key);
+        let data_end = self.push_text(row.data);
+        let user_end = row.user.map(|user| self.push_text(user));
         self.slots.push(Slot { key_end, data_end, expires: row.expires, user_end });
+    }
+
+    /// Returns where the text ends then.
+    fn push_text(&mut self, bytes: &[u8]) -> usize {
+        // A check alone takes ASCII in words; making it anything else goes byte by byte.
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text.push_str(text),
+            Err(_) => self.text.push_str(&String::from_utf8_lossy(bytes)),
+        }
+        self.text.len()
     }
 
     /// Whether it is time to hand the page over.

@@ -279,13 +279,16 @@ pub fn key_prefix(option: &str, text: &str) -> Result<String, Error> {
     Ok(prefix)
 }
 
-/// Refuses to read both the key and something else from standard input.
+/// Refuses to read more than one thing from standard input.
 pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
     let is_stdin = |path: &Path| path == Path::new("-");
-    let other = match &cli.command {
-        cli::Command::LogoutUser(args) => args.from_file.as_deref().is_some_and(is_stdin),
-        cli::Command::Show(args) => args.prefix == "-",
-        cli::Command::Decode(args) => is_stdin(&args.file),
+    let inputs = match &cli.command {
+        cli::Command::LogoutUser(args) => vec![
+            args.from_file.as_deref().is_some_and(is_stdin),
+            args.except.as_deref() == Some("-"),
+        ],
+        cli::Command::Show(args) => vec![args.prefix == "-"],
+        cli::Command::Decode(args) => vec![is_stdin(&args.file)],
         cli::Command::List(_)
         | cli::Command::PurgeExpired(_)
         | cli::Command::FlushAll(_)
@@ -295,12 +298,13 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
         | cli::Command::Stats(_)
         | cli::Command::Completions(_)
         | cli::Command::Man(_)
-        | cli::Command::DjangoCode(_) => false,
+        | cli::Command::DjangoCode(_) => Vec::new(),
     };
-    if other && cli.global.secret_key_file.as_deref().is_some_and(is_stdin) {
+    let key = cli.global.secret_key_file.as_deref().is_some_and(is_stdin);
+    if inputs.into_iter().chain([key]).filter(|is_stdin| *is_stdin).count() > 1 {
         return Err(Error::usage(
-            "the SECRET_KEY and the input of the command cannot both be standard input",
-            "give a file for one of them, or the key in the environment",
+            "two things were to be read from standard input",
+            "give a file for one of them, or the SECRET_KEY in the environment",
         ));
     }
     Ok(())

@@ -45,6 +45,9 @@ struct Args {
     /// What expiry has to do with the order of the rows, which is that of creation.
     #[arg(long, value_enum, default_value = "used")]
     expiry: Expiry,
+    /// Bytes that the cart of each session takes up in its JSON; a few articles if not given.
+    #[arg(long)]
+    cart: Option<usize>,
     /// Other sessions for another number.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -53,7 +56,7 @@ struct Args {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let secret_key = std::env::var("SECRET_KEY").map_err(|_| "SECRET_KEY is not set")?;
-    let plan = Plan::new(args.rows, args.expired, args.expiry, args.seed);
+    let plan = Plan::new(args.rows, args.expired, args.expiry, args.seed).with_carts(args.cart);
     if args.output == Path::new("-") {
         let mut out = BufWriter::new(std::io::stdout().lock());
         plan.sessions(&secret_key, |session| write_copy(&mut out, &session))?;

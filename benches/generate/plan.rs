@@ -31,6 +31,7 @@ pub(crate) struct Plan {
     rows: u64,
     expiry: Expiry,
     seed: u64,
+    cart: Option<usize>,
     /// The first session that is live, in the order of last use.
     first_live: (i64, u64),
 }
@@ -56,13 +57,18 @@ const CHUNK: u64 = 1_000;
 
 impl Plan {
     pub(crate) fn new(rows: u64, expired: f64, expiry: Expiry, seed: u64) -> Self {
-        let mut plan = Self { rows, expiry, seed, first_live: (i64::MAX, u64::MAX) };
+        let mut plan = Self { rows, expiry, seed, cart: None, first_live: (i64::MAX, u64::MAX) };
         let mut used: Vec<_> = (0..rows).map(|row| (plan.used(row).0, row)).collect();
         let expired = (rows as f64 * expired).round() as usize;
         if expired < used.len() {
             plan.first_live = *used.select_nth_unstable(expired).1;
         }
         plan
+    }
+
+    /// Makes carts of so many bytes, if that is given.
+    pub(crate) fn with_carts(self, cart: Option<usize>) -> Self {
+        Self { cart, ..self }
     }
 
     /// Hands all sessions over in the order of their creation. Every processor makes some.
@@ -124,9 +130,18 @@ impl Plan {
         };
         let key = random.text(36, 32);
         let owner = self.owner(row, &mut random);
-        let data = encoder.encode(&payload(owner, &mut random), (saved / 1_000_000) as u64);
+        let data = encoder.encode(
+            &payload(owner, &self.cart(&mut random), &mut random),
+            (saved / 1_000_000) as u64,
+        );
         let expires = Timestamp::from_microsecond(expires).expect("it is in this century");
         Session { key, data, expires }
+    }
+
+    fn cart(&self, random: &mut Random) -> String {
+        let articles = self.cart.map_or_else(|| random.below(6), |bytes| (bytes / 6) as u64);
+        let articles: Vec<_> = (0..articles).map(|_| random.below(100_000).to_string()).collect();
+        articles.join(",")
     }
 
     fn owner(&self, row: u64, random: &mut Random) -> Option<u64> {
@@ -148,14 +163,12 @@ impl Session {
     }
 }
 
-fn payload(user: Option<u64>, random: &mut Random) -> String {
-    let items: Vec<_> = (0..random.below(6)).map(|_| random.below(100_000).to_string()).collect();
-    let items = items.join(",");
+fn payload(user: Option<u64>, cart: &str, random: &mut Random) -> String {
     let hash = random.text(16, 64);
     match user {
-        None => format!(r#"{{"cart":[{items}],"seen":{}}}"#, random.below(100)),
+        None => format!(r#"{{"cart":[{cart}],"seen":{}}}"#, random.below(100)),
         Some(user) => format!(
-            r#"{{"cart":[{items}],"_auth_user_id":"{user}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{hash}"}}"#
+            r#"{{"cart":[{cart}],"_auth_user_id":"{user}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{hash}"}}"#
         ),
     }
 }

@@ -1,63 +1,25 @@
 """What benches/purge/run runs under the Python of Django 5.2."""
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
-import time
-from collections import namedtuple
 
-from tables import PROGRAMS, SECRET_KEY, Postgres, Sqlite
+from tables import Postgres, Sqlite
 from tenths import show_tenths
+from timing import clearsessions, sessctl, timed_call
 
-Run = namedtuple("Run", "seconds memory report")
-
-
-def sessctl(table, *options):
-    """Purge, and say how long it took, in how much memory (kB), and what it reported."""
-    command = [PROGRAMS / "sessctl", "purge-expired", "--format", "json", "--quiet", *options]
-    environment = {"SESSCTL_DATABASE_URL": table.url}
-    if isinstance(table, Sqlite):
-        command += ["--db-timezone", "UTC"]
-    began, memory = time.perf_counter(), 0
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
-        while process.poll() is None:
-            memory = peak_memory(process.pid) or memory
-            time.sleep(0.002)
-        seconds = time.perf_counter() - began
-        report = json.load(process.stdout)
-    assert process.returncode == 0, report
-    return Run(seconds, memory, report)
-
-
-def peak_memory(pid):
-    """In kB; None of a process that has ended."""
-    with open(f"/proc/{pid}/status") as status:
-        return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
-
-
-def clearsessions(table):
-    """The same by real Django."""
-    command = [sys.executable, "-B", "tests/django/manage.py", "clearsessions"]
-    environment = {"SITE_DATABASE_URL": table.url, "SITE_SECRET_KEY": SECRET_KEY}
-    return timed(lambda: subprocess.run(command, env=environment, check=True))
-
-
-def timed(work):
-    """How long it takes."""
-    began = time.perf_counter()
-    work()
-    return Run(time.perf_counter() - began, None, None)
+def purge(table, *options):
+    """What sessctl takes for it."""
+    return sessctl(table, "purge-expired", *options)
 
 
 METHODS = {
-    "single DELETE": lambda table: timed(table.single_delete),
+    "single DELETE": lambda table: timed_call(table.single_delete),
     "clearsessions": clearsessions,
-    "purge-expired": sessctl,
-    "--batch-size 5000": lambda table: sessctl(table, "--batch-size", "5000"),
-    "--batch-size 20000": lambda table: sessctl(table, "--batch-size", "20000"),
+    "purge-expired": purge,
+    "--batch-size 5000": lambda table: purge(table, "--batch-size", "5000"),
+    "--batch-size 20000": lambda table: purge(table, "--batch-size", "20000"),
 }
 
 
@@ -101,13 +63,13 @@ def main():
     parser.add_argument("--tenths", action="store_true", help="the first batches against the last")
     arguments = parser.parse_args()
     if arguments.tenths:
-        show_tenths(arguments.rows, sessctl)
+        show_tenths(arguments.rows, purge)
         return
     for expiry in arguments.expiry or ["used", "shuffled"]:
         for on in arguments.on or ["postgres", "wal", "rollback"]:
             print(f"\n{on}, {expiry} ({os.getloadavg()})\n", flush=True)
-            rows = arguments.rows
-            table = Postgres(rows, expiry) if on == "postgres" else Sqlite(on, rows, expiry)
+            rows, options = arguments.rows, ["--expiry", expiry]
+            table = Postgres(rows, *options) if on == "postgres" else Sqlite(on, rows, *options)
             methods = arguments.method or list(METHODS)
             show(compare(table, rows - round(rows * 0.3), arguments.rounds, methods))
             table.drop()

@@ -17,7 +17,7 @@ def show_tenths(rows, purge):
     print("\n| | first tenth | last tenth | ratio |\n|---|---|---|---|")
     for expiry in ["used", "tied"]:
         for snapshot in [None, "an old snapshot is held"]:
-            table = Postgres(rows, expiry)
+            table = Postgres(rows, "--expiry", expiry)
             table.fresh()
             with old_snapshot(table) if snapshot else nullcontext():
                 costs = delete_durations(table, lambda table=table: purge(table, *BATCH))
@@ -25,7 +25,7 @@ def show_tenths(rows, purge):
             compare(f"PostgreSQL, {expiry}{', ' + snapshot if snapshot else ''}", costs[:tenth], costs[-tenth:])
             table.drop()
         for journal in ["wal", "rollback"]:
-            table = Sqlite(journal, rows, expiry)
+            table = Sqlite(journal, rows, "--expiry", expiry)
             table.fresh()
             limit = ["--limit", str(round(rows * 0.03))]
             costs = [1000 * purge(table, *limit, *BATCH).seconds for _ in range(10)]

@@ -12,6 +12,7 @@ pub(super) const LOGOUT_USER: &str = "\
 Examples:
   sessctl logout-user 42 --dry-run
   sessctl logout-user 42 1042 --settle 5s
+  sessctl logout-user 42 --all-schemas --audit-file /var/log/sessctl.jsonl --reason laptop-stolen
   sessctl logout-user --from-file stolen.txt --saved-between 2026-11-20T14:00 2026-11-20T16:30
   sessctl logout-user 42 --except jo3q3qa3
   sessctl logout-user --username anna --inactive --dry-run
@@ -75,6 +76,16 @@ Examples:
   sessctl django-code
   sessctl django-code --column user_id --type bigint --app mysite.session_user --output mysite/session_user";
 
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  sessctl completions bash >/etc/bash_completion.d/sessctl
+  sessctl completions zsh >/usr/local/share/zsh/site-functions/_sessctl";
+
+pub(super) const MAN: &str = "\
+Examples:
+  sessctl man --output /usr/local/share/man/man1
+  sessctl man";
+
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
@@ -92,6 +103,8 @@ mod tests {
                 if line.starts_with("export ") {
                     continue;
                 }
+                // What follows is the shell's.
+                let line = line.split(" >").next().unwrap_or_default();
                 let parsed = Cli::try_parse_from(line.split_whitespace());
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
                 tried += 1;

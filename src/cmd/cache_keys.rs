@@ -26,8 +26,10 @@ pub(super) enum CacheKeys {
 pub(super) struct Printer {
     around: (String, String),
     out: RefCell<Box<dyn Write>>,
-    /// Keys that are no line.
+    /// Keys that are no line, or came to nothing.
     left_out: Cell<u64>,
+    /// What kept keys from being printed, until somebody has heard of it.
+    failed: RefCell<Option<StoreError>>,
 }
 
 impl CacheKeys {
@@ -41,7 +43,7 @@ impl CacheKeys {
                 None => (AROUND.0.to_owned(), AROUND.1.to_owned()),
             };
             let out = RefCell::new(std::mem::replace(&mut ctx.out, ui::stderr()));
-            return Ok(Self::Printed(Printer { around, out, left_out: Cell::new(0) }));
+            return Ok(Self::Printed(Printer::new(around, out)));
         }
         let Some(engine) = cached else { return Ok(Self::None) };
         ctx.talk.warning(&format!(
@@ -52,17 +54,19 @@ impl CacheKeys {
     }
 
     /// Prints those of sessions whose rows are gone. Not sooner: a request that finds nothing in the cache
-    /// puts the row there.
-    pub(super) fn gone(&self, keys: &[&str]) -> Result<(), StoreError> {
-        let Self::Printed(printer) = self else { return Ok(()) };
-        printer.print(keys).map_err(|error| {
-            StoreError::new(
-                Fault::Fatal,
-                "cannot print the cache keys of sessions that are gone from the table",
-            )
-            .because(error)
-            .hint("they may be in the cache still: clear it")
-        })
+    /// puts the row there. Where that fails the rows are gone nonetheless, so it is for [`Self::go_on`] to say.
+    pub(super) fn gone(&self, keys: &[&str]) {
+        if let Self::Printed(printer) = self {
+            printer.print(keys);
+        }
+    }
+
+    /// Whether more may go: not when nobody hears of it any more.
+    pub(super) fn go_on(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Printed(printer) => printer.failed.take().map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the cache may still let somebody in, for all that was done.
@@ -81,16 +85,31 @@ impl CacheKeys {
 }
 
 impl Printer {
-    fn print(&self, keys: &[&str]) -> std::io::Result<()> {
+    fn new(around: (String, String), out: RefCell<Box<dyn Write>>) -> Self {
+        Self { around, out, left_out: Cell::new(0), failed: RefCell::new(None) }
+    }
+
+    fn print(&self, keys: &[&str]) {
+        // Django makes none with a line end in it, and two lines would be two other keys.
+        let (lines, odd): (Vec<&str>, Vec<&str>) =
+            keys.iter().partition(|key| !key.contains(char::is_control));
+        let mut lost = odd.len();
+        if let Err(error) = self.write(&lines) {
+            lost = keys.len();
+            let what = "cannot print the cache keys of sessions that are gone from the table";
+            let error = StoreError::new(Fault::Fatal, what)
+                .because(error)
+                .hint("they may be in the cache still: clear it");
+            self.failed.replace(Some(error));
+        }
+        self.left_out.set(self.left_out.get() + u64::try_from(lost).unwrap_or(u64::MAX));
+    }
+
+    fn write(&self, keys: &[&str]) -> std::io::Result<()> {
         let (before, after) = &self.around;
         let mut out = self.out.borrow_mut();
         for key in keys {
-            // Django makes none with a line end in it, and two lines would be two other keys.
-            if key.contains(char::is_control) {
-                self.left_out.set(self.left_out.get() + 1);
-            } else {
-                writeln!(out, "{before}{key}{after}")?;
-            }
+            writeln!(out, "{before}{key}{after}")?;
         }
         out.flush()
     }

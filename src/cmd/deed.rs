@@ -27,7 +27,7 @@ pub(super) struct Deed<R> {
 impl<R> Deed<R> {
     /// There was nothing to do.
     pub(super) fn nothing() -> Self {
-        Self { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new(), over: false }
+        Self { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new(), over: true }
     }
 
     pub(super) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {

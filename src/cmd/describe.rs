@@ -75,5 +75,5 @@ pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -
         Expiry::Unreadable => None,
         expires => Some(expires.to_string()),
     };
-    ListedSession { session_key: key.into(), expires, size: row.data.len(), session }
+    ListedSession { schema: None, session_key: key.into(), expires, size: row.data.len(), session }
 }

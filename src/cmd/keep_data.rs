@@ -61,8 +61,10 @@ impl Kept {
     ) -> Result<(), Why> {
         let mut decoder = Decoder::new(&ctx.codec);
         driver.each(keys, |writer, batch| {
+            cache.go_on()?;
             let rows = self.batch(&mut decoder, wanted, writer, batch)?;
-            ctx.gone(cache, batch).map(|()| rows)
+            ctx.gone(cache, batch);
+            Ok(rows)
         })
     }
 

@@ -15,6 +15,28 @@ use crate::report::{ListedSession, State};
 use crate::store::Filter;
 use crate::{settings, ui};
 
+/// Which sessions, and what of them.
+struct Query<'a> {
+    args: &'a List,
+    users: Option<UserIds>,
+    saved: Option<SavedWindow>,
+    detail: Detail,
+    keys: KeyDisplay,
+}
+
+/// Rows that may be what was asked for, for all that can be told, and are not listed.
+#[derive(Default)]
+struct Doubts {
+    /// That cannot be read.
+    unreadable: u64,
+    /// That name one of the users and do not verify.
+    unverified: u64,
+    /// Logins of somebody else than the user column says.
+    different: u64,
+    /// That do not say when they were saved, where that matters.
+    undated: u64,
+}
+
 /// What one page gave.
 #[derive(Default)]
 struct Listed {
@@ -23,97 +45,173 @@ struct Listed {
     /// to megabytes, would not fit.
     later: Page,
     payload_bytes: usize,
-    /// Rows that may belong to the users asked for, but cannot be read.
-    unreadable: u64,
-    /// Rows that name one of them and do not verify.
-    unverified: u64,
-    /// Logins of somebody else than the user column says.
-    different: u64,
-    /// Rows that do not say when they were saved, where that matters.
-    undated: u64,
+    doubts: Doubts,
 }
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
-    let saved = settings::saved_window(&args.saved)?;
-    let users: Option<UserIds> = (!args.users.is_empty()).then(|| args.users.iter().collect());
+    let query = Query {
+        args,
+        users: (!args.users.is_empty()).then(|| args.users.iter().collect()),
+        saved: settings::saved_window(&args.saved)?,
+        detail: match args.format {
+            ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
+            _ => Detail::Summary,
+        },
+        keys: KeyDisplay::from(args.show_keys),
+    };
     ctx.note_unchecked();
-    let keys = KeyDisplay::from(args.show_keys);
-    let detail = match args.format {
-        ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
-        _ => Detail::Summary,
-    };
-    let store = ctx.open()?;
-    let by_user = match &users {
-        Some(_) => by_user(ctx, &*store, &args.lookup, &args.users)?,
-        None => None,
-    };
-    let column = by_user.as_ref().map(|by| by.column.name.clone());
-    let filter =
-        Filter { live_at: (!args.all).then(Timestamp::now), user: by_user, ..Filter::default() };
-    let mut reader = store.reader()?;
+    let schemas = ctx.schemas()?;
     let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
-    let mut listing = Listing::new(&mut *out, args.format);
-    let (mut unreadable, mut unverified, mut different, mut undated) = (0, 0, 0, 0);
-    let mut failed = Ok(());
     let limit = args.limit.unwrap_or(u64::MAX);
-    let codec = &ctx.codec;
-    let worker = || {
-        let mut decoder = Decoder::new(codec);
-        let users = users.as_ref();
-        move |page: &Page| list_page(page, &mut decoder, users, saved, detail, keys)
-    };
-    let mut decoder = Decoder::new(codec);
-    let fold = |listed: Listed| {
-        unreadable += listed.unreadable;
-        unverified += listed.unverified;
-        different += listed.different;
-        undated += listed.undated;
-        let later = listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
-        for session in listed.sessions.into_iter().chain(later) {
-            if listing.count == limit {
-                return ControlFlow::Break(());
+    let mut listing = Listing::new(&mut *out, args.format, limit, schemas.is_some());
+    let mut doubts = Doubts::default();
+    let ended = match schemas {
+        None => query.list(ctx, &mut listing, &mut doubts)?,
+        Some(schemas) => {
+            let mut ended = Ended::Whole;
+            for schema in schemas {
+                ctx.schema = Some(schema);
+                ended = query.list(ctx, &mut listing, &mut doubts)?;
+                if ended != Ended::Whole {
+                    break;
+                }
             }
-            if let Err(error) = listing.add(&session) {
-                failed = Err(error);
-                return ControlFlow::Break(());
-            }
+            ended
         }
-        if listing.count == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
-    failed?;
     listing.begin()?;
     listing.end()?;
     out.flush()?;
-    if unverified > 0 {
-        let (rows, name) =
-            (counted(unverified, "more session"), if unverified == 1 { "names" } else { "name" });
-        ctx.talk.note(&format!(
-            "{rows} {name} such a user but cannot be verified: Django reads them as empty"
-        ));
-    }
-    if undated > 0 {
-        let rows = counted(undated, "row");
-        ctx.talk.warning(&format!(
-            "{rows} without a time of saving left out: only Django 3.1 and later write one"
-        ));
-    }
-    if unreadable > 0 {
-        let rows = counted(unreadable, "row");
-        ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
-    }
-    if let (Some(column), true) = (column, different > 0) {
-        ctx.talk.warning(&format!(
-            "{} of somebody else: column {} is wrong, so sessions may be missing here; see --no-user-column",
-            counted(different, "login"),
-            ui::sanitize(&column)
-        ));
-    }
+    doubts.tell(ctx);
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
-        _ if unreadable + different + undated > 0 => Exit::Incomplete,
+        _ if doubts.unreadable + doubts.different + doubts.undated > 0 => Exit::Incomplete,
         _ => Exit::Done,
     })
+}
+
+impl Query<'_> {
+    /// Lists the sessions of one table.
+    fn list(
+        &self,
+        ctx: &Ctx<'_>,
+        listing: &mut Listing<'_>,
+        doubts: &mut Doubts,
+    ) -> Result<Ended, Error> {
+        let Self { args, detail, keys, .. } = *self;
+        let store = ctx.open()?;
+        let by_user = match &self.users {
+            Some(_) => by_user(ctx, &*store, &args.lookup, &args.users)?,
+            None => None,
+        };
+        let column = by_user.as_ref().map(|by| by.column.name.clone());
+        let live_at = (!args.all).then(Timestamp::now);
+        let filter = Filter { live_at, user: by_user, ..Filter::default() };
+        let codec = &ctx.codec;
+        let worker = || {
+            let mut decoder = Decoder::new(codec);
+            move |page: &Page| self.page(page, &mut decoder)
+        };
+        let (mut failed, mut different) = (Ok(()), 0);
+        let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
+        let mut decoder = Decoder::new(codec);
+        let fold = |listed: Listed| {
+            different += listed.doubts.different;
+            doubts.add(&listed.doubts);
+            let later =
+                listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
+            for session in listed.sessions.into_iter().chain(later) {
+                if listing.is_full() {
+                    break;
+                }
+                let session = ListedSession { schema: schema.cloned(), ..session };
+                if let Err(error) = listing.add(&session) {
+                    failed = Err(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            if listing.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, fold)?;
+        failed?;
+        if let (Some(column), true) = (column, different > 0) {
+            ctx.talk.warning(&format!(
+                "{} of somebody else: column {} is wrong, so sessions may be missing here; see --no-user-column",
+                counted(different, "login"),
+                ui::sanitize(&column)
+            ));
+        }
+        Ok(ended)
+    }
+
+    fn page(&self, page: &Page, decoder: &mut Decoder<'_>) -> Listed {
+        let mut listed = Listed::default();
+        for row in page.rows() {
+            if self.wants(&row, decoder, &mut listed.doubts) {
+                listed.add(&row, decoder, self.detail, self.keys);
+            }
+        }
+        listed
+    }
+
+    /// Whether it is to be listed, as far as that can be told.
+    fn wants(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, doubts: &mut Doubts) -> bool {
+        if self.saved.is_none() && self.users.is_none() {
+            return true;
+        }
+        let session = decoder.decode(row.data);
+        if let Some(saved) = self.saved {
+            let in_time = saved.contains(session.saved());
+            doubts.undated += u64::from(in_time.is_none());
+            if in_time != Some(true) {
+                return false;
+            }
+        }
+        let Some(users) = &self.users else { return true };
+        let is_believed = || session.signature() != Signature::Invalid;
+        match session.auth() {
+            Ok(auth) if auth.user_id.as_deref().is_some_and(|id| users.contains(id)) => {
+                let wanted = is_believed();
+                doubts.unverified += u64::from(!wanted);
+                return wanted;
+            }
+            Ok(auth) if row.user.is_some() && auth.user_id.is_some() => {
+                doubts.different += u64::from(is_believed());
+            }
+            Ok(_) => {}
+            Err(_) => doubts.unreadable += u64::from(is_believed()),
+        }
+        false
+    }
+}
+
+impl Doubts {
+    fn add(&mut self, other: &Self) {
+        self.unreadable += other.unreadable;
+        self.unverified += other.unverified;
+        self.different += other.different;
+        self.undated += other.undated;
+    }
+
+    fn tell(&self, ctx: &Ctx<'_>) {
+        if self.unverified > 0 {
+            let rows = counted(self.unverified, "more session");
+            let name = if self.unverified == 1 { "names" } else { "name" };
+            ctx.talk.note(&format!(
+                "{rows} {name} such a user but cannot be verified: Django reads them as empty"
+            ));
+        }
+        if self.undated > 0 {
+            let rows = counted(self.undated, "row");
+            ctx.talk.warning(&format!(
+                "{rows} without a time of saving left out: only Django 3.1 and later write one"
+            ));
+        }
+        if self.unreadable > 0 {
+            let rows = counted(self.unreadable, "row");
+            ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
+        }
+    }
 }
 
 /// Bytes of payload that the sessions of one page may hold between worker and printer.
@@ -132,58 +230,24 @@ impl Listed {
     }
 }
 
-fn list_page(
-    page: &Page,
-    decoder: &mut Decoder<'_>,
-    users: Option<&UserIds>,
-    saved: Option<SavedWindow>,
-    detail: Detail,
-    keys: KeyDisplay,
-) -> Listed {
-    let mut listed = Listed::default();
-    for row in page.rows() {
-        if let Some(saved) = saved {
-            let in_time = saved.contains(decoder.decode(row.data).saved());
-            listed.undated += u64::from(in_time.is_none());
-            if in_time != Some(true) {
-                continue;
-            }
-        }
-        let Some(users) = users else {
-            listed.add(&row, decoder, detail, keys);
-            continue;
-        };
-        let session = decoder.decode(row.data);
-        match session.auth() {
-            Ok(auth) if auth.user_id.as_deref().is_some_and(|id| users.contains(id)) => {
-                if session.signature() == Signature::Invalid {
-                    listed.unverified += 1;
-                } else {
-                    listed.add(&row, decoder, detail, keys);
-                }
-            }
-            Ok(auth) if row.user.is_some() && auth.user_id.is_some() => {
-                listed.different += u64::from(session.signature() != Signature::Invalid);
-            }
-            Ok(_) => {}
-            Err(_) if session.signature() == Signature::Invalid => {}
-            Err(_) => listed.unreadable += 1,
-        }
-    }
-    listed
-}
-
 /// A list that is printed while it grows.
 struct Listing<'o> {
     out: &'o mut dyn Write,
     format: ListFormat,
+    limit: u64,
+    /// Whether each session says which schema it is in.
+    with_schemas: bool,
     count: u64,
     begun: bool,
 }
 
 impl<'o> Listing<'o> {
-    fn new(out: &'o mut dyn Write, format: ListFormat) -> Self {
-        Self { out, format, count: 0, begun: false }
+    fn new(out: &'o mut dyn Write, format: ListFormat, limit: u64, with_schemas: bool) -> Self {
+        Self { out, format, limit, with_schemas, count: 0, begun: false }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == self.limit
     }
 
     /// Writes the head, once: only when there is something to put under it, so that a table that
@@ -193,8 +257,8 @@ impl<'o> Listing<'o> {
             return Ok(());
         }
         match self.format {
-            ListFormat::Table => ui::write_table_header(self.out),
-            ListFormat::Csv => ui::write_csv_header(self.out),
+            ListFormat::Table => ui::write_table_header(self.out, self.with_schemas),
+            ListFormat::Csv => ui::write_csv_header(self.out, self.with_schemas),
             ListFormat::Json => self.out.write_all(b"["),
             ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count => Ok(()),
         }

@@ -26,11 +26,14 @@ use crate::settings;
 use crate::store::Store;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
+    // Sooner than anything is put on record: it may have been given whole.
+    let except = args.except.as_deref();
+    let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
     let audit = (!args.dry_run).then_some(&args.audit);
     let told = Told { command: "logout-user", format: args.format, audit };
     told.of(ctx, |ctx| {
         let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
-        let task = Task::of(ctx, args)?;
+        let task = Task::of(ctx, args, except)?;
         schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))
     })
 }
@@ -39,6 +42,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
 struct Task<'a> {
     args: &'a LogoutUser,
     users: Vec<String>,
+    /// What the key begins with that stays.
+    except: Option<String>,
     how: How,
     settle: Duration,
     saved: Option<SavedWindow>,
@@ -46,17 +51,17 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser) -> Result<Self, Error> {
+    fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
         let users = settings::user_ids(args)?;
         let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
         let settle = settings::duration("--settle", &args.settle)?;
         let saved = settings::saved_window(&args.saved)?;
-        ctx.refuse_many("--except", args.except.is_some())?;
+        ctx.refuse_many("--except", except.is_some())?;
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
         whose::demand(ctx, &args.whose)?;
-        Ok(Self { args, users, how, settle, saved, cache })
+        Ok(Self { args, users, except, how, settle, saved, cache })
     }
 
     fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<LogoutReport>, Error> {
@@ -66,7 +71,7 @@ impl<'a> Task<'a> {
         how.check(ctx, &*store, args.dry_run)?;
         let known = whose::resolve(ctx, &*store, &args.whose)?;
         let mut users = self.users.clone();
-        if users.is_empty() && known.is_empty() {
+        if users.is_empty() && known.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
         }
         let given: HashSet<String> = users.iter().cloned().collect();
@@ -84,7 +89,7 @@ impl<'a> Task<'a> {
             Ok(()) => {
                 let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
                 column = by_user.as_ref().map(|by| by.column.name.clone());
-                let spared = spared_key(ctx, &*store, args)?;
+                let spared = self.spared_key(ctx, &*store)?;
                 let wanted = Wanted {
                     who: Who::These(&ids),
                     saved,
@@ -121,20 +126,13 @@ impl<'a> Task<'a> {
         };
         Ok(Deed::new(report, outcome.ended, exit))
     }
-}
 
-/// The key that `--except` names.
-fn spared_key(
-    ctx: &Ctx<'_>,
-    store: &dyn Store,
-    args: &LogoutUser,
-) -> Result<Option<String>, Error> {
-    let Some(prefix) = &args.except else {
-        return Ok(None);
-    };
-    let prefix = settings::key_prefix("--except", prefix)?;
-    let found = find(ctx, &mut *store.reader()?, &prefix, KeyDisplay::Masked)?;
-    Ok(Some(found.key))
+    /// The key that `--except` names.
+    fn spared_key(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<String>, Error> {
+        let Some(prefix) = &self.except else { return Ok(None) };
+        let found = find(ctx, &mut *store.reader()?, prefix, KeyDisplay::Masked)?;
+        Ok(Some(found.key))
+    }
 }
 
 fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> LogoutReport {

@@ -39,7 +39,7 @@ use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
-use crate::store::{self, Store, StoreError, Table, Target};
+use crate::store::{self, Store, Table, Target};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -161,11 +161,11 @@ impl Ctx<'_> {
     }
 
     /// Makes known that these sessions are no login any more.
-    fn gone(&self, cache: &CacheKeys, keys: &[&str]) -> Result<(), StoreError> {
+    fn gone(&self, cache: &CacheKeys, keys: &[&str]) {
         if let Some(audit) = &self.audit {
             audit.note(keys);
         }
-        cache.gone(keys)
+        cache.gone(keys);
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -183,21 +183,29 @@ impl Outcome {
             }
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
+                    plan.cache.go_on()?;
                     let rows = writer.delete(batch)?;
-                    ctx.gone(plan.cache, batch).map(|()| rows)
+                    ctx.gone(plan.cache, batch);
+                    Ok(rows)
                 });
                 self.deleted += driver.done().rows - before;
             }
             How::DeleteWithAllauth => {
                 self.ended = driver.each(keys, |writer, batch| {
+                    plan.cache.go_on()?;
                     let gone = writer.delete_with_allauth(batch)?;
                     self.allauth += gone.allauth;
-                    ctx.gone(plan.cache, batch).map(|()| gone.sessions)
+                    ctx.gone(plan.cache, batch);
+                    Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }
         }
         self.batches = driver.done().batches;
+        // Also after the last batch, and where another reason came first.
+        if let Err(error) = plan.cache.go_on() {
+            self.ended = Err(Why::Failed(error));
+        }
     }
 
     fn note(&mut self, survey: &Survey) {

@@ -79,6 +79,7 @@ pub(super) fn each<R: Sum>(
     let (mut exit, mut over, mut advice) = (Exit::Done, false, Vec::new());
     let mut waiting = schemas.into_iter();
     for schema in waiting.by_ref() {
+        ctx.talk.detail(&format!("schema \"{schema}\""));
         ctx.schema = Some(schema.clone());
         let done = parts
             .iter()
@@ -114,7 +115,7 @@ pub(super) fn each<R: Sum>(
 fn ends_all(error: &Error) -> bool {
     match error {
         Error::Store(error) => error.fault() == Fault::Lost,
-        Error::Interrupted { .. } => true,
+        Error::Interrupted { .. } | Error::AnotherInstance => true,
         _ => false,
     }
 }

@@ -5,8 +5,8 @@ use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
 use super::zlib::Inflater;
 use super::{
-    Auth, Codec, DecodeError, Keyring, Layout, Limits, NotKept, Serializer, Signature, Timestamp,
-    base64, json,
+    Auth, Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Serializer, Signature,
+    Timestamp, base64, json,
 };
 
 /// Decodes one row after another, reusing its buffers. One per worker.
@@ -15,11 +15,7 @@ pub struct Decoder<'c> {
     inflater: Inflater,
     /// What the base64 text of the current row decodes to.
     bytes: Vec<u8>,
-    inflated: Vec<u8>,
 }
-
-/// Buffers above this many bytes are given back after the row that needed them.
-const KEPT_BUFFER: usize = 1 << 20;
 
 /// One stored text, taken apart. Its signature is checked only when asked for.
 #[derive(Debug)]
@@ -42,7 +38,7 @@ pub struct Payload<'s> {
 impl<'c> Decoder<'c> {
     /// A decoder with empty buffers.
     pub fn new(codec: &'c Codec) -> Self {
-        Self { codec, inflater: Inflater::new(), bytes: Vec::new(), inflated: Vec::new() }
+        Self { codec, inflater: Inflater::new(), bytes: Vec::new() }
     }
 
     /// Takes one stored `session_data` apart. A row that cannot be read is an answer too, so this
@@ -52,7 +48,6 @@ impl<'c> Decoder<'c> {
     /// most accepting of them.
     pub fn decode<'s>(&'s mut self, stored: &'s str) -> Decoded<'s> {
         self.bytes.shrink_to(KEPT_BUFFER);
-        self.inflated.shrink_to(KEPT_BUFFER);
         let signed = Signed::split(stored);
         match signed {
             Some(signed) if signed.is_regular() && !may_be_whole(stored) => self.signed(signed),
@@ -76,8 +71,7 @@ impl<'c> Decoder<'c> {
         within(signed.data.len() / 4 * 3, limits)?;
         base64::decode_url(signed.data, &mut self.bytes)?;
         if signed.compressed {
-            self.inflater.inflate(&self.bytes, &mut self.inflated, limits.payload)?;
-            Payload::new(&self.inflated, limits)
+            Payload::new(self.inflater.inflate(&self.bytes, limits.payload)?, limits)
         } else {
             Payload::new(&self.bytes, limits)
         }

@@ -12,8 +12,10 @@ use super::base64;
 pub const DEFAULT_KEY_SALT: &str = "django.contrib.sessions.SessionStore";
 
 const SALT_PREFIX: &str = "django.contrib.sessions";
-/// Characters of a SHA-1 signature; one of SHA-256 has 43.
+/// Characters of a SHA-1 signature.
 const SHA1_LEN: usize = 27;
+/// Characters of a SHA-256 signature.
+const SHA256_LEN: usize = 43;
 
 /// The `SECRET_KEY` of a site and its `SECRET_KEY_FALLBACKS`, ready to verify rows of every layout.
 ///
@@ -69,13 +71,19 @@ impl Keyring {
     /// Layout of Django 3.1 and later: SHA-256, or SHA-1 as 3.1 and 3.2 also read. The length of
     /// the text says which; it is compared as text, as Django does.
     pub(super) fn signed_by(&self, value: &[u8], signature: &[u8]) -> Option<usize> {
-        let signed = |key: &Key| key.signed(value, signature.len());
-        self.0.iter().position(|key| same(signed(key).as_bytes(), signature))
+        self.0.iter().position(|key| match signature.len() {
+            SHA1_LEN => same(&key.signed_sha1(value), signature),
+            _ => same(&key.signed_sha256(value), signature),
+        })
     }
 
     /// What the first key makes of `value`, by the same hash as a signature of this length.
     pub(super) fn sign_signed(&self, value: &[u8], len: usize) -> Option<String> {
-        self.0.first().map(|key| key.signed(value, len))
+        let text = |text: &[u8]| text.iter().copied().map(char::from).collect();
+        self.0.first().map(|key| match len {
+            SHA1_LEN => text(&key.signed_sha1(value)),
+            _ => text(&key.signed_sha256(value)),
+        })
     }
 
     /// Layout of Django 1.3 to 3.0: hex HMAC-SHA1 of the payload.
@@ -127,14 +135,14 @@ impl Key {
         self.legacy.iter().position(|class| same(&legacy(class, payload), hash)).map(Class)
     }
 
-    fn signed(&self, value: &[u8], len: usize) -> String {
-        if len == SHA1_LEN {
-            let mac = self.signed_sha1.clone().chain_update(value).finalize();
-            base64::encode_url(&mac.into_bytes())
-        } else {
-            let mac = self.signed_sha256.clone().chain_update(value).finalize();
-            base64::encode_url(&mac.into_bytes())
-        }
+    fn signed_sha1(&self, value: &[u8]) -> [u8; SHA1_LEN] {
+        let mac = self.signed_sha1.clone().chain_update(value).finalize();
+        base64::encode_url_array(&mac.into_bytes())
+    }
+
+    fn signed_sha256(&self, value: &[u8]) -> [u8; SHA256_LEN] {
+        let mac = self.signed_sha256.clone().chain_update(value).finalize();
+        base64::encode_url_array(&mac.into_bytes())
     }
 }
 

@@ -10,6 +10,7 @@ mod decoder;
 mod envelope;
 mod error;
 mod fingerprint;
+mod inflate;
 mod json;
 mod json_text;
 mod keyring;
@@ -27,6 +28,9 @@ pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use user_ids::UserIds;
 
 use crate::model::{Layout, Serializer, Signature, Timestamp};
+
+/// Buffers above this many bytes are given back after the row that needed them.
+const KEPT_BUFFER: usize = 1 << 20;
 
 /// Everything that is the same for all rows; shared by the workers.
 #[derive(Debug, Default)]

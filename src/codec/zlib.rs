@@ -6,7 +6,8 @@ use std::io::Write as _;
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 
-use super::DecodeError;
+use super::inflate::Inflate;
+use super::{DecodeError, KEPT_BUFFER};
 
 /// `data` as zlib, if that is shorter even with the dot that marks it (Django 5.2
 /// `signing.Signer.sign_object`).
@@ -17,34 +18,52 @@ pub(super) fn deflate(data: &[u8]) -> Option<Vec<u8>> {
     (deflated.len() + 1 < data.len()).then_some(deflated)
 }
 
-/// A reusable inflater: its window is allocated once.
-pub(super) struct Inflater(Decompress);
+/// A reusable inflater: what it needs is allocated once.
+pub(super) struct Inflater {
+    fast: Inflate,
+    zlib: Decompress,
+    /// What was inflated last, and more behind it.
+    out: Vec<u8>,
+}
 
 impl Inflater {
     pub(super) fn new() -> Self {
-        Self(Decompress::new(true))
+        Self { fast: Inflate::new(), zlib: Decompress::new(true), out: Vec::new() }
     }
 
-    /// Replaces `out` with what `data` inflates to, at most `limit` bytes.
-    pub(super) fn inflate(
-        &mut self,
-        data: &[u8],
-        out: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<(), DecodeError> {
-        self.0.reset(true);
+    /// What `data` inflates to, at most `limit` bytes.
+    pub(super) fn inflate(&mut self, data: &[u8], limit: usize) -> Result<&[u8], DecodeError> {
+        if self.out.capacity() > KEPT_BUFFER {
+            self.out.truncate(KEPT_BUFFER);
+            self.out.shrink_to(KEPT_BUFFER);
+        }
+        let len = match self.fast.inflate(data, &mut self.out, limit) {
+            Some(len) => len,
+            None => self.inflate_by_zlib(data, limit)?,
+        };
+        self.out.get(..len).ok_or(DecodeError::Zlib)
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.out.capacity()
+    }
+
+    /// What flate2 makes of it is the verdict on everything that the fast way leaves.
+    fn inflate_by_zlib(&mut self, data: &[u8], limit: usize) -> Result<usize, DecodeError> {
+        let Self { zlib, out, .. } = self;
+        zlib.reset(true);
         out.clear();
         out.reserve(data.len().saturating_mul(4).clamp(512, limit));
         loop {
-            let read = usize::try_from(self.0.total_in()).map_err(|_| DecodeError::TooLarge)?;
+            let read = usize::try_from(zlib.total_in()).map_err(|_| DecodeError::TooLarge)?;
             let rest = data.get(read..).unwrap_or_default();
             let before = out.len();
-            let status = self
-                .0
+            let status = zlib
                 .decompress_vec(rest, out, FlushDecompress::Finish)
                 .map_err(|_| DecodeError::Zlib)?;
             if status == Status::StreamEnd {
-                return if out.len() > limit { Err(DecodeError::TooLarge) } else { Ok(()) };
+                return if out.len() > limit { Err(DecodeError::TooLarge) } else { Ok(out.len()) };
             }
             if out.len() > limit {
                 return Err(DecodeError::TooLarge);

@@ -59,6 +59,9 @@ pub struct DecodedSession {
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedSession {
+    /// The schema of its table, if several were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// `session_key`, masked unless it was asked for.
     pub session_key: String,
     /// `expire_date`, RFC 3339; without `Z` where the database does not tell the time zone.

@@ -3,7 +3,10 @@ use std::io::{self, Write};
 use crate::report::ListedSession;
 
 /// Writes the names of the columns.
-pub fn write_csv_header(out: &mut dyn Write) -> io::Result<()> {
+pub fn write_csv_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
+    if with_schemas {
+        out.write_all(b"schema,")?;
+    }
     out.write_all(b"session_key,state,user_id,backend,signature,saved,expires,size,layout,serializer,compressed,error\r\n")
 }
 
@@ -25,7 +28,7 @@ pub fn write_csv_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
         session.compressed.to_string(),
         text(&session.error),
     ];
-    let quoted: Vec<_> = fields.iter().map(|field| quote(field)).collect();
+    let quoted: Vec<_> = row.schema.iter().chain(&fields).map(|field| quote(field)).collect();
     write!(out, "{}\r\n", quoted.join(","))
 }
 
@@ -39,9 +42,43 @@ pub fn word<T: serde::Serialize>(value: T) -> String {
 
 fn quote(field: &str) -> String {
     let field = super::sanitize(field);
+    let inert = if is_formula(&field) { "'" } else { "" };
     if field.contains(['"', ',', '\r', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
+        format!("\"{inert}{}\"", field.replace('"', "\"\""))
     } else {
-        field.into_owned()
+        format!("{inert}{field}")
+    }
+}
+
+/// Whether a spreadsheet would run it, and a visitor may have written it. Quotes do not keep it from that. A number
+/// is one, and tabs and line ends begin no text here.
+fn is_formula(field: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    field.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+        && !field.strip_prefix('-').is_some_and(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (field, cell) in [
+            ("42", "42"),
+            ("-42", "-42"),
+            ("a=1", "a=1"),
+            ("=1+1", "'=1+1"),
+            ("+42", "'+42"),
+            ("-", "'-"),
+            ("-1+2", "'-1+2"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\t=1", "\\u{9}=1"),
+            ("\r=1", "\\u{d}=1"),
+            ("=HYPERLINK(\"x\",1)", "\"'=HYPERLINK(\"\"x\"\",1)\""),
+        ] {
+            assert_eq!(quote(field), cell);
+        }
     }
 }

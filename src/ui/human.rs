@@ -8,13 +8,19 @@ use crate::model::counted;
 use crate::report::{ListedSession, LogoutReport, State};
 
 /// Writes the head of a table of sessions.
-pub fn write_table_header(out: &mut dyn Write) -> io::Result<()> {
+pub fn write_table_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
+    if with_schemas {
+        write_schema(out, "SCHEMA")?;
+    }
     write_columns(out, ["SESSION", "USER", "LAST SAVED", "EXPIRES", "SIZE", "SIGNATURE", "FORMAT"])
 }
 
 /// Writes one session as a line of a table. Columns have a fixed width, so that a table of any
 /// length can be printed as it is read.
 pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
+    if let Some(schema) = &row.schema {
+        write_schema(out, &sanitize(schema))?;
+    }
     let session = &row.session;
     let user = match session.state {
         State::User => session.user_id.as_deref().unwrap_or_default(),
@@ -33,6 +39,10 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
             &format(row),
         ],
     )
+}
+
+fn write_schema(out: &mut dyn Write, schema: &str) -> io::Result<()> {
+    write!(out, "{schema:<16}  ")
 }
 
 fn write_columns(out: &mut dyn Write, columns: [&str; 7]) -> io::Result<()> {
@@ -188,7 +198,7 @@ fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    write_table_header(out)?;
+    write_table_header(out, false)?;
     for row in &report.preview {
         write_table_row(out, row)?;
     }

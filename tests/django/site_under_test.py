@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import threading
+import time
 import uuid
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -87,6 +88,36 @@ class Visitor:
         wanted = {"user": None, "cart": []} if gone else {"user": self.user, "cart": self.cart}
         who = f"the session of {'user ' + self.user if self.user else 'an anonymous visitor'} ({str(self.key)[:8]})"
         expect(seen == wanted, f"{who}: the site answers {seen}, which should be {wanted}")
+
+
+class SlowRequest(threading.Thread):
+    """A request that has read its session, and writes it when told to."""
+
+    def __init__(self, visitor, item):
+        from shop import views
+
+        super().__init__()
+        self.visitor, self.item, self.may_write = visitor, item, views.MAY_WRITE
+        self.answer = self.failure = None
+        self.start()
+        expect(views.READ.acquire(timeout=60), "the slow request reads its session")
+
+    def run(self):
+        try:
+            self.answer = self.visitor.get(f"/cart/add/{self.item}/slowly")
+        except Mismatch as failure:
+            self.failure = failure
+
+    @staticmethod
+    def let_write(requests):
+        """Have the next of these requests write; all of them must be alike, since any one may be it."""
+        requests[0].may_write.release()
+        deadline = time.monotonic() + 60
+        while not (ended := [request for request in requests if not request.is_alive()]):
+            expect(time.monotonic() < deadline, "the slow request ends")
+            time.sleep(0.01)
+        requests.remove(ended[0])
+        return ended[0]
 
 
 class Site:

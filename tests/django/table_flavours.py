@@ -10,12 +10,11 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections import namedtuple
 
 from check_site import Sessctl
-from site_under_test import HOUR, Mismatch, Site, Visitor, expect
+from site_under_test import HOUR, Site, SlowRequest, Visitor, expect
 
 # `async_stamp`: alogin() leaves the user in the column. `writes_back`: a request in flight inserts a deleted row again.
 # The column refers to the table of users by a foreign key, but for the one called account_id.
@@ -105,36 +104,6 @@ class Flavoured(Sessctl):
 
     def start(self, command, *arguments, **options):
         return super().start(command, "--table", self.site.flavour.table, *arguments, **options)
-
-
-class SlowRequest(threading.Thread):
-    """A request that has read its session, and writes it when told to."""
-
-    def __init__(self, visitor, item):
-        from shop import views
-
-        super().__init__()
-        self.visitor, self.item, self.may_write = visitor, item, views.MAY_WRITE
-        self.answer = self.failure = None
-        self.start()
-        expect(views.READ.acquire(timeout=60), "the slow request reads its session")
-
-    def run(self):
-        try:
-            self.answer = self.visitor.get(f"/cart/add/{self.item}/slowly")
-        except Mismatch as failure:
-            self.failure = failure
-
-    @staticmethod
-    def let_write(requests):
-        """Have the next of these requests write; all of them must be alike, since any one may be it."""
-        requests[0].may_write.release()
-        deadline = time.monotonic() + 60
-        while not (ended := [request for request in requests if not request.is_alive()]):
-            expect(time.monotonic() < deadline, "the slow request ends")
-            time.sleep(0.01)
-        requests.remove(ended[0])
-        return ended[0]
 
 
 def wait_until_gone(site, key, process):

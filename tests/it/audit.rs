@@ -142,6 +142,20 @@ fn nothing_is_done_that_could_not_be_recorded() {
 }
 
 #[test]
+fn no_whole_key_is_on_record() {
+    let w = World::sqlite("audit_key");
+    w.user("42", 1);
+    let file = w.file("audit.jsonl", "");
+    let arguments = ["logout-user", "42", "--audit-file", &file, "--except"];
+    w.run(&[&arguments[..], &[&*key(0)]].concat()).exits(2).says("whole session key");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+    w.command(&[&arguments[..], &["-"]].concat()).ran(key(0)).ok();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("--except") && !text.contains(&key(0)), "{text}");
+    assert_eq!(w.count(), 1);
+}
+
+#[test]
 fn no_password_is_on_record() {
     let w = World::postgres("audit_password");
     w.user("42", 1);

@@ -1,7 +1,10 @@
 //! `cached_db`: a session whose row is gone is in the cache still, and `--print-cache-keys` says where.
 
+use std::process::Stdio;
+
+use crate::doctor::DOCTOR;
 use crate::site::Site;
-use crate::world::{Ran, World, key};
+use crate::world::{Ran, SECRET_KEY, World, key, login, signed};
 
 const CACHED: &[(&str, &str)] = &[("SITE_ENGINE", "django.contrib.sessions.backends.cached_db")];
 const QSESSIONS: &[(&str, &str)] =
@@ -48,6 +51,11 @@ fn a_session_stays_in_the_cache() {
         site.run(&["logout-user", &anna.0, "--format", "json"]).exits(3).says("cache \"sessions\"");
     assert_eq!((&told.json()["deleted"], &told.json()["cached"]), (&1.into(), &true.into()));
     assert!(is_in(&site, &anna.1), "the cache is not asked first, and this test shows nothing");
+    site.run(&DOCTOR).ok().finds(
+        "engine",
+        "warning",
+        &["cache \"sessions\"", "--print-cache-keys"],
+    );
     let dry = site.run(&["logout-user", &bert.0, "--dry-run"]).ok();
     assert!(dry.stderr.contains("--print-cache-keys"), "{dry:#?}");
     site.run(&["logout-user", &bert.0])
@@ -107,6 +115,7 @@ fn a_key_that_cannot_be_made_is_not_guessed() {
     assert_eq!(site.keys(), std::slice::from_ref(&anna.1));
     let site = Site::sqlite("uncached", "5.2", &[]);
     site.run(&["logout-user", "1", "--print-cache-keys"]).exits(2).says("has no cache");
+    site.run(&DOCTOR).ok().finds("engine", "ok", &["in the table, and nowhere else"]);
 }
 
 #[test]
@@ -128,8 +137,7 @@ fn keys_are_printed_of_what_is_gone_and_of_nothing_else() {
             ])
             .ok();
         assert_eq!(ran.stdout, (0..3).map(entry).collect::<String>());
-        let report: serde_json::Value =
-            ran.stderr.lines().rfind(|l| l.starts_with('{')).unwrap().parse().unwrap();
+        let report = report(&ran.stderr);
         assert_eq!((&report["deleted"], &report["cached"]), (&3.into(), &false.into()));
         // What only loses its login is in the cache with it.
         let ran = w.run(&["logout-user", "7", "--print-cache-keys", "--keep-data"]).ok();
@@ -147,29 +155,63 @@ fn keys_are_printed_of_what_is_gone_and_of_nothing_else() {
 #[test]
 fn a_key_that_is_no_line_is_not_printed() {
     World::each("odd_cache_keys", |w| {
-        w.row(
-            "odd\nFLUSHALL",
-            &crate::world::signed(&crate::world::login("42"), crate::world::SECRET_KEY),
-            "2099-01-01 00:00:00",
-        );
+        w.row("odd\nFLUSHALL", &signed(&login("42"), SECRET_KEY), "2099-01-01 00:00:00");
         let ran = w.run(&["logout-user", "42", "--print-cache-keys"]).exits(3).says("clear it");
         assert_eq!((ran.stdout.as_str(), w.count()), ("", 0));
     });
 }
 
-/// Rows are deleted no further than their keys can be told.
+/// Rows are deleted no further than their keys can be told, and the report says how far that was.
 #[cfg(target_os = "linux")]
 #[test]
 fn who_cannot_print_goes_no_further() {
     World::each("full_cache_keys", |w| {
-        w.user("42", 30);
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut command =
-            w.command(&["logout-user", "42", "--print-cache-keys", "--batch-size", "10"]);
-        let ran = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
-        let ran = ran.wait_with_output().unwrap();
-        let said = String::from_utf8(ran.stderr).unwrap();
-        assert_eq!((ran.status.code(), w.count()), (Some(1), 20), "{said}");
-        assert!(said.contains("cannot print the cache keys"), "{said}");
+        for (command, gone, is_rewritten) in [
+            (&["logout-user", "42", "--batch-size", "10"][..], 10, false),
+            // There is no batch after the one that fails.
+            (&["logout-user", "42", "--batch-size", "50", "--no-verify"], 30, false),
+            (&["logout-user", "42", "--batch-size", "10", "--keep-data"], 10, true),
+            (&["flush-all", "--yes", "--batch-size", "10"], 10, false),
+        ] {
+            w.execute("DELETE FROM django_session");
+            w.user("42", 30);
+            let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let said = unheard(w, command, full);
+            assert!(said.contains("cannot print the cache keys"), "{command:?}: {said}");
+            assert!(said.contains("clear it"), "{command:?}: {said}");
+            let left = w.run(&["list", "--user", "42", "--format", "count"]).ok().stdout;
+            assert_eq!(left.trim(), (30 - gone).to_string(), "{command:?}: {said}");
+            let report = report(&said);
+            let done = &report[if is_rewritten { "rewritten" } else { "deleted" }];
+            assert_eq!((done, &report["cached"]), (&gone.into(), &true.into()), "{command:?}");
+        }
     });
+}
+
+/// The same where the keys are read by somebody who goes away.
+#[test]
+fn a_reader_who_goes_away_is_missed() {
+    World::each("closed_cache_keys", |w| {
+        w.user("42", 30);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let said = unheard(w, &["logout-user", "42", "--batch-size", "10"], writer);
+        assert!(said.contains("cannot print the cache keys"), "{said}");
+        assert_eq!((&report(&said)["deleted"], w.count()), (&10.into(), 20));
+    });
+}
+
+/// What a command that fails says, when its standard output leads nowhere.
+fn unheard(w: &World, arguments: &[&str], stdout: impl Into<Stdio>) -> String {
+    let mut command = w.command(&[arguments, &["--print-cache-keys", "--format", "json"]].concat());
+    command.env("SECRET_KEY", SECRET_KEY).stdout(stdout).stderr(Stdio::piped());
+    let ran = command.spawn().unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{arguments:?}: {said}");
+    said
+}
+
+/// The report among what was said.
+fn report(said: &str) -> serde_json::Value {
+    said.lines().rfind(|line| line.starts_with('{')).unwrap().parse().unwrap()
 }

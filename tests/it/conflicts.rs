@@ -269,6 +269,6 @@ fn a_scan_that_an_administrator_ends_does_nothing() {
         work.is_true(&w, &before, &ran, "a scan that was ended");
         ran.says("error: ").says("terminat");
         work.on(&w, "0s").ran("").ok();
-        work.spares_others(&w, &before, "run again");
+        Work::spares_others(&w, &before, "run again");
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::running::{Running, eventually};
 use crate::support::{random, rounds, sessctl};
-use crate::work::{ALL, Before, LOGOUT};
+use crate::work::{ALL, Before, LOGOUT, Work};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World};
 
 /// In each journal mode.
@@ -248,7 +248,7 @@ fn killed_at_any_write_the_file_is_sound() {
                 let ran = strace.ran("");
                 assert!([-1, 0, 137].contains(&ran.code), "{what}: {ran:#?}");
                 w.is_sound();
-                work.spares_others(w, &before, &what);
+                Work::spares_others(w, &before, &what);
                 work.ends_well(w, &before, &what);
             }
         }

@@ -125,6 +125,32 @@ fn local_time_on_postgres() {
     on_postgres("4.2", "42_local", &["--local-time", "America/New_York"]);
 }
 
+/// What `docs/django.md` says, on the `db` engine and on `cached_db`.
+fn what_django_does(release: &str) {
+    run("what_django_does.py", release, &[]);
+    run("what_django_does.py", release, &["--cached"]);
+}
+
+#[test]
+fn what_django_3_2_does() {
+    what_django_does("3.2");
+}
+
+#[test]
+fn what_django_4_2_does() {
+    what_django_does("4.2");
+}
+
+#[test]
+fn what_django_5_2_does() {
+    what_django_does("5.2");
+}
+
+#[test]
+fn what_django_6_1_does() {
+    what_django_does("6.1");
+}
+
 /// Fewer rows than `docs/performance.md` measures. What a busy disk does to single requests is no bound for a
 /// test: none may fail, and none may wait as long as Django does before it fails.
 fn beside_site(command: &str, database: &[&str]) {

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::role::{Role, SENTINEL};
-use crate::support::sessctl;
-use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, program};
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around, login, program};
 
 /// The end of every whole session key.
 pub(crate) const REST_OF_KEY: &str = "abcdefghijklmnopqrstuvwx";
@@ -24,7 +23,7 @@ impl Ran {
         }
     }
 
-    fn keeps_secrets(&self) {
+    pub(crate) fn keeps_secrets(&self) {
         for secret in [SENTINEL, SECRET_KEY, REST_OF_KEY] {
             assert!(!self.stdout.contains(secret) && !self.stderr.contains(secret), "{self:#?}");
         }
@@ -233,17 +232,9 @@ fn what_is_no_database_file() {
 pub(crate) fn bound_by_permissions(w: &World, arguments: &[&str]) -> Command {
     let mut command = w.command(arguments);
     if std::fs::metadata(w.url()).unwrap().uid() == 0 {
-        let inner = std::mem::replace(&mut command, Command::new("setpriv"));
-        command
-            .args(["--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"])
-            .arg(sessctl());
-        command.args(inner.get_args());
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let mut bound = Command::new("setpriv");
+        bound.args(["--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]);
+        command = around(bound, &command);
     }
     command.env("SECRET_KEY", SECRET_KEY);
     command

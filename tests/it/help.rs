@@ -41,11 +41,30 @@ fn bash_completes_commands_and_options() {
 
 #[test]
 fn other_shells_have_scripts_too() {
-    for shell in ["zsh", "fish", "powershell", "elvish"] {
+    for (shell, marks) in [
+        ("zsh", ["#compdef sessctl", "'--older-than=["]),
+        ("fish", ["complete -c sessctl", "-l older-than "]),
+        ("powershell", ["Register-ArgumentCompleter", "'--older-than'"]),
+        ("elvish", ["edit:completion:arg-completer[sessctl]", "cand --older-than "]),
+    ] {
         let script = program(&["completions", shell]).ran("").ok().stdout;
-        assert!(script.contains("purge-expired"), "{shell}");
+        for part in marks.iter().chain(&COMMANDS) {
+            assert!(script.contains(part), "{shell}: no {part}");
+        }
     }
     program(&["completions", "csh"]).ran("").exits(2).says("possible values");
+}
+
+/// Or a new one would be missing from these tests.
+#[test]
+fn these_are_all_commands() {
+    let help = program(&["-h"]).ran("").ok().stdout;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    let mut names: Vec<&str> = lines.map(|line| line.split_whitespace().next().unwrap()).collect();
+    names.sort_unstable();
+    names.retain(|name| *name != "help");
+    assert_eq!(names, COMMANDS.iter().copied().filter(|name| !name.is_empty()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -64,12 +83,22 @@ fn every_command_has_a_manual_page() {
 
 #[test]
 fn help_begins_with_examples_and_is_short_on_request() {
-    for command in COMMANDS.iter().filter(|name| !["", "completions", "man"].contains(name)) {
+    for command in COMMANDS.iter().filter(|name| !name.is_empty()) {
         let long = program(&[command, "--help"]).ran("").ok().stdout;
         assert!(long.starts_with("Examples:\n  sessctl "), "{command}: {long}");
         let short = program(&[command, "-h"]).ran("").ok().stdout;
         assert!(!short.contains("Examples:") && short.contains("Usage:"), "{command}: {short}");
+        assert!(short.lines().count() * 10 < long.lines().count() * 7, "{command}: {short}");
     }
-    program(&["logout-usr", "42"]).ran("").exits(2).says("logout-user");
-    program(&["list", "--fromat", "json"]).ran("").exits(2).says("--format");
+}
+
+#[test]
+fn what_is_nearly_right_is_suggested() {
+    program(&["logout-usr", "42"])
+        .ran("")
+        .exits(2)
+        .says("similar subcommand exists: 'logout-user'");
+    program(&["list", "--fromat", "json"]).ran("").exits(2).says("'--format'");
+    program(&["list", "--format", "jsn"]).ran("").exits(2).says("similar value exists: 'json'");
+    program(&["backfill", "--type", "bigin"]).ran("").exits(2).says("value exists: 'bigint'");
 }

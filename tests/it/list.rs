@@ -142,6 +142,25 @@ fn nothing_that_a_session_holds_steers_the_terminal() {
 }
 
 #[test]
+fn nothing_that_a_session_holds_is_run_by_a_spreadsheet() {
+    World::each("list_formulas", |w| {
+        for id in ["=cmd|' /C calc'!A0", "+1", "-1", "-1+1", "@SUM(A1)", "\\t=1", "\\r=1"] {
+            w.session(&format!(r#"{{"_auth_user_id":"{id}","_auth_user_backend":"=1,2"}}"#));
+        }
+        let csv = w.run(&["list", "--format", "csv"]).ok().stdout;
+        let cells: Vec<_> =
+            csv.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+        let wanted =
+            ["'=cmd|' /C calc'!A0", "'+1", "-1", "'-1+1", "'@SUM(A1)", "\\u{9}=1", "\\u{d}=1"];
+        assert_eq!(cells, wanted);
+        assert_eq!(csv.matches(",\"'=1,2\",").count(), 7, "{csv}");
+        // As they are.
+        let lines = w.run(&["list", "--format", "jsonl"]).ok().json_lines();
+        assert_eq!(lines[4]["user_id"], "@SUM(A1)");
+    });
+}
+
+#[test]
 fn show_finds_one_session_by_the_beginning_of_its_key() {
     World::each("show", |w| {
         mixed(w);

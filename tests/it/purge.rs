@@ -114,7 +114,8 @@ fn one_purges_at_a_time() {
     });
 }
 
-fn is_claimed(w: &World) -> bool {
+/// Whether one purges.
+pub(crate) fn is_claimed(w: &World) -> bool {
     if w.is_sqlite() {
         return std::path::Path::new(&format!("{}-sessctl", w.url())).exists();
     }

@@ -75,7 +75,7 @@ fn killed_at_any_moment_it_ends_well_when_run_again() {
         if w.is_sqlite() {
             w.is_sound();
         }
-        work.spares_others(w, before, &what);
+        Work::spares_others(w, before, &what);
         work.ends_well(w, before, &what);
     });
 }

@@ -3,10 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::django::run;
+use crate::purge::is_claimed;
+use crate::running::{Running, eventually};
 use crate::support::{fresh_database, postgres_url};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, key, login, signed};
 
 const TENANTS: [&str; 3] = ["acme", "Beta \"Ltd\"", "public"];
+/// The server's order of names, in which capitals come first.
+const TENANTS_IN_ORDER: [&str; 3] = ["Beta \"Ltd\"", "acme", "public"];
 
 /// Three tenants with three sessions of 42, one of 7 and two that expired, each in its own table; and a schema whose
 /// table of this name is none of sessions.
@@ -60,9 +64,7 @@ fn by_schema(ran: &Ran, fields: [&str; 2]) -> Vec<(String, Value, Value)> {
 }
 
 fn of_each(wanted: [(Value, Value); 3]) -> Vec<(String, Value, Value)> {
-    // The order of the server's names, in which capitals come first.
-    let names = ["Beta \"Ltd\"", "acme", "public"];
-    names
+    TENANTS_IN_ORDER
         .into_iter()
         .zip(wanted)
         .map(|(name, (one, other))| (name.to_owned(), one, other))
@@ -229,6 +231,50 @@ fn columns_are_filled_in_every_schema() {
 }
 
 #[test]
+fn a_signal_ends_it_in_all_schemas() {
+    let w = tenants("schema_signal");
+    let pause = w.file("pause", "");
+    let audit = w.file("audit.jsonl", "");
+    let arguments = ["--all-schemas", "--pause-file", &pause, "--audit-file", &audit];
+    let mut command = w.command(&["purge-expired", "--format", "json"]);
+    let mut running = Running::start(command.args(arguments));
+    eventually("a claim", || is_claimed(&w));
+    let second = w.run(&["purge-expired", "--all-schemas"]).exits(1);
+    assert_eq!(second.stderr.matches("another sessctl purges").count(), 1, "{second:#?}");
+    let third = w.run(&["purge-expired", "--all-schemas", "--skip-if-running"]).ok();
+    assert_eq!(third.stderr.matches("nothing to do").count(), 1, "{third:#?}");
+    running.signal("TERM");
+    let ran = running.end().exits(143);
+    let report = ran.json();
+    assert_eq!(report["ended"], "interrupted", "{report}");
+    assert_eq!(report["not_begun"], json!(["acme", "public"]), "{report}");
+    assert_eq!(report["left"], Value::Null, "nobody looked into the others: {report}");
+    let line: Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    assert_eq!((&line["exit"], &line["report"]), (&json!(143), &report));
+    assert_eq!(counts(&w), [6, 6, 6]);
+}
+
+#[test]
+fn sessions_of_every_schema_are_listed() {
+    let w = tenants("schema_list");
+    let ran = w.run(&["list", "--all-schemas", "--user", "7", "--format", "jsonl"]).ok();
+    let listed: Vec<_> = ran.json_lines().iter().map(|line| line["schema"].clone()).collect();
+    assert_eq!(listed, TENANTS_IN_ORDER);
+    let ran = w.run(&["list", "--schema", "public", "--schema", "acme", "--limit", "5"]).ok();
+    let schemas: Vec<_> =
+        ran.stdout.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(schemas, ["SCHEMA", "public", "public", "public", "public", "acme"]);
+    let csv = w.run(&["list", "--all-schemas", "--all", "--format", "csv"]).ok().stdout;
+    assert!(csv.starts_with("schema,session_key,"), "{csv}");
+    assert_eq!(
+        csv.lines().filter(|line| line.starts_with("\"Beta \"\"Ltd\"\"\",")).count(),
+        6,
+        "{csv}"
+    );
+    w.run(&["list", "--all-schemas", "--format", "count"]).ok().says("12");
+}
+
+#[test]
 fn what_makes_no_sense_with_schemas_is_refused() {
     let w = tenants("schema_refused");
     for (arguments, why) in [
@@ -248,7 +294,7 @@ fn what_makes_no_sense_with_schemas_is_refused() {
             &["logout-user", "42", "--all-schemas", "--print-cache-keys"],
             "--print-cache-keys cannot be combined",
         ),
-        (&["list", "--all-schemas"], "one schema at a time"),
+        (&["stats", "--all-schemas"], "one schema at a time"),
         (&["doctor", "--schema", "acme", "--schema", "public"], "one schema at a time"),
         (
             &["list", "--schema", "acme", "--table", "public.django_session"],

@@ -26,7 +26,12 @@ pub(crate) struct Server {
     folder: PathBuf,
     process: Option<Child>,
     settings: Vec<String>,
+    small_disk: bool,
 }
+
+/// Mounts a disk of 24 MB in the server's folder, which it alone sees, and runs the server on as a user who is not root.
+const ON_SMALL_DISK: &str = "mount -t tmpfs -o mode=700,size=24m none small &&
+    exec unshare --user --map-user=1000 --map-group=1000 setpriv --pdeathsig QUIT \"$@\"";
 
 impl Server {
     /// A new server, running.
@@ -49,6 +54,20 @@ impl Server {
         ];
         server.restart();
         (server, port)
+    }
+
+    /// A new server, running, with a tablespace `small` on a disk that can be filled up. It goes with the first stop.
+    pub(crate) fn with_small_disk() -> Self {
+        let mut server = Self::new();
+        server.stop(Stop::Fast);
+        server.small_disk = true;
+        let folder = server.folder.join("small");
+        assert!(as_server("mkdir").arg(&folder).status().unwrap().success());
+        server.start();
+        let mut client = Client::connect(&server.url(), NoTls).unwrap();
+        let sql = format!("CREATE TABLESPACE small LOCATION '{}'", folder.display());
+        client.batch_execute(&sql).unwrap();
+        server
     }
 
     /// Adds settings, and restarts it with them.
@@ -84,7 +103,7 @@ impl Server {
         let folder = postgres_tmp().join(format!("server-{}-{number}", std::process::id()));
         let made = as_server("mkdir").args(["-m", "700"]).arg(&folder).status();
         assert!(made.unwrap().success());
-        let mut server = Self { folder, process: None, settings: Vec::new() };
+        let mut server = Self { folder, process: None, settings: Vec::new(), small_disk: false };
         let made = server.program(program).args(arguments).status().unwrap();
         assert!(made.success(), "{}", server.log());
         server.start();
@@ -92,10 +111,16 @@ impl Server {
     }
 
     /// One of PostgreSQL's programs, about to be run on this server's data.
-    fn program(&self, name: impl AsRef<OsStr>) -> Command {
+    fn program(&self, name: &str) -> Command {
+        let mut command = self.command(postgres_bin().join(name));
+        command.args(["-D", "data"]);
+        command
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
-        let mut command = as_server(postgres_bin().join(name.as_ref()));
-        command.args(["-D", "data"]).current_dir(&self.folder);
+        let mut command = as_server(program);
+        command.current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         command
     }
@@ -107,7 +132,14 @@ impl Server {
 
     /// Starts it, and waits until it answers.
     pub(crate) fn start(&mut self) {
-        let mut command = self.program("postgres");
+        let mut command = if self.small_disk {
+            let mut command = self.command("unshare");
+            command.args(["--map-root-user", "--mount", "sh", "-c", ON_SMALL_DISK, "sh"]);
+            command.arg(postgres_bin().join("postgres")).args(["-D", "data"]);
+            command
+        } else {
+            self.program("postgres")
+        };
         command.arg("-k").arg(&self.folder);
         for setting in [
             "listen_addresses=",

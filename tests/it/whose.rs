@@ -7,6 +7,7 @@ use std::time::Duration;
 use postgres::{Client, NoTls};
 
 use crate::role::Role;
+use crate::running::{Running, eventually};
 use crate::site::Site;
 use crate::world::{Ran, SECRET_KEY, World, login, signed};
 
@@ -179,6 +180,49 @@ fn a_user_who_is_new_is_not_gone() {
         let left = w.session_keys().iter().filter(|key| key.starts_with("new-")).count();
         assert!(left == came && came > 20, "{left} of {came}");
     });
+}
+
+/// What the order of the two looks is for: between them a user comes, and logs in. Had sessctl read the users
+/// first, it would read a session now of somebody who is not among them.
+#[test]
+fn a_user_who_comes_between_the_two_looks_stays() {
+    let w = World::postgres("whose_between");
+    with_users(&w);
+    w.user("7", 1);
+    let lock = |table: &str| {
+        let mut holder = w.client();
+        holder
+            .batch_execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+            .unwrap();
+        holder
+    };
+    let mut watcher = w.client();
+    let mut wait = |table: &str| {
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass)"
+        );
+        eventually(table, || watcher.query_one(&sql, &[]).unwrap().get(0));
+    };
+    let mut users = lock("auth_user");
+    let running =
+        Running::start(&mut w.command(&["logout-user", "--deleted-users", "--format", "json"]));
+    // It has seen the sessions, and may not see the users.
+    wait("auth_user");
+    // The table itself will not do: its COPY would wait with a snapshot of before.
+    let mut before_sessions = lock("pg_inherits");
+    users.batch_execute("COMMIT").unwrap();
+    // It has seen the users, and wants the sessions, were it for the first time.
+    wait("pg_inherits");
+    let data = signed(&login("100"), SECRET_KEY);
+    before_sessions
+        .batch_execute(&format!(
+            "INSERT INTO auth_user VALUES (100, 'new', '', true, false, false);
+             INSERT INTO django_session VALUES ('new-abcdefgh', '{data}', '2099-01-01'); COMMIT"
+        ))
+        .unwrap();
+    let report = running.end().ok().json();
+    assert_eq!((&report["users"], &report["deleted"]), (&serde_json::json!(["7"]), &1.into()));
+    assert!(w.session_keys().contains(&"new-abcdefgh".to_owned()), "{report}");
 }
 
 /// The file that a URL names, if it is one.

@@ -115,7 +115,7 @@ impl Work {
     }
 
     /// Looks that sessions of others are as they were.
-    pub(crate) fn spares_others(&self, w: &World, before: &Before, what: &str) {
+    pub(crate) fn spares_others(w: &World, before: &Before, what: &str) {
         let left = told(w, "session_data");
         for (key, data) in &before.of_others {
             assert_eq!(left.get(key), Some(data), "{what}: a session of another user");
@@ -124,7 +124,7 @@ impl Work {
 
     /// Looks at what a run left that ended in good order, and whether its report is true to the row.
     pub(crate) fn is_true(&self, w: &World, before: &Before, ran: &Ran, what: &str) {
-        self.spares_others(w, before, what);
+        Self::spares_others(w, before, what);
         let done = self.done(w, before);
         let said = if ran.stdout.is_empty() { 0 } else { Self::sum(&ran.json(), self.counts) };
         assert_eq!(said, done, "{what}: that many rows were done: {ran:#?}");
@@ -134,7 +134,7 @@ impl Work {
     /// The same of a run that may have lost its connection. A COMMIT whose answer was lost is the one
     /// thing that nobody can know of.
     pub(crate) fn was_lost(&self, w: &World, before: &Before, ran: &Ran, what: &str) {
-        self.spares_others(w, before, what);
+        Self::spares_others(w, before, what);
         assert!([0, 1, 3].contains(&ran.code), "{what}: {ran:#?}");
         if ran.code == 3 {
             // All is done, and what is left could not be counted.
@@ -164,7 +164,7 @@ impl Work {
         let what = format!("{what}, run again");
         let ran = self.on(w, "0s").ran("");
         assert_eq!(ran.code, 0, "{what}: {ran:#?}");
-        self.spares_others(w, before, &what);
+        Self::spares_others(w, before, &what);
         self.exits_well_when_done(self.done(w, before), &ran, &what);
         if w.is_sqlite() {
             w.is_sound();

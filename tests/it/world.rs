@@ -278,6 +278,18 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// A command that runs another, which the arguments of the first end with.
+pub(crate) fn around(mut outer: Command, inner: &Command) -> Command {
+    outer.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
 /// Runs a command to its end, with a text on its standard input.
 pub(crate) trait RunToEnd {
     fn ran(&mut self, stdin: impl AsRef<[u8]>) -> Ran;

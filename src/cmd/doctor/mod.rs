@@ -13,6 +13,7 @@ use crate::cli::{Doctor, ReportFormat};
 use crate::error::{Error, Exit};
 use crate::model::{Finding, Verdict};
 use crate::report::Diagnosis;
+use crate::settings::Project;
 use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
 use crate::ui;
 
@@ -66,11 +67,26 @@ fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Find
         }
     };
     let mut findings = std::mem::take(&mut facts.findings);
+    findings.extend(ctx.project.as_ref().map(engine));
     match store.reader() {
         Ok(mut reader) => findings.extend(read(ctx, &mut *reader, &facts, clock)),
         Err(error) => findings.push(Finding::unknown("rows", told(error))),
     }
     findings
+}
+
+/// What the project says of its engine. One that keeps no rows never comes so far.
+fn engine(project: &Project) -> Finding {
+    match project.cached_engine() {
+        None => {
+            Finding::ok("engine", "SESSION_ENGINE keeps sessions in the table, and nowhere else")
+        }
+        Some(engine) => Finding::warning(
+            "engine",
+            format!("SESSION_ENGINE is {engine}, which is asked before the table"),
+            "give logout-user and flush-all --print-cache-keys, and delete these from the cache",
+        ),
+    }
 }
 
 /// What the rows themselves say.

@@ -4,7 +4,9 @@
 //! [`JsonText`], or copies all but the login.
 
 mod members;
+mod nesting;
 mod scanner;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -80,25 +82,23 @@ impl<'p> Scanner<'p> {
         let mut auth = Auth::default();
         let mut bad_user_id = false;
         let is_object = self.members(|scanner, key| {
-            match &*key.to_str() {
-                auth::USER_ID => {
-                    let user_id = scanner.user_id()?;
-                    bad_user_id = matches!(user_id, UserId::Other);
-                    auth.user_id = match user_id {
-                        UserId::Text(text) => Some(text),
-                        UserId::Null | UserId::Other => None,
-                    };
-                }
-                auth::BACKEND => {
-                    scanner.space();
-                    auth.backend = if scanner.eat(b'"') {
-                        Some(scanner.string()?.to_str())
-                    } else {
-                        scanner.value(&mut ())?;
-                        None
-                    };
-                }
-                _ => scanner.value(&mut ())?,
+            if key.is(auth::USER_ID) {
+                let user_id = scanner.user_id()?;
+                bad_user_id = matches!(user_id, UserId::Other);
+                auth.user_id = match user_id {
+                    UserId::Text(text) => Some(text),
+                    UserId::Null | UserId::Other => None,
+                };
+            } else if key.is(auth::BACKEND) {
+                scanner.space();
+                auth.backend = if scanner.eat(b'"') {
+                    Some(scanner.string()?.to_str())
+                } else {
+                    scanner.value(&mut ())?;
+                    None
+                };
+            } else {
+                scanner.value(&mut ())?;
             }
             Ok(())
         })?;

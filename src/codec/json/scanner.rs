@@ -1,6 +1,8 @@
 //! The grammar, one token after another.
 
 use super::super::{DecodeError, Limits};
+use super::nesting::{Nesting, Open};
+use super::strings;
 use super::text::Text;
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -30,12 +32,6 @@ pub(super) enum Number<'p> {
     Float(&'p str),
     /// `NaN`, `Infinity` or `-Infinity`.
     Constant(f64),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Open {
-    Object,
-    Array,
 }
 
 pub(super) struct Scanner<'p> {
@@ -79,7 +75,7 @@ impl<'p> Scanner<'p> {
 
     /// One value of any kind, however deep: the nesting is on a stack of our own.
     pub(super) fn value(&mut self, sink: &mut impl Sink) -> Result<()> {
-        let mut open: Vec<Open> = Vec::new();
+        let mut open = Nesting::default();
         loop {
             self.space();
             let opened = match self.rest.first() {
@@ -91,7 +87,7 @@ impl<'p> Scanner<'p> {
                 }
             };
             if let Some(kind) = opened {
-                if open.len() >= self.max_depth {
+                if open.depth() >= self.max_depth {
                     return Err(DecodeError::TooComplex);
                 }
                 self.next()?;
@@ -118,8 +114,8 @@ impl<'p> Scanner<'p> {
     }
 
     /// Closes what a finished value ends; true when that was the outermost.
-    fn close(&mut self, open: &mut Vec<Open>, sink: &mut impl Sink) -> Result<bool> {
-        while let Some(kind) = open.last().copied() {
+    fn close(&mut self, open: &mut Nesting, sink: &mut impl Sink) -> Result<bool> {
+        while let Some(kind) = open.last() {
             self.space();
             match (self.next()?, kind) {
                 (b',', _) => {
@@ -179,8 +175,7 @@ impl<'p> Scanner<'p> {
         let whole = self.rest;
         let mut escaped = false;
         loop {
-            let plain = self.rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
-            self.skip(plain.ok_or(DecodeError::Json)?);
+            self.skip(strings::plain(self.rest).ok_or(DecodeError::Json)?);
             match self.next()? {
                 b'"' => {
                     let len = whole.len() - self.rest.len() - 1;
@@ -212,12 +207,8 @@ impl<'p> Scanner<'p> {
     }
 
     pub(super) fn number(&mut self) -> Result<Number<'p>> {
-        for (word, value) in
-            [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)]
-        {
-            if self.word(word).is_ok() {
-                return Ok(Number::Constant(value));
-            }
+        if let Some(constant) = self.constant() {
+            return Ok(Number::Constant(constant));
         }
         let whole = self.rest;
         self.eat(b'-');
@@ -241,6 +232,16 @@ impl<'p> Scanner<'p> {
         let text = whole.get(..whole.len() - self.rest.len());
         let text = text.and_then(|text| std::str::from_utf8(text).ok()).ok_or(DecodeError::Json)?;
         Ok(if float { Number::Float(text) } else { Number::Integer(text) })
+    }
+
+    fn constant(&mut self) -> Option<f64> {
+        let (word, value) = match self.rest {
+            [b'N', ..] => ("NaN", f64::NAN),
+            [b'I', ..] => ("Infinity", f64::INFINITY),
+            [b'-', b'I', ..] => ("-Infinity", f64::NEG_INFINITY),
+            _ => return None,
+        };
+        self.word(word).is_ok().then_some(value)
     }
 
     fn digits(&mut self) -> Result<()> {

@@ -11,6 +11,11 @@ pub(super) struct Text<'p> {
 }
 
 impl<'p> Text<'p> {
+    /// Whether this is the text `other`, which is ASCII.
+    pub(super) fn is(self, other: &str) -> bool {
+        if self.escaped { self.to_str() == other } else { self.bytes == other.as_bytes() }
+    }
+
     pub(super) fn to_str(self) -> Cow<'p, str> {
         if !self.escaped && (self.utf8 || self.bytes.is_ascii()) {
             return String::from_utf8_lossy(self.bytes);

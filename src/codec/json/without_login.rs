@@ -18,7 +18,7 @@ pub(in super::super) fn without_login(
         scanner.space();
         let rest = scanner.rest;
         scanner.value(&mut ())?;
-        if !auth::LOGIN.contains(&&*key.to_str()) {
+        if !auth::LOGIN.iter().any(|name| key.is(name)) {
             let separator = if kept.len() > 1 { ",\"" } else { "\"" };
             let value = rest.get(..rest.len() - scanner.rest.len()).unwrap_or_default();
             for part in [separator.as_bytes(), key.bytes, b"\":", value] {

@@ -97,12 +97,20 @@ pub(super) fn memo_key(text: &[u8]) -> Result<u64, DecodeError> {
         .ok_or(DecodeError::Pickle)
 }
 
-/// The argument of `FLOAT`.
+/// The argument of `FLOAT`, as Python's `float(text)` reads it, which `pickle.py` calls and `_pickle.c` does not:
+/// with spaces around it, and underscores between digits.
 pub(super) fn float(text: &[u8]) -> Result<f64, DecodeError> {
-    str::from_utf8(up_to_nul(text))
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(DecodeError::Pickle)
+    let text = trim_start(trim_end(up_to_nul(text)));
+    let between_digits = |at: usize| {
+        let digit =
+            |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_digit);
+        digit(at.checked_sub(1)) && digit(at.checked_add(1))
+    };
+    let mut underscores = text.iter().enumerate().filter(|(_, byte)| **byte == b'_');
+    let well_formed = underscores.all(|(at, _)| between_digits(at));
+    let plain: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'_').collect();
+    let number = str::from_utf8(&plain).ok().and_then(|text| text.parse().ok());
+    number.filter(|_| well_formed).ok_or(DecodeError::Pickle)
 }
 
 /// A float as Python's `repr` has it, which `json.dumps` makes of a key.

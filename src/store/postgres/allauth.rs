@@ -1,10 +1,10 @@
 //! django-allauth's own rows of sessions.
 
-use ::postgres::Client;
-use ::postgres::error::SqlState;
-use ::postgres::types::Type;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::Postgres;
+use super::client::Client;
 use super::fault::fail;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::{Gone, StoreError};

@@ -1,9 +1,9 @@
 //! What the server says of the table, asked before anything is read or written.
 
-use ::postgres::Client;
-use ::postgres::types::Type;
+use tokio_postgres::types::Type;
 
 use super::Postgres;
+use super::client::Client;
 use super::fault::fail;
 use crate::store::table::{check_columns, missing};
 use crate::store::{Fault, Reference, StoreError};

@@ -1,8 +1,7 @@
 //! Expired rows: picked in windows, and told by their addresses where they have any.
 
-use ::postgres::Error;
-use ::postgres::fallible_iterator::FallibleIterator;
-use ::postgres::types::{ToSql, Type};
+use tokio_postgres::Error;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::instant::Instant;
 use super::reader::BEGIN_SCAN;

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use ::postgres::Error;
-use ::postgres::error::SqlState;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 
 use super::connect::TlsFailure;
 use crate::store::{Fault, StoreError};
@@ -33,14 +33,6 @@ pub(super) fn fail(error: Error, what: String) -> StoreError {
     match hint {
         Some(hint) => store_error.hint(hint),
         None => store_error,
-    }
-}
-
-/// An error met while reading `COPY` data: the driver wraps its own into an I/O error.
-pub(super) fn fail_io(error: io::Error, what: String) -> StoreError {
-    match error.downcast::<Error>() {
-        Ok(error) => fail(error, what),
-        Err(error) => StoreError::new(Fault::Lost, what).because(error),
     }
 }
 
@@ -103,6 +95,12 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::UNDEFINED_FUNCTION | &SqlState::DATATYPE_MISMATCH | &SqlState::CANNOT_COERCE => {
             (Fault::Fatal, Some("do its columns have the types that Django gives them?"))
         }
+        &SqlState::DISK_FULL => (
+            Fault::Fatal,
+            Some(
+                "make room on the server's disk, and run it again; what was committed before stays",
+            ),
+        ),
         &SqlState::READ_ONLY_SQL_TRANSACTION => (Fault::Fatal, Some("connect to the primary")),
         &SqlState::FOREIGN_KEY_VIOLATION => {
             (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))

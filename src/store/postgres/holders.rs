@@ -1,7 +1,8 @@
-use ::postgres::types::Type;
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
 
 use super::Postgres;
+use super::client::Client;
 use crate::store::StoreError;
 
 /// Other sessions that hold a lock on the table, longest first. What they run is theirs to know.

@@ -1,7 +1,7 @@
-use ::postgres::Client;
-use ::postgres::types::Type;
+use tokio_postgres::types::Type;
 
 use super::Postgres;
+use super::client::Client;
 use super::fault::fail;
 use crate::store::{Instance, StoreError};
 
@@ -37,7 +37,7 @@ impl Instance for PostgresInstance<'_> {
     }
 }
 
-fn try_lock(client: &mut Client) -> Result<bool, ::postgres::Error> {
+fn try_lock(client: &mut Client) -> Result<bool, tokio_postgres::Error> {
     client.batch_execute(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
     )?;

@@ -4,6 +4,7 @@
 
 mod allauth;
 mod catalog;
+mod client;
 mod connect;
 mod conninfo;
 mod copy;

@@ -2,15 +2,14 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use ::postgres::Client;
-use ::postgres::error::SqlState;
-use ::postgres::fallible_iterator::FallibleIterator;
-use ::postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{FromSql, ToSql, Type};
 
 use super::Postgres;
 use super::catalog::Found;
-use super::copy::CopyRows;
-use super::fault::{self, fail};
+use super::client::Client;
+use super::copy::{Broken, CopyRows};
+use super::fault::fail;
 use super::instant::Instant;
 use super::user_column::type_name;
 use crate::model::{Expiry, Page, Row, Timestamp};
@@ -172,7 +171,7 @@ impl PostgresReader<'_> {
             client.batch_execute("COMMIT")?;
             row.try_get(0)
         };
-        ask(client).or_else(|error: ::postgres::Error| {
+        ask(client).or_else(|error: tokio_postgres::Error| {
             if error.code() != Some(&SqlState::QUERY_CANCELED) {
                 return Err(fail(error, store.what("read")));
             }
@@ -198,19 +197,30 @@ impl Postgres {
         emit: &mut Emit<'_>,
     ) -> Result<bool, StoreError> {
         let cannot = |error| fail(error, self.what("read"));
-        let cancel = client.cancel_token();
         client.batch_execute(BEGIN_SCAN).map_err(cannot)?;
-        let copy = client.copy_out(&self.copy_statement(filter)).map_err(cannot)?;
-        let mut rows = CopyRows::new(copy);
-        let whole = rows.pages(emit).map_err(|error| fault::fail_io(error, self.what("read")))?;
-        if whole {
-            drop(rows);
-            client.batch_execute("COMMIT").map_err(cannot)?;
-        } else {
-            // Closing the connection alone would first read all that the server still has to send.
-            self.cancel(&cancel);
+        let mut rows = CopyRows::default();
+        let read = client
+            .copy_out(&self.copy_statement(filter), |message| rows.take(message, emit))
+            .map_err(cannot)?;
+        let read = match read {
+            ControlFlow::Continue(()) => {
+                client.batch_execute("COMMIT").map_err(cannot)?;
+                rows.finish(emit)
+            }
+            broken @ ControlFlow::Break(_) => {
+                // Closing the connection alone would first read all that the server still has to send.
+                self.cancel(client);
+                broken
+            }
+        };
+        match read {
+            ControlFlow::Continue(()) => Ok(true),
+            ControlFlow::Break(Broken::Enough) => Ok(false),
+            ControlFlow::Break(Broken::Malformed) => {
+                Err(StoreError::new(Fault::Lost, self.what("read"))
+                    .because("not what COPY (FORMAT binary) sends"))
+            }
         }
-        Ok(whole)
     }
 
     /// Reads page by page in the order of the keys, each page in a transaction of its own.
@@ -291,7 +301,7 @@ fn read_page(
     sql: &str,
     after: &str,
     page: &mut Page,
-) -> Result<usize, ::postgres::Error> {
+) -> Result<usize, tokio_postgres::Error> {
     client.batch_execute(&format!("{BEGIN_SCAN}; {IN_KEY_ORDER}"))?;
     let mut seen = 0;
     {

@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use ::postgres::Client;
-
+use super::client::Client;
 use crate::store::{Fault, StoreError};
 
 /// Where the server was at some moments, oldest first. A position is a byte of the WAL.
@@ -24,7 +23,7 @@ impl Replicas {
     pub(super) fn lag(
         &mut self,
         client: &mut Client,
-    ) -> Result<Result<Option<Duration>, StoreError>, ::postgres::Error> {
+    ) -> Result<Result<Option<Duration>, StoreError>, tokio_postgres::Error> {
         let row = client.query_typed_one(POSITIONS, &[])?;
         let (replicas, seen): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
         if seen < replicas {

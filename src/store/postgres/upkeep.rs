@@ -1,7 +1,8 @@
-use ::postgres::types::Type;
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
 
 use super::Postgres;
+use super::client::Client;
 use super::fault::fail;
 use crate::model::counted;
 use crate::store::{StoreError, Upkeep};

@@ -1,10 +1,10 @@
 //! The user column: found, added, filled and indexed.
 
-use ::postgres::Client;
-use ::postgres::error::SqlState;
-use ::postgres::types::{ToSql, Type};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
+use super::client::Client;
 use super::fault::fail;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::table::quote;
@@ -140,7 +140,7 @@ impl Postgres {
 
     /// The tables in which its rows are.
     fn parts(&self, client: &mut Client, oid: u32) -> Result<Vec<(u32, Table)>, StoreError> {
-        let read = |row: &::postgres::Row| {
+        let read = |row: &tokio_postgres::Row| {
             Ok((row.try_get(0)?, Table::new(Some(row.try_get(1)?), row.try_get(2)?)))
         };
         client
@@ -238,7 +238,7 @@ impl PostgresWriter<'_> {
         done.map_err(|error| self.cannot_assign(error, column))
     }
 
-    fn cannot_assign(&mut self, error: ::postgres::Error, column: &UserColumn) -> StoreError {
+    fn cannot_assign(&mut self, error: tokio_postgres::Error, column: &UserColumn) -> StoreError {
         let code = error.code().cloned();
         let error = self.give_up(error, "update");
         match (code, &column.users) {
@@ -296,7 +296,7 @@ impl PostgresWriter<'_> {
         oid: u32,
         table: &Table,
         column: &UserColumn,
-    ) -> Result<(), ::postgres::Error> {
+    ) -> Result<(), tokio_postgres::Error> {
         let name = column.index_name(table);
         let invalid =
             self.client.query_typed(IS_INVALID, &[(&oid, Type::OID), (&name, Type::TEXT)])?;

@@ -1,10 +1,9 @@
 //! The site's users.
 
-use ::postgres::Client;
-use ::postgres::fallible_iterator::FallibleIterator;
-use ::postgres::types::Type;
+use tokio_postgres::types::Type;
 
 use super::Postgres;
+use super::client::Client;
 use super::fault::fail;
 use super::reader::{BEGIN_SCAN, literal};
 use super::user_column::type_name;
@@ -26,7 +25,7 @@ impl Postgres {
             users.table.quoted(),
             condition(users, which)
         );
-        let mut read = || -> Result<(), ::postgres::Error> {
+        let mut read = || -> Result<(), tokio_postgres::Error> {
             client.batch_execute(BEGIN_SCAN)?;
             let none: [(&str, Type); 0] = [];
             let mut rows = client.query_typed_raw(&sql, none)?;

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use ::postgres::error::SqlState;
-use ::postgres::fallible_iterator::FallibleIterator;
-use ::postgres::types::{ToSql, Type};
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::catalog::Found;
+use super::client::Client;
 use super::fault::fail;
 use super::instant::Instant;
 use super::reader::{EVER, instant};

@@ -12,18 +12,23 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
         Some(ErrorCode::CannotOpen) => (
             Fault::Fatal,
             Some(
-                "check the path, and that the file may be read and its folder, for the journal, written",
+                "check the path, and that the file may be read and its folder, for the journal, written; or is the disk mounted read-only?",
             ),
         ),
-        Some(ErrorCode::ReadOnly) => {
-            (Fault::Fatal, Some("run as a user that may write the file and its folder"))
-        }
-        Some(ErrorCode::DiskFull) => {
-            (Fault::Fatal, Some("free some space; nothing of this batch was done"))
-        }
-        Some(ErrorCode::SystemIoFailure) => {
-            (Fault::Fatal, Some("check the disk and its mount; the system log may tell more"))
-        }
+        Some(ErrorCode::ReadOnly) => (
+            Fault::Fatal,
+            Some(
+                "run as a user that may write the file and its folder; or is the disk mounted read-only?",
+            ),
+        ),
+        Some(ErrorCode::DiskFull) => (
+            Fault::Fatal,
+            Some("free some space, and run it again; nothing of this batch was done"),
+        ),
+        Some(ErrorCode::SystemIoFailure) => (
+            Fault::Fatal,
+            Some("is the disk full? If not, check it and its mount; the system log may tell more"),
+        ),
         Some(ErrorCode::Unknown) if error.to_string().contains("because it is a view") => {
             (Fault::Fatal, Some("name the table itself with --table"))
         }

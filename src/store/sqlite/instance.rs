@@ -49,7 +49,7 @@ impl Instance for SqliteInstance {
             self.file = self.try_lock().map_err(|error| {
                 StoreError::new(Fault::Fatal, format!("cannot lock {}", self.path.display()))
                     .because(error)
-                    .hint("run as a user that may write the database file and its folder")
+                    .hint("run as a user that may write the database file and its folder; or is the disk mounted read-only?")
             })?;
         }
         Ok(self.file.is_some())

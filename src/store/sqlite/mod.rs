@@ -156,5 +156,6 @@ fn tables_alike(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 fn read_only_hint(path: &Path) -> String {
-    format!("run as a user that may write {} and its folder", path.display())
+    let path = path.display();
+    format!("run as a user that may write {path} and its folder; or is the disk mounted read-only?")
 }

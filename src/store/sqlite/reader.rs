@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::fault::fail;
 use super::user_column::{shown, values};
 use super::{Sqlite, comparable};
-use crate::model::{Expiry, Page, Row, Timestamp};
+use crate::model::{Expiry, Page, RawRow, Timestamp};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
     UserColumnPlan, UserType, Users, WallClock, WhichUsers,
@@ -257,8 +257,8 @@ impl Walk<'_> {
         if !self.live_bound.is_none_or(|bound| greater(expires, bound)) {
             return Ok(());
         }
-        let key = text(row.get_ref(1)?);
-        if !key.starts_with(self.key_prefix) {
+        let key = row.get_ref(1)?;
+        if !bytes(key).starts_with(self.key_prefix.as_bytes()) {
             return Ok(());
         }
         let user = match self.by {
@@ -268,7 +268,7 @@ impl Walk<'_> {
         if self.by.is_some_and(|by| !by.stamps.include(user.as_deref())) {
             return Ok(());
         }
-        push(page, self.clock, row.get_ref(1)?, row.get_ref(2)?, expires, user.as_deref());
+        push(page, self.clock, key, row.get_ref(2)?, expires, user.as_deref());
         Ok(())
     }
 }
@@ -302,7 +302,12 @@ pub(super) fn push(
         ValueRef::Text(shown) => clock.read(shown),
         _ => Expiry::Unreadable,
     };
-    page.push(Row { key: &text(key), data: &text(data), expires, user });
+    page.push_raw(RawRow {
+        key: bytes(key),
+        data: bytes(data),
+        expires,
+        user: user.map(str::as_bytes),
+    });
 }
 
 /// `value > bound` as SQLite itself compares a column with a text: numbers sort before every text,
@@ -315,10 +320,15 @@ fn greater(value: ValueRef<'_>, bound: &[u8]) -> bool {
     }
 }
 
-/// The text of a column. Django stores nothing else; what is not text decodes to nothing.
+/// The text of a column.
 pub(super) fn text(value: ValueRef<'_>) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes(value))
+}
+
+/// The bytes of a text. Django stores nothing else; what is not text decodes to nothing.
+fn bytes(value: ValueRef<'_>) -> &[u8] {
     match value {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
-        _ => "".into(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
     }
 }

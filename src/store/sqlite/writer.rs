@@ -1,8 +1,11 @@
+use std::iter;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
+use rusqlite::vtab::array::{self, Array};
+use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params};
 
-use super::expired::parse_address;
+use super::expired::{delete_statement, parse_address};
 use super::fault::fail;
 use super::reader::push;
 use super::{Sqlite, comparable};
@@ -58,6 +61,7 @@ impl<'s> SqliteWriter<'s> {
             without_rest: 0,
         };
         let _ = writer.connection.pragma_update(None, "wal_autocheckpoint", 0);
+        let _ = array::load_module(&writer.connection);
         writer
     }
 
@@ -228,15 +232,9 @@ impl Writer for SqliteWriter<'_> {
         let store = self.store;
         let bound = comparable(store.clock.expired_bound(cutoff), cutoff)?;
         let address = store.row_address(&self.connection);
-        let sql = format!(
-            "DELETE FROM {} WHERE {address} = ?1 AND expire_date < ?2 AND expire_date > ''",
-            store.table.quoted()
-        );
-        self.batch(
-            "delete from",
-            &sql,
-            rows.iter().map(|row| (parse_address(address, row), &bound)),
-        )
+        let sql = delete_statement(&store.table, address);
+        let rows: Array = Rc::new(rows.iter().map(|row| parse_address(address, row)).collect());
+        self.batch("delete from", &sql, iter::once(params![rows, bound]))
     }
 
     fn turn(&mut self) -> Turn {

@@ -14,9 +14,12 @@ READ, MAY_WRITE = Semaphore(0), Semaphore(0)
 
 
 def log_in(request, user_id):
-    """Log in by Django's own login(); ?age=SECONDS gives this one session another life time (below 0: over already)."""
+    """Log in by Django's own login(); ?age=SECONDS gives this one session another life time (below 0: over already).
+
+    ?backend=PATH is the backend that lets the user in, otherwise Django's own.
+    """
     user = get_object_or_404(auth.get_user_model(), pk=user_id)
-    auth.login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    auth.login(request, user, backend=request.GET.get("backend", "django.contrib.auth.backends.ModelBackend"))
     if "age" in request.GET:
         request.session.set_expiry(int(request.GET["age"]))
     return whoami(request)

@@ -54,6 +54,8 @@ fn what_python_cannot_load_is_invalid() {
         b"I1 2\n.",                               // not a number
         b"L010L\n.",                              // a leading zero
         b"Fx\n.",                                 // not a number
+        b"F1__0\n.",                              // not a number
+        b"F1_.5\n.",                              // not a number
     ] {
         assert_eq!(json(payload), INVALID, "{payload:?}");
     }
@@ -70,6 +72,8 @@ fn numbers_in_text_are_read_as_c_reads_them() {
         (b"L-9223372036854775808L\n", "-9223372036854775808"),
         (b"L1_000000000000000000_000L\n", "1000000000000000000000"),
         (b"L0\n", "0"),
+        (b"F 1.5 \n", "1.5"),
+        (b"F1_0.2_5\n", "10.25"),
         (b"\x8a\x00", "0"),
         (b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", "9223372036854775807"),
         (b"\x8a\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "-1"),

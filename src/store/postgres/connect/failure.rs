@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use ::postgres::Error;
-use ::postgres::error::SqlState;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 
 use super::TlsFailure;
 use crate::store::postgres::conninfo::Host;
@@ -18,6 +18,8 @@ pub(super) enum Failure {
     Driver(Error),
     /// TLS could not even be tried.
     Tls(Box<TlsFailure>),
+    /// The system has no means left to try it with.
+    System(io::Error),
     /// It did not answer for so long.
     Silent(Duration),
     /// It is not what `target_session_attrs` demands.
@@ -30,7 +32,7 @@ impl Failure {
     pub(super) fn is_for_the_next(&self) -> bool {
         match self {
             Self::Name(_) | Self::Silent(_) | Self::Unwanted(_) => true,
-            Self::Tls(_) => false,
+            Self::Tls(_) | Self::System(_) => false,
             Self::Driver(error) => match error.code() {
                 Some(code) => *code == SqlState::CANNOT_CONNECT_NOW,
                 None => self.fault() == Fault::Lost,
@@ -54,7 +56,7 @@ impl Failure {
     fn fault(&self) -> Fault {
         match self {
             Self::Name(_) | Self::Silent(_) => Fault::Lost,
-            Self::Tls(_) | Self::Unwanted(_) => Fault::Fatal,
+            Self::Tls(_) | Self::Unwanted(_) | Self::System(_) => Fault::Fatal,
             Self::Driver(error) => crate::store::postgres::fault::of(error),
         }
     }
@@ -65,6 +67,7 @@ impl Failure {
         match self {
             Self::Name(error) => StoreError::new(fault, what).because(error).hint(HINT),
             Self::Driver(error) => fail(error, what),
+            Self::System(error) => StoreError::new(fault, what).because(error),
             Self::Tls(failure) => failure.on(fault, what),
             Self::Silent(limit) => StoreError::new(fault, what)
                 .because(format!("no answer in {} s", limit.as_secs()))

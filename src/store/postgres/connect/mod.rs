@@ -15,7 +15,7 @@ mod verify;
 
 use std::net::ToSocketAddrs;
 
-use ::postgres::{CancelToken, Client, NoTls};
+use tokio_postgres::NoTls;
 
 use self::failure::{Failure, sum_up};
 use self::tls::Connector;
@@ -23,6 +23,7 @@ pub(super) use self::tls_failure::TlsFailure;
 use super::Postgres;
 use super::conninfo::{Host, Place, Wanted};
 use crate::store::StoreError;
+use crate::store::postgres::client::Client;
 
 /// A connection, and how it was had.
 pub(super) struct Reached {
@@ -71,10 +72,10 @@ impl Postgres {
     }
 
     /// Asks the server to end what the connection is doing. What comes of it nobody learns.
-    pub(super) fn cancel(&self, token: &CancelToken) {
+    pub(super) fn cancel(&self, client: &Client) {
         let _ = match Connector::new(&self.conninfo.tls) {
-            Ok(tls) => token.cancel_query(tls),
-            Err(_) => token.cancel_query(NoTls),
+            Ok(tls) => client.cancel(tls),
+            Err(_) => client.cancel(NoTls),
         };
     }
 }

@@ -4,12 +4,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use ::postgres::config::{self, SslMode, SslNegotiation};
-use ::postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::config::{self, SslMode, SslNegotiation};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Config, NoTls, Socket};
 
 use super::Reached;
 use super::failure::Failure;
 use super::tls::Connector;
+use crate::store::postgres::client::Client;
 use crate::store::postgres::conninfo::{
     ChannelBinding, Conninfo, Host, Mode, Negotiation, Place, Timeout,
 };
@@ -54,7 +56,7 @@ impl Conninfo {
     fn plain(&self, host: &Host) -> Result<Reached, Failure> {
         let mut config = self.config(host);
         config.ssl_mode(SslMode::Disable);
-        let client = self.in_time(move || config.connect(NoTls))?;
+        let client = self.in_time(config, NoTls)?;
         Ok(Reached { client, host: host.clone(), tls: None })
     }
 
@@ -69,19 +71,21 @@ impl Conninfo {
             Negotiation::Postgres => SslNegotiation::Postgres,
             Negotiation::Direct => SslNegotiation::Direct,
         });
-        let theirs = connector.clone();
-        let client = self.in_time(move || config.connect(theirs))?;
+        let client = self.in_time(config, connector.clone())?;
         Ok(Reached { client, host: host.clone(), tls: connector.spoken() })
     }
 
     /// The driver's own timeout ends with the TCP handshake. A thread that a server keeps waiting is
     /// left to itself.
-    fn in_time(
-        &self,
-        connect: impl FnOnce() -> Result<Client, Error> + Send + 'static,
-    ) -> Result<Client, Failure> {
+    fn in_time<T>(&self, config: Config, tls: T) -> Result<Client, Failure>
+    where
+        T: MakeTlsConnect<Socket, Stream: Send + 'static> + Send + 'static,
+    {
+        let connect = move || {
+            Client::connect(&config, tls).map_err(Failure::System)?.map_err(Failure::Driver)
+        };
         let limit = match self.timeout {
-            Some(Timeout::Never) => return connect().map_err(Failure::Driver),
+            Some(Timeout::Never) => return connect(),
             Some(Timeout::After(limit)) => limit,
             None => ANSWER_TIMEOUT,
         };
@@ -91,7 +95,7 @@ impl Conninfo {
             let _ = send.send(connect());
         });
         match receive.recv_timeout(limit) {
-            Ok(connected) => connected.map_err(Failure::Driver),
+            Ok(connected) => connected,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 Err(Failure::Silent(limit))
             }

@@ -1,6 +1,6 @@
 //! Whether a server is what `target_session_attrs` demands.
 
-use ::postgres::SimpleQueryMessage;
+use tokio_postgres::SimpleQueryMessage;
 
 use super::Reached;
 use super::failure::Failure;

@@ -69,7 +69,7 @@ impl TlsFailure {
     }
 
     /// What TLS has to do with an error of the driver.
-    pub(in crate::store::postgres) fn in_error(error: &::postgres::Error) -> Option<Self> {
+    pub(in crate::store::postgres) fn in_error(error: &tokio_postgres::Error) -> Option<Self> {
         let source = error.source()?;
         if let Some(failure) = source.downcast_ref::<Self>() {
             let Self { what, hint, is_lost } = failure;

@@ -1,5 +1,5 @@
 //! Where the server is and how to reach it: a URL or `key=value` pairs, completed as libpq would, and
-//! made sense of. The parser of the `postgres` crate is not used: it does not know the whole of
+//! made sense of. The parser of the driver is not used: it does not know the whole of
 //! sslmode, nor what Django people write.
 
 mod environment;

@@ -3,10 +3,11 @@
 use super::parameters::Parameters;
 use super::{ConninfoError, keyword};
 
-/// Whether a text is meant as such.
+/// Whether a text is meant as such. A URL is not, whatever words it holds.
 pub(super) fn look_like(text: &str) -> bool {
+    let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains('='));
     text.split_once('=').is_some_and(|(name, _)| keyword::find(name.trim()).is_some())
-        || text.split_whitespace().any(|word| word.starts_with("password="))
+        || (!is_url && text.split_whitespace().any(|word| word.starts_with("password=")))
 }
 
 pub(super) fn parse(text: &str) -> Result<Parameters, ConninfoError> {
@@ -16,14 +17,30 @@ pub(super) fn parse(text: &str) -> Result<Parameters, ConninfoError> {
         // What is no pair may be a part of a password, and is not shown.
         let (name, value) = rest
             .split_once('=')
-            .map(|(name, value)| (name.trim_end(), value.trim_start()))
+            .map(|(name, value)| (name.trim_end(), value))
             .filter(|(name, _)| !name.contains(char::is_whitespace))
             .ok_or_else(|| malformed("there is a word without \"=\" in it"))?;
-        let (value, after) = take_value(value)?;
+        if keyword::find(name).is_none() && (parameters.has("password") || !is_word(name)) {
+            return Err(malformed("something before a \"=\" is no connection option"));
+        }
+        if is_missing(value) {
+            return Err(malformed("an option has no value: is the variable behind it set?"));
+        }
+        let (value, after) = take_value(value.trim_start())?;
         parameters.put(name, value)?;
         rest = after.trim_start();
     }
     Ok(parameters)
+}
+
+/// Whether another option follows, which libpq takes for the value: the password would be a user's name.
+fn is_missing(value: &str) -> bool {
+    let next = value.starts_with(char::is_whitespace).then(|| value.split_once('='));
+    next.flatten().is_some_and(|(name, _)| keyword::find(name.trim()).is_some())
+}
+
+fn is_word(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
 /// A value up to a space, or in single quotes; a backslash takes the next character as it is.

@@ -122,12 +122,23 @@ fn what_makes_no_sense_is_named_and_not_shown() {
         ("postgres://u@h/db?sslnegotiation=direct", "sslmode=require"),
         ("host=h pasword=S", "\"pasword\""),
         ("host=h S", "without \"=\""),
+        // What is left of a password with a space in it.
+        ("host=h password=p S=x", "no connection option"),
+        ("host=h S=x", "no connection option"),
+        ("host=h user= password=S", "has no value"),
         ("host=h password='S", "does not end"),
     ] {
         let error = of(&text.replace('S', SENTINEL)).expect_err(text);
         assert!(error.to_string().contains(says), "{text}: {error}");
         assert!(!format!("{error:?}").contains(SENTINEL), "{text}: {error:?}");
     }
+}
+
+#[test]
+fn a_url_is_one_whatever_words_it_holds() {
+    assert!(Conninfo::is_pairs("sslmode=require password=p"));
+    assert!(Conninfo::is_pairs("hots=h password=p://q"));
+    assert!(!Conninfo::is_pairs("postgres://u:p@h/db?application_name=a password=b"));
 }
 
 #[test]

@@ -1,26 +1,15 @@
-//! What goes on around the table: vacuum, old snapshots, locks, replicas.
+//! What goes on around the table: vacuum, locks, replicas.
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use super::Subject;
 use crate::model::{Finding, counted, rough_time};
+use crate::store::postgres::client::Client;
 use crate::store::postgres::holders::holders;
 use crate::store::postgres::upkeep::Vacuum;
 
 const MAY_SEE: &str = "
     SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), current_user::text";
-
-/// What keeps deleted rows from being vacuumed: the oldest snapshot of this database.
-const OLDEST: &str = "
-    SELECT pid, coalesce(usename::text, '?'), coalesce(nullif(application_name, ''), '?'), coalesce(state, '?'),
-           coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - xact_start), 0)::int8
-    FROM pg_catalog.pg_stat_activity
-    WHERE coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
-        AND datname = current_database()
-    ORDER BY xact_start LIMIT 1";
-const PREPARED: &str = "
-    SELECT gid, extract(epoch FROM pg_catalog.clock_timestamp() - prepared)::int8
-    FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared LIMIT 1";
 
 /// What a role without `pg_monitor` sees of a replica is NULL.
 const REPLICAS: &str = "
@@ -29,14 +18,11 @@ const REPLICAS: &str = "
            coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn)), 0)::int8
     FROM pg_catalog.pg_stat_replication WHERE application_name <> 'pg_basebackup'";
 
-/// Seconds for which nobody should keep a snapshot, or a lock on the table.
-const OLD_SNAPSHOT: u64 = 3_600;
+/// Seconds for which nobody should keep a lock on the table.
 const LONG_LOCK: u64 = 60;
 /// Seconds, and bytes of WAL, by which replicas may be behind.
 const FAR_BEHIND: f64 = 10.0;
 const MUCH_WAL: i64 = 64 << 20;
-/// What an old snapshot is bad for.
-const WHY: &str = "deleted rows cannot be vacuumed before it ends";
 /// Dead rows that are never worth a word.
 const FEW_DEAD: i64 = 10_000;
 
@@ -67,46 +53,6 @@ pub(super) fn vacuum(client: &mut Client, subject: &Subject) -> Result<Finding, 
     } else {
         Finding::ok(CHECK, text)
     })
-}
-
-pub(super) fn snapshots(client: &mut Client) -> Result<Finding, Error> {
-    const CHECK: &str = "snapshots";
-    if let Some(row) = client.query_typed_opt(PREPARED, &[])? {
-        let name: String = row.try_get(0)?;
-        let age = seconds(row.try_get(1)?);
-        if age > OLD_SNAPSHOT {
-            return Ok(Finding::warning(
-                CHECK,
-                format!("prepared transaction {name} is {} old: {WHY}", rough_time(age)),
-                "COMMIT PREPARED or ROLLBACK PREPARED it",
-            ));
-        }
-    }
-    if let Some(finding) = hidden(client, CHECK)? {
-        return Ok(finding);
-    }
-    let Some(row) = client.query_typed_opt(OLDEST, &[])? else {
-        return Ok(Finding::ok(CHECK, "nobody else has one"));
-    };
-    let pid: i32 = row.try_get(0)?;
-    let (user, application, state): (String, String, String) =
-        (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-    let who = format!("pid {pid} (user {user}, application {application}, {state})");
-    Ok(oldest_snapshot(pid, &who, seconds(row.try_get(4)?)))
-}
-
-fn oldest_snapshot(pid: i32, who: &str, age: u64) -> Finding {
-    const CHECK: &str = "snapshots";
-    let text = format!("the oldest is {} old: {who}", rough_time(age));
-    if age > OLD_SNAPSHOT {
-        Finding::warning(
-            CHECK,
-            format!("{text}; {WHY}"),
-            format!("let it end, or end it: SELECT pg_terminate_backend({pid})"),
-        )
-    } else {
-        Finding::ok(CHECK, text)
-    }
 }
 
 /// Who holds a lock is seen by everybody, since when is not.
@@ -162,7 +108,7 @@ pub(super) fn replication(client: &mut Client) -> Result<Finding, Error> {
 }
 
 /// The finding of a role that may not see what others do.
-fn hidden(client: &mut Client, check: &'static str) -> Result<Option<Finding>, Error> {
+pub(super) fn hidden(client: &mut Client, check: &'static str) -> Result<Option<Finding>, Error> {
     let row = client.query_typed_one(MAY_SEE, &[])?;
     let (may, role): (bool, String) = (row.try_get(0)?, row.try_get(1)?);
     let text = format!("\"{role}\" may not see what others do");
@@ -170,25 +116,10 @@ fn hidden(client: &mut Client, check: &'static str) -> Result<Option<Finding>, E
     Ok((!may).then(|| Finding::unknown(check, text).next(grant)))
 }
 
-fn seconds(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Verdict;
-
-    #[test]
-    fn a_snapshot_of_more_than_an_hour_is_old() {
-        assert_eq!(oldest_snapshot(7, "pid 7", 3_600).verdict, Verdict::Ok);
-        let old = oldest_snapshot(7, "pid 7", 7_200);
-        assert_eq!(
-            (old.verdict, &*old.text),
-            (Verdict::Warning, &*format!("the oldest is 2 hours old: pid 7; {WHY}"))
-        );
-        assert!(old.next_step.unwrap().contains("pg_terminate_backend(7)"));
-    }
 
     #[test]
     fn a_lock_of_more_than_a_minute_is_long() {

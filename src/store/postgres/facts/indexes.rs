@@ -1,12 +1,13 @@
 //! Indexes: those that commands live by, and those that are of no use.
 
-use ::postgres::types::Type;
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
 
 use super::Subject;
 use crate::model::Finding;
 use crate::store::Table;
 use crate::store::facts::index_finding;
+use crate::store::postgres::client::Client;
 
 /// Only the first column of an index finds rows, and only where it holds all of them.
 const INDEXES: &str = "

@@ -6,14 +6,16 @@ mod indexes;
 mod rights;
 mod server;
 mod shape;
+mod snapshots;
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use self::rights::Rights;
 use super::Postgres;
 use super::fault::fail;
 use crate::model::Finding;
 use crate::store::facts::{Facts, not_made, reference_finding};
+use crate::store::postgres::client::Client;
 use crate::store::table::missing;
 use crate::store::{StoreError, Table};
 
@@ -59,7 +61,7 @@ impl Postgres {
             Ok(Err(finding)) => facts.findings.push(finding),
             Err(error) => facts.findings.push(not_made("table", &error)),
         }
-        facts.findings.push(made("snapshots", activity::snapshots(client)));
+        facts.findings.push(made("snapshots", snapshots::describe(client)));
         facts.findings.push(made("replication", activity::replication(client)));
         Ok(facts)
     }

@@ -1,10 +1,11 @@
 //! What the role may do, and what it would have to be granted.
 
-use ::postgres::types::Type;
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
 
 use super::Subject;
 use crate::model::Finding;
+use crate::store::postgres::client::Client;
 use crate::store::table::quote;
 
 const RIGHTS: &str = "
@@ -47,7 +48,7 @@ pub(super) struct Rights {
 impl Rights {
     pub(super) fn of(client: &mut Client, subject: &Subject) -> Result<Self, Error> {
         let allauth = subject.table.of_allauth();
-        let values: [(&(dyn ::postgres::types::ToSql + Sync), Type); 2] =
+        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&subject.oid, Type::OID), (&allauth.name(), Type::TEXT)];
         let row = client.query_typed_one(RIGHTS, &values)?;
         let mut held = Vec::new();

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use crate::model::Finding;
 use crate::store::StoreError;
 use crate::store::facts::not_made;
 use crate::store::postgres::Postgres;
 use crate::store::postgres::catalog::is_postgresql;
+use crate::store::postgres::client::Client;
 use crate::store::postgres::connect::Reached;
 use crate::store::postgres::conninfo::{Host, Mode, Place};
 use crate::store::postgres::fault::fail;
@@ -33,10 +34,13 @@ const OLDEST: i32 = 110_000;
 
 pub(super) fn version(client: &mut Client) -> Result<Finding, Error> {
     let row = client.query_typed_one(VERSION, &[])?;
-    let (version, number): (String, i32) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(known_version(row.try_get(0)?, row.try_get(1)?))
+}
+
+fn known_version(version: &str, number: i32) -> Finding {
     let name: Vec<&str> = version.split(' ').take(2).collect();
     let name = name.join(" ");
-    Ok(if !is_postgresql(&version) {
+    if !is_postgresql(version) {
         Finding::warning(
             "server",
             format!("{version}: not PostgreSQL itself"),
@@ -50,7 +54,7 @@ pub(super) fn version(client: &mut Client) -> Result<Finding, Error> {
         )
     } else {
         Finding::ok("server", name)
-    })
+    }
 }
 
 pub(super) fn encryption(version: Option<&str>, host: &Host, mode: Mode) -> Finding {
@@ -151,6 +155,17 @@ fn backend(client: &mut Client) -> Result<(i32, f64), Error> {
 mod tests {
     use super::*;
     use crate::model::Verdict;
+
+    #[test]
+    fn servers_that_are_old_or_something_else() {
+        let warns = |version, number| known_version(version, number).verdict == Verdict::Warning;
+        assert!(!warns("PostgreSQL 11.22 (Debian 11.22-1) on x86_64-pc-linux-gnu", 110_022));
+        assert!(warns("PostgreSQL 10.23 on x86_64-pc-linux-gnu", 100_023));
+        assert!(warns("PostgreSQL 9.6.24 on x86_64-pc-linux-gnu", 90_624));
+        assert!(warns("CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)", 130_000));
+        let old = known_version("PostgreSQL 9.6.24 on x86_64-pc-linux-gnu", 90_624);
+        assert_eq!(old.text, "PostgreSQL 9.6.24 is older than sessctl is made for");
+    }
 
     #[test]
     fn what_leaves_the_machine_must_be_encrypted() {

@@ -1,13 +1,14 @@
 //! The table itself: what kind, what columns, what hangs on it.
 
-use ::postgres::types::Type;
-use ::postgres::{Client, Error};
+use tokio_postgres::Error;
+use tokio_postgres::types::Type;
 
 use super::{RowSecurity, Subject};
 use crate::model::Finding;
 use crate::store::facts::column_finding;
 use crate::store::postgres::Postgres;
 use crate::store::postgres::catalog::TABLES_ALIKE;
+use crate::store::postgres::client::Client;
 use crate::store::postgres::fault::fail;
 use crate::store::table::quote;
 use crate::store::{StoreError, Table};

@@ -1,4 +1,4 @@
-"""The tables that are purged: each made once, and copied for every run."""
+"""The tables that are measured on: each made once, and copied for every run that changes it."""
 
 import os
 import shutil
@@ -17,21 +17,21 @@ SECRET_KEY = "only-of-benchmarks"
 DELETE = "DELETE FROM django_session WHERE expire_date < '2030-01-01'"
 
 
-def generate(output, rows, expiry, **popen):
+def generate(output, rows, *options, **popen):
     """Start the generator."""
-    command = [PROGRAMS / "examples/generate", output, "--rows", str(rows), "--expiry", expiry]
+    command = [PROGRAMS / "examples/generate", output, "--rows", str(rows), *options]
     return subprocess.Popen(command, env={"SECRET_KEY": SECRET_KEY}, **popen)
 
 
 class Sqlite:
     """A file in one of the two journal modes."""
 
-    def __init__(self, journal, rows, expiry):
+    def __init__(self, journal, rows, *options):
         self.folder = tempfile.TemporaryDirectory(prefix="sessctl-bench-")
         self.original = Path(self.folder.name) / "original.sqlite3"
         self.file = self.original.with_name("copy.sqlite3")
         self.url = f"sqlite:///{self.file}"
-        assert generate(self.original, rows, expiry).wait() == 0
+        assert generate(self.original, rows, *options).wait() == 0
         with closing(sqlite3.connect(self.original)) as connection:
             connection.execute(f"PRAGMA journal_mode = {'wal' if journal == 'wal' else 'delete'}")
 
@@ -67,7 +67,7 @@ class Postgres:
         CREATE INDEX django_session_session_key_c0390e0f_like ON django_session (session_key varchar_pattern_ops);
         CREATE INDEX django_session_expire_date_a5c62663 ON django_session (expire_date)"""
 
-    def __init__(self, rows, expiry):
+    def __init__(self, rows, *options):
         self.server = os.environ["SESSCTL_TEST_POSTGRES"]
         base = self.server.rpartition("/")[0]
         self.original, self.url = f"{base}/original", f"{base}/copy"
@@ -76,7 +76,7 @@ class Postgres:
         self._on_server("SELECT pg_reload_conf()", "DROP DATABASE IF EXISTS original", "CREATE DATABASE original")
         with psycopg.connect(self.original, autocommit=True) as connection:
             connection.execute(self.TABLE)
-            generator = generate("-", rows, expiry, stdout=subprocess.PIPE)
+            generator = generate("-", rows, *options, stdout=subprocess.PIPE)
             with connection.cursor().copy("COPY django_session FROM STDIN") as copy:
                 while block := generator.stdout.read(1 << 20):
                     copy.write(block)

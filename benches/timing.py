@@ -1,0 +1,66 @@
+"""How long commands take, and in how much memory."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+from tables import PROGRAMS, SECRET_KEY, Sqlite
+
+# Wall clock and processor time, the latter of the command alone and not of a server.
+Run = namedtuple("Run", "seconds memory report cpu")
+
+
+def sessctl(table, command, *options, pin=()):
+    """Run a command, and say how long it took, in how much memory (kB), and what it reported."""
+    command = [*pin, PROGRAMS / "sessctl", command, "--format", "json", "--quiet", *options]
+    environment = {"SESSCTL_DATABASE_URL": table.url, "SESSCTL_SECRET_KEY": SECRET_KEY, "PATH": os.environ["PATH"]}
+    if isinstance(table, Sqlite):
+        command += ["--db-timezone", "UTC"]
+    began, memory, cpu = time.perf_counter(), 0, cpu_of_children()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        while process.poll() is None:
+            memory = peak_memory(process.pid) or memory
+            time.sleep(0.002)
+        seconds = time.perf_counter() - began
+        report = json.load(process.stdout)
+    assert process.returncode == 0, report
+    return Run(seconds, memory, report, cpu_of_children() - cpu)
+
+
+def cpu_of_children():
+    """In seconds, of those that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_memory(pid):
+    """In kB; None of a process that has ended."""
+    with open(f"/proc/{pid}/status") as status:
+        return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
+
+
+def manage(table, *command):
+    """The same of real Django."""
+    environment = {"SITE_DATABASE_URL": table.url, "SITE_SECRET_KEY": SECRET_KEY}
+    return timed([sys.executable, "-B", "tests/django/manage.py", *command], environment)
+
+
+def clearsessions(table):
+    """What Django has for expired sessions."""
+    return manage(table, "clearsessions")
+
+
+def timed(command, environment=None):
+    """How long a command takes. What it writes goes nowhere."""
+    return timed_call(lambda: subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL))
+
+
+def timed_call(work):
+    """How long a function takes."""
+    began, cpu = time.perf_counter(), cpu_of_children()
+    work()
+    return Run(time.perf_counter() - began, None, None, cpu_of_children() - cpu)

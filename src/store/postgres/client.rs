@@ -1,0 +1,175 @@
+//! The driver's connection with calls that block. The driver is asynchronous: something has to run
+//! it, and here that is whoever waits for an answer. What has come already is taken without asking
+//! it, so a row of many costs no look at the socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use futures_util::TryStreamExt;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::types::{BorrowToSql, ToSql, Type};
+use tokio_postgres::{Config, Error, Row, RowStream, SimpleQueryMessage, Socket};
+
+/// A connection. Dropping it says goodbye to the server.
+pub(super) struct Client {
+    // Dropped first, which is what ends the connection that the driver then runs to its end.
+    requests: tokio_postgres::Client,
+    driver: Driver,
+}
+
+type Value<'v> = (&'v (dyn ToSql + Sync), Type);
+
+impl Client {
+    /// Connects; the outer error is a system that has no means left.
+    pub(super) fn connect<T>(config: &Config, tls: T) -> io::Result<Result<Self, Error>>
+    where
+        T: MakeTlsConnect<Socket, Stream: Send + 'static>,
+    {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(config.connect(tls)).map(|(requests, connection)| Self {
+            requests,
+            driver: Driver { runtime, connection: Some(Box::pin(connection)) },
+        }))
+    }
+
+    /// Runs statements whose results do not matter.
+    pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
+        self.driver.run(self.requests.batch_execute(sql))
+    }
+
+    /// Runs statements and returns what they say as text.
+    pub(super) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
+        self.driver.run(self.requests.simple_query(sql))
+    }
+
+    /// All rows of an unnamed statement.
+    pub(super) fn query_typed(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Error> {
+        self.driver.run(self.requests.query_typed(sql, values))
+    }
+
+    /// Its one row.
+    pub(super) fn query_typed_one(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<Row, Error> {
+        self.driver.run(self.requests.query_typed_one(sql, values))
+    }
+
+    /// Its one row, if there is one.
+    pub(super) fn query_typed_opt(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Row>, Error> {
+        self.driver.run(self.requests.query_typed_opt(sql, values))
+    }
+
+    /// How many rows it changed.
+    pub(super) fn execute_typed(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, Error> {
+        self.driver.run(self.requests.execute_typed(sql, values))
+    }
+
+    /// Its rows as they come.
+    pub(super) fn query_typed_raw<P: BorrowToSql>(
+        &mut self,
+        sql: &str,
+        values: impl IntoIterator<Item = (P, Type)>,
+    ) -> Result<Rows<'_>, Error> {
+        let rows = self.driver.run(self.requests.query_typed_raw(sql, values))?;
+        Ok(Rows { rows: Box::pin(rows), driver: &mut self.driver })
+    }
+
+    /// Hands every message of a `COPY ... TO STDOUT` over as it comes, until that breaks it off.
+    pub(super) fn copy_out<B>(
+        &mut self,
+        sql: &str,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, Error> {
+        let requests = &self.requests;
+        self.driver.run(async move {
+            let mut messages = pin!(requests.copy_out(sql).await?);
+            while let Some(message) = messages.try_next().await? {
+                if let ControlFlow::Break(why) = take(&message) {
+                    return Ok(ControlFlow::Break(why));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Asks the server, on a connection of its own, to end what this one is doing.
+    pub(super) fn cancel<T: MakeTlsConnect<Socket>>(&self, tls: T) -> Result<(), Error> {
+        self.driver.runtime.block_on(self.requests.cancel_token().cancel_query(tls))
+    }
+}
+
+/// Rows as they come.
+pub(super) struct Rows<'c> {
+    rows: Pin<Box<RowStream>>,
+    driver: &'c mut Driver,
+}
+
+impl Rows<'_> {
+    /// The next one; `None` after the last.
+    pub(super) fn next(&mut self) -> Result<Option<Row>, Error> {
+        self.driver.run(self.rows.try_next())
+    }
+}
+
+/// What moves the bytes of a connection.
+struct Driver {
+    runtime: Runtime,
+    /// `None` once it has ended.
+    connection: Option<Running>,
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+impl Driver {
+    fn run<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut answer = pin!(answer);
+        let connection = &mut self.connection;
+        self.runtime.block_on(poll_fn(|context| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            match poll_connection(connection, context) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                // What is missing now will never come, and the answer knows it.
+                Poll::Ready(Ok(())) => answer.as_mut().poll(context),
+            }
+        }))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let connection = &mut self.connection;
+        // Nobody is left to whom an error here would matter.
+        let _ = self.runtime.block_on(poll_fn(|context| poll_connection(connection, context)));
+    }
+}
+
+fn poll_connection(
+    connection: &mut Option<Running>,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), Error>> {
+    let Some(running) = connection else {
+        return Poll::Ready(Ok(()));
+    };
+    let polled = running.as_mut().poll(context);
+    if polled.is_ready() {
+        *connection = None;
+    }
+    polled
+}
