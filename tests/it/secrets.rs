@@ -27,7 +27,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["stats", "--format", "json"],
     &["doctor", "--format", "json"],
     &["doctor", "--grants"],
-    &["check", "--max-expired", "1"],
+    &["check", "--max-expired", "9", "--max-age", "9999d"],
     &["backfill", "--dry-run"],
     &["backfill"],
     &["logout-user", "42", "--dry-run"],
@@ -112,14 +112,20 @@ fn no_command_shows_a_secret() {
             for (voice, options) in VOICES.iter().enumerate() {
                 w.execute("DELETE FROM django_session");
                 fill(w);
+                let first = w.session_keys().into_iter().find(|key| key.starts_with('0')).unwrap();
+                let arguments: Vec<&str> = arguments
+                    .iter()
+                    .map(|word| if *word == "00000000" { &first[..8] } else { word })
+                    .collect();
                 let mut command = w.command(options);
                 if let Some(role) = &password {
                     command.env("SESSCTL_DATABASE_URL", role.url());
                 }
                 with_keys(w, &mut command, number + voice);
-                let ran = all_of(w, &mut command, arguments);
+                let ran = all_of(w, &mut command, &arguments);
                 // SQLite knows no grants.
-                let codes = if w.is_sqlite() { [0, 2, 3, 5] } else { [0, 0, 3, 5] };
+                let knows = !w.is_sqlite() || arguments != ["doctor", "--grants"];
+                let codes: &[i32] = if knows { &[0, 3, 5] } else { &[2] };
                 assert!(codes.contains(&ran.code), "{arguments:?}: {ran:#?}");
             }
         }
