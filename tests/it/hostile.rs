@@ -191,7 +191,7 @@ fn schemas_of_any_name() {
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
         w.execute(&format!("CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.django_session (LIKE django_session INCLUDING ALL)"));
         let fill = |user: &str| {
-            w.execute(&format!("INSERT INTO {quoted}.django_session VALUES ('{user}-abcdefghijklmnop', '{}', '{FAR}')", signed(&login(user), SECRET_KEY)))
+            w.execute(&format!("INSERT INTO {quoted}.django_session VALUES ('{user}-abcdefghijklmnop', '{}', '{FAR}')", signed(&login(user), SECRET_KEY)));
         };
         fill("42");
         fill("7");

@@ -265,7 +265,8 @@ impl<'p> Scanner<'p> {
     }
 
     pub(super) fn space(&mut self) {
-        while self.rest.first().is_some_and(|byte| is_space(*byte)) {
+        // Django writes none.
+        while self.rest.first().is_some_and(|byte| *byte <= b' ' && is_space(*byte)) {
             self.skip(1);
         }
     }

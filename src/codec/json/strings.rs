@@ -21,10 +21,12 @@ pub(super) fn plain(text: &[u8]) -> Option<usize> {
 
 /// The high bit of the lowest byte that is one of these, and none below it.
 fn special(word: u64) -> u64 {
-    // A byte borrows from the next only if it is one itself: those above the lowest may be wrong.
-    let below = |word: u64, end: u8| word.wrapping_sub(EACH * u64::from(end)) & !word;
-    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    (below(word, 0x20) | is(b'"') | is(b'\\')) & HIGH
+    // A byte below the end of its range takes the high bit of the difference from the next, and only
+    // such a byte does: bits above the lowest may be wrong. Bytes beyond ASCII have it themselves.
+    let control = word.wrapping_sub(EACH * 0x20);
+    let quote = (word ^ (EACH * u64::from(b'"'))).wrapping_sub(EACH);
+    let backslash = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+    (control | quote | backslash) & !word & HIGH
 }
 
 #[cfg(test)]

@@ -144,7 +144,14 @@ impl Driver {
             }
             match poll_connection(connection, context) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                // The server may have said why with its last words, and the answer has heard them.
+                Poll::Ready(Err(error)) => match answer.as_mut().poll(context) {
+                    Poll::Ready(Err(said)) if said.as_db_error().is_none() => {
+                        Poll::Ready(Err(error))
+                    }
+                    Poll::Ready(answer) => Poll::Ready(answer),
+                    Poll::Pending => Poll::Ready(Err(error)),
+                },
                 // What is missing now will never come, and the answer knows it.
                 Poll::Ready(Ok(())) => answer.as_mut().poll(context),
             }
