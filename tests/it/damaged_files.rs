@@ -1,5 +1,4 @@
-//! SQLite files that are taken away, cut, or damaged while sessctl works on them or before, and disks that cannot be
-//! written. No row that the file still shows is said to be out.
+//! SQLite files that are taken away, cut, or damaged while sessctl works on them or before. No row that the file still shows is said to be out.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -11,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::running::{Running, eventually};
-use crate::support::{random, rounds, sessctl};
+use crate::support::{random, rounds};
 use crate::work::{ALL, Before, LOGOUT, Work};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World};
 
@@ -201,29 +200,6 @@ fn rows_out_of_their_order_do_not_keep_it_for_ever() {
         let ran = Running::start(&mut w.command(command)).end();
         ran.exits(1).says("malformed").says("integrity_check");
     }
-}
-
-/// A file system of its own that nobody can write, as root of a user namespace, whom no permission would stop.
-#[test]
-fn a_file_system_that_is_read_only() {
-    each("mounted", |w| {
-        w.user("42", 3).expired(3);
-        w.execute("PRAGMA wal_checkpoint(TRUNCATE)");
-        let folder = Path::new(&w.url()).parent().unwrap().to_owned();
-        let script = "mount -t tmpfs none /mnt && cp \"$0\"/db.sqlite3* /mnt && mount -o remount,ro /mnt && exec \"$@\"";
-        for command in
-            [&["logout-user", "42"][..], &["purge-expired"], &["flush-all", "--yes"], &["backfill"]]
-        {
-            let mut run = Command::new("unshare");
-            run.args(["-rm", "sh", "-c", script]).arg(&folder).arg(sessctl()).args(command);
-            run.args(["-d", "/mnt/db.sqlite3", "--db-timezone", "UTC"])
-                .env("SECRET_KEY", SECRET_KEY);
-            let ran = run.ran("");
-            assert!(!ran.stderr.contains("unshare"), "this needs user namespaces: {ran:#?}");
-            let ran = ran.exits(1);
-            assert!(ran.stderr.contains("error: ") && ran.stderr.contains("hint: "), "{ran:#?}");
-        }
-    });
 }
 
 /// Killed at a write of the file system that nobody chose. A process that is killed leaves to the system what it has

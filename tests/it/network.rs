@@ -18,8 +18,8 @@ fn through(work: &Work, w: &World, port: u16) -> crate::world::Ran {
 }
 
 /// Runs it with a fault, looks, runs it again without, looks again.
-fn run(work: &Work, number: u32, fault: Fault) -> Proxy {
-    let w = World::postgres(&format!("network_{}_{number}", work.name()));
+fn run(test: &str, work: &Work, fault: Fault) -> Proxy {
+    let w = World::postgres(&format!("network_{test}_{}", work.name()));
     let before = Before::fill(&w);
     let url = w.url();
     let server = url.rsplit_once('@').unwrap().1.split_once('/').unwrap().0;
@@ -32,15 +32,15 @@ fn run(work: &Work, number: u32, fault: Fault) -> Proxy {
 }
 
 /// Faults at places of which each is in another part of what is said, and in another place every time.
-fn everywhere(work: &Work, fault: fn(Side, u64) -> Fault, every_day: u32) {
-    let quiet = run(work, 0, Fault::None);
+fn everywhere(test: &str, work: &Work, fault: fn(Side, u64) -> Fault, every_day: u32) {
+    let quiet = run(test, work, Fault::None);
     let rounds = rounds(every_day);
     for side in [Side::Program, Side::Server] {
         let total = quiet.passed(side);
         for round in 0..rounds {
             let part = total / u64::from(rounds);
             let after = part * u64::from(round) + random(part);
-            let proxy = run(work, round, fault(side, after));
+            let proxy = run(test, work, fault(side, after));
             // Nothing is as long every time: keys, times and numbers of processes differ.
             assert!(
                 proxy.struck() || after > total * 9 / 10,
@@ -60,35 +60,35 @@ fn half_close(from: Side, after: u64) -> Fault {
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_logout() {
-    everywhere(&LOGOUT, cut, 10);
+    everywhere("cut", &LOGOUT, cut, 10);
 }
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_purge() {
-    everywhere(&PURGE, cut, 6);
+    everywhere("cut", &PURGE, cut, 6);
 }
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_flush() {
-    everywhere(&FLUSH, cut, 6);
-    everywhere(&KEEP, cut, 6);
+    everywhere("cut", &FLUSH, cut, 6);
+    everywhere("cut", &KEEP, cut, 6);
 }
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_backfill() {
-    everywhere(&BACKFILL, cut, 6);
+    everywhere("cut", &BACKFILL, cut, 6);
 }
 
 #[test]
 fn a_connection_that_is_closed_in_one_direction() {
     for work in ALL {
-        everywhere(&work, half_close, 3);
+        everywhere("closed", &work, half_close, 3);
     }
 }
 
 #[test]
 fn answers_that_come_late_change_nothing() {
     for work in ALL {
-        run(&work, 0, Fault::Delay(Duration::from_millis(20)));
+        run("late", &work, Fault::Delay(Duration::from_millis(20)));
     }
 }

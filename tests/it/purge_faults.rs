@@ -1,5 +1,5 @@
-//! A purge that is cut off: the server goes away and comes back, or the purge itself is killed. Whatever happens, only
-//! expired rows are gone, and it or the next one ends well.
+//! A command, most often a purge, that is cut off: the server goes away and comes back, or the command itself is killed.
+//! Whatever happens, only what was to go is gone, and it or the next one ends well.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -7,20 +7,31 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::backfill::told;
 use crate::running::{Running, eventually};
 use crate::server::{Server, Stop};
-use crate::world::World;
+use crate::world::{SECRET_KEY, World, login, signed};
 
-/// Restarts the server twice while this runs, and returns its report.
+/// Restarts the server twice while this deletes, and returns its report.
 fn restarted(w: &World, server: &mut Server, command: &[&str]) -> Value {
+    restarted_while(w, server, command, || w.count() - 50)
+}
+
+/// The same of what there is to be done in another way.
+fn restarted_while(
+    w: &World,
+    server: &mut Server,
+    command: &[&str],
+    to_do: impl Fn() -> usize,
+) -> Value {
     let running = Running::start(w.command(command).args(["--sleep", "20ms", "--format", "json"]));
     for (how, away) in [(Stop::Fast, 500), (Stop::Immediate, 1500)] {
-        let before = w.count();
-        eventually("a delete", || w.count() < before);
+        let before = to_do();
+        eventually("a batch", || to_do() < before);
         server.stop(how);
         std::thread::sleep(Duration::from_millis(away));
         server.start();
-        assert!(w.count() > 50, "it was over before the server was");
+        assert!(to_do() > 0, "it was over before the server was");
     }
     running.end().ok().json()
 }
@@ -39,6 +50,55 @@ fn a_server_that_restarts_is_waited_for() {
     let report = restarted(&w, &mut server, &["purge-expired", "--batch-size", "50"]);
     assert_eq!((&report["left"], &report["ended"]), (&json!(0), &json!("done")));
     assert_eq!(w.session_keys(), others);
+}
+
+#[test]
+fn a_server_that_restarts_amid_a_flush_or_a_backfill_is_waited_for() {
+    let mut server = Server::new();
+    let w = World::on(&server, "restart_all");
+    let logins = |column: &str, value: &str| {
+        let sql = format!("SELECT count(*) FROM django_session WHERE {column} {value}");
+        usize::try_from(w.client().query_one(&sql, &[]).unwrap().get::<_, i64>(0)).unwrap()
+    };
+    w.user("7", 50);
+    let others = told(&w, "session_data");
+    w.user("42", 150);
+    w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
+    let one = ["--batch-size", "1"];
+    let backfill = [&["backfill"][..], &one].concat();
+    let report = restarted_while(&w, &mut server, &backfill, || logins("user_id", "IS NULL"));
+    assert_eq!((&report["missing"], &report["different"]), (&json!(0), &json!(0)));
+    assert_eq!(logins("user_id", "= 42"), 150);
+    let flush = [&["flush-all", "--yes", "--except-user", "7"][..], &one].concat();
+    let keep = [&flush[..], &["--keep-data"]].concat();
+    // Each row is written once, so what was written last is what is not as it was.
+    let login = signed(&login("42"), SECRET_KEY);
+    let report =
+        restarted_while(&w, &mut server, &keep, || logins("session_data", &format!("= '{login}'")));
+    assert_eq!(report["remaining"], json!(0));
+    w.user("42", 150).live(50);
+    let report = restarted_while(&w, &mut server, &flush, || w.count() - 50);
+    assert_eq!(report["remaining"], json!(0));
+    assert_eq!(told(&w, "session_data"), others);
+}
+
+#[test]
+fn a_server_that_stops_amid_a_look_ends_it_and_nothing_is_done() {
+    let mut server = Server::new();
+    let w = World::on(&server, "stop_scan");
+    w.user("42", 3);
+    w.execute("CREATE VIEW slow AS SELECT * FROM django_session WHERE pg_sleep(0.5) IS NOT NULL");
+    for how in [Stop::Fast, Stop::Immediate] {
+        let running = Running::start(&mut w.command(&["logout-user", "42", "--table", "slow"]));
+        let reads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'sessctl' AND query LIKE 'COPY%'";
+        eventually("it reads", || w.client().query_one(reads, &[]).unwrap().get(0));
+        server.stop(how);
+        let ran = running.end().exits(1).says("error: cannot read table \"slow\"");
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("cause: "), "{ran:#?}");
+        server.start();
+        assert_eq!(w.count(), 3);
+    }
+    w.run(&["logout-user", "42"]).ok().says("3 sessions deleted, none is left");
 }
 
 #[test]

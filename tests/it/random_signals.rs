@@ -17,23 +17,23 @@ fn in_wal_mode(name: &str) -> World {
 }
 
 /// Calls `strike` with each kind of work on each kind of database in turn, and a delay within the time it takes.
-fn everywhere(rounds: u32, strike: impl Fn(&Work, &World, &Before, Duration, u32)) {
+fn everywhere(name: &str, rounds: u32, strike: impl Fn(&Work, &World, &Before, Duration, u32)) {
     let kinds = KINDS.iter().flat_map(|kind| ALL.map(|work| (kind, work)));
     let kinds: Vec<_> = kinds.collect();
     let mut took = vec![None; kinds.len()];
     for (round, at) in (0..rounds).zip((0..kinds.len()).cycle()) {
         let (kind, work) = &kinds[at];
-        let w = kind(&format!("random_{}", work.name()));
+        let w = kind(&format!("{name}_{}", work.name()));
         let before = Before::fill(&w);
-        let longest = took[at].get_or_insert_with(|| undisturbed(**kind, work));
+        let longest = took[at].get_or_insert_with(|| undisturbed(**kind, name, work));
         let delay = Duration::from_micros(random(longest.as_micros().try_into().unwrap()));
         strike(work, &w, &before, delay, round);
     }
 }
 
 /// How long it takes, rests and all.
-fn undisturbed(kind: fn(&str) -> World, work: &Work) -> Duration {
-    let w = kind("random_undisturbed");
+fn undisturbed(kind: fn(&str) -> World, name: &str, work: &Work) -> Duration {
+    let w = kind(&format!("{name}_undisturbed"));
     Before::fill(&w);
     let began = Instant::now();
     slowly(work, &w).ran("").ok();
@@ -47,7 +47,7 @@ fn slowly(work: &Work, w: &World) -> std::process::Command {
 
 #[test]
 fn a_signal_at_any_moment_leaves_a_true_report() {
-    everywhere(rounds(45), |work, w, before, delay, round| {
+    everywhere("signalled", rounds(45), |work, w, before, delay, round| {
         let (signal, code) = if round % 2 == 0 { ("INT", 130) } else { ("TERM", 143) };
         let what = format!("{:?} SIG{signal} after {delay:?}", work.command);
         let mut running = Running::start(&mut slowly(work, w));
@@ -66,7 +66,7 @@ fn a_signal_at_any_moment_leaves_a_true_report() {
 
 #[test]
 fn killed_at_any_moment_it_ends_well_when_run_again() {
-    everywhere(rounds(30), |work, w, before, delay, _| {
+    everywhere("killed", rounds(30), |work, w, before, delay, _| {
         let what = format!("{:?} SIGKILL after {delay:?}", work.command);
         let mut running = Running::start(&mut slowly(work, w));
         std::thread::sleep(delay);

@@ -27,7 +27,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["stats", "--format", "json"],
     &["doctor", "--format", "json"],
     &["doctor", "--grants"],
-    &["check", "--max-expired", "1"],
+    &["check", "--max-expired", "9", "--max-age", "9999d"],
     &["backfill", "--dry-run"],
     &["backfill"],
     &["logout-user", "42", "--dry-run"],
@@ -109,17 +109,23 @@ fn no_command_shows_a_secret() {
             w.execute("CREATE TABLE usersessions_usersession (session_key varchar(40))");
         }
         for (number, arguments) in COMMANDS.iter().enumerate() {
-            for (voice, options) in VOICES.iter().enumerate() {
+            for (voice, options) in VOICES[1..].iter().enumerate() {
                 w.execute("DELETE FROM django_session");
                 fill(w);
+                let first = w.session_keys().into_iter().find(|key| key.starts_with('0')).unwrap();
+                let arguments: Vec<&str> = arguments
+                    .iter()
+                    .map(|word| if *word == "00000000" { &first[..8] } else { word })
+                    .collect();
                 let mut command = w.command(options);
                 if let Some(role) = &password {
                     command.env("SESSCTL_DATABASE_URL", role.url());
                 }
                 with_keys(w, &mut command, number + voice);
-                let ran = all_of(w, &mut command, arguments);
+                let ran = all_of(w, &mut command, &arguments);
                 // SQLite knows no grants.
-                let codes = if w.is_sqlite() { [0, 2, 3, 5] } else { [0, 0, 3, 5] };
+                let knows = !w.is_sqlite() || arguments != ["doctor", "--grants"];
+                let codes: &[i32] = if knows { &[0, 3, 5] } else { &[2] };
                 assert!(codes.contains(&ran.code), "{arguments:?}: {ran:#?}");
             }
         }
@@ -145,14 +151,14 @@ fn no_error_shows_a_secret() {
         "CREATE TABLE refers (session_key varchar(40) REFERENCES django_session);
          INSERT INTO refers SELECT session_key FROM django_session",
     );
-    for url in [&nowhere, &nobody, &broken, &pairs, &role.url(), &right] {
-        for options in VOICES {
-            for arguments in COMMANDS {
-                let mut command = w.command(options);
-                command.env("SESSCTL_DATABASE_URL", url);
-                with_keys(&w, &mut command, arguments.len());
-                all_of(&w, &mut command, arguments);
-            }
+    let urls = [&nowhere, &nobody, &broken, &pairs, &role.url(), &right];
+    for (place, url) in urls.into_iter().enumerate() {
+        for (number, arguments) in COMMANDS.iter().enumerate() {
+            // Every command fails in every voice, though not everywhere.
+            let mut command = w.command(VOICES[(place + number) % VOICES.len()]);
+            command.env("SESSCTL_DATABASE_URL", url);
+            with_keys(&w, &mut command, number);
+            all_of(&w, &mut command, arguments);
         }
     }
     let trigger = "CREATE FUNCTION quotes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -334,3 +334,39 @@ fn colour_is_for_terminals_that_want_it() {
         assert!(plain.contains("error: no table") && !plain.contains("[1;31m"), "{plain:?}");
     }
 }
+
+/// What is drawn there, in the pieces between what moves the cursor.
+fn pieces(drawn: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut letters = drawn.chars();
+    while let Some(letter) = letters.next() {
+        if !matches!(letter, '\u{1b}' | '\r' | '\n') {
+            pieces.last_mut().unwrap().push(letter);
+            continue;
+        }
+        pieces.push(String::new());
+        if letter == '\u{1b}' {
+            letters.find(char::is_ascii_alphabetic);
+        }
+    }
+    pieces
+}
+
+#[test]
+fn a_bar_fits_into_40_columns() {
+    let w = World::postgres("narrow");
+    w.user("42", 5);
+    let mut command = Command::new(django_python("5.2"));
+    command
+        .args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"])
+        .args(["sh", "-c", "stty cols 40 rows 24; exec \"$0\" \"$@\""])
+        .arg(sessctl())
+        .args(&SLOW[..6])
+        .env("SESSCTL_DATABASE_URL", w.url())
+        .envs([("TERM", "xterm"), ("SECRET_KEY", SECRET_KEY)]);
+    let ran = command.ran("").ok().says("5 sessions deleted, none is left");
+    let drawn = pieces(&ran.stdout);
+    let bars: Vec<&String> = drawn.iter().filter(|piece| piece.contains("deleting")).collect();
+    assert!(!bars.is_empty(), "{ran:?}");
+    assert!(bars.iter().all(|bar| bar.chars().count() <= 40), "{bars:?}");
+}
