@@ -79,8 +79,7 @@ fn a_row_that_stays_locked_is_never_said_to_be_out() {
 
 /// A transaction that locks the rows in the opposite order until it has met a deadlock. Returns whether it was
 /// the one that the server ended.
-fn against(w: &World, keys: &[String]) -> bool {
-    let mut client = w.client();
+fn against(client: &mut Client, keys: &[String]) -> bool {
     // It waits for longer than sessctl before the server looks for a deadlock: so sessctl is the victim.
     client.batch_execute("SET deadlock_timeout = '30s'").unwrap();
     let mut deadlock = || {
@@ -96,9 +95,9 @@ fn against(w: &World, keys: &[String]) -> bool {
     ended.is_err()
 }
 
-fn deadlocks(w: &World) -> i64 {
+fn deadlocks(client: &mut Client) -> i64 {
     let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    w.client().query_one(sql, &[]).unwrap().get(0)
+    client.query_one(sql, &[]).unwrap().get(0)
 }
 
 #[test]
@@ -114,11 +113,13 @@ fn a_deadlock_is_tried_again() {
              DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 100', current_database()); END $$",
         );
         let keys: Vec<String> = w.session_keys()[5..8].to_vec();
+        // Connected sooner than sessctl begins, which is done in two seconds.
+        let (mut site, mut watcher) = (w.client(), w.client());
         let mut running = Running::start(&mut work.on(&w, "0s"));
         eventually("a deadlock", || {
             assert!(!running.is_over(), "it was over before: {:#?}", w.session_keys());
-            assert!(!against(&w, &keys), "the other side was the victim");
-            deadlocks(&w) > 0
+            assert!(!against(&mut site, &keys), "the other side was the victim");
+            deadlocks(&mut watcher) > 0
         });
         let ran = running.end().ok();
         work.is_true(&w, &before, &ran, "a deadlock");
