@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use clap::{Command, CommandFactory};
+use clap_complete::Shell;
 
-use super::{Cli, Shell};
+use super::Cli;
 
 /// Writes a script that completes what is typed in this shell.
 pub fn write_completions(shell: Shell, out: &mut dyn Write) {
