@@ -1,6 +1,7 @@
 //! `--schema`, `--all-schemas`: a command on one session table after the other. A site with django-tenants has one for
 //! each tenant.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::Ctx;
@@ -50,7 +51,11 @@ impl Ctx<'_> {
                 "is this the site's database? --table names another table",
             ));
         }
-        Ok(Some(if self.global.all_schemas { there } else { named.clone() }))
+        if self.global.all_schemas {
+            return Ok(Some(there));
+        }
+        let mut seen = BTreeSet::new();
+        Ok(Some(named.iter().filter(|name| seen.insert(*name)).cloned().collect()))
     }
 }
 
@@ -107,7 +112,7 @@ pub(super) fn each<R: Sum>(
             break;
         }
     }
-    let report = Total::of_many(parts, waiting.collect());
+    let report = Some(Total::of_many(parts, waiting.collect()));
     Ok(Deed { report, failed: Ok(()), exit, advice, over })
 }
 

@@ -7,9 +7,9 @@ use super::{
 /// What a command did to the session table, or to that of each of several schemas.
 #[derive(Debug, Serialize)]
 pub struct Total<R> {
-    /// All in all.
+    /// All in all; `None` if nothing was done in any schema.
     #[serde(flatten)]
-    pub sum: R,
+    pub sum: Option<R>,
     /// By schema, if several were meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<InSchema<R>>,
@@ -45,18 +45,20 @@ pub trait Sum: Sized {
 impl<R: Sum> Total<R> {
     /// Of the one table that was meant.
     pub fn of_one(report: R) -> Self {
-        Self { sum: report, schemas: Vec::new(), not_begun: Vec::new() }
+        Self { sum: Some(report), schemas: Vec::new(), not_begun: Vec::new() }
     }
 
-    /// Of several; `None` if nothing was done in any.
-    pub fn of_many(schemas: Vec<InSchema<R>>, not_begun: Vec<String>) -> Option<Self> {
+    /// Of several.
+    pub fn of_many(schemas: Vec<InSchema<R>>, not_begun: Vec<String>) -> Self {
         let mut reports = schemas.iter().filter_map(|part| part.report.as_ref());
-        let mut sum = reports.next()?.begin();
-        reports.for_each(|report| sum.add(report));
-        if !not_begun.is_empty() || schemas.iter().any(|part| part.error.is_some()) {
-            sum.others_are_unknown();
+        let mut sum = reports.next().map(R::begin);
+        if let Some(sum) = &mut sum {
+            reports.for_each(|report| sum.add(report));
+            if !not_begun.is_empty() || schemas.iter().any(|part| part.error.is_some()) {
+                sum.others_are_unknown();
+            }
         }
-        Some(Self { sum, schemas, not_begun })
+        Self { sum, schemas, not_begun }
     }
 }
 

@@ -7,9 +7,6 @@ use crate::report::{InSchema, Total};
 
 impl<R: Report + Serialize> Report for Total<R> {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.schemas.is_empty() {
-            return self.sum.write(out);
-        }
         for InSchema { schema, report, error } in &self.schemas {
             write!(out, "{}: ", sanitize(schema))?;
             match (report, error) {
@@ -18,8 +15,12 @@ impl<R: Report + Serialize> Report for Total<R> {
                 (None, None) => writeln!(out, "nothing to do")?,
             }
         }
-        write!(out, "All {} schemas: ", self.schemas.len() + self.not_begun.len())?;
-        self.sum.write(out)?;
+        if let Some(sum) = &self.sum {
+            if !self.schemas.is_empty() {
+                write!(out, "All {} schemas: ", self.schemas.len() + self.not_begun.len())?;
+            }
+            sum.write(out)?;
+        }
         if !self.not_begun.is_empty() {
             writeln!(out, "Not begun: {}.", sanitize(&self.not_begun.join(", ")))?;
         }

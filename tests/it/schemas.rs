@@ -167,6 +167,25 @@ fn what_fails_in_one_schema_is_done_in_the_others() {
 }
 
 #[test]
+fn what_fails_in_every_schema_is_on_record_with_the_reason() {
+    let w = tenants("schema_all_fail");
+    let audit = w.file("audit.jsonl", "");
+    let arguments = ["--schema", "acme", "--schema", "acme", "--schema", "public"];
+    let mut command = w.command(&["logout-user", "42", "--audit-file", &audit, "--format", "json"]);
+    let ran = command.args(arguments).env("SESSCTL_SECRET_KEY", "another").ran("").exits(2);
+    let report = ran.json();
+    assert_eq!(report.get("deleted"), None, "{report}");
+    let line: Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    assert_eq!((&line["exit"], &line["report"]), (&json!(2), &report));
+    let parts = report["schemas"].as_array().unwrap();
+    assert_eq!(parts.iter().map(|part| &part["schema"]).collect::<Vec<_>>(), ["acme", "public"]);
+    for part in parts {
+        assert!(part["error"].as_str().unwrap().starts_with("not one of 4"), "{report}");
+    }
+    assert_eq!(counts(&w), [6, 6, 6]);
+}
+
+#[test]
 fn everybody_is_logged_out_when_that_is_said() {
     let w = tenants("schema_flush");
     w.run(&["flush-all", "--all-schemas"]).exits(4).says("not confirmed");

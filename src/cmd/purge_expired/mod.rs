@@ -24,9 +24,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
         let grace = settings::duration("--older-than", &args.older_than)?;
         let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, grace, pace))?;
         if let (Some(file), Some(report)) = (&args.metrics_file, &deed.report)
-            && !args.dry_run
+            && let (Some(sum), false) = (&report.sum, args.dry_run)
         {
-            let measured = metrics::write(file, &report.sum, deed.exit);
+            let measured = metrics::write(file, sum, deed.exit);
             deed.failed = deed.failed.and(measured);
         }
         Ok(deed)
