@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections import namedtuple
 
@@ -21,12 +22,14 @@ def sessctl(table, command, *options, pin=()):
     if isinstance(table, Sqlite):
         command += ["--db-timezone", "UTC"]
     began, memory, cpu = time.perf_counter(), 0, cpu_of_children()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+    # A report may name 100,000 users, which is more than a pipe holds while nobody reads.
+    with tempfile.TemporaryFile() as output, subprocess.Popen(command, env=environment, stdout=output) as process:
         while process.poll() is None:
             memory = peak_memory(process.pid) or memory
             time.sleep(0.002)
         seconds = time.perf_counter() - began
-        report = json.load(process.stdout)
+        output.seek(0)
+        report = json.load(output)
     assert process.returncode == 0, report
     return Run(seconds, memory, report, cpu_of_children() - cpu)
 

@@ -21,7 +21,7 @@ pub mod engine;
 pub mod error;
 pub mod model;
 mod report;
-mod settings;
+pub mod settings;
 pub mod stop;
 pub mod store;
 mod ui;

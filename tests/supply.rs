@@ -16,6 +16,7 @@ use serde_json::Value;
 
 /// Licences, as crates spell them, under which all of it may be given away with the program.
 const LICENCES: &[&str] = &[
+    "Apache-2.0",
     "MIT",
     "MIT OR Apache-2.0",
     "Apache-2.0 OR MIT",

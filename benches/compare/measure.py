@@ -314,7 +314,7 @@ def main():
     for name in arguments.part or PARTS:
         about = machine()
         text, charts = PARTS[name](arguments)
-        text = [about, "", *text]
+        text = [about, "", *(f"![the same as a chart]({file})\n" for file in charts), *text]
         print("\n".join(text), flush=True)
         if arguments.write:
             page.write(name, text, charts)

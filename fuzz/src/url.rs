@@ -1,0 +1,92 @@
+//! Connection strings: whatever is wrong with one, nothing that is said of it shows its password.
+
+use std::cell::RefCell;
+
+use clap::Parser as _;
+use sessctl::cli::Cli;
+use sessctl::settings;
+use sessctl::store::Target;
+
+/// Stands in every password, and nowhere else.
+const SENTINEL: &str = "S3NT1NEL";
+
+/// Four texts with NUL between them: what stands before the password, its beginning and end, what follows it. The
+/// first byte says what form they are put in.
+pub(crate) fn url(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if text.contains(SENTINEL) {
+        return;
+    }
+    let mut parts = text.splitn(4, '\0');
+    let mut part = || parts.next().unwrap_or_default();
+    let (before, begin, end, after) = (part(), part(), part(), part());
+    let password = format!("{begin}{SENTINEL}{end}");
+    let (form, before) = before.split_at(before.chars().next().map_or(0, char::len_utf8));
+    let whole = match form {
+        "u" => format!(
+            "postgres://{}:{password}@{after}",
+            before.replace([':', '@', '/', '?', '#'], "")
+        ),
+        "q" => format!(
+            "postgresql://{}?password={}&{after}",
+            before.replace(['?', '#'], ""),
+            encoded(&password)
+        ),
+        // A quote or a backslash may make the rest a part of another value, as it is meant to.
+        "p" if !before.contains("://") => format!(
+            "{} password={} {after}",
+            before.replace(['\'', '\\'], ""),
+            quoted(&password)
+        ),
+        // Files have no passwords, and of pairs the password is a pair of its own.
+        "s" if !["sqlite", "spatialite", "="].iter().any(|word| before.contains(word)) => {
+            format!("{before}:{password}@{after}")
+        }
+        _ => text.replace('\0', " "),
+    };
+    // Not where it came about by what was taken out between its letters.
+    if whole.matches(SENTINEL).count() <= 1 {
+        look(whole, &password);
+    }
+}
+
+thread_local! {
+    static CLI: RefCell<Cli> = Cli::parse_from(["sessctl", "list"]).into();
+}
+
+fn look(url: String, password: &str) {
+    let shown = format!("{url:?} with the password {password:?}");
+    let database = CLI.with_borrow_mut(|cli| {
+        cli.global.database = Some(url);
+        settings::database(&cli.global, None)
+    });
+    let said = match database {
+        Ok(database) => {
+            let place = match &database.target {
+                Target::Postgres(server) => format!("{server:?} {}", server.place()),
+                Target::Sqlite { path, .. } => path.display().to_string(),
+            };
+            format!("{place} {:?} {:?}", database.notes, database.warnings)
+        }
+        Err(error) => format!("{error} {error:?} {}", error.hint().unwrap_or_default()),
+    };
+    assert!(!said.contains(SENTINEL), "{shown} shows it: {said}");
+}
+
+/// For a value of a URL's query, as a person would who knows that one has to.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+/// For a value of pairs.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
