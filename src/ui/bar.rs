@@ -28,7 +28,6 @@ impl Bar {
             self.0.set_style(style);
         }
         self.0.reset();
-        self.0.set_draw_target(target());
         match rows {
             Some(rows) => self.0.set_length(rows),
             None => self.0.unset_length(),

@@ -77,52 +77,58 @@ fn a_row_that_stays_locked_is_never_said_to_be_out() {
     LOGOUT.ends_well(&w, &before, "a row that stays locked");
 }
 
-/// A transaction that locks the rows in the opposite order until it has met a deadlock. Returns whether it was
-/// the one that the server ended.
-fn against(client: &mut Client, keys: &[String]) -> bool {
-    // It waits for longer than sessctl before the server looks for a deadlock: so sessctl is the victim.
-    client.batch_execute("SET deadlock_timeout = '30s'").unwrap();
-    let mut deadlock = || {
-        client.batch_execute("BEGIN")?;
-        for key in keys.iter().rev() {
-            client
-                .execute("SELECT FROM django_session WHERE session_key = $1 FOR UPDATE", &[key])?;
-            thread::sleep(Duration::from_millis(50));
-        }
-        client.batch_execute("COMMIT")
-    };
-    let ended: Result<(), postgres::Error> = deadlock();
-    ended.is_err()
-}
-
-fn deadlocks(client: &mut Client) -> i64 {
+fn deadlocks(w: &World) -> i64 {
     let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    client.query_one(sql, &[]).unwrap().get(0)
+    w.client().query_one(sql, &[]).unwrap().get(0)
 }
 
+/// The other side has the third row of a batch and waits for the first, when sessctl, which has that, comes to the
+/// third: so sessctl closes the circle, and is the victim.
 #[test]
 fn a_deadlock_is_tried_again() {
     for work in [LOGOUT, KEEP] {
         let w = World::postgres("conflict_deadlock");
         let before = Before::fill(&w);
-        // A trigger that lets the other side have its turn between two rows of a batch.
-        w.execute(
-            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                 PERFORM pg_sleep(0.2); RETURN coalesce(NEW, OLD); END $$;
-             CREATE TRIGGER slow BEFORE UPDATE OR DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION slow();
-             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 100', current_database()); END $$",
-        );
-        let keys: Vec<String> = w.session_keys()[5..8].to_vec();
-        // Connected sooner than sessctl begins, which is done in two seconds.
-        let (mut site, mut watcher) = (w.client(), w.client());
-        let mut running = Running::start(&mut work.on(&w, "0s"));
-        eventually("a deadlock", || {
-            assert!(!running.is_over(), "it was over before: {:#?}", w.session_keys());
-            assert!(!against(&mut site, &keys), "the other side was the victim");
-            deadlocks(&mut watcher) > 0
+        let keys = w.session_keys();
+        let [first, second, third] = [&keys[5], &keys[6], &keys[7]];
+        // It waits before the second row for as long as there is something in a table.
+        w.execute(&format!(
+            "CREATE TABLE hold (x int); INSERT INTO hold VALUES (1);
+             CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 WHILE EXISTS (SELECT FROM hold) LOOP PERFORM pg_sleep(0.01); END LOOP;
+                 RETURN coalesce(NEW, OLD); END $$;
+             CREATE TRIGGER hold BEFORE UPDATE OR DELETE ON django_session
+                 FOR EACH ROW WHEN (OLD.session_key = '{second}') EXECUTE FUNCTION hold();
+             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 100', current_database()); END $$"
+        ));
+        let mut watcher = w.client();
+        let mut is_there = |state: &str| -> bool {
+            let sql = format!(
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND {state}"
+            );
+            watcher.query_one(&sql, &[]).unwrap().get(0)
+        };
+        let running = Running::start(&mut work.on(&w, "0s"));
+        eventually("it has the first row", || is_there("wait_event = 'PgSleep'"));
+        let mut other = w.client();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let lock = |key| {
+                    format!("SELECT FROM django_session WHERE session_key = '{key}' FOR UPDATE")
+                };
+                let sql = format!(
+                    "SET deadlock_timeout = '60s'; BEGIN; {}; {}; COMMIT",
+                    lock(third),
+                    lock(first)
+                );
+                other.batch_execute(&sql).unwrap();
+            });
+            eventually("the other side waits", || is_there("wait_event_type = 'Lock'"));
+            w.execute("DELETE FROM hold");
         });
         let ran = running.end().ok();
         work.is_true(&w, &before, &ran, "a deadlock");
+        eventually("the server has counted", || deadlocks(&w) > 0);
     }
 }
 
@@ -209,15 +215,12 @@ fn a_statement_timeout_ends_it_with_a_true_report_and_a_hint() {
 /// makes its connection anew.
 #[test]
 fn sessions_that_may_not_idle_for_as_long_as_a_rest() {
-    for (setting, rest, works) in [
-        ("idle_in_transaction_session_timeout = 300", "400ms", &[LOGOUT, PURGE][..]),
-        ("idle_session_timeout = 50", "100ms", &ALL),
-    ] {
-        for work in works {
-            let w = world(work, "idle");
+    for setting in ["idle_in_transaction_session_timeout = 500", "idle_session_timeout = 500"] {
+        for work in [LOGOUT, PURGE] {
+            let w = world(&work, "idle");
             let before = Before::fill(&w);
             let role = role(&w, "idle", setting);
-            let mut command = work.on(&w, rest);
+            let mut command = work.on(&w, "800ms");
             let ran = Running::start(command.env("SESSCTL_DATABASE_URL", role.url())).end().ok();
             work.is_true(&w, &before, &ran, setting);
         }

@@ -60,29 +60,29 @@ fn half_close(from: Side, after: u64) -> Fault {
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_logout() {
-    everywhere("cut", &LOGOUT, cut, 10);
+    everywhere("cut", &LOGOUT, cut, 6);
 }
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_purge() {
-    everywhere("cut", &PURGE, cut, 6);
+    everywhere("cut", &PURGE, cut, 3);
 }
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_flush() {
-    everywhere("cut", &FLUSH, cut, 6);
-    everywhere("cut", &KEEP, cut, 6);
+    everywhere("cut", &FLUSH, cut, 3);
+    everywhere("cut", &KEEP, cut, 3);
 }
 
 #[test]
 fn a_connection_that_is_cut_anywhere_amid_a_backfill() {
-    everywhere("cut", &BACKFILL, cut, 6);
+    everywhere("cut", &BACKFILL, cut, 3);
 }
 
 #[test]
 fn a_connection_that_is_closed_in_one_direction() {
     for work in ALL {
-        everywhere("closed", &work, half_close, 3);
+        everywhere("closed", &work, half_close, 1);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::django::run;
 use crate::support::{fresh_database, rounds};
 
 fn race(engine: &str, database: &[&str]) {
-    let rounds = rounds(6).to_string();
+    let rounds = rounds(5).to_string();
     run("races.py", "5.2", &[&["--engine", engine, "--rounds", &rounds], database].concat());
 }
 

@@ -47,7 +47,7 @@ fn slowly(work: &Work, w: &World) -> std::process::Command {
 
 #[test]
 fn a_signal_at_any_moment_leaves_a_true_report() {
-    everywhere("signalled", rounds(45), |work, w, before, delay, round| {
+    everywhere("signalled", rounds(30), |work, w, before, delay, round| {
         let (signal, code) = if round % 2 == 0 { ("INT", 130) } else { ("TERM", 143) };
         let what = format!("{:?} SIG{signal} after {delay:?}", work.command);
         let mut running = Running::start(&mut slowly(work, w));
@@ -66,7 +66,7 @@ fn a_signal_at_any_moment_leaves_a_true_report() {
 
 #[test]
 fn killed_at_any_moment_it_ends_well_when_run_again() {
-    everywhere("killed", rounds(30), |work, w, before, delay, _| {
+    everywhere("killed", rounds(15), |work, w, before, delay, _| {
         let what = format!("{:?} SIGKILL after {delay:?}", work.command);
         let mut running = Running::start(&mut slowly(work, w));
         std::thread::sleep(delay);
