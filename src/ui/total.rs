@@ -15,9 +15,11 @@ impl<R: Report + Serialize> Report for Total<R> {
                 (None, None) => writeln!(out, "nothing to do")?,
             }
         }
-        if let Some(sum) = &self.sum {
-            if !self.schemas.is_empty() {
-                write!(out, "All {} schemas: ", self.schemas.len() + self.not_begun.len())?;
+        let meant = self.schemas.len() + self.not_begun.len();
+        // Of one schema its line has said all.
+        if let (Some(sum), 0 | 2..) = (&self.sum, meant) {
+            if meant > 0 {
+                write!(out, "All {meant} schemas: ")?;
             }
             sum.write(out)?;
         }
