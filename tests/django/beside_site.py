@@ -26,7 +26,6 @@ from site_under_test import USERS, Mismatch, Site, Visitor, expect
 
 THREADS = 4
 VISITORS_PER_THREAD = 25
-THINK = 0.03  # mean seconds between two requests of a thread: the site is in use, with room left on two cores
 WARM_UP = 3
 LONG_ENOUGH = 5  # seconds of a run, to say how many requests there are in one of them
 
@@ -92,7 +91,7 @@ def settle(site, journal):
     connections.close_all()
 
 
-def use(visitors, answers, over):
+def use(visitors, think, answers, over):
     """One thread: its visitors in turn put something into their cart and look whether all is as it was left."""
     for visitor in itertools.cycle(visitors):
         for request in (lambda: visitor.add_to_cart(len(visitor.cart)), visitor.look):
@@ -104,7 +103,7 @@ def use(visitors, answers, over):
             except Exception as error:  # whatever it is, a person would have seen it
                 failure = error
             answers.append(Answer(began, time.monotonic(), failure))
-            time.sleep(THINK * random.uniform(0.5, 1.5))  # or the threads fall into step
+            time.sleep(think * random.uniform(0.5, 1.5))  # or the threads fall into step
 
 
 def run_command(site, options):
@@ -122,11 +121,11 @@ def run_command(site, options):
     return Run(began, time.monotonic(), run.returncode, f"{run.stdout.strip()} {run.stderr.strip()[-500:]}")
 
 
-def beside(site, baseline, command):
+def beside(site, baseline, think, command):
     """Have the site used from before the command until after it: what the command did, and all answers."""
     answers, over = [], threading.Event()
     shares = [site.visitors[n::THREADS] for n in range(THREADS)]
-    threads = [threading.Thread(target=use, args=(share, answers, over)) for share in shares]
+    threads = [threading.Thread(target=use, args=(share, think, answers, over)) for share in shares]
     for thread in threads:
         thread.start()
     try:
@@ -216,7 +215,7 @@ def measure(folder, options):
         Visitor(site, USERS[n % len(USERS)])
     before = count_expired()
     settle(site, options.journal)
-    run, answers = beside(site, options.baseline, lambda: run_command(site, options))
+    run, answers = beside(site, options.baseline, options.think, lambda: run_command(site, options))
     quiet = Figures([answer for answer in answers if not meets(answer, run)], 2 * options.baseline)
     during = Figures([answer for answer in answers if meets(answer, run)], run.ended - run.began)
     backfilled = options.command == "backfill"
@@ -249,6 +248,8 @@ def arguments():
     parser.add_argument("--command", choices=["purge-expired", "backfill"], default="purge-expired")
     parser.add_argument("--expired", type=int, default=300_000, metavar="ROWS")
     parser.add_argument("--live", type=int, default=100_000, metavar="ROWS", help="besides the visitors' own")
+    # By default the site is in use, with room left on two cores.
+    parser.add_argument("--think", type=float, default=0.03, metavar="SECONDS", help="mean between two requests of a thread")
     parser.add_argument("--baseline", type=float, default=15, metavar="SECONDS", help="before the command and after")
     parser.add_argument("--longest-wait", type=float, metavar="SECONDS", help="fail if a request takes as long")
     options = parser.parse_args()

@@ -10,6 +10,7 @@ mod instance;
 mod reader;
 mod user_column;
 mod users;
+mod visitors;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params};
 use super::expired::{delete_statement, parse_address};
 use super::fault::fail;
 use super::reader::push;
+use super::visitors::Visitors;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
 use crate::store::{
@@ -15,10 +16,15 @@ use crate::store::{
     Window, Writer,
 };
 
-/// A rest in which a writer that has waited for the batches before it gets its turn: it looks again
-/// after at most 25 ms as long as it has not waited for more than 128 ms
+/// A rest in which whoever has waited for the batch before it gets a turn: one looks again after at most
+/// 25 ms as long as one has not waited for more than 128 ms, after 50 ms up to 228 ms, and then every 100 ms
 /// (`sqliteDefaultBusyCallback`).
 const REST: Duration = Duration::from_millis(25);
+const RESTS_AFTER: [(Duration, Duration); 3] = [
+    (Duration::from_millis(128), REST),
+    (Duration::from_millis(228), Duration::from_millis(50)),
+    (Duration::MAX, Duration::from_millis(100)),
+];
 /// Before such a rest, where nobody else has written of late.
 const BATCHES_IN_A_ROW: u32 = 2;
 const LATELY: Duration = Duration::from_secs(2);
@@ -26,6 +32,12 @@ const LATELY: Duration = Duration::from_secs(2);
 /// whoever looks for the lock again, however seldom, most likely finds it free.
 const SHORT_BATCH: Duration = Duration::from_millis(8);
 const LONG_REST: Duration = Duration::from_millis(50);
+
+/// With a rollback journal short batches cost most: each writes most of its pages twice, and waits for
+/// the disk three times. So where nobody was there for a while batches grow, twice as long each time, up to what
+/// a visitor who comes then can wait for.
+const ALONE_AFTER: Duration = Duration::from_millis(500);
+const BATCH_ALONE: Duration = Duration::from_secs(1);
 
 /// In WAL mode a checkpoint keeps no writer waiting, and whoever commits when it is due pays for it
 /// (SQLite docs, "Write-Ahead Logging" §3.1): so it is no part of a batch, and where others write it
@@ -42,6 +54,9 @@ pub(super) struct SqliteWriter<'s> {
     /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
     data_version: Option<i64>,
     others_wrote: Option<Instant>,
+    visitors: Visitors,
+    /// How long others were kept waiting.
+    last_batch: Duration,
     wrote: bool,
     /// Rows written since the last checkpoint.
     not_checkpointed: u64,
@@ -56,6 +71,8 @@ impl<'s> SqliteWriter<'s> {
             connection,
             data_version: None,
             others_wrote: None,
+            visitors: Visitors::new(),
+            last_batch: Duration::ZERO,
             wrote: false,
             not_checkpointed: 0,
             without_rest: 0,
@@ -88,13 +105,16 @@ impl<'s> SqliteWriter<'s> {
         doing: &str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
     ) -> Result<T, StoreError> {
+        self.visitors.look();
         let run = || -> rusqlite::Result<T> {
             // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
             // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
             let transaction =
                 self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let began = Instant::now();
             let (rows, done) = write(&transaction)?;
             transaction.commit()?;
+            self.last_batch = began.elapsed();
             self.wrote = true;
             self.not_checkpointed += rows;
             Ok(done)
@@ -124,6 +144,10 @@ impl<'s> SqliteWriter<'s> {
     fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Option<T> {
         self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).ok()
     }
+}
+
+fn rest_after(batch: Duration) -> Duration {
+    RESTS_AFTER.iter().find(|(most, _)| batch <= *most).map_or(REST, |(_, rest)| *rest)
 }
 
 impl Drop for SqliteWriter<'_> {
@@ -245,6 +269,13 @@ impl Writer for SqliteWriter<'_> {
         }
         if others_write {
             return Turn { batch: SHORT_BATCH, rest: LONG_REST };
+        }
+        if !self.is_wal() {
+            // From here on we do not use the file ourselves until the next batch begins.
+            self.visitors.watch(&self.store.path);
+            if self.visitors.gone_for() >= ALONE_AFTER {
+                return Turn { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
+            }
         }
         self.without_rest += 1;
         let rest = REST.saturating_sub(began.elapsed());

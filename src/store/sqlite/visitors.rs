@@ -1,0 +1,134 @@
+//! Who else uses the file. A commit of another connection leaves a trace in it, a reader leaves none: but
+//! the kernel tells of both.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fd::OwnedFd;
+
+/// Whether others used the file while we did not.
+pub(super) struct Visitors {
+    watch: Option<OwnedFd>,
+    last_seen: Instant,
+}
+
+impl Visitors {
+    /// As if somebody had been there just now.
+    pub(super) fn new() -> Self {
+        Self { watch: None, last_seen: Instant::now() }
+    }
+
+    /// From here to [`Self::look`] whoever opens, reads or writes the file is a visitor.
+    pub(super) fn watch(&mut self, path: &Path) {
+        self.watch = kernel::watch(path);
+        if self.watch.is_none() {
+            self.last_seen = Instant::now();
+        }
+    }
+
+    /// Ends what [`Self::watch`] began.
+    pub(super) fn look(&mut self) {
+        if self.watch.take().is_some_and(|watch| kernel::saw_somebody(&watch)) {
+            self.last_seen = Instant::now();
+        }
+    }
+
+    /// How long nobody was seen, as far as one looked.
+    pub(super) fn gone_for(&self) -> Duration {
+        self.last_seen.elapsed()
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    use std::path::Path;
+
+    use rustix::fd::OwnedFd;
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+    use rustix::fs::statfs;
+    use rustix::io::{Errno, read};
+
+    /// File systems whose files nobody uses without the kernel of this machine: ext2 to ext4, XFS, Btrfs, F2FS,
+    /// ZFS, tmpfs and overlays of these (statfs(2)). What another machine does is told to no watch.
+    const LOCAL: [u32; 7] =
+        [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994, 0x794C_7630];
+
+    /// Without one nobody knows who comes.
+    pub(super) fn watch(path: &Path) -> Option<OwnedFd> {
+        let kind = statfs(path).ok()?.f_type;
+        if !LOCAL.iter().any(|&local| i128::from(local) == i128::from(kind)) {
+            return None;
+        }
+        let watch = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
+        add_watch(&watch, path, WatchFlags::OPEN | WatchFlags::ACCESS | WatchFlags::MODIFY).ok()?;
+        Some(watch)
+    }
+
+    pub(super) fn saw_somebody(watch: &OwnedFd) -> bool {
+        let mut event = [0; 512];
+        !matches!(read(watch, &mut event), Err(Errno::AGAIN))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    use std::path::Path;
+
+    use rustix::fd::OwnedFd;
+
+    pub(super) fn watch(_: &Path) -> Option<OwnedFd> {
+        None
+    }
+
+    pub(super) fn saw_somebody(_: &OwnedFd) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// Whether somebody is seen who does this to a database file that is open already.
+    fn seen(visit: impl FnOnce(&Path, &Connection)) -> bool {
+        static TABLES: AtomicU32 = AtomicU32::new(0);
+        let number = TABLES.fetch_add(1, Ordering::Relaxed);
+        let path =
+            std::env::temp_dir().join(format!("sessctl-visitors-{}-{number}", std::process::id()));
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        let mut visitors = Visitors::new();
+        let before = visitors.last_seen;
+        visitors.watch(&path);
+        visit(&path, &connection);
+        visitors.look();
+        drop(connection);
+        fs::remove_file(path).unwrap();
+        visitors.last_seen > before
+    }
+
+    #[test]
+    fn whoever_opens_reads_or_writes_is_seen() {
+        let run = |sql| seen(|_, connection| connection.query_row(sql, [], |_| Ok(())).unwrap());
+        assert!(!seen(|_, _| ()));
+        assert!(run("SELECT x FROM t"));
+        assert!(run("INSERT INTO t VALUES (2) RETURNING x"));
+        assert!(seen(|path, _| drop(fs::File::open(path).unwrap())));
+        // Locks alone, as of one who waits, are seen by nobody.
+        assert!(!run("SELECT 1"));
+    }
+
+    #[test]
+    fn where_nobody_can_be_seen_somebody_may_be_there() {
+        let mut visitors = Visitors::new();
+        let before = visitors.last_seen;
+        visitors.watch(Path::new("/proc/self/status"));
+        visitors.look();
+        assert!(visitors.last_seen > before);
+    }
+}
