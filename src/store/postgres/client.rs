@@ -19,6 +19,7 @@ pub(super) struct Client {
     // Dropped first, which is what ends the connection that the driver then runs to its end.
     requests: tokio_postgres::Client,
     driver: Driver,
+    in_transaction: bool,
 }
 
 type Value<'v> = (&'v (dyn ToSql + Sync), Type);
@@ -32,13 +33,18 @@ impl Client {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(config.connect(tls)).map(|(requests, connection)| Self {
             requests,
-            driver: Driver { runtime, connection: Some(Box::pin(connection)) },
+            driver: Driver { runtime, connection: Some(Box::pin(connection)), failed: false },
+            in_transaction: false,
         }))
     }
 
-    /// Runs statements whose results do not matter.
+    /// Runs statements whose results do not matter. If they begin or end a transaction, they begin
+    /// with BEGIN and end with COMMIT or ROLLBACK.
     pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
-        self.driver.run(self.requests.batch_execute(sql))
+        self.in_transaction |= sql.starts_with("BEGIN");
+        self.driver.run(self.requests.batch_execute(sql))?;
+        self.in_transaction &= !sql.ends_with("COMMIT") && !sql.ends_with("ROLLBACK");
+        Ok(())
     }
 
     /// Runs statements and returns what they say as text.
@@ -106,6 +112,11 @@ impl Client {
         })
     }
 
+    /// Whether it is as good as a new one: no request failed, and no transaction is open.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.driver.failed && self.driver.connection.is_some() && !self.in_transaction
+    }
+
     /// Asks the server, on a connection of its own, to end what this one is doing.
     pub(super) fn cancel<T: MakeTlsConnect<Socket>>(&self, tls: T) -> Result<(), Error> {
         self.driver.runtime.block_on(self.requests.cancel_token().cancel_query(tls))
@@ -130,6 +141,7 @@ struct Driver {
     runtime: Runtime,
     /// `None` once it has ended.
     connection: Option<Running>,
+    failed: bool,
 }
 
 type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -138,7 +150,7 @@ impl Driver {
     fn run<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let mut answer = pin!(answer);
         let connection = &mut self.connection;
-        self.runtime.block_on(poll_fn(|context| {
+        let answered = self.runtime.block_on(poll_fn(|context| {
             if let Poll::Ready(answer) = answer.as_mut().poll(context) {
                 return Poll::Ready(answer);
             }
@@ -155,7 +167,9 @@ impl Driver {
                 // What is missing now will never come, and the answer knows it.
                 Poll::Ready(Ok(())) => answer.as_mut().poll(context),
             }
-        }))
+        }));
+        self.failed |= answered.is_err();
+        answered
     }
 }
 

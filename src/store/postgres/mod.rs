@@ -14,6 +14,7 @@ mod fault;
 mod holders;
 mod instance;
 mod instant;
+mod lent;
 mod reader;
 mod replica;
 mod upkeep;
@@ -23,6 +24,7 @@ mod writer;
 
 use self::catalog::Right;
 use self::instance::PostgresInstance;
+use self::lent::Idle;
 use self::reader::PostgresReader;
 use self::writer::PostgresWriter;
 use super::{Facts, Instance, Reader, Store, StoreError, Table, Writer};
@@ -34,12 +36,13 @@ pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
 pub struct Postgres {
     conninfo: Conninfo,
     table: Table,
+    idle: Idle,
 }
 
 impl Postgres {
     /// A table on a server. Connects when a reader or a writer is asked for.
     pub fn new(conninfo: Conninfo, table: Table) -> Self {
-        Self { conninfo, table }
+        Self { conninfo, table, idle: Idle::default() }
     }
 
     /// Servers and database, never the password.
@@ -54,14 +57,12 @@ impl Postgres {
 
 impl Store for Postgres {
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
-        let mut client = self.connect()?;
-        let found = self.find(&mut client, Right::Select)?;
+        let (client, found) = self.lend(Right::Select)?;
         Ok(Box::new(PostgresReader { store: self, client: Some(client), found }))
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
-        let mut client = self.connect()?;
-        let found = self.find(&mut client, Right::Write)?;
+        let (client, found) = self.lend(Right::Write)?;
         Ok(Box::new(PostgresWriter::new(self, client, found)))
     }
 

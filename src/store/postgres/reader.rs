@@ -11,6 +11,7 @@ use super::client::Client;
 use super::copy::{Broken, CopyRows};
 use super::fault::fail;
 use super::instant::Instant;
+use super::lent::Lent;
 use super::user_column::type_name;
 use crate::model::{Expiry, Page, Row, Timestamp};
 use crate::store::{
@@ -33,7 +34,7 @@ const MOST_ROWS: usize = 1_000;
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
     /// Given up when a scan is broken off.
-    pub(super) client: Option<Client>,
+    pub(super) client: Option<Lent<'s>>,
     pub(super) found: Found,
 }
 
@@ -57,7 +58,7 @@ impl Reader for PostgresReader<'_> {
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => self.store.connect()?,
+            None => self.store.lent(self.store.connect()?),
         };
         let whole = if filter.in_pages {
             self.store.pages(&mut client, filter, emit)?;
@@ -183,7 +184,7 @@ impl PostgresReader<'_> {
     fn client(&mut self) -> Result<&mut Client, StoreError> {
         match &mut self.client {
             Some(client) => Ok(client),
-            none => Ok(none.insert(self.store.connect()?)),
+            none => Ok(none.insert(self.store.lent(self.store.connect()?))),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::catalog::Found;
 use super::client::Client;
 use super::fault::fail;
 use super::instant::Instant;
+use super::lent::Lent;
 use super::reader::{EVER, instant};
 use super::replica::Replicas;
 use crate::model::{Expiry, Page, Row, Timestamp};
@@ -43,13 +44,13 @@ const WINDOW: usize = 100_000;
 
 pub(super) struct PostgresWriter<'s> {
     pub(super) store: &'s Postgres,
-    pub(super) client: Client,
+    pub(super) client: Lent<'s>,
     pub(super) found: Found,
     replicas: Replicas,
 }
 
 impl<'s> PostgresWriter<'s> {
-    pub(super) fn new(store: &'s Postgres, client: Client, found: Found) -> Self {
+    pub(super) fn new(store: &'s Postgres, client: Lent<'s>, found: Found) -> Self {
         Self { store, client, found, replicas: Replicas::default() }
     }
 
