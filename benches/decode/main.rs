@@ -86,7 +86,10 @@ fn main() {
     }
 }
 
-/// A login with a cart of about 200 KB.
+/// What the first look of `logout-user` does: no stage of the others.
+const LEFT_EARLY: &str = "logins of others left early";
+
+/// A login with a cart of about 200 KB, before or behind it.
 fn cart(seed: u64, row: u64) -> String {
     let mut random = Random::of_row(seed, row);
     let mut items = Vec::new();
@@ -99,12 +102,17 @@ fn cart(seed: u64, row: u64) -> String {
             cents % 100,
         ));
     }
-    format!(
-        r#"{{"cart":[{}],"_auth_user_id":"{}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{}"}}"#,
-        items.join(","),
+    let cart = format!(r#""cart":[{}]"#, items.join(","));
+    let login = format!(
+        r#""_auth_user_id":"{}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{}""#,
         random.below(200_000),
         random.text(16, 64)
-    )
+    );
+    if row.is_multiple_of(2) {
+        format!("{{{login},{cart}}}")
+    } else {
+        format!("{{{cart},{login}}}")
+    }
 }
 
 /// What a stage does with all rows once.
@@ -117,9 +125,11 @@ fn measure(title: &str, rows: &[String], args: &Args) {
         Codec { keyring: Keyring::new([SECRET_KEY], DEFAULT_KEY_SALT), limits: Limits::default() };
     let wanted: UserIds = ["42"].into_iter().collect();
     let mut bare = Bare::new();
-    let mut decoders: Vec<_> = (0..5).map(|_| Decoder::new(&codec)).collect();
-    let [base64, inflated, read, compared, checked] = &mut decoders[..] else { unreachable!() };
-    let mut stages: [Stage<'_>; 6] = [
+    let mut decoders: Vec<_> = (0..6).map(|_| Decoder::new(&codec)).collect();
+    let [base64, inflated, read, compared, checked, left] = &mut decoders[..] else {
+        unreachable!()
+    };
+    let mut stages: [Stage<'_>; 7] = [
         ("bare", Box::new(|| rows.iter().for_each(|row| bare.decode(row)))),
         (
             "layout, base64",
@@ -165,6 +175,15 @@ fn measure(title: &str, rows: &[String], args: &Args) {
                 }
             }),
         ),
+        (
+            LEFT_EARLY,
+            Box::new(|| {
+                for row in rows {
+                    let session = left.decode_unless(row, |id| !wanted.contains(id));
+                    black_box(session.and_then(|session| session.auth().ok()?.user_id));
+                }
+            }),
+        ),
     ];
     if let Some(only) = &args.only {
         for (_, run) in stages.iter_mut().filter(|(name, _)| name == only) {
@@ -182,6 +201,7 @@ fn measure(title: &str, rows: &[String], args: &Args) {
         let ratios = times[at].iter().zip(&times[0]).map(|(time, bare)| time / bare);
         let step = match at {
             0 => String::new(),
+            _ if *name == LEFT_EARLY => String::new(),
             1 => format!("{:.0}", per_row(median(times[1].iter().copied()))),
             _ => {
                 let steps = times[at].iter().zip(&times[at - 1]).map(|(time, last)| time - last);

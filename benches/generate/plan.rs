@@ -163,12 +163,18 @@ impl Session {
     }
 }
 
+/// Half of those who logged in did so before they put anything into their cart.
 fn payload(user: Option<u64>, cart: &str, random: &mut Random) -> String {
     let hash = random.text(16, 64);
-    match user {
-        None => format!(r#"{{"cart":[{cart}],"seen":{}}}"#, random.below(100)),
-        Some(user) => format!(
-            r#"{{"cart":[{cart}],"_auth_user_id":"{user}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{hash}"}}"#
-        ),
+    let Some(user) = user else {
+        return format!(r#"{{"cart":[{cart}],"seen":{}}}"#, random.below(100));
+    };
+    let login = format!(
+        r#""_auth_user_id":"{user}","_auth_user_backend":"django.contrib.auth.backends.ModelBackend","_auth_user_hash":"{hash}""#
+    );
+    if random.below(2) == 0 {
+        format!(r#"{{{login},"cart":[{cart}]}}"#)
+    } else {
+        format!(r#"{{"cart":[{cart}],{login}}}"#)
     }
 }

@@ -95,8 +95,9 @@ impl<'a> Task<'a> {
                     saved,
                     spared: spared.as_deref(),
                     by_user: by_user.as_ref(),
+                    skim: args.no_verify || !args.dry_run,
                 };
-                let unwanted = (!args.no_verify).then_some(wanted);
+                let unwanted = (!args.no_verify).then_some(Wanted { skim: false, ..wanted });
                 let store = &*store;
                 let plan = Plan {
                     store,

@@ -9,6 +9,11 @@ use super::{
     Timestamp, base64, json,
 };
 
+/// Texts of more characters are first decoded to their middle only, if there.
+const LARGE: usize = 4 << 10;
+/// Bytes of a payload in which a login is looked for, where the whole would be no gain.
+const BEGINNING: usize = 320;
+
 /// Decodes one row after another, reusing its buffers. One per worker.
 pub struct Decoder<'c> {
     codec: &'c Codec,
@@ -50,31 +55,68 @@ impl<'c> Decoder<'c> {
         self.bytes.shrink_to(KEPT_BUFFER);
         let signed = Signed::split(stored);
         match signed {
-            Some(signed) if signed.is_regular() && !may_be_whole(stored) => self.signed(signed),
+            Some(signed) if is_regular(stored, &signed) => self.signed(signed),
             _ => self.irregular(stored, signed),
         }
     }
 
-    fn signed<'s>(&'s mut self, signed: Signed<'s>) -> Decoded<'s> {
-        let saved = signed.saved();
-        Decoded {
-            codec: self.codec,
-            seal: Some(signed.seal),
-            saved: saved.unwrap_or(None),
-            compressed: signed.compressed,
-            payload: saved.and_then(|_| self.signed_payload(&signed)),
+    /// The same, but `None` if the row says early on that it is a login of a user whom `others` has:
+    /// then no more of it is read, whatever follows.
+    ///
+    /// What Django accepts is what the site's serializer made of a dictionary, which has each key
+    /// once, so this is the login. Of a row that Django does not accept, which was damaged or forged,
+    /// nothing is said: it is no login of anybody's.
+    pub fn decode_unless<'s>(
+        &'s mut self,
+        stored: &'s str,
+        others: impl Fn(&str) -> bool,
+    ) -> Option<Decoded<'s>> {
+        self.bytes.shrink_to(KEPT_BUFFER);
+        let signed = Signed::split(stored).filter(|signed| is_regular(stored, signed));
+        let Some(signed) = signed else { return Some(self.decode(stored)) };
+        let is_enough = |beginning: &[u8]| json::first_user(beginning).is_some_and(&others);
+        if signed.data.len() > LARGE && self.begins(&signed, is_enough) {
+            return None;
         }
+        let codec = self.codec;
+        let payload = self.signed_payload(&signed, is_enough).transpose()?;
+        Some(Decoded::signed(codec, signed, payload))
     }
 
-    fn signed_payload<'s>(&'s mut self, signed: &Signed<'_>) -> Result<Payload<'s>, DecodeError> {
+    fn signed<'s>(&'s mut self, signed: Signed<'s>) -> Decoded<'s> {
+        let codec = self.codec;
+        let payload = self.signed_payload(&signed, |_| false);
+        Decoded::signed(codec, signed, payload.and_then(|payload| payload.ok_or(DecodeError::Zlib)))
+    }
+
+    /// `None` if the beginning is enough.
+    fn signed_payload<'s>(
+        &'s mut self,
+        signed: &Signed<'_>,
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Payload<'s>>, DecodeError> {
         let limits = &self.codec.limits;
         within(signed.data.len() / 4 * 3, limits)?;
         base64::decode_url(signed.data, &mut self.bytes)?;
-        if signed.compressed {
-            Payload::new(self.inflater.inflate(&self.bytes, limits.payload)?, limits)
+        let payload = if signed.compressed {
+            self.inflater.inflate(&self.bytes, limits.payload, is_enough)?
         } else {
-            Payload::new(&self.bytes, limits)
-        }
+            let bytes = &*self.bytes;
+            let beginning = bytes.get(..BEGINNING).unwrap_or(bytes);
+            (!is_enough(beginning)).then_some(bytes)
+        };
+        payload.map(|payload| Payload::new(payload, limits)).transpose()
+    }
+
+    /// Whether the beginning is enough of a large row, of which no more is decoded.
+    fn begins(&mut self, signed: &Signed<'_>, is_enough: impl Fn(&[u8]) -> bool) -> bool {
+        let Some(beginning) = signed.data.get(..LARGE / 2) else { return false };
+        base64::decode_url(beginning, &mut self.bytes).is_ok()
+            && if signed.compressed {
+                self.inflater.begins(&self.bytes, is_enough)
+            } else {
+                self.bytes.get(..BEGINNING).is_some_and(is_enough)
+            }
     }
 
     /// A text that is not signed as Django 3.1 and later do it: one of the old layouts, or a signed
@@ -112,6 +154,21 @@ impl<'c> Decoder<'c> {
 }
 
 impl<'s> Decoded<'s> {
+    fn signed(
+        codec: &'s Codec,
+        signed: Signed<'s>,
+        payload: Result<Payload<'s>, DecodeError>,
+    ) -> Self {
+        let saved = signed.saved();
+        Self {
+            codec,
+            seal: Some(signed.seal),
+            saved: saved.unwrap_or(None),
+            compressed: signed.compressed,
+            payload: saved.and(payload),
+        }
+    }
+
     /// The layout, if it is one of Django's.
     pub fn layout(&self) -> Option<Layout> {
         self.seal.map(|seal| seal.layout())
@@ -239,6 +296,11 @@ fn whole_layout(bytes: &[u8], keyring: &Keyring) -> Option<Layout> {
         _ => legacy.or(md5),
     };
     whole.map(|whole| whole.seal.layout())
+}
+
+/// Whether it is signed as Django 3.1 and later do it, and nothing else.
+fn is_regular(stored: &str, signed: &Signed<'_>) -> bool {
+    signed.is_regular() && !may_be_whole(stored)
 }
 
 fn within(bytes: usize, limits: &Limits) -> Result<(), DecodeError> {

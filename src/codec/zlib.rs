@@ -6,7 +6,7 @@ use std::io::Write as _;
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 
-use super::inflate::Inflate;
+use super::inflate::{Inflate, Inflated};
 use super::{DecodeError, KEPT_BUFFER};
 
 /// `data` as zlib, if that is shorter even with the dot that marks it (Django 5.2
@@ -31,17 +31,29 @@ impl Inflater {
         Self { fast: Inflate::new(), zlib: Decompress::new(true), out: Vec::new() }
     }
 
-    /// What `data` inflates to, at most `limit` bytes.
-    pub(super) fn inflate(&mut self, data: &[u8], limit: usize) -> Result<&[u8], DecodeError> {
+    /// What `data` inflates to, at most `limit` bytes; `None` if its beginning is enough.
+    pub(super) fn inflate(
+        &mut self,
+        data: &[u8],
+        limit: usize,
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<&[u8]>, DecodeError> {
         if self.out.capacity() > KEPT_BUFFER {
             self.out.truncate(KEPT_BUFFER);
             self.out.shrink_to(KEPT_BUFFER);
         }
-        let len = match self.fast.inflate(data, &mut self.out, limit) {
-            Some(len) => len,
+        let len = match self.fast.inflate(data, &mut self.out, limit, is_enough) {
+            Some(Inflated::Whole(len)) => len,
+            Some(Inflated::Enough) => return Ok(None),
             None => self.inflate_by_zlib(data, limit)?,
         };
-        self.out.get(..len).ok_or(DecodeError::Zlib)
+        self.out.get(..len).map(Some).ok_or(DecodeError::Zlib)
+    }
+
+    /// Whether the beginning is enough of a stream of which `data` is the beginning.
+    pub(super) fn begins(&mut self, data: &[u8], is_enough: impl Fn(&[u8]) -> bool) -> bool {
+        let inflated = self.fast.inflate(data, &mut self.out, KEPT_BUFFER, is_enough);
+        inflated == Some(Inflated::Enough)
     }
 
     #[cfg(test)]

@@ -235,6 +235,46 @@ fn sessions_that_come_back_are_deleted_again_and_in_the_end_reported() {
     });
 }
 
+/// No serializer of Django's writes one, but the proof does not rest on that.
+#[test]
+fn a_row_that_names_two_users_is_not_missed() {
+    World::each("two_users", |w| {
+        let both = r#"{"_auth_user_id":"7","_auth_user_backend":"a.B","_auth_user_id":"42","note":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
+        w.user("8", 3).session(both);
+        let logout = ["logout-user", "42", "--format", "json"];
+        let would = w.run(&[&logout[..], &["--dry-run"]].concat()).ok().json();
+        assert_eq!(would["matched"], json!(1));
+        // Without a second look no more of it is read than the first login.
+        let skimmed = w.run(&[&logout[..], &["--no-verify", "--dry-run"]].concat()).ok().json();
+        assert_eq!((&skimmed["matched"], &skimmed["scanned"]), (&json!(0), &json!(4)));
+        let report = w.run(&logout).ok().json();
+        assert_eq!(
+            (&report["rounds"], &report["deleted"], &report["remaining"]),
+            (&json!(2), &json!(1), &json!(0))
+        );
+        assert_eq!(w.count(), 3);
+    });
+}
+
+/// That what begins with somebody else's login ends as no JSON matters to the proof alone.
+#[test]
+fn the_first_look_reads_no_more_than_it_must() {
+    World::each("skim", |w| {
+        w.user("8", 3).session(r#"{"_auth_user_id":"7","a":"#);
+        let logout = |more: &[&str], code| {
+            let arguments = [&["logout-user", "42", "--format", "json"], more].concat();
+            let report = w.run(&arguments).exits(code).json();
+            (report["scanned"].as_u64(), report["unreadable"].as_u64())
+        };
+        assert_eq!(logout(&["--no-verify"], 0), (Some(4), Some(0)));
+        assert_eq!(logout(&["--dry-run"], 3), (Some(4), Some(1)));
+        assert_eq!(logout(&[], 3), (Some(4), Some(1)));
+        w.session(r#"{"_auth_user_id":"42","a":"#);
+        assert_eq!(logout(&["--no-verify"], 3), (Some(5), Some(1)));
+        assert_eq!(w.count(), 5);
+    });
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     World::each("no_sense", |w| {

@@ -157,7 +157,7 @@ impl Flush<'_, '_> {
 
     /// Afterwards nobody may be logged in; new visitors may be there.
     fn plan(&self, acting: bool) -> Plan<'_> {
-        let wanted = |who| Wanted { who, saved: None, spared: None, by_user: None };
+        let wanted = |who| Wanted { who, saved: None, spared: None, by_user: None, skim: false };
         let logins = wanted(Who::AllBut(self.spared));
         let emptied = self.args.truncate && acting;
         let only_logins = self.args.authenticated_only || self.args.keep_data || emptied;

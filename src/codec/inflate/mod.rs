@@ -56,28 +56,41 @@ impl Inflate {
     }
 
     /// Writes what `zlib` (RFC 1950) inflates to over the beginning of `out`, which grows where it
-    /// must, and says how many bytes that is: at most `limit`.
+    /// must, and says how many bytes that is: at most `limit`. Shows the beginning to `is_enough`
+    /// now and then, and goes no further if it is.
     pub(super) fn inflate(
         &mut self,
         zlib: &[u8],
         out: &mut Vec<u8>,
         limit: usize,
-    ) -> Option<usize> {
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> Option<Inflated> {
         let (header, deflated) = zlib.split_first_chunk()?;
         // A window of 32 KB, no dictionary, and a multiple of 31.
         if header[0] != 0x78 || header[1] & 0x20 != 0 || u16::from_be_bytes(*header) % 31 != 0 {
             return None;
         }
         let mut bits = Bits::new(deflated);
-        let len = self.blocks(&mut bits, out, limit)?;
+        let Inflated::Whole(len) = self.blocks(&mut bits, out, limit, is_enough)? else {
+            return Some(Inflated::Enough);
+        };
         let checksum = adler32(out.get(..len)?);
         let expected = u32::from_be_bytes(bits.trailer()?);
-        (len <= limit && checksum == expected).then_some(len)
+        (len <= limit && checksum == expected).then_some(Inflated::Whole(len))
     }
 
-    fn blocks(&mut self, bits: &mut Bits<'_>, out: &mut Vec<u8>, limit: usize) -> Option<usize> {
+    fn blocks(
+        &mut self,
+        bits: &mut Bits<'_>,
+        out: &mut Vec<u8>,
+        limit: usize,
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> Option<Inflated> {
         let Tables { header, dynamic, fixed } = &mut *self.0;
+        out.resize(out.len().max(SMALLEST), 0);
         let mut at = 0;
+        let mut looks = LOOKS.into_iter();
+        let mut open = looks.next().map_or(out.len(), |look| look + ROOM);
         loop {
             bits.refill()?;
             let is_last = bits.take(1) == 1;
@@ -93,21 +106,40 @@ impl Inflate {
                 _ => return None,
             };
             let codes = (&codes.literals, &codes.distances);
-            while let Ended::Full = inflate_block(bits, codes, out, &mut at)? {
+            while let Ended::Full = inflate_block(bits, codes, out.get_mut(..open)?, &mut at)? {
+                if open < out.len() {
+                    if is_enough(out.get(..at)?) {
+                        return Some(Inflated::Enough);
+                    }
+                    open = looks.next().map_or(out.len(), |look| look + ROOM);
+                    continue;
+                }
                 if at > limit {
                     return None;
                 }
-                out.resize((out.len() * 2).max(SMALLEST).min(limit.saturating_add(ROOM)), 0);
+                out.resize((out.len() * 2).min(limit.saturating_add(ROOM)), 0);
+                open = out.len();
             }
             if is_last {
-                return bits.is_whole().then_some(at);
+                return bits.is_whole().then_some(Inflated::Whole(at));
             }
         }
     }
 }
 
+/// What came of a stream.
+#[derive(Debug, PartialEq)]
+pub(super) enum Inflated {
+    /// So many bytes, and the checksum is theirs.
+    Whole(usize),
+    /// Its beginning was enough, and nothing is known of the rest.
+    Enough,
+}
+
 /// What there is room for from the beginning.
 const SMALLEST: usize = 8 << 10;
+/// After so many bytes the beginning is shown: most logins are at the very beginning, or behind a few articles.
+const LOOKS: [usize; 3] = [64, 128, 320];
 
 /// RFC 1951 §3.2.6.
 fn fixed_length(symbol: u32) -> u32 {

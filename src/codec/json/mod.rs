@@ -37,6 +37,22 @@ pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits) -> Result<Auth<'p>> {
     Scanner::new(payload, limits).auth()
 }
 
+/// The user that the first bytes of a document name, if they do so as Django writes it: as text
+/// without escapes, or a whole number.
+pub(super) fn first_user(beginning: &[u8]) -> Option<&str> {
+    let mut scanner = Scanner::of_beginning(beginning);
+    let mut user = None;
+    // Whatever ends it, the end of the bytes or a login, there is no more to read.
+    let _ = scanner.members(|scanner, key| {
+        if key.is(auth::USER_ID) {
+            user = scanner.plain_user();
+            return Err(DecodeError::Json);
+        }
+        scanner.value(&mut ())
+    });
+    user
+}
+
 /// The document as JSON that any parser takes.
 pub(super) fn write(payload: &[u8], limits: &Limits, out: &mut JsonText) -> Result<()> {
     let mut scanner = Scanner::new(payload, limits);
@@ -107,6 +123,21 @@ impl<'p> Scanner<'p> {
         }
         self.end()?;
         if bad_user_id { Err(DecodeError::UserId) } else { Ok(auth) }
+    }
+
+    /// The value of `_auth_user_id`, if it is whole and plain.
+    fn plain_user(&mut self) -> Option<&'p str> {
+        if self.eat(b'"') {
+            let text = self.string().ok()?;
+            let is_plain = !text.escaped && text.bytes.is_ascii();
+            return if is_plain { std::str::from_utf8(text.bytes).ok() } else { None };
+        }
+        match self.number().ok()? {
+            Number::Integer(digits) if digits != "-0" && matches!(self.rest, [b',' | b'}', ..]) => {
+                Some(digits)
+            }
+            _ => None,
+        }
     }
 
     /// The value of `_auth_user_id`, read as Django's `IntegerField.to_python` would read one that

@@ -47,6 +47,11 @@ impl<'p> Scanner<'p> {
         Self { rest: payload, utf8: std::str::from_utf8(payload).is_ok(), max_depth: limits.depth }
     }
 
+    /// Of a document whose end may be missing.
+    pub(super) fn of_beginning(beginning: &'p [u8]) -> Self {
+        Self { rest: beginning, utf8: false, max_depth: beginning.len() }
+    }
+
     /// The members of an object: `member` is given each key and has to read the value. False, and
     /// nothing is read, if this is no object.
     pub(super) fn members(
