@@ -5,6 +5,7 @@ mod database;
 mod django;
 mod operator;
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -133,8 +134,9 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
     if ids.is_empty() && !args.whose.is_given() {
         return Err(Error::usage("no user id given", "the file with the ids holds none"));
     }
-    let mut seen = std::collections::HashSet::new();
-    ids.retain(|id| seen.insert(id.clone()));
+    let mut seen = HashSet::with_capacity(ids.len());
+    let mut are_new = ids.iter().map(|id| seen.insert(&**id)).collect::<Vec<_>>().into_iter();
+    ids.retain(|_| are_new.next().unwrap_or_default());
     Ok(ids)
 }
 

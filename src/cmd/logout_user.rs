@@ -74,8 +74,11 @@ impl<'a> Task<'a> {
         if users.is_empty() && known.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
         }
-        let given: HashSet<String> = users.iter().cloned().collect();
-        users.extend(known.iter().map(|user| user.id.clone()).filter(|id| !given.contains(id)));
+        if !known.is_empty() {
+            let given: HashSet<&str> = self.users.iter().map(String::as_str).collect();
+            let new = known.iter().map(|user| &user.id).filter(|id| !given.contains(id.as_str()));
+            users.extend(new.cloned());
+        }
         let ids: UserIds = users.iter().collect();
         let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
         let mut driver = consent.map(|consent| {

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::{
@@ -104,8 +106,10 @@ impl Sum for LogoutReport {
     }
 
     fn add(&mut self, other: &Self) {
-        let new = |user: &&String| !self.users.contains(user);
-        self.users.extend(other.users.iter().filter(new).cloned().collect::<Vec<_>>());
+        let known: HashSet<&str> = self.users.iter().map(String::as_str).collect();
+        let new = other.users.iter().filter(|user| !known.contains(user.as_str())).cloned();
+        let new: Vec<_> = new.collect();
+        self.users.extend(new);
         self.resolved.extend(other.resolved.iter().cloned());
         self.scanned += other.scanned;
         self.matched += other.matched;
