@@ -205,7 +205,7 @@ impl Findings {
         for row in page.rows() {
             match wanted.who {
                 Who::EverythingBut(ids) if ids.is_empty() => findings.take(&row),
-                _ => findings.row(&row, &decoder.decode(row.data), wanted, key_is_right),
+                _ => findings.row(&row, &decoder.decode_row(&row), wanted, key_is_right),
             }
         }
         findings

@@ -35,6 +35,7 @@ mod generate;
 mod help;
 mod hostile;
 mod hosts;
+mod huge_rows;
 mod list;
 mod locks;
 mod log_format;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::codec::{Codec, Decoder};
-use crate::model::{Keys, Page, Row, Signature, Timestamp};
+use crate::model::{Data, Keys, Page, Row, Signature, Timestamp};
 use crate::store::{UserColumn, UserType};
 
 /// What a look found: rows by what was found in them.
@@ -104,8 +104,8 @@ impl<'c> Judge<'c> {
     fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
         let found = &mut page.found;
         found.scanned += 1;
-        let session = self.decoder.decode(row.data);
-        let Ok(auth) = session.auth() else {
+        let session = self.decoder.decode_row(row);
+        let (Ok(auth), Data::Text(data)) = (session.auth(), row.data) else {
             found.unreadable += 1;
             return;
         };
@@ -121,7 +121,7 @@ impl<'c> Judge<'c> {
             return;
         }
         found.logins += 1;
-        found.bytes += u64::try_from(row.data.len().min(STORED_INLINE)).unwrap_or(0);
+        found.bytes += u64::try_from(data.len().min(STORED_INLINE)).unwrap_or(0);
         found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
         found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
         let mut user = self.column.fit(&id);
@@ -148,7 +148,7 @@ impl<'c> Judge<'c> {
             (None, None) | (Some(_), _) => return,
         };
         if stamped.is_some() {
-            let (key, data, user) = (row.key.into(), row.data.into(), user.map(Cow::into_owned));
+            let (key, data, user) = (row.key.into(), data.into(), user.map(Cow::into_owned));
             page.stamps.push(Stamp { key, data, user });
         } else {
             found.wrong.push(row.key);

@@ -16,6 +16,7 @@ mod instance;
 mod instant;
 mod reader;
 mod replica;
+mod row;
 mod upkeep;
 mod user_column;
 mod users;
