@@ -12,6 +12,7 @@ mod allauth;
 mod audit;
 mod authority;
 mod backfill;
+mod backfill_keys;
 mod backfill_postgres;
 mod cache_keys;
 mod conflicts;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::codec::{Codec, Decoder};
+use crate::codec::{Codec, Decoded, Decoder};
 use crate::model::{Data, Keys, Page, Row, Signature, Timestamp};
 use crate::store::{UserColumn, UserType};
 
@@ -27,7 +27,7 @@ pub(super) struct Findings {
     /// Rows that name a user and that Django reads as empty.
     pub(super) unverified: u64,
     pub(super) unreadable: u64,
-    /// Rows whose signature was checked, and found right.
+    /// Rows whose signature was checked, and found right: logins, and others until one is found so.
     pub(super) checked: u64,
     pub(super) valid: u64,
     /// Logins saved within the last hour, and those of them without a word in the column.
@@ -107,15 +107,15 @@ impl<'c> Judge<'c> {
         let session = self.decoder.decode_row(row);
         let (Ok(auth), Data::Text(data)) = (session.auth(), row.data) else {
             found.unreadable += 1;
+            found.prove(&session);
             return;
         };
         let Some(id) = auth.user_id else {
             found.anonymous += 1;
+            found.prove(&session);
             return;
         };
-        let signature = session.signature();
-        found.checked += u64::from(signature != Signature::Unchecked);
-        found.valid += u64::from(signature == Signature::Valid);
+        let signature = found.check(&session);
         if signature == Signature::Invalid {
             found.unverified += 1;
             return;
@@ -157,6 +157,25 @@ impl<'c> Judge<'c> {
 }
 
 impl Findings {
+    /// Whether the key that was given verified none of the rows it was tried on.
+    pub(super) fn nothing_verifies(&self) -> bool {
+        self.checked > 0 && self.valid == 0
+    }
+
+    fn check(&mut self, session: &Decoded<'_>) -> Signature {
+        let signature = session.signature();
+        self.checked += u64::from(signature != Signature::Unchecked);
+        self.valid += u64::from(signature == Signature::Valid);
+        signature
+    }
+
+    /// Checks a row that is no login only as long as none has shown that the key is right.
+    fn prove(&mut self, session: &Decoded<'_>) {
+        if self.valid == 0 {
+            self.check(session);
+        }
+    }
+
     fn keep_few_ids(&mut self) {
         while self.misfit_ids.len() > MOST_IDS {
             self.misfit_ids.pop_last();
