@@ -1,12 +1,14 @@
 //! Plain data that every room shares.
 
 mod finding;
+mod page;
 
 use std::fmt;
 
 use serde::Serialize;
 
 pub use finding::{Finding, Verdict};
+pub use page::{Data, MOST_DATA_BYTES, Page, RawRow, Row};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,128 +92,6 @@ impl fmt::Display for Expiry {
     }
 }
 
-/// One row, borrowed from its [`Page`].
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// `session_key`: a live credential, never to be printed whole unasked.
-    pub key: &'a str,
-    /// `session_data` as stored.
-    pub data: &'a str,
-    /// `expire_date`.
-    pub expires: Expiry,
-    /// What the user column says, if there is one, it was read and is not NULL.
-    pub user: Option<&'a str>,
-}
-
-/// One row as a database hands it over: Django writes nothing but UTF-8, others may.
-#[derive(Clone, Copy, Debug)]
-pub struct RawRow<'a> {
-    /// [`Row::key`].
-    pub key: &'a [u8],
-    /// [`Row::data`].
-    pub data: &'a [u8],
-    /// [`Row::expires`].
-    pub expires: Expiry,
-    /// [`Row::user`].
-    pub user: Option<&'a [u8]>,
-}
-
-impl<'a> From<Row<'a>> for RawRow<'a> {
-    fn from(row: Row<'a>) -> Self {
-        let Row { key, data, expires, user } = row;
-        Self { key: key.as_bytes(), data: data.as_bytes(), expires, user: user.map(str::as_bytes) }
-    }
-}
-
-/// A page of rows: one copy out of the driver, handed from reader to worker and back.
-#[derive(Debug, Default)]
-pub struct Page {
-    text: String,
-    slots: Vec<Slot>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    key_end: usize,
-    data_end: usize,
-    expires: Expiry,
-    user_end: Option<usize>,
-}
-
-impl Slot {
-    fn end(&self) -> usize {
-        self.user_end.unwrap_or(self.data_end)
-    }
-}
-
-/// Rows in a full page. Handing a page over costs as much as decoding a few rows.
-const PAGE_ROWS: usize = 1_000;
-/// Bytes in a full page, so that large sessions do not pile up in memory.
-const PAGE_BYTES: usize = 512 << 10;
-
-impl Page {
-    /// Copies a row in.
-    pub fn push(&mut self, row: Row<'_>) {
-        self.push_raw(row.into());
-    }
-
-    /// Copies a row in; what is no UTF-8 becomes U+FFFD, and decodes to nothing.
-    pub fn push_raw(&mut self, row: RawRow<'_>) {
-        let key_end = self.push_text(row.key);
-        let data_end = self.push_text(row.data);
-        let user_end = row.user.map(|user| self.push_text(user));
-        self.slots.push(Slot { key_end, data_end, expires: row.expires, user_end });
-    }
-
-    /// Returns where the text ends then.
-    fn push_text(&mut self, bytes: &[u8]) -> usize {
-        // A check alone takes ASCII in words; making it anything else goes byte by byte.
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.text.push_str(text),
-            Err(_) => self.text.push_str(&String::from_utf8_lossy(bytes)),
-        }
-        self.text.len()
-    }
-
-    /// Whether it is time to hand the page over.
-    pub fn is_full(&self) -> bool {
-        self.slots.len() >= PAGE_ROWS || self.text.len() >= PAGE_BYTES
-    }
-
-    /// The rows in the order in which they came.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let starts = std::iter::once(0).chain(self.slots.iter().map(Slot::end));
-        self.slots.iter().zip(starts).map(|(slot, start)| Row {
-            key: self.text.get(start..slot.key_end).unwrap_or_default(),
-            data: self.text.get(slot.key_end..slot.data_end).unwrap_or_default(),
-            expires: slot.expires,
-            user: slot.user_end.and_then(|end| self.text.get(slot.data_end..end)),
-        })
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
-    /// How much text there is.
-    pub fn bytes(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Forgets the rows and keeps the memory, unless one huge row made it huge.
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.text.shrink_to(2 * PAGE_BYTES);
-        self.slots.clear();
-    }
-}
-
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]
 pub struct Keys {
@@ -287,7 +167,7 @@ pub enum Signature {
     Valid,
     /// None of the keys made it: Django reads an empty session.
     Invalid,
-    /// There was no key to check it with.
+    /// There was no key to check it with, or the row is too large to be read.
     Unchecked,
 }
 
@@ -372,18 +252,6 @@ pub fn steers_terminal(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_page_gives_back_what_it_was_given() {
-        let mut page = Page::default();
-        for (key, data) in [("a", "1"), ("", ""), ("ключ", "данные"), ("b", "")] {
-            page.push(Row { key, data, expires: Expiry::Unreadable, user: None });
-        }
-        let rows: Vec<_> = page.rows().map(|row| (row.key, row.data)).collect();
-        assert_eq!(rows, [("a", "1"), ("", ""), ("ключ", "данные"), ("b", "")]);
-        page.clear();
-        assert_eq!(page.rows().count(), 0);
-    }
 
     #[test]
     fn a_key_shows_at_most_half_of_itself() {

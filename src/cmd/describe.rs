@@ -63,7 +63,7 @@ pub(super) fn describe_row(
     detail: Detail,
     keys: KeyDisplay,
 ) -> ListedSession {
-    listed(row, describe(&decoder.decode(row.data), detail), keys)
+    listed(row, describe(&decoder.decode_row(row), detail), keys)
 }
 
 pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -> ListedSession {
@@ -75,5 +75,6 @@ pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -
         Expiry::Unreadable => None,
         expires => Some(expires.to_string()),
     };
-    ListedSession { schema: None, session_key: key.into(), expires, size: row.data.len(), session }
+    let size = row.data.bytes();
+    ListedSession { schema: None, session_key: key.into(), expires, size, session }
 }

@@ -6,7 +6,7 @@ use super::survey::Wanted;
 use crate::codec::Decoder;
 use crate::engine::{BatchSize, Driver, Pace, Why};
 use crate::error::Error;
-use crate::model::{Keys, Signature, Timestamp};
+use crate::model::{Data, Keys, Signature, Timestamp};
 use crate::store::{Replacement, StoreError, Writer};
 
 /// Sessions by what became of them.
@@ -80,21 +80,20 @@ impl Kept {
         let mut new = Vec::new();
         let mut others = Vec::new();
         for row in page.rows() {
-            let session = decoder.decode(row.data);
+            let Data::Text(old) = row.data else { continue };
+            let session = decoder.decode(old);
             let is_wanted =
                 session.auth().is_ok_and(|auth| wanted.who.wants(auth.user_id.as_deref()));
             if !is_wanted || session.signature() != Signature::Valid {
                 continue;
             }
             match session.without_login(Timestamp::now()) {
-                Ok(data) => new.push((row, data)),
+                Ok(data) => new.push((row.key, old, data)),
                 Err(_) => others.push(row.key),
             }
         }
-        let new: Vec<_> = new
-            .iter()
-            .map(|(row, data)| Replacement { key: row.key, old: row.data, new: data })
-            .collect();
+        let new: Vec<_> =
+            new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
         let rewritten = writer.replace(&new)?;
         self.rewritten += rewritten;
         let deleted =

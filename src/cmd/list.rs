@@ -159,7 +159,7 @@ impl Query<'_> {
         if self.saved.is_none() && self.users.is_none() {
             return true;
         }
-        let session = decoder.decode(row.data);
+        let session = decoder.decode_row(row);
         if let Some(saved) = self.saved {
             let in_time = saved.contains(session.saved());
             doubts.undated += u64::from(in_time.is_none());

@@ -96,7 +96,7 @@ fn means_another(
     let (mut same, mut different) = (0, 0);
     reader.scan(&filter, &mut |page| {
         for row in page.rows() {
-            let session = decoder.decode(row.data);
+            let session = decoder.decode_row(&row);
             let login = session.auth().ok().and_then(|auth| auth.user_id);
             let (Some(said), Some(login)) = (row.user, login) else { continue };
             if spellings(column, &login).contains(said) { same += 1 } else { different += 1 }

@@ -216,17 +216,16 @@ impl Findings {
     ) -> Self {
         let mut findings = Self::default();
         for row in page.rows() {
-            match wanted.who {
-                Who::EverythingBut(ids) if ids.is_empty() => findings.take(&row),
-                Who::These(ids)
-                    if wanted.skims(&row) && (unchecked || key_is_right.load(Relaxed)) =>
-                {
-                    match decoder.decode_unless(row.data, |user_id| !ids.contains(user_id)) {
+            let is_skimmed = wanted.skims(&row) && (unchecked || key_is_right.load(Relaxed));
+            match (wanted.who, row.data.text().filter(|_| is_skimmed)) {
+                (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take(&row),
+                (Who::These(ids), Some(stored)) => {
+                    match decoder.decode_unless(stored, |user_id| !ids.contains(user_id)) {
                         Some(session) => findings.row(&row, &session, wanted, key_is_right),
                         None => findings.scanned += 1,
                     }
                 }
-                _ => findings.row(&row, &decoder.decode(row.data), wanted, key_is_right),
+                _ => findings.row(&row, &decoder.decode_row(&row), wanted, key_is_right),
             }
         }
         findings

@@ -160,8 +160,8 @@ fn deleted(
     let worker = || {
         let mut decoder = Decoder::new(codec);
         move |page: &Page| -> BTreeSet<String> {
-            let user = |data| decoder.decode(data).auth().ok()?.user_id.map(Cow::into_owned);
-            page.rows().map(|row| row.data).filter_map(user).collect()
+            let user = |row| decoder.decode_row(&row).auth().ok()?.user_id.map(Cow::into_owned);
+            page.rows().filter_map(user).collect()
         }
     };
     let filter = Filter { live_at: Some(Timestamp::now()), ..Filter::default() };

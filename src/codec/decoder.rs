@@ -5,8 +5,8 @@ use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
 use super::zlib::Inflater;
 use super::{
-    Auth, Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Serializer, Signature,
-    Timestamp, base64, json,
+    Auth, Codec, Data, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Row, Serializer,
+    Signature, Timestamp, base64, json,
 };
 
 /// Texts of more characters are first decoded to their middle only, if there.
@@ -44,6 +44,14 @@ impl<'c> Decoder<'c> {
     /// A decoder with empty buffers.
     pub fn new(codec: &'c Codec) -> Self {
         Self { codec, inflater: Inflater::new(), bytes: Vec::new() }
+    }
+
+    /// Takes what a row has in `session_data` apart, as [`decode`](Self::decode) does.
+    pub fn decode_row<'s>(&'s mut self, row: &Row<'s>) -> Decoded<'s> {
+        match row.data {
+            Data::Text(stored) => self.decode(stored),
+            Data::TooLarge(_) => self.unreadable(DecodeError::TooLarge),
+        }
     }
 
     /// Takes one stored `session_data` apart. A row that cannot be read is an answer too, so this
@@ -128,6 +136,9 @@ impl<'c> Decoder<'c> {
         }
         let decoded = within(stored.len() / 4 * 3, &self.codec.limits)
             .and_then(|()| base64::decode_standard(stored.as_bytes(), &mut self.bytes));
+        if decoded == Err(DecodeError::TooLarge) {
+            return self.unreadable(DecodeError::TooLarge);
+        }
         if let Some(layout) = decoded.ok().and_then(|()| whole_layout(&self.bytes, keyring)) {
             let whole = Whole::split(layout, &self.bytes);
             return Decoded {
@@ -143,13 +154,11 @@ impl<'c> Decoder<'c> {
         if let Some(signed) = signed {
             return self.signed(signed);
         }
-        Decoded {
-            codec: self.codec,
-            seal: None,
-            saved: None,
-            compressed: false,
-            payload: Err(decoded.err().unwrap_or(DecodeError::UnknownLayout)),
-        }
+        self.unreadable(decoded.err().unwrap_or(DecodeError::UnknownLayout))
+    }
+
+    fn unreadable(&self, why: DecodeError) -> Decoded<'_> {
+        Decoded { codec: self.codec, seal: None, saved: None, compressed: false, payload: Err(why) }
     }
 }
 
@@ -189,8 +198,9 @@ impl<'s> Decoded<'s> {
         if self.codec.keyring.is_empty() {
             return Signature::Unchecked;
         }
-        match self.seal {
-            Some(seal) if seal.verify(&self.codec.keyring) => Signature::Valid,
+        match (self.seal, self.payload) {
+            (Some(seal), _) if seal.verify(&self.codec.keyring) => Signature::Valid,
+            (None, Err(DecodeError::TooLarge)) => Signature::Unchecked,
             _ => Signature::Invalid,
         }
     }

@@ -27,7 +27,7 @@ pub use fingerprint::fingerprint;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use user_ids::UserIds;
 
-use crate::model::{Layout, Serializer, Signature, Timestamp};
+use crate::model::{Data, Layout, Row, Serializer, Signature, Timestamp};
 
 /// Buffers above this many bytes are given back after the row that needed them.
 const KEPT_BUFFER: usize = 1 << 20;

@@ -294,6 +294,50 @@ fn what_is_kept_is_within_the_limits_of_the_next_reader() {
 }
 
 #[test]
+fn of_what_is_too_large_nobody_says_that_it_is_not_signed() {
+    let small = Codec { limits: Limits { payload: 1_000, ..Limits::default() }, ..codec(&[KEY]) };
+    let payload = format!(r#"{{"_auth_user_id":"42","a":"{}"}}"#, "a".repeat(2_000));
+    let mut bytes = Vec::new();
+    base64::decode_standard(LEGACY.as_bytes(), &mut bytes).unwrap();
+    let whole = envelope::Whole::split(Layout::Legacy, &bytes).unwrap();
+    let legacy = whole.seal.renew(payload.as_bytes(), 0, &small.keyring).unwrap();
+    assert_eq!(read(&legacy, &[KEY]).1, Signature::Valid);
+    let disguised = format!("{}:{}:{}", &legacy[..30], &legacy[30..60], &legacy[60..]);
+    assert_eq!(read(&disguised, &[KEY]).1, Signature::Valid);
+    let of_another = signed(&payload, &codec(&["another"]));
+    let signed = signed(&payload, &small);
+    for (stored, signature) in [
+        (&legacy, Signature::Unchecked),
+        (&disguised, Signature::Unchecked),
+        (&signed, Signature::Valid),
+        (&of_another, Signature::Invalid),
+    ] {
+        let mut decoder = Decoder::new(&small);
+        let session = decoder.decode(stored);
+        assert_eq!(session.auth(), Err(DecodeError::TooLarge));
+        assert_eq!(session.signature(), signature, "{stored}");
+    }
+    let data = Data::TooLarge(crate::model::MOST_DATA_BYTES + 1);
+    let row = Row { key: "", data, expires: crate::model::Expiry::Unreadable, user: None };
+    for (keys, keyring) in [(&[][..], "no key"), (&[KEY], "a key")] {
+        let codec = codec(keys);
+        let mut decoder = Decoder::new(&codec);
+        let session = decoder.decode_row(&row);
+        assert_eq!(session.auth(), Err(DecodeError::TooLarge));
+        assert_eq!(session.signature(), Signature::Unchecked, "{keyring}");
+        let without = session.without_login(Timestamp::from_micros(0));
+        assert_eq!(without, Err(NotKept::Unverified));
+    }
+}
+
+#[test]
+fn what_may_be_decoded_is_read() {
+    let limits = Limits::default();
+    let largest = base64::encode_standard(&vec![b'x'; limits.payload]).len();
+    assert!(largest + 1_000 < crate::model::MOST_DATA_BYTES);
+}
+
+#[test]
 fn a_payload_is_compressed_where_that_is_shorter() {
     let codec = codec(&[KEY]);
     let compressed = |payload: String| {

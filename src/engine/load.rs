@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// A page that holds more is huge: a full one has half of it and one more row.
 const HUGE: usize = 1 << 20;
 /// So much of huge pages is under way, or one page.
-const MOST: usize = 32 << 20;
+const MOST: usize = 16 << 20;
 
 /// The bytes of huge pages that are under way. Pages of ordinary size are few and need no counting.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use super::{
     UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
 };
 use crate::consent::Consent;
-use crate::model::{Expiry, Keys, Page, Row, Timestamp};
+use crate::model::{Data, Expiry, Keys, Page, Row, Timestamp};
 
 /// Sessions by key: stored text and expiry.
 type Rows = BTreeMap<String, (String, Expiry)>;
@@ -151,7 +151,7 @@ impl Reader for MemoryReader {
             if !live || !stamped || !key.starts_with(prefix) {
                 continue;
             }
-            page.push(Row { key, data, expires: *expires, user });
+            page.push(Row { key, data: Data::Text(data), expires: *expires, user });
             if page.is_full() {
                 match emit(page) {
                     ControlFlow::Continue(empty) => page = empty,
@@ -250,7 +250,7 @@ impl Writer for MemoryWriter<'_> {
         let mut page = Page::default();
         for key in keys {
             if let Some((data, expires)) = rows.get(*key) {
-                page.push(Row { key, data, expires: *expires, user: None });
+                page.push(Row { key, data: Data::Text(data), expires: *expires, user: None });
             }
         }
         Ok(page)

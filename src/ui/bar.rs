@@ -1,7 +1,8 @@
+use std::fmt;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::engine::{Event, Pause, Progress};
 
@@ -20,12 +21,16 @@ impl Bar {
 
     fn begin(&self, doing: &'static str, rows: Option<u64>) {
         let template = if rows.is_some() {
-            "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {per_sec}  {eta} left"
+            "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {rate}  {eta} left"
         } else {
-            "{msg} {spinner} {human_pos} rows  {per_sec}  {elapsed}"
+            "{msg} {spinner} {human_pos} rows  {rate}  {elapsed}"
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.0.set_style(style);
+            let tell = |bar: &ProgressState, out: &mut dyn fmt::Write| {
+                // What does not get on the screen is told at the next tick.
+                let _ = out.write_str(&rate(bar.per_sec()));
+            };
+            self.0.set_style(style.with_key("rate", tell));
         }
         self.0.reset();
         match rows {
@@ -43,6 +48,16 @@ impl Bar {
             self.0.set_length(length.max(self.0.position()));
         }
     }
+}
+
+/// Whole rows a second, or where they are few the first two digits.
+fn rate(per_second: f64) -> String {
+    let decimals = match per_second {
+        9.95.. => 0,
+        0.995.. => 1,
+        _ => 2,
+    };
+    format!("{:.decimals$}/s", HumanFloatCount(per_second))
 }
 
 fn target() -> ProgressDrawTarget {
@@ -67,6 +82,30 @@ impl Progress for Bar {
                 self.0.disable_steady_tick();
                 self.0.finish_and_clear();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates_have_no_more_digits_than_anybody_reads() {
+        for (per_second, told) in [
+            (0.0, "0/s"),
+            (0.001, "0/s"),
+            (0.123_4, "0.12/s"),
+            (0.99, "0.99/s"),
+            (0.996, "1/s"),
+            (1.26, "1.3/s"),
+            (9.949_9, "9.9/s"),
+            (9.980_1, "10/s"),
+            (42.4, "42/s"),
+            (999.6, "1,000/s"),
+            (1_234_567.8, "1,234,568/s"),
+        ] {
+            assert_eq!(rate(per_second), told);
         }
     }
 }

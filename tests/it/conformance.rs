@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sessctl::consent::{Ask, Consent};
-use sessctl::model::{Expiry, Keys, Page, Timestamp};
+use sessctl::model::{Data, Expiry, Keys, MOST_DATA_BYTES, Page, Timestamp};
 use sessctl::store::memory::Memory;
 use sessctl::store::{
     Assignment, ByUser, Cursor, Expired, Filter, Gone, Locked, Postgres, Replacement, Sqlite,
@@ -94,8 +94,9 @@ impl Subject<'_> {
         let mut reader = self.store.reader().unwrap();
         reader
             .scan(filter, &mut |page| {
-                let owned =
-                    page.rows().map(|row| (row.key.to_owned(), row.data.to_owned(), row.expires));
+                let owned = page.rows().map(|row| {
+                    (row.key.to_owned(), row.data.text().unwrap().to_owned(), row.expires)
+                });
                 rows.extend(owned);
                 ControlFlow::Continue(Page::default())
             })
@@ -126,6 +127,41 @@ fn a_scan_returns_every_row_once_and_as_it_is() {
         assert_eq!(rows[0], ("a".into(), String::new(), at(0)));
         assert_eq!(rows[1], ("b".into(), "line\nbreak 'quoted' \"é\" 😀".into(), at(1)));
         assert_eq!((rows[2].1.len(), rows[2].2), (2_000_000, at(2)));
+    });
+}
+
+#[test]
+fn what_is_too_large_stays_in_the_database_and_its_size_is_told() {
+    each("large", |subject| {
+        let large = "é".repeat(MOST_DATA_BYTES / 2 + 1);
+        let most = &large[2..];
+        let rows =
+            [("a", "1"), ("b", &large), ("c", most), ("d", &large), ("e", &large), ("f", "2")];
+        (subject.add)(&rows.map(|(key, data)| (key, data, 0)));
+        let size = |data: &str| (data.len(), (data.len() <= MOST_DATA_BYTES).then_some(data.len()));
+        let expected = rows.map(|(key, data)| (key.to_owned(), size(data)));
+        let sizes = |page: &Page| -> Vec<_> {
+            let read = |data: Data<&str>| (data.bytes(), data.text().map(str::len));
+            page.rows().map(|row| (row.key.to_owned(), read(row.data))).collect()
+        };
+        let whole = Filter::default();
+        let in_pages = Filter { in_pages: true, ..Filter::default() };
+        let newest = Filter { newest: Some(9), ..Filter::default() };
+        for filter in [whole, in_pages, newest] {
+            let mut found = Vec::new();
+            let mut reader = subject.store.reader().unwrap();
+            let emit = &mut |page: Page| {
+                found.extend(sizes(&page));
+                ControlFlow::Continue(Page::default())
+            };
+            reader.scan(&filter, emit).unwrap();
+            found.sort();
+            assert_eq!(found, expected, "{filter:?}");
+        }
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let mut found = sizes(&writer.read(&["a", "b", "c", "d", "e", "f"]).unwrap());
+        found.sort();
+        assert_eq!(found, expected);
     });
 }
 
@@ -375,7 +411,8 @@ fn rows_are_read_and_replaced_if_they_are_what_they_were() {
         let page = writer.read(&["b", "nosuch", "a"]).unwrap();
         let mut read: Vec<_> = page.rows().map(|row| (row.key, row.data, row.expires)).collect();
         read.sort_by_key(|(key, ..)| *key);
-        assert_eq!(read, [("a", "old", Expiry::At(at(1))), ("b", odd, Expiry::At(at(2)))]);
+        let old = [("a", "old", 1), ("b", odd, 2)];
+        assert_eq!(read, old.map(|(key, data, s)| (key, Data::Text(data), Expiry::At(at(s)))));
         let new = |key, old, new| Replacement { key, old, new };
         let replaced = [
             new("a", "old", "new a"),

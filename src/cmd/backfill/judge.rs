@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::codec::{Codec, Decoder};
-use crate::model::{Keys, Page, Row, Signature, Timestamp};
+use crate::codec::{Codec, Decoded, Decoder};
+use crate::model::{Data, Keys, Page, Row, Signature, Timestamp};
 use crate::store::{UserColumn, UserType};
 
 /// What a look found: rows by what was found in them.
@@ -27,7 +27,7 @@ pub(super) struct Findings {
     /// Rows that name a user and that Django reads as empty.
     pub(super) unverified: u64,
     pub(super) unreadable: u64,
-    /// Rows whose signature was checked, and found right.
+    /// Rows whose signature was checked, and found right: logins, and others until one is found so.
     pub(super) checked: u64,
     pub(super) valid: u64,
     /// Logins saved within the last hour, and those of them without a word in the column.
@@ -104,24 +104,24 @@ impl<'c> Judge<'c> {
     fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
         let found = &mut page.found;
         found.scanned += 1;
-        let session = self.decoder.decode(row.data);
-        let Ok(auth) = session.auth() else {
+        let session = self.decoder.decode_row(row);
+        let (Ok(auth), Data::Text(data)) = (session.auth(), row.data) else {
             found.unreadable += 1;
+            found.prove(&session);
             return;
         };
         let Some(id) = auth.user_id else {
             found.anonymous += 1;
+            found.prove(&session);
             return;
         };
-        let signature = session.signature();
-        found.checked += u64::from(signature != Signature::Unchecked);
-        found.valid += u64::from(signature == Signature::Valid);
+        let signature = found.check(&session);
         if signature == Signature::Invalid {
             found.unverified += 1;
             return;
         }
         found.logins += 1;
-        found.bytes += u64::try_from(row.data.len().min(STORED_INLINE)).unwrap_or(0);
+        found.bytes += u64::try_from(data.len().min(STORED_INLINE)).unwrap_or(0);
         found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
         found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
         let mut user = self.column.fit(&id);
@@ -148,7 +148,7 @@ impl<'c> Judge<'c> {
             (None, None) | (Some(_), _) => return,
         };
         if stamped.is_some() {
-            let (key, data, user) = (row.key.into(), row.data.into(), user.map(Cow::into_owned));
+            let (key, data, user) = (row.key.into(), data.into(), user.map(Cow::into_owned));
             page.stamps.push(Stamp { key, data, user });
         } else {
             found.wrong.push(row.key);
@@ -157,6 +157,25 @@ impl<'c> Judge<'c> {
 }
 
 impl Findings {
+    /// Whether the key that was given verified none of the rows it was tried on.
+    pub(super) fn nothing_verifies(&self) -> bool {
+        self.checked > 0 && self.valid == 0
+    }
+
+    fn check(&mut self, session: &Decoded<'_>) -> Signature {
+        let signature = session.signature();
+        self.checked += u64::from(signature != Signature::Unchecked);
+        self.valid += u64::from(signature == Signature::Valid);
+        signature
+    }
+
+    /// Checks a row that is no login only as long as none has shown that the key is right.
+    fn prove(&mut self, session: &Decoded<'_>) {
+        if self.valid == 0 {
+            self.check(session);
+        }
+    }
+
     fn keep_few_ids(&mut self) {
         while self.misfit_ids.len() > MOST_IDS {
             self.misfit_ids.pop_last();

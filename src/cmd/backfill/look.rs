@@ -17,7 +17,7 @@ pub(super) struct Scope<'s> {
     pub(super) exists: bool,
     pub(super) stamps: Stamps,
     pub(super) include_expired: bool,
-    /// End after so many logins.
+    /// End after so many logins, unless the key verified nothing yet: only the whole table says that it is wrong.
     pub(super) enough: Option<u64>,
     /// Users that the column cannot name.
     pub(super) unknown: &'s BTreeSet<String>,
@@ -78,7 +78,11 @@ impl Findings {
                 }
             }
             match scope.enough {
-                Some(enough) if found.logins + found.unverified >= enough => ControlFlow::Break(()),
+                Some(enough)
+                    if found.logins + found.unverified >= enough && !found.nothing_verifies() =>
+                {
+                    ControlFlow::Break(())
+                }
                 _ => ControlFlow::Continue(()),
             }
         })?;

@@ -105,8 +105,8 @@ fn column(
         enough: Some(SAMPLE),
         unknown: &BTreeSet::new(),
     };
-    let (sample, _) = Findings::take(ctx, reader, &scope, None)?;
-    if sample.checked > 0 && sample.valid == 0 {
+    let (sample, ended) = Findings::take(ctx, reader, &scope, None)?;
+    if sample.nothing_verifies() && matches!(ended, Ok(Ended::Whole)) {
         return Err(Error::WrongKey { looked_at: sample.checked });
     }
     let wanted = match args.column_type {

@@ -81,7 +81,7 @@ impl Sample {
         column: Option<&UserColumn>,
         now: i64,
     ) {
-        let session = decoder.decode(row.data);
+        let session = decoder.decode_row(row);
         self.rows += 1;
         if let Some(count) = session.signed_by().and_then(|key| self.by_key.get_mut(key)) {
             *count += 1;

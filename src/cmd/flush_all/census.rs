@@ -1,5 +1,4 @@
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cmd::Ctx;
 use crate::codec::{Decoded, Decoder};
@@ -12,32 +11,38 @@ use crate::store::{BEHIND_UTC, Filter, Store};
 /// Counts what is in the table. A key that verifies nothing of it is wrong.
 pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Census, Error> {
     let now = Timestamp::now();
-    let verified = AtomicBool::new(false);
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
-        let verified = &verified;
         move |page: &Page| {
-            let mut census = Census::default();
+            let (mut census, mut seals) = (Census::default(), Seals::default());
             for row in page.rows() {
-                census.count(&row, now, || decoder.decode(row.data), verified);
+                census.count(&row, now, || decoder.decode_row(&row), &mut seals);
             }
-            census
+            (census, seals)
         }
     };
-    let mut census = Census::default();
+    let (mut census, mut seals) = (Census::default(), Seals::default());
     let ended = ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |page| {
-        census.add(page);
+        census.add(page.0);
+        seals.checked += page.1.checked;
+        seals.valid += page.1.valid;
         ControlFlow::Continue(())
     })?;
     if let Ended::Interrupted(signal) = ended {
         return Err(Error::Interrupted { signal });
     }
-    let looked_at = census.rows - census.expired;
-    if !codec.keyring.is_empty() && looked_at > 0 && !verified.into_inner() {
-        return Err(Error::WrongKey { looked_at });
+    if seals.checked > 0 && seals.valid == 0 {
+        return Err(Error::WrongKey { looked_at: seals.checked });
     }
     Ok(census)
+}
+
+/// Signatures of live rows.
+#[derive(Default)]
+struct Seals {
+    checked: u64,
+    valid: u64,
 }
 
 impl Census {
@@ -46,7 +51,7 @@ impl Census {
         row: &Row<'_>,
         now: Timestamp,
         decode: impl FnOnce() -> Decoded<'d>,
-        verified: &AtomicBool,
+        seals: &mut Seals,
     ) {
         self.rows += 1;
         let live = match row.expires {
@@ -62,9 +67,8 @@ impl Census {
         let decoded = decode();
         let auth = decoded.auth();
         let signature = decoded.signature();
-        if signature == Signature::Valid {
-            verified.store(true, Ordering::Relaxed);
-        }
+        seals.checked += u64::from(signature != Signature::Unchecked);
+        seals.valid += u64::from(signature == Signature::Valid);
         match auth {
             _ if signature == Signature::Invalid => self.live_anonymous += 1,
             Ok(auth) if auth.user_id.is_some() => self.live_users += 1,

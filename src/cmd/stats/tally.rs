@@ -55,7 +55,7 @@ impl Counter<'_> {
         let mut tally = Tally::default();
         for row in page.rows() {
             let live = self.is_live(row.expires);
-            let session = self.decoder.decode(row.data);
+            let session = self.decoder.decode_row(&row);
             if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
                 tally.row(&row, &session, live);
             }
@@ -113,7 +113,7 @@ impl Tally {
     }
 
     fn size(&mut self, row: &Row<'_>, user_id: Option<&str>) {
-        let size = row.data.len();
+        let size = row.data.bytes();
         self.sizes.add(size);
         if self.largest.len() < LARGEST || self.largest.last().is_some_and(|last| size > last.size)
         {

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use super::instant::Instant;
-use crate::model::{Expiry, Page, RawRow};
+use super::row::too_large;
+use crate::model::{Data, Expiry, Page, RawRow};
 use crate::store::Emit;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -14,11 +15,15 @@ const TRAILER: i16 = -1;
 /// The length of a field that is NULL.
 const NULL: i32 = -1;
 
-/// Rows of three columns: key and data as text, expiry as `timestamptz`; or of four, with what the
-/// user column says as text.
+/// Rows of [`columns_with_data`](super::row::columns_with_data), and then of
+/// [`columns_with_size`](super::row::columns_with_size) where there was no data; perhaps with one more column:
+/// what the user column says, as text.
 #[derive(Default)]
 pub(super) struct CopyRows {
     page: Page,
+    second: Second,
+    /// Whether rows came without data, and were passed over.
+    lack_data: bool,
     /// What came of a row that has not come whole. PostgreSQL sends each in a message of its own.
     rest: Vec<u8>,
     place: Place,
@@ -30,6 +35,14 @@ enum Place {
     Header,
     Rows,
     End,
+}
+
+/// What the second column is.
+#[derive(Clone, Copy, Default)]
+enum Second {
+    #[default]
+    Data,
+    Size,
 }
 
 /// Why no more rows are wanted.
@@ -60,6 +73,15 @@ impl CopyRows {
             self.rest = bytes;
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether rows were passed over; if so, their sizes come next.
+    pub(super) fn go_on_with_sizes(&mut self) -> bool {
+        let go_on = self.lack_data && self.place == Place::End;
+        if go_on {
+            (self.place, self.second) = (Place::Header, Second::Size);
+        }
+        go_on
     }
 
     /// Emits the last page. Rows that were announced and did not come are no end.
@@ -111,15 +133,23 @@ impl CopyRows {
             return Err(Stuck::Malformed);
         }
         let key = field(bytes)?.unwrap_or_default();
-        let data = field(bytes)?.unwrap_or_default();
+        let second = field(bytes)?;
         let expires = match field(bytes)? {
             None => Expiry::Unreadable,
-            Some(micros) => {
-                let micros = micros.try_into().map_err(|_| Stuck::Malformed)?;
-                Expiry::At(Instant::from_wire(i64::from_be_bytes(micros)).0)
-            }
+            Some(micros) => Expiry::At(Instant::from_wire(i64::from_be_bytes(fixed(micros)?)).0),
         };
         let user = if columns == 4 { field(bytes)? } else { None };
+        let data = match (self.second, second) {
+            (Second::Data, Some(data)) => Data::Text(data),
+            (Second::Data, None) => {
+                self.lack_data = true;
+                return Ok(());
+            }
+            (Second::Size, Some(size)) => {
+                Data::TooLarge(too_large(i32::from_be_bytes(fixed(size)?)))
+            }
+            (Second::Size, None) => Data::Text(&[][..]),
+        };
         self.page.push_raw(RawRow { key, data, expires, user });
         Ok(())
     }
@@ -142,6 +172,11 @@ fn field<'b>(bytes: &mut &'b [u8]) -> Result<Option<&'b [u8]>, Stuck> {
     }
 }
 
+/// A field of a type that always has this length.
+fn fixed<const N: usize>(field: &[u8]) -> Result<[u8; N], Stuck> {
+    field.try_into().map_err(|_| Stuck::Malformed)
+}
+
 fn array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Stuck> {
     let (array, rest) = bytes.split_first_chunk().ok_or(Stuck::Incomplete)?;
     *bytes = rest;
@@ -157,29 +192,43 @@ fn split<'b>(bytes: &mut &'b [u8], len: usize) -> Result<&'b [u8], Stuck> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Row;
 
-    /// Two rows, the second of them with NULL for all that may be.
-    fn sent() -> Vec<u8> {
+    /// A key, another field, and an expiry.
+    type Fields<'f> = (&'f str, Option<&'f [u8]>, Option<i64>);
+
+    fn stream<const N: usize>(rows: [Fields<'_>; N]) -> Vec<u8> {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend([0; 4]);
         bytes.extend([0, 0, 0, 2, b'?', b'?']);
-        for (key, data, expires) in [("a", "données", Some(0_i64)), ("b", "", None)] {
+        for (key, second, expires) in rows {
             bytes.extend(3_i16.to_be_bytes());
-            for text in [key, data] {
-                bytes.extend(i32::try_from(text.len()).unwrap().to_be_bytes());
-                bytes.extend(text.as_bytes());
+            let expires = expires.map(i64::to_be_bytes);
+            for field in [Some(key.as_bytes()), second, expires.as_ref().map(|bytes| &bytes[..])] {
+                let len = field.map_or(NULL, |field| i32::try_from(field.len()).unwrap());
+                bytes.extend(len.to_be_bytes());
+                bytes.extend(field.unwrap_or_default());
             }
-            bytes.extend(expires.map_or(NULL, |_| 8).to_be_bytes());
-            bytes.extend(expires.into_iter().flat_map(i64::to_be_bytes));
         }
         bytes.extend(TRAILER.to_be_bytes());
         bytes
     }
 
+    /// Two rows with data and two without.
+    fn sent() -> Vec<u8> {
+        stream([
+            ("a", Some("données".as_bytes()), Some(0)),
+            ("b", None, None),
+            ("c", Some(b""), None),
+            ("d", None, Some(0)),
+        ])
+    }
+
     fn read<'b>(messages: impl Iterator<Item = &'b [u8]>) -> Option<Vec<String>> {
         let mut rows = Vec::new();
         let mut emit = |page: Page| {
-            rows.extend(page.rows().map(|row| format!("{} {} {}", row.key, row.data, row.expires)));
+            let said = |row: Row<'_>| format!("{} {:?} {}", row.key, row.data, row.expires);
+            rows.extend(page.rows().map(said));
             ControlFlow::Continue(Page::default())
         };
         let mut copy = CopyRows::default();
@@ -188,6 +237,11 @@ mod tests {
                 return None;
             }
         }
+        if copy.go_on_with_sizes() {
+            let large = 300_000_000_i32.to_be_bytes();
+            let sizes = stream([("b", Some(&large), None), ("d", None, Some(0))]);
+            assert!(copy.take(&sizes, &mut emit).is_continue());
+        }
         copy.finish(&mut emit).is_continue().then_some(rows)
     }
 
@@ -195,9 +249,22 @@ mod tests {
     fn rows_are_whole_wherever_messages_end() {
         let sent = sent();
         for len in 1..=sent.len() {
-            let rows = read(sent.chunks(len)).unwrap();
-            assert_eq!(rows, ["a données 2000-01-01T00:00:00Z", "b  unreadable"], "{len}");
+            let meant = [
+                "a Text(\"données\") 2000-01-01T00:00:00Z",
+                "c Text(\"\") unreadable",
+                "b TooLarge(300000000) unreadable",
+                "d Text(\"\") 2000-01-01T00:00:00Z",
+            ];
+            assert_eq!(read(sent.chunks(len)).unwrap(), meant, "{len}");
         }
+    }
+
+    #[test]
+    fn sizes_that_do_not_come_are_no_end() {
+        let mut copy = CopyRows::default();
+        let mut emit = |_: Page| ControlFlow::Continue(Page::default());
+        assert!(copy.take(&sent(), &mut emit).is_continue() && copy.go_on_with_sizes());
+        assert!(copy.finish(&mut emit).is_break());
     }
 
     #[test]

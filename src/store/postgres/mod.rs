@@ -17,6 +17,7 @@ mod instant;
 mod lent;
 mod reader;
 mod replica;
+mod row;
 mod upkeep;
 mod user_column;
 mod users;

@@ -12,8 +12,9 @@ use super::copy::{Broken, CopyRows};
 use super::fault::fail;
 use super::instant::Instant;
 use super::lent::Lent;
+use super::row::{can_be_read, columns, columns_with_data, columns_with_size, push};
 use super::user_column::type_name;
-use crate::model::{Expiry, Page, Row, Timestamp};
+use crate::model::{Page, Timestamp};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stamps, StoreError, Upkeep,
     User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
@@ -24,6 +25,8 @@ use crate::store::{
 /// of a serializable site fail, though it only reads.
 pub(super) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
     SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
+/// A scan of rows some of which are too large takes two statements, which must see the same ones.
+const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 /// By any other way to the next page all that follow are read, and sorted.
 const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
     SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0";
@@ -198,11 +201,15 @@ impl Postgres {
         emit: &mut Emit<'_>,
     ) -> Result<bool, StoreError> {
         let cannot = |error| fail(error, self.what("read"));
-        client.batch_execute(BEGIN_SCAN).map_err(cannot)?;
+        client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}")).map_err(cannot)?;
         let mut rows = CopyRows::default();
-        let read = client
-            .copy_out(&self.copy_statement(filter), |message| rows.take(message, emit))
-            .map_err(cannot)?;
+        let mut copy = |sql: &str, rows: &mut CopyRows| {
+            client.copy_out(sql, |message| rows.take(message, emit)).map_err(cannot)
+        };
+        let mut read = copy(&self.copy_statement(filter), &mut rows)?;
+        if read.is_continue() && rows.go_on_with_sizes() {
+            read = copy(&self.copy_sizes_statement(filter), &mut rows)?;
+        }
         let read = match read {
             ControlFlow::Continue(()) => {
                 client.batch_execute("COMMIT").map_err(cannot)?;
@@ -232,8 +239,10 @@ impl Postgres {
         emit: &mut Emit<'_>,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "{} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT",
-            self.select(filter),
+            "SELECT {}{} {} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT",
+            columns(),
+            user(filter),
+            self.rows(filter),
             self.table.quoted()
         );
         let mut last = String::new();
@@ -256,14 +265,29 @@ impl Postgres {
         }
     }
 
-    /// `COPY` takes no parameters, so values stand in it as literals.
     fn copy_statement(&self, filter: &Filter) -> String {
-        format!("COPY ({}) TO STDOUT (FORMAT binary)", self.select(filter))
+        format!(
+            "COPY (SELECT {}{} {}) TO STDOUT (FORMAT binary)",
+            columns_with_data(),
+            user(filter),
+            self.rows(filter)
+        )
     }
 
-    /// Selects the rows that pass. Values stand in it as literals: numbers that we made, and texts
-    /// that are quoted.
-    fn select(&self, filter: &Filter) -> String {
+    /// The rows of which the other statement brings no data.
+    fn copy_sizes_statement(&self, filter: &Filter) -> String {
+        format!(
+            "COPY (SELECT {}{} FROM (SELECT * {}) AS t WHERE ({}) IS NOT TRUE) TO STDOUT (FORMAT binary)",
+            columns_with_size(),
+            user(filter),
+            self.rows(filter),
+            can_be_read()
+        )
+    }
+
+    /// `FROM` the rows that pass. `COPY` takes no parameters, so values stand in it as literals: numbers
+    /// that we made, and texts that are quoted.
+    fn rows(&self, filter: &Filter) -> String {
         let mut conditions = Vec::new();
         if let Some(now) = filter.live_at {
             // The clocks of this machine, the server and the site may differ: the earlier leaves
@@ -281,19 +305,19 @@ impl Postgres {
         }
         let condition =
             if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
-        let user = filter
-            .user
-            .as_ref()
-            .map_or_else(String::new, |by| format!(", {}::pg_catalog.text", by.column.quoted()));
         let newest = filter.newest.map_or_else(String::new, |rows| {
             format!(" ORDER BY {}.expire_date DESC LIMIT {rows}", self.table.quoted())
         });
-        format!(
-            "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
-             expire_date::pg_catalog.timestamptz{user} FROM {0} WHERE {condition}{newest}",
-            self.table.quoted()
-        )
+        format!("FROM {} WHERE {condition}{newest}", self.table.quoted())
     }
+}
+
+/// The user column, after others.
+fn user(filter: &Filter) -> String {
+    filter
+        .user
+        .as_ref()
+        .map_or_else(String::new, |by| format!(", {}::pg_catalog.text", by.column.quoted()))
 }
 
 /// Fills a page in a transaction of its own; returns how many rows went into it.
@@ -308,11 +332,7 @@ fn read_page(
     {
         let mut rows = client.query_typed_raw(sql, [(after, Type::TEXT)])?;
         while let Some(row) = rows.next()? {
-            let user = if row.len() > 3 { row.try_get(3)? } else { None };
-            let expires = row
-                .try_get::<_, Option<Instant>>(2)?
-                .map_or(Expiry::Unreadable, |Instant(at)| Expiry::At(at));
-            page.push(Row { key: row.try_get(0)?, data: row.try_get(1)?, expires, user });
+            push(page, &row)?;
             seen += 1;
             if page.is_full() {
                 break;

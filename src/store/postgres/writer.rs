@@ -12,7 +12,8 @@ use super::instant::Instant;
 use super::lent::Lent;
 use super::reader::{EVER, instant};
 use super::replica::Replicas;
-use crate::model::{Expiry, Page, Row, Timestamp};
+use super::row::{columns, push};
+use crate::model::{Page, Timestamp};
 use crate::store::{
     Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn,
     UserColumn, Window, Writer,
@@ -93,9 +94,7 @@ impl<'s> PostgresWriter<'s> {
         {
             let mut found = self.client.query_typed_raw(sql, [(keys, Type::TEXT_ARRAY)])?;
             while let Some(row) = found.next()? {
-                let Instant(expires) = row.try_get(2)?;
-                let expires = Expiry::At(expires);
-                page.push(Row { key: row.try_get(0)?, data: row.try_get(1)?, expires, user: None });
+                push(&mut page, &row)?;
             }
         }
         self.client.batch_execute("COMMIT")?;
@@ -118,8 +117,8 @@ impl Writer for PostgresWriter<'_> {
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
-            "SELECT session_key::pg_catalog.text, session_data::pg_catalog.text, \
-             expire_date::pg_catalog.timestamptz FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
+            "SELECT {} FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
+            columns(),
             self.store.table.quoted()
         );
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))

@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::fault::fail;
-use super::reader::text;
+use super::row::text;
 use super::{Sqlite, comparable};
 use crate::model::{Expiry, Keys, Timestamp};
 use crate::store::{Cursor, Expired, StoreError, Table, Window};

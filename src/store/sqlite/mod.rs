@@ -8,9 +8,11 @@ mod facts;
 mod fault;
 mod instance;
 mod reader;
+mod row;
 mod user_column;
 mod users;
 mod visitors;
+mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -89,7 +91,8 @@ impl Sqlite {
 impl Store for Sqlite {
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
-        Ok(Box::new(SqliteReader { store: self, connection }))
+        let reader = SqliteReader::new(self, connection);
+        Ok(Box::new(reader.map_err(|error| fail(error, self.what("read")))?))
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {

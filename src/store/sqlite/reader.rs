@@ -1,28 +1,36 @@
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::types::{ToSql, Value, ValueRef};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
+use rusqlite::limits::Limit;
+use rusqlite::types::ToSql;
 
 use super::fault::fail;
+use super::row::{REFUSING_COLUMNS, columns, data, push, size_column};
 use super::user_column::{shown, values};
+use super::walk::Walk;
 use super::{Sqlite, comparable};
-use crate::model::{Expiry, Page, RawRow, Timestamp};
+use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
-    UserColumnPlan, UserType, Users, WallClock, WhichUsers,
+    UserColumnPlan, UserType, Users, WhichUsers,
 };
 
-/// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
-const READ_SLICE: Duration = Duration::from_millis(50);
 /// Less than any 64-bit integer: row numbers may be negative.
 const BEFORE_EVERY_ROWID: f64 = -1e19;
-/// The clock is looked at once in so many rows.
-const ROWS_PER_LOOK: u32 = 256;
 
 pub(super) struct SqliteReader<'s> {
-    pub(super) store: &'s Sqlite,
-    pub(super) connection: Connection,
+    store: &'s Sqlite,
+    /// Refuses to read a value of more than [`MOST_DATA_BYTES`].
+    connection: Connection,
+}
+
+impl<'s> SqliteReader<'s> {
+    pub(super) fn new(store: &'s Sqlite, connection: Connection) -> rusqlite::Result<Self> {
+        let most = i32::try_from(MOST_DATA_BYTES).unwrap_or(i32::MAX);
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most)?;
+        Ok(Self { store, connection })
+    }
 }
 
 impl Reader for SqliteReader<'_> {
@@ -51,20 +59,23 @@ impl Reader for SqliteReader<'_> {
         let start: Box<dyn ToSql> =
             if cursor == "_rowid_" { Box::new(BEFORE_EVERY_ROWID) } else { Box::new("") };
         let user = filter.user.as_ref().map(|by| by.column.quoted());
-        let mut columns = format!("{cursor}, session_key, session_data, expire_date");
-        columns.extend(user.iter().flat_map(|user| [", ", user]));
+        let also = user.as_ref().map_or_else(String::new, |user| format!(", {user}"));
         // The index holds the row numbers too, in order within each value.
         let values = filter.user.as_ref().and_then(values);
         let is_user = match (&user, &values) {
             (Some(user), Some(_)) => format!("{user} IS ?2 AND"),
             _ => String::new(),
         };
+        let sql = |columns: &str, size: &str| {
+            format!(
+                "SELECT {cursor}, {columns}{also}{size} FROM {} WHERE {is_user} {cursor} > ?1 ORDER BY {cursor}",
+                store.table.quoted()
+            )
+        };
         let mut walk = Walk {
             connection: &self.connection,
-            sql: format!(
-                "SELECT {columns} FROM {} WHERE {is_user} {cursor} > ?1 ORDER BY {cursor}",
-                store.table.quoted()
-            ),
+            sql: sql(&columns(), &format!(", {}", size_column())),
+            refusing: (cursor == "_rowid_").then(|| sql(REFUSING_COLUMNS, "")),
             clock,
             live_bound: live_bound.as_deref().map(str::as_bytes),
             key_prefix: filter.key_prefix.as_deref().unwrap_or_default(),
@@ -132,8 +143,9 @@ impl SqliteReader<'_> {
     fn newest(&self, rows: u32, by: Option<&ByUser>, emit: &mut Emit<'_>) -> rusqlite::Result<()> {
         let user = by.map_or_else(|| "NULL".into(), |by| by.column.quoted());
         let sql = format!(
-            "SELECT session_key, session_data, expire_date, {user} FROM {} \
-             ORDER BY expire_date DESC LIMIT {rows}",
+            "SELECT {}, {}, {user} FROM {} ORDER BY expire_date DESC LIMIT {rows}",
+            columns(),
+            size_column(),
             self.store.table.quoted()
         );
         let mut statement = self.connection.prepare(&sql)?;
@@ -141,10 +153,11 @@ impl SqliteReader<'_> {
         let mut page = Page::default();
         while let Some(row) = rows.next()? {
             let user = match by {
-                Some(by) => shown(by.column.kind, row.get_ref(3)?),
+                Some(by) => shown(by.column.kind, row.get_ref(4)?),
                 None => None,
             };
-            let (key, data, expires) = (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
+            let data = data(row.get_ref(1)?, row.get_ref(3)?);
+            let (key, expires) = (row.get_ref(0)?, row.get_ref(2)?);
             push(&mut page, &self.store.clock, key, data, expires, user.as_deref());
             if page.is_full() {
                 match emit(page) {
@@ -188,147 +201,4 @@ fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {
         free / 1_000_000
     );
     Ok(Upkeep { dead_rows: None, advice: if free > 0 { vec![advice] } else { Vec::new() } })
-}
-
-/// One walk over the table, in slices.
-struct Walk<'w> {
-    connection: &'w Connection,
-    sql: String,
-    clock: &'w WallClock,
-    live_bound: Option<&'w [u8]>,
-    key_prefix: &'w str,
-    by: Option<&'w ByUser>,
-    /// Whoever reads has enough.
-    over: bool,
-}
-
-impl Walk<'_> {
-    /// Walks from a row address on; with `user`, over the rows of which the column says this.
-    fn run(
-        &mut self,
-        start: &dyn ToSql,
-        user: Option<&Value>,
-        emit: &mut Emit<'_>,
-    ) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached(&self.sql)?;
-        let mut cursor = None;
-        let mut number = None;
-        let mut page = Page::default();
-        while !self.over {
-            let began = Instant::now();
-            let from = cursor.as_ref().map_or(start, |at: &Value| at);
-            let mut rows = match user {
-                Some(user) => statement.query(params![from, user])?,
-                None => statement.query([from])?,
-            };
-            let mut seen = 0_u32;
-            let mut last = None;
-            while let Some(row) = rows.next()? {
-                number = next_number(number, row.get_ref(0)?)?;
-                self.push(row, &mut page)?;
-                seen += 1;
-                let slice_over = seen.is_multiple_of(ROWS_PER_LOOK) && began.elapsed() > READ_SLICE;
-                if page.is_full() || slice_over {
-                    last = Some(row.get::<_, Value>(0)?);
-                    break;
-                }
-            }
-            drop(rows);
-            let Some(at) = last else { break };
-            cursor = Some(at);
-            // Full or not, and be it empty: whoever reads may want to break off long before an old
-            // table has a page of live rows.
-            match emit(page) {
-                ControlFlow::Continue(empty) => page = empty,
-                ControlFlow::Break(()) => {
-                    self.over = true;
-                    return Ok(());
-                }
-            }
-        }
-        if !page.is_empty() {
-            self.over = emit(page).is_break();
-        }
-        Ok(())
-    }
-
-    fn push(&self, row: &rusqlite::Row<'_>, page: &mut Page) -> rusqlite::Result<()> {
-        let expires = row.get_ref(3)?;
-        if !self.live_bound.is_none_or(|bound| greater(expires, bound)) {
-            return Ok(());
-        }
-        let key = row.get_ref(1)?;
-        if !bytes(key).starts_with(self.key_prefix.as_bytes()) {
-            return Ok(());
-        }
-        let user = match self.by {
-            Some(by) => shown(by.column.kind, row.get_ref(4)?),
-            None => None,
-        };
-        if self.by.is_some_and(|by| !by.stamps.include(user.as_deref())) {
-            return Ok(());
-        }
-        push(page, self.clock, key, row.get_ref(2)?, expires, user.as_deref());
-        Ok(())
-    }
-}
-
-/// The number of a row, which is above that of the row before: in a damaged file a walk could come round
-/// for ever.
-fn next_number(before: Option<i64>, at: ValueRef<'_>) -> rusqlite::Result<Option<i64>> {
-    match (before, at) {
-        (Some(before), ValueRef::Integer(at)) if at <= before => Err(out_of_order()),
-        (_, ValueRef::Integer(at)) => Ok(Some(at)),
-        _ => Ok(None),
-    }
-}
-
-fn out_of_order() -> rusqlite::Error {
-    let malformed = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    let said = "database disk image is malformed: rows are not in their order";
-    rusqlite::Error::SqliteFailure(malformed, Some(said.into()))
-}
-
-/// Puts the columns of a row into a page.
-pub(super) fn push(
-    page: &mut Page,
-    clock: &WallClock,
-    key: ValueRef<'_>,
-    data: ValueRef<'_>,
-    expires: ValueRef<'_>,
-    user: Option<&str>,
-) {
-    let expires = match expires {
-        ValueRef::Text(shown) => clock.read(shown),
-        _ => Expiry::Unreadable,
-    };
-    page.push_raw(RawRow {
-        key: bytes(key),
-        data: bytes(data),
-        expires,
-        user: user.map(str::as_bytes),
-    });
-}
-
-/// `value > bound` as SQLite itself compares a column with a text: numbers sort before every text,
-/// blobs after (SQLite docs, "Datatypes" §4.1).
-fn greater(value: ValueRef<'_>, bound: &[u8]) -> bool {
-    match value {
-        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => false,
-        ValueRef::Text(text) => text > bound,
-        ValueRef::Blob(_) => true,
-    }
-}
-
-/// The text of a column.
-pub(super) fn text(value: ValueRef<'_>) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(bytes(value))
-}
-
-/// The bytes of a text. Django stores nothing else; what is not text decodes to nothing.
-fn bytes(value: ValueRef<'_>) -> &[u8] {
-    match value {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
-        _ => &[],
-    }
 }

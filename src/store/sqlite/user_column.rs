@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::Sqlite;
 use super::fault::fail;
-use super::reader::text;
+use super::row::text;
 use super::writer::SqliteWriter;
 use crate::store::table::quote;
 use crate::store::user_column::uuid;

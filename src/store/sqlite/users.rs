@@ -5,7 +5,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::Sqlite;
 use super::fault::fail;
-use super::reader::text;
+use super::row::text;
 use super::user_column::{shown, stored};
 use crate::store::table::quote;
 use crate::store::{StoreError, User, UserType, Users, WhichUsers};

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params};
 
 use super::expired::{delete_statement, parse_address};
 use super::fault::fail;
-use super::reader::push;
+use super::row::{columns, data, push, size_column};
 use super::visitors::Visitors;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
@@ -173,7 +173,9 @@ impl Writer for SqliteWriter<'_> {
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
-            "SELECT session_key, session_data, expire_date FROM {} WHERE session_key = ?1",
+            "SELECT {}, {} FROM {} WHERE session_key = ?1",
+            columns(),
+            size_column(),
             self.store.table.quoted()
         );
         let clock = &self.store.clock;
@@ -183,7 +185,8 @@ impl Writer for SqliteWriter<'_> {
             for key in keys {
                 let mut rows = statement.query([key])?;
                 while let Some(row) = rows.next()? {
-                    push(&mut page, clock, row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?, None);
+                    let data = data(row.get_ref(1)?, row.get_ref(3)?);
+                    push(&mut page, clock, row.get_ref(0)?, data, row.get_ref(2)?, None);
                 }
             }
             Ok(())

@@ -34,6 +34,8 @@ const OF_DJANGO: [&str; 10] = [
 ];
 /// Options whose values hold an `@` in good faith: `user@server` on Azure.
 const MAY_HOLD_AT: [&str; 4] = ["user", "password", "application_name", "options"];
+/// Those whose values may hold anything.
+const FREE_TEXT: [&str; 2] = ["password", "application_name"];
 const FORM: &str = "expected postgres://user:password@host:5432/database";
 
 /// Whether URLs of this scheme lead here. A driver may be named behind a plus sign, as in
@@ -49,6 +51,7 @@ pub(super) fn parse(rest: &str) -> Result<Parameters, ConninfoError> {
     let (authority, tail) = split_at_any(rest, &['/', '?', '#']);
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     check_escapes(authority, tail, path)?;
+    check_options(authority, tail, path, query)?;
     let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     put(&mut parameters, "user", user)?;
@@ -77,6 +80,32 @@ fn check_escapes(authority: &str, tail: &str, path: &str) -> Result<(), Conninfo
     }
     if path.contains('@') {
         return Err(unescaped('/'));
+    }
+    Ok(())
+}
+
+/// Finds options that are the rest of a password, with the real host behind it: `u:1?user=x@host/db` is no
+/// user `x@host/db` on a host `u`.
+fn check_options(
+    authority: &str,
+    tail: &str,
+    path: &str,
+    query: &str,
+) -> Result<(), ConninfoError> {
+    let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let is_rest_of_password = |option: &str| {
+        let (name, value) = option.split_once('=').unwrap_or_default();
+        let Some((_, place)) = value.rsplit_once('@') else { return false };
+        let may_hold_anything = FREE_TEXT.contains(&name) && !path.is_empty();
+        let is_second_user = name == "user" && !login.is_empty() && path.is_empty();
+        let has_empty_port = hosts.ends_with(':');
+        is_second_user || has_empty_port || (place.contains(['/', ':', '?']) && !may_hold_anything)
+    };
+    if authority.contains(':') && query.split('&').any(is_rest_of_password) {
+        return Err(unescaped(match tail.chars().next() {
+            Some(first) if login.is_empty() => first,
+            _ => '@',
+        }));
     }
     Ok(())
 }

@@ -1,0 +1,216 @@
+//! Rows on their way from a database to whoever looks at them.
+
+use super::Expiry;
+
+/// Bytes of `session_data` that are read at most: what a row takes in memory is bounded, whatever is in the
+/// table. The largest payload that is decoded, 8 MiB, is 11.2 MB of base64.
+pub const MOST_DATA_BYTES: usize = 12 << 20;
+
+/// What a row has in `session_data`: the whole of it or nothing, never a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data<T> {
+    /// As stored.
+    Text(T),
+    /// It is of so many bytes, more than [`MOST_DATA_BYTES`], and stayed in the database.
+    TooLarge(usize),
+}
+
+impl<T> Data<T> {
+    /// As stored, unless it is too large.
+    pub fn text(self) -> Option<T> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::TooLarge(_) => None,
+        }
+    }
+
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Data<U> {
+        match self {
+            Self::Text(text) => Data::Text(change(text)),
+            Self::TooLarge(bytes) => Data::TooLarge(bytes),
+        }
+    }
+}
+
+impl Data<&str> {
+    /// How many bytes there are in the database.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::TooLarge(bytes) => bytes,
+        }
+    }
+}
+
+/// One row, borrowed from its [`Page`].
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// `session_key`: a live credential, never to be printed whole unasked.
+    pub key: &'a str,
+    /// `session_data`.
+    pub data: Data<&'a str>,
+    /// `expire_date`.
+    pub expires: Expiry,
+    /// What the user column says, if there is one, it was read and is not NULL.
+    pub user: Option<&'a str>,
+}
+
+/// One row as a database hands it over: Django writes nothing but UTF-8, others may.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRow<'a> {
+    /// [`Row::key`].
+    pub key: &'a [u8],
+    /// [`Row::data`].
+    pub data: Data<&'a [u8]>,
+    /// [`Row::expires`].
+    pub expires: Expiry,
+    /// [`Row::user`].
+    pub user: Option<&'a [u8]>,
+}
+
+impl<'a> From<Row<'a>> for RawRow<'a> {
+    fn from(row: Row<'a>) -> Self {
+        let Row { key, data, expires, user } = row;
+        let (key, data) = (key.as_bytes(), data.map(str::as_bytes));
+        Self { key, data, expires, user: user.map(str::as_bytes) }
+    }
+}
+
+/// A page of rows: one copy out of the driver, handed from reader to worker and back.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key_end: usize,
+    /// Where the data ends, or how large it is if it is not here.
+    data: Data<usize>,
+    expires: Expiry,
+    user_end: Option<usize>,
+}
+
+impl Slot {
+    fn data_end(&self) -> usize {
+        self.data.text().unwrap_or(self.key_end)
+    }
+
+    fn end(&self) -> usize {
+        self.user_end.unwrap_or_else(|| self.data_end())
+    }
+}
+
+/// Rows in a full page. Handing a page over costs as much as decoding a few rows.
+const PAGE_ROWS: usize = 1_000;
+/// Bytes in a full page, so that large sessions do not pile up in memory.
+const PAGE_BYTES: usize = 512 << 10;
+
+impl Page {
+    /// Copies a row in.
+    pub fn push(&mut self, row: Row<'_>) {
+        self.push_raw(row.into());
+    }
+
+    /// Copies a row in, without its data if that is too large. What is no UTF-8 becomes U+FFFD, and
+    /// decodes to nothing.
+    pub fn push_raw(&mut self, row: RawRow<'_>) {
+        let key_end = self.push_text(row.key);
+        let data = match row.data {
+            Data::Text(data) if data.len() > MOST_DATA_BYTES => Data::TooLarge(data.len()),
+            data => data.map(|data| self.push_text(data)),
+        };
+        let user_end = row.user.map(|user| self.push_text(user));
+        self.slots.push(Slot { key_end, data, expires: row.expires, user_end });
+    }
+
+    /// Returns where the text ends then.
+    fn push_text(&mut self, bytes: &[u8]) -> usize {
+        // A check alone takes ASCII in words; making it anything else goes byte by byte.
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text.push_str(text),
+            Err(_) => self.text.push_str(&String::from_utf8_lossy(bytes)),
+        }
+        self.text.len()
+    }
+
+    /// Whether it is time to hand the page over.
+    pub fn is_full(&self) -> bool {
+        self.slots.len() >= PAGE_ROWS || self.text.len() >= PAGE_BYTES
+    }
+
+    /// The rows in the order in which they came.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let starts = std::iter::once(0).chain(self.slots.iter().map(Slot::end));
+        self.slots.iter().zip(starts).map(|(slot, start)| Row {
+            key: self.text.get(start..slot.key_end).unwrap_or_default(),
+            data: slot.data.map(|end| self.text.get(slot.key_end..end).unwrap_or_default()),
+            expires: slot.expires,
+            user: slot.user_end.and_then(|end| self.text.get(slot.data_end()..end)),
+        })
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// How much text there is.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Forgets the rows and keeps the memory, unless one huge row made it huge.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(2 * PAGE_BYTES);
+        self.slots.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given_back(rows: &[(&str, Data<&str>, Option<&str>)]) {
+        let mut page = Page::default();
+        for (key, data, user) in rows.iter().copied() {
+            page.push(Row { key, data, expires: Expiry::Unreadable, user });
+        }
+        let back: Vec<_> = page.rows().map(|row| (row.key, row.data, row.user)).collect();
+        assert_eq!(back, rows);
+        page.clear();
+        assert_eq!(page.rows().count(), 0);
+    }
+
+    #[test]
+    fn a_page_gives_back_what_it_was_given() {
+        given_back(&[
+            ("a", Data::Text("1"), None),
+            ("", Data::Text(""), Some("")),
+            ("large", Data::TooLarge(usize::MAX), None),
+            ("large, too", Data::TooLarge(0), Some("42")),
+            ("ключ", Data::Text("данные"), Some("7")),
+            ("b", Data::Text(""), None),
+        ]);
+    }
+
+    #[test]
+    fn what_is_too_large_does_not_get_in() {
+        let text = "x".repeat(MOST_DATA_BYTES + 1);
+        let mut page = Page::default();
+        for data in [&text[1..], &text] {
+            let expires = Expiry::Unreadable;
+            page.push(Row { key: "k", data: Data::Text(data), expires, user: None });
+        }
+        let sizes: Vec<_> = page.rows().map(|row| (row.data.bytes(), row.data.text())).collect();
+        assert_eq!(sizes, [(text.len() - 1, Some(&text[1..])), (text.len(), None)]);
+        assert_eq!(page.bytes(), text.len() + 1);
+    }
+}

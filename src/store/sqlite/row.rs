@@ -1,0 +1,64 @@
+//! The columns that a row of the table is read by.
+
+use std::borrow::Cow;
+
+use rusqlite::types::ValueRef;
+
+use crate::model::{Data, Expiry, MOST_DATA_BYTES, Page, RawRow};
+use crate::store::WallClock;
+
+/// Of what is too large only the header of its row is read: that is all `octet_length()` needs of a column
+/// (SQLite's `OPFLAG_BYTELENARG`).
+const BYTES: &str = "octet_length(session_data)";
+
+/// Key, data, expiry.
+pub(super) fn columns() -> String {
+    format!(
+        "session_key, CASE WHEN {BYTES} <= {MOST_DATA_BYTES} THEN session_data END, expire_date"
+    )
+}
+
+/// The column behind them: the size of data that is too large to be read.
+pub(super) fn size_column() -> String {
+    format!("CASE WHEN {BYTES} > {MOST_DATA_BYTES} THEN {BYTES} END")
+}
+
+/// Key, data, expiry where SQLite itself is told to refuse what is too large, which costs nothing.
+pub(super) const REFUSING_COLUMNS: &str = "session_key, session_data, expire_date";
+
+/// What a row has in `session_data`.
+pub(super) fn data<'r>(data: ValueRef<'r>, size: ValueRef<'_>) -> Data<&'r [u8]> {
+    match size {
+        ValueRef::Integer(size) => Data::TooLarge(usize::try_from(size).unwrap_or_default()),
+        _ => Data::Text(bytes(data)),
+    }
+}
+
+/// Puts the columns of a row into a page.
+pub(super) fn push(
+    page: &mut Page,
+    clock: &WallClock,
+    key: ValueRef<'_>,
+    data: Data<&[u8]>,
+    expires: ValueRef<'_>,
+    user: Option<&str>,
+) {
+    let expires = match expires {
+        ValueRef::Text(shown) => clock.read(shown),
+        _ => Expiry::Unreadable,
+    };
+    page.push_raw(RawRow { key: bytes(key), data, expires, user: user.map(str::as_bytes) });
+}
+
+/// The text of a column.
+pub(super) fn text(value: ValueRef<'_>) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes(value))
+}
+
+/// The bytes of a text. Django stores nothing else; what is not text decodes to nothing.
+pub(super) fn bytes(value: ValueRef<'_>) -> &[u8] {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
+    }
+}

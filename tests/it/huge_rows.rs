@@ -1,0 +1,111 @@
+//! Rows that are larger than anything that is decoded: they stay in the database, and are what they are all the same.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{django_python, sessctl};
+use crate::world::{RunToEnd, SECRET_KEY, World, login, signed};
+
+const FAR: &str = "2099-01-01 00:00:00";
+const HUGE: usize = 300_000_000;
+/// In MB.
+const MOST_MEMORY: u64 = 200;
+
+/// Runs the program and returns what it took at most, in MB.
+fn memory(w: &World, arguments: &[&str], code: i32) -> u64 {
+    const MEASURE: &str = "import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)";
+    let program = w.command(arguments);
+    let mut command = Command::new(django_python("5.2"));
+    command.args(["-c", MEASURE]).arg(sessctl()).args(program.get_args());
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = command.env("SECRET_KEY", SECRET_KEY).ran("").ok();
+    let (ended, memory) = ran.stdout.trim().split_once(' ').unwrap();
+    assert_eq!(ended, code.to_string(), "{arguments:?}: {ran:#?}");
+    memory.parse().unwrap()
+}
+
+fn padded(id: &str, bytes: usize) -> String {
+    login(id).replace("[1,2]", &format!("\"{}\"", "y".repeat(bytes)))
+}
+
+/// Three rows of 300 MB, small ones, and one that Django would believe, whose key and size it returns.
+fn fill(w: &World) -> (String, usize) {
+    w.user("42", 3).user("7", 3);
+    let text = if w.is_sqlite() {
+        format!("hex(zeroblob({}))", HUGE / 2)
+    } else {
+        format!("repeat('x', {HUGE})")
+    };
+    for number in 0..3 {
+        let key = format!("huge{number}ab-cdefghijklmnop");
+        w.execute(&format!("INSERT INTO django_session VALUES ('{key}', {text}, '{FAR}')"));
+    }
+    let believed = signed(&padded("42", 10 << 20), SECRET_KEY);
+    let key = w.next_key();
+    w.row(&key, &believed, FAR);
+    (key, believed.len())
+}
+
+#[test]
+fn memory_is_bounded_whatever_is_in_the_table() {
+    World::each("huge", |w| {
+        let (believed, _) = fill(w);
+        // As large as can be read.
+        for _ in 0..3 {
+            w.session(&padded("42", (8 << 20) - 200));
+        }
+        for (arguments, code) in [
+            (&["list", "--format", "jsonl"][..], 0),
+            (&["stats"], 0),
+            (&["show", "huge0ab-"], 0),
+            (&["doctor"], 0),
+            (&["backfill"], 0),
+            (&["logout-user", "7", "--keep-data"], 3),
+            // It may be anybody's, for all that sessctl reads of it.
+            (&["logout-user", "42"], 3),
+            (&["flush-all", "--yes", "--except-user", "7"], 0),
+        ] {
+            let took = memory(w, arguments, code);
+            assert!(took < MOST_MEMORY, "{arguments:?} took {took} MB");
+            assert_eq!(w.session_keys().contains(&believed), arguments[0] != "flush-all");
+        }
+        assert_eq!(w.count(), 0, "user 7 was logged out before");
+    });
+}
+
+#[test]
+fn what_is_too_large_is_told_as_it_is() {
+    World::each("huge_told", |w| {
+        let (believed, size) = fill(w);
+        let listed = w.run(&["list", "--show-keys", "--format", "jsonl"]).ok().json_lines();
+        let told = |key: &str| {
+            let row = listed.iter().find(|row| row["session_key"] == key).unwrap();
+            ["state", "signature", "error", "size"].map(|field| row[field].clone())
+        };
+        let too_large = |size: usize| {
+            [json!("unreadable"), json!("unchecked"), json!("too large to read"), json!(size)]
+        };
+        assert_eq!(told("huge0ab-cdefghijklmnop"), too_large(HUGE));
+        assert_eq!(told(&believed), too_large(size));
+        let stats = w.run(&["stats", "--format", "json"]).ok().json();
+        assert_eq!((&stats["unreadable"], &stats["unverified"]), (&json!(4), &json!(0)));
+        let largest: Vec<_> = (0..4).map(|n| stats["largest"][n]["size"].clone()).collect();
+        assert_eq!(largest, [HUGE, HUGE, HUGE, size]);
+        let sizes: u64 = listed.iter().map(|row| row["size"].as_u64().unwrap()).sum();
+        assert_eq!(stats["size"]["total"], sizes);
+        let dry = w.run(&["logout-user", "42", "-n"]).exits(3);
+        dry.says("3 live sessions").says("4 rows could not be read");
+        w.run(&["logout-user", "42", "--keep-data"]).exits(3);
+        w.run(&["logout-user", "7"]).exits(3).says("3 sessions deleted");
+        assert_eq!(w.count(), 3 + 4);
+        // That a key verifies nothing of what was not read says nothing of the key.
+        w.execute("DELETE FROM django_session WHERE session_key NOT LIKE 'huge%'");
+        w.run(&["logout-user", "42"]).exits(3);
+        w.run(&["backfill"]).ok();
+        w.run(&["flush-all", "--yes", "--authenticated-only"]).exits(3);
+        assert_eq!(w.count(), 3);
+    });
+}
