@@ -80,11 +80,22 @@ impl Machine<'_> {
     pub(super) fn build(&mut self) -> Result<(), DecodeError> {
         let state = self.pop()?;
         let top = self.top()?;
-        match (self.graph.node_mut(top), state) {
-            (Some(Node::Object(object)), _) => object.state = state,
-            (Some(Node::Global(_)), _) | (_, Value::None) => {}
+        let is_nothing = self.sets_nothing(state);
+        match self.graph.node_mut(top) {
+            Some(Node::Object(object)) => object.state = state,
+            Some(Node::Global(_)) => {}
+            _ if is_nothing => {}
             _ => return Err(DecodeError::Pickle),
         }
         Ok(())
+    }
+
+    /// Whether a state is one that plain data may be given: `pickle.py` passes over all that is false, and takes a
+    /// pair for the states of the instance's dict and of its slots (Python 3.11 `_Unpickler.load_build`).
+    fn sets_nothing(&self, state: Value) -> bool {
+        match self.graph.tuple_items(state) {
+            Some(&[dict, slots]) => self.graph.is_false(dict) && self.graph.is_false(slots),
+            _ => self.graph.is_false(state),
+        }
     }
 }

@@ -83,6 +83,39 @@ fn numbers_in_text_are_read_as_c_reads_them() {
 }
 
 #[test]
+fn plain_data_may_be_given_a_state_that_is_false() {
+    for state in [
+        &b"N"[..],
+        b"\x89",
+        b"K\0",
+        b"F-0.0\n",
+        b"V\n",
+        b"C\0",
+        b")",
+        b"]",
+        b"}",
+        b"\x8f",
+        b"(\x91",
+        b"N}\x86",
+        b")]\x86",
+    ] {
+        assert_eq!(json(&[b"}", state, b"b."].concat()), Ok("{}".to_owned()), "{state:?}");
+    }
+    for state in [
+        &b"\x88"[..],
+        b"K\x01",
+        b"V0\n",
+        b"]Na",
+        b"}NNs",
+        b"N\x85",
+        b"NK\x01\x86",
+        b"cshop\nCart\n)R",
+    ] {
+        assert_eq!(json(&[b"}", state, b"b."].concat()), INVALID, "{state:?}");
+    }
+}
+
+#[test]
 fn pop_takes_a_mark_where_that_lies_on_top() {
     assert_eq!(json(b"}(0."), Ok("{}".to_owned()));
     assert_eq!(json(b"}(NN1."), Ok("{}".to_owned()));
