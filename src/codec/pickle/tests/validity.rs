@@ -17,45 +17,45 @@ fn a_pickle_begins_with_proto_or_with_what_makes_a_dict() {
 fn what_python_cannot_load_is_invalid() {
     for payload in [
         &b""[..],
-        b"}",                                     // no STOP
-        b".",                                     // nothing to return
-        b"(.",                                    // nothing above the MARK
-        b"\x80\x06}.",                            // PROTO 6
-        b"\x80",                                  // truncated
-        b"X\xff\xff\xff\xff.",                    // longer than the payload
-        b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.", // much longer
-        b"T\xff\xff\xff\xff.",                    // of negative length
-        b"\x8b\xff\xff\xff\xff.",                 // of negative length
-        b"\x95\x09\0\0\0\0\0\0\0}.",              // a frame longer than the payload
-        b"a.",                                    // stack underflow
-        b"]\x86.",                                // stack underflow
-        b"N(a.",                                  // what is below the MARK is out of reach
-        b"]e.",                                   // no MARK
-        b"h\0.",                                  // memo miss
-        b"g-1\n.",                                // memo miss
-        b"}p-1\n.",                               // negative memo index
-        b"\xff.",                                 // no such opcode
-        b"Pid\n.",                                // persistent id
-        b"NQ.",                                   // persistent id
-        b"\x82\x01.",                             // extension registry
-        b"\x97.",                                 // out-of-band buffer
-        b"}]Ns.",                                 // a list as a key
-        b"}]\x85Ns.",                             // a list inside a key
-        b"\x8f(}\x90.",                           // a dict in a set
-        b"}(Nu.",                                 // a key without its value
-        b"NNa.",                                  // an append to None
-        b"K\x01)R.",                              // a call of an int
-        b"cshop\nCart\nNR.",                      // a call without a tuple
-        b"Sx\n.",                                 // no quotes
-        b"S'\\x4'\n.",                            // a broken escape
-        b"V\\u12\n.",                             // a broken escape
-        b"X\x01\0\0\0\xff.",                      // not UTF-8
-        b"I\n.",                                  // no digits
-        b"I1 2\n.",                               // not a number
-        b"L010L\n.",                              // a leading zero
-        b"Fx\n.",                                 // not a number
-        b"F1__0\n.",                              // not a number
-        b"F1_.5\n.",                              // not a number
+        b"}",                                      // no STOP
+        b".",                                      // nothing to return
+        b"(.",                                     // nothing above the MARK
+        b"\x80\x06}.",                             // PROTO 6
+        b"\x80",                                   // truncated
+        b"X\xff\xff\xff\xff.",                     // longer than the payload
+        b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",  // much longer
+        b"T\xff\xff\xff\xff.",                     // of negative length
+        b"\x8b\xff\xff\xff\xff.",                  // of negative length
+        b"\x95\xff\xff\xff\xff\xff\xff\xff\xff}.", // a frame of negative length
+        b"a.",                                     // stack underflow
+        b"]\x86.",                                 // stack underflow
+        b"N(a.",                                   // what is below the MARK is out of reach
+        b"]e.",                                    // no MARK
+        b"h\0.",                                   // memo miss
+        b"g-1\n.",                                 // memo miss
+        b"}p-1\n.",                                // negative memo index
+        b"\xff.",                                  // no such opcode
+        b"Pid\n.",                                 // persistent id
+        b"NQ.",                                    // persistent id
+        b"\x82\x01.",                              // extension registry
+        b"\x97.",                                  // out-of-band buffer
+        b"}]Ns.",                                  // a list as a key
+        b"}]\x85Ns.",                              // a list inside a key
+        b"\x8f(}\x90.",                            // a dict in a set
+        b"}(Nu.",                                  // a key without its value
+        b"NNa.",                                   // an append to None
+        b"K\x01)R.",                               // a call of an int
+        b"cshop\nCart\nNR.",                       // a call without a tuple
+        b"Sx\n.",                                  // no quotes
+        b"S'\\x4'\n.",                             // a broken escape
+        b"V\\u12\n.",                              // a broken escape
+        b"X\x01\0\0\0\xff.",                       // not UTF-8
+        b"I\n.",                                   // no digits
+        b"I1 2\n.",                                // not a number
+        b"L010L\n.",                               // a leading zero
+        b"Fx\n.",                                  // not a number
+        b"F1__0\n.",                               // not a number
+        b"F1_.5\n.",                               // not a number
     ] {
         assert_eq!(json(payload), INVALID, "{payload:?}");
     }
@@ -79,6 +79,14 @@ fn numbers_in_text_are_read_as_c_reads_them() {
         (b"\x8a\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "-1"),
     ] {
         assert_eq!(value(opcodes), Ok(expected.to_owned()), "{opcodes:?}");
+    }
+}
+
+#[test]
+fn frames_may_be_of_any_length() {
+    for len in [0, 1, 2, 9] {
+        let frame = [b"\x80\x04\x95", &[len][..], b"\0\0\0\0\0\0\0}."].concat();
+        assert_eq!(json(&frame), Ok("{}".to_owned()), "{len}");
     }
 }
 
