@@ -126,6 +126,14 @@ fn plain_data_may_be_given_a_state_that_is_false() {
 }
 
 #[test]
+fn what_is_put_into_a_bytearray_is_not_followed() {
+    let bytearray = b"\x96\x01\0\0\0\0\0\0\x007";
+    for filling in [&b"K\x07a."[..], b"(K\x07e.", b"K\0K\x07s.", b"(K\0K\x07u."] {
+        assert_eq!(json(&[bytearray, filling].concat()), TOO_COMPLEX, "{filling:?}");
+    }
+}
+
+#[test]
 fn pop_takes_a_mark_where_that_lies_on_top() {
     assert_eq!(json(b"}(0."), Ok("{}".to_owned()));
     assert_eq!(json(b"}(NN1."), Ok("{}".to_owned()));
