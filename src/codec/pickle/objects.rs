@@ -9,7 +9,7 @@ use super::value::{Global, Node, Value};
 
 impl Machine<'_> {
     pub(super) fn global(&mut self) -> Result<(), DecodeError> {
-        let global = self.global_lines()?;
+        let global = self.global_lines(|line| str::from_utf8(line).is_ok())?;
         self.push(global)
     }
 
@@ -23,11 +23,14 @@ impl Machine<'_> {
         }
     }
 
-    /// The two lines behind `GLOBAL` and `INST`.
-    fn global_lines(&mut self) -> Result<Value, DecodeError> {
+    /// The two lines behind `GLOBAL`, which are UTF-8 without surrogates, and `INST`, which are ASCII.
+    fn global_lines(&mut self, is_name: fn(&[u8]) -> bool) -> Result<Value, DecodeError> {
         let payload = self.graph.payload;
-        let module = Text::unicode(self.input.filled_line()?, payload)?;
-        let name = Text::unicode(self.input.filled_line()?, payload)?;
+        let (module, name) = (self.input.filled_line()?, self.input.filled_line()?);
+        if !is_name(module.of(payload)) || !is_name(name.of(payload)) {
+            return Err(DecodeError::Pickle);
+        }
+        let (module, name) = (Text::unicode(module, payload)?, Text::unicode(name, payload)?);
         self.create_global(module, name)
     }
 
@@ -58,7 +61,7 @@ impl Machine<'_> {
 
     pub(super) fn inst(&mut self) -> Result<(), DecodeError> {
         let args = self.pop_mark()?;
-        let class = self.global_lines()?;
+        let class = self.global_lines(<[u8]>::is_ascii)?;
         self.instantiate(class, args)
     }
 

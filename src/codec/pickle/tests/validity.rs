@@ -46,6 +46,8 @@ fn what_python_cannot_load_is_invalid() {
         b"NNa.",                                   // an append to None
         b"K\x01)R.",                               // a call of an int
         b"cshop\nCart\nNR.",                       // a call without a tuple
+        b"cshop\n\xed\xa0\xbd\n.",                 // a surrogate in a name
+        b"(ishop\n\xc3\xa9\n.",                    // beyond ASCII
         b"Sx\n.",                                  // no quotes
         b"S'\\x4'\n.",                             // a broken escape
         b"V\\u12\n.",                              // a broken escape
@@ -82,6 +84,12 @@ fn numbers_in_text_are_read_as_c_reads_them() {
     ] {
         assert_eq!(value(opcodes), Ok(expected.to_owned()), "{opcodes:?}");
     }
+}
+
+#[test]
+fn names_may_be_beyond_ascii() {
+    let named = "cshop\né\n.".as_bytes();
+    assert_eq!(json(named), Ok(r#"{"__global__":"shop.é"}"#.to_owned()));
 }
 
 #[test]
