@@ -20,6 +20,7 @@ mod conninfo;
 mod corpus;
 mod damaged_files;
 mod deploy;
+mod differential;
 mod discovery;
 mod disk_full;
 mod django;
