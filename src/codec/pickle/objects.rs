@@ -53,10 +53,17 @@ impl Machine<'_> {
         let class = self.pop()?;
         let value = match self.graph.node(kwargs) {
             Some(Node::Dict(none)) if none.is_empty() => self.call(class, args),
-            Some(Node::Dict(_)) => self.opaque_with(class, args, kwargs),
+            Some(Node::Dict(entries)) if entries.iter().all(|(key, _)| self.is_keyword(*key)) => {
+                self.opaque_with(class, args, kwargs)
+            }
             _ => Err(DecodeError::Pickle),
         }?;
         self.push(value)
+    }
+
+    /// Whether Python takes it for the name of an argument.
+    fn is_keyword(&self, key: Value) -> bool {
+        self.graph.text(key).is_some_and(|name| !name.is_bytes())
     }
 
     pub(super) fn inst(&mut self) -> Result<(), DecodeError> {

@@ -47,6 +47,7 @@ fn what_python_cannot_load_is_invalid() {
         b"K\x01)R.",                               // a call of an int
         b"cshop\nCart\nNR.",                       // a call without a tuple
         b"cshop\n\xed\xa0\xbd\n.",                 // a surrogate in a name
+        b"cshop\nCart\n)}K\x01Ns\x92.",            // an argument without a name
         b"(ishop\n\xc3\xa9\n.",                    // beyond ASCII
         b"Sx\n.",                                  // no quotes
         b"S'\\x4'\n.",                             // a broken escape
