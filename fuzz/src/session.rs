@@ -25,7 +25,7 @@ pub(crate) fn pickle(data: &[u8]) {
 }
 
 /// All that is said of one stored text, so that it can be compared.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Said {
     layout: Option<Layout>,
     saved: Option<i64>,
@@ -65,6 +65,8 @@ fn look(stored: &str) {
     let mut again = Decoder::new(&CODEC);
     again.decode(".eJw:1:x");
     assert_eq!(Said::of(&again.decode(stored)), said, "the same buffers give another answer");
+    let unless = again.decode_unless(stored, |_| false).map(|decoded| Said::of(&decoded));
+    assert_eq!(unless, Some(said.clone()), "shown its beginning it gives another answer");
     agrees_with_itself(&said);
     narrow_limits_hide_and_change_nothing(stored, &said);
     match without {

@@ -39,15 +39,18 @@ pub(crate) fn url(data: &[u8]) {
             quoted(&password)
         ),
         // Files have no passwords, and of pairs the password is a pair of its own.
-        "s" if !["sqlite", "spatialite", "="].iter().any(|word| before.contains(word)) => {
-            format!("{before}:{password}@{after}")
-        }
+        "s" if !is_file_or_pair(before) => format!("{before}:{password}@{after}"),
         _ => text.replace('\0', " "),
     };
     // Not where it came about by what was taken out between its letters.
     if whole.matches(SENTINEL).count() <= 1 {
         look(whole, &password);
     }
+}
+
+fn is_file_or_pair(before: &str) -> bool {
+    let before = before.to_ascii_lowercase();
+    ["sqlite", "spatialite", "="].iter().any(|word| before.contains(word))
 }
 
 thread_local! {

@@ -115,14 +115,13 @@ impl Survey {
             ..Filter::default()
         };
         let mut survey = Self::empty(&ctx.codec);
-        // Once the key is known to be right, only rows that matter have their signature checked.
-        let key_is_right = AtomicBool::new(false);
         let codec = &ctx.codec;
-        let unchecked = codec.keyring.is_empty();
+        // Once the key is known to be right, only rows that matter have their signature checked; without one, none.
+        let key_is_right = AtomicBool::new(codec.keyring.is_empty());
         let worker = || {
             let mut decoder = Decoder::new(codec);
             let key_is_right = &key_is_right;
-            move |page: &Page| Findings::of(page, &mut decoder, wanted, key_is_right, unchecked)
+            move |page: &Page| Findings::of(page, &mut decoder, wanted, key_is_right)
         };
         let mut looked_at = 0;
         let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, |findings| {
@@ -212,23 +211,38 @@ impl Findings {
         decoder: &mut Decoder<'_>,
         wanted: &Wanted<'_>,
         key_is_right: &AtomicBool,
-        unchecked: bool,
     ) -> Self {
         let mut findings = Self::default();
         for row in page.rows() {
-            let is_skimmed = wanted.skims(&row) && (unchecked || key_is_right.load(Relaxed));
-            match (wanted.who, row.data.text().filter(|_| is_skimmed)) {
+            match (wanted.who, row.data.text().filter(|_| wanted.skims(&row))) {
                 (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take(&row),
                 (Who::These(ids), Some(stored)) => {
                     match decoder.decode_unless(stored, |user_id| !ids.contains(user_id)) {
                         Some(session) => findings.row(&row, &session, wanted, key_is_right),
-                        None => findings.scanned += 1,
+                        None => {
+                            findings.of_others(|| decoder.decode(stored).signature(), key_is_right);
+                        }
                     }
                 }
                 _ => findings.row(&row, &decoder.decode_row(&row), wanted, key_is_right),
             }
         }
         findings
+    }
+
+    /// A row of somebody else. Until one is known to verify, it may be the first.
+    fn of_others(&mut self, signature: impl FnOnce() -> Signature, key_is_right: &AtomicBool) {
+        self.scanned += 1;
+        if !key_is_right.load(Relaxed) {
+            self.check(signature(), key_is_right);
+        }
+    }
+
+    fn check(&mut self, signature: Signature, key_is_right: &AtomicBool) {
+        self.checked += u64::from(signature != Signature::Unchecked);
+        if signature == Signature::Valid {
+            key_is_right.store(true, Relaxed);
+        }
     }
 
     fn take(&mut self, row: &Row<'_>) {
@@ -257,10 +271,7 @@ impl Findings {
             return;
         }
         let signature = decoded.signature();
-        self.checked += u64::from(signature != Signature::Unchecked);
-        if signature == Signature::Valid {
-            key_is_right.store(true, Relaxed);
-        }
+        self.check(signature, key_is_right);
         let in_time = wanted.saved.map_or(Some(true), |time| time.contains(decoded.saved()));
         match signature {
             Signature::Invalid if named => self.unverified += 1,

@@ -98,3 +98,8 @@ pub(crate) fn rounds(every_day: u32) -> u32 {
 pub(crate) fn random(below: u64) -> u64 {
     RandomState::new().hash_one(below) % below.max(1)
 }
+
+/// Where random choices begin: another place in every run, or where `SESSCTL_TEST_SEED` says.
+pub(crate) fn seed() -> u64 {
+    env::var("SESSCTL_TEST_SEED").map_or_else(|_| random(1 << 32), |seed| seed.parse().unwrap())
+}

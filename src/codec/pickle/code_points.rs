@@ -47,7 +47,9 @@ impl<'p> CodePoints<'p> {
                 _ => return Err(Malformed),
             }
         }
-        if (least..=0x10_ffff).contains(&code) { Ok(code) } else { Err(Malformed) }
+        // Python 3 writes surrogates so. In a string of Python 2 they show that its bytes mean something else.
+        let is_stray = self.form == Form::StringEscapeUtf8 && (0xd800..=0xdfff).contains(&code);
+        if (least..=0x10_ffff).contains(&code) && !is_stray { Ok(code) } else { Err(Malformed) }
     }
 
     /// A byte of UTF-8; in the other forms, a character.

@@ -2,6 +2,7 @@
 
 use super::super::DecodeError;
 use super::machine::Machine;
+use super::text::Kind;
 use super::value::{Entry, Node, Value};
 
 impl Machine<'_> {
@@ -48,7 +49,7 @@ impl Machine<'_> {
             Some(Node::List(items)) => items.extend(more),
             Some(Node::Object(object)) => object.contents.append(more),
             Some(Node::Global(_)) => {}
-            _ => return Err(DecodeError::Pickle),
+            _ => return Err(takes_no_items(top)),
         }
         Ok(())
     }
@@ -73,7 +74,7 @@ impl Machine<'_> {
             Some(Node::Object(object)) => object.contents.assign(more),
             Some(Node::List(items)) => assign_at(items, &more)?,
             Some(Node::Global(_)) => {}
-            _ => return Err(DecodeError::Pickle),
+            _ => return Err(takes_no_items(top)),
         }
         Ok(())
     }
@@ -110,6 +111,14 @@ impl Machine<'_> {
         } else {
             Err(DecodeError::Pickle)
         }
+    }
+}
+
+/// Why nothing can be put into a value. A `bytearray` would take it, which no pickler makes use of.
+fn takes_no_items(value: Value) -> DecodeError {
+    match value {
+        Value::Text(text) if text.kind == Kind::ByteArray => DecodeError::TooComplex,
+        _ => DecodeError::Pickle,
     }
 }
 

@@ -223,13 +223,11 @@ impl Machine<'_> {
         }
     }
 
-    /// A frame promises that so many bytes follow; it need not end between two opcodes.
+    /// A frame promises that so many bytes follow. `_pickle.c` wants them to be there, and does not care where between
+    /// opcodes a frame ends; `pickle.py` does the opposite.
     fn frame(&mut self) -> Result<(), DecodeError> {
-        let len = self.input.array().map(u64::from_le_bytes)?;
-        if len > self.input.rest().len() as u64 {
-            return Err(DecodeError::Pickle);
-        }
-        Ok(())
+        let len = self.input.array().map(i64::from_le_bytes)?;
+        if len < 0 { Err(DecodeError::Pickle) } else { Ok(()) }
     }
 
     fn number_line(&mut self, opcode: u8) -> Result<(), DecodeError> {

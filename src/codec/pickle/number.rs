@@ -70,7 +70,10 @@ pub(super) fn int(span: Span, payload: &[u8]) -> Result<Value, DecodeError> {
         [b'0', ..] => (8, digits),
         _ => (10, digits),
     };
-    let all_digits = !digits.is_empty() && digits.iter().all(|b| is_digit(*b, radix));
+    // Where nothing stands before a NUL, `strtol` reads nothing, and zero it is.
+    let is_nothing = span.of(payload).first() == Some(&0);
+    let all_digits =
+        (!digits.is_empty() || is_nothing) && digits.iter().all(|b| is_digit(*b, radix));
     match all_digits.then(|| fold(negative, radix, digits)).flatten() {
         Some(int @ (0 | 1)) if span.len() == 2 => Ok(Value::Bool(int == 1)),
         Some(int) => Ok(Value::Int(int)),

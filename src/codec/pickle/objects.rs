@@ -9,7 +9,7 @@ use super::value::{Global, Node, Value};
 
 impl Machine<'_> {
     pub(super) fn global(&mut self) -> Result<(), DecodeError> {
-        let global = self.global_lines()?;
+        let global = self.global_lines(|line| str::from_utf8(line).is_ok())?;
         self.push(global)
     }
 
@@ -23,11 +23,14 @@ impl Machine<'_> {
         }
     }
 
-    /// The two lines behind `GLOBAL` and `INST`.
-    fn global_lines(&mut self) -> Result<Value, DecodeError> {
+    /// The two lines behind `GLOBAL`, which are UTF-8 without surrogates, and `INST`, which are ASCII.
+    fn global_lines(&mut self, is_name: fn(&[u8]) -> bool) -> Result<Value, DecodeError> {
         let payload = self.graph.payload;
-        let module = Text::unicode(self.input.filled_line()?, payload)?;
-        let name = Text::unicode(self.input.filled_line()?, payload)?;
+        let (module, name) = (self.input.filled_line()?, self.input.filled_line()?);
+        if !is_name(module.of(payload)) || !is_name(name.of(payload)) {
+            return Err(DecodeError::Pickle);
+        }
+        let (module, name) = (Text::unicode(module, payload)?, Text::unicode(name, payload)?);
         self.create_global(module, name)
     }
 
@@ -50,15 +53,22 @@ impl Machine<'_> {
         let class = self.pop()?;
         let value = match self.graph.node(kwargs) {
             Some(Node::Dict(none)) if none.is_empty() => self.call(class, args),
-            Some(Node::Dict(_)) => self.opaque_with(class, args, kwargs),
+            Some(Node::Dict(entries)) if entries.iter().all(|(key, _)| self.is_keyword(*key)) => {
+                self.opaque_with(class, args, kwargs)
+            }
             _ => Err(DecodeError::Pickle),
         }?;
         self.push(value)
     }
 
+    /// Whether Python takes it for the name of an argument.
+    fn is_keyword(&self, key: Value) -> bool {
+        self.graph.text(key).is_some_and(|name| !name.is_bytes())
+    }
+
     pub(super) fn inst(&mut self) -> Result<(), DecodeError> {
         let args = self.pop_mark()?;
-        let class = self.global_lines()?;
+        let class = self.global_lines(<[u8]>::is_ascii)?;
         self.instantiate(class, args)
     }
 
@@ -80,11 +90,22 @@ impl Machine<'_> {
     pub(super) fn build(&mut self) -> Result<(), DecodeError> {
         let state = self.pop()?;
         let top = self.top()?;
-        match (self.graph.node_mut(top), state) {
-            (Some(Node::Object(object)), _) => object.state = state,
-            (Some(Node::Global(_)), _) | (_, Value::None) => {}
+        let is_nothing = self.sets_nothing(state);
+        match self.graph.node_mut(top) {
+            Some(Node::Object(object)) => object.state = state,
+            Some(Node::Global(_)) => {}
+            _ if is_nothing => {}
             _ => return Err(DecodeError::Pickle),
         }
         Ok(())
+    }
+
+    /// Whether a state is one that plain data may be given: `pickle.py` passes over all that is false, and takes a
+    /// pair for the states of the instance's dict and of its slots (Python 3.11 `_Unpickler.load_build`).
+    fn sets_nothing(&self, state: Value) -> bool {
+        match self.graph.tuple_items(state) {
+            Some(&[dict, slots]) => self.graph.is_false(dict) && self.graph.is_false(slots),
+            _ => self.graph.is_false(state),
+        }
     }
 }

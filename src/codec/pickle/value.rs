@@ -216,6 +216,18 @@ impl<'p> Graph<'p> {
         }
     }
 
+    /// Whether Python's `bool` makes `False` of it. An object of a class of the site's own is taken for true.
+    pub(super) fn is_false(&self, value: Value) -> bool {
+        match (value, self.node(value)) {
+            (Value::None | Value::Bool(false) | Value::Int(0), _) => true,
+            (Value::Float(float), _) => float == 0.0,
+            (Value::Text(text), _) => text.span.len() == 0,
+            (_, Some(Node::Object(_))) => false,
+            (_, Some(Node::Dict(entries))) => entries.is_empty(),
+            _ => self.items(value).is_some_and(<[Value]>::is_empty),
+        }
+    }
+
     /// Whether Python would take it as a dict key. An object of a class of the site's own may be
     /// anything.
     pub(super) fn is_hashable(&self, value: Value) -> bool {

@@ -17,45 +17,48 @@ fn a_pickle_begins_with_proto_or_with_what_makes_a_dict() {
 fn what_python_cannot_load_is_invalid() {
     for payload in [
         &b""[..],
-        b"}",                                     // no STOP
-        b".",                                     // nothing to return
-        b"(.",                                    // nothing above the MARK
-        b"\x80\x06}.",                            // PROTO 6
-        b"\x80",                                  // truncated
-        b"X\xff\xff\xff\xff.",                    // longer than the payload
-        b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.", // much longer
-        b"T\xff\xff\xff\xff.",                    // of negative length
-        b"\x8b\xff\xff\xff\xff.",                 // of negative length
-        b"\x95\x09\0\0\0\0\0\0\0}.",              // a frame longer than the payload
-        b"a.",                                    // stack underflow
-        b"]\x86.",                                // stack underflow
-        b"N(a.",                                  // what is below the MARK is out of reach
-        b"]e.",                                   // no MARK
-        b"h\0.",                                  // memo miss
-        b"g-1\n.",                                // memo miss
-        b"}p-1\n.",                               // negative memo index
-        b"\xff.",                                 // no such opcode
-        b"Pid\n.",                                // persistent id
-        b"NQ.",                                   // persistent id
-        b"\x82\x01.",                             // extension registry
-        b"\x97.",                                 // out-of-band buffer
-        b"}]Ns.",                                 // a list as a key
-        b"}]\x85Ns.",                             // a list inside a key
-        b"\x8f(}\x90.",                           // a dict in a set
-        b"}(Nu.",                                 // a key without its value
-        b"NNa.",                                  // an append to None
-        b"K\x01)R.",                              // a call of an int
-        b"cshop\nCart\nNR.",                      // a call without a tuple
-        b"Sx\n.",                                 // no quotes
-        b"S'\\x4'\n.",                            // a broken escape
-        b"V\\u12\n.",                             // a broken escape
-        b"X\x01\0\0\0\xff.",                      // not UTF-8
-        b"I\n.",                                  // no digits
-        b"I1 2\n.",                               // not a number
-        b"L010L\n.",                              // a leading zero
-        b"Fx\n.",                                 // not a number
-        b"F1__0\n.",                              // not a number
-        b"F1_.5\n.",                              // not a number
+        b"}",                                      // no STOP
+        b".",                                      // nothing to return
+        b"(.",                                     // nothing above the MARK
+        b"\x80\x06}.",                             // PROTO 6
+        b"\x80",                                   // truncated
+        b"X\xff\xff\xff\xff.",                     // longer than the payload
+        b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",  // much longer
+        b"T\xff\xff\xff\xff.",                     // of negative length
+        b"\x8b\xff\xff\xff\xff.",                  // of negative length
+        b"\x95\xff\xff\xff\xff\xff\xff\xff\xff}.", // a frame of negative length
+        b"a.",                                     // stack underflow
+        b"]\x86.",                                 // stack underflow
+        b"N(a.",                                   // what is below the MARK is out of reach
+        b"]e.",                                    // no MARK
+        b"h\0.",                                   // memo miss
+        b"g-1\n.",                                 // memo miss
+        b"}p-1\n.",                                // negative memo index
+        b"\xff.",                                  // no such opcode
+        b"Pid\n.",                                 // persistent id
+        b"NQ.",                                    // persistent id
+        b"\x82\x01.",                              // extension registry
+        b"\x97.",                                  // out-of-band buffer
+        b"}]Ns.",                                  // a list as a key
+        b"}]\x85Ns.",                              // a list inside a key
+        b"\x8f(}\x90.",                            // a dict in a set
+        b"}(Nu.",                                  // a key without its value
+        b"NNa.",                                   // an append to None
+        b"K\x01)R.",                               // a call of an int
+        b"cshop\nCart\nNR.",                       // a call without a tuple
+        b"cshop\n\xed\xa0\xbd\n.",                 // a surrogate in a name
+        b"cshop\nCart\n)}K\x01Ns\x92.",            // an argument without a name
+        b"(ishop\n\xc3\xa9\n.",                    // beyond ASCII
+        b"Sx\n.",                                  // no quotes
+        b"S'\\x4'\n.",                             // a broken escape
+        b"V\\u12\n.",                              // a broken escape
+        b"X\x01\0\0\0\xff.",                       // not UTF-8
+        b"I\n.",                                   // no digits
+        b"I1 2\n.",                                // not a number
+        b"L010L\n.",                               // a leading zero
+        b"Fx\n.",                                  // not a number
+        b"F1__0\n.",                               // not a number
+        b"F1_.5\n.",                               // not a number
     ] {
         assert_eq!(json(payload), INVALID, "{payload:?}");
     }
@@ -67,6 +70,8 @@ fn numbers_in_text_are_read_as_c_reads_them() {
         (&b"I010\n"[..], "8"),
         (b"I0x1f\n", "31"),
         (b"I 7\n", "7"),
+        (b"I\x00007\n", "0"),
+        (b"I\x007\n", "false"),
         (b"I1_000\n", "1000"),
         (b"I99999999999999999999\n", "99999999999999999999"),
         (b"L-9223372036854775808L\n", "-9223372036854775808"),
@@ -79,6 +84,61 @@ fn numbers_in_text_are_read_as_c_reads_them() {
         (b"\x8a\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "-1"),
     ] {
         assert_eq!(value(opcodes), Ok(expected.to_owned()), "{opcodes:?}");
+    }
+}
+
+#[test]
+fn names_may_be_beyond_ascii() {
+    let named = "cshop\né\n.".as_bytes();
+    assert_eq!(json(named), Ok(r#"{"__global__":"shop.é"}"#.to_owned()));
+}
+
+#[test]
+fn frames_may_be_of_any_length() {
+    for len in [0, 1, 2, 9] {
+        let frame = [b"\x80\x04\x95", &[len][..], b"\0\0\0\0\0\0\0}."].concat();
+        assert_eq!(json(&frame), Ok("{}".to_owned()), "{len}");
+    }
+}
+
+#[test]
+fn plain_data_may_be_given_a_state_that_is_false() {
+    for state in [
+        &b"N"[..],
+        b"\x89",
+        b"K\0",
+        b"F-0.0\n",
+        b"V\n",
+        b"C\0",
+        b")",
+        b"]",
+        b"}",
+        b"\x8f",
+        b"(\x91",
+        b"N}\x86",
+        b")]\x86",
+    ] {
+        assert_eq!(json(&[b"}", state, b"b."].concat()), Ok("{}".to_owned()), "{state:?}");
+    }
+    for state in [
+        &b"\x88"[..],
+        b"K\x01",
+        b"V0\n",
+        b"]Na",
+        b"}NNs",
+        b"N\x85",
+        b"NK\x01\x86",
+        b"cshop\nCart\n)R",
+    ] {
+        assert_eq!(json(&[b"}", state, b"b."].concat()), INVALID, "{state:?}");
+    }
+}
+
+#[test]
+fn what_is_put_into_a_bytearray_is_not_followed() {
+    let bytearray = b"\x96\x01\0\0\0\0\0\0\x007";
+    for filling in [&b"K\x07a."[..], b"(K\x07e.", b"K\0K\x07s.", b"(K\0K\x07u."] {
+        assert_eq!(json(&[bytearray, filling].concat()), TOO_COMPLEX, "{filling:?}");
     }
 }
 
