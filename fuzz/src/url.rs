@@ -22,6 +22,8 @@ pub(crate) fn url(data: &[u8]) {
     let (before, begin, end, after) = (part(), part(), part(), part());
     let password = format!("{begin}{SENTINEL}{end}");
     let (form, before) = before.split_at(before.chars().next().map_or(0, char::len_utf8));
+    // What libpq itself takes for ports and what follows them; tests of the parser say which of it is told apart.
+    let form = if matches!(form, "u" | "s") && begins_with_ports(&password) { "" } else { form };
     let whole = match form {
         "u" => format!(
             "postgres://{}:{password}@{after}",
@@ -46,6 +48,15 @@ pub(crate) fn url(data: &[u8]) {
     if whole.matches(SENTINEL).count() <= 1 {
         look(whole, &password);
     }
+}
+
+/// Whether a password is for its beginning `5432/`, `5432?`, `5432,host:5432?`.
+fn begins_with_ports(password: &str) -> bool {
+    let Some((hosts, _)) = password.split_once(['/', '?']) else { return false };
+    let port = |host: &str| host.rsplit_once(':').map_or("", |(_, port)| port).to_owned();
+    let mut hosts = hosts.split(',');
+    let first = hosts.next().unwrap_or_default().to_owned();
+    std::iter::once(first).chain(hosts.map(port)).all(|port| port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_file_or_pair(before: &str) -> bool {

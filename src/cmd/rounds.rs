@@ -10,7 +10,7 @@ use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::how::How;
 use super::keep_data::Kept;
-use super::survey::{Collect, Survey, Wanted};
+use super::survey::{Collect, Survey, Wanted, look_for_proof};
 use crate::engine::{Driver, Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::Keys;
@@ -82,7 +82,13 @@ impl Outcome {
         outcome.scanned = first.scanned;
         outcome.note(&first);
         if let Some(looked_at) = first.nothing_verifies().filter(|_| !plan.emptied) {
-            return Err(Error::WrongKey { looked_at });
+            // Rows of one user, which the column finds, may all be of before the key was changed.
+            let by_column = plan.wanted.by_user.is_some();
+            match by_column.then(|| look_for_proof(ctx, plan.store)).transpose()? {
+                Some(Ended::Enough) => {}
+                Some(Ended::Interrupted(signal)) => outcome.ended = Err(Why::Interrupted(signal)),
+                Some(Ended::Whole) | None => return Err(Error::WrongKey { looked_at }),
+            }
         }
         match driver {
             _ if outcome.ended.is_err() => {}

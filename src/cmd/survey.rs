@@ -192,6 +192,20 @@ impl Survey {
     }
 }
 
+/// Reads the table until the key verifies a row: [`Ended::Enough`] if there is one.
+pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
+    let codec = &ctx.codec;
+    let worker = || {
+        let mut decoder = Decoder::new(codec);
+        move |page: &Page| {
+            page.rows().any(|row| decoder.decode_row(&row).signature() == Signature::Valid)
+        }
+    };
+    ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |verifies| {
+        if verifies { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
 /// What one page gave.
 #[derive(Default)]
 struct Findings {

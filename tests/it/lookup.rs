@@ -48,6 +48,23 @@ fn a_login_that_the_site_did_not_stamp_is_not_missed() {
 }
 
 #[test]
+fn a_user_whose_sessions_an_older_key_signed_is_out_already() {
+    with_column("lookup_rotated", |w| {
+        let older = signed(&login("42"), "the key before this one");
+        w.execute(&format!(
+            "UPDATE django_session SET session_data = '{older}' WHERE user_id = 42"
+        ));
+        let report = logout(w, &["--trust-column"]);
+        assert_eq!(numbers(&report), [&json!(3), &json!(0), &json!(0), &json!(0), &json!(0)]);
+        assert_eq!(report["unverified"], json!(3));
+        // A key that verifies nothing anywhere is a wrong one.
+        let wrong = w.file("wrong", "no key of this site");
+        let arguments = ["logout-user", "42", "--trust-column", "--secret-key-file", &wrong];
+        w.run(&arguments).exits(2).says("not one of 3");
+    });
+}
+
+#[test]
 fn who_trusts_the_column_reads_no_other_rows() {
     with_column("lookup_trust", |w| {
         w.user("42", 2);

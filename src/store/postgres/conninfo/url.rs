@@ -98,8 +98,9 @@ fn check_options(
         let Some((_, place)) = value.rsplit_once('@') else { return false };
         let may_hold_anything = FREE_TEXT.contains(&name) && !path.is_empty();
         let is_second_user = name == "user" && !login.is_empty() && path.is_empty();
-        let has_empty_port = hosts.ends_with(':');
-        is_second_user || has_empty_port || (place.contains(['/', ':', '?']) && !may_hold_anything)
+        let has_empty_port = hosts.split(',').any(|host| host.ends_with(':'));
+        let is_a_place = place.is_empty() || place.contains(['/', ':', '?']);
+        is_second_user || has_empty_port || (is_a_place && !may_hold_anything)
     };
     if authority.contains(':') && query.split('&').any(is_rest_of_password) {
         return Err(unescaped(match tail.chars().next() {
