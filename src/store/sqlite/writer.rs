@@ -20,11 +20,8 @@ use crate::store::{
 /// 25 ms as long as one has not waited for more than 128 ms, after 50 ms up to 228 ms, and then every 100 ms
 /// (`sqliteDefaultBusyCallback`).
 const REST: Duration = Duration::from_millis(25);
-const RESTS_AFTER: [(Duration, Duration); 3] = [
-    (Duration::from_millis(128), REST),
-    (Duration::from_millis(228), Duration::from_millis(50)),
-    (Duration::MAX, Duration::from_millis(100)),
-];
+const REST_AFTER_128_MS: Duration = Duration::from_millis(50);
+const REST_AFTER_228_MS: Duration = Duration::from_millis(100);
 /// Before such a rest, where nobody else has written of late.
 const BATCHES_IN_A_ROW: u32 = 2;
 const LATELY: Duration = Duration::from_secs(2);
@@ -147,7 +144,11 @@ impl<'s> SqliteWriter<'s> {
 }
 
 fn rest_after(batch: Duration) -> Duration {
-    RESTS_AFTER.iter().find(|(most, _)| batch <= *most).map_or(REST, |(_, rest)| *rest)
+    match batch.as_millis() {
+        0..=128 => REST,
+        129..=228 => REST_AFTER_128_MS,
+        _ => REST_AFTER_228_MS,
+    }
 }
 
 impl Drop for SqliteWriter<'_> {
