@@ -18,7 +18,7 @@ impl Visitors {
         Self { watch: None, last_seen: Instant::now() }
     }
 
-    /// From here to [`Self::look`] whoever opens, reads or writes the file is a visitor.
+    /// From here to [`Self::look`] whoever opens, reads or writes the file or its `-wal` is a visitor.
     pub(super) fn watch(&mut self, path: &Path) {
         self.watch = kernel::watch(path);
         if self.watch.is_none() {
@@ -60,8 +60,14 @@ mod kernel {
             return None;
         }
         let watch = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
-        add_watch(&watch, path, WatchFlags::OPEN | WatchFlags::ACCESS | WatchFlags::MODIFY).ok()?;
-        Some(watch)
+        let visits = WatchFlags::OPEN | WatchFlags::ACCESS | WatchFlags::MODIFY;
+        add_watch(&watch, path, visits).ok()?;
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        match add_watch(&watch, wal, visits) {
+            Ok(_) | Err(Errno::NOENT) => Some(watch),
+            Err(_) => None,
+        }
     }
 
     pub(super) fn saw_somebody(watch: &OwnedFd) -> bool {
@@ -95,12 +101,13 @@ mod tests {
     use super::*;
 
     /// Whether somebody is seen who does this to a database file that is open already.
-    fn seen(visit: impl FnOnce(&Path, &Connection)) -> bool {
+    fn seen(journal_mode: &str, visit: impl FnOnce(&Path, &Connection)) -> bool {
         static TABLES: AtomicU32 = AtomicU32::new(0);
         let number = TABLES.fetch_add(1, Ordering::Relaxed);
         let path =
             std::env::temp_dir().join(format!("sessctl-visitors-{}-{number}", std::process::id()));
         let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", journal_mode).unwrap();
         connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
         let mut visitors = Visitors::new();
         let before = visitors.last_seen;
@@ -114,13 +121,19 @@ mod tests {
 
     #[test]
     fn whoever_opens_reads_or_writes_is_seen() {
-        let run = |sql| seen(|_, connection| connection.query_row(sql, [], |_| Ok(())).unwrap());
-        assert!(!seen(|_, _| ()));
-        assert!(run("SELECT x FROM t"));
-        assert!(run("INSERT INTO t VALUES (2) RETURNING x"));
-        assert!(seen(|path, _| drop(fs::File::open(path).unwrap())));
-        // Locks alone, as of one who waits, are seen by nobody.
-        assert!(!run("SELECT 1"));
+        for journal_mode in ["delete", "wal"] {
+            let seen = |visit: &dyn Fn(&Path, &Connection)| seen(journal_mode, visit);
+            let run =
+                |sql| seen(&|_, connection| connection.query_row(sql, [], |_| Ok(())).unwrap());
+            assert!(!seen(&|_, _| ()));
+            assert!(run("INSERT INTO t VALUES (2) RETURNING x"));
+            assert!(seen(&|path, _| drop(fs::File::open(path).unwrap())));
+            // Locks alone, as of one who waits, are seen by nobody.
+            assert!(!run("SELECT 1"));
+        }
+        assert!(seen("delete", |_, connection| {
+            connection.query_row("SELECT x FROM t", [], |_| Ok(())).unwrap();
+        }));
     }
 
     #[test]

@@ -30,9 +30,9 @@ const LATELY: Duration = Duration::from_secs(2);
 const SHORT_BATCH: Duration = Duration::from_millis(8);
 const LONG_REST: Duration = Duration::from_millis(50);
 
-/// With a rollback journal short batches cost most: each writes most of its pages twice, and waits for
-/// the disk three times. So where nobody was there for a while batches grow, twice as long each time, up to what
-/// a visitor who comes then can wait for.
+/// Short batches write the pages of the index of the keys again and again; with a rollback journal each
+/// also writes most of its pages twice, and waits for the disk three times. So where nobody was there for a while
+/// batches grow, twice as long each time, up to what a visitor who comes then can wait for.
 const ALONE_AFTER: Duration = Duration::from_millis(500);
 const BATCH_ALONE: Duration = Duration::from_secs(1);
 
@@ -274,12 +274,10 @@ impl Writer for SqliteWriter<'_> {
         if others_write {
             return Turn { batch: SHORT_BATCH, rest: LONG_REST };
         }
-        if !self.is_wal() {
-            // From here on we do not use the file ourselves until the next batch begins.
-            self.visitors.watch(&self.store.path);
-            if self.visitors.gone_for() >= ALONE_AFTER {
-                return Turn { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
-            }
+        // From here on we do not use the file ourselves until the next batch begins.
+        self.visitors.watch(&self.store.path);
+        if self.visitors.gone_for() >= ALONE_AFTER {
+            return Turn { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
         }
         self.without_rest += 1;
         let rest = REST.saturating_sub(began.elapsed());
