@@ -23,6 +23,7 @@ mod purge_expired;
 mod rounds;
 mod schemas;
 mod show;
+mod signatures;
 mod stats;
 mod survey;
 mod whose;

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, listed};
-use crate::codec::{Codec, Decoded, Decoder, UserIds};
+use super::signatures::Signatures;
+use crate::codec::{Decoded, Decoder, UserIds};
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, SavedWindow, Signature, Timestamp};
 use crate::report::ListedSession;
@@ -72,7 +73,7 @@ pub(super) struct Survey {
     pub(super) different: u64,
     /// Sessions of wanted users that do not say when they were saved, where that matters.
     pub(super) undated: u64,
-    proof: KeyProof,
+    signatures: Signatures,
     preview: Vec<ListedSession>,
 }
 
@@ -86,16 +87,6 @@ pub(super) enum Collect {
 /// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
 /// looks that follow.
 const MOST_KEYS: u64 = 500_000;
-
-/// Whether the key that was given is the site's.
-#[derive(Clone, Copy, PartialEq)]
-enum KeyProof {
-    NoKey,
-    /// It verified a row.
-    Right,
-    /// It verified none of so many.
-    Wrong(u64),
-}
 
 /// Sessions of which a dry run shows more than their number.
 const PREVIEW: usize = 20;
@@ -114,7 +105,7 @@ impl Survey {
             user: wanted.by_user.cloned(),
             ..Filter::default()
         };
-        let mut survey = Self::empty(&ctx.codec);
+        let mut survey = Self::empty();
         let codec = &ctx.codec;
         // Once the key is known to be right, only rows that matter have their signature checked; without one, none.
         let key_is_right = AtomicBool::new(codec.keyring.is_empty());
@@ -123,9 +114,7 @@ impl Survey {
             let key_is_right = &key_is_right;
             move |page: &Page| Findings::of(page, &mut decoder, wanted, key_is_right)
         };
-        let mut looked_at = 0;
         let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, |findings| {
-            looked_at += findings.checked;
             survey.add(findings, collect);
             if collect == Collect::Keys && survey.matched >= MOST_KEYS {
                 ControlFlow::Break(())
@@ -134,11 +123,6 @@ impl Survey {
             }
         })?;
         survey.ended = ended;
-        survey.proof = match survey.proof {
-            KeyProof::Wrong(_) if key_is_right.into_inner() => KeyProof::Right,
-            KeyProof::Wrong(_) => KeyProof::Wrong(looked_at),
-            proof => proof,
-        };
         ctx.talk.detail(&format!(
             "looked at {} rows: {} sessions found",
             survey.scanned, survey.matched
@@ -149,12 +133,7 @@ impl Survey {
     /// How many rows were checked, if a key was given and verified none of them. A look that was
     /// broken off proves nothing.
     pub(super) fn nothing_verifies(&self) -> Option<u64> {
-        match self.proof {
-            KeyProof::Wrong(looked_at) if looked_at > 0 && self.ended == Ended::Whole => {
-                Some(looked_at)
-            }
-            _ => None,
-        }
+        self.signatures.none_is_valid().filter(|_| self.ended == Ended::Whole)
     }
 
     /// The first of the sessions that were found.
@@ -162,7 +141,7 @@ impl Survey {
         self.preview
     }
 
-    fn empty(codec: &Codec) -> Self {
+    fn empty() -> Self {
         Self {
             ended: Ended::Whole,
             scanned: 0,
@@ -172,7 +151,7 @@ impl Survey {
             unreadable: 0,
             different: 0,
             undated: 0,
-            proof: if codec.keyring.is_empty() { KeyProof::NoKey } else { KeyProof::Wrong(0) },
+            signatures: Signatures::default(),
             preview: Vec::new(),
         }
     }
@@ -187,6 +166,7 @@ impl Survey {
         self.unreadable += findings.unreadable;
         self.different += findings.different;
         self.undated += findings.undated;
+        self.signatures.add(findings.signatures);
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -210,7 +190,7 @@ pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, 
 #[derive(Default)]
 struct Findings {
     scanned: u64,
-    checked: u64,
+    signatures: Signatures,
     keys: Keys,
     unverified: u64,
     unreadable: u64,
@@ -253,7 +233,7 @@ impl Findings {
     }
 
     fn check(&mut self, signature: Signature, key_is_right: &AtomicBool) {
-        self.checked += u64::from(signature != Signature::Unchecked);
+        self.signatures.count(signature);
         if signature == Signature::Valid {
             key_is_right.store(true, Relaxed);
         }

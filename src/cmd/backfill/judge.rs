@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use crate::cmd::signatures::Signatures;
 use crate::codec::{Codec, Decoded, Decoder};
 use crate::model::{Data, Keys, Page, Row, Signature, Timestamp};
 use crate::store::{UserColumn, UserType};
@@ -27,9 +28,8 @@ pub(super) struct Findings {
     /// Rows that name a user and that Django reads as empty.
     pub(super) unverified: u64,
     pub(super) unreadable: u64,
-    /// Rows whose signature was checked, and found right: logins, and others until one is found so.
-    pub(super) checked: u64,
-    pub(super) valid: u64,
+    /// Of logins, and of others until one is found right.
+    pub(super) signatures: Signatures,
     /// Logins saved within the last hour, and those of them without a word in the column.
     pub(super) recent: u64,
     pub(super) recent_missing: u64,
@@ -157,21 +157,15 @@ impl<'c> Judge<'c> {
 }
 
 impl Findings {
-    /// Whether the key that was given verified none of the rows it was tried on.
-    pub(super) fn nothing_verifies(&self) -> bool {
-        self.checked > 0 && self.valid == 0
-    }
-
     fn check(&mut self, session: &Decoded<'_>) -> Signature {
         let signature = session.signature();
-        self.checked += u64::from(signature != Signature::Unchecked);
-        self.valid += u64::from(signature == Signature::Valid);
+        self.signatures.count(signature);
         signature
     }
 
     /// Checks a row that is no login only as long as none has shown that the key is right.
     fn prove(&mut self, session: &Decoded<'_>) {
-        if self.valid == 0 {
+        if !self.signatures.some_are_valid() {
             self.check(session);
         }
     }
@@ -194,8 +188,7 @@ impl Findings {
         self.anonymous += page.anonymous;
         self.unverified += page.unverified;
         self.unreadable += page.unreadable;
-        self.checked += page.checked;
-        self.valid += page.valid;
+        self.signatures.add(page.signatures);
         self.recent += page.recent;
         self.recent_missing += page.recent_missing;
         self.bytes += page.bytes;

@@ -79,7 +79,8 @@ impl Findings {
             }
             match scope.enough {
                 Some(enough)
-                    if found.logins + found.unverified >= enough && !found.nothing_verifies() =>
+                    if found.logins + found.unverified >= enough
+                        && found.signatures.none_is_valid().is_none() =>
                 {
                     ControlFlow::Break(())
                 }

@@ -106,8 +106,8 @@ fn column(
         unknown: &BTreeSet::new(),
     };
     let (sample, ended) = Findings::take(ctx, reader, &scope, None)?;
-    if sample.nothing_verifies() && matches!(ended, Ok(Ended::Whole)) {
-        return Err(Error::WrongKey { looked_at: sample.checked });
+    if let (Some(looked_at), Ok(Ended::Whole)) = (sample.signatures.none_is_valid(), ended) {
+        return Err(Error::WrongKey { looked_at });
     }
     let wanted = match args.column_type {
         AutoColumnType::Auto => None,

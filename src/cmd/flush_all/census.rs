@@ -1,6 +1,7 @@
 use std::ops::ControlFlow;
 
 use crate::cmd::Ctx;
+use crate::cmd::signatures::Signatures;
 use crate::codec::{Decoded, Decoder};
 use crate::engine::Ended;
 use crate::error::Error;
@@ -15,34 +16,26 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Census, Error> {
     let worker = || {
         let mut decoder = Decoder::new(codec);
         move |page: &Page| {
-            let (mut census, mut seals) = (Census::default(), Seals::default());
+            let (mut census, mut signatures) = (Census::default(), Signatures::default());
             for row in page.rows() {
-                census.count(&row, now, || decoder.decode_row(&row), &mut seals);
+                census.count(&row, now, || decoder.decode_row(&row), &mut signatures);
             }
-            (census, seals)
+            (census, signatures)
         }
     };
-    let (mut census, mut seals) = (Census::default(), Seals::default());
+    let (mut census, mut signatures) = (Census::default(), Signatures::default());
     let ended = ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |page| {
         census.add(page.0);
-        seals.checked += page.1.checked;
-        seals.valid += page.1.valid;
+        signatures.add(page.1);
         ControlFlow::Continue(())
     })?;
     if let Ended::Interrupted(signal) = ended {
         return Err(Error::Interrupted { signal });
     }
-    if seals.checked > 0 && seals.valid == 0 {
-        return Err(Error::WrongKey { looked_at: seals.checked });
+    match signatures.none_is_valid() {
+        Some(looked_at) => Err(Error::WrongKey { looked_at }),
+        None => Ok(census),
     }
-    Ok(census)
-}
-
-/// Signatures of live rows.
-#[derive(Default)]
-struct Seals {
-    checked: u64,
-    valid: u64,
 }
 
 impl Census {
@@ -51,7 +44,7 @@ impl Census {
         row: &Row<'_>,
         now: Timestamp,
         decode: impl FnOnce() -> Decoded<'d>,
-        seals: &mut Seals,
+        signatures: &mut Signatures,
     ) {
         self.rows += 1;
         let live = match row.expires {
@@ -67,8 +60,7 @@ impl Census {
         let decoded = decode();
         let auth = decoded.auth();
         let signature = decoded.signature();
-        seals.checked += u64::from(signature != Signature::Unchecked);
-        seals.valid += u64::from(signature == Signature::Valid);
+        signatures.count(signature);
         match auth {
             _ if signature == Signature::Invalid => self.live_anonymous += 1,
             Ok(auth) if auth.user_id.is_some() => self.live_users += 1,
