@@ -215,6 +215,8 @@ def main():
             else:
                 results.append(result)
                 settle = max(SETTLE, 0.9 * settle, 2 * result[-1])
+                if len(results) % 100 == 0:
+                    print(f"{len(results)} of {options.rounds} rounds", file=sys.stderr)
         runs, looks, interrupted, longest = zip(*results)
         print(
             f"{len(results)} rounds on {options.engine}: {sum(runs)} runs, looks in the last of them up to {max(looks)}, "
