@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use self::audit::Audit;
 use self::cache_keys::CacheKeys;
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, ListFormat};
 use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
@@ -69,8 +69,11 @@ struct Ctx<'a> {
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     settings::check_stdin(cli)?;
-    let progress: Box<dyn Progress> =
-        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk)) };
+    let progress: Box<dyn Progress> = if talk.is_quiet() {
+        Box::new(Silent)
+    } else {
+        Box::new(Log::new(talk, prints(&cli.command)))
+    };
     let project = settings::project(&cli.global)?;
     if let Some(project) = &project {
         talk.detail(&project.summary());
@@ -107,6 +110,16 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         // What was done remains done, or undone, when nobody reads the report.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
+    }
+}
+
+/// Whether rows or keys are printed while the work goes on.
+fn prints(command: &Command) -> bool {
+    match command {
+        Command::List(args) => args.format != ListFormat::Count,
+        Command::LogoutUser(args) => args.print_cache_keys,
+        Command::FlushAll(args) => args.print_cache_keys,
+        _ => false,
     }
 }
 

@@ -20,10 +20,13 @@ impl Bar {
     }
 
     fn begin(&self, doing: &'static str, rows: Option<u64>) {
-        let template = if rows.is_some() {
-            "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {rate}  {eta} left"
-        } else {
-            "{msg} {spinner} {human_pos} rows  {rate}  {elapsed}"
+        let template = match (rows, is_narrow()) {
+            (Some(_), false) => {
+                "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {rate}  {eta} left"
+            }
+            (Some(_), true) => "{msg} {percent:>3}%  {eta} left",
+            (None, false) => "{msg} {spinner} {human_pos} rows  {rate}  {elapsed}",
+            (None, true) => "{msg} {human_pos} rows",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             let tell = |bar: &ProgressState, out: &mut dyn fmt::Write| {
@@ -58,6 +61,12 @@ fn rate(per_second: f64) -> String {
         _ => 2,
     };
     format!("{:.decimals$}/s", HumanFloatCount(per_second))
+}
+
+/// A bar that takes two lines is not cleared as one.
+fn is_narrow() -> bool {
+    rustix::termios::tcgetwinsize(std::io::stderr())
+        .is_ok_and(|size| (1..80).contains(&size.ws_col))
 }
 
 fn target() -> ProgressDrawTarget {

@@ -1,7 +1,8 @@
 use std::error::Error;
+use std::io::IsTerminal;
 
 use super::{Bar, Lines, Talk};
-use crate::engine::{Event, Pause, Progress};
+use crate::engine::{Event, Pause, Progress, Silent};
 
 /// Progress, and what holds the work up as lines beside it.
 pub struct Log {
@@ -12,10 +13,16 @@ pub struct Log {
 }
 
 impl Log {
-    /// With a bar for people, or lines for programs.
-    pub fn new(talk: Talk) -> Self {
-        let progress: Box<dyn Progress> =
-            if talk.is_json() { Box::new(Lines::default()) } else { Box::new(Bar::new()) };
+    /// With a bar for people, or lines for programs. No bar where the work itself `prints` to the terminal
+    /// meanwhile: drawn between these lines, it would wipe some of them out.
+    pub fn new(talk: Talk, prints: bool) -> Self {
+        let progress: Box<dyn Progress> = if talk.is_json() {
+            Box::new(Lines::default())
+        } else if prints && std::io::stdout().is_terminal() {
+            Box::new(Silent)
+        } else {
+            Box::new(Bar::new())
+        };
         Self { talk, progress }
     }
 }

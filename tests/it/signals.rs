@@ -352,21 +352,47 @@ fn pieces(drawn: &str) -> Vec<String> {
     pieces
 }
 
-#[test]
-fn a_bar_fits_into_40_columns() {
-    let w = World::postgres("narrow");
-    w.user("42", 5);
+/// Everything that is drawn on a terminal of 40 columns, with many rows in the table.
+fn on_a_narrow_terminal(w: &World, arguments: &[&str]) -> Ran {
     let mut command = Command::new(django_python("5.2"));
     command
         .args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"])
         .args(["sh", "-c", "stty cols 40 rows 24; exec \"$0\" \"$@\""])
         .arg(sessctl())
-        .args(&SLOW[..6])
+        .args(arguments)
         .env("SESSCTL_DATABASE_URL", w.url())
         .envs([("TERM", "xterm"), ("SECRET_KEY", SECRET_KEY)]);
-    let ran = command.ran("").ok().says("5 sessions deleted, none is left");
-    let drawn = pieces(&ran.stdout);
-    let bars: Vec<&String> = drawn.iter().filter(|piece| piece.contains("deleting")).collect();
-    assert!(!bars.is_empty(), "{ran:?}");
-    assert!(bars.iter().all(|bar| bar.chars().count() <= 40), "{bars:?}");
+    command.ran("")
+}
+
+#[test]
+fn a_bar_fits_into_40_columns() {
+    let w = World::postgres("narrow");
+    w.live(30_000).user("42", 5).execute("ANALYZE");
+    let filled = on_a_narrow_terminal(&w, &["backfill"]);
+    let deleted = on_a_narrow_terminal(&w, &SLOW[..6]);
+    for (ran, doing) in [(deleted, "deleting"), (filled, "reading")] {
+        let drawn = pieces(&ran.ok().stdout);
+        let bars: Vec<&String> = drawn.iter().filter(|piece| piece.contains(doing)).collect();
+        assert!(!bars.is_empty(), "{drawn:?}");
+        assert!(bars.iter().all(|bar| bar.chars().count() <= 40), "{bars:?}");
+    }
+}
+
+/// A bar that is drawn between them wipes lines out.
+#[test]
+fn there_is_no_bar_among_what_is_printed_to_the_same_terminal() {
+    World::each("shared_terminal", |w| {
+        w.live(30_000).user("42", 300);
+        for arguments in [
+            &["list"][..],
+            &["list", "--format", "ids"],
+            &[&SLOW[..2], &["--batch-size", "20", "--sleep", "50ms", "--print-cache-keys"]]
+                .concat(),
+        ] {
+            let ran = on_a_narrow_terminal(w, arguments).ok();
+            let moves = ran.stdout.contains("\u{1b}[1A") || ran.stdout.contains("\u{1b}[2K");
+            assert!(!moves, "{arguments:?}: {:?}", pieces(&ran.stdout));
+        }
+    });
 }
