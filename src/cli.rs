@@ -11,6 +11,7 @@ mod shared;
 mod tools;
 mod whose;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use pages::{manual_pages, write_completions};
@@ -18,7 +19,7 @@ pub use shared::{Audit, Batches, Pace, ReportFormat, Saved, UserLookup};
 pub use tools::{ColumnType, Completions, Decode, DjangoCode, Man};
 pub use whose::Whose;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 const DATABASE: &str = "Database and key";
 const PROJECT: &str = "Django project";
@@ -36,6 +37,15 @@ pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Whether it is `check` that was typed, however wrongly: the first argument that names a command.
+pub fn is_check(arguments: impl Iterator<Item = OsString>) -> bool {
+    let commands = Cli::command();
+    let mut arguments = arguments.skip(1).filter_map(|argument| argument.into_string().ok());
+    arguments
+        .find(|argument| commands.find_subcommand(argument).is_some())
+        .is_some_and(|command| command == "check")
 }
 
 /// Options of every command.
@@ -179,7 +189,7 @@ pub struct LogoutUser {
 #[command(before_long_help = examples::PURGE_EXPIRED)]
 pub struct PurgeExpired {
     /// Leave what expired less than this ago.
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true)]
     pub older_than: String,
     /// Count what would be deleted, and delete nothing.
     #[arg(short = 'n', long)]
@@ -233,7 +243,7 @@ pub struct FlushAll {
     #[arg(long, conflicts_with = "truncate")]
     pub print_cache_keys: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
-    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data"])]
+    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"])]
     pub truncate: bool,
     /// What to print.
     #[arg(long, value_enum, default_value = "human")]

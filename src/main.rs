@@ -4,15 +4,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use clap::Parser;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use sessctl::cli::Cli;
 use sessctl::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match sessctl::parse() {
+        Ok(cli) => cli,
+        Err(code) => return ExitCode::from(code),
+    };
     leave_no_core();
     let stop = Arc::new(Stop::default());
     heed_signals(&stop);

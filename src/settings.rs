@@ -71,7 +71,7 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
 
 fn secrets_of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
     let mut bytes = Vec::new();
-    open(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
+    open_secret(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
     let lines = bytes.split(|byte| *byte == b'\n').map(without_carriage_return);
     let mut secrets: Vec<_> = lines.map(<[u8]>::to_vec).collect();
     if secrets.first().is_none_or(Vec::is_empty) {
@@ -319,6 +319,18 @@ pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
     }
     let opened = std::fs::File::open(file).map_err(|source| cannot_read(file, source))?;
     Ok(Box::new(BufReader::new(opened)))
+}
+
+/// The same, but what names no file that is there may be the secret itself, given in its place.
+fn open_secret(file: &Path) -> Result<Box<dyn BufRead>, Error> {
+    let is_bare = file.parent() == Some(Path::new(""));
+    if is_bare && file != Path::new("-") && !file.exists() {
+        return Err(Error::usage(
+            "no file has the name that --secret-key-file gives",
+            "it takes the path of a file whose first line is the SECRET_KEY, not the key",
+        ));
+    }
+    open(file)
 }
 
 /// The error for a file that cannot be read.

@@ -17,6 +17,7 @@ mod sanitize;
 mod stats;
 mod talk;
 mod total;
+mod usage;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -31,11 +32,12 @@ pub use human::{write_session, write_table_header, write_table_row};
 pub use json::{write_json, write_json_line};
 use lines::Lines;
 pub use log::Log;
-pub use plugin::{write_check_failure, write_check_report};
+pub use plugin::{write_check_failure, write_check_misuse, write_check_report};
 pub use prompt::ask;
 pub use sanitize::sanitize;
 pub use stats::write_stats_report;
 pub use talk::Talk;
+pub use usage::explain;
 
 /// A report that people can read, as programs can read every report.
 pub trait Report: Serialize {

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::sanitize;
+use super::usage::explained;
 use crate::error::Error;
 use crate::model::{Health, counted, rough_time};
 use crate::report::CheckReport;
@@ -38,6 +39,13 @@ pub fn write_check_failure(out: &mut dyn Write, error: &Error) -> io::Result<()>
     // A bar would begin the figures.
     let said = said.join(": ").replace('|', "/");
     writeln!(out, "SESSIONS {} - {}", word(Health::Unknown), sanitize(&said).replace('\n', " "))
+}
+
+/// The one line that says what was typed wrongly.
+pub fn write_check_misuse(out: &mut dyn Write, error: &clap::Error) -> io::Result<()> {
+    let said = explained(error);
+    let said = said.trim_start_matches("error: ").replace('|', "/");
+    writeln!(out, "SESSIONS {} - {said}", word(Health::Unknown))
 }
 
 fn word(health: Health) -> &'static str {

@@ -148,11 +148,12 @@ fn metrics_are_written_whole_and_keep_the_last_success() {
         assert_eq!(value("sessctl_purge_expired_rows_left"), "1");
         assert_eq!(value("sessctl_purge_oldest_expired_timestamp_seconds"), "1577836800");
         assert_eq!(value("sessctl_purge_last_success_timestamp_seconds"), success);
-        // What was done is told all the same.
-        w.run(&["purge-expired", "--metrics-file", "/nonexistent/x.prom"])
-            .exits(1)
-            .says("Purged 1 expired session")
-            .says("cannot write /nonexistent/x.prom");
+        for unwritable in ["/nonexistent/x.prom", "/"] {
+            w.run(&["purge-expired", "--metrics-file", unwritable])
+                .exits(1)
+                .says(&format!("cannot write {unwritable}"));
+        }
+        w.run(&["purge-expired"]).ok().says("Purged 1 expired session");
     });
 }
 
@@ -262,6 +263,10 @@ fn check_speaks_nagios() {
         w.run(&["check", "--max-age", "20m"]).exits(1).says("the oldest for 30 minutes");
         w.run(&["check", "--max-age", "10m"]).exits(2);
         w.run(&["check", "--max-age", "soon"]).exits(3).says("SESSIONS UNKNOWN");
+        for mistake in ["--max-expired=some", "--bogus"] {
+            let line = w.run(&["check", mistake]).exits(3).says("SESSIONS UNKNOWN - ");
+            assert_eq!((line.stdout.lines().count(), &*line.stderr), (1, ""));
+        }
         w.run(&["check", "--table", "nosuch"]).exits(3).says("SESSIONS UNKNOWN - no table");
     });
 }
@@ -270,4 +275,38 @@ fn check_speaks_nagios() {
 fn replicas_are_postgres_own() {
     let w = World::sqlite("purge_lag");
     w.run(&["purge-expired", "--max-lag", "5s"]).exits(2).says("SQLite has no replicas");
+}
+
+#[test]
+fn the_time_may_be_over_while_a_lock_is_waited_for() {
+    World::each("purge_waits", |w| {
+        table(w, 30);
+        let run = || {
+            let ran = w.run(&["purge-expired", "--run-time", "1s"]).exits(3);
+            ran.says("30 are left").says("--run-time is over");
+        };
+        if w.is_sqlite() {
+            let holder = rusqlite::Connection::open(w.url()).unwrap();
+            holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+            run();
+        } else {
+            let mut holder = w.client();
+            holder.batch_execute("BEGIN; LOCK TABLE django_session IN EXCLUSIVE MODE").unwrap();
+            run();
+        }
+        w.run(&["purge-expired"]).ok();
+    });
+}
+
+#[test]
+fn what_the_database_does_to_rows_that_refer_to_sessions_is_told() {
+    World::each("purge_cascade", |w| {
+        w.execute("CREATE TABLE carts (id integer, session varchar(40) REFERENCES django_session ON DELETE CASCADE)");
+        table(w, 30);
+        for dry_run in [&["--dry-run"][..], &[]] {
+            w.run(&[&["purge-expired"], dry_run].concat())
+                .ok()
+                .says("carts refers to sessions ON DELETE CASCADE");
+        }
+    });
 }

@@ -229,3 +229,23 @@ fn the_python_of_a_project_is_told_no_secret() {
         );
     }
 }
+
+/// What is typed in the wrong place is repeated to whoever typed it, but for what may be a secret.
+#[test]
+fn mistakes_on_the_command_line_show_no_secret() {
+    let url = format!("postgres://u:{SENTINEL}@nowhere/db");
+    for arguments in [
+        &["list", &url][..],
+        &["logout-user", "42", "--format", &url],
+        &["--log-format", "json", "stats", &url],
+        &["list", "--secret-key-file", SENTINEL],
+    ] {
+        let ran = program(arguments).ran("").exits(2);
+        keeps_secrets(&format!("{arguments:?}"), &ran.stderr);
+        keeps_secrets(&format!("{arguments:?}"), &ran.stdout);
+        assert!(ran.stderr.contains("error: "), "{ran:?}");
+    }
+    let ran = program(&["list", "\u{9b}2J\u{202e}"]).ran("").exits(2);
+    assert!(ran.stderr.contains("u{9b}2J") && !ran.stderr.contains('\u{9b}'), "{ran:?}");
+    assert!(program(&["list", "--hlep"]).ran("").exits(2).stderr.contains("'--help'"));
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
@@ -70,10 +70,25 @@ fn seconds(instant: Timestamp) -> f64 {
     instant.as_micros() as f64 / 1e6
 }
 
-/// The collector reads `*.prom` only, so the file has another name until it is whole.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
+/// Finds out whether the file can be written, before there is something to write.
+pub(super) fn may_write(file: &Path) -> Result<(), Error> {
+    let cannot = |source| Error::CannotWrite { what: file.display().to_string(), source };
+    if file.is_dir() {
+        return Err(cannot(io::ErrorKind::IsADirectory.into()));
+    }
+    let name = unfinished(file);
+    fs::File::create(&name).and_then(|_| fs::remove_file(&name)).map_err(cannot)
+}
+
+fn unfinished(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
+    name.into()
+}
+
+/// The collector reads `*.prom` only, so the file has another name until it is whole.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let name = unfinished(file);
     let whole = fs::File::create(&name).and_then(|mut new| {
         new.write_all(text.as_bytes())?;
         new.sync_all()?;

@@ -14,12 +14,15 @@ use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport};
 use crate::settings;
-use crate::store::{Cursor, Expired, Store, StoreError, Upkeep};
+use crate::store::{Cursor, Expired, Reference, Store, StoreError, Upkeep};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
     let audit = (!args.dry_run).then_some(&args.audit);
     let told = Told { command: "purge-expired", format: args.format, audit };
     told.of(ctx, |ctx| {
+        if let (Some(file), false) = (&args.metrics_file, args.dry_run) {
+            metrics::may_write(file)?;
+        }
         let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
         let grace = settings::duration("--older-than", &args.older_than)?;
         let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, grace, pace))?;
@@ -41,7 +44,7 @@ fn act(
 ) -> Result<Deed<PurgeReport>, Error> {
     let began = Instant::now();
     let store = ctx.open()?;
-    let cutoff = cutoff(&*store, grace, args.dry_run)?;
+    let cutoff = cutoff(ctx, &*store, grace, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
 
     let mut report = report(cutoff, args.dry_run);
@@ -82,20 +85,27 @@ fn act(
 const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What expired before this is to go. Finds out first whether it can.
-fn cutoff(store: &dyn Store, grace: Duration, dry_run: bool) -> Result<Timestamp, Error> {
+fn cutoff(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    grace: Duration,
+    dry_run: bool,
+) -> Result<Timestamp, Error> {
     let mut reader = store.reader()?;
     if !dry_run {
         reader.demand_writes()?;
     }
     let hindering = |on_delete: &str| matches!(on_delete, "NO ACTION" | "RESTRICT");
-    let tables: Vec<String> = reader
-        .references()?
-        .into_iter()
-        .filter(|reference| hindering(&reference.on_delete))
-        .map(|reference| reference.table)
-        .collect();
-    if !tables.is_empty() {
+    let (hindering, others): (Vec<_>, Vec<_>) =
+        reader.references()?.into_iter().partition(|reference| hindering(&reference.on_delete));
+    if !hindering.is_empty() {
+        let tables: Vec<String> = hindering.into_iter().map(|reference| reference.table).collect();
         return Err(Error::Referenced { tables: tables.join(", ") });
+    }
+    for Reference { table, on_delete } in others {
+        ctx.talk.note(&format!(
+            "table {table} refers to sessions ON DELETE {on_delete}: the database does that to its rows"
+        ));
     }
     Ok(reader.now()?.before(grace))
 }
