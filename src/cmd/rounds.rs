@@ -232,8 +232,8 @@ impl Outcome {
     pub(super) fn exit(&self) -> Exit {
         match &self.ended {
             Ok(()) if self.remaining.unwrap_or(0) + self.not_sure() > 0 => Exit::Incomplete,
-            Ok(()) | Err(Why::Limit) => Exit::Done,
-            Err(Why::RunTime) => Exit::Incomplete,
+            Ok(()) => Exit::Done,
+            Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
             Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
         }

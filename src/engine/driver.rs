@@ -240,7 +240,8 @@ impl<'a> Driver<'a> {
                 return Err(Why::Failed(error));
             }
             self.work.progress.event(Event::Retrying { attempt, error: &error });
-            self.work.stop.sleep(backoff(attempt));
+            self.sleep(backoff(attempt));
+            self.time_left()?;
             attempt += 1;
         }
     }

@@ -48,12 +48,13 @@ impl Report for FlushReport {
             rows => format!(", {rows} kept without their login"),
         };
         let everybody = match (self.ended, self.remaining) {
-            _ if self.cached => "NOT everybody is known to be logged out",
+            _ if self.cached || self.unreadable > 0 => "NOT everybody is known to be logged out",
             (Ending::Done, Some(0)) if self.some_spared => "Logged out everybody else",
             (Ending::Done, Some(0)) => "Logged out everybody",
             _ => "NOT everybody is known to be logged out",
         };
         let proof = match self.remaining {
+            Some(0) if self.unreadable > 0 => "no other login was found".into(),
             Some(0) if self.some_spared => "nobody else is logged in".into(),
             Some(0) => "nobody is logged in".into(),
             Some(logins) => format!("LOGINS LEFT: {logins}"),

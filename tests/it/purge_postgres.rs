@@ -159,3 +159,26 @@ fn it_needs_no_more_than_select_and_delete() {
     let report = role.run(&PURGE).ok().json();
     assert_eq!(deleted_locked_left(&report), [&json!(300), &json!(0), &json!(0)]);
 }
+
+/// A statement of a trigger runs with the settings of the batch: what those add to its costs must not have it
+/// compiled for each row.
+#[test]
+fn what_a_trigger_does_is_not_compiled() {
+    let w = world("purge_trigger");
+    w.user("42", 3).execute(
+        "CREATE TABLE seen (jit text);
+         CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql
+             AS 'BEGIN INSERT INTO seen VALUES (current_setting(''jit'')); RETURN OLD; END';
+         CREATE TRIGGER see BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION see()",
+    );
+    w.run(&PURGE).ok();
+    w.run(&["logout-user", "42"]).ok();
+    let seen: Vec<(String, i64)> = w
+        .client()
+        .query("SELECT jit, count(*) FROM seen GROUP BY jit", &[])
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    assert_eq!(seen, [("off".to_owned(), 303)]);
+}

@@ -144,8 +144,11 @@ impl Flush<'_, '_> {
             Driver::new(Work { store, consent, stop, pace, progress })
         });
         let begun = driver.as_mut().map_or(Ok(()), |driver| {
-            self.how.may(driver)?;
-            if self.args.truncate { driver.few_times(|writer| writer.truncate()) } else { Ok(()) }
+            if self.args.truncate {
+                driver.few_times(|writer| writer.truncate())
+            } else {
+                self.how.may(driver)
+            }
         });
         let outcome = match begun {
             Err(Why::Failed(error)) => return Err(error.into()),

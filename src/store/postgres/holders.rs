@@ -29,7 +29,7 @@ impl Postgres {
         let holders = holders(client, oid).unwrap_or_default();
         let holders: Vec<String> = holders.into_iter().map(|(holder, _)| holder).collect();
         let held = match holders.as_slice() {
-            [] => "its holder has gone meanwhile: try again".into(),
+            [] => "nobody was seen to hold one on it afterwards, but somebody may on a part of it: try again".into(),
             holders => format!("it is held by {}", holders.join(", ")),
         };
         let name = self.table.quoted();

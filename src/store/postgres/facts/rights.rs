@@ -4,7 +4,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
 use super::Subject;
-use crate::model::Finding;
+use crate::model::{Finding, steers_terminal};
 use crate::store::postgres::client::Client;
 use crate::store::table::quote;
 
@@ -129,6 +129,42 @@ impl Rights {
         if let Some(allauth) = &self.allauth {
             grants.push(on("SELECT, DELETE", allauth, "--cleanup-allauth"));
         }
-        grants
+        grants.iter().map(|grant| printable(grant)).collect()
     }
+}
+
+/// The same SQL, in which names that would steer a terminal are spelled with Unicode escapes (PostgreSQL docs §4.1.1).
+fn printable(sql: &str) -> String {
+    let mut printable = String::with_capacity(sql.len());
+    let mut chars = sql.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '"' {
+            printable.push(c);
+            continue;
+        }
+        let mut name = String::new();
+        while let Some(c) = chars.next() {
+            if c == '"' && chars.next_if_eq(&'"').is_none() {
+                break;
+            }
+            name.push(c);
+        }
+        if !name.contains(steers_terminal) {
+            printable.push_str(&quote(&name));
+            continue;
+        }
+        printable.push_str("U&\"");
+        for c in name.chars() {
+            match c {
+                '"' | '\\' => printable.extend([c, c]),
+                c if steers_terminal(c) => {
+                    let escaped = format!("\\+{:06x}", u32::from(c));
+                    printable.push_str(&escaped);
+                }
+                c => printable.push(c),
+            }
+        }
+        printable.push('"');
+    }
+    printable
 }
