@@ -211,6 +211,23 @@ fn a_statement_timeout_ends_it_with_a_true_report_and_a_hint() {
     }
 }
 
+/// A look takes as long as it takes.
+#[test]
+fn a_statement_timeout_ends_no_look() {
+    let w = World::postgres("conflict_look");
+    w.user("42", 1).execute(
+        "CREATE VIEW slow_session AS WITH slept AS MATERIALIZED (SELECT pg_sleep(0.6))
+         SELECT django_session.* FROM django_session, slept",
+    );
+    let role = role(&w, "look", "statement_timeout = 300");
+    w.execute(&format!("GRANT SELECT ON slow_session TO {}", role.name));
+    for command in [&["list"][..], &["stats"], &["logout-user", "42", "--dry-run"]] {
+        let mut looking = w.command(command);
+        looking.args(["--table", "slow_session"]).env("SESSCTL_DATABASE_URL", role.url());
+        Running::start(&mut looking).end().ok();
+    }
+}
+
 /// They are ended while sessctl rests: the one that holds the purge's lock is to idle in a transaction, and a batch
 /// makes its connection anew.
 #[test]

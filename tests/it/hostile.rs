@@ -183,7 +183,13 @@ fn tables_and_columns_of_any_name() {
 #[test]
 fn schemas_of_any_name() {
     let w = World::postgres("hostile_schemas");
-    for name in ["we.ird", "\"; DROP SCHEMA public CASCADE; --", "схема", "Upper Case"] {
+    for name in [
+        "we.ird",
+        "\"; DROP SCHEMA public CASCADE; --",
+        "схема",
+        "Upper Case",
+        "\u{1b}]0;owned\u{7}\u{9b}\\\u{202e}\"",
+    ] {
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
         w.execute(&format!("CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.django_session (LIKE django_session INCLUDING ALL)"));
         let fill = |user: &str| {
@@ -195,6 +201,9 @@ fn schemas_of_any_name() {
             w.run(&["logout-user", "42", "--table", &format!("{quoted}.django_session")]).ok();
         steers_nothing(&ran.says("1 session deleted, none is left"));
         fill("42");
+        let grants = w.run(&["doctor", "--grants", "--schema", name]);
+        steers_nothing(&grants);
+        w.execute(&grants.ok().stdout);
         w.run(&["logout-user", "42", "--schema", name]).ok();
         assert_eq!(w.keys_in(&format!("{quoted}.django_session")), ["7-abcdefghijklmnop"]);
         w.execute(&format!("DROP SCHEMA {quoted} CASCADE"));

@@ -26,6 +26,10 @@ fn run(test: &str, work: &Work, fault: Fault) -> Proxy {
     let proxy = Proxy::to(server, fault);
     let what = format!("{:?} {fault:?}", work.command);
     let ran = through(work, &w, proxy.port);
+    if matches!(fault, Fault::None | Fault::Delay(_)) {
+        assert_eq!(ran.code, 0, "{what}: {ran:#?}");
+        work.is_true(&w, &before, &ran, &what);
+    }
     work.was_lost(&w, &before, &ran, &what);
     work.ends_well(&w, &before, &what);
     proxy
