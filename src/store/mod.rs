@@ -182,6 +182,11 @@ pub trait Writer {
     /// How far the replica that is furthest behind is; `None` where there is none, or never any.
     fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError>;
 
+    /// Refuses if [`Self::analyze`] would.
+    fn demand_analyze(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Renews the planner's statistics of the table.
     fn analyze(&mut self) -> Result<(), StoreError>;
 }

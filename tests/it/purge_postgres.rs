@@ -182,3 +182,13 @@ fn what_a_trigger_does_is_not_compiled() {
         .collect();
     assert_eq!(seen, [("off".to_owned(), 303)]);
 }
+
+#[test]
+fn who_may_not_analyze_is_told_before_anything_is_deleted() {
+    let w = world("purge_analyze_role");
+    let role = Role::new(&w, "purge_analyze");
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {}", role.name));
+    role.run(&["purge-expired", "--analyze"]).exits(1).says("does not own it").says("--analyze");
+    assert_eq!(w.count(), 320);
+    role.run(&["purge-expired"]).ok();
+}

@@ -120,7 +120,13 @@ fn purge(
     let mut instance = work.store.instance();
     let mut driver = Driver::new(work);
     let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
-    let mut ended = driver.check(|writer| writer.delete(&[])).and_then(|()| purge.run(&mut driver));
+    let checked = driver.check(|writer| {
+        if analyze {
+            writer.demand_analyze()?;
+        }
+        writer.delete(&[])
+    });
+    let mut ended = checked.and_then(|()| purge.run(&mut driver));
     if analyze && matches!(ended, Ok(()) | Err(Why::Limit)) {
         ended = driver.once(|writer| writer.analyze()).and(ended);
     }

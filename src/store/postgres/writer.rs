@@ -237,21 +237,21 @@ impl Writer for PostgresWriter<'_> {
     }
 
     /// From others than the owner PostgreSQL takes ANALYZE with no more than a warning.
-    fn analyze(&mut self) -> Result<(), StoreError> {
+    fn demand_analyze(&mut self) -> Result<(), StoreError> {
         const MAY: &str = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') \
                            FROM pg_catalog.pg_class WHERE oid = $1";
-        let (sql, oid) = (format!("ANALYZE {}", self.store.table.quoted()), self.found.oid);
-        let client = &mut self.client;
-        let mut run = || {
-            let may = client.query_typed_one(MAY, &[(&oid, Type::OID)])?.try_get(0)?;
-            if may { client.batch_execute(&sql).map(|()| true) } else { Ok(false) }
-        };
-        match run() {
+        let asked = self.client.query_typed_one(MAY, &[(&self.found.oid, Type::OID)]);
+        match asked.and_then(|row| row.try_get(0)) {
             Ok(true) => Ok(()),
             Ok(false) => Err(StoreError::new(Fault::Fatal, self.store.what("analyze"))
                 .because("the role does not own it")
                 .hint("leave --analyze out; autovacuum renews the statistics too")),
             Err(error) => Err(fail(error, self.store.what("analyze"))),
         }
+    }
+
+    fn analyze(&mut self) -> Result<(), StoreError> {
+        let sql = format!("ANALYZE {}", self.store.table.quoted());
+        self.client.batch_execute(&sql).map_err(|error| fail(error, self.store.what("analyze")))
     }
 }
