@@ -26,24 +26,20 @@ pub mod stop;
 pub mod store;
 mod ui;
 
-use clap::Parser;
 use cli::{Cli, Global, LogFormat};
 use error::Exit;
 use model::Health;
 use stop::Stop;
 
-/// Reads what was typed. If that is all there is to do, as for `--help`, or if it is wrong, that is said, and this is the
-/// exit code.
-pub fn parse() -> Result<Cli, u8> {
-    Cli::try_parse().map_err(|error| {
-        // Whom to tell of an error in this?
-        if error.use_stderr() && cli::is_check(std::env::args_os()) {
-            let _ = ui::write_check_misuse(&mut ui::stdout(), &error);
-            return Exit::Checked(Health::Unknown).code();
-        }
-        let _ = ui::explain(&error);
-        u8::try_from(error.exit_code()).unwrap_or(1)
-    })
+/// Says what is wrong with what was typed, where what clap `said` of it is not to be shown as it is. Returns the exit
+/// code then.
+pub fn misused(said: &str) -> Option<u8> {
+    if cli::is_check(std::env::args_os()) {
+        // There is nobody else to tell.
+        let _ = ui::write_check_misuse(&mut ui::stdout(), said);
+        return Some(Exit::Checked(Health::Unknown).code());
+    }
+    ui::explain(said).then(|| Exit::Usage.code())
 }
 
 /// Runs what was typed, and says on standard error what went wrong.

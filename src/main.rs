@@ -4,20 +4,37 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
+use clap::Parser;
+use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use sessctl::cli::Cli;
 use sessctl::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    let cli = match sessctl::parse() {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(code) => return ExitCode::from(code),
+        Err(error) => return not_run(&error),
     };
     leave_no_core();
     let stop = Arc::new(Stop::default());
     heed_signals(&stop);
     ExitCode::from(sessctl::run(&cli, &stop).code())
+}
+
+/// Says what is wrong with what was typed, or what was asked of clap itself, as `--help`.
+fn not_run(error: &clap::Error) -> ExitCode {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.use_stderr()
+        && !is_help
+        && let Some(code) = sessctl::misused(&error.render().to_string())
+    {
+        return ExitCode::from(code);
+    }
+    // There is nobody else to tell.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
 /// A core would hold the keys of the site and of its sessions. A limit can always be lowered; were it

@@ -39,7 +39,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio", &["store/postgres/connect", "store/postgres/client.rs"]),
     ("whoami", &["settings/database.rs", "settings/operator.rs"]),
     ("rusqlite", &["store/sqlite"]),
-    ("rustix", &["store/sqlite/facts.rs", "store/sqlite/visitors.rs", "main.rs"]),
+    ("rustix", &["store/sqlite/facts.rs", "store/sqlite/visitors.rs", "ui/bar.rs", "main.rs"]),
     ("indicatif", &["ui/bar.rs"]),
     ("clap", &["cli", "main.rs"]),
     ("clap_complete", &["cli"]),

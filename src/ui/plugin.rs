@@ -42,8 +42,8 @@ pub fn write_check_failure(out: &mut dyn Write, error: &Error) -> io::Result<()>
 }
 
 /// The one line that says what was typed wrongly.
-pub fn write_check_misuse(out: &mut dyn Write, error: &clap::Error) -> io::Result<()> {
-    let said = explained(error);
+pub fn write_check_misuse(out: &mut dyn Write, said: &str) -> io::Result<()> {
+    let said = explained(said);
     let said = said.trim_start_matches("error: ").replace('|', "/");
     writeln!(out, "SESSIONS {} - {said}", word(Health::Unknown))
 }

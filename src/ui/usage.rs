@@ -1,24 +1,23 @@
 use std::io::{self, Write};
 
-use clap::Error;
-use clap::error::ErrorKind;
-
 use super::sanitize;
 
-/// Says what is wrong with what was typed, or what was asked of clap itself.
-pub fn explain(error: &Error) -> io::Result<()> {
-    let said = error.render().to_string();
-    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    if !error.use_stderr() || is_help || said.lines().all(|line| shown(line) == line) {
-        return error.print();
+/// Writes what clap said of what was typed, without what is not to be shown. Says whether there is anything of that.
+pub fn explain(said: &str) -> bool {
+    if said.lines().all(|line| shown(line) == line) {
+        return false;
     }
     let mut stderr = io::stderr().lock();
-    said.lines().try_for_each(|line| writeln!(stderr, "{}", shown(line)))
+    for line in said.lines() {
+        // There is nobody else to tell.
+        let _ = writeln!(stderr, "{}", shown(line));
+    }
+    true
 }
 
 /// The same in one line.
-pub(super) fn explained(error: &Error) -> String {
-    error.render().to_string().lines().next().map(shown).unwrap_or_default()
+pub(super) fn explained(said: &str) -> String {
+    said.lines().next().map(shown).unwrap_or_default()
 }
 
 /// clap repeats what it does not understand, between single quotes: a URL in the wrong place is not to show its
