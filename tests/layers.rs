@@ -44,6 +44,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main.rs"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("base64_simd", &["codec/base64.rs"]),
+    ("simdutf8", &["model/page.rs"]),
     ("flate2", &["codec/zlib.rs"]),
     ("hmac", &["codec/keyring.rs"]),
     ("signal_hook", &["main.rs"]),

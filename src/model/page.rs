@@ -127,8 +127,7 @@ impl Page {
 
     /// Returns where the text ends then.
     fn push_text(&mut self, bytes: &[u8]) -> usize {
-        // A check alone takes ASCII in words; making it anything else goes byte by byte.
-        match std::str::from_utf8(bytes) {
+        match simdutf8::basic::from_utf8(bytes) {
             Ok(text) => self.text.push_str(text),
             Err(_) => self.text.push_str(&String::from_utf8_lossy(bytes)),
         }
