@@ -109,9 +109,9 @@ impl<'c> Decoder<'c> {
         let payload = if signed.compressed {
             self.inflater.inflate(&self.bytes, limits.payload, is_enough)?
         } else {
-            let bytes = &*self.bytes;
-            let beginning = bytes.get(..BEGINNING).unwrap_or(bytes);
-            (!is_enough(beginning)).then_some(bytes)
+            // Where there is no more than the beginning it is read once, as a whole.
+            let enough = self.bytes.get(..BEGINNING).is_some_and(is_enough);
+            (!enough).then_some(&*self.bytes)
         };
         payload.map(|payload| Payload::new(payload, limits)).transpose()
     }
@@ -168,13 +168,12 @@ impl<'s> Decoded<'s> {
         signed: Signed<'s>,
         payload: Result<Payload<'s>, DecodeError>,
     ) -> Self {
-        let saved = signed.saved();
         Self {
             codec,
             seal: Some(signed.seal),
-            saved: saved.unwrap_or(None),
+            saved: signed.saved.unwrap_or(None),
             compressed: signed.compressed,
-            payload: saved.and(payload),
+            payload: signed.saved.and(payload),
         }
     }
 
@@ -310,7 +309,7 @@ fn whole_layout(bytes: &[u8], keyring: &Keyring) -> Option<Layout> {
 
 /// Whether it is signed as Django 3.1 and later do it, and nothing else.
 fn is_regular(stored: &str, signed: &Signed<'_>) -> bool {
-    signed.is_regular() && !may_be_whole(stored)
+    signed.is_regular && !may_be_whole(stored)
 }
 
 fn within(bytes: usize, limits: &Limits) -> Result<(), DecodeError> {

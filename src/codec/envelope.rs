@@ -62,67 +62,75 @@ pub(super) struct Signed<'s> {
     /// base64 text, without the dot.
     pub(super) data: &'s [u8],
     pub(super) compressed: bool,
-    time: &'s [u8],
+    /// Seconds since 1970 at which the session was saved; `None` for a time beyond 64 bits, which
+    /// Django accepts as it never looks at it.
+    pub(super) saved: Result<Option<i64>, DecodeError>,
+    /// Whether time and signature look as Django writes them. What does not may still verify, but
+    /// then another layout has to be considered too: the old ones skip stray colons.
+    pub(super) is_regular: bool,
 }
 
 impl<'s> Signed<'s> {
     pub(super) fn split(stored: &'s str) -> Option<Self> {
-        let (message, signature) = stored.rsplit_once(':')?;
-        let (value, time) = message.rsplit_once(':')?;
-        let data = value.strip_prefix('.');
+        let stored = stored.as_bytes();
+        // SHA-256 and SHA-1.
+        let regular = split_signature::<43>(stored).or_else(|| split_signature::<27>(stored));
+        let (message, signature) = regular.or_else(|| split_at_last_colon(stored))?;
+        let (value, time) = split_at_last_colon(message)?;
+        let data = value.strip_prefix(b".");
+        let saved = read_base62(time);
         Some(Self {
-            seal: Seal {
-                layout: Layout::Signed,
-                message: message.as_bytes(),
-                signature: signature.as_bytes(),
-            },
-            data: data.unwrap_or(value).as_bytes(),
+            seal: Seal { layout: Layout::Signed, message, signature },
+            data: data.unwrap_or(value),
             compressed: data.is_some(),
-            time: time.as_bytes(),
+            saved,
+            is_regular: regular.is_some() && saved.is_ok(),
         })
     }
+}
 
-    /// Whether time and signature look as Django writes them. What does not may still verify, but
-    /// then another layout has to be considered too: the old ones skip stray colons.
-    pub(super) fn is_regular(&self) -> bool {
-        let signature = self.seal.signature;
-        // Without a way out in between there are no branches.
-        let odd = signature.iter().fold(false, |odd, byte| odd | !is_url(*byte));
-        matches!(signature.len(), 27 | 43) && !odd && self.saved().is_ok()
-    }
+/// What is before and what is behind a colon that comes before the last `LEN` bytes, if these look like a
+/// signature: then it is the last colon.
+fn split_signature<const LEN: usize>(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, signature) = text.split_last_chunk::<LEN>()?;
+    // Without a way out in between there are no branches.
+    let odd = signature.iter().fold(false, |odd, byte| odd | !is_url(*byte));
+    before.strip_suffix(b":").filter(|_| !odd).map(|message| (message, &signature[..]))
+}
 
-    /// Seconds since 1970 at which the session was saved; `None` for a time beyond 64 bits, which
-    /// Django accepts as it never looks at it.
-    ///
-    /// Base 62 with digits first, then upper case, then lower case, and an optional sign (Django
-    /// 5.2 `signing.b62_decode`).
-    pub(super) fn saved(&self) -> Result<Option<i64>, DecodeError> {
-        let (digits, sign) = match self.time.strip_prefix(b"-") {
-            Some(digits) => (digits, -1),
-            None if self.time.is_empty() => return Err(DecodeError::SaveTime),
-            None => (self.time, 1),
+fn split_at_last_colon(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().rposition(|byte| *byte == b':')?;
+    let (before, colon) = text.split_at_checked(at)?;
+    Some((before, colon.get(1..)?))
+}
+
+/// Base 62 with digits first, then upper case, then lower case, and an optional sign (Django 5.2
+/// `signing.b62_decode`); `None` for a number beyond 64 bits.
+fn read_base62(text: &[u8]) -> Result<Option<i64>, DecodeError> {
+    let (digits, sign) = match text.strip_prefix(b"-") {
+        Some(digits) => (digits, -1),
+        None if text.is_empty() => return Err(DecodeError::SaveTime),
+        None => (text, 1),
+    };
+    let mut number = Some(0_i64);
+    for byte in digits {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'Z' => byte - b'A' + 10,
+            b'a'..=b'z' => byte - b'a' + 36,
+            _ => return Err(DecodeError::SaveTime),
         };
-        let mut seconds = Some(0_i64);
-        for byte in digits {
-            let digit = match byte {
-                b'0'..=b'9' => byte - b'0',
-                b'A'..=b'Z' => byte - b'A' + 10,
-                b'a'..=b'z' => byte - b'a' + 36,
-                _ => return Err(DecodeError::SaveTime),
-            };
-            seconds = seconds
-                .and_then(|s| s.checked_mul(62))
-                .and_then(|s| s.checked_add(i64::from(digit)));
-        }
-        Ok(seconds.map(|s| s * sign))
+        number =
+            number.and_then(|n| n.checked_mul(62)).and_then(|n| n.checked_add(i64::from(digit)));
     }
+    Ok(number.map(|n| n * sign))
 }
 
 fn is_url(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// What [`Signed::saved`] reads (Django 5.2 `signing.b62_encode`).
+/// What [`read_base62`] reads (Django 5.2 `signing.b62_encode`).
 fn base62(seconds: i64) -> String {
     fn push(text: &mut String, number: u64) {
         if number >= 62 {

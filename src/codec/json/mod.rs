@@ -40,6 +40,10 @@ pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits) -> Result<Auth<'p>> {
 /// The user that the first bytes of a document name, if they do so as Django writes it: as text
 /// without escapes, or a whole number.
 pub(super) fn first_user(beginning: &[u8]) -> Option<&str> {
+    // The beginning of most.
+    if let Some(user) = beginning.strip_prefix(br#"{"_auth_user_id":"#) {
+        return Scanner::of_beginning(user).plain_user();
+    }
     let mut scanner = Scanner::of_beginning(beginning);
     let mut user = None;
     // Whatever ends it, the end of the bytes or a login, there is no more to read.
