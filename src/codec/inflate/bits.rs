@@ -61,10 +61,10 @@ impl<'d> Bits<'d> {
         self.count = self.count.wrapping_sub(bits);
     }
 
-    /// The next `bits` as a number, at most 16 of those that are ready.
+    /// The next `bits` as a number, of those that are ready.
     #[inline(always)]
-    pub(super) fn take(&mut self, bits: u32) -> u32 {
-        let number = (self.buffer & ((1 << bits) - 1)) as u32;
+    pub(super) fn take(&mut self, bits: u32) -> u64 {
+        let number = self.buffer & ((1 << bits) - 1);
         self.skip(bits);
         number
     }

@@ -2,13 +2,11 @@
 
 /// Bits of the longest code.
 const LONGEST: usize = 15;
-/// More than there are symbols in any code.
-const SYMBOLS: usize = 512;
 
 /// What a symbol means, in the words of those who read the table.
 pub(super) type Entry = u32;
 /// An entry for each symbol.
-pub(super) type Meaning = [Entry; SYMBOLS];
+pub(super) type Meaning<const SYMBOLS: usize> = [Entry; SYMBOLS];
 
 /// The length of its code goes twice into the entry of a symbol: to be taken, and to be told from
 /// the extra bits that follow, which the entry has added to the former already.
@@ -29,13 +27,14 @@ fn set<T, const N: usize>(array: &mut [T; N], at: usize, value: T) {
     }
 }
 
-/// The symbols of a code by the lengths of theirs.
-pub(super) struct Lengths {
+/// The symbols of a code by the lengths of theirs. `SYMBOLS` are at least seven more than there are in the code, and a
+/// power of two.
+pub(super) struct Lengths<const SYMBOLS: usize> {
     symbols: [[u16; SYMBOLS]; LONGEST + 1],
     counts: [u16; LONGEST + 1],
 }
 
-impl Lengths {
+impl<const SYMBOLS: usize> Lengths<SYMBOLS> {
     pub(super) const fn new() -> Self {
         Self { symbols: [[0; SYMBOLS]; LONGEST + 1], counts: [0; LONGEST + 1] }
     }
@@ -69,6 +68,24 @@ impl Lengths {
         set(&mut self.counts, length, counted + count as u16);
     }
 
+    /// All symbols: the lengths of the first stand in the lowest bits, three for each. Counts are kept out of memory, where
+    /// each would wait for the one before.
+    #[inline(always)]
+    pub(super) fn unpack(&mut self, packed: u64) {
+        let mut counts = 0_u64;
+        for symbol in 0..64_u16 / 3 {
+            let length = packed >> (3 * symbol) & 7;
+            if let Some(symbols) = self.symbols.get_mut(length as usize) {
+                set(symbols, (counts >> (8 * length)) as usize, symbol);
+            }
+            counts += 1 << (8 * length);
+        }
+        self.clear();
+        for (count, byte) in self.counts.iter_mut().zip(counts.to_le_bytes()) {
+            *count = byte.into();
+        }
+    }
+
     fn of(&self, length: usize) -> &[u16] {
         let symbols = self.symbols.get(length).map_or(&[][..], |symbols| symbols);
         symbols.get(..usize::from(get(&self.counts, length))).unwrap_or_default()
@@ -84,21 +101,21 @@ impl Lengths {
 }
 
 /// The lengths, a table of `SIZE` made of them, which is `1 << BITS`, and a slow way for longer codes.
-pub(super) struct Code<const BITS: u32, const SIZE: usize> {
-    pub(super) lengths: Lengths,
+pub(super) struct Code<const BITS: u32, const SIZE: usize, const SYMBOLS: usize> {
+    pub(super) lengths: Lengths<SYMBOLS>,
     table: [Entry; SIZE],
     /// The first of the prefixes, of as many bits as the table is wide, that longer codes have.
     first_long: u32,
 }
 
-impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
+impl<const BITS: u32, const SIZE: usize, const SYMBOLS: usize> Code<BITS, SIZE, SYMBOLS> {
     pub(super) const fn new() -> Self {
         assert!(SIZE == 1 << BITS && BITS <= WIDEST);
         Self { lengths: Lengths::new(), table: [LONG; SIZE], first_long: 0 }
     }
 
     /// Makes the table. Refuses lengths of which no code can be made, and incomplete ones.
-    pub(super) fn build(&mut self, meaning: &Meaning) -> Option<()> {
+    pub(super) fn build(&mut self, meaning: &Meaning<SYMBOLS>) -> Option<()> {
         let lengths = &self.lengths;
         if !lengths.are_complete() {
             return None;
@@ -112,7 +129,7 @@ impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
                 code += 1 << (BITS - length);
             }
             if length < BITS && code > 0 {
-                self.table.copy_within(..1 << length, 1 << length);
+                repeat(&mut self.table, length);
             }
         }
         self.first_long = code;
@@ -124,14 +141,14 @@ impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
 
     /// The entry of the code that these bits begin with, of which there must be 15.
     #[inline(always)]
-    pub(super) fn entry(&self, bits: u64, meaning: &Meaning) -> Entry {
+    pub(super) fn entry(&self, bits: u64, meaning: &Meaning<SYMBOLS>) -> Entry {
         let entry = get(&self.table, bits as usize);
         if entry == LONG { self.long(bits, meaning) } else { entry }
     }
 
     #[cold]
     #[inline(never)]
-    fn long(&self, bits: u64, meaning: &Meaning) -> Entry {
+    fn long(&self, bits: u64, meaning: &Meaning<SYMBOLS>) -> Entry {
         let mut code = reversed::<BITS>(bits as u32 & ((1 << BITS) - 1));
         // The first code of each length, in as many bits.
         let mut first = self.first_long as usize;
@@ -148,7 +165,29 @@ impl<const BITS: u32, const SIZE: usize> Code<BITS, SIZE> {
     }
 }
 
-const WIDEST: u32 = 10;
+/// Copies the first `1 << bits` entries behind themselves.
+fn repeat(table: &mut [Entry], bits: u32) {
+    // What is of a size that is known takes a few moves and no call.
+    match bits {
+        1 => copy::<2>(table),
+        2 => copy::<4>(table),
+        3 => copy::<8>(table),
+        4 => copy::<16>(table),
+        5 => copy::<32>(table),
+        _ => table.copy_within(..1 << bits, 1 << bits),
+    }
+}
+
+#[inline(always)]
+fn copy<const LEN: usize>(table: &mut [Entry]) {
+    if let Some((first, rest)) = table.split_first_chunk_mut::<LEN>()
+        && let Some(next) = rest.first_chunk_mut()
+    {
+        *next = *first;
+    }
+}
+
+const WIDEST: u32 = 8;
 /// Numbers of so many bits with their bits in the opposite order.
 #[allow(clippy::indexing_slicing, reason = "runs at compile time, where a panic is a build error")]
 static REVERSED: [u16; 1 << WIDEST] = {

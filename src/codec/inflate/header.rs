@@ -4,7 +4,7 @@ use super::bits::Bits;
 use super::code::{Code, Entry, Lengths, Meaning};
 
 /// The order in which the lengths of the code of lengths come.
-const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const ORDER: [u32; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 // An entry: in bits 0 to 5 how many bits the code and its extra bits have, in bits 8 to 11 how many
 // the code has, in bits 16 to 19 a length, in bits 20 to 23 how often it comes at least, in bits 24
@@ -12,8 +12,8 @@ const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 
 /// It is the length that came before.
 const AGAIN: Entry = 1 << 31;
 #[allow(clippy::indexing_slicing, reason = "runs at compile time, where a panic is a build error")]
-static MEANING: Meaning = {
-    let mut meaning = [0; 512];
+static MEANING: Meaning<64> = {
+    let mut meaning = [0; 64];
     let mut length = 0;
     while length < 16 {
         meaning[length] = 1 << 20 | (length as Entry) << 16;
@@ -26,7 +26,9 @@ static MEANING: Meaning = {
 };
 
 /// Reads the codes.
-pub(super) struct Header(Code<7, 128>);
+pub(super) struct Header(HeaderCode);
+
+type HeaderCode = Code<5, 32, 64>;
 
 impl Header {
     pub(super) const fn new() -> Self {
@@ -37,12 +39,12 @@ impl Header {
     pub(super) fn read(
         &mut self,
         bits: &mut Bits<'_>,
-        literals: &mut Lengths,
-        distances: &mut Lengths,
+        literals: &mut Lengths<512>,
+        distances: &mut Lengths<64>,
     ) -> Option<()> {
         bits.refill()?;
-        let literal_symbols = bits.take(5) + 257;
-        let distance_symbols = bits.take(5) + 1;
+        let literal_symbols = bits.take(5) as u32 + 257;
+        let distance_symbols = bits.take(5) as u32 + 1;
         if literal_symbols > 286 || distance_symbols > 30 {
             return None;
         }
@@ -55,20 +57,18 @@ impl Header {
 
     /// The code that the lengths are written in.
     fn read_code(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        let count = bits.take(4) as usize + 4;
-        let mut lengths = [0; ORDER.len()];
-        // 14 times 3 of the bits are ready at once.
-        for symbols in ORDER.get(..count)?.chunks(14) {
-            bits.refill()?;
-            for symbol in symbols {
-                *lengths.get_mut(usize::from(*symbol))? = bits.take(3);
-            }
-        }
+        // Three bits for each of them, which are not ready all at once.
+        let bits_of = |symbols: u32| 3 * symbols;
+        let count = bits.take(4) as u32 + 4;
+        bits.refill()?;
+        let first = bits.take(bits_of(count.min(14)));
+        bits.refill()?;
+        let packed = first | bits.take(bits_of(count.saturating_sub(14))) << bits_of(14);
+        let lengths = (0..).zip(ORDER).fold(0, |lengths, (at, symbol)| {
+            lengths | (packed >> bits_of(at) & 7) << bits_of(symbol)
+        });
         let code = &mut self.0;
-        code.lengths.clear();
-        for (symbol, length) in lengths.iter().enumerate() {
-            code.lengths.push(symbol as u32, *length);
-        }
+        code.lengths.unpack(lengths);
         code.build(&MEANING)
     }
 }
@@ -87,10 +87,10 @@ impl Run {
 
 /// Reads the lengths of `symbols` symbols, of which the first may have been read already, with those
 /// of another code, and returns what was read with the last.
-fn read_lengths(
+fn read_lengths<const SYMBOLS: usize>(
     stream: &mut Bits<'_>,
-    code: &Code<7, 128>,
-    lengths: &mut Lengths,
+    code: &HeaderCode,
+    lengths: &mut Lengths<SYMBOLS>,
     symbols: u32,
     first: Run,
 ) -> Option<Run> {

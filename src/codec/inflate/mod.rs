@@ -94,25 +94,36 @@ impl Inflate {
         loop {
             bits.refill()?;
             let is_last = bits.take(1) == 1;
-            let codes = match bits.take(2) {
-                1 => &*fixed,
+            let is_fixed = match bits.take(2) {
+                1 => true,
                 2 => {
                     let Codes { literals, distances } = &mut *dynamic;
                     header.read(bits, &mut literals.lengths, &mut distances.lengths)?;
                     literals.build(&LITERALS)?;
-                    distances.build(&DISTANCES)?;
-                    &*dynamic
+                    false
                 }
                 _ => return None,
             };
-            let codes = (&codes.literals, &codes.distances);
-            while let Ended::Full = inflate_block(bits, codes, out.get_mut(..open)?, &mut at)? {
-                if open < out.len() {
-                    if is_enough(out.get(..at)?) {
-                        return Some(Inflated::Enough);
+            // A beginning that is enough has mostly no distances yet.
+            let mut distances_too = is_fixed;
+            loop {
+                let codes = if is_fixed { &*fixed } else { &*dynamic };
+                let codes = (&codes.literals, distances_too.then_some(&codes.distances));
+                match inflate_block(bits, codes, out.get_mut(..open)?, &mut at)? {
+                    Ended::Block => break,
+                    Ended::Literals => {
+                        dynamic.distances.build(&DISTANCES)?;
+                        distances_too = true;
+                        continue;
                     }
-                    open = looks.next().map_or(out.len(), |look| look + ROOM);
-                    continue;
+                    Ended::Full if open < out.len() => {
+                        if is_enough(out.get(..at)?) {
+                            return Some(Inflated::Enough);
+                        }
+                        open = looks.next().map_or(out.len(), |look| look + ROOM);
+                        continue;
+                    }
+                    Ended::Full => {}
                 }
                 if at > limit {
                     return None;
@@ -139,7 +150,7 @@ pub(super) enum Inflated {
 /// What there is room for from the beginning.
 const SMALLEST: usize = 8 << 10;
 /// After so many bytes the beginning is shown: most logins are at the very beginning, or behind a few articles.
-const LOOKS: [usize; 3] = [64, 128, 320];
+const LOOKS: [usize; 4] = [26, 64, 128, 320];
 
 /// RFC 1951 §3.2.6.
 fn fixed_length(symbol: u32) -> u32 {

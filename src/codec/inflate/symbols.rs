@@ -4,8 +4,8 @@ use super::bits::Bits;
 use super::code::{Code, Entry, Meaning};
 
 /// Literals and lengths.
-pub(super) type LiteralCode = Code<9, 512>;
-pub(super) type DistanceCode = Code<7, 128>;
+pub(super) type LiteralCode = Code<8, 256, 512>;
+pub(super) type DistanceCode = Code<7, 128, 64>;
 
 // An entry: in bits 0 to 5 how many bits the code and its extra bits have, in bits 8 to 11 how many
 // the code has, in bits 12 to 14 the kind, in bits 16 to 31 the byte, the least length or distance.
@@ -15,7 +15,7 @@ const END: Entry = 1 << 13;
 const INVALID: Entry = 1 << 14;
 
 #[allow(clippy::indexing_slicing, reason = "runs at compile time, where a panic is a build error")]
-pub(super) static LITERALS: Meaning = {
+pub(super) static LITERALS: Meaning<512> = {
     let mut meaning = [INVALID; 512];
     let mut symbol = 0;
     while symbol < 256 {
@@ -35,8 +35,8 @@ pub(super) static LITERALS: Meaning = {
 };
 
 #[allow(clippy::indexing_slicing, reason = "runs at compile time, where a panic is a build error")]
-pub(super) static DISTANCES: Meaning = {
-    let mut meaning = [INVALID; 512];
+pub(super) static DISTANCES: Meaning<64> = {
+    let mut meaning = [INVALID; 64];
     let (mut symbol, mut least) = (0, 1);
     while symbol < 30 {
         let extra = if symbol < 4 { 0 } else { (symbol as Entry - 2) / 2 };
@@ -50,6 +50,8 @@ pub(super) static DISTANCES: Meaning = {
 /// How far reading the symbols of a block came.
 pub(super) enum Ended {
     Block,
+    /// What comes next is no literal, and was not read for want of the other code.
+    Literals,
     /// There is no room for what may come next.
     Full,
 }
@@ -58,10 +60,11 @@ pub(super) enum Ended {
 /// count.
 pub(super) const ROOM: usize = 3 + 258 + 16;
 
-/// Reads symbols and writes what they stand for to `out` from `at` on.
+/// Reads symbols and writes what they stand for to `out` from `at` on: literals only, if there is no code of
+/// distances.
 pub(super) fn inflate_block(
     stream: &mut Bits<'_>,
-    (literals, distances): (&LiteralCode, &DistanceCode),
+    (literals, distances): (&LiteralCode, Option<&DistanceCode>),
     out: &mut [u8],
     at: &mut usize,
 ) -> Option<Ended> {
@@ -87,6 +90,7 @@ pub(super) fn inflate_block(
                 }
             }
         }
+        let Some(distances) = distances else { break Ended::Literals };
         if entry & (END | INVALID) != 0 {
             if entry & INVALID != 0 {
                 return None;
