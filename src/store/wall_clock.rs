@@ -92,22 +92,26 @@ impl WallClock {
 /// The fast way for `2026-11-22 01:57:46.250000`, with or without the fraction. Anything else is for
 /// a parser that knows more.
 fn as_django_writes(text: &[u8]) -> Option<DateTime> {
-    let separators = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':'), (19, b'.')];
-    let has = |&(at, separator): &(usize, u8)| text.get(at).is_none_or(|byte| *byte == separator);
-    if !matches!(text.len(), 19 | 26) || !separators.iter().all(has) {
-        return None;
+    const LEAST: [u8; 26] = *b"0000-00-00 00:00:00.000000";
+    const MOST: [u8; 26] = *b"9999-99-99 99:99:99.999999";
+    let mut shown = LEAST;
+    match text.try_into() {
+        Ok(text) => shown = text,
+        Err(_) => *shown.first_chunk_mut::<19>()? = text.try_into().ok()?,
     }
-    let number = |at: std::ops::Range<usize>| {
-        text.get(at)?.iter().try_fold(0_i32, |number, digit| {
-            digit.is_ascii_digit().then(|| 10 * number + i32::from(digit - b'0'))
-        })
+    let mut digits = [0; 26];
+    let mut wrong = false;
+    for (((digit, shown), least), most) in digits.iter_mut().zip(shown).zip(LEAST).zip(MOST) {
+        wrong |= shown < least || shown > most;
+        *digit = shown.wrapping_sub(least).cast_signed();
+    }
+    let two = |at: usize| match digits.get(at..).and_then(<[i8]>::first_chunk) {
+        Some([tens, ones]) if !wrong => Some(10 * tens + ones),
+        _ => None,
     };
-    let small = |at| i8::try_from(number(at)?).ok();
-    let micros = if text.len() == 26 { number(20..26)? } else { 0 };
-    let year = i16::try_from(number(0..4)?).ok()?;
-    let (month, day) = (small(5..7)?, small(8..10)?);
-    let (hour, minute, second) = (small(11..13)?, small(14..16)?, small(17..19)?);
-    DateTime::new(year, month, day, hour, minute, second, 1_000 * micros).ok()
+    let year = 100 * i16::from(two(0)?) + i16::from(two(2)?);
+    let micros = 10_000 * i32::from(two(20)?) + 100 * i32::from(two(22)?) + i32::from(two(24)?);
+    DateTime::new(year, two(5)?, two(8)?, two(11)?, two(14)?, two(17)?, 1_000 * micros).ok()
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Reader for SqliteReader<'_> {
             refusing: (cursor == "_rowid_").then(|| sql(REFUSING_COLUMNS, "")),
             clock,
             live_bound: live_bound.as_deref().map(str::as_bytes),
-            key_prefix: filter.key_prefix.as_deref().unwrap_or_default(),
+            key_prefix: filter.key_prefix.as_deref(),
             by: filter.user.as_ref(),
             over: false,
         };

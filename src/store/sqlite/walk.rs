@@ -25,7 +25,7 @@ pub(super) struct Walk<'w> {
     pub(super) refusing: Option<String>,
     pub(super) clock: &'w WallClock,
     pub(super) live_bound: Option<&'w [u8]>,
-    pub(super) key_prefix: &'w str,
+    pub(super) key_prefix: Option<&'w str>,
     pub(super) by: Option<&'w ByUser>,
     /// Whoever reads has enough.
     pub(super) over: bool,
@@ -120,7 +120,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let key = row.get_ref(1)?;
-        if !bytes(key).starts_with(self.key_prefix.as_bytes()) {
+        if !self.key_prefix.is_none_or(|prefix| bytes(key).starts_with(prefix.as_bytes())) {
             return Ok(());
         }
         let user = match self.by {
