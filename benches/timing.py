@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 from tables import PROGRAMS, SECRET_KEY, Sqlite
 
@@ -21,17 +22,18 @@ def sessctl(table, command, *options, pin=()):
     environment = {"SESSCTL_DATABASE_URL": table.url, "SESSCTL_SECRET_KEY": SECRET_KEY, "PATH": os.environ["PATH"]}
     if isinstance(table, Sqlite):
         command += ["--db-timezone", "UTC"]
-    began, memory, cpu = time.perf_counter(), 0, cpu_of_children()
+    began, cpu = time.perf_counter(), cpu_of_children()
     # A report may name 100,000 users, which is more than a pipe holds while nobody reads.
     with tempfile.TemporaryFile() as output, subprocess.Popen(command, env=environment, stdout=output) as process:
-        while process.poll() is None:
-            memory = peak_memory(process.pid) or memory
-            time.sleep(0.002)
-        seconds = time.perf_counter() - began
+        with ThreadPoolExecutor(1) as other:
+            # Seldom, so as not to take the time that is measured: beside two cores there is no third for whoever looks.
+            memory = other.submit(peak_memory, process.pid)
+            process.wait()
+            seconds = time.perf_counter() - began
         output.seek(0)
         report = json.load(output)
     assert process.returncode == 0, report
-    return Run(seconds, memory, report, cpu_of_children() - cpu)
+    return Run(seconds, memory.result(), report, cpu_of_children() - cpu)
 
 
 def cpu_of_children():
@@ -41,9 +43,18 @@ def cpu_of_children():
 
 
 def peak_memory(pid):
-    """In kB; None of a process that has ended."""
-    with open(f"/proc/{pid}/status") as status:
-        return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
+    """In kB, until the process ends, or a little before."""
+    peak = 0
+    while True:
+        try:
+            with open(f"/proc/{pid}/status") as status:
+                now = next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
+        except FileNotFoundError:
+            now = None
+        if now is None:
+            return peak
+        peak = now
+        time.sleep(0.02)
 
 
 def manage(table, *command):
