@@ -152,6 +152,10 @@ fn base62(seconds: i64) -> String {
 /// or the beginning of a pickle. The readers of those layouts skip colons like any other junk, and
 /// anybody who can write to the table can put them where a signed text has its own.
 pub(super) fn may_be_whole(stored: &str) -> bool {
+    // What zlib begins with is none of that.
+    if stored.starts_with(".eJ") {
+        return false;
+    }
     let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let mut start = stored.bytes().filter(in_alphabet);
     // Fewer than four characters are no text of these layouts.

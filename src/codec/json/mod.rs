@@ -15,7 +15,7 @@ mod without_login;
 use std::borrow::Cow;
 
 pub(super) use members::members;
-use scanner::{Number, Scanner, Sink, is_space};
+use scanner::{Number, Scanner, Sink, as_text, is_space};
 use text::Text;
 pub(super) use without_login::without_login;
 
@@ -79,12 +79,15 @@ impl Sink for JsonText {
 
     fn number(&mut self, number: Number<'_>) -> Result<()> {
         match number {
-            Number::Integer(digits) => self.raw(digits),
-            Number::Float(text) => match text.parse::<f64>() {
-                Ok(value) if value.is_finite() => self.raw(text),
-                Ok(value) => self.float(value),
-                Err(_) => Err(DecodeError::Json),
-            },
+            Number::Integer(digits) => self.raw(as_text(digits)?),
+            Number::Float(number) => {
+                let text = as_text(number)?;
+                match text.parse::<f64>() {
+                    Ok(value) if value.is_finite() => self.raw(text),
+                    Ok(value) => self.float(value),
+                    Err(_) => Err(DecodeError::Json),
+                }
+            }
             Number::Constant(value) => self.float(value),
         }
     }
@@ -137,8 +140,10 @@ impl<'p> Scanner<'p> {
             return if is_plain { std::str::from_utf8(text.bytes).ok() } else { None };
         }
         match self.number().ok()? {
-            Number::Integer(digits) if digits != "-0" && matches!(self.rest, [b',' | b'}', ..]) => {
-                Some(digits)
+            Number::Integer(digits)
+                if digits != b"-0" && matches!(self.rest, [b',' | b'}', ..]) =>
+            {
+                as_text(digits).ok()
             }
             _ => None,
         }
@@ -158,9 +163,9 @@ impl<'p> Scanner<'p> {
             Some(b't') => self.word("true").map(|()| UserId::Text("1".into()))?,
             Some(b'f') => self.word("false").map(|()| UserId::Text("0".into()))?,
             _ => match self.number()? {
-                Number::Integer("-0") => UserId::Text("0".into()),
-                Number::Integer(digits) => UserId::Text(digits.into()),
-                Number::Float(text) => match text.parse::<f64>() {
+                Number::Integer(b"-0") => UserId::Text("0".into()),
+                Number::Integer(digits) => UserId::Text(as_text(digits)?.into()),
+                Number::Float(number) => match as_text(number)?.parse::<f64>() {
                     Ok(value) if value.is_finite() && value.fract() == 0.0 => {
                         UserId::Text(format!("{:.0}", value + 0.0).into())
                     }

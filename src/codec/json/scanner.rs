@@ -26,12 +26,18 @@ impl Sink for () {
     }
 }
 
+/// Its characters are ASCII: see [`as_text`].
 #[derive(Clone, Copy)]
 pub(super) enum Number<'p> {
-    Integer(&'p str),
-    Float(&'p str),
+    Integer(&'p [u8]),
+    Float(&'p [u8]),
     /// `NaN`, `Infinity` or `-Infinity`.
     Constant(f64),
+}
+
+/// A number as it is written. Most are only passed over, which is cheaper.
+pub(super) fn as_text(number: &[u8]) -> Result<&str> {
+    std::str::from_utf8(number).map_err(|_| DecodeError::Json)
 }
 
 pub(super) struct Scanner<'p> {
@@ -236,9 +242,8 @@ impl<'p> Scanner<'p> {
             }
             self.digits()?;
         }
-        let text = whole.get(..whole.len() - self.rest.len());
-        let text = text.and_then(|text| std::str::from_utf8(text).ok()).ok_or(DecodeError::Json)?;
-        Ok(if float { Number::Float(text) } else { Number::Integer(text) })
+        let number = whole.get(..whole.len() - self.rest.len()).ok_or(DecodeError::Json)?;
+        Ok(if float { Number::Float(number) } else { Number::Integer(number) })
     }
 
     fn constant(&mut self) -> Option<f64> {
