@@ -173,10 +173,7 @@ def call(cls, args):
 def text_made(name, args):
     match name, args:
         case "encode", (str() | bytes() | bytearray() as text, "latin1" | b"latin1"):
-            try:
-                return text.encode("latin1") if isinstance(text, str) else bytes(text)
-            except UnicodeEncodeError:
-                return None
+            return text.encode("latin1") if isinstance(text, str) else bytes(text)
         case "str", (str() as text,):
             return text
         case "bytes" | "bytearray" as kind, () | (bytes() | bytearray(),):

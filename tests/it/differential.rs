@@ -207,8 +207,9 @@ const ONLY_IN_PYTHON: [&str; 6] = [
     "pickle data was truncated",
     "MemoryError",
 ];
-const ONLY_IN_C: [&str; 6] = [
+const ONLY_IN_C: [&str; 7] = [
     "invalid literal for int() with base 0",
+    "invalid literal for int() with base 10",
     "could not convert string to float",
     "pickle exhausted before end of frame",
     "beginning of a new frame before end of current frame",
@@ -231,12 +232,12 @@ fn compare(decoder: &mut Decoder<'_>, pickle: &str, said: &Unpickled) -> Result<
     if !read && said.c.error.is_some() && said.python.unpacked {
         return Ok(Agreed::Excused);
     }
-    let is_refused_for = |error: &Option<String>, reasons: [&str; 6]| {
+    let is_refused_for = |error: &Option<String>, reasons: &[&str]| {
         error.as_ref().is_some_and(|error| reasons.iter().any(|reason| error.contains(reason)))
     };
     if read
-        && is_refused_for(&said.c.error, ONLY_IN_PYTHON)
-        && is_refused_for(&said.python.error, ONLY_IN_C)
+        && is_refused_for(&said.c.error, &ONLY_IN_PYTHON)
+        && is_refused_for(&said.python.error, &ONLY_IN_C)
     {
         return Ok(Agreed::Excused);
     }

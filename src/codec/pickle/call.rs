@@ -26,6 +26,11 @@ impl Machine<'_> {
             (Known::Reconstructor, [class, base, state]) => {
                 return self.reconstruct(*class, *base, *state);
             }
+            (Known::Encode, [Value::Text(text), Value::Text(latin1)])
+                if latin1.is(self.graph.payload, "latin1") && !self.is_latin1(*text) =>
+            {
+                return Err(DecodeError::Pickle);
+            }
             (Known::Encode | Known::Str | Known::Bytes | Known::ByteArray, few) => {
                 self.make_text(known, few).map(Value::Text)
             }
@@ -82,6 +87,10 @@ impl Machine<'_> {
             state: Value::None,
             contents,
         })))
+    }
+
+    fn is_latin1(&self, text: Text) -> bool {
+        text.code_points(self.graph.payload).all(|code| code <= 0xff)
     }
 
     fn make_text(&self, known: Known, args: &[Value]) -> Option<Text> {

@@ -15,12 +15,19 @@ impl Machine<'_> {
 
     pub(super) fn stack_global(&mut self) -> Result<(), DecodeError> {
         match (self.pop()?, self.pop()?) {
-            (Value::Text(name), Value::Text(module)) if !name.is_bytes() && !module.is_bytes() => {
+            (Value::Text(name), Value::Text(module))
+                if self.is_name(name) && self.is_name(module) =>
+            {
                 let global = self.create_global(module, name)?;
                 self.push(global)
             }
             _ => Err(DecodeError::Pickle),
         }
+    }
+
+    /// Whether there may be a module or a class of this name.
+    fn is_name(&self, text: Text) -> bool {
+        !text.is_bytes() && text.code_points(self.graph.payload).next().is_some()
     }
 
     /// The two lines behind `GLOBAL`, which are UTF-8 without surrogates, and `INST`, which are ASCII.

@@ -17,48 +17,51 @@ fn a_pickle_begins_with_proto_or_with_what_makes_a_dict() {
 fn what_python_cannot_load_is_invalid() {
     for payload in [
         &b""[..],
-        b"}",                                      // no STOP
-        b".",                                      // nothing to return
-        b"(.",                                     // nothing above the MARK
-        b"\x80\x06}.",                             // PROTO 6
-        b"\x80",                                   // truncated
-        b"X\xff\xff\xff\xff.",                     // longer than the payload
-        b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",  // much longer
-        b"T\xff\xff\xff\xff.",                     // of negative length
-        b"\x8b\xff\xff\xff\xff.",                  // of negative length
-        b"\x95\xff\xff\xff\xff\xff\xff\xff\xff}.", // a frame of negative length
-        b"a.",                                     // stack underflow
-        b"]\x86.",                                 // stack underflow
-        b"N(a.",                                   // what is below the MARK is out of reach
-        b"]e.",                                    // no MARK
-        b"h\0.",                                   // memo miss
-        b"g-1\n.",                                 // memo miss
-        b"}p-1\n.",                                // negative memo index
-        b"\xff.",                                  // no such opcode
-        b"Pid\n.",                                 // persistent id
-        b"NQ.",                                    // persistent id
-        b"\x82\x01.",                              // extension registry
-        b"\x97.",                                  // out-of-band buffer
-        b"}]Ns.",                                  // a list as a key
-        b"}]\x85Ns.",                              // a list inside a key
-        b"\x8f(}\x90.",                            // a dict in a set
-        b"}(Nu.",                                  // a key without its value
-        b"NNa.",                                   // an append to None
-        b"K\x01)R.",                               // a call of an int
-        b"cshop\nCart\nNR.",                       // a call without a tuple
-        b"cshop\n\xed\xa0\xbd\n.",                 // a surrogate in a name
-        b"cshop\nCart\n)}K\x01Ns\x92.",            // an argument without a name
-        b"(ishop\n\xc3\xa9\n.",                    // beyond ASCII
-        b"Sx\n.",                                  // no quotes
-        b"S'\\x4'\n.",                             // a broken escape
-        b"V\\u12\n.",                              // a broken escape
-        b"X\x01\0\0\0\xff.",                       // not UTF-8
-        b"I\n.",                                   // no digits
-        b"I1 2\n.",                                // not a number
-        b"L010L\n.",                               // a leading zero
-        b"Fx\n.",                                  // not a number
-        b"F1__0\n.",                               // not a number
-        b"F1_.5\n.",                               // not a number
+        b"}",                                         // no STOP
+        b".",                                         // nothing to return
+        b"(.",                                        // nothing above the MARK
+        b"\x80\x06}.",                                // PROTO 6
+        b"\x80",                                      // truncated
+        b"X\xff\xff\xff\xff.",                        // longer than the payload
+        b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",     // much longer
+        b"T\xff\xff\xff\xff.",                        // of negative length
+        b"\x8b\xff\xff\xff\xff.",                     // of negative length
+        b"\x95\xff\xff\xff\xff\xff\xff\xff\xff}.",    // a frame of negative length
+        b"a.",                                        // stack underflow
+        b"]\x86.",                                    // stack underflow
+        b"N(a.",                                      // what is below the MARK is out of reach
+        b"]e.",                                       // no MARK
+        b"h\0.",                                      // memo miss
+        b"g-1\n.",                                    // memo miss
+        b"}p-1\n.",                                   // negative memo index
+        b"\xff.",                                     // no such opcode
+        b"Pid\n.",                                    // persistent id
+        b"NQ.",                                       // persistent id
+        b"\x82\x01.",                                 // extension registry
+        b"\x97.",                                     // out-of-band buffer
+        b"}]Ns.",                                     // a list as a key
+        b"}]\x85Ns.",                                 // a list inside a key
+        b"\x8f(}\x90.",                               // a dict in a set
+        b"}(Nu.",                                     // a key without its value
+        b"NNa.",                                      // an append to None
+        b"K\x01)R.",                                  // a call of an int
+        b"cshop\nCart\nNR.",                          // a call without a tuple
+        b"cshop\n\xed\xa0\xbd\n.",                    // a surrogate in a name
+        b"c_codecs\nencode\n(V\\u0f00\nVlatin1\ntR.", // beyond Latin-1
+        b"\x8c\0\x8c\x04Cart\x93.",                   // a module without a name
+        b"\x8c\x04shop\x8c\0\x93.",                   // a class without a name
+        b"cshop\nCart\n)}K\x01Ns\x92.",               // an argument without a name
+        b"(ishop\n\xc3\xa9\n.",                       // beyond ASCII
+        b"Sx\n.",                                     // no quotes
+        b"S'\\x4'\n.",                                // a broken escape
+        b"V\\u12\n.",                                 // a broken escape
+        b"X\x01\0\0\0\xff.",                          // not UTF-8
+        b"I\n.",                                      // no digits
+        b"I1 2\n.",                                   // not a number
+        b"L010L\n.",                                  // a leading zero
+        b"Fx\n.",                                     // not a number
+        b"F1__0\n.",                                  // not a number
+        b"F1_.5\n.",                                  // not a number
     ] {
         assert_eq!(json(payload), INVALID, "{payload:?}");
     }
