@@ -109,9 +109,11 @@ impl<'c> Decoder<'c> {
         let payload = if signed.compressed {
             self.inflater.inflate(&self.bytes, limits.payload, is_enough)?
         } else {
-            // Where there is no more than the beginning it is read once, as a whole.
-            let enough = self.bytes.get(..BEGINNING).is_some_and(is_enough);
-            (!enough).then_some(&*self.bytes)
+            let bytes = &*self.bytes;
+            // Small ones that begin with something else are sooner read once, as a whole, than twice.
+            let small = Some(bytes).filter(|bytes| json::begins_with_user(bytes));
+            let enough = bytes.get(..BEGINNING).or(small).is_some_and(is_enough);
+            (!enough).then_some(bytes)
         };
         payload.map(|payload| Payload::new(payload, limits)).transpose()
     }

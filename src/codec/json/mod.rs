@@ -37,11 +37,18 @@ pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits) -> Result<Auth<'p>> {
     Scanner::new(payload, limits).auth()
 }
 
+/// The beginning of most logins.
+const USER_FIRST: &[u8] = br#"{"_auth_user_id":"#;
+
+/// Whether a document begins with a user.
+pub(super) fn begins_with_user(payload: &[u8]) -> bool {
+    payload.starts_with(USER_FIRST)
+}
+
 /// The user that the first bytes of a document name, if they do so as Django writes it: as text
 /// without escapes, or a whole number.
 pub(super) fn first_user(beginning: &[u8]) -> Option<&str> {
-    // The beginning of most.
-    if let Some(user) = beginning.strip_prefix(br#"{"_auth_user_id":"#) {
+    if let Some(user) = beginning.strip_prefix(USER_FIRST) {
         return Scanner::of_beginning(user).plain_user();
     }
     let mut scanner = Scanner::of_beginning(beginning);
