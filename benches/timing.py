@@ -49,7 +49,7 @@ def peak_memory(pid):
         try:
             with open(f"/proc/{pid}/status") as status:
                 now = next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             now = None
         if now is None:
             return peak

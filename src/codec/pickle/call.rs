@@ -7,6 +7,9 @@ use super::machine::Machine;
 use super::text::{Kind, Text};
 use super::value::{Contents, Entry, Node, Object, Value};
 
+/// Characters that are looked at for what a value costs.
+const CHARACTERS_PER_VALUE: usize = 64;
+
 impl Machine<'_> {
     pub(super) fn call(&mut self, callable: Value, args: Value) -> Result<Value, DecodeError> {
         let items = self.graph.tuple_items(args).ok_or(DecodeError::Pickle)?;
@@ -26,12 +29,12 @@ impl Machine<'_> {
             (Known::Reconstructor, [class, base, state]) => {
                 return self.reconstruct(*class, *base, *state);
             }
-            (Known::Encode, [Value::Text(text), Value::Text(latin1)])
-                if latin1.is(self.graph.payload, "latin1") && !self.is_latin1(*text) =>
-            {
-                return Err(DecodeError::Pickle);
-            }
             (Known::Encode | Known::Str | Known::Bytes | Known::ByteArray, few) => {
+                if let (Known::Encode, [Value::Text(text), Value::Text(latin1)]) = (known, few)
+                    && latin1.is(self.graph.payload, "latin1")
+                {
+                    self.demand_latin1(*text)?;
+                }
                 self.make_text(known, few).map(Value::Text)
             }
             (Known::List | Known::Tuple | Known::Set | Known::FrozenSet, few) => {
@@ -89,8 +92,12 @@ impl Machine<'_> {
         })))
     }
 
-    fn is_latin1(&self, text: Text) -> bool {
-        text.code_points(self.graph.payload).all(|code| code <= 0xff)
+    /// Refuses text that Python could not encode.
+    fn demand_latin1(&mut self, text: Text) -> Result<(), DecodeError> {
+        // One text may be encoded again and again. All that a payload holds, once, is within the limit.
+        self.spend(text.span.len() / CHARACTERS_PER_VALUE)?;
+        let mut characters = text.code_points(self.graph.payload);
+        if characters.all(|code| code <= 0xff) { Ok(()) } else { Err(DecodeError::Pickle) }
     }
 
     fn make_text(&self, known: Known, args: &[Value]) -> Option<Text> {

@@ -29,6 +29,19 @@ fn sharing_that_unfolds_without_end_is_cut_off() {
 }
 
 #[test]
+fn one_text_is_not_encoded_for_ever() {
+    let encoded = |len: usize, times: usize| {
+        let text = [&b"X"[..], &u32::try_from(len).unwrap().to_le_bytes(), &b"a".repeat(len)];
+        let start =
+            [&b"}c_codecs\nencode\nq\x000"[..], &text.concat(), b"X\x06\0\0\0latin1\x86q\x010"];
+        [&start.concat()[..], &b"h\0h\x01R0".repeat(times), b"."].concat()
+    };
+    assert_eq!(json(&encoded(1_000_000, 10)), Ok("{}".to_owned()));
+    assert_eq!(json(&encoded(8_000_000, 1)), Ok("{}".to_owned()));
+    assert_eq!(json(&encoded(1_000_000, 20_000)), TOO_COMPLEX);
+}
+
+#[test]
 fn a_memo_index_may_be_any_number() {
     assert_eq!(json(b"}r\xff\xff\xff\xff0j\xff\xff\xff\xff."), Ok("{}".to_owned()));
     assert_eq!(json(b"}p99999999999\n0g99999999999\n."), Ok("{}".to_owned()));
