@@ -207,9 +207,8 @@ const ONLY_IN_PYTHON: [&str; 6] = [
     "pickle data was truncated",
     "MemoryError",
 ];
-const ONLY_IN_C: [&str; 7] = [
+const ONLY_IN_C: [&str; 6] = [
     "invalid literal for int() with base 0",
-    "invalid literal for int() with base 10",
     "could not convert string to float",
     "pickle exhausted before end of frame",
     "beginning of a new frame before end of current frame",
@@ -232,12 +231,16 @@ fn compare(decoder: &mut Decoder<'_>, pickle: &str, said: &Unpickled) -> Result<
     if !read && said.c.error.is_some() && said.python.unpacked {
         return Ok(Agreed::Excused);
     }
-    let is_refused_for = |error: &Option<String>, reasons: &[&str]| {
+    let is_refused_for = |error: &Option<String>, reasons: [&str; 6]| {
         error.as_ref().is_some_and(|error| reasons.iter().any(|reason| error.contains(reason)))
     };
+    // An index of the memo that ends at a NUL to C.
+    let ends_at_nul = said.python.error.as_ref().is_some_and(|error| {
+        error.contains("invalid literal for int() with base 10") && error.contains("\\x00")
+    });
     if read
-        && is_refused_for(&said.c.error, &ONLY_IN_PYTHON)
-        && is_refused_for(&said.python.error, &ONLY_IN_C)
+        && is_refused_for(&said.c.error, ONLY_IN_PYTHON)
+        && (is_refused_for(&said.python.error, ONLY_IN_C) || ends_at_nul)
     {
         return Ok(Agreed::Excused);
     }

@@ -7,8 +7,8 @@ use super::machine::Machine;
 use super::text::{Kind, Text};
 use super::value::{Contents, Entry, Node, Object, Value};
 
-/// Characters that are looked at for what a value costs.
-const CHARACTERS_PER_VALUE: usize = 64;
+/// Bytes of a text that are looked through for what a value costs.
+const BYTES_PER_VALUE: usize = 64;
 
 impl Machine<'_> {
     pub(super) fn call(&mut self, callable: Value, args: Value) -> Result<Value, DecodeError> {
@@ -30,12 +30,7 @@ impl Machine<'_> {
                 return self.reconstruct(*class, *base, *state);
             }
             (Known::Encode | Known::Str | Known::Bytes | Known::ByteArray, few) => {
-                if let (Known::Encode, [Value::Text(text), Value::Text(latin1)]) = (known, few)
-                    && latin1.is(self.graph.payload, "latin1")
-                {
-                    self.demand_latin1(*text)?;
-                }
-                self.make_text(known, few).map(Value::Text)
+                self.make_text(known, few)?.map(Value::Text)
             }
             (Known::List | Known::Tuple | Known::Set | Known::FrozenSet, few) => {
                 self.make_sequence(known, few.first().copied())?
@@ -95,12 +90,12 @@ impl Machine<'_> {
     /// Refuses text that Python could not encode.
     fn demand_latin1(&mut self, text: Text) -> Result<(), DecodeError> {
         // One text may be encoded again and again. All that a payload holds, once, is within the limit.
-        self.spend(text.span.len() / CHARACTERS_PER_VALUE)?;
+        self.spend(text.span.len() / BYTES_PER_VALUE)?;
         let mut characters = text.code_points(self.graph.payload);
         if characters.all(|code| code <= 0xff) { Ok(()) } else { Err(DecodeError::Pickle) }
     }
 
-    fn make_text(&self, known: Known, args: &[Value]) -> Option<Text> {
+    fn make_text(&mut self, known: Known, args: &[Value]) -> Result<Option<Text>, DecodeError> {
         let texts: Option<Vec<Text>> = args
             .iter()
             .map(|arg| match arg {
@@ -108,8 +103,10 @@ impl Machine<'_> {
                 _ => None,
             })
             .collect();
-        match (known, texts?.as_slice()) {
+        let Some(texts) = texts else { return Ok(None) };
+        Ok(match (known, texts.as_slice()) {
             (Known::Encode, [text, encoding]) if encoding.is(self.graph.payload, "latin1") => {
+                self.demand_latin1(*text)?;
                 Some(text.of_kind(Kind::Bytes))
             }
             (Known::Str, [text]) if !text.is_bytes() => Some(text.of_kind(Kind::Unicode)),
@@ -119,7 +116,7 @@ impl Machine<'_> {
             (Known::ByteArray, [text]) if text.is_bytes() => Some(text.of_kind(Kind::ByteArray)),
             (Known::ByteArray, [text, _latin1]) => Some(text.of_kind(Kind::ByteArray)),
             _ => None,
-        }
+        })
     }
 
     fn make_sequence(

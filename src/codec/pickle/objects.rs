@@ -15,9 +15,7 @@ impl Machine<'_> {
 
     pub(super) fn stack_global(&mut self) -> Result<(), DecodeError> {
         match (self.pop()?, self.pop()?) {
-            (Value::Text(name), Value::Text(module))
-                if self.is_name(name) && self.is_name(module) =>
-            {
+            (Value::Text(name), Value::Text(module)) if !name.is_bytes() && !module.is_bytes() => {
                 let global = self.create_global(module, name)?;
                 self.push(global)
             }
@@ -25,15 +23,10 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether there may be a module or a class of this name.
-    fn is_name(&self, text: Text) -> bool {
-        !text.is_bytes() && text.code_points(self.graph.payload).next().is_some()
-    }
-
     /// The two lines behind `GLOBAL`, which are UTF-8 without surrogates, and `INST`, which are ASCII.
     fn global_lines(&mut self, is_name: fn(&[u8]) -> bool) -> Result<Value, DecodeError> {
         let payload = self.graph.payload;
-        let (module, name) = (self.input.filled_line()?, self.input.filled_line()?);
+        let (module, name) = (self.input.line()?, self.input.line()?);
         if !is_name(module.of(payload)) || !is_name(name.of(payload)) {
             return Err(DecodeError::Pickle);
         }
@@ -42,6 +35,10 @@ impl Machine<'_> {
     }
 
     fn create_global(&mut self, module: Text, name: Text) -> Result<Value, DecodeError> {
+        let is_empty = |text: Text| text.code_points(self.graph.payload).next().is_none();
+        if is_empty(module) || is_empty(name) {
+            return Err(DecodeError::Pickle);
+        }
         let known = Known::find(module, name, self.graph.payload);
         self.create(Node::Global(Box::new(Global { module, name, known })))
     }

@@ -46,6 +46,8 @@ fn what_python_cannot_load_is_invalid() {
         b"NNa.",                                      // an append to None
         b"K\x01)R.",                                  // a call of an int
         b"cshop\nCart\nNR.",                          // a call without a tuple
+        b"c\nCart\n.",                                // a module without a name
+        b"(ishop\n\n.",                               // a class without a name
         b"cshop\n\xed\xa0\xbd\n.",                    // a surrogate in a name
         b"c_codecs\nencode\n(V\\u0f00\nVlatin1\ntR.", // beyond Latin-1
         b"\x8c\0\x8c\x04Cart\x93.",                   // a module without a name
