@@ -26,7 +26,7 @@ def sessctl(table, command, *options, pin=()):
     # A report may name 100,000 users, which is more than a pipe holds while nobody reads.
     with tempfile.TemporaryFile() as output, subprocess.Popen(command, env=environment, stdout=output) as process:
         with ThreadPoolExecutor(1) as other:
-            # Seldom, so as not to take the time that is measured: beside two cores there is no third for whoever looks.
+            # Not often, so as not to take the time that is measured: beside two cores there is no third for whoever looks.
             memory = other.submit(peak_memory, process.pid)
             process.wait()
             seconds = time.perf_counter() - began
@@ -44,7 +44,7 @@ def cpu_of_children():
 
 def peak_memory(pid):
     """In kB, until the process ends, or a little before."""
-    peak = 0
+    peak, pause = 0, 0.001
     while True:
         try:
             with open(f"/proc/{pid}/status") as status:
@@ -54,7 +54,9 @@ def peak_memory(pid):
         if now is None:
             return peak
         peak = now
-        time.sleep(0.02)
+        time.sleep(pause)
+        # What ends soon is looked at sooner.
+        pause = min(2 * pause, 0.02)
 
 
 def manage(table, *command):
