@@ -77,10 +77,19 @@ impl<'a> From<Row<'a>> for RawRow<'a> {
 }
 
 /// A page of rows: one copy out of the driver, handed from reader to worker and back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Page {
     text: String,
     slots: Vec<Slot>,
+}
+
+impl Default for Page {
+    /// With room for all that goes into a page, mostly: what grows by doubling would take more memory the longer a
+    /// scan takes.
+    fn default() -> Self {
+        let (text, slots) = (String::with_capacity(PAGE_BYTES), Vec::with_capacity(PAGE_ROWS));
+        Self { text, slots }
+    }
 }
 
 #[derive(Debug)]
