@@ -69,7 +69,6 @@ EXPIRED = {
     "purge-expired": lambda table: sessctl(table, "purge-expired"),
     "clearsessions": clearsessions,
 }
-SLOW = {"ORM loop"}
 TITLES = {
     "bare": {"postgres": "`psql`: `COPY` of the live rows to /dev/null", "wal": "`sqlite3`: `sum(length(session_data))`"},
     "ORM loop": "ORM: loop over the live sessions, `get_decoded()`",
@@ -85,14 +84,12 @@ def make(on, rows, *options):
     return Postgres(rows, *options) if on == "postgres" else Sqlite(on, rows, *options)
 
 
-def in_turn(methods, rounds, slow_rounds):
+def in_turn(methods, rounds):
     """Every method once a round, each round beginning with another: the runs of each, one a round."""
     runs = {name: [] for name in methods}
     for number in range(rounds):
         names = list(methods)
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            if name in SLOW and number >= slow_rounds:
-                continue
             run = methods[name]()
             runs[name].append(run)
             print(f"    {name}: {run.seconds:.3f} s", file=sys.stderr)
@@ -150,8 +147,7 @@ def part_compare(arguments):
             methods = {
                 name: fresh(table, method, all_of_them if name == "bare" else left) for name, method in group.items()
             }
-            rounds = arguments.rounds if group is LOOK else min(arguments.rounds, arguments.slow_rounds)
-            found = in_turn(methods, rounds, arguments.slow_rounds)
+            found = in_turn(methods, arguments.rounds)
             assert left[0] < rows
             what = "to the bare reading" if group is LOOK else "to one DELETE"
             text += [
@@ -188,7 +184,6 @@ def part_scale(arguments):
             runs = in_turn(
                 {"bare": lambda: bare(table), "ours": lambda: logout(table, "--no-verify", "--dry-run")},
                 arguments.rounds,
-                0,
             )
             bare_median, ours_median = (
                 statistics.median(run.seconds for run in runs[name]) for name in ("bare", "ours")
@@ -228,7 +223,6 @@ def part_more(arguments):
                     "one id, on one core": lambda: logout(table, *look, pin=("taskset", "-c", "0")),
                 },
                 arguments.rounds,
-                0,
             )
         text += [
             f"| {name}, {arguments.rows:,} rows, one look | median | all runs | to one id | in each round | processor | memory | runs |",
@@ -243,7 +237,6 @@ def part_more(arguments):
         runs = in_turn(
             {"bare": lambda: bare(table), "logout-user 42 --no-verify --dry-run": lambda: logout(table, *look)},
             arguments.rounds,
-            0,
         )
         text += [
             f"| {name}, {arguments.large:,} sessions of 200 kB JSON | median | all runs | to the bare reading | in each round | processor | memory | runs |",
@@ -270,7 +263,6 @@ def part_start(arguments):
             "logout-user 43 --trust-column": lambda: sessctl(table, "logout-user", "43", "--trust-column"),
         },
         rounds,
-        0,
     )
     text = ["| | median | all runs | runs |", "|---|---|---|---|"]
     for name, of_name in runs.items():
@@ -303,8 +295,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--slow-rounds", type=int, default=2, help="of what takes a minute and of purges")
-    parser.add_argument("--scale", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 5_000_000], metavar="ROWS")
+    scale = [10_000, 100_000, 500_000, 1_000_000, 5_000_000]
+    parser.add_argument("--scale", type=int, nargs="+", default=scale, metavar="ROWS")
     parser.add_argument("--large", type=int, default=10_000, metavar="ROWS", help="sessions of 200 kB")
     parser.add_argument("--on", action="append", choices=DATABASES)
     parser.add_argument("--part", action="append", choices=PARTS)
