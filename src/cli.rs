@@ -160,7 +160,7 @@ pub struct LogoutUser {
     pub no_verify: bool,
     /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
     /// a request in flight.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_verify")]
     pub keep_data: bool,
     /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
     #[arg(long)]

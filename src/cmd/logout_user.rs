@@ -150,6 +150,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
+        not_deleted: outcome.not_deleted,
         rounds: outcome.rounds,
         unverified: outcome.unverified,
         unreadable: outcome.unreadable,

@@ -20,6 +20,9 @@ use crate::store::Store;
 /// How often sessions that came back are acted on before the operator is told that they do.
 const MAX_ROUNDS: u32 = 3;
 
+/// Keys that are looked up in one statement.
+const KEYS_AT_ONCE: usize = 1_000;
+
 /// Which sessions are to end, and how.
 pub(super) struct Plan<'p> {
     pub(super) store: &'p dyn Store,
@@ -52,6 +55,8 @@ pub(super) struct Outcome {
     pub(super) batches: u64,
     /// Sessions that the last look found, if there was one after the last act.
     pub(super) remaining: Option<u64>,
+    /// Of the last act: sessions that were there right after their delete.
+    pub(super) not_deleted: u64,
     pub(super) rounds: u32,
     /// Of the last look: rows that nobody can be sure of.
     pub(super) unverified: u64,
@@ -116,6 +121,7 @@ impl Outcome {
             rewritten: 0,
             batches: 0,
             remaining: None,
+            not_deleted: 0,
             rounds: 1,
             unverified: 0,
             unreadable: 0,
@@ -143,12 +149,18 @@ impl Outcome {
                 return;
             }
             let whole = found.ended == Ended::Whole;
-            if !whole && self.deleted + self.rewritten == before {
+            let nothing_changed = self.deleted + self.rewritten == before;
+            if nothing_changed && (!whole || self.not_deleted > 0) {
                 // A trigger, say, keeps them all: looking on would never end.
                 return self.remaining = Some(found.matched);
             }
             if whole {
-                let Some(unwanted) = plan.unwanted else { return };
+                let Some(unwanted) = plan.unwanted else {
+                    if self.not_deleted > 0 {
+                        self.remaining = Some(self.not_deleted);
+                    }
+                    return;
+                };
                 wanted = unwanted;
                 ctx.stop.sleep(plan.settle);
             }
@@ -208,10 +220,31 @@ impl Outcome {
             }
         }
         self.batches = driver.done().batches;
+        if self.ended.is_ok() && !matches!(plan.how, How::KeepData) {
+            self.ended = self.look_for_kept(driver, keys, driver.done().rows - before);
+        }
         // Also after the last batch, and where another reason came first.
         if let Err(error) = plan.cache.go_on() {
             self.ended = Err(Why::Failed(error));
         }
+    }
+
+    /// Whether all that were not deleted are gone. A trigger or a rule can keep rows, and no error tells.
+    fn look_for_kept(
+        &mut self,
+        driver: &mut Driver<'_>,
+        keys: &Keys,
+        deleted: u64,
+    ) -> Result<(), Why> {
+        self.not_deleted = 0;
+        if deleted >= u64::try_from(keys.len()).unwrap_or(u64::MAX) {
+            return Ok(());
+        }
+        let keys: Vec<&str> = keys.iter().collect();
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            self.not_deleted += driver.once(|writer| writer.count(some))?;
+        }
+        Ok(())
     }
 
     fn note(&mut self, survey: &Survey) {

@@ -117,6 +117,7 @@ impl Sum for LogoutReport {
         self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
+        self.not_deleted += other.not_deleted;
         self.rounds = self.rounds.max(other.rounds);
         self.unverified += other.unverified;
         self.unreadable += other.unreadable;
@@ -183,6 +184,7 @@ impl Sum for FlushReport {
         self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
+        self.not_deleted += other.not_deleted;
         self.rounds = self.rounds.max(other.rounds);
         self.unverified += other.unverified;
         self.unreadable += other.unreadable;

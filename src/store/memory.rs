@@ -301,6 +301,12 @@ impl Writer for MemoryWriter<'_> {
         Ok(())
     }
 
+    fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        let rows = lock(&self.0.rows);
+        let there = keys.iter().filter(|key| rows.contains_key(**key));
+        Ok(u64::try_from(there.count()).unwrap_or(u64::MAX))
+    }
+
     fn truncate(&mut self) -> Result<(), StoreError> {
         self.fault()?;
         lock(&self.0.rows).clear();

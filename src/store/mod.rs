@@ -131,6 +131,9 @@ pub trait Writer {
     /// The same, and with each row goes the one that django-allauth has for it: never one alone.
     fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
 
+    /// How many rows with these keys there are.
+    fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError>;
+
     /// Reads the rows with these keys, as many as there are.
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError>;
 

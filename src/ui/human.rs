@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::csv::word;
-use super::ending::{write_allauth, write_cached};
+use super::ending::{write_allauth, write_cached, write_left};
 use super::json::pretty;
 use super::{Report, sanitize};
 use crate::model::counted;
@@ -128,24 +128,22 @@ impl Report for LogoutReport {
         } else {
             let proof = match self.remaining {
                 Some(0) => "none is left".into(),
+                Some(1) => "1 IS LEFT".into(),
                 Some(left) => format!("{left} ARE LEFT"),
                 None => "not looked again".into(),
             };
             let deleted = counted(self.deleted, "session");
-            if self.cached {
-                writeln!(
-                    out,
-                    "NOT known to be logged out, {whom}: {deleted} deleted, in the table {proof} ({looked})."
-                )?;
-            } else {
-                writeln!(out, "Logged out {whom}: {deleted} deleted, {proof} ({looked}).")?;
-            }
+            let done = match self.remaining {
+                Some(1..) => "NOT logged out,",
+                _ if self.cached => "NOT known to be logged out,",
+                _ => "Logged out",
+            };
+            let place = if self.cached { "in the table " } else { "" };
+            writeln!(out, "{done} {whom}: {deleted} deleted, {place}{proof} ({looked}).")?;
         }
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
-        if self.rounds > 1 {
-            writeln!(out, "Sessions came back while this ran; it took {} rounds.", self.rounds)?;
-        }
+        write_left(out, self.not_deleted, self.rounds)?;
         if self.unverified > 0 {
             let what = counted(self.unverified, "row");
             writeln!(

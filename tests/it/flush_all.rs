@@ -185,6 +185,24 @@ fn an_emptied_table_is_reported_whatever_comes_after() {
 }
 
 #[test]
+fn what_a_trigger_keeps_is_told() {
+    World::each("flush_kept", |w| {
+        shop(w);
+        w.keeps_rows();
+        let ran = w.run(&["flush-all", "--yes"]).exits(3);
+        assert!(ran.stdout.starts_with("NOT everybody is known to be logged out: 0 "), "{ran:#?}");
+        ran.says("7 sessions still there right after the delete: a trigger");
+        assert_eq!(w.count(), 7);
+        if w.is_sqlite() {
+            let ran = w.run(&["flush-all", "--yes", "--truncate"]).exits(1);
+            ran.says("cause: rows are still there: a trigger keeps them")
+                .says("hint: `sessctl doctor`");
+            assert_eq!(w.count(), 7);
+        }
+    });
+}
+
+#[test]
 fn it_says_that_all_are_out_only_if_they_are() {
     World::each("flush_partly", |w| {
         shop(w);

@@ -13,7 +13,7 @@ fn logs_out_this_user_and_nobody_else() {
         assert_eq!(
             report,
             json!({"command": "logout-user", "users": ["42"], "dry_run": false, "scanned": 8, "matched": 3,
-                   "deleted": 3, "rewritten": 0, "remaining": 0, "rounds": 1, "unverified": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null, "different": 0, "undated": 0,
+                   "deleted": 3, "rewritten": 0, "remaining": 0, "not_deleted": 0, "rounds": 1, "unverified": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null, "different": 0, "undated": 0,
                    "cached": false, "resolved": [], "batches": 1, "elapsed_seconds": 0})
         );
         assert_eq!(w.count(), 5);
@@ -235,6 +235,26 @@ fn sessions_that_come_back_are_deleted_again_and_in_the_end_reported() {
     });
 }
 
+#[test]
+fn who_is_kept_by_a_trigger_is_not_logged_out() {
+    World::each("kept_by_trigger", |w| {
+        w.user("42", 2).user("7", 1);
+        w.keeps_rows();
+        for more in [&[][..], &["--no-verify"]] {
+            let logout = [&["logout-user", "42"], more].concat();
+            let ran = w.run(&logout).exits(3).says("2 sessions still there right after the delete");
+            let said = "NOT logged out, user 42: 0 sessions deleted, 2 ARE LEFT (";
+            assert!(ran.stdout.starts_with(said), "{ran:#?}");
+            assert!(!ran.stdout.contains("came back"), "{ran:#?}");
+            let report = w.run(&[&logout[..], &["--format", "json"]].concat()).exits(3).json();
+            let counts =
+                ["deleted", "not_deleted", "remaining", "rounds"].map(|name| &report[name]);
+            assert_eq!(counts, [&json!(0), &json!(2), &json!(2), &json!(1)]);
+        }
+        assert_eq!(w.count(), 3);
+    });
+}
+
 /// No serializer of Django's writes one, but the proof does not rest on that.
 #[test]
 fn a_row_that_names_two_users_is_not_missed() {
@@ -284,6 +304,9 @@ fn what_makes_no_sense_is_refused() {
         w.run(&["logout-user", "42", "--settle", "soon"]).exits(2).says("not a length of time");
         w.run(&["logout-user", "42", "--settle", "-5s"]).exits(2);
         w.run(&["logout-user", "42", "--batch-size", "0"]).exits(2);
+        w.run(&["logout-user", "42", "--keep-data", "--no-verify"])
+            .exits(2)
+            .says("cannot be used with");
         let empty = w.file("empty", "\n \n");
         w.run(&["logout-user", "--from-file", &empty]).exits(2).says("no user id");
         w.run(&["logout-user", "--from-file", "/nonexistent"])

@@ -113,6 +113,16 @@ impl World {
         Client::connect(&self.url(), NoTls).unwrap()
     }
 
+    /// From now on a trigger keeps all rows from being deleted.
+    pub(crate) fn keeps_rows(&self) {
+        self.execute(if self.is_sqlite() {
+            "CREATE TRIGGER keep BEFORE DELETE ON django_session BEGIN SELECT RAISE(IGNORE); END"
+        } else {
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER keep BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION keep()"
+        });
+    }
+
     pub(crate) fn execute(&self, sql: &str) {
         match &self.backend {
             Backend::Sqlite(path) => {

@@ -187,6 +187,7 @@ fn report(args: &FlushAll, census: Option<Census>, outcome: &Outcome, done: Tall
         allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
+        not_deleted: outcome.not_deleted,
         some_spared: !args.except_users.is_empty(),
         rounds: outcome.rounds,
         unverified: outcome.unverified,

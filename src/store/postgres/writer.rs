@@ -119,6 +119,19 @@ impl Writer for PostgresWriter<'_> {
         self.delete_both(keys)
     }
 
+    fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
+            self.store.table.quoted()
+        );
+        let counted = self.transaction(BY_KEY, |client| {
+            let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])?;
+            rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0))
+        });
+        let rows = counted.map_err(|error| self.give_up(error, "read"))?;
+        Ok(u64::try_from(rows).unwrap_or_default())
+    }
+
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
             "SELECT {} FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",

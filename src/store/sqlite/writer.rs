@@ -12,8 +12,8 @@ use super::visitors::Visitors;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
 use crate::store::{
-    Assigned, Assignment, BATCH, Cursor, Gone, Locked, Replacement, StoreError, Turn, UserColumn,
-    Window, Writer,
+    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn,
+    UserColumn, Window, Writer,
 };
 
 /// A rest in which whoever has waited for the batch before it gets a turn: one looks again after at most
@@ -172,6 +172,19 @@ impl Writer for SqliteWriter<'_> {
         self.delete_both(keys)
     }
 
+    fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        let sql = format!("SELECT 1 FROM {} WHERE session_key = ?1", self.store.table.quoted());
+        let count = || -> rusqlite::Result<u64> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut there = 0;
+            for key in keys {
+                there += u64::from(statement.exists([key])?);
+            }
+            Ok(there)
+        };
+        count().map_err(|error| fail(error, self.store.what("read")))
+    }
+
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
             "SELECT {}, {} FROM {} WHERE session_key = ?1",
@@ -223,11 +236,22 @@ impl Writer for SqliteWriter<'_> {
 
     /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
     fn truncate(&mut self) -> Result<(), StoreError> {
-        let sql = format!("BEGIN IMMEDIATE; DELETE FROM {}; COMMIT", self.store.table.quoted());
-        self.connection.execute_batch(&sql).map_err(|error| {
-            let _ = self.connection.execute_batch("ROLLBACK");
-            fail(error, self.store.what("truncate"))
-        })
+        let table = self.store.table.quoted();
+        let kept = self.transaction("truncate", |transaction| {
+            let deleted = transaction.execute(&format!("DELETE FROM {table}"), [])?;
+            let any = format!("SELECT EXISTS (SELECT 1 FROM {table})");
+            let kept = transaction.query_row(&any, [], |row| row.get(0))?;
+            Ok((u64::try_from(deleted).unwrap_or(u64::MAX), kept))
+        })?;
+        if kept {
+            let error = StoreError::new(Fault::Fatal, self.store.what("truncate"))
+                .because("rows are still there: a trigger keeps them")
+                .hint(
+                    "`sessctl doctor` names the triggers; leave --truncate out to see who is left",
+                );
+            return Err(error);
+        }
+        Ok(())
     }
 
     fn pick_expired(
