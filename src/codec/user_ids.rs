@@ -22,6 +22,16 @@ impl UserIds {
         }
     }
 
+    /// One more.
+    pub fn insert(&mut self, user_id: &str) {
+        self.0.insert(canonical(user_id).into_owned());
+    }
+
+    /// All of others, too.
+    pub fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// How many different users.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -2,31 +2,37 @@ use std::ops::ControlFlow;
 
 use crate::cmd::Ctx;
 use crate::cmd::signatures::Signatures;
-use crate::codec::{Decoded, Decoder};
+use crate::codec::{Decoded, Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Expiry, Page, Row, Signature, Timestamp};
 use crate::report::Census;
 use crate::store::{BEHIND_UTC, Filter, Store};
 
-/// Counts what is in the table. A key that verifies nothing of it is wrong.
-pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Census, Error> {
+/// Counts what is in the table, and finds out which of these users have live sessions. A key that verifies nothing of the
+/// table is wrong.
+pub(super) fn take(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    users: &UserIds,
+) -> Result<(Census, UserIds), Error> {
     let now = Timestamp::now();
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
         move |page: &Page| {
-            let (mut census, mut signatures) = (Census::default(), Signatures::default());
+            let mut looked = Looked::default();
             for row in page.rows() {
-                census.count(&row, now, || decoder.decode_row(&row), &mut signatures);
+                looked.count(&row, now, || decoder.decode_row(&row), users);
             }
-            (census, signatures)
+            looked
         }
     };
-    let (mut census, mut signatures) = (Census::default(), Signatures::default());
+    let Looked { mut census, mut signatures, mut found } = Looked::default();
     let ended = ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |page| {
-        census.add(page.0);
-        signatures.add(page.1);
+        census.add(page.census);
+        signatures.add(page.signatures);
+        found.append(page.found);
         ControlFlow::Continue(())
     })?;
     if let Ended::Interrupted(signal) = ended {
@@ -34,19 +40,27 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Census, Error> {
     }
     match signatures.none_is_valid() {
         Some(looked_at) => Err(Error::WrongKey { looked_at }),
-        None => Ok(census),
+        None => Ok((census, found)),
     }
 }
 
-impl Census {
+#[derive(Default)]
+struct Looked {
+    census: Census,
+    signatures: Signatures,
+    found: UserIds,
+}
+
+impl Looked {
     fn count<'d>(
         &mut self,
         row: &Row<'_>,
         now: Timestamp,
         decode: impl FnOnce() -> Decoded<'d>,
-        signatures: &mut Signatures,
+        users: &UserIds,
     ) {
-        self.rows += 1;
+        let census = &mut self.census;
+        census.rows += 1;
         let live = match row.expires {
             Expiry::At(at) => at > now,
             // Somewhere on earth it may be.
@@ -54,18 +68,23 @@ impl Census {
             Expiry::Unreadable => false,
         };
         if !live {
-            self.expired += 1;
+            census.expired += 1;
             return;
         }
         let decoded = decode();
         let auth = decoded.auth();
         let signature = decoded.signature();
-        signatures.count(signature);
-        match auth {
-            _ if signature == Signature::Invalid => self.live_anonymous += 1,
-            Ok(auth) if auth.user_id.is_some() => self.live_users += 1,
-            Ok(_) => self.live_anonymous += 1,
-            Err(_) => self.live_unreadable += 1,
+        self.signatures.count(signature);
+        match auth.map(|auth| auth.user_id) {
+            _ if signature == Signature::Invalid => census.live_anonymous += 1,
+            Ok(Some(user)) => {
+                census.live_users += 1;
+                if users.contains(&user) {
+                    self.found.insert(&user);
+                }
+            }
+            Ok(None) => census.live_anonymous += 1,
+            Err(_) => census.live_unreadable += 1,
         }
     }
 }

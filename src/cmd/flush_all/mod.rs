@@ -65,7 +65,7 @@ impl<'a> Task<'a> {
         how.check(ctx, &*store, args.dry_run)?;
         let referenced = is_referenced(&mut *reader, args.keep_data)?;
         drop(reader);
-        let census = census(ctx, &*store, args)?;
+        let census = census(ctx, &*store, args, spared)?;
         let consent = consent(ctx, args, census.as_ref())?;
 
         let flush = Flush { ctx, store: &*store, args, spared, how, cache, referenced };
@@ -92,17 +92,26 @@ fn is_referenced(reader: &mut dyn Reader, keep_data: bool) -> Result<bool, Error
 }
 
 /// Counts what is there, except where the table is to be emptied at once and unasked.
-fn census(ctx: &Ctx<'_>, store: &dyn Store, args: &FlushAll) -> Result<Option<Census>, Error> {
+fn census(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    args: &FlushAll,
+    spared: &UserIds,
+) -> Result<Option<Census>, Error> {
     if args.truncate && args.yes {
         return Ok(None);
     }
-    let census = census::take(ctx, store)?;
-    let spares = !args.except_users.is_empty();
-    let intent = ui::flush_intent(&census, args.authenticated_only, args.keep_data, spares);
-    ctx.talk.note(&match &ctx.schema {
-        Some(schema) => format!("schema \"{schema}\": {intent}"),
-        None => intent,
-    });
+    let (census, found) = census::take(ctx, store, spared)?;
+    let intent =
+        ui::flush_intent(&census, args.authenticated_only, args.keep_data, !spared.is_empty());
+    let place =
+        ctx.schema.as_ref().map_or(String::new(), |schema| format!("schema \"{schema}\": "));
+    ctx.talk.note(&format!("{place}{intent}"));
+    for user in args.except_users.iter().filter(|user| !found.contains(user.trim())) {
+        ctx.talk.warning(&format!(
+            "{place}no live session of user {user}, who is to be spared: is this the primary key?"
+        ));
+    }
     Ok(Some(census))
 }
 
