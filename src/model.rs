@@ -4,6 +4,7 @@ mod finding;
 mod page;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ impl Timestamp {
 
     /// This long before, and no earlier than the year 1, where the calendars of databases begin.
     #[must_use]
-    pub fn before(self, duration: std::time::Duration) -> Self {
+    pub fn before(self, duration: Duration) -> Self {
         const YEAR_1: i64 = -62_135_596_800_000_000;
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(micros).max(YEAR_1))
@@ -79,6 +80,20 @@ pub enum Expiry {
     Wall(Timestamp),
     /// The column holds no time.
     Unreadable,
+}
+
+/// By how much a clock can be behind UTC at most (`Etc/GMT+12`).
+pub const BEHIND_UTC: Duration = Duration::from_secs(12 * 3600);
+
+impl Expiry {
+    /// Whether it is after `now`, or may be somewhere on earth.
+    pub fn may_be_after(self, now: Timestamp) -> bool {
+        match self {
+            Self::At(instant) => instant > now,
+            Self::Wall(instant) => instant > now.before(BEHIND_UTC),
+            Self::Unreadable => false,
+        }
+    }
 }
 
 /// RFC 3339; without the `Z` where the time zone is not known.

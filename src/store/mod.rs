@@ -24,7 +24,7 @@ pub use sqlite::Sqlite;
 pub use table::{NotATable, Reference, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
 pub use users::{Address, User, Users, WhichUsers};
-pub use wall_clock::{BEHIND_UTC, WallClock};
+pub use wall_clock::WallClock;
 
 use crate::consent::Consent;
 use crate::model::{Page, Timestamp};

@@ -1,20 +1,15 @@
 //! Naive times. SQLite stores what some clock showed, and the file does not tell which: UTC with
 //! `USE_TZ = True`, the site's local time without.
 
-use std::time::Duration;
-
 use jiff::Timestamp as Instant;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::model::{Expiry, Timestamp};
+use crate::model::{BEHIND_UTC, Expiry, Timestamp};
 
 /// The clock that naive times were read off.
 #[derive(Clone, Debug, Default)]
 pub struct WallClock(Option<TimeZone>);
-
-/// By how much a clock can be behind UTC at most (`Etc/GMT+12`).
-pub const BEHIND_UTC: Duration = Duration::from_secs(12 * 3600);
 
 impl WallClock {
     /// Nobody said which time zone it is in.

@@ -5,9 +5,9 @@ use crate::cmd::signatures::Signatures;
 use crate::codec::{Decoded, Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::{Expiry, Page, Row, Signature, Timestamp};
+use crate::model::{Page, Row, Signature, Timestamp};
 use crate::report::Census;
-use crate::store::{BEHIND_UTC, Filter, Store};
+use crate::store::{Filter, Store};
 
 /// Counts what is in the table, and finds out which of these users have live sessions. A key that verifies nothing of the
 /// table is wrong.
@@ -61,13 +61,7 @@ impl Looked {
     ) {
         let census = &mut self.census;
         census.rows += 1;
-        let live = match row.expires {
-            Expiry::At(at) => at > now,
-            // Somewhere on earth it may be.
-            Expiry::Wall(at) => at > now.before(BEHIND_UTC),
-            Expiry::Unreadable => false,
-        };
-        if !live {
+        if !row.expires.may_be_after(now) {
             census.expired += 1;
             return;
         }

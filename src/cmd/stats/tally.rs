@@ -8,7 +8,6 @@ use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Timestamp, masked_key,
 };
 use crate::report::LargeSession;
-use crate::store::BEHIND_UTC;
 
 const DAY: i64 = 24 * 3_600;
 /// Large sessions that are named.
@@ -54,21 +53,13 @@ impl Counter<'_> {
     pub(super) fn page(&mut self, page: &Page) -> Tally {
         let mut tally = Tally::default();
         for row in page.rows() {
-            let live = self.is_live(row.expires);
+            let live = row.expires.may_be_after(self.now);
             let session = self.decoder.decode_row(&row);
             if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
                 tally.row(&row, &session, live);
             }
         }
         tally
-    }
-
-    fn is_live(&self, expires: Expiry) -> bool {
-        match expires {
-            Expiry::At(instant) => instant > self.now,
-            Expiry::Wall(instant) => instant > self.now.before(BEHIND_UTC),
-            Expiry::Unreadable => false,
-        }
     }
 }
 
