@@ -4,6 +4,7 @@
 //! a new key while the first look runs, and Django up to 1.9 and django-user-sessions write a
 //! deleted row back from a request in flight.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Ctx;
@@ -55,7 +56,7 @@ pub(super) struct Outcome {
     pub(super) batches: u64,
     /// Sessions that the last look found, if there was one after the last act.
     pub(super) remaining: Option<u64>,
-    /// Of the last act: sessions that were there right after their delete.
+    /// Sessions that were deleted and that the last look found.
     pub(super) not_deleted: u64,
     pub(super) rounds: u32,
     /// Of the last look: rows that nobody can be sure of.
@@ -149,24 +150,23 @@ impl Outcome {
                 return;
             }
             let whole = found.ended == Ended::Whole;
-            let nothing_changed = self.deleted + self.rewritten == before;
-            if nothing_changed && (!whole || self.not_deleted > 0) {
+            if !whole && self.deleted + self.rewritten == before {
                 // A trigger, say, keeps them all: looking on would never end.
                 return self.remaining = Some(found.matched);
             }
             if whole {
                 let Some(unwanted) = plan.unwanted else {
-                    if self.not_deleted > 0 {
-                        self.remaining = Some(self.not_deleted);
-                    }
-                    return;
+                    return self.look_for_kept(driver, &found.keys);
                 };
                 wanted = unwanted;
                 ctx.stop.sleep(plan.settle);
             }
-            match Survey::take(ctx, plan.store, &wanted, Collect::Keys) {
-                Ok(next) => found = next,
+            let gone = match Survey::take(ctx, plan.store, &wanted, Collect::Keys) {
+                Ok(next) => std::mem::replace(&mut found, next).keys,
                 Err(error) => return self.ended = Err(Why::Failed(error)),
+            };
+            if !matches!(plan.how, How::KeepData) {
+                self.not_deleted = in_both(&gone, &found.keys);
             }
             if let Ended::Interrupted(signal) = found.ended {
                 return self.ended = Err(Why::Interrupted(signal));
@@ -220,31 +220,25 @@ impl Outcome {
             }
         }
         self.batches = driver.done().batches;
-        if self.ended.is_ok() && !matches!(plan.how, How::KeepData) {
-            self.ended = self.look_for_kept(driver, keys, driver.done().rows - before);
-        }
         // Also after the last batch, and where another reason came first.
         if let Err(error) = plan.cache.go_on() {
             self.ended = Err(Why::Failed(error));
         }
     }
 
-    /// Whether all that were not deleted are gone. A trigger or a rule can keep rows, and no error tells.
-    fn look_for_kept(
-        &mut self,
-        driver: &mut Driver<'_>,
-        keys: &Keys,
-        deleted: u64,
-    ) -> Result<(), Why> {
-        self.not_deleted = 0;
-        if deleted >= u64::try_from(keys.len()).unwrap_or(u64::MAX) {
-            return Ok(());
-        }
+    /// Whether those that were deleted are gone, where no other look tells. A trigger or a rule can keep rows, and no
+    /// error says so.
+    fn look_for_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
         let keys: Vec<&str> = keys.iter().collect();
         for some in keys.chunks(KEYS_AT_ONCE) {
-            self.not_deleted += driver.once(|writer| writer.count(some))?;
+            match driver.once(|writer| writer.count(some)) {
+                Ok(rows) => self.not_deleted += rows,
+                Err(why) => return self.ended = Err(why),
+            }
         }
-        Ok(())
+        if self.not_deleted > 0 {
+            self.remaining = Some(self.not_deleted);
+        }
     }
 
     fn note(&mut self, survey: &Survey) {
@@ -271,4 +265,10 @@ impl Outcome {
             Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
         }
     }
+}
+
+fn in_both(some: &Keys, others: &Keys) -> u64 {
+    let others: HashSet<&str> = others.iter().collect();
+    let both = some.iter().filter(|key| others.contains(key)).count();
+    u64::try_from(both).unwrap_or(u64::MAX)
 }

@@ -97,7 +97,7 @@ pub struct LogoutReport {
     pub rewritten: u64,
     /// Sessions that the last look found; `None` if there was no look after the last delete.
     pub remaining: Option<u64>,
-    /// Sessions that were there right after their delete: a trigger or a rule keeps them, or the site wrote them back.
+    /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
     pub not_deleted: u64,
     /// How often sessions were looked for and deleted: more than once if some came back.
     pub rounds: u32,
@@ -263,7 +263,7 @@ pub struct FlushReport {
     pub some_spared: bool,
     /// Logins that the last look found; `None` if there was no look after the last delete.
     pub remaining: Option<u64>,
-    /// Sessions that were there right after their delete: a trigger or a rule keeps them, or the site wrote them back.
+    /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
     pub not_deleted: u64,
     /// How often sessions were looked for and deleted: more than once if some came back.
     pub rounds: u32,

@@ -40,11 +40,12 @@ pub(super) fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Re
 /// Says why sessions may be left that were deleted: they never went, or came back.
 pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> io::Result<()> {
     if not_deleted > 0 {
-        let what = counted(not_deleted, "session");
+        let (what, are) =
+            (counted(not_deleted, "session"), if not_deleted == 1 { "is" } else { "are" });
         writeln!(
             out,
-            "{what} still there right after the delete: a trigger or a rule of the table keeps them, or the site wrote \
-             them back. `sessctl doctor` names triggers."
+            "{what} of those that were deleted {are} in the table: a trigger or a rule keeps them, or the site \
+             writes them back. `sessctl doctor` names triggers."
         )
     } else if rounds > 1 {
         writeln!(out, "Sessions came back while this ran; it took {rounds} rounds.")

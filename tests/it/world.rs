@@ -113,13 +113,19 @@ impl World {
         Client::connect(&self.url(), NoTls).unwrap()
     }
 
-    /// From now on a trigger keeps all rows from being deleted.
-    pub(crate) fn keeps_rows(&self) {
-        self.execute(if self.is_sqlite() {
-            "CREATE TRIGGER keep BEFORE DELETE ON django_session BEGIN SELECT RAISE(IGNORE); END"
+    /// From now on a trigger keeps rows of which this is true from being deleted.
+    pub(crate) fn keeps_rows(&self, which: &str) {
+        self.execute(&if self.is_sqlite() {
+            format!(
+                "CREATE TRIGGER keep BEFORE DELETE ON django_session WHEN {which}
+                     BEGIN SELECT RAISE(IGNORE); END"
+            )
         } else {
-            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-             CREATE TRIGGER keep BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION keep()"
+            format!(
+                "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                 CREATE TRIGGER keep BEFORE DELETE ON django_session FOR EACH ROW WHEN ({which})
+                     EXECUTE FUNCTION keep()"
+            )
         });
     }
 

@@ -175,7 +175,9 @@ impl Writer for SqliteWriter<'_> {
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("SELECT 1 FROM {} WHERE session_key = ?1", self.store.table.quoted());
         let count = || -> rusqlite::Result<u64> {
-            let mut statement = self.connection.prepare_cached(&sql)?;
+            // One lock for all.
+            let transaction = self.connection.unchecked_transaction()?;
+            let mut statement = transaction.prepare_cached(&sql)?;
             let mut there = 0;
             for key in keys {
                 there += u64::from(statement.exists([key])?);
@@ -237,19 +239,23 @@ impl Writer for SqliteWriter<'_> {
     /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
     fn truncate(&mut self) -> Result<(), StoreError> {
         let table = self.store.table.quoted();
-        let kept = self.transaction("truncate", |transaction| {
-            let deleted = transaction.execute(&format!("DELETE FROM {table}"), [])?;
+        let mut truncate = || -> rusqlite::Result<bool> {
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute(&format!("DELETE FROM {table}"), [])?;
             let any = format!("SELECT EXISTS (SELECT 1 FROM {table})");
-            let kept = transaction.query_row(&any, [], |row| row.get(0))?;
-            Ok((u64::try_from(deleted).unwrap_or(u64::MAX), kept))
-        })?;
+            let kept: bool = transaction.query_row(&any, [], |row| row.get(0))?;
+            if !kept {
+                transaction.commit()?;
+                self.wrote = true;
+            }
+            Ok(kept)
+        };
+        let kept = truncate().map_err(|error| fail(error, self.store.what("truncate")))?;
         if kept {
-            let error = StoreError::new(Fault::Fatal, self.store.what("truncate"))
-                .because("rows are still there: a trigger keeps them")
-                .hint(
-                    "`sessctl doctor` names the triggers; leave --truncate out to see who is left",
-                );
-            return Err(error);
+            return Err(StoreError::new(Fault::Fatal, self.store.what("truncate"))
+                .because("rows would be left: a trigger keeps them")
+                .hint("`sessctl doctor` names the triggers; without --truncate all others go"));
         }
         Ok(())
     }
