@@ -83,6 +83,9 @@ fn column(
     Ok(None)
 }
 
+/// Pages in which a login is looked for that the column names.
+const MOST_PAGES: u32 = 100;
+
 /// Whether a column that nobody named gives most of the first logins in the table to somebody else:
 /// an `account_id` may as well be a customer's.
 fn means_another(
@@ -93,15 +96,20 @@ fn means_another(
     let by = ByUser { column: column.clone(), stamps: Stamps::Any };
     let filter = Filter { user: Some(by), in_pages: true, ..Filter::default() };
     let mut decoder = Decoder::new(&ctx.codec);
-    let (mut same, mut different) = (0, 0);
-    reader.scan(&filter, &mut |page| {
+    let (mut same, mut different, mut pages) = (0, 0, 0);
+    reader.scan(&filter, &mut |mut page| {
         for row in page.rows() {
             let session = decoder.decode_row(&row);
             let login = session.auth().ok().and_then(|auth| auth.user_id);
             let (Some(said), Some(login)) = (row.user, login) else { continue };
             if spellings(column, &login).contains(said) { same += 1 } else { different += 1 }
         }
-        ControlFlow::Break(())
+        pages += 1;
+        if same + different > 0 || pages == MOST_PAGES {
+            return ControlFlow::Break(());
+        }
+        page.clear();
+        ControlFlow::Continue(page)
     })?;
     Ok(different > same)
 }

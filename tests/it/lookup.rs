@@ -131,6 +131,22 @@ fn a_column_that_means_something_else_is_not_used() {
 }
 
 #[test]
+fn it_is_found_out_behind_many_carts_too() {
+    World::each("lookup_behind_carts", |w| {
+        let cart = signed(r#"{"cart":[1]}"#, SECRET_KEY);
+        let keys: Vec<String> = (0..2_500).map(|number| format!("!{number:07}")).collect();
+        w.rows(keys.iter().map(|key| (&**key, &*cart, "2099-01-01 00:00:00".into())));
+        w.user("42", 3);
+        w.execute("ALTER TABLE django_session ADD COLUMN user_id bigint");
+        w.execute("UPDATE django_session SET user_id = 7");
+        w.run(&["logout-user", "42"])
+            .ok()
+            .says("column user_id is not used")
+            .says("3 sessions deleted, none is left");
+    });
+}
+
+#[test]
 fn list_looks_up_too() {
     with_column("lookup_list", |w| {
         w.user("42", 1);
