@@ -219,6 +219,18 @@ fn postgres_columns_without_a_time_zone_are_refused() {
     w.run(&["purge-expired"]).exits(1).says("no timestamp with time zone");
     w.run(&["purge-expired", "--dry-run"]).exits(1);
     assert_eq!(w.count(), 1);
+    // Who may be logged in somewhere on earth is logged out.
+    w.user("42", 2);
+    let ago = |hours: u32| {
+        w.execute(&format!(
+            "UPDATE django_session SET expire_date = now() - INTERVAL '{hours} hours' WHERE expire_date > '2090-01-01'"
+        ));
+    };
+    ago(25);
+    w.run(&["logout-user", "42"]).ok().says("2 sessions deleted, none is left");
+    w.user("42", 2);
+    ago(27);
+    w.run(&["logout-user", "42"]).ok().says("0 sessions deleted, none is left");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -34,6 +35,10 @@ const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bit
 const FIRST_ROWS: usize = 100;
 const MOST_ROWS: usize = 1_000;
 
+/// By how much the clocks of two time zones can differ at most: from UTC-12 to UTC+14. A time without a zone is read off that
+/// of the server, and may be of any other.
+const BETWEEN_CLOCKS: Duration = Duration::from_secs(26 * 3_600);
+
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
     /// Given up when a scan is broken off.
@@ -59,6 +64,11 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
+        let mut filter = Cow::Borrowed(filter);
+        if let Some(now) = filter.live_at.filter(|_| !self.found.stores_instants) {
+            filter.to_mut().live_at = Some(now.before(BETWEEN_CLOCKS));
+        }
+        let filter = &*filter;
         let mut client = match self.client.take() {
             Some(client) => client,
             None => self.store.lent(self.store.connect()?),
