@@ -114,7 +114,12 @@ impl Survey {
             let key_is_right = &key_is_right;
             move |page: &Page| Findings::of(page, &mut decoder, wanted, key_is_right)
         };
-        let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, |findings| {
+        let mut reader = store.reader()?;
+        if collect == Collect::Keys {
+            // Of several hosts it may be another than was asked first: a replica that is behind proves nothing.
+            reader.demand_writes()?;
+        }
+        let ended = ctx.scan().run(&mut *reader, &filter, worker, |findings| {
             survey.add(findings, collect);
             if collect == Collect::Keys && survey.matched >= MOST_KEYS {
                 ControlFlow::Break(())
