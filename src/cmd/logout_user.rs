@@ -125,6 +125,7 @@ impl<'a> Task<'a> {
             resolved,
             cached: cache.may_hold(),
             user_column: column,
+            of_a_time: saved.is_some(),
             elapsed_seconds: began.elapsed().as_secs_f64(),
             ..report(args, users, &mut outcome)
         };
@@ -160,6 +161,8 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         batches: outcome.batches,
         elapsed_seconds: 0.0,
         keep_data: args.keep_data,
+        excepted: args.except.is_some(),
+        of_a_time: false,
         resolved: Vec::new(),
         cached: false,
         stopped: outcome.ended.is_err(),

@@ -120,6 +120,12 @@ pub struct LogoutReport {
     /// Whether sessions only lose their login.
     #[serde(skip)]
     pub keep_data: bool,
+    /// Whether one session was to stay.
+    #[serde(skip)]
+    pub excepted: bool,
+    /// Whether only sessions saved at some time were to go.
+    #[serde(skip)]
+    pub of_a_time: bool,
     /// Whether it came to an early end.
     #[serde(skip)]
     pub stopped: bool,

@@ -54,6 +54,18 @@ pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> 
     }
 }
 
+/// Says which rows stayed although they name a user.
+pub(super) fn write_unverified(out: &mut dyn Write, rows: u64, which: &str) -> io::Result<()> {
+    if rows > 0 {
+        writeln!(
+            out,
+            "{} {which} failed verification and stayed: Django reads it as empty, unless it has a key that was not given here.",
+            counted(rows, "row")
+        )?;
+    }
+    Ok(())
+}
+
 /// Says that the table is not all there is.
 pub(super) fn write_cached(out: &mut dyn Write, cached: bool) -> io::Result<()> {
     if cached {

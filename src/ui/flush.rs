@@ -1,7 +1,9 @@
 use std::io::{self, Write};
 
 use super::Report;
-use super::ending::{stopped, write_allauth, write_cached, write_left, write_paused};
+use super::ending::{
+    stopped, write_allauth, write_cached, write_left, write_paused, write_unverified,
+};
 use crate::model::counted;
 use crate::report::{Census, Ending, FlushReport};
 
@@ -67,6 +69,7 @@ impl Report for FlushReport {
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached)?;
         write_left(out, self.not_deleted, self.rounds)?;
+        write_unverified(out, self.unverified, "of a user")?;
         if self.unreadable > 0 {
             let rows = counted(self.unreadable, "row");
             writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;

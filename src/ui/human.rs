@@ -1,10 +1,10 @@
 use std::io::{self, Write};
 
 use super::csv::word;
-use super::ending::{write_allauth, write_cached, write_left};
+use super::ending::{write_allauth, write_cached, write_left, write_unverified};
 use super::json::pretty;
 use super::{Report, sanitize};
-use crate::model::counted;
+use crate::model::{counted, uuid_digits};
 use crate::report::{ListedSession, LogoutReport, State};
 
 /// Writes the head of a table of sessions.
@@ -127,6 +127,8 @@ impl Report for LogoutReport {
             write_preview(out, self)?;
         } else {
             let proof = match self.remaining {
+                Some(0) if self.excepted => "no other is left".into(),
+                Some(0) if self.of_a_time => "none of that time is left".into(),
                 Some(0) => "none is left".into(),
                 Some(1) => "1 IS LEFT".into(),
                 Some(left) => format!("{left} ARE LEFT"),
@@ -135,7 +137,9 @@ impl Report for LogoutReport {
             let deleted = counted(self.deleted, "session");
             let done = match self.remaining {
                 Some(1..) => "NOT logged out,",
-                _ if self.cached => "NOT known to be logged out,",
+                _ if self.cached || self.unreadable + self.different + self.undated > 0 => {
+                    "NOT known to be logged out,"
+                }
                 _ => "Logged out",
             };
             let place = if self.cached { "in the table " } else { "" };
@@ -144,11 +148,11 @@ impl Report for LogoutReport {
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;
-        if self.unverified > 0 {
-            let what = counted(self.unverified, "row");
+        write_unverified(out, self.unverified, "with this user id")?;
+        if self.matched == 0 && self.users.iter().any(|user| looks_like_a_name(user)) {
             writeln!(
                 out,
-                "{what} with this user id failed verification and stayed: Django reads it as empty, unless it has a key that was not given here."
+                "No session was found: an id is a primary key. --username and --email take names."
             )?;
         }
         if self.different > 0 {
@@ -173,6 +177,11 @@ impl Report for LogoutReport {
         }
         Ok(())
     }
+}
+
+/// Most primary keys are numbers or UUIDs.
+fn looks_like_a_name(user: &str) -> bool {
+    user.parse::<i128>().is_err() && uuid_digits(user).is_none()
 }
 
 /// Writes who was found under the names that were given.

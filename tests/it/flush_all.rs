@@ -185,6 +185,9 @@ fn an_emptied_table_is_reported_whatever_comes_after() {
     let report = ran.json();
     assert_eq!((&report["remaining"], &report["unverified"]), (&json!(0), &json!(1)), "{ran:#?}");
     assert_eq!(w.session_keys(), ["visitor1"]);
+    w.user("42", 1);
+    let ran = w.run(&["flush-all", "--yes", "--authenticated-only"]).ok();
+    ran.says("1 row of a user failed verification and stayed");
 }
 
 #[test]

@@ -240,6 +240,16 @@ fn sessions_that_come_back_are_deleted_again_and_in_the_end_reported() {
 }
 
 #[test]
+fn a_name_where_an_id_is_wanted_is_told() {
+    World::each("name_for_id", |w| {
+        w.user("42", 1);
+        w.run(&["logout-user", "anna"]).ok().says("No session was found: an id is a primary key");
+        let ran = w.run(&["logout-user", "43"]).ok();
+        assert!(!ran.stdout.contains("primary key"), "{ran:#?}");
+    });
+}
+
+#[test]
 fn who_is_kept_by_a_trigger_is_not_logged_out() {
     World::each("kept_by_trigger", |w| {
         w.user("42", 2).user("7", 1);
