@@ -11,6 +11,7 @@ mod copy;
 mod expired;
 mod facts;
 mod fault;
+mod filter;
 mod holders;
 mod instance;
 mod instant;

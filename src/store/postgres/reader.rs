@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -11,14 +10,14 @@ use super::catalog::Found;
 use super::client::Client;
 use super::copy::{Broken, CopyRows};
 use super::fault::fail;
+use super::filter::{rows, user};
 use super::instant::Instant;
 use super::lent::Lent;
 use super::row::{can_be_read, columns, columns_with_data, columns_with_size, push};
-use super::user_column::type_name;
 use crate::model::{Page, Timestamp};
 use crate::store::{
-    ByUser, Cursor, Emit, Expired, Fault, Filter, Reader, Reference, Stamps, StoreError, Upkeep,
-    User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    Cursor, Emit, Expired, Fault, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
+    UserColumnPlan, UserType, Users, WhichUsers,
 };
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
@@ -252,7 +251,7 @@ impl Postgres {
             "SELECT {}{} {} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT",
             columns(),
             user(filter),
-            self.rows(filter),
+            rows(&self.table, filter),
             self.table.quoted()
         );
         let mut last = String::new();
@@ -280,7 +279,7 @@ impl Postgres {
             "COPY (SELECT {}{} {}) TO STDOUT (FORMAT binary)",
             columns_with_data(),
             user(filter),
-            self.rows(filter)
+            rows(&self.table, filter)
         )
     }
 
@@ -290,44 +289,10 @@ impl Postgres {
             "COPY (SELECT {}{} FROM (SELECT * {}) AS t WHERE ({}) IS NOT TRUE) TO STDOUT (FORMAT binary)",
             columns_with_size(),
             user(filter),
-            self.rows(filter),
+            rows(&self.table, filter),
             can_be_read()
         )
     }
-
-    /// `FROM` the rows that pass. `COPY` takes no parameters, so values stand in it as literals: numbers
-    /// that we made, and texts that are quoted.
-    fn rows(&self, filter: &Filter) -> String {
-        let mut conditions = Vec::new();
-        if let Some(now) = filter.live_at {
-            // The clocks of this machine, the server and the site may differ: the earlier leaves
-            // fewer sessions standing.
-            conditions.push(format!(
-                "expire_date OPERATOR(pg_catalog.>) LEAST(pg_catalog.now(), {})",
-                timestamptz(now)
-            ));
-        }
-        if let Some(prefix) = &filter.key_prefix {
-            conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));
-        }
-        if let Some(by) = &filter.user {
-            conditions.extend(stamped(by));
-        }
-        let condition =
-            if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
-        let newest = filter.newest.map_or_else(String::new, |rows| {
-            format!(" ORDER BY {}.expire_date DESC LIMIT {rows}", self.table.quoted())
-        });
-        format!("FROM {} WHERE {condition}{newest}", self.table.quoted())
-    }
-}
-
-/// The user column, after others.
-fn user(filter: &Filter) -> String {
-    filter
-        .user
-        .as_ref()
-        .map_or_else(String::new, |by| format!(", {}::pg_catalog.text", by.column.quoted()))
 }
 
 /// Fills a page in a transaction of its own; returns how many rows went into it.
@@ -371,31 +336,4 @@ impl Postgres {
             .because("its expire_date is no timestamp with time zone")
             .hint("Django makes it so; ALTER TABLE ... ALTER COLUMN expire_date TYPE timestamptz USING expire_date AT TIME ZONE 'the zone that it is in'"))
     }
-}
-
-fn timestamptz(instant: Timestamp) -> String {
-    format!("pg_catalog.to_timestamp({}::pg_catalog.float8 / 1000000)", instant.as_micros())
-}
-
-/// The condition on the user column.
-fn stamped(by: &ByUser) -> Option<String> {
-    let column = by.column.quoted();
-    let missing = format!("{column} IS NULL");
-    let one_of = |ids: &BTreeSet<String>| {
-        let ids: Vec<String> = ids.iter().map(|id| literal(id)).collect();
-        let kind = type_name(by.column.kind);
-        format!("{column} OPERATOR(pg_catalog.=) ANY(ARRAY[{}]::{kind}[])", ids.join(","))
-    };
-    match &by.stamps {
-        Stamps::Any => None,
-        Stamps::Missing => Some(missing),
-        Stamps::OneOf(ids) => Some(one_of(ids)),
-        Stamps::OneOfOrMissing(ids) => Some(format!("({} OR {missing})", one_of(ids))),
-    }
-}
-
-/// A text as an SQL literal, safe whatever `standard_conforming_strings` says.
-pub(super) fn literal(text: &str) -> String {
-    let text = text.replace('\0', "").replace('\\', "\\\\").replace('\'', "''");
-    format!("E'{text}'")
 }

@@ -1,0 +1,67 @@
+//! Which rows a scan returns, in SQL.
+
+use std::collections::BTreeSet;
+
+use super::user_column::type_name;
+use crate::model::Timestamp;
+use crate::store::{ByUser, Filter, Stamps, Table};
+
+/// `FROM` the rows that pass. `COPY` takes no parameters, so values stand in it as literals: numbers
+/// that we made, and texts that are quoted.
+pub(super) fn rows(table: &Table, filter: &Filter) -> String {
+    let mut conditions = Vec::new();
+    if let Some(now) = filter.live_at {
+        // The clocks of this machine, the server and the site may differ: the earlier leaves
+        // fewer sessions standing.
+        conditions.push(format!(
+            "expire_date OPERATOR(pg_catalog.>) LEAST(pg_catalog.now(), {})",
+            timestamptz(now)
+        ));
+    }
+    if let Some(prefix) = &filter.key_prefix {
+        conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));
+    }
+    if let Some(by) = &filter.user {
+        conditions.extend(stamped(by));
+    }
+    let condition = if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
+    let newest = filter.newest.map_or_else(String::new, |rows| {
+        format!(" ORDER BY {}.expire_date DESC LIMIT {rows}", table.quoted())
+    });
+    format!("FROM {} WHERE {condition}{newest}", table.quoted())
+}
+
+/// The user column, after others.
+pub(super) fn user(filter: &Filter) -> String {
+    filter
+        .user
+        .as_ref()
+        .map_or_else(String::new, |by| format!(", {}::pg_catalog.text", by.column.quoted()))
+}
+
+fn timestamptz(instant: Timestamp) -> String {
+    format!("pg_catalog.to_timestamp({}::pg_catalog.float8 / 1000000)", instant.as_micros())
+}
+
+/// The condition on the user column.
+fn stamped(by: &ByUser) -> Option<String> {
+    let column = by.column.quoted();
+    let missing = format!("{column} IS NULL");
+    let one_of = |ids: &BTreeSet<String>| {
+        let ids: Vec<String> = ids.iter().map(|id| literal(id)).collect();
+        let kind = type_name(by.column.kind);
+        format!("{column} OPERATOR(pg_catalog.=) ANY(ARRAY[{}]::{kind}[])", ids.join(","))
+    };
+    match &by.stamps {
+        Stamps::Any => None,
+        Stamps::Missing => Some(missing),
+        Stamps::OneOf(ids) => Some(one_of(ids)),
+        Stamps::OneOfOrMissing(ids) => Some(format!("({} OR {missing})", one_of(ids))),
+    }
+}
+
+/// A text as an SQL literal, safe whatever `standard_conforming_strings` says.
+pub(super) fn literal(text: &str) -> String {
+    let text = text.replace('\0', "").replace('\\', "\\\\").replace('\'', "''");
+    format!("E'{text}'")
+}
