@@ -84,10 +84,11 @@ pub struct Page {
 }
 
 impl Default for Page {
-    /// With room for all that goes into a page, mostly: what grows by doubling would take more memory the longer a
-    /// scan takes.
+    /// With room for all that goes into a page, and for the row that makes it full, unless that is a large one: what
+    /// grows by doubling would take more memory the longer a scan takes.
     fn default() -> Self {
-        let (text, slots) = (String::with_capacity(PAGE_BYTES), Vec::with_capacity(PAGE_ROWS));
+        let room = PAGE_BYTES + PAGE_BYTES / 8;
+        let (text, slots) = (String::with_capacity(room), Vec::with_capacity(PAGE_ROWS));
         Self { text, slots }
     }
 }
