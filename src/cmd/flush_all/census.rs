@@ -28,19 +28,17 @@ pub(super) fn take(
             looked
         }
     };
-    let Looked { mut census, mut signatures, mut found } = Looked::default();
+    let mut all = Looked::default();
     let ended = ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |page| {
-        census.add(page.census);
-        signatures.add(page.signatures);
-        found.append(page.found);
+        all.add(page);
         ControlFlow::Continue(())
     })?;
     if let Ended::Interrupted(signal) = ended {
         return Err(Error::Interrupted { signal });
     }
-    match signatures.none_is_valid() {
+    match all.signatures.none_is_valid() {
         Some(looked_at) => Err(Error::WrongKey { looked_at }),
-        None => Ok((census, found)),
+        None => Ok((all.census, all.found)),
     }
 }
 
@@ -52,6 +50,12 @@ struct Looked {
 }
 
 impl Looked {
+    fn add(&mut self, other: Self) {
+        self.census.add(other.census);
+        self.signatures.add(other.signatures);
+        self.found.append(other.found);
+    }
+
     fn count<'d>(
         &mut self,
         row: &Row<'_>,
