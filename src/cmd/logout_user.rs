@@ -125,7 +125,6 @@ impl<'a> Task<'a> {
             resolved,
             cached: cache.may_hold(),
             user_column: column,
-            of_a_time: saved.is_some(),
             elapsed_seconds: began.elapsed().as_secs_f64(),
             ..report(args, users, &mut outcome)
         };
@@ -162,7 +161,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         elapsed_seconds: 0.0,
         keep_data: args.keep_data,
         excepted: args.except.is_some(),
-        of_a_time: false,
+        of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
         resolved: Vec::new(),
         cached: false,
         stopped: outcome.ended.is_err(),

@@ -127,9 +127,13 @@ impl Report for LogoutReport {
             write_preview(out, self)?;
         } else {
             let proof = match self.remaining {
-                Some(0) if self.excepted => "no other is left".into(),
-                Some(0) if self.of_a_time => "none of that time is left".into(),
-                Some(0) => "none is left".into(),
+                Some(0) => match (self.excepted, self.of_a_time) {
+                    (false, false) => "none is left",
+                    (false, true) => "none of that time is left",
+                    (true, false) => "no other is left",
+                    (true, true) => "no other of that time is left",
+                }
+                .into(),
                 Some(1) => "1 IS LEFT".into(),
                 Some(left) => format!("{left} ARE LEFT"),
                 None => "not looked again".into(),
@@ -149,7 +153,11 @@ impl Report for LogoutReport {
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;
         write_unverified(out, self.unverified, "with this user id")?;
-        if self.matched == 0 && self.users.iter().any(|user| looks_like_a_name(user)) {
+        let nothing_found = self.matched + self.unverified == 0 && !self.stopped;
+        if nothing_found
+            && self.resolved.is_empty()
+            && self.users.iter().any(|user| looks_like_a_name(user))
+        {
             writeln!(
                 out,
                 "No session was found: an id is a primary key. --username and --email take names."

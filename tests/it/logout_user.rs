@@ -86,7 +86,11 @@ fn the_excepted_session_stays() {
     World::each("except", |w| {
         w.user("42", 3);
         let mine = w.session(&login("42"));
-        w.run(&["logout-user", "42", "--except", &mine[..8]]).ok().says("3 sessions deleted");
+        let except = ["logout-user", "42", "--except", &mine[..8]];
+        w.run(&except).ok().says("3 sessions deleted, no other is left");
+        let idle = [&except[..], &["--idle", "0s"]].concat();
+        w.run(&idle).ok().says("0 sessions deleted, no other of that time is left");
+        w.run(&["logout-user", "42", "--idle", "9d"]).ok().says("none of that time is left");
         assert_eq!(w.session_keys(), std::slice::from_ref(&mine));
         w.run(&["logout-user", "42", "--except", &mine[..7]]).exits(2);
         w.run(&["logout-user", "42", "--except", &mine]).exits(2).says("whole session key");
@@ -245,6 +249,9 @@ fn a_name_where_an_id_is_wanted_is_told() {
         w.user("42", 1);
         w.run(&["logout-user", "anna"]).ok().says("No session was found: an id is a primary key");
         let ran = w.run(&["logout-user", "43"]).ok();
+        assert!(!ran.stdout.contains("primary key"), "{ran:#?}");
+        w.row("forged01", &signed(&login("anna"), "another key"), "2099-01-01 00:00:00");
+        let ran = w.run(&["logout-user", "anna"]).ok().says("1 row with this user id failed");
         assert!(!ran.stdout.contains("primary key"), "{ran:#?}");
     });
 }
