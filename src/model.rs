@@ -2,14 +2,16 @@
 
 mod finding;
 mod page;
+mod tally;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
-pub use finding::{Finding, Verdict};
+pub use finding::{Finding, Status};
 pub use page::{Data, MOST_DATA_BYTES, Page, RawRow, Row};
+pub use tally::{Signatures, Tally};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

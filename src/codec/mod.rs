@@ -18,6 +18,7 @@ mod pickle;
 #[cfg(test)]
 mod tests;
 mod user_ids;
+mod verdict;
 mod zlib;
 
 pub use auth::Auth;
@@ -26,6 +27,7 @@ pub use error::{DecodeError, NotKept};
 pub use fingerprint::fingerprint;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use user_ids::UserIds;
+pub use verdict::{Login, Verdict};
 
 use crate::model::{Data, Layout, Row, Serializer, Signature, Timestamp};
 

@@ -1,0 +1,93 @@
+//! The one place that says what a row is.
+
+use std::borrow::Cow;
+
+use super::{Auth, DecodeError, Decoded};
+use crate::model::{Signature, Tally};
+
+/// What a row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// A session that names a user.
+    Login(Login<'a>),
+    /// A session that names no user.
+    Anonymous,
+    /// sessctl cannot read it, and it may be somebody's login.
+    Unreadable(DecodeError),
+    /// None of the keys verifies it, and no Django release could read it with any other key: to the site it is an
+    /// empty session.
+    Damaged(DecodeError),
+}
+
+/// A session that names a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login<'a> {
+    /// The user's primary key as text.
+    pub user_id: Cow<'a, str>,
+    /// Users who are logged in again when an impersonation ends.
+    pub others: Vec<Cow<'a, str>>,
+    /// Whether one of the keys verifies it. [`Signature::Unchecked`] also where nobody asked.
+    pub signature: Signature,
+}
+
+impl Login<'_> {
+    /// Whether no key verifies it. Django reads an empty session then, unless it has a key that was not given here.
+    pub fn is_unverified(&self) -> bool {
+        self.signature == Signature::Invalid
+    }
+
+    /// All users whom the session names.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.user_id).chain(self.others.iter().map(|id| &**id))
+    }
+}
+
+impl Verdict<'_> {
+    /// Adds a live row of this kind.
+    pub fn count(&self, tally: &mut Tally) {
+        tally.scanned += 1;
+        *match self {
+            Self::Login(login) if login.is_unverified() => &mut tally.unverified,
+            Self::Login(_) => &mut tally.logins,
+            Self::Anonymous => &mut tally.anonymous,
+            Self::Unreadable(_) => &mut tally.unreadable,
+            Self::Damaged(_) => &mut tally.damaged,
+        } += 1;
+    }
+}
+
+impl<'s> Decoded<'s> {
+    /// What the row is. The signature of a login is checked only where `matters` says so: it costs as much as the
+    /// rest of a small row.
+    pub fn verdict(&self, matters: impl FnOnce(&Auth<'s>) -> bool) -> Verdict<'s> {
+        let auth = match self.auth() {
+            Ok(auth) => auth,
+            Err(why) if self.signature() == Signature::Invalid && !may_be_of_another_key(why) => {
+                return Verdict::Damaged(why);
+            }
+            Err(why) => return Verdict::Unreadable(why),
+        };
+        if auth.user_id.is_none() {
+            return Verdict::Anonymous;
+        }
+        let signature = if matters(&auth) { self.signature() } else { Signature::Unchecked };
+        let Auth { user_id, .. } = auth;
+        let user_id = user_id.unwrap_or_default();
+        Verdict::Login(Login { user_id, others: Vec::new(), signature })
+    }
+}
+
+/// Whether a row that no given key verifies could be a login that another key of the site's made: sessctl does not
+/// know its serializer, or it is beyond a limit of sessctl's.
+fn may_be_of_another_key(why: DecodeError) -> bool {
+    match why {
+        DecodeError::UnknownSerializer | DecodeError::TooLarge | DecodeError::TooComplex => true,
+        DecodeError::UnknownLayout
+        | DecodeError::Base64
+        | DecodeError::SaveTime
+        | DecodeError::Zlib
+        | DecodeError::Json
+        | DecodeError::Pickle
+        | DecodeError::UserId => false,
+    }
+}

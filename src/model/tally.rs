@@ -1,0 +1,87 @@
+//! What the rows of a table are, in numbers.
+
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+use super::Signature;
+
+/// Rows by what they are. Every command counts with this, so that no two of them can disagree.
+///
+/// A row that is read and not expired is counted in exactly one of `logins`, `anonymous`, `unverified`,
+/// `unreadable` and `damaged`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Rows that were read.
+    pub scanned: u64,
+    /// Of these: rows that expired before the scan began.
+    pub expired: u64,
+    /// Live sessions that name a user. Without a key, and where the signature did not matter to the command,
+    /// those that would fail verification are among them.
+    pub logins: u64,
+    /// Live sessions that name no user.
+    pub anonymous: u64,
+    /// Live sessions that name a user and that none of the given keys verifies.
+    pub unverified: u64,
+    /// Live rows that sessctl cannot read and that may be somebody's login.
+    pub unreadable: u64,
+    /// Live rows that none of the given keys verifies and that no Django release could read with any key.
+    pub damaged: u64,
+    /// Rows whose signature was checked, and those that a key verified.
+    #[serde(skip)]
+    pub signatures: Signatures,
+}
+
+impl Tally {
+    /// Live sessions with a login in them, believed or not.
+    pub fn named(&self) -> u64 {
+        self.logins + self.unverified
+    }
+
+    /// Live rows of any kind.
+    pub fn live(&self) -> u64 {
+        self.scanned.saturating_sub(self.expired)
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.scanned += other.scanned;
+        self.expired += other.expired;
+        self.logins += other.logins;
+        self.anonymous += other.anonymous;
+        self.unverified += other.unverified;
+        self.unreadable += other.unreadable;
+        self.damaged += other.damaged;
+        self.signatures += other.signatures;
+    }
+}
+
+/// Whether the given keys are the site's: keys that verify no row are taken for wrong ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signatures {
+    /// Rows whose signature was checked.
+    pub checked: u64,
+    /// Rows that one of the keys verified.
+    pub valid: u64,
+}
+
+impl Signatures {
+    /// Counts one row, unless there was no key to check it with.
+    pub fn count(&mut self, signature: Signature) {
+        self.checked += u64::from(signature != Signature::Unchecked);
+        self.valid += u64::from(signature == Signature::Valid);
+    }
+
+    /// How many rows were checked, if none of them verified. It proves something only of a scan of all rows.
+    pub fn none_is_valid(self) -> Option<u64> {
+        (self.checked > 0 && self.valid == 0).then_some(self.checked)
+    }
+}
+
+impl AddAssign for Signatures {
+    fn add_assign(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.valid += other.valid;
+    }
+}
