@@ -3,7 +3,7 @@ use serde::Serialize;
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Status {
     /// As it should be.
     Ok,
     /// It could not be found out.
@@ -20,8 +20,7 @@ pub struct Finding {
     /// What was looked at, in one word for scripts.
     pub check: &'static str,
     /// What it came to.
-    #[serde(rename = "status")]
-    pub verdict: Verdict,
+    pub status: Status,
     /// What was found, in a sentence.
     pub text: String,
     /// What to do about it.
@@ -31,12 +30,12 @@ pub struct Finding {
 impl Finding {
     /// All is well.
     pub fn ok(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, text: text.into(), next_step: None }
+        Self { check, status: Status::Ok, text: text.into(), next_step: None }
     }
 
     /// It could not be found out.
     pub fn unknown(check: &'static str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Unknown, ..Self::ok(check, text) }
+        Self { status: Status::Unknown, ..Self::ok(check, text) }
     }
 
     /// It could be better.
@@ -45,7 +44,7 @@ impl Finding {
         text: impl Into<String>,
         next_step: impl Into<String>,
     ) -> Self {
-        Self { verdict: Verdict::Warning, ..Self::ok(check, text) }.next(next_step)
+        Self { status: Status::Warning, ..Self::ok(check, text) }.next(next_step)
     }
 
     /// It does not work.
@@ -54,7 +53,7 @@ impl Finding {
         text: impl Into<String>,
         next_step: impl Into<String>,
     ) -> Self {
-        Self { verdict: Verdict::Problem, ..Self::ok(check, text) }.next(next_step)
+        Self { status: Status::Problem, ..Self::ok(check, text) }.next(next_step)
     }
 
     /// The same, with what to do about it.

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::model::{Finding, Verdict};
+use crate::model::{Finding, Status};
 
 /// What `doctor` found.
 #[derive(Debug, Serialize)]
@@ -8,7 +8,7 @@ pub struct Diagnosis {
     /// `doctor`.
     pub command: &'static str,
     /// The worst of what was found; what could not be found out does not count.
-    pub status: Verdict,
+    pub status: Status,
     /// Everything that was looked at.
     pub findings: Vec<Finding>,
 }
@@ -16,8 +16,8 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Sums up what was found.
     pub fn new(findings: Vec<Finding>) -> Self {
-        let worst = findings.iter().map(|finding| finding.verdict);
-        let status = worst.filter(|verdict| *verdict != Verdict::Unknown).max();
-        Self { command: "doctor", status: status.unwrap_or(Verdict::Ok), findings }
+        let worst = findings.iter().map(|finding| finding.status);
+        let status = worst.filter(|status| *status != Status::Unknown).max();
+        Self { command: "doctor", status: status.unwrap_or(Status::Ok), findings }
     }
 }

@@ -11,7 +11,7 @@ use self::sample::Sample;
 use super::Ctx;
 use crate::cli::{Doctor, ReportFormat};
 use crate::error::{Error, Exit};
-use crate::model::{Finding, Verdict};
+use crate::model::{Finding, Status};
 use crate::report::Diagnosis;
 use crate::settings::Project;
 use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
@@ -36,7 +36,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
     };
     match told {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ if diagnosis.status == Verdict::Problem => Ok(Exit::Unhealthy),
+        _ if diagnosis.status == Status::Problem => Ok(Exit::Unhealthy),
         _ => Ok(Exit::Done),
     }
 }

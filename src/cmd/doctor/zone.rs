@@ -146,18 +146,18 @@ mod tests {
 
     #[test]
     fn what_was_given_is_compared() {
-        let verdict = |zone, between| told(Some(zone), &[between; 5]).verdict;
-        assert_eq!(verdict("UTC", 14 * DAY), crate::model::Verdict::Ok);
-        assert_eq!(verdict("UTC", 14 * DAY + 7_200), crate::model::Verdict::Warning);
+        let status = |zone, between| told(Some(zone), &[between; 5]).status;
+        assert_eq!(status("UTC", 14 * DAY), crate::model::Status::Ok);
+        assert_eq!(status("UTC", 14 * DAY + 7_200), crate::model::Status::Warning);
         // On 2026-05-28.
-        assert_eq!(verdict("Europe/Berlin", 14 * DAY + 7_200), crate::model::Verdict::Ok);
-        assert_eq!(verdict("Europe/Berlin", 14 * DAY + 3_600), crate::model::Verdict::Warning);
+        assert_eq!(status("Europe/Berlin", 14 * DAY + 7_200), crate::model::Status::Ok);
+        assert_eq!(status("Europe/Berlin", 14 * DAY + 3_600), crate::model::Status::Warning);
     }
 
     #[test]
     fn what_could_be_anything_is_not_guessed_at() {
         for between in [&[14 * DAY; 2][..], &[8 * 3_600; 9], &[14 * DAY + 300; 9], &[], &[DAY; 9]] {
-            assert_eq!(told(None, between).verdict, crate::model::Verdict::Unknown, "{between:?}");
+            assert_eq!(told(None, between).status, crate::model::Status::Unknown, "{between:?}");
         }
     }
 }

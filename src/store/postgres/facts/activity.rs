@@ -119,14 +119,13 @@ pub(super) fn hidden(client: &mut Client, check: &'static str) -> Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Verdict;
+    use crate::model::Status;
 
     #[test]
     fn a_lock_of_more_than_a_minute_is_long() {
-        let verdict =
-            |age| longest_lock(&[("pid 7".into(), age), ("pid 8".into(), Some(0))]).verdict;
-        assert_eq!(verdict(Some(60)), Verdict::Ok);
-        assert_eq!(verdict(Some(61)), Verdict::Warning);
-        assert_eq!(verdict(None), Verdict::Unknown);
+        let status = |age| longest_lock(&[("pid 7".into(), age), ("pid 8".into(), Some(0))]).status;
+        assert_eq!(status(Some(60)), Status::Ok);
+        assert_eq!(status(Some(61)), Status::Warning);
+        assert_eq!(status(None), Status::Unknown);
     }
 }

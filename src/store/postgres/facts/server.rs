@@ -154,11 +154,11 @@ fn backend(client: &mut Client) -> Result<(i32, f64), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Verdict;
+    use crate::model::Status;
 
     #[test]
     fn servers_that_are_old_or_something_else() {
-        let warns = |version, number| known_version(version, number).verdict == Verdict::Warning;
+        let warns = |version, number| known_version(version, number).status == Status::Warning;
         assert!(!warns("PostgreSQL 11.22 (Debian 11.22-1) on x86_64-pc-linux-gnu", 110_022));
         assert!(warns("PostgreSQL 10.23 on x86_64-pc-linux-gnu", 100_023));
         assert!(warns("PostgreSQL 9.6.24 on x86_64-pc-linux-gnu", 90_624));
@@ -169,16 +169,16 @@ mod tests {
 
     #[test]
     fn what_leaves_the_machine_must_be_encrypted() {
-        let verdict = |version, place, address: Option<&str>| {
+        let status = |version, place, address: Option<&str>| {
             let address = address.map(|address| address.parse().unwrap());
             let host = Host { place, address, port: 5432, password: None };
-            encryption(version, &host, Mode::Prefer).verdict
+            encryption(version, &host, Mode::Prefer).status
         };
         let network = |name: &str| Place::Network(name.into());
-        assert_eq!(verdict(None, network("db.example"), Some("192.0.2.1")), Verdict::Warning);
-        assert_eq!(verdict(None, network("db.example"), None), Verdict::Warning);
-        assert_eq!(verdict(Some("TLS 1.3"), network("db.example"), None), Verdict::Ok);
-        assert_eq!(verdict(None, network("db.example"), Some("::1")), Verdict::Ok);
-        assert_eq!(verdict(None, Place::Socket("/run/postgresql".into()), None), Verdict::Ok);
+        assert_eq!(status(None, network("db.example"), Some("192.0.2.1")), Status::Warning);
+        assert_eq!(status(None, network("db.example"), None), Status::Warning);
+        assert_eq!(status(Some("TLS 1.3"), network("db.example"), None), Status::Ok);
+        assert_eq!(status(None, network("db.example"), Some("::1")), Status::Ok);
+        assert_eq!(status(None, Place::Socket("/run/postgresql".into()), None), Status::Ok);
     }
 }

@@ -6,7 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
 
 use super::activity::hidden;
-use crate::model::{Finding, Verdict, counted, rough_time};
+use crate::model::{Finding, Status, counted, rough_time};
 use crate::store::postgres::client::Client;
 
 const CHECK: &str = "snapshots";
@@ -85,7 +85,7 @@ pub(super) fn describe(client: &mut Client) -> Result<Finding, Error> {
     }
     let finding = oldest(found);
     Ok(match hidden {
-        Some(hidden) if finding.verdict == Verdict::Ok => hidden,
+        Some(hidden) if finding.status == Status::Ok => hidden,
         _ => finding,
     })
 }
@@ -143,14 +143,14 @@ mod tests {
         assert_eq!(oldest(Vec::new()).text, "nobody else has one");
         let young = oldest(vec![holder("pid 8", Some(9), 3), holder("pid 7", Some(3_600), 100)]);
         assert_eq!(
-            (young.verdict, &*young.text, young.next_step),
-            (Verdict::Ok, "the oldest is 60 minutes old: pid 7", None)
+            (young.status, &*young.text, young.next_step),
+            (Status::Ok, "the oldest is 60 minutes old: pid 7", None)
         );
         let old = oldest(vec![holder("pid 8", Some(9), 300), holder("pid 7", Some(7_200), 100)]);
         assert_eq!(
-            (old.verdict, &*old.text, old.next_step.as_deref()),
+            (old.status, &*old.text, old.next_step.as_deref()),
             (
-                Verdict::Warning,
+                Status::Warning,
                 "2 hours old: pid 7; deleted rows cannot be vacuumed before that ends",
                 Some("end pid 7")
             )
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn what_has_no_age_is_old_after_many_transactions_and_when_it_is_left_behind() {
-        assert_eq!(oldest(vec![holder("slot s", None, 1_000_000)]).verdict, Verdict::Ok);
-        assert_eq!(oldest(vec![holder("slot s", None, 1_000_001)]).verdict, Verdict::Warning);
+        assert_eq!(oldest(vec![holder("slot s", None, 1_000_000)]).status, Status::Ok);
+        assert_eq!(oldest(vec![holder("slot s", None, 1_000_001)]).status, Status::Warning);
         let left = Holder { is_left_behind: true, ..holder("slot s", None, 1) };
         let both = oldest(vec![holder("standby b", None, 2_000_000), left]);
         assert_eq!(both.next_step.as_deref(), Some("end standby b; end slot s"));
