@@ -73,6 +73,14 @@ pub struct Global {
     /// SessionStore.key_salt of a site whose class is not called SessionStore.
     #[arg(long, global = true, value_name = "SALT", help_heading = DATABASE)]
     pub key_salt: Option<String>,
+    /// Key of the session data under which the site keeps the user id, instead of _auth_user_id; may be
+    /// repeated: the first that a session has counts.
+    #[arg(long = "user-key", global = true, value_name = "KEY", help_heading = DATABASE)]
+    pub user_keys: Vec<String>,
+    /// Key under which another package than django-hijack and django-loginas keeps who is behind an
+    /// impersonation: an id, a list of ids, or a signed id; may be repeated.
+    #[arg(long = "also-key", global = true, value_name = "KEY", help_heading = DATABASE)]
+    pub also_keys: Vec<String>,
     /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", help_heading = DATABASE)]
     pub db_timezone: Option<String>,

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli;
-use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
+use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits, LoginKeys};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::model::{SavedWindow, Timestamp};
@@ -66,7 +66,24 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
     };
     let key_salt = global.key_salt.as_deref().or(project.map(Project::key_salt));
     let key_salt = key_salt.unwrap_or(DEFAULT_KEY_SALT);
-    Ok(Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() })
+    let keyring = Keyring::new(secrets, key_salt);
+    Ok(Codec { keyring, limits: Limits::default(), login: login_keys(global)? })
+}
+
+/// Django's key of the user, or those that were typed instead; the packages' keys, and those that were typed too.
+fn login_keys(global: &cli::Global) -> Result<LoginKeys, Error> {
+    if global.user_keys.iter().chain(&global.also_keys).any(|key| key.trim().is_empty()) {
+        return Err(Error::usage(
+            "a key of the session is blank",
+            "--user-key and --also-key name a top-level key of the session data, such as _auth_user_id",
+        ));
+    }
+    let mut keys = LoginKeys::default();
+    if !global.user_keys.is_empty() {
+        keys.user.clone_from(&global.user_keys);
+    }
+    keys.also.extend_from_slice(&global.also_keys);
+    Ok(keys)
 }
 
 fn secrets_of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {

@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use libdeflater::Decompressor;
-use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring, Limits, UserIds};
+use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring, UserIds};
 use sessctl::model::Signature;
 
 use crate::encoder::Encoder;
@@ -121,8 +121,7 @@ type Stage<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 fn measure(title: &str, rows: &[String], args: &Args) {
     // Without its dot a compressed payload is read up to its base64, and then taken for no serializer's.
     let undotted: Vec<_> = rows.iter().map(|row| row.trim_start_matches('.')).collect();
-    let codec =
-        Codec { keyring: Keyring::new([SECRET_KEY], DEFAULT_KEY_SALT), limits: Limits::default() };
+    let codec = Codec { keyring: Keyring::new([SECRET_KEY], DEFAULT_KEY_SALT), ..Codec::default() };
     let wanted: UserIds = ["42"].into_iter().collect();
     let mut bare = Bare::new();
     let mut decoders: Vec<_> = (0..6).map(|_| Decoder::new(&codec)).collect();

@@ -28,11 +28,12 @@ const SECRETS: [&str; 2] = ["the key of the fuzzer", "an older key of the fuzzer
 
 static CODEC: LazyLock<Codec> = LazyLock::new(|| Codec {
     keyring: Keyring::new(SECRETS, DEFAULT_KEY_SALT),
-    limits: Limits::default(),
+    ..Codec::default()
 });
 
 /// The same keys, and limits that small inputs can reach.
 static NARROW: LazyLock<Codec> = LazyLock::new(|| Codec {
     keyring: Keyring::new(SECRETS, DEFAULT_KEY_SALT),
     limits: Limits { payload: 2_000, depth: 8, pickle_values: 100 },
+    ..Codec::default()
 });

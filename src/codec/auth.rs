@@ -9,6 +9,11 @@ pub struct Auth<'a> {
     pub user_id: Option<Cow<'a, str>>,
     /// Dotted path of the authentication backend, where it is text.
     pub backend: Option<Cow<'a, str>>,
+    /// Further identities that the session holds, as text: who is behind an impersonation, and what
+    /// stands under further keys of [`LoginKeys::user`](super::LoginKeys::user).
+    pub others: Vec<Cow<'a, str>>,
+    /// Whether such a key holds what cannot be understood: there may be more than `others`.
+    pub unclear: bool,
 }
 
 /// Top-level key that holds the user id (Django 5.2 `SESSION_KEY`).
@@ -22,6 +27,11 @@ impl Auth<'_> {
     /// The same, owning its text.
     pub fn into_owned(self) -> Auth<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        Auth { user_id: self.user_id.map(own), backend: self.backend.map(own) }
+        Auth {
+            user_id: self.user_id.map(own),
+            backend: self.backend.map(own),
+            others: self.others.into_iter().map(own).collect(),
+            unclear: self.unclear,
+        }
     }
 }

@@ -37,7 +37,7 @@ pub struct Decoded<'s> {
 pub struct Payload<'s> {
     bytes: &'s [u8],
     serializer: Serializer,
-    limits: &'s Limits,
+    codec: &'s Codec,
 }
 
 impl<'c> Decoder<'c> {
@@ -103,7 +103,8 @@ impl<'c> Decoder<'c> {
         signed: &Signed<'_>,
         is_enough: impl Fn(&[u8]) -> bool,
     ) -> Result<Option<Payload<'s>>, DecodeError> {
-        let limits = &self.codec.limits;
+        let codec = self.codec;
+        let limits = &codec.limits;
         within(signed.data.len() / 4 * 3, limits)?;
         base64::decode_url(signed.data, &mut self.bytes)?;
         let payload = if signed.compressed {
@@ -115,7 +116,7 @@ impl<'c> Decoder<'c> {
             let enough = bytes.get(..BEGINNING).or(small).is_some_and(is_enough);
             (!enough).then_some(bytes)
         };
-        payload.map(|payload| Payload::new(payload, limits)).transpose()
+        payload.map(|payload| Payload::new(payload, codec)).transpose()
     }
 
     /// Whether the beginning is enough of a large row, of which no more is decoded.
@@ -150,7 +151,7 @@ impl<'c> Decoder<'c> {
                 compressed: false,
                 payload: whole
                     .ok_or(DecodeError::UnknownLayout)
-                    .and_then(|whole| Payload::new(whole.payload, &self.codec.limits)),
+                    .and_then(|whole| Payload::new(whole.payload, self.codec)),
             };
         }
         if let Some(signed) = signed {
@@ -235,7 +236,7 @@ impl<'s> Decoded<'s> {
         let seal = seal.ok_or(NotKept::Unverified)?;
         let payload = self.payload()?;
         let json = match payload.serializer {
-            Serializer::Json => json::without_login(payload.bytes, payload.limits)?,
+            Serializer::Json => json::without_login(payload.bytes, &codec.limits, &codec.login)?,
             Serializer::Pickle => None,
         };
         let json = json.ok_or(NotKept::NotAnObject)?;
@@ -249,8 +250,8 @@ impl<'s> Decoded<'s> {
 }
 
 impl<'s> Payload<'s> {
-    fn new(bytes: &'s [u8], limits: &'s Limits) -> Result<Self, DecodeError> {
-        within(bytes.len(), limits)?;
+    fn new(bytes: &'s [u8], codec: &'s Codec) -> Result<Self, DecodeError> {
+        within(bytes.len(), &codec.limits)?;
         let serializer = if json::looks_like_json(bytes) {
             Serializer::Json
         } else if pickle::looks_like_pickle(bytes) {
@@ -258,7 +259,7 @@ impl<'s> Payload<'s> {
         } else {
             return Err(DecodeError::UnknownSerializer);
         };
-        Ok(Self { bytes, serializer, limits })
+        Ok(Self { bytes, serializer, codec })
     }
 
     /// How it is serialized, judged by its first bytes.
@@ -270,18 +271,18 @@ impl<'s> Payload<'s> {
     /// login.
     pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
         match self.serializer {
-            Serializer::Json => json::auth(self.bytes, self.limits),
-            Serializer::Pickle => {
-                Pickle::read(self.bytes, self.limits)?.auth().map(Auth::into_owned)
-            }
+            Serializer::Json => json::auth(self.bytes, &self.codec.limits, &self.codec.login),
+            Serializer::Pickle => self.pickle()?.auth(&self.codec.login).map(Auth::into_owned),
         }
     }
 
     /// Calls `member` with each key of the top level and the bytes that its value takes up, as JSON.
     pub fn members(&self, member: &mut dyn FnMut(Cow<'_, str>, usize)) -> Result<(), DecodeError> {
         match self.serializer {
-            Serializer::Json => json::members(self.bytes, self.limits, member),
-            Serializer::Pickle => json::members(self.json()?.as_bytes(), self.limits, member),
+            Serializer::Json => json::members(self.bytes, &self.codec.limits, member),
+            Serializer::Pickle => {
+                json::members(self.json()?.as_bytes(), &self.codec.limits, member)
+            }
         }
     }
 
@@ -290,10 +291,14 @@ impl<'s> Payload<'s> {
     pub fn json(&self) -> Result<String, DecodeError> {
         let mut out = JsonText::default();
         match self.serializer {
-            Serializer::Json => json::write(self.bytes, self.limits, &mut out)?,
-            Serializer::Pickle => Pickle::read(self.bytes, self.limits)?.write_json(&mut out)?,
+            Serializer::Json => json::write(self.bytes, &self.codec.limits, &mut out)?,
+            Serializer::Pickle => self.pickle()?.write_json(&mut out)?,
         }
         Ok(out.into_string())
+    }
+
+    fn pickle(&self) -> Result<Pickle<'s>, DecodeError> {
+        Pickle::read(self.bytes, &self.codec.limits)
     }
 }
 

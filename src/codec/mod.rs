@@ -10,10 +10,12 @@ mod decoder;
 mod envelope;
 mod error;
 mod fingerprint;
+mod identities;
 mod inflate;
 mod json;
 mod json_text;
 mod keyring;
+mod login_keys;
 mod pickle;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ pub use decoder::{Decoded, Decoder, Payload};
 pub use error::{DecodeError, NotKept};
 pub use fingerprint::fingerprint;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
+pub use login_keys::LoginKeys;
 pub use user_ids::UserIds;
 pub use verdict::{Login, Verdict};
 
@@ -41,6 +44,8 @@ pub struct Codec {
     pub keyring: Keyring,
     /// What one row may cost.
     pub limits: Limits,
+    /// Where a session says whose it is.
+    pub login: LoginKeys,
 }
 
 /// How much one row may cost. A row that exceeds a limit is unreadable, not fatal.

@@ -4,7 +4,7 @@ use super::*;
 const KEY: &str = "clé-🔑";
 
 fn codec(keys: &[&str]) -> Codec {
-    Codec { keyring: Keyring::new(keys, DEFAULT_KEY_SALT), limits: Limits::default() }
+    Codec { keyring: Keyring::new(keys, DEFAULT_KEY_SALT), ..Codec::default() }
 }
 
 /// Layout, signature and user id, or why the row cannot be read.
@@ -132,13 +132,13 @@ fn every_truncation_of_every_layout_is_an_answer() {
 fn a_class_of_another_name_has_another_salt() {
     let other = Codec {
         keyring: Keyring::new([KEY], "django.contrib.sessions.Custom"),
-        limits: Limits::default(),
+        ..Codec::default()
     };
     assert_eq!(Decoder::new(&other).decode(SIGNED).signature(), Signature::Invalid);
     // The old layout takes the class name alone, so an outer class does not matter.
     let nested = Codec {
         keyring: Keyring::new([KEY], "django.contrib.sessions.Outer.SessionStore"),
-        limits: Limits::default(),
+        ..Codec::default()
     };
     assert_eq!(Decoder::new(&nested).decode(LEGACY).signature(), Signature::Valid);
     assert_eq!(Decoder::new(&nested).decode(SIGNED).signature(), Signature::Invalid);
@@ -190,8 +190,7 @@ fn an_old_row_with_the_colons_of_a_signed_one_is_still_a_login() {
 fn a_salt_of_the_sites_own_does_not_tell_the_class_name() {
     let row =
         "MGVmMDFhYjVlMzcyZTJiYjlmNTI2MWIyYWE3Mzc4MzQwMDJiYjg5OTp7Il9hdXRoX3VzZXJfaWQiOiI0MiJ9";
-    let own =
-        Codec { keyring: Keyring::new(["k"], "myproject.sessions"), limits: Limits::default() };
+    let own = Codec { keyring: Keyring::new(["k"], "myproject.sessions"), ..Codec::default() };
     assert_eq!(Decoder::new(&own).decode(row).signature(), Signature::Valid);
 }
 
@@ -241,8 +240,7 @@ fn what_a_fallback_signed_is_signed_anew_with_the_first_key() {
 
 #[test]
 fn an_old_row_stays_the_work_of_its_class() {
-    let own =
-        Codec { keyring: Keyring::new([KEY], "myproject.sessions"), limits: Limits::default() };
+    let own = Codec { keyring: Keyring::new([KEY], "myproject.sessions"), ..Codec::default() };
     let usual = codec(&[KEY]);
     assert_eq!(without_login(LEGACY, &own), without_login(LEGACY, &usual));
 }

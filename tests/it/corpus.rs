@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::Value;
-use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring, Limits};
+use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring};
 use sessctl::model::Signature;
 
 /// Rows where Django's answer depends on who reads, while the row alone cannot tell who will, and why sessctl answers
@@ -148,7 +148,7 @@ pub(crate) fn codec(row: &Value) -> Codec {
     let mut secrets = vec![secret(row)];
     let fallbacks = row["fallback_keys"].as_array().unwrap();
     secrets.extend(fallbacks.iter().map(|key| key.as_str().unwrap().as_bytes().to_vec()));
-    Codec { keyring: Keyring::new(secrets, key_salt), limits: Limits::default() }
+    Codec { keyring: Keyring::new(secrets, key_salt), ..Codec::default() }
 }
 
 fn secret(row: &Value) -> Vec<u8> {

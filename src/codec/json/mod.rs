@@ -3,6 +3,7 @@
 //! built in memory: one pass checks the grammar, and picks out the login, or copies the whole to
 //! [`JsonText`], or copies all but the login.
 
+mod behind;
 mod members;
 mod nesting;
 mod scanner;
@@ -20,7 +21,9 @@ use text::Text;
 pub(super) use without_login::without_login;
 
 use super::auth::{self, Auth};
+use super::identities::{Identities, UserId};
 use super::json_text::JsonText;
+use super::login_keys::{LoginKeys, Role};
 use super::{DecodeError, Limits};
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -33,8 +36,8 @@ pub(super) fn looks_like_json(payload: &[u8]) -> bool {
 }
 
 /// The login at the top level of a document.
-pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits) -> Result<Auth<'p>> {
-    Scanner::new(payload, limits).auth()
+pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits, keys: &LoginKeys) -> Result<Auth<'p>> {
+    Scanner::new(payload, limits).auth(keys)
 }
 
 /// The beginning of most logins.
@@ -100,35 +103,15 @@ impl Sink for JsonText {
     }
 }
 
-enum UserId<'p> {
-    Text(Cow<'p, str>),
-    Null,
-    /// A list, an object, a fraction: no primary key.
-    Other,
-}
-
 impl<'p> Scanner<'p> {
-    fn auth(mut self) -> Result<Auth<'p>> {
-        let mut auth = Auth::default();
-        let mut bad_user_id = false;
+    fn auth(mut self, keys: &LoginKeys) -> Result<Auth<'p>> {
+        let mut found = Identities::default();
         let is_object = self.members(|scanner, key| {
-            if key.is(auth::USER_ID) {
-                let user_id = scanner.user_id()?;
-                bad_user_id = matches!(user_id, UserId::Other);
-                auth.user_id = match user_id {
-                    UserId::Text(text) => Some(text),
-                    UserId::Null | UserId::Other => None,
-                };
-            } else if key.is(auth::BACKEND) {
-                scanner.space();
-                auth.backend = if scanner.eat(b'"') {
-                    Some(scanner.string()?.to_str())
-                } else {
-                    scanner.value(&mut ())?;
-                    None
-                };
-            } else {
-                scanner.value(&mut ())?;
+            match keys.role(|name| key.is(name)) {
+                Some(Role::User(place)) => found.user(place, scanner.user_id()?),
+                Some(Role::Backend) => found.backend = scanner.backend()?,
+                Some(Role::Behind(place)) => found.behind(place, scanner.behind()?),
+                None => scanner.value(&mut ())?,
             }
             Ok(())
         })?;
@@ -136,7 +119,15 @@ impl<'p> Scanner<'p> {
             self.value(&mut ())?;
         }
         self.end()?;
-        if bad_user_id { Err(DecodeError::UserId) } else { Ok(auth) }
+        found.auth()
+    }
+
+    fn backend(&mut self) -> Result<Option<Cow<'p, str>>> {
+        self.space();
+        if self.eat(b'"') {
+            return Ok(Some(self.string()?.to_str()));
+        }
+        self.value(&mut ()).map(|()| None)
     }
 
     /// The value of `_auth_user_id`, if it is whole and plain.
@@ -158,7 +149,7 @@ impl<'p> Scanner<'p> {
 
     /// The value of `_auth_user_id`, read as Django's `IntegerField.to_python` would read one that
     /// is not text: `int(value)`.
-    fn user_id(&mut self) -> Result<UserId<'p>> {
+    pub(super) fn user_id(&mut self) -> Result<UserId<'p>> {
         self.space();
         Ok(match self.rest.first() {
             Some(b'"') => {

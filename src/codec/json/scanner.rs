@@ -45,7 +45,7 @@ pub(super) struct Scanner<'p> {
     /// Django reads payload bytes as Latin-1, but its own serializer writes ASCII only: bytes
     /// beyond it come from a serializer of the site's own, and those mean UTF-8 if it is that.
     pub(super) utf8: bool,
-    max_depth: usize,
+    pub(super) max_depth: usize,
 }
 
 impl<'p> Scanner<'p> {

@@ -1,8 +1,9 @@
 use super::super::json_text::JsonText;
-use super::super::{DecodeError, Limits};
+use super::super::{DecodeError, Limits, LoginKeys};
 
 fn user_id(payload: impl AsRef<[u8]>) -> Result<Option<String>, DecodeError> {
-    super::auth(payload.as_ref(), &Limits::default()).map(|auth| auth.user_id.map(Into::into))
+    super::auth(payload.as_ref(), &Limits::default(), &LoginKeys::default())
+        .map(|auth| auth.user_id.map(Into::into))
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "what user_id() returns")]
@@ -16,7 +17,7 @@ fn json(payload: impl AsRef<[u8]>) -> Result<String, DecodeError> {
 }
 
 fn without_login(payload: impl AsRef<[u8]>) -> Result<Option<String>, DecodeError> {
-    super::without_login(payload.as_ref(), &Limits::default())
+    super::without_login(payload.as_ref(), &Limits::default(), &LoginKeys::default())
 }
 
 #[test]
@@ -215,4 +216,37 @@ fn what_is_no_object_has_no_login_to_take_out() {
         assert_eq!(without_login(document), Err(DecodeError::Json), "{document}");
     }
     assert_eq!(without_login(br#"{"a":"#.repeat(1 << 20)), Err(DecodeError::TooComplex));
+}
+
+/// The user, who is behind, and whether there may be more.
+fn identities(
+    payload: &str,
+    keys: &LoginKeys,
+) -> Result<(Option<String>, Vec<String>, bool), DecodeError> {
+    let auth = super::auth(payload.as_bytes(), &Limits::default(), keys)?;
+    let others = auth.others.into_iter().map(Into::into).collect();
+    Ok((auth.user_id.map(Into::into), others, auth.unclear))
+}
+
+#[test]
+fn who_is_behind_an_impersonation_is_told() {
+    for (payload, user, others, unclear) in [
+        (r#"{"_auth_user_id":"7"}"#, Some("7"), &[][..], false),
+        (r#"{"_auth_user_id":"7","hijack_history":["1","2"]}"#, Some("7"), &["1", "2"], false),
+        (r#"{"hijack_history":[1],"_auth_user_id":"7"}"#, Some("7"), &["1"], false),
+        (r#"{"_auth_user_id":"7","hijack_history":[]}"#, Some("7"), &[], false),
+        (
+            r#"{"_auth_user_id":"7","hijack_history":["1"],"hijack_history":[]}"#,
+            Some("7"),
+            &[],
+            false,
+        ),
+        (r#"{"_auth_user_id":"7","hijack_history":{"1":2}}"#, Some("7"), &[], true),
+        (r#"{"_auth_user_id":"7","cart":{"hijack_history":["1"]}}"#, Some("7"), &[], false),
+        (r#"{"loginas_from_user":"1"}"#, None, &["1"], false),
+    ] {
+        let expected =
+            (user.map(Into::into), others.iter().map(|id| (*id).into()).collect(), unclear);
+        assert_eq!(identities(payload, &LoginKeys::default()), Ok(expected), "{payload}");
+    }
 }

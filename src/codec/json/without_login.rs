@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::{DecodeError, Limits, auth};
+use super::super::{DecodeError, Limits, LoginKeys};
 use super::scanner::Scanner;
 
 /// The document without the members of its top level that are a login, however often and however
@@ -11,6 +11,7 @@ use super::scanner::Scanner;
 pub(in super::super) fn without_login(
     payload: &[u8],
     limits: &Limits,
+    keys: &LoginKeys,
 ) -> Result<Option<String>, DecodeError> {
     let mut scanner = Scanner::new(payload, limits);
     let mut kept = b"{".to_vec();
@@ -18,7 +19,7 @@ pub(in super::super) fn without_login(
         scanner.space();
         let rest = scanner.rest;
         scanner.value(&mut ())?;
-        if !auth::LOGIN.iter().any(|name| key.is(name)) {
+        if !keys.is_login(|name| key.is(name)) {
             let separator = if kept.len() > 1 { ",\"" } else { "\"" };
             let value = rest.get(..rest.len() - scanner.rest.len()).unwrap_or_default();
             for part in [separator.as_bytes(), key.bytes, b"\":", value] {

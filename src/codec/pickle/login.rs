@@ -2,24 +2,38 @@
 
 use std::borrow::Cow;
 
-use super::super::auth::{BACKEND, USER_ID};
-use super::super::{Auth, DecodeError};
+use super::super::auth::BACKEND;
+use super::super::identities::{Behind, Identities, UserId};
+use super::super::{Auth, DecodeError, LoginKeys};
 use super::scalar;
 use super::value::{Graph, Value};
 
-pub(super) fn auth<'g>(graph: &'g Graph<'_>, top: Value) -> Result<Auth<'g>, DecodeError> {
+pub(super) fn auth<'g>(
+    graph: &'g Graph<'_>,
+    top: Value,
+    keys: &LoginKeys,
+) -> Result<Auth<'g>, DecodeError> {
     if !graph.is_understood(top) {
         return Err(DecodeError::UnknownSerializer);
     }
-    let user_id = match item(graph, top, USER_ID)? {
-        Some(value) => user_id(graph, value)?,
-        None => None,
-    };
-    let backend = item(graph, top, BACKEND)?
+    let mut found = Identities::default();
+    for (place, key) in keys.user.iter().enumerate() {
+        if let Some(value) = item(graph, top, key)? {
+            found.user(place, user_id(graph, value));
+        }
+    }
+    found.backend = item(graph, top, BACKEND)?
         .and_then(|value| graph.text(value))
         .filter(|text| !text.is_bytes())
         .and_then(|text| text.to_str(graph.payload));
-    Ok(Auth { user_id, backend })
+    for (place, key) in keys.also.iter().enumerate() {
+        match item(graph, top, key) {
+            Ok(Some(value)) => found.behind(place, behind(graph, value)),
+            Ok(None) => {}
+            Err(_) => found.behind(place, Behind::unclear()),
+        }
+    }
+    found.auth()
 }
 
 /// `mapping[key]`. Bytes are no key of a Python 3 session. An object that was made from the same
@@ -40,22 +54,20 @@ fn item(graph: &Graph<'_>, mapping: Value, key: &str) -> Result<Option<Value>, D
 }
 
 /// A user id as the text that Django's `pk.to_python` would take for the same user.
-fn user_id<'g>(graph: &'g Graph<'_>, value: Value) -> Result<Option<Cow<'g, str>>, DecodeError> {
+fn user_id<'g>(graph: &'g Graph<'_>, value: Value) -> UserId<'g> {
     let text = match value {
-        Value::None => return Ok(None),
-        Value::Bool(value) => i64::from(value).to_string().into(),
-        Value::Int(value) => value.to_string().into(),
-        Value::Long(value) => {
-            value.to_decimal(graph.payload).map_err(|_| DecodeError::UserId)?.into()
-        }
+        Value::None => return UserId::Null,
+        Value::Bool(value) => Some(i64::from(value).to_string().into()),
+        Value::Int(value) => Some(value.to_string().into()),
+        Value::Long(value) => value.to_decimal(graph.payload).ok().map(Cow::Owned),
         // Adding zero takes the sign from -0.0.
         Value::Float(value) if value.is_finite() && value.fract() == 0.0 => {
-            format!("{:.0}", value + 0.0).into()
+            Some(format!("{:.0}", value + 0.0).into())
         }
-        Value::Float(_) => return Err(DecodeError::UserId),
-        Value::Text(_) | Value::Node(_) => object_id(graph, value).ok_or(DecodeError::UserId)?,
+        Value::Float(_) => None,
+        Value::Text(_) | Value::Node(_) => object_id(graph, value),
     };
-    Ok(Some(text))
+    text.map_or(UserId::Other, UserId::Text)
 }
 
 fn object_id<'g>(graph: &'g Graph<'_>, value: Value) -> Option<Cow<'g, str>> {
@@ -63,4 +75,14 @@ fn object_id<'g>(graph: &'g Graph<'_>, value: Value) -> Option<Cow<'g, str>> {
         Some(text) => text.to_str(graph.payload),
         None => scalar::uuid(graph, value).map(Cow::Owned),
     }
+}
+
+/// What stands under a package's key.
+fn behind<'g>(graph: &'g Graph<'_>, value: Value) -> Behind<'g> {
+    let mut behind = Behind::default();
+    match graph.items(value) {
+        Some(items) => items.iter().for_each(|item| behind.add(user_id(graph, *item))),
+        None => behind.add(user_id(graph, value)),
+    }
+    behind
 }

@@ -29,7 +29,7 @@ mod value;
 mod tests;
 
 use super::json_text::JsonText;
-use super::{Auth, DecodeError, Limits};
+use super::{Auth, DecodeError, Limits, LoginKeys};
 use machine::Machine;
 use value::{Graph, Value};
 
@@ -49,8 +49,8 @@ impl<'p> Pickle<'p> {
     }
 
     /// The login at the top level, which a session other than a dict does not have.
-    pub(crate) fn auth(&self) -> Result<Auth<'_>, DecodeError> {
-        login::auth(&self.graph, self.top)
+    pub(crate) fn auth(&self, keys: &LoginKeys) -> Result<Auth<'_>, DecodeError> {
+        login::auth(&self.graph, self.top, keys)
     }
 
     /// Appends the whole payload as JSON.

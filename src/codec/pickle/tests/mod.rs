@@ -4,7 +4,7 @@ mod login;
 mod validity;
 
 use super::super::json_text::JsonText;
-use super::super::{Auth, DecodeError, Limits};
+use super::super::{Auth, DecodeError, Limits, LoginKeys};
 use super::{Pickle, looks_like_pickle};
 
 /// `SHORT_BINUNICODE '_auth_user_id'`.
@@ -25,13 +25,13 @@ fn json(payload: &[u8]) -> Result<String, DecodeError> {
 /// The user of a session, or `None` if it is anonymous.
 fn user(payload: &[u8]) -> Result<Option<String>, DecodeError> {
     let pickle = read(payload)?;
-    let Auth { user_id, .. } = pickle.auth()?;
+    let Auth { user_id, .. } = pickle.auth(&LoginKeys::default())?;
     Ok(user_id.map(Into::into))
 }
 
 fn backend(payload: &[u8]) -> Result<Option<String>, DecodeError> {
     let pickle = read(payload)?;
-    let Auth { backend, .. } = pickle.auth()?;
+    let Auth { backend, .. } = pickle.auth(&LoginKeys::default())?;
     Ok(backend.map(Into::into))
 }
 
