@@ -3,9 +3,9 @@
 
 mod database;
 mod django;
+mod ids;
 mod operator;
 
-use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -20,6 +20,7 @@ use crate::store::{Table, Target, UserColumn, Users};
 
 pub use database::{Database, database};
 pub use django::{Project, project};
+pub use ids::{refuse_blank, user_ids};
 pub use operator::{arguments, operator};
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
@@ -31,6 +32,8 @@ pub fn table(
     project: Option<&Project>,
     schema: Option<&str>,
 ) -> Result<Table, Error> {
+    refuse_blank("--table", &global.table)?;
+    refuse_blank("--schema", &global.schemas)?;
     let table = match (&global.table, project) {
         (Some(table), _) => table.parse()?,
         (None, Some(project)) => project.table()?.unwrap_or_default(),
@@ -135,40 +138,6 @@ fn split_fallbacks(value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     Ok(parts.map(<[u8]>::to_vec).collect())
 }
 
-/// The ids that were given, on the command line and in a file, each once, in their order.
-pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
-    let mut ids = trimmed(&args.users)?;
-    if let Some(file) = &args.from_file {
-        for line in open(file)?.lines() {
-            let line = line.map_err(|source| cannot_read(file, source))?;
-            // Editors on Windows begin a file with a byte order mark.
-            let id = line.trim_start_matches('\u{feff}').trim();
-            if !id.is_empty() {
-                ids.push(id.to_owned());
-            }
-        }
-    }
-    if ids.is_empty() && !args.whose.is_given() {
-        return Err(Error::usage("no user id given", "the file with the ids holds none"));
-    }
-    let mut seen = HashSet::with_capacity(ids.len());
-    let mut are_new = ids.iter().map(|id| seen.insert(&**id)).collect::<Vec<_>>().into_iter();
-    ids.retain(|_| are_new.next().unwrap_or_default());
-    Ok(ids)
-}
-
-/// Ids that were given on the command line.
-pub fn trimmed(ids: &[String]) -> Result<Vec<String>, Error> {
-    let ids: Vec<String> = ids.iter().map(|id| id.trim().to_owned()).collect();
-    if ids.iter().any(String::is_empty) {
-        return Err(Error::usage(
-            "a user id is empty",
-            "give the primary key of the user, as in `logout-user 42`",
-        ));
-    }
-    Ok(ids)
-}
-
 /// How fast to delete.
 pub fn batches(args: &cli::Batches) -> Result<Pace, Error> {
     let rows = args.batch_size.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
@@ -209,7 +178,8 @@ pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
 /// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
 pub fn check_user_column(option: &str, name: &str) -> Result<(), Error> {
     const LONGEST: usize = 63;
-    let why = if name.is_empty() || name.contains('\0') {
+    refuse_blank(option, [name])?;
+    let why = if name.contains('\0') {
         "is no name of a column"
     } else if name.len() > LONGEST {
         "is longer than PostgreSQL allows"
@@ -271,6 +241,7 @@ const KEY_PREFIX_MAX: usize = 31;
 
 /// The beginning of a session key, given with `option` or, as `-`, on standard input.
 pub fn key_prefix(option: &str, text: &str) -> Result<String, Error> {
+    refuse_blank(option, [text])?;
     let from_stdin = text == "-";
     let prefix = if from_stdin {
         let mut line = String::new();

@@ -49,6 +49,7 @@ struct Listed {
 }
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
+    settings::refuse_blank("--user", &args.users)?;
     let query = Query {
         args,
         users: (!args.users.is_empty()).then(|| args.users.iter().collect()),
@@ -81,11 +82,15 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     };
     listing.begin()?;
     listing.end()?;
+    let inexact_ids = listing.inexact_ids;
     out.flush()?;
+    tell_inexact_ids(ctx, inexact_ids);
     doubts.tell(ctx);
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
-        _ if doubts.unreadable + doubts.different + doubts.undated > 0 => Exit::Incomplete,
+        _ if doubts.unreadable + doubts.different + doubts.undated + inexact_ids > 0 => {
+            Exit::Incomplete
+        }
         _ => Exit::Done,
     })
 }
@@ -214,6 +219,17 @@ impl Doubts {
     }
 }
 
+/// Says that `logout-user --from-file` would not log out the users of all sessions that were listed.
+fn tell_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
+    if sessions > 0 {
+        let sessions = counted(sessions, "session");
+        ctx.talk.warning(&format!(
+            "{sessions} with a user id that no line can hold as it is (it is empty, begins with a byte order mark, or \
+             holds characters that are not printed): --format jsonl shows it"
+        ));
+    }
+}
+
 /// Bytes of payload that the sessions of one page may hold between worker and printer.
 const PAYLOAD_BYTES: usize = 1 << 20;
 
@@ -239,11 +255,13 @@ struct Listing<'o> {
     with_schemas: bool,
     count: u64,
     begun: bool,
+    /// With `--format ids`: sessions whose user id is not on a line as it is.
+    inexact_ids: u64,
 }
 
 impl<'o> Listing<'o> {
     fn new(out: &'o mut dyn Write, format: ListFormat, limit: u64, with_schemas: bool) -> Self {
-        Self { out, format, limit, with_schemas, count: 0, begun: false }
+        Self { out, format, limit, with_schemas, count: 0, begun: false, inexact_ids: 0 }
     }
 
     fn is_full(&self) -> bool {
@@ -278,7 +296,8 @@ impl<'o> Listing<'o> {
             ListFormat::Jsonl => ui::write_json_line(self.out, session),
             ListFormat::Ids => match &session.session.user_id {
                 Some(id) if session.session.state == State::User => {
-                    writeln!(self.out, "{}", ui::sanitize(id))
+                    self.inexact_ids += u64::from(!ui::write_id(self.out, id)?);
+                    Ok(())
                 }
                 _ => Ok(()),
             },

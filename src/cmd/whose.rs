@@ -111,7 +111,7 @@ impl Site {
         }
         for email in &whose.emails {
             let column = has("--email", self.users.email.as_deref())?;
-            named.push((email, WhichUsers::Mail(column, Address::of(email.trim()))));
+            named.push((email, WhichUsers::Mail(column, Address::of(email))));
         }
         Ok(named)
     }

