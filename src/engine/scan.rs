@@ -6,8 +6,9 @@
 //!      └──── empty pages ─────┘
 //! ```
 //!
-//! The channels are short, so memory does not depend on the number of rows, and a closed channel
-//! is what stops everybody. Huge sessions are let in one after the other, however many workers there are.
+//! The channels are short, the reader does not run ahead of the oldest page that is not folded, and huge sessions are let
+//! in one after the other, however many workers there are: so memory does not depend on the number of rows. A closed
+//! channel is what stops everybody.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -45,6 +46,8 @@ pub struct Scan<'a> {
 
 /// Pages under way per worker: one that it works on and one that waits.
 const PAGES_PER_WORKER: usize = 2;
+/// The same and pages that have a result, which may wait for that of an older page.
+const PAGES_UNFOLDED_PER_WORKER: usize = 3;
 
 impl Scan<'_> {
     /// Reads all rows that pass `filter`. Each worker gets a function from `worker` that makes a
@@ -65,7 +68,7 @@ impl Scan<'_> {
         let (pages_in, pages_out) = bounded(under_way);
         let (results_in, results_out) = bounded(under_way);
         let (empty_in, empty_out) = bounded(under_way + workers);
-        let load = Load::default();
+        let load = Load::new(workers * PAGES_UNFOLDED_PER_WORKER + 1);
         self.progress.event(Event::ScanBegins { rows: reader.estimate()? });
 
         let ended = thread::scope(|scope| {
@@ -78,7 +81,7 @@ impl Scan<'_> {
                 scope.spawn(move || work(worker(), load, &pages, &results, &empty));
             }
             drop((pages_out, results_in, empty_in));
-            let ended = self.fold_in_order(&results_out, &mut fold);
+            let ended = self.fold_in_order(load, &results_out, &mut fold);
             drop(results_out);
             let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             read.map(|()| ended)
@@ -89,9 +92,11 @@ impl Scan<'_> {
 
     fn fold_in_order<T>(
         &self,
+        load: &Load,
         results: &Receiver<(u64, u64, T)>,
         fold: &mut impl FnMut(T) -> ControlFlow<()>,
     ) -> Ended {
+        let _fold = load.part();
         let mut early = BTreeMap::new();
         let mut next = 0;
         for (number, rows, result) in results {
@@ -105,6 +110,7 @@ impl Scan<'_> {
                 if fold(result).is_break() {
                     return Ended::Enough;
                 }
+                load.folded(next);
             }
         }
         // A signal after the last page found the scan complete all the same.
@@ -121,7 +127,7 @@ fn read(
 ) -> Result<(), StoreError> {
     let mut number = 0;
     reader.scan(filter, &mut |page| {
-        load.add(page.bytes());
+        load.add(number, page.bytes());
         if pages.send((number, page)).is_err() {
             return ControlFlow::Break(());
         }
@@ -137,7 +143,7 @@ fn work<T>(
     results: &Sender<(u64, u64, T)>,
     empty: &Sender<Page>,
 ) {
-    let _worker = load.worked_on();
+    let _worker = load.part();
     for (number, mut page) in pages {
         let rows = u64::try_from(page.len()).unwrap_or(u64::MAX);
         let result = make(&page);

@@ -1,5 +1,7 @@
 use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::*;
@@ -226,6 +228,66 @@ fn a_scan_that_is_stopped_is_not_whole() {
     let stop = Stop::default();
     stop.request(SIGTERM);
     assert_eq!(scan(&memory(5_000), &stop, usize::MAX).0, Ended::Interrupted(SIGTERM));
+}
+
+/// A result of a page, counted as long as it is there.
+struct Counted<'c>(&'c AtomicUsize);
+
+impl<'c> Counted<'c> {
+    fn new(there: &'c AtomicUsize, most: &AtomicUsize) -> Self {
+        most.fetch_max(there.fetch_add(1, Relaxed) + 1, Relaxed);
+        Self(there)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[test]
+fn results_that_overtake_a_slow_page_do_not_pile_up() {
+    let memory = memory(50_500);
+    let (stop, there, most) = (Stop::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let scan = Scan { workers: 2, stop: &stop, progress: &Silent };
+    let worker = || {
+        |page: &Page| {
+            if page.rows().any(|row| row.key == "000000") {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Counted::new(&there, &most)
+        }
+    };
+    let mut pages = 0;
+    let store = &memory;
+    let mut reader = store.reader().unwrap();
+    let ended = scan.run(&mut *reader, &Filter::default(), worker, |_| {
+        pages += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!((ended.unwrap(), pages), (Ended::Whole, 51));
+    assert!((2..8).contains(&most.load(Relaxed)), "{most:?} results at once");
+}
+
+#[test]
+fn a_fold_that_has_enough_lets_no_reader_wait_for_a_slow_page() {
+    let memory = memory(50_500);
+    let stop = Stop::default();
+    let scan = Scan { workers: 1, stop: &stop, progress: &Silent };
+    let store = &memory;
+    let mut reader = store.reader().unwrap();
+    let ended = scan.run(
+        &mut *reader,
+        &Filter::default(),
+        || |_: &Page| (),
+        |()| {
+            // The reader is as far ahead as it may be.
+            std::thread::sleep(Duration::from_millis(100));
+            ControlFlow::Break(())
+        },
+    );
+    assert_eq!(ended.unwrap(), Ended::Enough);
 }
 
 #[test]
