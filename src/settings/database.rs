@@ -1,5 +1,6 @@
 //! Which database: a URL, `key=value` pairs or a path, on the command line or in the environment.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::Project;
@@ -55,8 +56,11 @@ pub fn database(global: &cli::Global, project: Option<&Project>) -> Result<Datab
             Ok(database)
         }
         None => {
-            let variables = VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
-            match variables.into_iter().find(|url| !url.is_empty()) {
+            let set = VARIABLES.iter().find_map(|name| Some((name, variable(name)?)));
+            match set
+                .map(|(name, url)| url.into_string().map_err(|_| not_utf8(name)))
+                .transpose()?
+            {
                 Some(url) => parse(&url, clock, &surroundings),
                 None if surroundings.name_a_database() => {
                     Ok(Database::server(Conninfo::of_environment(&surroundings)?))
@@ -140,15 +144,34 @@ impl Database {
     }
 }
 
+/// An environment variable that is set to something.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// What is in it is not shown: it may hold a password.
+fn not_utf8(name: &str) -> Error {
+    Error::usage(
+        format!("the environment variable {name} is not UTF-8"),
+        "set it anew, or name the database with -d",
+    )
+}
+
 fn surroundings() -> Surroundings {
-    Surroundings {
+    let mut surroundings = Surroundings {
         user: whoami::username().ok(),
         home: std::env::home_dir(),
-        variables: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("PG"))
-            .collect(),
+        ..Surroundings::default()
+    };
+    let named =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    for (name, value) in named.filter(|(name, _)| name.starts_with("PG")) {
+        match value.into_string() {
+            Ok(value) => drop(surroundings.variables.insert(name, value)),
+            Err(_) => drop(surroundings.not_utf8.insert(name)),
+        }
     }
+    surroundings
 }
 
 fn is_scheme(text: &str) -> bool {

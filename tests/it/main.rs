@@ -31,6 +31,7 @@ mod doctor_postgres;
 mod doctor_snapshots;
 mod doctor_sqlite;
 mod encrypted;
+mod environment;
 mod errors;
 mod flush_all;
 mod generate;

@@ -105,11 +105,19 @@ def sessions(model):
         parameters["assume_role"] = connection.settings_dict["OPTIONS"].get("assume_role")
         found["parameters"] = dict(texts(parameters))
         # A .env file may have brought some.
-        found["libpq"] = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+        found["libpq"] = {name: utf8(name, value) for name, value in os.environ.items() if name.startswith("PG")}
     elif connection.vendor == "sqlite":
         found["path"] = sqlite_path(str(connection.settings_dict["NAME"]))
         found["time_zone"] = connection.timezone_name
     return found
+
+
+def utf8(name, value):
+    try:
+        value.encode()
+    except UnicodeError:
+        raise ValueError("the environment variable %s is not UTF-8" % name) from None
+    return value
 
 
 def texts(parameters):

@@ -1,6 +1,6 @@
 //! libpq's environment variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::ConninfoError;
@@ -16,6 +16,9 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// The environment, as far as it is for libpq: `PG...`.
     pub variables: BTreeMap<String, String>,
+    /// The names of those that are not UTF-8. They are an error wherever the others are asked: to go on without them
+    /// could lead to another server.
+    pub not_utf8: BTreeSet<String>,
 }
 
 impl Surroundings {
@@ -23,7 +26,7 @@ impl Surroundings {
     pub fn name_a_database(&self) -> bool {
         ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"]
             .iter()
-            .any(|name| self.variable(name).is_some())
+            .any(|name| self.variable(name).is_some() || self.not_utf8.contains(*name))
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
@@ -32,6 +35,12 @@ impl Surroundings {
 
     /// What the variables say.
     pub(super) fn parameters(&self) -> Result<Parameters, ConninfoError> {
+        if let Some(name) = self.not_utf8.first() {
+            return Err(ConninfoError::new(
+                format!("the environment variable {name} is not UTF-8"),
+                "set it anew, or unset it",
+            ));
+        }
         let mut parameters = Parameters::default();
         for keyword in KEYWORDS {
             let Some(variable) = keyword.variable else { continue };

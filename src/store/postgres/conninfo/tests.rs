@@ -10,6 +10,7 @@ fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
         user: Some("me".into()),
         home: Some("/nonexistent".into()),
         variables: variables.iter().map(|(name, value)| (own(name), own(value))).collect(),
+        ..Surroundings::default()
     }
 }
 

@@ -1,0 +1,53 @@
+//! Variables of the environment that are not UTF-8: an error that names them, never a reason to use another database.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::world::{Ran, RunToEnd, World, program};
+
+/// Begins like a word that must not be shown: it may be a password.
+fn no_utf8() -> &'static OsStr {
+    OsStr::from_bytes(b"sentinel-\xff")
+}
+
+fn refuses(ran: Ran, name: &str) {
+    let ran = ran.exits(2).says(&format!("error: the environment variable {name} is not UTF-8"));
+    assert!(!ran.stderr.contains("sentinel-"), "{ran:#?}");
+    assert_eq!(ran.stdout, "", "{ran:#?}");
+}
+
+#[test]
+fn a_database_that_is_not_utf8_is_not_passed_over_for_another() {
+    World::each("environment", |w| {
+        w.user("42", 2);
+        let list = |arguments: &[&str], variables: &[(&str, &OsStr)]| {
+            let mut command = program(&["list", "--format", "count"]);
+            command.args(arguments).envs(variables.iter().copied()).ran("")
+        };
+        let url = w.url();
+        let url = OsStr::new(&url);
+        let first = ("SESSCTL_DATABASE_URL", no_utf8());
+        refuses(list(&[], &[first, ("DATABASE_URL", url)]), "SESSCTL_DATABASE_URL");
+        refuses(list(&[], &[("DATABASE_URL", no_utf8()), ("PGHOST", url)]), "DATABASE_URL");
+        // The first one that is set decides, and -d before all.
+        for (arguments, variables) in [
+            (&[][..], [("SESSCTL_DATABASE_URL", url), ("DATABASE_URL", no_utf8())]),
+            (&["-d", &w.url()], [first, ("DATABASE_URL", no_utf8())]),
+        ] {
+            assert_eq!(list(arguments, &variables).ok().stdout, "2\n");
+        }
+        // A file needs none of libpq's.
+        let ran = list(&["-d", &w.url()], &[("PGOPTIONS", no_utf8())]);
+        if w.is_sqlite() { drop(ran.ok()) } else { refuses(ran, "PGOPTIONS") }
+    });
+}
+
+#[test]
+fn no_variable_of_libpq_is_passed_over() {
+    for name in ["PGHOST", "PGDATABASE", "PGSERVICE"] {
+        refuses(program(&["list"]).env(name, no_utf8()).ran(""), name);
+    }
+    let mut command = program(&["list"]);
+    command.env("PGHOST", "127.0.0.1").env("PGPORT", no_utf8());
+    refuses(command.ran(""), "PGPORT");
+}
