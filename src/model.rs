@@ -3,111 +3,14 @@
 mod finding;
 mod page;
 mod tally;
-
-use std::fmt;
-use std::time::Duration;
+mod time;
 
 use serde::Serialize;
 
 pub use finding::{Finding, Status};
 pub use page::{Data, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
-
-/// An instant: microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
-
-impl Timestamp {
-    /// An instant, given in microseconds since 1970.
-    pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
-    }
-
-    /// An instant, given in seconds since 1970, if it is in the years that can be written.
-    pub fn from_seconds(seconds: i64) -> Option<Self> {
-        let micros = seconds.checked_mul(1_000_000)?;
-        jiff::Timestamp::from_microsecond(micros).ok()?;
-        Some(Self(micros))
-    }
-
-    /// What the clock of this machine says.
-    pub fn now() -> Self {
-        Self(jiff::Timestamp::now().as_microsecond())
-    }
-
-    /// Microseconds since 1970.
-    pub const fn as_micros(self) -> i64 {
-        self.0
-    }
-
-    /// This long before, and no earlier than the year 1, where the calendars of databases begin.
-    #[must_use]
-    pub fn before(self, duration: Duration) -> Self {
-        const YEAR_1: i64 = -62_135_596_800_000_000;
-        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_sub(micros).max(YEAR_1))
-    }
-
-    fn to_jiff(self) -> Option<jiff::Timestamp> {
-        jiff::Timestamp::from_microsecond(self.0).ok()
-    }
-}
-
-/// An instant in RFC 3339.
-impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
-
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|instant| Self(instant.as_microsecond()))
-    }
-}
-
-/// RFC 3339 in UTC, with as many decimals as it needs: `2026-11-22T01:57:46Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.to_jiff() {
-            Some(instant) => instant.fmt(f),
-            None => f.write_str(if self.0 < 0 { "-infinity" } else { "infinity" }),
-        }
-    }
-}
-
-/// When a session expires, as its row says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// At this instant.
-    At(Timestamp),
-    /// When a clock shows this, in a time zone that the database does not tell. The value is the
-    /// instant at which a clock in UTC shows it.
-    Wall(Timestamp),
-    /// The column holds no time.
-    Unreadable,
-}
-
-/// By how much a clock can be behind UTC at most (`Etc/GMT+12`).
-pub const BEHIND_UTC: Duration = Duration::from_secs(12 * 3600);
-
-impl Expiry {
-    /// Whether it is after `now`, or may be somewhere on earth.
-    pub fn may_be_after(self, now: Timestamp) -> bool {
-        match self {
-            Self::At(instant) => instant > now,
-            Self::Wall(instant) => instant > now.before(BEHIND_UTC),
-            Self::Unreadable => false,
-        }
-    }
-}
-
-/// RFC 3339; without the `Z` where the time zone is not known.
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::At(instant) => instant.fmt(f),
-            Self::Wall(instant) => f.write_str(instant.to_string().trim_end_matches('Z')),
-            Self::Unreadable => f.write_str("unreadable"),
-        }
-    }
-}
+pub use time::{BEHIND_UTC, Expiry, Timestamp};
 
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]

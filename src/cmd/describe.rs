@@ -72,7 +72,7 @@ pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -
         KeyDisplay::Whole => row.key,
     };
     let expires = match row.expires {
-        Expiry::Unreadable => None,
+        Expiry::Unreadable(_) => None,
         expires => Some(expires.to_string()),
     };
     let size = row.data.bytes();

@@ -316,7 +316,7 @@ fn of_what_is_too_large_nobody_says_that_it_is_not_signed() {
         assert_eq!(session.signature(), signature, "{stored}");
     }
     let data = Data::TooLarge(crate::model::MOST_DATA_BYTES + 1);
-    let row = Row { key: "", data, expires: crate::model::Expiry::Unreadable, user: None };
+    let row = Row { key: "", data, expires: crate::model::Expiry::MISSING, user: None };
     for (keys, keyring) in [(&[][..], "no key"), (&[KEY], "a key")] {
         let codec = codec(keys);
         let mut decoder = Decoder::new(&codec);

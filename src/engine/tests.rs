@@ -16,7 +16,7 @@ const SIGTERM: i32 = 15;
 fn memory(rows: usize) -> Memory {
     let memory = Memory::default();
     for number in 0..rows {
-        memory.insert(&format!("{number:06}"), "data", Expiry::Unreadable);
+        memory.insert(&format!("{number:06}"), "data", Expiry::MISSING);
     }
     memory
 }

@@ -190,7 +190,7 @@ mod tests {
     fn given_back(rows: &[(&str, Data<&str>, Option<&str>)]) {
         let mut page = Page::default();
         for (key, data, user) in rows.iter().copied() {
-            page.push(Row { key, data, expires: Expiry::Unreadable, user });
+            page.push(Row { key, data, expires: Expiry::MISSING, user });
         }
         let back: Vec<_> = page.rows().map(|row| (row.key, row.data, row.user)).collect();
         assert_eq!(back, rows);
@@ -215,7 +215,7 @@ mod tests {
         let text = "x".repeat(MOST_DATA_BYTES + 1);
         let mut page = Page::default();
         for data in [&text[1..], &text] {
-            let expires = Expiry::Unreadable;
+            let expires = Expiry::MISSING;
             page.push(Row { key: "k", data: Data::Text(data), expires, user: None });
         }
         let sizes: Vec<_> = page.rows().map(|row| (row.data.bytes(), row.data.text())).collect();

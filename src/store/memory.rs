@@ -100,7 +100,9 @@ fn expired(rows: &Rows, cutoff: Timestamp, from: Option<&Cursor>) -> Vec<(i64, S
     let mut expired: Vec<_> = rows
         .iter()
         .filter_map(|(key, (_, expires))| match expires {
-            Expiry::At(at) | Expiry::Wall(at) if *at < cutoff => {
+            Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at)
+                if *at < cutoff && *expires != Expiry::MISSING =>
+            {
                 Some((at.as_micros(), key.clone()))
             }
             _ => None,
@@ -134,17 +136,14 @@ impl Reader for MemoryReader {
         let mut rows: Vec<_> = self.rows.iter().collect();
         if let Some(newest) = filter.newest {
             rows.sort_by_key(|(_, (_, expires))| match expires {
-                Expiry::At(at) | Expiry::Wall(at) => std::cmp::Reverse(at.as_micros()),
-                Expiry::Unreadable => std::cmp::Reverse(i64::MIN),
+                Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at) => {
+                    std::cmp::Reverse(at.as_micros())
+                }
             });
             rows.truncate(newest.try_into().unwrap_or(usize::MAX));
         }
         for (key, (data, expires)) in rows {
-            let live = match (filter.live_at, *expires) {
-                (Some(now), Expiry::At(at) | Expiry::Wall(at)) => at > now,
-                (Some(_), Expiry::Unreadable) => false,
-                (None, _) => true,
-            };
+            let live = filter.live_at.is_none_or(|now| expires.may_be_after(now));
             let by = filter.user.as_ref();
             let user = by.and_then(|_| self.users.get(key)).map(String::as_str);
             let stamped = by.is_none_or(|by| by.stamps.include(user));
@@ -348,8 +347,9 @@ impl Writer for MemoryWriter<'_> {
         let before = table.len();
         for key in rows.iter().filter(|key| !locked.contains(**key)) {
             let expired = |(_, expires): &(String, Expiry)| match expires {
-                Expiry::At(at) | Expiry::Wall(at) => *at < cutoff,
-                Expiry::Unreadable => false,
+                Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at) => {
+                    *at < cutoff && *expires != Expiry::MISSING
+                }
             };
             if table.get(*key).is_some_and(expired) {
                 table.remove(*key);

@@ -1,9 +1,9 @@
 //! Naive times. SQLite stores what some clock showed, and the file does not tell which: UTC with
 //! `USE_TZ = True`, the site's local time without.
 
-use jiff::Timestamp as Instant;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp as Instant};
 
 use crate::model::{BEHIND_UTC, Expiry, Timestamp};
 
@@ -69,19 +69,72 @@ impl WallClock {
         }
     }
 
-    /// The instant that a stored text stands for: the later one, if the clock showed it twice.
+    /// When a session expires of which the column holds this text.
+    ///
+    /// Django compares texts. One in another layout than Django's stands for the first time that Django would write
+    /// and that does not sort before it: until then Django takes the session for live.
     pub(super) fn read(&self, text: &[u8]) -> Expiry {
-        let shown = as_django_writes(text).or_else(|| std::str::from_utf8(text).ok()?.parse().ok());
-        let instant = |zone: &TimeZone, shown: DateTime| {
-            let instant = zone.to_ambiguous_timestamp(shown).later().ok()?;
-            Some(Timestamp::from_micros(instant.as_microsecond()))
-        };
-        let expiry = shown.and_then(|shown| match &self.0 {
-            None => instant(&TimeZone::UTC, shown).map(Expiry::Wall),
-            Some(zone) => instant(zone, shown).map(Expiry::At),
-        });
-        expiry.unwrap_or(Expiry::Unreadable)
+        if let Some(shown) = as_django_writes(text) {
+            return self.expiry(shown);
+        }
+        let until = first_not_before(text).map(|shown| self.expiry(shown));
+        let is_time = std::str::from_utf8(text).is_ok_and(|text| text.parse::<DateTime>().is_ok());
+        match until {
+            Some(until) if is_time => until,
+            Some(Expiry::At(until) | Expiry::Unreadable(until)) => Expiry::Unreadable(until),
+            Some(Expiry::Wall(until)) => Expiry::Unreadable(until.after(BEHIND_UTC)),
+            None => Expiry::Unreadable(Timestamp::LATEST),
+        }
     }
+
+    /// The instant at which the clock shows this: the later one, if it does so twice, and where it is put forward
+    /// past this, the instant of that.
+    fn expiry(&self, shown: DateTime) -> Expiry {
+        let naive = as_in_utc(shown);
+        let Some(zone) = &self.0 else { return Expiry::Wall(naive) };
+        let moment = zone.to_ambiguous_timestamp(shown);
+        let is_skipped = matches!(moment.offset(), AmbiguousOffset::Gap { .. });
+        let instant = if is_skipped {
+            let before = moment.earlier().ok();
+            before.and_then(|before| Some(zone.following(before).next()?.timestamp()))
+        } else {
+            moment.later().ok()
+        };
+        if let Some(instant) = instant {
+            return Expiry::At(Timestamp::from_micros(instant.as_microsecond()));
+        }
+        // In the last days of the year 9999, where jiff's instants end and Python's `datetime` does not. What would be
+        // in the year 10000 is shown as the clock shows it.
+        let offset = Offset::UTC.to_datetime(Instant::MAX).checked_sub(OFF_THE_END).ok();
+        let ahead = offset.and_then(|before| zone.to_ambiguous_timestamp(before).later().ok());
+        let ahead = ahead.map_or(0, |at| zone.to_offset(at).seconds());
+        let at = Timestamp::from_micros(naive.as_micros() - i64::from(ahead) * 1_000_000);
+        if at > as_in_utc(DateTime::MAX) { Expiry::Wall(naive) } else { Expiry::At(at) }
+    }
+}
+
+/// So long before the end of the calendar every clock shows a time that is an instant.
+const OFF_THE_END: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The instant at which a clock in UTC shows this, to the microsecond.
+fn as_in_utc(shown: DateTime) -> Timestamp {
+    let since = shown.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// The first time whose text, as Django writes it with all decimals, does not sort before this one.
+fn first_not_before(text: &[u8]) -> Option<DateTime> {
+    let first = DateTime::constant(0, 1, 1, 0, 0, 0, 0);
+    let (mut low, mut high) = (0_i64, 9_999 * 366 * 24 * 3_600 * 1_000_000);
+    let at = |micros| first.checked_add(SignedDuration::from_micros(micros)).ok();
+    let is_before =
+        |shown: DateTime| shown.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string().as_bytes() < text;
+    while low < high {
+        let middle = low.midpoint(high);
+        // Beyond the calendar nothing sorts before anything.
+        if at(middle).is_some_and(is_before) { low = middle + 1 } else { high = middle }
+    }
+    at(low)
 }
 
 /// The fast way for `2026-11-22 01:57:46.250000`, with or without the fraction. Anything else is for
@@ -149,7 +202,80 @@ mod tests {
             unknown.read(b"2031-07-01 12:00:00.250000").to_string(),
             "2031-07-01T12:00:00.25"
         );
-        assert_eq!(unknown.read(b"soon"), Expiry::Unreadable);
+        assert_eq!(unknown.read(b"soon"), Expiry::Unreadable(Timestamp::LATEST));
+        let utc = WallClock::in_zone("UTC").unwrap();
+        for (text, shown) in [
+            ("2026-11-22T01:57:46", "2026-11-23T00:00:00Z"),
+            ("2026-11-22 01:57", "2026-11-22T01:57:00Z"),
+            ("2026-11-22", "2026-11-22T00:00:00Z"),
+            ("9999-12-31 23:59:59.999999", "9999-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(utc.read(text.as_bytes()).to_string(), shown, "{text}");
+        }
+        assert_eq!(tokyo.read(b"9999-12-31 23:59:59").to_string(), "9999-12-31T14:59:59Z");
+        let west = WallClock::in_zone("-08:00").unwrap();
+        assert_eq!(west.read(b"9999-12-31 23:59:59").to_string(), "9999-12-31T23:59:59");
+    }
+
+    /// What Django compares is text, so this decides for every text what the rule of all commands says of it.
+    #[test]
+    fn what_a_text_is_taken_for_is_live_as_long_as_it_sorts_after_the_bound() {
+        let nows = [
+            "2026-11-22T02:42:21.5Z",
+            "2026-11-22T00:00:00Z",
+            "2026-11-01T05:30:00Z",
+            "2026-11-01T04:59:59.999999Z",
+            "2026-11-01T06:00:00.000001Z",
+            "2026-03-08T06:45:00Z",
+            "2026-03-08T07:00:00.000001Z",
+            "1970-01-01T00:00:00Z",
+        ];
+        let dates = [
+            "2026-11-22",
+            "2026-11-21",
+            "2026-11-01",
+            "2026-03-08",
+            "1969-12-31",
+            "9999-12-31",
+            "2026-13-45",
+            "",
+        ];
+        let times = [
+            "",
+            " ",
+            "T",
+            " 02",
+            " 02:42:21",
+            " 02:42:21.5",
+            " 02:42:21.500000",
+            " 02:42:21.500001",
+            " 01:15:00",
+            " 02:30:00",
+            " 00:59:59.999999",
+            "T02:42:21Z",
+            " 14:42:21.500000+05:30",
+            " 24:00:00",
+            " 02:42:21.5000000",
+            "x",
+            "\u{0}",
+            "\u{e9}",
+        ];
+        for zone in
+            [None, Some("UTC"), Some("America/New_York"), Some("Asia/Kathmandu"), Some("-11:30")]
+        {
+            let clock =
+                zone.map_or_else(WallClock::unknown, |zone| WallClock::in_zone(zone).unwrap());
+            for now in nows {
+                let now: Timestamp = now.parse().unwrap();
+                let bound = clock.live_bound(now).unwrap();
+                for (date, time) in dates.iter().flat_map(|date| times.map(|time| (*date, time))) {
+                    let text = format!("{date}{time}");
+                    let read = clock.read(text.as_bytes());
+                    let is_live = text.as_bytes() > bound.as_bytes();
+                    assert_eq!(read.may_be_after(now), is_live, "{text:?} {read:?} {zone:?} {now}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod hostile;
 mod hosts;
 mod huge_rows;
 mod list;
+mod live;
 mod locks;
 mod log_format;
 mod logout_user;

@@ -67,7 +67,7 @@ fn wall(expires: Expiry, clock: &WallClock) -> Option<i64> {
     match expires {
         Expiry::Wall(shown) => Some(seconds(shown)),
         Expiry::At(instant) => Some(seconds(instant) + clock.ahead(instant)?),
-        Expiry::Unreadable => None,
+        Expiry::Unreadable(_) => None,
     }
 }
 

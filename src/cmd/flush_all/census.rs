@@ -16,7 +16,8 @@ pub(super) fn take(
     store: &dyn Store,
     users: &UserIds,
 ) -> Result<(Census, UserIds), Error> {
-    let now = Timestamp::now();
+    let mut reader = store.reader()?;
+    let now = reader.now()?;
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
@@ -29,7 +30,7 @@ pub(super) fn take(
         }
     };
     let mut all = Looked::default();
-    let ended = ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |page| {
+    let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
         all.add(page);
         ControlFlow::Continue(())
     })?;

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::instant::Times;
 use crate::store::table::{check_columns, missing};
 use crate::store::{Fault, Reference, StoreError};
 
@@ -23,8 +24,7 @@ pub(super) struct Found {
     pub(super) can_skip_locked: bool,
     /// Whether some of its rows are on another server.
     pub(super) has_foreign_parts: bool,
-    /// Whether `expire_date` is an instant: `timestamp with time zone`, as Django makes it.
-    pub(super) stores_instants: bool,
+    pub(super) times: Times,
     pub(super) is_on_replica: bool,
     /// Whether transactions are read only, on a replica or by default.
     pub(super) is_read_only: bool,
@@ -77,7 +77,8 @@ const FIND: &str = "
                    SELECT c.oid UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
                SELECT FROM parts JOIN pg_catalog.pg_class p ON p.oid = part WHERE p.relkind = 'f'),
            EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attname = 'expire_date'
-                   AND atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype),
+                   AND 'pg_catalog.timestamptz'::pg_catalog.regtype IN (
+                       atttypid, (SELECT typbasetype FROM pg_catalog.pg_type t WHERE t.oid = atttypid))),
            pg_catalog.version(),
            pg_catalog.pg_is_in_recovery()
     FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)";
@@ -152,7 +153,7 @@ impl Postgres {
             has_row_addresses: genuine && is(6)?,
             can_skip_locked: genuine && is(7)? && !has_foreign_parts,
             has_foreign_parts,
-            stores_instants: is(9)?,
+            times: if is(9)? { Times::Instants } else { Times::Naive },
             is_on_replica: is(11)?,
             is_read_only: is(5)?,
         };

@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::instant::Instant;
+use super::instant::{Instant, Times};
 use super::row::too_large;
-use crate::model::{Data, Expiry, Page, RawRow};
+use crate::model::{Data, Page, RawRow};
 use crate::store::Emit;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -21,6 +21,7 @@ const NULL: i32 = -1;
 #[derive(Default)]
 pub(super) struct CopyRows {
     page: Page,
+    times: Times,
     second: Second,
     /// Whether rows came without data, and were passed over.
     lack_data: bool,
@@ -60,6 +61,10 @@ enum Stuck {
 }
 
 impl CopyRows {
+    pub(super) fn new(times: Times) -> Self {
+        Self { times, ..Self::default() }
+    }
+
     /// Takes what a message brings, and emits a page whenever there is a full one.
     pub(super) fn take(&mut self, message: &[u8], emit: &mut Emit<'_>) -> ControlFlow<Broken> {
         if self.rest.is_empty() {
@@ -135,9 +140,10 @@ impl CopyRows {
         let key = field(bytes)?.unwrap_or_default();
         let second = field(bytes)?;
         let expires = match field(bytes)? {
-            None => Expiry::Unreadable,
-            Some(micros) => Expiry::At(Instant::from_wire(i64::from_be_bytes(fixed(micros)?)).0),
+            None => None,
+            Some(micros) => Some(Instant::from_wire(i64::from_be_bytes(fixed(micros)?))),
         };
+        let expires = self.times.expiry(expires);
         let user = if columns == 4 { field(bytes)? } else { None };
         let data = match (self.second, second) {
             (Second::Data, Some(data)) => Data::Text(data),

@@ -2,21 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::instant::Times;
 use super::user_column::type_name;
 use crate::model::Timestamp;
 use crate::store::{ByUser, Filter, Stamps, Table};
 
 /// `FROM` the rows that pass. `COPY` takes no parameters, so values stand in it as literals: numbers
 /// that we made, and texts that are quoted.
-pub(super) fn rows(table: &Table, filter: &Filter) -> String {
+pub(super) fn rows(table: &Table, times: Times, filter: &Filter) -> String {
     let mut conditions = Vec::new();
     if let Some(now) = filter.live_at {
         // The clocks of this machine, the server and the site may differ: the earlier leaves
         // fewer sessions standing.
-        conditions.push(format!(
-            "expire_date OPERATOR(pg_catalog.>) LEAST(pg_catalog.now(), {})",
-            timestamptz(now)
-        ));
+        conditions.push(times.may_be_live(&timestamptz(now)));
     }
     if let Some(prefix) = &filter.key_prefix {
         conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));

@@ -3,7 +3,7 @@ use std::error::Error;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::model::Timestamp;
+use crate::model::{BEHIND_UTC, Expiry, Timestamp};
 
 /// Microseconds from 1970 to 2000, where PostgreSQL's timestamps begin.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -35,7 +35,7 @@ impl<'a> FromSql<'a> for Instant {
     }
 
     fn accepts(wanted: &Type) -> bool {
-        *wanted == Type::TIMESTAMPTZ
+        matches!(*wanted, Type::TIMESTAMPTZ | Type::TIMESTAMP)
     }
 }
 
@@ -50,4 +50,47 @@ impl ToSql for Instant {
     }
 
     to_sql_checked!();
+}
+
+/// What `expire_date` holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Times {
+    /// `timestamp with time zone`, as Django makes it.
+    #[default]
+    Instants,
+    /// Times of a clock in a zone that the table does not tell. They are read as the clock shows them, whatever time
+    /// zone the server is in.
+    Naive,
+}
+
+impl Times {
+    /// `expire_date` as it is read.
+    pub(super) fn column(self) -> &'static str {
+        match self {
+            Self::Instants => "expire_date::pg_catalog.timestamptz",
+            Self::Naive => "expire_date::pg_catalog.timestamp",
+        }
+    }
+
+    /// The condition that [`Expiry::may_be_after`] is, at the earlier of the server's clock and an instant in SQL.
+    pub(super) fn may_be_live(self, now: &str) -> String {
+        let now = format!("LEAST(pg_catalog.now(), {now})");
+        match self {
+            Self::Instants => format!("expire_date OPERATOR(pg_catalog.>) {now}"),
+            Self::Naive => format!(
+                "{} OPERATOR(pg_catalog.>) (pg_catalog.timezone('UTC', {now}) OPERATOR(pg_catalog.-) '{} seconds'::pg_catalog.interval)",
+                self.column(),
+                BEHIND_UTC.as_secs()
+            ),
+        }
+    }
+
+    /// When a session expires, as the column says.
+    pub(super) fn expiry(self, column: Option<Instant>) -> Expiry {
+        match (self, column) {
+            (_, None) => Expiry::MISSING,
+            (Self::Instants, Some(Instant(at))) => Expiry::At(at),
+            (Self::Naive, Some(Instant(shown))) => Expiry::Wall(shown),
+        }
+    }
 }

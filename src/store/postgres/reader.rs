@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::client::Client;
 use super::copy::{Broken, CopyRows};
 use super::fault::fail;
 use super::filter::{rows, user};
-use super::instant::Instant;
+use super::instant::{Instant, Times};
 use super::lent::Lent;
 use super::row::{can_be_read, columns, columns_with_data, columns_with_size, push};
 use crate::model::{Page, Timestamp};
@@ -33,10 +32,6 @@ const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bit
 /// Rows that are read in one transaction where a scan is done in pages: the first time, and at most.
 const FIRST_ROWS: usize = 100;
 const MOST_ROWS: usize = 1_000;
-
-/// By how much the clocks of two time zones can differ at most: from UTC-12 to UTC+14. A time without a zone is read off that
-/// of the server, and may be of any other.
-const BETWEEN_CLOCKS: Duration = Duration::from_secs(26 * 3_600);
 
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
@@ -63,20 +58,16 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
-        let mut filter = Cow::Borrowed(filter);
-        if let Some(now) = filter.live_at.filter(|_| !self.found.stores_instants) {
-            filter.to_mut().live_at = Some(now.before(BETWEEN_CLOCKS));
-        }
-        let filter = &*filter;
+        let times = self.found.times;
         let mut client = match self.client.take() {
             Some(client) => client,
             None => self.store.lent(self.store.connect()?),
         };
         let whole = if filter.in_pages {
-            self.store.pages(&mut client, filter, emit)?;
+            self.store.pages(&mut client, times, filter, emit)?;
             true
         } else {
-            self.store.copy(&mut client, filter, emit)?
+            self.store.copy(&mut client, times, filter, emit)?
         };
         if whole {
             self.client = Some(client);
@@ -206,18 +197,19 @@ impl Postgres {
     fn copy(
         &self,
         client: &mut Client,
+        times: Times,
         filter: &Filter,
         emit: &mut Emit<'_>,
     ) -> Result<bool, StoreError> {
         let cannot = |error| fail(error, self.what("read"));
         client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}")).map_err(cannot)?;
-        let mut rows = CopyRows::default();
+        let mut rows = CopyRows::new(times);
         let mut copy = |sql: &str, rows: &mut CopyRows| {
             client.copy_out(sql, |message| rows.take(message, emit)).map_err(cannot)
         };
-        let mut read = copy(&self.copy_statement(filter), &mut rows)?;
+        let mut read = copy(&self.copy_statement(times, filter), &mut rows)?;
         if read.is_continue() && rows.go_on_with_sizes() {
-            read = copy(&self.copy_sizes_statement(filter), &mut rows)?;
+            read = copy(&self.copy_sizes_statement(times, filter), &mut rows)?;
         }
         let read = match read {
             ControlFlow::Continue(()) => {
@@ -244,14 +236,15 @@ impl Postgres {
     fn pages(
         &self,
         client: &mut Client,
+        times: Times,
         filter: &Filter,
         emit: &mut Emit<'_>,
     ) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT {}{} {} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT",
-            columns(),
+            columns(times),
             user(filter),
-            rows(&self.table, filter),
+            rows(&self.table, times, filter),
             self.table.quoted()
         );
         let mut last = String::new();
@@ -259,7 +252,7 @@ impl Postgres {
         let mut limit = FIRST_ROWS;
         loop {
             let sql = format!("{sql} {limit}");
-            let seen = read_page(client, &sql, &last, &mut page)
+            let seen = read_page(client, times, &sql, &last, &mut page)
                 .map_err(|error| fail(error, self.what("read")))?;
             if let Some(row) = page.rows().last() {
                 row.key.clone_into(&mut last);
@@ -274,22 +267,22 @@ impl Postgres {
         }
     }
 
-    fn copy_statement(&self, filter: &Filter) -> String {
+    fn copy_statement(&self, times: Times, filter: &Filter) -> String {
         format!(
             "COPY (SELECT {}{} {}) TO STDOUT (FORMAT binary)",
-            columns_with_data(),
+            columns_with_data(times),
             user(filter),
-            rows(&self.table, filter)
+            rows(&self.table, times, filter)
         )
     }
 
     /// The rows of which the other statement brings no data.
-    fn copy_sizes_statement(&self, filter: &Filter) -> String {
+    fn copy_sizes_statement(&self, times: Times, filter: &Filter) -> String {
         format!(
             "COPY (SELECT {}{} FROM (SELECT * {}) AS t WHERE ({}) IS NOT TRUE) TO STDOUT (FORMAT binary)",
-            columns_with_size(),
+            columns_with_size(times),
             user(filter),
-            rows(&self.table, filter),
+            rows(&self.table, times, filter),
             can_be_read()
         )
     }
@@ -298,6 +291,7 @@ impl Postgres {
 /// Fills a page in a transaction of its own; returns how many rows went into it.
 fn read_page(
     client: &mut Client,
+    times: Times,
     sql: &str,
     after: &str,
     page: &mut Page,
@@ -307,7 +301,7 @@ fn read_page(
     {
         let mut rows = client.query_typed_raw(sql, [(after, Type::TEXT)])?;
         while let Some(row) = rows.next()? {
-            push(page, &row)?;
+            push(page, times, &row)?;
             seen += 1;
             if page.is_full() {
                 break;
@@ -329,7 +323,7 @@ pub(super) fn instant(cursor: &Cursor) -> Instant {
 impl Postgres {
     /// Refuses to delete by time where the table does not say what time it is.
     pub(super) fn demand_instants(&self, found: Found) -> Result<(), StoreError> {
-        if found.stores_instants {
+        if found.times == Times::Instants {
             return Ok(());
         }
         Err(StoreError::new(Fault::Fatal, self.what("tell what has expired in"))

@@ -2,32 +2,32 @@
 
 use tokio_postgres::{Error, Row};
 
-use super::instant::Instant;
-use crate::model::{self, Data, Expiry, MOST_DATA_BYTES, Page};
+use super::instant::Times;
+use crate::model::{self, Data, MOST_DATA_BYTES, Page};
 
 const KEY: &str = "session_key::pg_catalog.text";
 const DATA: &str = "session_data::pg_catalog.text";
 /// Known without the value, which is neither decompressed nor sent for it (PostgreSQL's `textoctetlen`).
 const SIZE: &str = "pg_catalog.octet_length(session_data::pg_catalog.text)";
-const EXPIRES: &str = "expire_date::pg_catalog.timestamptz";
 
 /// Key, data, the size of data that is too large to be read, expiry.
-pub(super) fn columns() -> String {
+pub(super) fn columns(times: Times) -> String {
     format!(
-        "{KEY}, CASE WHEN {} THEN {DATA} END, CASE WHEN {} THEN NULL ELSE {SIZE} END, {EXPIRES}",
+        "{KEY}, CASE WHEN {} THEN {DATA} END, CASE WHEN {} THEN NULL ELSE {SIZE} END, {}",
         can_be_read(),
-        can_be_read()
+        can_be_read(),
+        times.column()
     )
 }
 
 /// Key, data, expiry. What is too large is NULL: to ask for each size costs a twentieth of a scan.
-pub(super) fn columns_with_data() -> String {
-    format!("{KEY}, CASE WHEN {} THEN {DATA} END, {EXPIRES}", can_be_read())
+pub(super) fn columns_with_data(times: Times) -> String {
+    format!("{KEY}, CASE WHEN {} THEN {DATA} END, {}", can_be_read(), times.column())
 }
 
 /// Key, size of data, expiry.
-pub(super) fn columns_with_size() -> String {
-    format!("{KEY}, {SIZE}, {EXPIRES}")
+pub(super) fn columns_with_size(times: Times) -> String {
+    format!("{KEY}, {SIZE}, {}", times.column())
 }
 
 /// The condition that data is there and not too large.
@@ -36,14 +36,13 @@ pub(super) fn can_be_read() -> String {
 }
 
 /// Puts a row of [`columns`], and perhaps of one more with what the user column says, into a page.
-pub(super) fn push(page: &mut Page, row: &Row) -> Result<(), Error> {
+pub(super) fn push(page: &mut Page, times: Times, row: &Row) -> Result<(), Error> {
     let data: Option<&str> = row.try_get(1)?;
     let data = match row.try_get(2)? {
         None => Data::Text(data.unwrap_or_default()),
         Some(size) => Data::TooLarge(too_large(size)),
     };
-    let expires: Option<Instant> = row.try_get(3)?;
-    let expires = expires.map_or(Expiry::Unreadable, |Instant(at)| Expiry::At(at));
+    let expires = times.expiry(row.try_get(3)?);
     let user = if row.len() > 4 { row.try_get(4)? } else { None };
     page.push(model::Row { key: row.try_get(0)?, data, expires, user });
     Ok(())

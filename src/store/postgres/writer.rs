@@ -95,10 +95,11 @@ impl<'s> PostgresWriter<'s> {
     fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
         self.client.batch_execute(&format!("{BEGIN_BATCH}; {BY_KEY}"))?;
         let mut page = Page::default();
+        let times = self.found.times;
         {
             let mut found = self.client.query_typed_raw(sql, [(keys, Type::TEXT_ARRAY)])?;
             while let Some(row) = found.next()? {
-                push(&mut page, &row)?;
+                push(&mut page, times, &row)?;
             }
         }
         self.client.batch_execute("COMMIT")?;
@@ -135,7 +136,7 @@ impl Writer for PostgresWriter<'_> {
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
             "SELECT {} FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
-            columns(),
+            columns(self.found.times),
             self.store.table.quoted()
         );
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))

@@ -79,7 +79,7 @@ impl Sqlite {
     fn instant(&self, shown: &str) -> Option<Timestamp> {
         match self.clock.read(shown.as_bytes()) {
             Expiry::At(instant) | Expiry::Wall(instant) => Some(instant),
-            Expiry::Unreadable => None,
+            Expiry::Unreadable(_) => None,
         }
     }
 

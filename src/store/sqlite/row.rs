@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::types::ValueRef;
 
-use crate::model::{Data, Expiry, MOST_DATA_BYTES, Page, RawRow};
+use crate::model::{Data, Expiry, MOST_DATA_BYTES, Page, RawRow, Timestamp};
 use crate::store::WallClock;
 
 /// Of what is too large only the header of its row is read: that is all `octet_length()` needs of a column
@@ -45,7 +45,10 @@ pub(super) fn push(
 ) {
     let expires = match expires {
         ValueRef::Text(shown) => clock.read(shown),
-        _ => Expiry::Unreadable,
+        // SQLite sorts these after every text (SQLite docs, "Datatypes" §4.1).
+        ValueRef::Blob(_) => Expiry::Unreadable(Timestamp::LATEST),
+        // And numbers before.
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Expiry::MISSING,
     };
     page.push_raw(RawRow { key: bytes(key), data, expires, user: user.map(str::as_bytes) });
 }

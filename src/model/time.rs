@@ -1,0 +1,163 @@
+//! Instants, and when sessions expire.
+
+use std::fmt;
+use std::time::Duration;
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z. The ends of the range are `-infinity` and `infinity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// The calendar repeats itself after 400 years.
+const CYCLE_YEARS: i64 = 400;
+const CYCLE_MICROS: i64 = 146_097 * 24 * 3_600 * 1_000_000;
+/// 9999-01-01T00:00:00Z.
+const YEAR_9999: i64 = 253_370_764_800_000_000;
+
+impl Timestamp {
+    /// Before every other instant.
+    pub const EARLIEST: Self = Self(i64::MIN);
+    /// After every other instant.
+    pub const LATEST: Self = Self(i64::MAX);
+
+    /// An instant, given in microseconds since 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// An instant, given in seconds since 1970, if it is in the years that can be written.
+    pub fn from_seconds(seconds: i64) -> Option<Self> {
+        let micros = seconds.checked_mul(1_000_000)?;
+        jiff::Timestamp::from_microsecond(micros).ok()?;
+        Some(Self(micros))
+    }
+
+    /// What the clock of this machine says.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_microsecond())
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// This long before, and no earlier than the year 1, where the calendars of databases begin.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        const YEAR_1: i64 = -62_135_596_800_000_000;
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(micros).max(YEAR_1))
+    }
+
+    /// This long after.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whether it is in the year 9999 or later: `datetime.max` is how Django stores "never".
+    pub const fn is_never(self) -> bool {
+        self.0 >= YEAR_9999
+    }
+}
+
+/// An instant in RFC 3339.
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<jiff::Timestamp>().map(|instant| Self(instant.as_microsecond()))
+    }
+}
+
+/// RFC 3339 in UTC, with as many decimals as it needs: `2026-11-22T01:57:46Z`. Years after 9999 have more digits.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            i64::MIN => return f.write_str("-infinity"),
+            i64::MAX => return f.write_str("infinity"),
+            _ => {}
+        }
+        if let Ok(instant) = jiff::Timestamp::from_microsecond(self.0) {
+            return instant.fmt(f);
+        }
+        // jiff ends on 9999-12-30, PostgreSQL in the year 294276.
+        let cycles = self.0.div_euclid(CYCLE_MICROS);
+        let in_cycle = jiff::Timestamp::from_microsecond(self.0.rem_euclid(CYCLE_MICROS));
+        let text = in_cycle.map_err(|_| fmt::Error)?.to_string();
+        let (year, rest) = text.split_at_checked(4).ok_or(fmt::Error)?;
+        let year: i64 = year.parse().map_err(|_| fmt::Error)?;
+        write!(f, "{}{rest}", year + cycles * CYCLE_YEARS)
+    }
+}
+
+/// When a session expires, as its row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At this instant.
+    At(Timestamp),
+    /// When a clock shows this, in a time zone that the database does not tell. The value is the
+    /// instant at which a clock in UTC shows it.
+    Wall(Timestamp),
+    /// The column holds no time. Django compares it all the same, and takes the session for live before this
+    /// instant.
+    Unreadable(Timestamp),
+}
+
+/// By how much a clock can be behind UTC at most (`Etc/GMT+12`).
+pub const BEHIND_UTC: Duration = Duration::from_secs(12 * 3600);
+
+impl Expiry {
+    /// No time at all: NULL is not greater than any time, so such a session is never live.
+    pub const MISSING: Self = Self::Unreadable(Timestamp::EARLIEST);
+
+    /// Whether Django may take the session for live at `now`: the one rule for that. Each store filters by the same
+    /// rule, so that whoever counts rows finds as many live ones as whoever reads only these.
+    pub fn may_be_after(self, now: Timestamp) -> bool {
+        match self {
+            Self::At(instant) | Self::Unreadable(instant) => instant > now,
+            Self::Wall(instant) => instant > now.before(BEHIND_UTC),
+        }
+    }
+}
+
+/// RFC 3339; without the `Z` where the time zone is not known.
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(instant) => instant.fmt(f),
+            Self::Wall(instant) => f.write_str(instant.to_string().trim_end_matches('Z')),
+            Self::Unreadable(_) => f.write_str("unreadable"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_whatever_its_year() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (YEAR_9999 - 1, "9998-12-31T23:59:59.999999Z"),
+            (253_402_207_199_999_999, "9999-12-30T21:59:59.999999Z"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+            (253_402_300_800_000_000, "10000-01-01T00:00:00Z"),
+            (6_249_223_180_800_000_000, "200000-01-01T00:00:00Z"),
+            (i64::MAX, "infinity"),
+            (i64::MIN, "-infinity"),
+        ] {
+            assert_eq!(Timestamp(micros).to_string(), text);
+        }
+        assert!(Timestamp(YEAR_9999).is_never() && !Timestamp(YEAR_9999 - 1).is_never());
+    }
+
+    #[test]
+    fn what_holds_no_time_is_live_as_long_as_django_says() {
+        let now = Timestamp::now();
+        assert!(Expiry::Unreadable(Timestamp::LATEST).may_be_after(now));
+        assert!(!Expiry::MISSING.may_be_after(now));
+        assert!(!Expiry::MISSING.may_be_after(Timestamp::EARLIEST));
+    }
+}
