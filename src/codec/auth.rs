@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use super::user_ids::canonical;
+
 /// The login that a session carries: its top-level `_auth_user_id` and `_auth_user_backend`
 /// (Django 5.2 `contrib/auth/__init__.py`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,17 @@ pub(super) const USER_ID: &str = "_auth_user_id";
 pub(super) const BACKEND: &str = "_auth_user_backend";
 /// All the top-level keys that `login()` writes; the third is Django's `HASH_SESSION_KEY`.
 pub(super) const LOGIN: [&str; 3] = [USER_ID, BACKEND, "_auth_user_hash"];
+
+impl<'a> Auth<'a> {
+    /// One more identity, unless it is told already.
+    pub(super) fn also(&mut self, id: Cow<'a, str>) {
+        let is_told =
+            self.user_id.iter().chain(&self.others).any(|told| canonical(told) == canonical(&id));
+        if !is_told {
+            self.others.push(id);
+        }
+    }
+}
 
 impl Auth<'_> {
     /// The same, owning its text.

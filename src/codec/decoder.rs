@@ -73,7 +73,8 @@ impl<'c> Decoder<'c> {
     ///
     /// What Django accepts is what the site's serializer made of a dictionary, which has each key
     /// once, so this is the login. Of a row that Django does not accept, which was damaged or forged,
-    /// nothing is said: it is no login of anybody's.
+    /// nothing is said: it is no login of anybody's. Who else a row holds ([`Auth::others`]) mostly comes
+    /// behind the login, and is not seen either.
     pub fn decode_unless<'s>(
         &'s mut self,
         stored: &'s str,
@@ -82,11 +83,12 @@ impl<'c> Decoder<'c> {
         self.bytes.shrink_to(KEPT_BUFFER);
         let signed = Signed::split(stored).filter(|signed| is_regular(stored, signed));
         let Some(signed) = signed else { return Some(self.decode(stored)) };
-        let is_enough = |beginning: &[u8]| json::first_user(beginning).is_some_and(&others);
+        let codec = self.codec;
+        let is_enough =
+            |beginning: &[u8]| json::first_user(beginning, &codec.login).is_some_and(&others);
         if signed.data.len() > LARGE && self.begins(&signed, is_enough) {
             return None;
         }
-        let codec = self.codec;
         let payload = self.signed_payload(&signed, is_enough).transpose()?;
         Some(Decoded::signed(codec, signed, payload))
     }
@@ -112,7 +114,8 @@ impl<'c> Decoder<'c> {
         } else {
             let bytes = &*self.bytes;
             // Small ones that begin with something else are sooner read once, as a whole, than twice.
-            let small = Some(bytes).filter(|bytes| json::begins_with_user(bytes));
+            let small =
+                Some(bytes).filter(|bytes| json::behind_user_key(bytes, &codec.login).is_some());
             let enough = bytes.get(..BEGINNING).or(small).is_some_and(is_enough);
             (!enough).then_some(bytes)
         };

@@ -106,7 +106,7 @@ fn split_at_last_colon(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Base 62 with digits first, then upper case, then lower case, and an optional sign (Django 5.2
 /// `signing.b62_decode`); `None` for a number beyond 64 bits.
-fn read_base62(text: &[u8]) -> Result<Option<i64>, DecodeError> {
+pub(super) fn read_base62(text: &[u8]) -> Result<Option<i64>, DecodeError> {
     let (digits, sign) = match text.strip_prefix(b"-") {
         Some(digits) => (digits, -1),
         None if text.is_empty() => return Err(DecodeError::SaveTime),
@@ -126,7 +126,7 @@ fn read_base62(text: &[u8]) -> Result<Option<i64>, DecodeError> {
     Ok(number.map(|n| n * sign))
 }
 
-fn is_url(byte: u8) -> bool {
+pub(super) fn is_url(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::signed_id::readings;
 use super::{Auth, DecodeError};
 
 /// What a value says of a user.
@@ -15,7 +16,7 @@ pub(super) enum UserId<'a> {
 }
 
 /// Identities that one key may hold. Nobody impersonates in longer chains, and a payload could hold millions.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 
 /// What stands under one key of a package.
 #[derive(Debug, Default, PartialEq)]
@@ -31,12 +32,39 @@ impl<'a> Behind<'a> {
         Self { unclear: true, ..Self::default() }
     }
 
-    /// One that stands in a list, or alone under a further key of users.
-    pub(super) fn add(&mut self, id: UserId<'a>) {
-        match id {
-            UserId::Text(id) if self.ids.len() < MOST => self.ids.push(id),
+    /// A value that is no list: an id, which may be signed.
+    pub(super) fn of(value: UserId<'a>) -> Self {
+        let mut behind = Self::default();
+        match value {
+            UserId::Text(text) => {
+                readings(&text).into_iter().flatten().for_each(|id| behind.push(id));
+            }
             UserId::Null => {}
-            UserId::Text(_) | UserId::Other => self.unclear = true,
+            UserId::Other => behind.unclear = true,
+        }
+        behind
+    }
+
+    /// An item of a list of ids: as it stands, and without its signature if it seems to have one.
+    pub(super) fn add(&mut self, item: UserId<'a>) {
+        if let UserId::Text(text) = &item {
+            self.push(text.clone());
+        }
+        let Self { ids, unclear } = Self::of(item);
+        for id in ids {
+            self.push(id);
+        }
+        self.unclear |= unclear;
+    }
+
+    fn push(&mut self, id: Cow<'a, str>) {
+        if id.is_empty() || self.ids.contains(&id) {
+            return;
+        }
+        if self.ids.len() < MOST {
+            self.ids.push(id);
+        } else {
+            self.unclear = true;
         }
     }
 }
@@ -75,12 +103,19 @@ impl<'a> Identities<'a> {
             Some(UserId::Other) => return Err(DecodeError::UserId),
             Some(UserId::Null) | None => None,
         };
-        let mut rest = Behind::default();
-        users.for_each(|id| rest.add(id));
+        let mut auth = Auth { user_id, backend, ..Auth::default() };
+        for id in users {
+            match id {
+                UserId::Text(id) => auth.also(id),
+                UserId::Null => {}
+                UserId::Other => auth.unclear = true,
+            }
+        }
         behind.sort_by_key(|(place, _)| *place);
-        let mut auth = Auth { user_id, backend, others: rest.ids, unclear: rest.unclear };
         for (_, Behind { ids, unclear }) in behind {
-            auth.others.extend(ids);
+            for id in ids {
+                auth.also(id);
+            }
             auth.unclear |= unclear;
         }
         Ok(auth)
@@ -92,4 +127,13 @@ fn set<T>(all: &mut Vec<(usize, T)>, place: usize, value: T) {
         Some((_, old)) => *old = value,
         None => all.push((place, value)),
     }
+}
+
+/// Whether a text names a class as Python does. django-su keeps, with each id, the backend of its login.
+pub(super) fn is_dotted_path(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        begins && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    text.contains('.') && text.split('.').all(is_name)
 }

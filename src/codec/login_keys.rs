@@ -17,10 +17,12 @@ pub struct LoginKeys {
 const HIJACK: &str = "hijack_history";
 /// django-loginas 0.3 (`utils.py`): a primary key, signed by `TimestampSigner`.
 const LOGIN_AS: &str = "loginas_from_user";
+/// django-su 1.0 (`views.py`): a list of pairs of a primary key and its backend.
+const SU: &str = "exit_users_pk";
 
 impl Default for LoginKeys {
     fn default() -> Self {
-        Self { user: vec![USER_ID.into()], also: [HIJACK, LOGIN_AS].map(Into::into).into() }
+        Self { user: vec![USER_ID.into()], also: [HIJACK, LOGIN_AS, SU].map(Into::into).into() }
     }
 }
 

@@ -17,6 +17,7 @@ mod json_text;
 mod keyring;
 mod login_keys;
 mod pickle;
+mod signed_id;
 #[cfg(test)]
 mod tests;
 mod user_ids;

@@ -50,7 +50,7 @@ impl<S: AsRef<str>> FromIterator<S> for UserIds {
 }
 
 /// The one spelling that stands for a user id: UUIDs in lower case without hyphens.
-fn canonical(user_id: &str) -> Cow<'_, str> {
+pub(super) fn canonical(user_id: &str) -> Cow<'_, str> {
     uuid_digits(user_id).map_or(Cow::Borrowed(user_id), Cow::Owned)
 }
 

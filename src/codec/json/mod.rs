@@ -20,7 +20,7 @@ use scanner::{Number, Scanner, Sink, as_text, is_space};
 use text::Text;
 pub(super) use without_login::without_login;
 
-use super::auth::{self, Auth};
+use super::auth::Auth;
 use super::identities::{Identities, UserId};
 use super::json_text::JsonText;
 use super::login_keys::{LoginKeys, Role};
@@ -40,25 +40,26 @@ pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits, keys: &LoginKeys) -> 
     Scanner::new(payload, limits).auth(keys)
 }
 
-/// The beginning of most logins.
-const USER_FIRST: &[u8] = br#"{"_auth_user_id":"#;
-
-/// Whether a document begins with a user.
-pub(super) fn begins_with_user(payload: &[u8]) -> bool {
-    payload.starts_with(USER_FIRST)
+/// What comes behind the key, if a document begins with the first key of users, as Django writes it.
+pub(super) fn behind_user_key<'p>(payload: &'p [u8], keys: &LoginKeys) -> Option<&'p [u8]> {
+    let key = keys.user.first()?;
+    payload.strip_prefix(b"{\"")?.strip_prefix(key.as_bytes())?.strip_prefix(b"\":")
 }
 
 /// The user that the first bytes of a document name, if they do so as Django writes it: as text
 /// without escapes, or a whole number.
-pub(super) fn first_user(beginning: &[u8]) -> Option<&str> {
-    if let Some(user) = beginning.strip_prefix(USER_FIRST) {
+///
+/// They tell nothing of further identities, which come behind the user.
+pub(super) fn first_user<'p>(beginning: &'p [u8], keys: &LoginKeys) -> Option<&'p str> {
+    if let Some(user) = behind_user_key(beginning, keys) {
         return Scanner::of_beginning(user).plain_user();
     }
+    let first = keys.user.first()?;
     let mut scanner = Scanner::of_beginning(beginning);
     let mut user = None;
     // Whatever ends it, the end of the bytes or a login, there is no more to read.
     let _ = scanner.members(|scanner, key| {
-        if key.is(auth::USER_ID) {
+        if key.is(first) {
             user = scanner.plain_user();
             return Err(DecodeError::Json);
         }

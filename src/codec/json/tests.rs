@@ -228,25 +228,122 @@ fn identities(
     Ok((auth.user_id.map(Into::into), others, auth.unclear))
 }
 
+/// django-loginas 0.3 on Django 5.2.
+const SIGNED: &str = "1:1vPabc:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_feI";
+
 #[test]
 fn who_is_behind_an_impersonation_is_told() {
+    let hijack = |value: &str| format!(r#"{{"_auth_user_id":"7","hijack_history":{value}}}"#);
+    let backend = "django.contrib.auth.backends.ModelBackend";
+    for (value, others, unclear) in [
+        ("[]", &[][..], false),
+        ("null", &[], false),
+        ("\"\"", &[], false),
+        (r#"["1","2"]"#, &["1", "2"], false),
+        (r#" [ "1" , 2 , 2 , "2", null, "" ] "#, &["1", "2"], false),
+        ("1", &["1"], false),
+        (&format!("\"{SIGNED}\""), &["1"], false),
+        (&format!("[\"{SIGNED}\"]"), &[SIGNED, "1"], false),
+        (r#"["7"]"#, &[], false),
+        (&format!(r#"[["1","{backend}"],[2,"{backend}"]]"#), &["1", "2"], false),
+        // What names nobody for certain leaves the row as it is, and is told.
+        ("{}", &[], true),
+        (r#"{"id":"1"}"#, &[], true),
+        (r#"["1",{"id":"2"},"3"]"#, &["1", "3"], true),
+        (r#"[["1","2"],"3"]"#, &["3"], true),
+        (r#"[["1","a.b","2"],[["1"],"a.b"],["1"],[]]"#, &[], true),
+        ("1.5", &[], true),
+        ("true", &[], true),
+        ("false", &[], false),
+        ("[true,false]", &[], true),
+    ] {
+        let expected = (Some("7".into()), others.iter().map(|id| (*id).into()).collect(), unclear);
+        assert_eq!(identities(&hijack(value), &LoginKeys::default()), Ok(expected), "{value}");
+    }
+    for value in ["[", "[1", "[1,]", "{\"a\"}", "[[1,\"a.b\"]", "[1]]", "nul", "[\"\u{1}\"]"] {
+        let read = identities(&hijack(value), &LoginKeys::default());
+        assert_eq!(read, Err(DecodeError::Json), "{value}");
+    }
+}
+
+#[test]
+fn whoever_is_behind_stands_at_the_top_level_and_the_last_counts() {
+    for (payload, user, others) in [
+        (r#"{"hijack_history":[1],"_auth_user_id":"7"}"#, Some("7"), &["1"][..]),
+        (r#"{"_auth_user_id":"7","hijack_history":["1"],"hijack_history":[]}"#, Some("7"), &[]),
+        (r#"{"_auth_user_id":"7","cart":{"hijack_history":["1"]}}"#, Some("7"), &[]),
+        (r#"{"_auth_user_id":"7","h\u0069jack_history":["1"]}"#, Some("7"), &["1"]),
+        (r#"{"loginas_from_user":"1","exit_users_pk":2}"#, None, &["1", "2"]),
+        (r#"["hijack_history"]"#, None, &[]),
+    ] {
+        let expected =
+            (user.map(Into::into), others.iter().map(|id| (*id).into()).collect(), false);
+        assert_eq!(identities(payload, &LoginKeys::default()), Ok(expected), "{payload}");
+    }
+}
+
+#[test]
+fn an_endless_list_of_identities_is_bounded() {
+    let many = |count: usize| (0..count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+    for (count, told, unclear) in [(100, 100, false), (101, 100, true), (200_000, 100, true)] {
+        let payload = format!(r#"{{"_auth_user_id":"x","hijack_history":[{}]}}"#, many(count));
+        let (user, others, is_unclear) = identities(&payload, &LoginKeys::default()).unwrap();
+        assert_eq!((user.as_deref(), others.len(), is_unclear), (Some("x"), told, unclear));
+    }
+    let deep = [vec![b'['; 9_000], vec![b']'; 9_000]].concat();
+    let payload = format!(r#"{{"hijack_history":[{}]}}"#, String::from_utf8(deep).unwrap());
+    assert_eq!(identities(&payload, &LoginKeys::default()), Ok((None, Vec::new(), true)));
+}
+
+#[test]
+fn the_first_key_of_users_that_is_there_says_who_is_logged_in() {
+    let keys =
+        LoginKeys { user: ["account", "_auth_user_id"].map(Into::into).into(), also: Vec::new() };
     for (payload, user, others, unclear) in [
-        (r#"{"_auth_user_id":"7"}"#, Some("7"), &[][..], false),
-        (r#"{"_auth_user_id":"7","hijack_history":["1","2"]}"#, Some("7"), &["1", "2"], false),
-        (r#"{"hijack_history":[1],"_auth_user_id":"7"}"#, Some("7"), &["1"], false),
-        (r#"{"_auth_user_id":"7","hijack_history":[]}"#, Some("7"), &[], false),
-        (
-            r#"{"_auth_user_id":"7","hijack_history":["1"],"hijack_history":[]}"#,
-            Some("7"),
-            &[],
-            false,
-        ),
-        (r#"{"_auth_user_id":"7","hijack_history":{"1":2}}"#, Some("7"), &[], true),
-        (r#"{"_auth_user_id":"7","cart":{"hijack_history":["1"]}}"#, Some("7"), &[], false),
-        (r#"{"loginas_from_user":"1"}"#, None, &["1"], false),
+        (r#"{"account":5}"#, Some("5"), &[][..], false),
+        (r#"{"_auth_user_id":"7"}"#, Some("7"), &[], false),
+        (r#"{"_auth_user_id":"7","account":5}"#, Some("5"), &["7"], false),
+        (r#"{"_auth_user_id":"7","account":null}"#, Some("7"), &[], false),
+        (r#"{"account":5,"account":null,"_auth_user_id":"7"}"#, Some("7"), &[], false),
+        (r#"{"_auth_user_id":"5","account":5}"#, Some("5"), &[], false),
+        (r#"{"account":5,"_auth_user_id":[]}"#, Some("5"), &[], true),
+        (r#"{"account":5,"hijack_history":["1"]}"#, Some("5"), &[], false),
+        (r#"{"user":5}"#, None, &[], false),
     ] {
         let expected =
             (user.map(Into::into), others.iter().map(|id| (*id).into()).collect(), unclear);
-        assert_eq!(identities(payload, &LoginKeys::default()), Ok(expected), "{payload}");
+        assert_eq!(identities(payload, &keys), Ok(expected), "{payload}");
     }
+    let bad = r#"{"account":[],"_auth_user_id":"7"}"#;
+    assert_eq!(identities(bad, &keys), Err(DecodeError::UserId));
+    // Neither a byte beyond ASCII nor an escape hides a key.
+    let accented = LoginKeys { user: vec!["clé".into()], also: vec!["é".into()] };
+    for payload in ["{\"clé\":5,\"é\":[6]}", r#"{"cl\u00e9":5,"\u00e9":6}"#] {
+        let expected = (Some("5".into()), vec!["6".into()], false);
+        assert_eq!(identities(payload, &accented), Ok(expected));
+    }
+    let latin1 = super::auth(b"{\"cl\xe9\":5}", &Limits::default(), &accented);
+    assert_eq!(latin1.unwrap().user_id.as_deref(), Some("5"));
+}
+
+#[test]
+fn a_beginning_is_read_by_the_first_key_of_users() {
+    let first = |payload: &'static str, key: &str| {
+        let keys =
+            LoginKeys { user: vec![key.into(), "_auth_user_id".into()], ..LoginKeys::default() };
+        super::first_user(payload.as_bytes(), &keys)
+    };
+    let payload = r#"{"_auth_user_id":"7","account":5,"#;
+    assert_eq!(first(payload, "_auth_user_id"), Some("7"));
+    assert_eq!(first(payload, "account"), Some("5"));
+    assert_eq!(first(payload, "user"), None);
+    assert_eq!(first(r#"{"account":"5""#, "account"), Some("5"));
+}
+
+#[test]
+fn what_goes_with_the_login_is_every_key_that_says_whose_it_is() {
+    let keys = LoginKeys { user: vec!["account".into()], ..LoginKeys::default() };
+    let document = r#"{"account":1,"_auth_user_id":"7","_auth_user_hash":"h","hijack_history":["1"],"loginas_from_user":"1","exit_users_pk":[],"a":2}"#;
+    let without = super::without_login(document.as_bytes(), &Limits::default(), &keys);
+    assert_eq!(without, Ok(Some(r#"{"a":2}"#.into())));
 }

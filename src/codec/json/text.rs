@@ -11,9 +11,13 @@ pub(super) struct Text<'p> {
 }
 
 impl<'p> Text<'p> {
-    /// Whether this is the text `other`, which is ASCII.
+    /// Whether this is the text `other`.
     pub(super) fn is(self, other: &str) -> bool {
-        if self.escaped { self.to_str() == other } else { self.bytes == other.as_bytes() }
+        if self.escaped || !(self.utf8 || other.is_ascii()) {
+            self.to_str() == other
+        } else {
+            self.bytes == other.as_bytes()
+        }
     }
 
     pub(super) fn to_str(self) -> Cow<'p, str> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::auth::BACKEND;
-use super::super::identities::{Behind, Identities, UserId};
+use super::super::identities::{Behind, Identities, MOST, UserId, is_dotted_path};
 use super::super::{Auth, DecodeError, LoginKeys};
 use super::scalar;
 use super::value::{Graph, Value};
@@ -77,12 +77,35 @@ fn object_id<'g>(graph: &'g Graph<'_>, value: Value) -> Option<Cow<'g, str>> {
     }
 }
 
-/// What stands under a package's key.
+/// What stands under a package's key: an id, or a collection of ids.
 fn behind<'g>(graph: &'g Graph<'_>, value: Value) -> Behind<'g> {
+    let Some(items) = graph.items(value) else { return Behind::of(identity(graph, value)) };
     let mut behind = Behind::default();
-    match graph.items(value) {
-        Some(items) => items.iter().for_each(|item| behind.add(user_id(graph, *item))),
-        None => behind.add(user_id(graph, value)),
+    // A long text may be shared by all the others.
+    if items.len() > MOST {
+        behind = Behind::unclear();
+    }
+    for item in items.iter().take(MOST) {
+        behind.add(match (identity(graph, *item), graph.items(*item)) {
+            (UserId::Other, Some(&[id, backend])) if is_backend(graph, backend) => {
+                identity(graph, id)
+            }
+            (id, _) => id,
+        });
     }
     behind
+}
+
+/// An id. A flag is none: it does not say who.
+fn identity<'g>(graph: &'g Graph<'_>, value: Value) -> UserId<'g> {
+    match value {
+        Value::Bool(false) => UserId::Null,
+        Value::Bool(true) => UserId::Other,
+        value => user_id(graph, value),
+    }
+}
+
+fn is_backend(graph: &Graph<'_>, value: Value) -> bool {
+    let text = graph.text(value).and_then(|text| text.to_str(graph.payload));
+    text.is_some_and(|text| is_dotted_path(&text))
 }

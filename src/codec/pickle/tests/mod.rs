@@ -1,3 +1,4 @@
+mod behind;
 mod bounds;
 mod json;
 mod login;
