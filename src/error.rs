@@ -137,7 +137,7 @@ pub enum Error {
     #[error("another sessctl purges this database at the moment")]
     AnotherInstance,
     /// Other tables point at the sessions.
-    #[error("cannot delete sessions that other tables refer to: {tables}")]
+    #[error("cannot empty a table that other tables refer to: {tables}")]
     Referenced {
         /// Their names.
         tables: String,
@@ -197,7 +197,7 @@ impl Error {
             }
             Self::AnotherInstance => Some("let it finish; --skip-if-running makes this no failure"),
             Self::Referenced { .. } => Some(
-                "sessctl deletes rows of no other table: empty these, or drop their foreign keys, first",
+                "leave --truncate out: then the sessions go to which no row of these tables refers",
             ),
             Self::InSchema { source, .. } => source.hint(),
             Self::AmbiguousSession { .. } => Some("give more characters of the key"),

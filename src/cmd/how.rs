@@ -65,9 +65,9 @@ impl How {
     /// Finds out whether rows may be deleted, and updated where that is needed.
     pub(super) fn may(self, driver: &mut Driver<'_>) -> Result<(), Why> {
         driver.check(|writer| match self {
-            Self::Delete => writer.delete(&[]),
+            Self::Delete => Ok(writer.delete(&[])?.sessions),
             Self::DeleteWithAllauth => Ok(writer.delete_with_allauth(&[])?.sessions),
-            Self::KeepData => Ok(writer.delete(&[])? + writer.replace(&[])?),
+            Self::KeepData => Ok(writer.delete(&[])?.sessions + writer.replace(&[])?),
         })
     }
 }

@@ -12,8 +12,6 @@ use crate::store::{Replacement, StoreError, Writer};
 /// Sessions by what became of them.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Kept {
-    /// Leave what cannot be written anew: rows of other tables would go with it.
-    pub(super) delete_nothing: bool,
     /// Written anew, without their login.
     pub(super) rewritten: u64,
     /// Deleted, since only JSON can be written anew.
@@ -96,8 +94,7 @@ impl Kept {
             new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
         let rewritten = writer.replace(&new)?;
         self.rewritten += rewritten;
-        let deleted =
-            if others.is_empty() || self.delete_nothing { 0 } else { writer.delete(&others)? };
+        let deleted = if others.is_empty() { 0 } else { writer.delete(&others)?.sessions };
         self.deleted += deleted;
         Ok(rewritten + deleted)
     }

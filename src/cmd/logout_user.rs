@@ -11,6 +11,7 @@ use super::find::find;
 use super::how::How;
 use super::keep_data;
 use super::lookup::by_user;
+use super::references;
 use super::rounds::{Outcome, Plan};
 use super::schemas;
 use super::survey::{Wanted, Who};
@@ -69,6 +70,7 @@ impl<'a> Task<'a> {
         let began = Instant::now();
         let store = ctx.open()?;
         how.check(ctx, &*store, args.dry_run)?;
+        references::note(ctx, &mut *store.reader()?)?;
         let known = whose::resolve(ctx, &*store, &args.whose)?;
         let mut users = self.users.clone();
         if users.is_empty() && known.is_empty() && !ctx.is_about_many() {
@@ -102,16 +104,7 @@ impl<'a> Task<'a> {
                 };
                 let unwanted = (!args.no_verify).then_some(Wanted { skim: false, ..wanted });
                 let store = &*store;
-                let plan = Plan {
-                    store,
-                    wanted,
-                    unwanted,
-                    settle,
-                    how,
-                    cache,
-                    delete_nothing: false,
-                    emptied: false,
-                };
+                let plan = Plan { store, wanted, unwanted, settle, how, cache, emptied: false };
                 Outcome::run(ctx, &plan, driver.as_mut())?
             }
         };

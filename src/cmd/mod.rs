@@ -20,6 +20,7 @@ mod lookup;
 mod man;
 mod pacing;
 mod purge_expired;
+mod references;
 mod rounds;
 mod schemas;
 mod show;

@@ -34,8 +34,6 @@ pub(super) struct Plan<'p> {
     pub(super) settle: Duration,
     pub(super) how: How,
     pub(super) cache: &'p CacheKeys,
-    /// With `KeepData`, leave sessions that cannot be kept so.
-    pub(super) delete_nothing: bool,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
     pub(super) emptied: bool,
@@ -193,8 +191,7 @@ impl Outcome {
         let before = driver.done().rows;
         match plan.how {
             How::KeepData => {
-                let delete_nothing = plan.delete_nothing;
-                let mut kept = Kept { delete_nothing, ..Kept::default() };
+                let mut kept = Kept::default();
                 self.ended = kept.act(ctx, wanted, driver, keys, plan.cache);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
@@ -202,9 +199,9 @@ impl Outcome {
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.cache.go_on()?;
-                    let rows = writer.delete(batch)?;
+                    let gone = writer.delete(batch)?;
                     ctx.gone(plan.cache, batch);
-                    Ok(rows)
+                    Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }

@@ -129,7 +129,7 @@ impl<'a> Driver<'a> {
 
     /// Deletes the rows with these keys, batch by batch.
     pub fn delete(&mut self, keys: &Keys) -> Result<(), Why> {
-        self.each(keys, |writer, batch| writer.delete(batch))
+        self.each(keys, |writer, batch| Ok(writer.delete(batch)?.sessions))
     }
 
     /// Calls `run` with batch after batch of these keys; it says how many rows it did.

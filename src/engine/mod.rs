@@ -13,5 +13,5 @@ mod tests;
 pub use driver::{Driver, Tally, Why, Work};
 pub use pace::{BatchSize, Pace};
 pub use progress::{Event, Pause, Progress, Silent};
-pub use purge::Purge;
+pub use purge::{KeptRows, Purge};
 pub use scan::{Ended, Scan};

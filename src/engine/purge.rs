@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::model::Timestamp;
 use crate::store::{Cursor, Fault, Instance, Locked};
 
@@ -15,8 +17,21 @@ pub struct Purge<'p> {
     pub cutoff: Timestamp,
     /// That nobody else purges.
     pub instance: &'p mut dyn Instance,
-    /// Before this place nothing that has expired is left.
+    /// Before this place nothing that has expired is left, but for what other tables keep.
     pub clean_to: Option<Cursor>,
+    /// What other tables keep.
+    pub kept: KeptRows,
+}
+
+/// Expired rows that stay because other tables refer to them.
+#[derive(Debug, Default)]
+pub struct KeptRows {
+    /// Before the place up to which all is clean.
+    pub before: u64,
+    /// After it.
+    pub after: u64,
+    /// The other tables.
+    pub by: BTreeSet<String>,
 }
 
 /// How a pass is done.
@@ -47,6 +62,7 @@ impl Purge<'_> {
                 return ended;
             }
             self.clean_to = None;
+            self.kept.before = 0;
             ended?;
         }
     }
@@ -77,6 +93,7 @@ impl Purge<'_> {
         let cutoff = self.cutoff;
         let mut from = self.clean_to.clone();
         let mut clean = true;
+        self.kept.after = 0;
         loop {
             if !driver.retry(ATTEMPTS, |fault| fault != Fault::Fatal, || self.instance.claim())? {
                 return Err(Why::AnotherInstance);
@@ -85,14 +102,21 @@ impl Purge<'_> {
             let window =
                 driver.once(|writer| writer.pick_expired(cutoff, from.as_ref(), limit.max(1)))?;
             let rows: Vec<&str> = window.rows.iter().collect();
+            let kept = &mut self.kept;
+            let before = kept.after;
             let deleted = driver.batches(&rows, pass.tries, |writer, batch| {
-                writer.delete_expired(batch, cutoff, pass.locked)
+                let gone = writer.delete_expired(batch, cutoff, pass.locked)?;
+                kept.after += gone.kept.count();
+                kept.by.extend(gone.kept.by);
+                Ok(gone.sessions)
             })?;
-            clean &= usize::try_from(deleted) == Ok(window.rows.len());
+            let done = deleted + kept.after - before;
+            clean &= usize::try_from(done) == Ok(window.rows.len());
             let Some(next) = window.next else { return Ok(clean) };
             from = Some(next);
             if clean {
                 self.clean_to.clone_from(&from);
+                kept.before += std::mem::take(&mut kept.after);
             }
         }
     }

@@ -116,7 +116,8 @@ fn purge(memory: &Memory, pace: Pace) -> (Result<(), Why>, u64) {
     let mut driver = work(&memory, &stop, &Silent, pace);
     let mut instance = (&memory).instance();
     let cutoff = Timestamp::from_micros(1_000);
-    let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
+    let mut purge =
+        Purge { cutoff, instance: &mut *instance, clean_to: None, kept: KeptRows::default() };
     let ended = purge.run(&mut driver);
     (ended, driver.done().rows)
 }
@@ -302,4 +303,31 @@ fn a_worker_that_panics_ends_the_scan_with_a_panic() {
         scan.run(&mut *reader, &Filter::default(), worker, |()| ControlFlow::Continue(()))
     }));
     assert!(outcome.is_err(), "a scan that lost a page must not look whole");
+}
+
+#[test]
+fn what_other_tables_keep_is_counted_once_and_the_rest_goes() {
+    for windows in [None, Some(4)] {
+        let memory = expired_and_live();
+        memory.refer(&["000000", "000003", "000024", "000028"]);
+        let stop = Stop::default();
+        let table = &memory;
+        let pace = Pace { limit: windows, ..tens() };
+        let mut driver = work(&table, &stop, &Silent, pace);
+        let mut instance = table.instance();
+        let cutoff = Timestamp::from_micros(1_000);
+        let mut purge =
+            Purge { cutoff, instance: &mut *instance, clean_to: None, kept: KeptRows::default() };
+        let ended = purge.run(&mut driver);
+        let kept = purge.kept.before + purge.kept.after;
+        if windows.is_none() {
+            assert!(ended.is_ok());
+            assert_eq!((driver.done().rows, kept, memory.keys().len()), (22, 3, 8));
+            assert!(purge.kept.by.contains("carts"));
+        } else {
+            assert!(matches!(ended, Err(Why::Limit)));
+            assert_eq!(driver.done().rows, 4);
+            assert!(kept <= 3);
+        }
+    }
 }

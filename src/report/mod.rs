@@ -3,6 +3,7 @@
 
 mod audit;
 mod doctor;
+mod referenced;
 mod stats;
 mod total;
 
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 
 pub use audit::AuditEntry;
 pub use doctor::Diagnosis;
+pub use referenced::Referenced;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
 };
@@ -156,6 +158,9 @@ pub struct PurgeReport {
     pub deleted: u64,
     /// Expired rows that stayed because somebody else held a lock on them to the end.
     pub locked: u64,
+    /// Expired rows that stay because other tables refer to them.
+    #[serde(flatten)]
+    pub kept: Referenced,
     /// Expired rows that are in the table still; `None` if counting took too long.
     pub left: Option<u64>,
     /// When the oldest of them expired.

@@ -148,6 +148,7 @@ impl Sum for PurgeReport {
     fn add(&mut self, other: &Self) {
         self.deleted += other.deleted;
         self.locked += other.locked;
+        self.kept.add(&other.kept);
         self.left = both(self.left, other.left);
         // RFC 3339 in UTC: the order of the texts is that of the times.
         self.oldest_left =

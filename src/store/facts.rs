@@ -100,20 +100,22 @@ pub(super) fn reference_finding(found: &[Reference]) -> Finding {
     if found.is_empty() {
         return Finding::ok(CHECK, "none points at the table");
     }
-    let name = |reference: &Reference| format!("{} ({})", reference.table, reference.on_delete);
+    let name = |reference: &Reference| {
+        let columns = reference.columns.join(", ");
+        format!("{} ({columns}, {})", reference.table, reference.on_delete)
+    };
     let names: Vec<String> = found.iter().map(name).collect();
     let text = format!("of {}", names.join(", "));
-    let hinders = |on_delete: &str| matches!(on_delete, "NO ACTION" | "RESTRICT");
-    if found.iter().any(|reference| hinders(&reference.on_delete)) {
+    if found.iter().any(Reference::hinders) {
         Finding::warning(
             CHECK,
-            format!("{text}: purge-expired and flush-all refuse to begin"),
-            "empty these tables, or drop their foreign keys, first",
+            format!("{text}: a session to which a row there refers cannot be deleted, and stays"),
+            "delete these rows before the sessions, or have logout-user and flush-all --keep-data",
         )
     } else {
         Finding::warning(
             CHECK,
-            format!("{text}: rows there go or change with sessions; flush-all refuses to begin"),
+            format!("{text}: rows there go or change with the sessions that are deleted"),
             "see that this is what the site wants",
         )
     }

@@ -25,6 +25,7 @@ pub struct Memory {
     column: Mutex<Option<UserColumn>>,
     users: Mutex<BTreeMap<String, String>>,
     allauth: Mutex<Option<BTreeSet<String>>>,
+    referred: Mutex<BTreeSet<String>>,
 }
 
 impl Memory {
@@ -51,6 +52,11 @@ impl Memory {
     /// Has somebody lock these sessions; nobody from now on, if there are none.
     pub fn lock(&self, keys: &[&str]) {
         *lock(&self.locked) = keys.iter().map(|key| (*key).to_owned()).collect();
+    }
+
+    /// Has another table refer to these sessions.
+    pub fn refer(&self, keys: &[&str]) {
+        *lock(&self.referred) = keys.iter().map(|key| (*key).to_owned()).collect();
     }
 
     /// What the next deletes meet, one after another: a fault, or nothing. Afterwards all is well.
@@ -181,6 +187,10 @@ impl Reader for MemoryReader {
         })
     }
 
+    fn expired_and_kept(&mut self, _: Timestamp, _: Duration) -> Result<Option<u64>, StoreError> {
+        Ok(Some(0))
+    }
+
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
         Ok(self.column.clone().filter(|column| column.name == name))
     }
@@ -224,20 +234,34 @@ impl MemoryWriter<'_> {
             None => Ok(()),
         }
     }
+
+    /// Those that no other table keeps, and the others.
+    fn unless_kept<'k>(&self, keys: &[&'k str]) -> (Vec<&'k str>, Gone) {
+        let (rows, referred) = (lock(&self.0.rows), lock(&self.0.referred));
+        let mut gone = Gone::default();
+        let keeps = |key: &&str| referred.contains(*key) && rows.contains_key(*key);
+        let (kept, free): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| keeps(key));
+        for key in kept {
+            gone.kept.add(Gone::kept(key, "carts".into()).kept);
+        }
+        (free, gone)
+    }
 }
 
 impl Writer for MemoryWriter<'_> {
-    fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+    fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         self.fault()?;
+        let (free, mut gone) = self.unless_kept(keys);
         let mut rows = lock(&self.0.rows);
-        Ok(keys.iter().filter_map(|key| rows.remove(*key)).map(|_| 1).sum())
+        gone.sessions = free.iter().filter_map(|key| rows.remove(*key)).map(|_| 1).sum();
+        Ok(gone)
     }
 
     fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         self.fault()?;
+        let (free, mut gone) = self.unless_kept(keys);
         let (mut rows, mut allauth) = (lock(&self.0.rows), lock(&self.0.allauth));
-        let mut gone = Gone::default();
-        for key in keys.iter().filter(|key| rows.remove(**key).is_some()) {
+        for key in free.iter().filter(|key| rows.remove(**key).is_some()) {
             gone.sessions += 1;
             gone.allauth += u64::from(allauth.as_mut().is_some_and(|keys| keys.remove(*key)));
         }
@@ -337,25 +361,27 @@ impl Writer for MemoryWriter<'_> {
         rows: &[&str],
         cutoff: Timestamp,
         wanted: Locked,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Gone, StoreError> {
         self.fault()?;
         let locked = lock(&self.0.locked);
         if wanted == Locked::Wait && rows.iter().any(|key| locked.contains(*key)) {
             return Err(StoreError::new(Fault::Busy, "cannot delete: a row is locked"));
         }
+        let (free, mut gone) = self.unless_kept(rows);
         let mut table = lock(&self.0.rows);
         let before = table.len();
-        for key in rows.iter().filter(|key| !locked.contains(**key)) {
+        for key in free.into_iter().filter(|key| !locked.contains(*key)) {
             let expired = |(_, expires): &(String, Expiry)| match expires {
                 Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at) => {
                     *at < cutoff && *expires != Expiry::MISSING
                 }
             };
-            if table.get(*key).is_some_and(expired) {
-                table.remove(*key);
+            if table.get(key).is_some_and(expired) {
+                table.remove(key);
             }
         }
-        Ok(u64::try_from(before - table.len()).unwrap_or(u64::MAX))
+        gone.sessions = u64::try_from(before - table.len()).unwrap_or(u64::MAX);
+        Ok(gone)
     }
 
     fn turn(&mut self) -> Turn {

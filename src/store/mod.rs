@@ -6,6 +6,7 @@ mod expired;
 mod facts;
 pub mod memory;
 mod postgres;
+mod reference;
 mod sqlite;
 mod table;
 mod user_column;
@@ -20,8 +21,9 @@ pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use facts::Facts;
 pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_decode};
+pub use reference::{Gone, Kept, Reference};
 pub use sqlite::Sqlite;
-pub use table::{NotATable, Reference, Table};
+pub use table::{NotATable, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
 pub use users::{Address, User, Users, WhichUsers};
 pub use wall_clock::WallClock;
@@ -91,6 +93,14 @@ pub trait Reader: Send {
         patience: Duration,
     ) -> Result<Expired, StoreError>;
 
+    /// Counts those of them that other tables keep from being deleted, as far as that can be
+    /// seen; `None` if that takes too long.
+    fn expired_and_kept(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<u64>, StoreError>;
+
     /// Refuses if nothing can be written here, as on a read replica: before much is read in vain.
     fn demand_writes(&mut self) -> Result<(), StoreError> {
         Ok(())
@@ -125,8 +135,9 @@ pub trait Reader: Send {
 
 /// A connection that writes. Every call is one short transaction and safe to repeat.
 pub trait Writer {
-    /// Deletes the rows with these keys; returns how many there were.
-    fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError>;
+    /// Deletes the rows with these keys, but for those that another table refers to in a way that
+    /// forbids it.
+    fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
 
     /// The same, and with each row goes the one that django-allauth has for it: never one alone.
     fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
@@ -170,13 +181,13 @@ pub trait Writer {
     ) -> Result<Window, StoreError>;
 
     /// Deletes of the rows that [`pick_expired`](Self::pick_expired) picked those that are there
-    /// and expired still; returns how many.
+    /// and expired still, but for those that another table refers to.
     fn delete_expired(
         &mut self,
         rows: &[&str],
         cutoff: Timestamp,
         locked: Locked,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Gone, StoreError>;
 
     /// How long the next batch should take and how long to rest before it, so that the site gets
     /// its turn.
@@ -192,15 +203,6 @@ pub trait Writer {
 
     /// Renews the planner's statistics of the table.
     fn analyze(&mut self) -> Result<(), StoreError>;
-}
-
-/// What one batch deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gone {
-    /// Sessions.
-    pub sessions: u64,
-    /// Rows that django-allauth had for them.
-    pub allauth: u64,
 }
 
 /// New data for a row.

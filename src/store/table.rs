@@ -5,7 +5,7 @@ use super::{Fault, StoreError};
 
 /// The name of a session table: `[schema.]name`, taken as it is written, or quoted as in SQL where
 /// a part holds a dot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Table {
     schema: Option<String>,
     name: String,
@@ -112,15 +112,6 @@ fn part(text: &str) -> Result<(String, &str), NotATable> {
             None => return Ok((name, after)),
         }
     }
-}
-
-/// A foreign key of another table that points at a session table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The other table.
-    pub table: String,
-    /// What happens to its rows when theirs here goes, in SQL's words: `CASCADE`, `NO ACTION`.
-    pub on_delete: String,
 }
 
 /// The error for a table that is not there; `alike` are the names of tables that have its columns.

@@ -14,6 +14,7 @@ mod log;
 mod plugin;
 mod prompt;
 mod purge;
+mod referenced;
 mod sanitize;
 mod stats;
 mod talk;

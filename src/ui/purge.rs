@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::ending::{stopped, write_paused};
+use super::referenced::write_referenced;
 use crate::model::counted;
 use crate::report::{Ending, PurgeReport};
 
@@ -16,14 +17,11 @@ impl Report for PurgeReport {
         };
         if self.dry_run {
             let rows = match self.left {
-                Some(rows) => counted(rows, "session"),
+                Some(rows) => counted(rows.saturating_sub(self.kept.referenced), "session"),
                 None => "more sessions than can be counted in time".into(),
             };
-            return writeln!(
-                out,
-                "Dry run: {rows} that expired before {} would be deleted.",
-                self.cutoff
-            );
+            writeln!(out, "Dry run: {rows} that expired before {} would be deleted.", self.cutoff)?;
+            return write_referenced(out, &self.kept, true, "");
         }
         let ended = match self.ended {
             Ending::Done if self.locked > 0 => {
@@ -39,6 +37,7 @@ impl Report for PurgeReport {
             counted(self.batches, "batch"),
         )?;
         write_paused(out, self.paused)?;
-        writeln!(out, ").")
+        writeln!(out, ").")?;
+        write_referenced(out, &self.kept, false, "")
     }
 }

@@ -197,12 +197,16 @@ fn indexes_that_are_missing() {
 fn foreign_keys_and_triggers() {
     World::each("doctor_references", |w| {
         w.execute("CREATE TABLE carts (id integer, session varchar(40) REFERENCES django_session ON DELETE CASCADE)");
-        doctor(w).ok().finds("foreign-keys", "warning", &["carts (CASCADE)", "flush-all refuses"]);
+        doctor(w).ok().finds(
+            "foreign-keys",
+            "warning",
+            &["carts (session, CASCADE)", "go or change with the sessions"],
+        );
         w.execute("CREATE TABLE notes (id integer, session varchar(40) REFERENCES django_session)");
         doctor(w).ok().finds(
             "foreign-keys",
             "warning",
-            &["notes (NO ACTION)", "purge-expired and flush-all refuse"],
+            &["notes (session, NO ACTION)", "cannot be deleted, and stays"],
         );
         doctor(w).finds("triggers", "ok", &["none"]);
         w.execute(if w.is_sqlite() {

@@ -256,9 +256,10 @@ fn foreign_keys_are_found_before_the_first_delete() {
         w.execute(
             "CREATE TABLE visits (id integer, session_key varchar(40) REFERENCES django_session (session_key))",
         );
-        w.run(&["flush-all", "--yes"]).exits(1).says("refer to: visits").says("hint:");
-        w.run(&["flush-all", "--yes", "--truncate"]).exits(1).says("refer to: visits");
-        w.run(&["purge-expired"]).exits(1).says("refer to: visits");
+        w.run(&["flush-all", "--yes", "--truncate"])
+            .exits(1)
+            .says("refer to: visits")
+            .says("hint: leave --truncate out");
         assert_eq!(w.count(), 7);
     });
 }
@@ -325,7 +326,7 @@ fn a_role_that_may_not_update_is_told_so() {
     w.run(&["flush-all", "--yes", "--keep-data", "-d", &url])
         .exits(1)
         .says("cannot update table")
-        .says("UPDATE too for --keep-data");
+        .says("hint: GRANT UPDATE ON \"django_session\" TO \"sessctl_no_update\"");
     w.execute("DROP OWNED BY sessctl_no_update; DROP ROLE sessctl_no_update");
     assert_eq!(w.run(&["list", "--format", "ids"]).ok().stdout, "42\n");
 }

@@ -58,6 +58,7 @@ mod races;
 mod random_rows;
 mod random_signals;
 mod redis;
+mod references;
 mod replication;
 mod role;
 mod running;

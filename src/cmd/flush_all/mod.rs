@@ -10,6 +10,7 @@ use super::deed::{Deed, Told};
 use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
+use super::references;
 use super::rounds::{Outcome, Plan};
 use super::schemas;
 use super::survey::{Wanted, Who};
@@ -19,7 +20,7 @@ use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Pace, Tally, Why, Work};
 use crate::error::{Error, Exit};
 use crate::report::{Census, FlushReport};
-use crate::store::{Reader, Store};
+use crate::store::Store;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
@@ -64,12 +65,15 @@ impl<'a> Task<'a> {
             reader.demand_writes()?;
         }
         how.check(ctx, &*store, args.dry_run)?;
-        let referenced = is_referenced(&mut *reader, args.keep_data)?;
+        if args.truncate {
+            references::refuse(&mut *reader)?;
+        }
+        references::note(ctx, &mut *reader)?;
         drop(reader);
         let census = census(ctx, &*store, args, spared)?;
         let consent = consent(ctx, args, census.as_ref())?;
 
-        let flush = Flush { ctx, store: &*store, args, spared, how, cache, referenced };
+        let flush = Flush { ctx, store: &*store, args, spared, how, cache };
         let (outcome, done) = flush.run(consent, pace)?;
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let report = FlushReport {
@@ -79,17 +83,6 @@ impl<'a> Task<'a> {
         };
         Ok(Deed::new(report, outcome.ended, exit))
     }
-}
-
-/// Whether other tables refer to sessions. Then none may be deleted: some could not be, and with
-/// others rows of those tables would go.
-fn is_referenced(reader: &mut dyn Reader, keep_data: bool) -> Result<bool, Error> {
-    let references = reader.references()?;
-    if references.is_empty() || keep_data {
-        return Ok(!references.is_empty());
-    }
-    let tables: Vec<_> = references.into_iter().map(|reference| reference.table).collect();
-    Err(Error::Referenced { tables: tables.join(", ") })
 }
 
 /// Counts what is there, except where the table is to be emptied at once and unasked.
@@ -143,7 +136,6 @@ struct Flush<'f, 'c> {
     spared: &'f UserIds,
     how: How,
     cache: &'f CacheKeys,
-    referenced: bool,
 }
 
 impl Flush<'_, '_> {
@@ -181,7 +173,6 @@ impl Flush<'_, '_> {
             settle: Duration::ZERO,
             how: self.how,
             cache: self.cache,
-            delete_nothing: self.referenced,
             emptied,
         }
     }

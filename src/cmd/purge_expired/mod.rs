@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
-use super::{COUNT_PATIENCE, Ctx, schemas};
+use super::{COUNT_PATIENCE, Ctx, references, schemas};
 use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Pace, Purge, Why, Work};
+use crate::engine::{Driver, KeptRows, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
-use crate::report::{Ending, Paused, PurgeReport};
+use crate::report::{Ending, Paused, PurgeReport, Referenced};
 use crate::settings;
 use crate::store::{Cursor, Expired, Reference, Store, StoreError, Upkeep};
 
@@ -44,7 +44,7 @@ fn act(
 ) -> Result<Deed<PurgeReport>, Error> {
     let began = Instant::now();
     let store = ctx.open()?;
-    let cutoff = cutoff(ctx, &*store, grace, args.dry_run)?;
+    let (cutoff, references) = cutoff(ctx, &*store, grace, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
 
     let mut report = report(cutoff, args.dry_run);
@@ -52,8 +52,8 @@ fn act(
     let mut ended = Ok(());
     if let Some(consent) = consent {
         let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: &*ctx.progress };
-        let clean_to;
-        (ended, clean_to) = purge(work, cutoff, args.analyze, &mut report);
+        let (clean_to, kept_before);
+        (ended, clean_to, kept_before) = purge(work, cutoff, args.analyze, &mut report);
         match ended {
             Err(Why::AnotherInstance) if report.batches == 0 => {
                 return another_instance(ctx, args.skip_if_running);
@@ -62,7 +62,9 @@ fn act(
             Err(Why::Failed(error)) if report.batches == 0 => return Err(error.into()),
             _ => {}
         }
-        match look_back(&*store, cutoff, clean_to.as_ref()) {
+        // What other tables keep before that place is left, too.
+        let from = clean_to.as_ref().filter(|_| !kept_before);
+        match look_back(&*store, cutoff, from) {
             Ok((left, found)) => {
                 report.note_left(left);
                 upkeep = found;
@@ -74,6 +76,8 @@ fn act(
     } else {
         let mut reader = store.reader()?;
         report.note_left(ctx.stop.unheeded(|| reader.expired(cutoff, None, COUNT_PATIENCE))?);
+        let kept = ctx.stop.unheeded(|| reader.expired_and_kept(cutoff, COUNT_PATIENCE))?;
+        report.note_kept(kept, &references);
     }
     report.dead_rows = upkeep.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
@@ -84,47 +88,38 @@ fn act(
 /// For how long the operator has to wait for the count of what is left.
 const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What expired before this is to go. Finds out first whether it can.
+/// What expired before this is to go, and the foreign keys that may keep some of it. Finds out first
+/// whether anything can go.
 fn cutoff(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     grace: Duration,
     dry_run: bool,
-) -> Result<Timestamp, Error> {
+) -> Result<(Timestamp, Vec<Reference>), Error> {
     let mut reader = store.reader()?;
     if !dry_run {
         reader.demand_writes()?;
     }
-    let hindering = |on_delete: &str| matches!(on_delete, "NO ACTION" | "RESTRICT");
-    let (hindering, others): (Vec<_>, Vec<_>) =
-        reader.references()?.into_iter().partition(|reference| hindering(&reference.on_delete));
-    if !hindering.is_empty() {
-        let tables: Vec<String> = hindering.into_iter().map(|reference| reference.table).collect();
-        return Err(Error::Referenced { tables: tables.join(", ") });
-    }
-    for Reference { table, on_delete } in others {
-        ctx.talk.note(&format!(
-            "table {table} refers to sessions ON DELETE {on_delete}: the database does that to its rows"
-        ));
-    }
-    Ok(reader.now()?.before(grace))
+    let references = references::note(ctx, &mut *reader)?;
+    Ok((reader.now()?.before(grace), references))
 }
 
-/// Purges; says how that ended and up to where all is clean.
+/// Purges; says how that ended, up to where all is clean, and whether other tables keep rows before that.
 fn purge(
     work: Work<'_>,
     cutoff: Timestamp,
     analyze: bool,
     report: &mut PurgeReport,
-) -> (Result<(), Why>, Option<Cursor>) {
+) -> (Result<(), Why>, Option<Cursor>, bool) {
     let mut instance = work.store.instance();
     let mut driver = Driver::new(work);
-    let mut purge = Purge { cutoff, instance: &mut *instance, clean_to: None };
+    let mut purge =
+        Purge { cutoff, instance: &mut *instance, clean_to: None, kept: KeptRows::default() };
     let checked = driver.check(|writer| {
         if analyze {
             writer.demand_analyze()?;
         }
-        writer.delete(&[])
+        Ok(writer.delete(&[])?.sessions)
     });
     let mut ended = checked.and_then(|()| purge.run(&mut driver));
     if analyze && matches!(ended, Ok(()) | Err(Why::Limit)) {
@@ -135,7 +130,9 @@ fn purge(
     report.batches = done.batches;
     report.paused = paused(done);
     report.ended = ending(&ended);
-    (ended, purge.clean_to)
+    let KeptRows { before, after, by } = purge.kept;
+    report.kept = Referenced { referenced: before + after, referenced_by: by };
+    (ended, purge.clean_to, before > 0)
 }
 
 /// Looks at what is there afterwards.
@@ -173,6 +170,7 @@ fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {
         dry_run,
         deleted: 0,
         locked: 0,
+        kept: Referenced::default(),
         left: None,
         oldest_left: None,
         ended: Ending::Done,
@@ -184,11 +182,20 @@ fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {
 }
 
 impl PurgeReport {
+    /// What a dry run found.
+    fn note_kept(&mut self, rows: Option<u64>, references: &[Reference]) {
+        let by = references.iter().filter(|reference| reference.hinders());
+        if rows != Some(0) {
+            self.kept.referenced_by = by.map(|reference| reference.table.clone()).collect();
+        }
+        self.kept.referenced = rows.unwrap_or(0);
+    }
+
     fn note_left(&mut self, left: Expired) {
         self.left = left.rows;
         self.oldest_left = left.oldest.map(|oldest| oldest.to_string());
         if self.ended == Ending::Done && !self.dry_run {
-            self.locked = left.rows.unwrap_or(0);
+            self.locked = left.rows.unwrap_or(0).saturating_sub(self.kept.referenced);
         }
     }
 }

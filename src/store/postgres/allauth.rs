@@ -1,12 +1,14 @@
 //! django-allauth's own rows of sessions.
 
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::grants::Need;
+use super::references::{Doomed, kept_rows};
 use super::writer::{BY_KEY, PostgresWriter};
+use crate::store::reference::{hindrances, unless_kept};
 use crate::store::{Gone, StoreError};
 
 const FIND: &str = "
@@ -26,37 +28,36 @@ impl Postgres {
 impl PostgresWriter<'_> {
     /// In one statement: a row goes only with the session that went.
     pub(super) fn delete_both(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        let (sessions, allauth) = (&self.store.table, self.store.table.of_allauth());
+        let references = self.references()?;
+        let hindrances = hindrances(&references);
+        let doomed = Doomed::by_key(BY_KEY);
+        let (sessions, allauth) = (self.store.table.quoted(), self.store.table.of_allauth());
         let sql = format!(
             "WITH gone AS (
-                 DELETE FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)
+                 DELETE FROM {sessions} WHERE {}{}
                  RETURNING session_key::pg_catalog.text AS key
              ), listed AS (
                  DELETE FROM {}
                  WHERE session_key OPERATOR(pg_catalog.=) ANY(ARRAY(SELECT key FROM gone)) RETURNING 1
              )
              SELECT (SELECT pg_catalog.count(*) FROM gone), (SELECT pg_catalog.count(*) FROM listed)",
-            sessions.quoted(),
+            doomed.delete,
+            unless_kept(&hindrances),
             allauth.quoted()
         );
-        let deleted = self.transaction(BY_KEY, |client| {
-            let row = client.query_typed_one(&sql, &[(&keys, Type::TEXT_ARRAY)])?;
-            Ok((row.try_get(0)?, row.try_get(1)?))
-        });
         let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
-        match deleted {
-            Ok((sessions, rows)) => Ok(Gone { sessions: count(sessions), allauth: count(rows) }),
-            Err(error) => {
-                let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
-                let error = self.give_up(error, "delete from");
-                Err(if denied {
-                    error.hint(format!(
-                        "--cleanup-allauth: grant the role SELECT and DELETE on {allauth} too"
-                    ))
-                } else {
-                    error
-                })
-            }
-        }
+        let needs: Vec<Need> = [&self.store.table, &allauth]
+            .into_iter()
+            .flat_map(|table| [Need::of("SELECT", table), Need::of("DELETE", table)])
+            .collect();
+        self.in_halves(keys, BY_KEY, &needs, |client, keys| {
+            let values: [(&(dyn ToSql + Sync), Type); 1] = [(&keys, Type::TEXT_ARRAY)];
+            let row = client.query_typed_one(&sql, &values)?;
+            Ok(Gone {
+                sessions: count(row.try_get(0)?),
+                allauth: count(row.try_get(1)?),
+                kept: kept_rows(client, &sessions, &doomed, &hindrances, &values)?,
+            })
+        })
     }
 }

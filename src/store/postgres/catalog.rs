@@ -7,7 +7,7 @@ use super::client::Client;
 use super::fault::fail;
 use super::instant::Times;
 use crate::store::table::{check_columns, missing};
-use crate::store::{Fault, Reference, StoreError};
+use crate::store::{Fault, StoreError};
 
 /// A table that is there, has its columns, and may be used.
 #[derive(Clone, Copy)]
@@ -100,13 +100,6 @@ const SCHEMAS: &str = "
                WHERE attrelid = c.oid AND attname IN ('session_key', 'session_data', 'expire_date') AND NOT attisdropped)
     ORDER BY n.nspname";
 
-const REFERENCES: &str = "
-    SELECT conrelid::pg_catalog.regclass::text,
-           CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
-                            WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END
-    FROM pg_catalog.pg_constraint
-    WHERE contype = 'f' AND confrelid = $1 AND conparentid = 0 ORDER BY 1";
-
 impl Postgres {
     /// Finds the table and checks its columns and our rights.
     pub(super) fn find(&self, client: &mut Client, right: Right) -> Result<Found, StoreError> {
@@ -189,20 +182,6 @@ impl Postgres {
         let rows =
             client.query_typed(SCHEMAS, &[(&self.table.name(), Type::TEXT)]).map_err(cannot)?;
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
-    }
-
-    /// The foreign keys that point at the table.
-    pub(super) fn references(
-        &self,
-        client: &mut Client,
-        oid: u32,
-    ) -> Result<Vec<Reference>, StoreError> {
-        let cannot = |error| fail(error, self.what("read"));
-        let rows = client.query_typed(REFERENCES, &[(&oid, Type::OID)]).map_err(cannot)?;
-        rows.iter()
-            .map(|row| Ok(Reference { table: row.try_get(0)?, on_delete: row.try_get(1)? }))
-            .collect::<Result<_, _>>()
-            .map_err(cannot)
     }
 }
 

@@ -5,6 +5,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::instant::Instant;
 use super::reader::BEGIN_SCAN;
+use super::references::Doomed;
 use super::writer::{BY_ADDRESS, BY_KEY, EXPIRED, PostgresWriter};
 use crate::model::{Keys, Timestamp};
 use crate::store::{Cursor, Locked, Window};
@@ -24,19 +25,22 @@ impl PostgresWriter<'_> {
 
     /// Rows may have been renewed since they were picked, and their addresses taken by others, so
     /// the expiry is looked at again.
-    pub(super) fn delete_expired_statement(&self, locked: Locked) -> String {
+    pub(super) fn expired_rows<'p>(
+        &self,
+        plan: &'p str,
+        locked: Locked,
+        cutoff: Timestamp,
+    ) -> Doomed<'p> {
         let (table, (address, given)) = (self.store.table.quoted(), self.address());
-        let rows = match locked {
-            Locked::Skip => format!(
-                "ARRAY(SELECT {address} FROM {table} \
-                 WHERE {address} OPERATOR(pg_catalog.=) ANY({given}) AND {EXPIRED} \
-                 FOR UPDATE SKIP LOCKED)"
-            ),
-            Locked::Wait => given.to_owned(),
+        let of = |rows: &str| format!("{address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}");
+        let find = of(given);
+        let delete = match locked {
+            Locked::Skip => of(&format!(
+                "ARRAY(SELECT {address} FROM {table} WHERE {find} FOR UPDATE SKIP LOCKED)"
+            )),
+            Locked::Wait => find.clone(),
         };
-        format!(
-            "DELETE FROM {table} WHERE {address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}"
-        )
+        Doomed { plan, address, delete, find, cutoff: Some(Instant(cutoff)) }
     }
 
     /// By address within a window, so that a batch touches few pages.

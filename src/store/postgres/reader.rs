@@ -14,6 +14,7 @@ use super::instant::{Instant, Times};
 use super::lent::Lent;
 use super::row::{can_be_read, columns, columns_with_data, columns_with_size, push};
 use crate::model::{Page, Timestamp};
+use crate::store::reference::{hindrances, kept};
 use crate::store::{
     Cursor, Emit, Expired, Fault, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
     UserColumnPlan, UserType, Users, WhichUsers,
@@ -110,6 +111,17 @@ impl Reader for PostgresReader<'_> {
             rows: rows.and_then(|rows| u64::try_from(rows).ok()),
             oldest: oldest.map(|Instant(oldest)| oldest),
         })
+    }
+
+    fn expired_and_kept(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(kept) = kept(&hindrances(&self.references()?)) else { return Ok(Some(0)) };
+        let count = format!("count(*) FILTER (WHERE {kept})");
+        let rows: Option<i64> = self.in_time(&count, EVER, Instant(cutoff), patience)?;
+        Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
     }
 
     fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {

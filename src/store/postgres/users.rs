@@ -1,11 +1,15 @@
 //! The site's users.
 
+use std::collections::BTreeSet;
+
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
 use super::filter::literal;
+use super::grants::{Need, hint};
 use super::reader::BEGIN_SCAN;
 use super::user_column::type_name;
 use crate::store::table::quote;
@@ -37,12 +41,31 @@ impl Postgres {
             client.batch_execute("COMMIT")
         };
         read().map_err(|error| {
-            fail(
-                error,
-                format!("cannot read users in table \"{}\" in {}", users.table, self.server()),
-            )
+            let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+            let what =
+                format!("cannot read users in table \"{}\" in {}", users.table, self.server());
+            let error = fail(error, what);
+            // Or the transaction that failed answers nothing more.
+            let answers = denied && client.batch_execute("ROLLBACK").is_ok();
+            match answers.then(|| hint(client, &[need(users, which)])).flatten() {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
         })
     }
+}
+
+/// The columns that are read.
+fn need(users: &Users, which: WhichUsers<'_>) -> Need {
+    let asked = match which {
+        WhichUsers::Having(column, _)
+        | WhichUsers::Mail(column, _)
+        | WhichUsers::Whether(column, _) => Some(column),
+        WhichUsers::Keys(..) => None,
+    };
+    let columns: BTreeSet<&str> =
+        [Some(&*users.key), users.username.as_deref(), asked].into_iter().flatten().collect();
+    Need::of_columns("SELECT", &users.table, columns)
 }
 
 fn condition(users: &Users, which: WhichUsers<'_>) -> String {

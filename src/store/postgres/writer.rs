@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio_postgres::Error;
@@ -8,15 +9,16 @@ use super::Postgres;
 use super::catalog::Found;
 use super::client::Client;
 use super::fault::fail;
-use super::instant::Instant;
+use super::grants::{Need, hint};
 use super::lent::Lent;
 use super::reader::{EVER, instant};
+use super::references::Doomed;
 use super::replica::Replicas;
 use super::row::{columns, push};
 use crate::model::{Page, Timestamp};
 use crate::store::{
-    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn,
-    UserColumn, Window, Writer,
+    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
+    Turn, UserColumn, Window, Writer,
 };
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
@@ -51,11 +53,13 @@ pub(super) struct PostgresWriter<'s> {
     pub(super) client: Lent<'s>,
     pub(super) found: Found,
     replicas: Replicas,
+    /// Foreign keys of other tables, once they were looked for.
+    pub(super) references: Option<Rc<[Reference]>>,
 }
 
 impl<'s> PostgresWriter<'s> {
     pub(super) fn new(store: &'s Postgres, client: Lent<'s>, found: Found) -> Self {
-        Self { store, client, found, replicas: Replicas::default() }
+        Self { store, client, found, replicas: Replicas::default(), references: None }
     }
 
     /// Runs one statement in a transaction of its own.
@@ -85,11 +89,29 @@ impl<'s> PostgresWriter<'s> {
     }
 
     pub(super) fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
+        let right = match doing {
+            "delete from" => "DELETE",
+            "update" => "UPDATE",
+            "truncate" => "TRUNCATE",
+            _ => "SELECT",
+        };
+        let table = &self.store.table;
+        let needs = [Need::of("SELECT", table), Need::of(right, table)];
+        self.give_up_for(error, doing, &needs)
+    }
+
+    /// The same; a right that was missing is one of these.
+    pub(super) fn give_up_for(&mut self, error: Error, doing: &str, needs: &[Need]) -> StoreError {
         // Nothing to save: the transaction is lost either way, and the error is already known.
         let _ = self.client.batch_execute("ROLLBACK");
         let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
+        let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
         let error = fail(error, self.store.what(doing));
-        if timed_out && self.found.has_foreign_parts { error.busy() } else { error }
+        match denied.then(|| hint(&mut self.client, needs)).flatten() {
+            Some(hint) => error.hint(hint),
+            None if timed_out && self.found.has_foreign_parts => error.busy(),
+            None => error,
+        }
     }
 
     fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
@@ -108,12 +130,8 @@ impl<'s> PostgresWriter<'s> {
 }
 
 impl Writer for PostgresWriter<'_> {
-    fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        let sql = format!(
-            "DELETE FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
-            self.store.table.quoted()
-        );
-        self.batch("delete from", BY_KEY, &sql, &[(&keys, Type::TEXT_ARRAY)])
+    fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_rows(keys, &Doomed::by_key(BY_KEY))
     }
 
     fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
@@ -221,19 +239,16 @@ impl Writer for PostgresWriter<'_> {
         rows: &[&str],
         cutoff: Timestamp,
         locked: Locked,
-    ) -> Result<u64, StoreError> {
-        let cutoff = Instant(cutoff);
-        let values: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&rows, Type::TEXT_ARRAY), (&cutoff, Type::TIMESTAMPTZ)];
+    ) -> Result<Gone, StoreError> {
         let plan = if self.found.has_row_addresses { BY_ADDRESS } else { BY_KEY };
-        let waiting = self.delete_expired_statement(Locked::Wait);
+        let waiting = self.expired_rows(plan, Locked::Wait, cutoff);
         if locked == Locked::Wait || !self.found.can_skip_locked {
-            return self.batch("delete from", plan, &waiting, &values);
+            return self.delete_rows(rows, &waiting);
         }
-        match self.batch("delete from", &format!("{plan}; {BRIEF_WAIT}"), &waiting, &values) {
+        let brief = format!("{plan}; {BRIEF_WAIT}");
+        match self.delete_rows(rows, &Doomed { plan: &brief, ..waiting }) {
             Err(error) if error.fault() == Fault::Busy => {
-                let skipping = self.delete_expired_statement(Locked::Skip);
-                self.batch("delete from", plan, &skipping, &values)
+                self.delete_rows(rows, &self.expired_rows(plan, Locked::Skip, cutoff))
             }
             done => done,
         }

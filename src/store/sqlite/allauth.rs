@@ -18,20 +18,12 @@ impl Sqlite {
 impl SqliteWriter<'_> {
     /// A row goes only with the session that went.
     pub(super) fn delete_both(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        let (sessions, allauth) = (&self.store.table, self.store.table.of_allauth());
-        let delete = |table: String| format!("DELETE FROM {table} WHERE session_key = ?1");
-        let (delete_session, delete_listed) = (delete(sessions.quoted()), delete(allauth.quoted()));
-        self.transaction("delete from", |transaction| {
-            let mut session = transaction.prepare_cached(&delete_session)?;
+        let allauth = self.store.table.of_allauth().quoted();
+        let delete_listed = format!("DELETE FROM {allauth} WHERE session_key = ?1");
+        self.delete_by_key(keys, &mut |transaction, key, gone| {
             let mut listed = transaction.prepare_cached(&delete_listed)?;
-            let mut gone = Gone::default();
-            for key in keys {
-                if session.execute([key])? > 0 {
-                    gone.sessions += 1;
-                    gone.allauth += u64::try_from(listed.execute([key])?).unwrap_or(u64::MAX);
-                }
-            }
-            Ok((gone.sessions + gone.allauth, gone))
+            gone.allauth += u64::try_from(listed.execute([key])?).unwrap_or(u64::MAX);
+            Ok(())
         })
     }
 }

@@ -4,9 +4,11 @@
 //! An `expire_date` that is no text sorts before every text and was not written by Django; nobody
 //! knows when it expires, so it is passed over.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
+use rusqlite::vtab::array::Array;
 use rusqlite::{Connection, params};
 
 use super::fault::fail;
@@ -76,6 +78,37 @@ impl Sqlite {
         Ok(Expired { rows: Some(rows), oldest })
     }
 
+    /// Counts those of them of which a condition is true.
+    pub(super) fn count_kept(
+        &self,
+        connection: &Connection,
+        cutoff: Timestamp,
+        kept: &str,
+        patience: Duration,
+    ) -> Result<Option<u64>, StoreError> {
+        let (began, address) = (Instant::now(), self.row_address(connection));
+        let sql = format!(
+            "SELECT count(*) FROM {} NOT INDEXED WHERE {address} IN (SELECT value FROM rarray(?1)) AND {kept}",
+            self.table.quoted()
+        );
+        let (mut from, mut rows) = (None, 0);
+        loop {
+            let window = self.expired_rows(connection, cutoff, from.as_ref(), SLICE)?;
+            from = window.last().filter(|_| window.len() == SLICE).map(after);
+            let named: Array = Rc::new(window.into_iter().map(|(_, address)| address).collect());
+            let found = connection
+                .prepare_cached(&sql)
+                .and_then(|mut count| count.query_row(params![named], |row| row.get::<_, i64>(0)))
+                .map_err(|error| fail(error, self.what("read")))?;
+            rows += u64::try_from(found).unwrap_or(0);
+            match from {
+                None => return Ok(Some(rows)),
+                Some(_) if began.elapsed() > patience => return Ok(None),
+                Some(_) => {}
+            }
+        }
+    }
+
     fn instant(&self, shown: &str) -> Option<Timestamp> {
         match self.clock.read(shown.as_bytes()) {
             Expiry::At(instant) | Expiry::Wall(instant) => Some(instant),
@@ -127,11 +160,12 @@ fn window_statement(table: &Table, address: &str) -> String {
 /// Deletes those of the rows ?1 that expired before ?2: one statement for all of them, and by their
 /// address, however the planner likes the index of expiry.
 pub(super) fn delete_statement(table: &Table, address: &str) -> String {
-    format!(
-        "DELETE FROM {} NOT INDEXED WHERE {address} IN (SELECT value FROM rarray(?1)) \
-         AND expire_date < ?2 AND expire_date > ''",
-        table.quoted()
-    )
+    format!("DELETE FROM {} NOT INDEXED WHERE {}", table.quoted(), find_statement(address))
+}
+
+/// The condition for that.
+pub(super) fn find_statement(address: &str) -> String {
+    format!("{address} IN (SELECT value FROM rarray(?1)) AND expire_date < ?2 AND expire_date > ''")
 }
 
 /// An address from its text.
@@ -149,7 +183,7 @@ fn after((expires, address): &(String, Value)) -> Cursor {
     Cursor { expires: expires.clone(), row: Some(as_text(address)) }
 }
 
-fn as_text(address: &Value) -> String {
+pub(super) fn as_text(address: &Value) -> String {
     match address {
         Value::Integer(number) => number.to_string(),
         Value::Text(key) => key.clone(),

@@ -8,6 +8,7 @@ mod facts;
 mod fault;
 mod instance;
 mod reader;
+mod references;
 mod row;
 mod user_column;
 mod users;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
 use rusqlite::types::ToSql;
+use rusqlite::vtab::array;
 
 use super::fault::fail;
 use super::row::{REFUSING_COLUMNS, columns, data, push, size_column};
@@ -11,6 +12,7 @@ use super::user_column::{shown, values};
 use super::walk::Walk;
 use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
+use crate::store::reference::{hindrances, kept};
 use crate::store::{
     ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
     UserColumnPlan, UserType, Users, WhichUsers,
@@ -28,6 +30,7 @@ pub(super) struct SqliteReader<'s> {
 impl<'s> SqliteReader<'s> {
     pub(super) fn new(store: &'s Sqlite, connection: Connection) -> rusqlite::Result<Self> {
         let most = i32::try_from(MOST_DATA_BYTES).unwrap_or(i32::MAX);
+        array::load_module(&connection)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most)?;
         Ok(Self { store, connection })
     }
@@ -108,6 +111,18 @@ impl Reader for SqliteReader<'_> {
         self.store.count_expired(&self.connection, cutoff, from, patience)
     }
 
+    fn expired_and_kept(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<u64>, StoreError> {
+        let references = self.references()?;
+        match kept(&hindrances(&references)) {
+            Some(kept) => self.store.count_kept(&self.connection, cutoff, &kept, patience),
+            None => Ok(Some(0)),
+        }
+    }
+
     fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
         self.store.user_key(&self.connection, users)
     }
@@ -171,23 +186,6 @@ impl SqliteReader<'_> {
         }
         Ok(())
     }
-}
-
-impl Sqlite {
-    /// The foreign keys that point at the table.
-    pub(super) fn references(&self, connection: &Connection) -> Result<Vec<Reference>, StoreError> {
-        references(connection, self.table.name()).map_err(|error| fail(error, self.what("read")))
-    }
-}
-
-fn references(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Reference>> {
-    connection
-        .prepare(
-            "SELECT DISTINCT t.name, f.on_delete FROM sqlite_schema t, pragma_foreign_key_list(t.name) f \
-             WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY 1",
-        )?
-        .query_map([table], |row| Ok(Reference { table: row.get(0)?, on_delete: row.get(1)? }))?
-        .collect()
 }
 
 fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {

@@ -1,19 +1,17 @@
-use std::iter;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rusqlite::vtab::array::{self, Array};
-use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params};
+use rusqlite::vtab::array;
+use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
 
-use super::expired::{delete_statement, parse_address};
 use super::fault::fail;
 use super::row::{columns, data, push, size_column};
 use super::visitors::Visitors;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
 use crate::store::{
-    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Replacement, StoreError, Turn,
-    UserColumn, Window, Writer,
+    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
+    Turn, UserColumn, Window, Writer,
 };
 
 /// A rest in which whoever has waited for the batch before it gets a turn: one looks again after at most
@@ -59,6 +57,8 @@ pub(super) struct SqliteWriter<'s> {
     not_checkpointed: u64,
     /// Batches since others last had their turn.
     without_rest: u32,
+    /// Foreign keys of other tables, once they were looked for.
+    pub(super) references: Option<Rc<[Reference]>>,
 }
 
 impl<'s> SqliteWriter<'s> {
@@ -73,8 +73,11 @@ impl<'s> SqliteWriter<'s> {
             wrote: false,
             not_checkpointed: 0,
             without_rest: 0,
+            references: None,
         };
         let _ = writer.connection.pragma_update(None, "wal_autocheckpoint", 0);
+        // As Django has it: a row that another refers to must not go, whatever this library was built with.
+        let _ = writer.connection.pragma_update(None, "foreign_keys", true);
         let _ = array::load_module(&writer.connection);
         writer
     }
@@ -102,21 +105,26 @@ impl<'s> SqliteWriter<'s> {
         doing: &str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
     ) -> Result<T, StoreError> {
+        self.try_transaction(write).map_err(|error| fail(error, self.store.what(doing)))
+    }
+
+    /// The same, with SQLite's own error.
+    pub(super) fn try_transaction<T>(
+        &mut self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
+    ) -> rusqlite::Result<T> {
         self.visitors.look();
-        let run = || -> rusqlite::Result<T> {
-            // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
-            // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
-            let transaction =
-                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let began = Instant::now();
-            let (rows, done) = write(&transaction)?;
-            transaction.commit()?;
-            self.last_batch = began.elapsed();
-            self.wrote = true;
-            self.not_checkpointed += rows;
-            Ok(done)
-        };
-        run().map_err(|error| fail(error, self.store.what(doing)))
+        // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
+        // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let began = Instant::now();
+        let (rows, done) = write(&transaction)?;
+        transaction.commit()?;
+        self.last_batch = began.elapsed();
+        self.wrote = true;
+        self.not_checkpointed += rows;
+        Ok(done)
     }
 
     /// One that fails does no harm: the log only grows.
@@ -163,9 +171,8 @@ impl Drop for SqliteWriter<'_> {
 }
 
 impl Writer for SqliteWriter<'_> {
-    fn delete(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        let sql = format!("DELETE FROM {} WHERE session_key = ?1", self.store.table.quoted());
-        self.batch("delete from", &sql, keys.iter().map(|key| [key]))
+    fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_by_key(keys, &mut |_, _, _| Ok(()))
     }
 
     fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
@@ -286,13 +293,9 @@ impl Writer for SqliteWriter<'_> {
         rows: &[&str],
         cutoff: Timestamp,
         _: Locked,
-    ) -> Result<u64, StoreError> {
-        let store = self.store;
-        let bound = comparable(store.clock.expired_bound(cutoff), cutoff)?;
-        let address = store.row_address(&self.connection);
-        let sql = delete_statement(&store.table, address);
-        let rows: Array = Rc::new(rows.iter().map(|row| parse_address(address, row)).collect());
-        self.batch("delete from", &sql, iter::once(params![rows, bound]))
+    ) -> Result<Gone, StoreError> {
+        let bound = comparable(self.store.clock.expired_bound(cutoff), cutoff)?;
+        self.delete_by_address(rows, &bound)
     }
 
     fn turn(&mut self) -> Turn {

@@ -1,0 +1,92 @@
+//! Rights: what somebody needs on a table, whether this role has it, and the GRANT that gives it.
+
+use tokio_postgres::Error;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::client::Client;
+use crate::store::Table;
+use crate::store::table::quote;
+
+/// A right on a table, or on some of its columns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Need {
+    pub(super) table: Table,
+    /// Such as `SELECT`.
+    pub(super) right: &'static str,
+    /// Unquoted; none for the whole table.
+    pub(super) columns: Vec<String>,
+}
+
+/// Rights on columns are enough where each of them is granted.
+const LACKS: &str = "
+    SELECT n.nspname::text, current_user::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+           pg_catalog.has_table_privilege(c.oid, $3) OR pg_catalog.cardinality($4) > 0 AND NOT EXISTS (
+               SELECT FROM pg_catalog.unnest($4) AS k (name)
+               LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = k.name AND NOT a.attisdropped
+               WHERE NOT coalesce(pg_catalog.has_column_privilege(c.oid, a.attnum, $3), false))
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = $1 AND ($2::text IS NULL OR n.nspname = $2) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+    ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC, n.nspname LIMIT 1";
+
+impl Need {
+    /// A right on a whole table.
+    pub(super) fn of(right: &'static str, table: &Table) -> Self {
+        Self { table: table.clone(), right, columns: Vec::new() }
+    }
+
+    /// A right on these columns of a table.
+    pub(super) fn of_columns<'c>(
+        right: &'static str,
+        table: &Table,
+        columns: impl IntoIterator<Item = &'c str>,
+    ) -> Self {
+        let columns = columns.into_iter().map(str::to_owned).collect();
+        Self { table: table.clone(), right, columns }
+    }
+
+    /// The SQL that gives it to a role.
+    pub(super) fn grant(&self, role: &str) -> String {
+        let columns: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
+        let columns =
+            if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        let (right, table, role) = (self.right, self.table.quoted(), quote(role));
+        format!("GRANT {right}{columns} ON {table} TO {role}")
+    }
+}
+
+/// The GRANTs of those rights that this role lacks.
+pub(super) fn lacking(client: &mut Client, needs: &[Need]) -> Result<Vec<String>, Error> {
+    let mut grants = Vec::new();
+    for need in needs {
+        let (name, schema) = (need.table.name(), need.table.schema());
+        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&name, Type::TEXT),
+            (&schema, Type::TEXT),
+            (&need.right, Type::TEXT),
+            (&need.columns, Type::TEXT_ARRAY),
+        ];
+        let Some(row) = client.query_typed_opt(LACKS, &values)? else { continue };
+        let (schema, role): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if !row.try_get::<_, bool>(2)? {
+            let usage = format!("GRANT USAGE ON SCHEMA {} TO {}", quote(&schema), quote(&role));
+            if !grants.contains(&usage) {
+                grants.push(usage);
+            }
+        }
+        if !row.try_get::<_, bool>(3)? {
+            grants.push(need.grant(&role));
+        }
+    }
+    Ok(grants)
+}
+
+/// What to do about a right that was missing.
+pub(super) fn hint(client: &mut Client, needs: &[Need]) -> Option<String> {
+    let grants = lacking(client, needs).ok()?;
+    Some(if grants.is_empty() {
+        "the role has every right on the table itself: a trigger of it, or a foreign key, needs one on what the cause names"
+            .into()
+    } else {
+        format!("{}, or connect as another role", grants.join("; "))
+    })
+}

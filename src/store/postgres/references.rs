@@ -1,0 +1,195 @@
+//! Foreign keys of other tables: which there are, and deletes that leave the rows that they keep.
+
+use std::rc::Rc;
+
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::Postgres;
+use super::client::Client;
+use super::fault::fail;
+use super::grants::Need;
+use super::instant::Instant;
+use super::writer::PostgresWriter;
+use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
+use crate::store::table::quote;
+use crate::store::{Gone, Kept, Reference, StoreError};
+
+/// Also those that point at a partition alone. The operators are the ones by which the server itself
+/// compares.
+const REFERENCES: &str = "
+    WITH RECURSIVE parts (part) AS (
+        SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
+    SELECT conrelid::pg_catalog.regclass::text,
+           CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+                            WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END,
+           ARRAY(SELECT attname::text FROM pg_catalog.unnest(conkey) WITH ORDINALITY AS k (number, place)
+                 JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = k.number ORDER BY k.place),
+           ARRAY(SELECT attname::text FROM pg_catalog.unnest(confkey) WITH ORDINALITY AS k (number, place)
+                 JOIN pg_catalog.pg_attribute ON attrelid = confrelid AND attnum = k.number ORDER BY k.place),
+           ARRAY(SELECT pg_catalog.quote_ident(nspname) || '.' || oprname
+                 FROM pg_catalog.unnest(conpfeqop) WITH ORDINALITY AS k (operator, place)
+                 JOIN pg_catalog.pg_operator o ON o.oid = k.operator
+                 JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace ORDER BY k.place),
+           pg_catalog.has_schema_privilege(relnamespace, 'USAGE') AND NOT pg_catalog.row_security_active(conrelid)
+               AND NOT EXISTS (SELECT FROM pg_catalog.unnest(conkey) AS k (number)
+                               WHERE NOT pg_catalog.has_column_privilege(conrelid, k.number, 'SELECT'))
+    FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class other ON other.oid = conrelid
+    WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0 ORDER BY 1";
+
+/// What the rows of the other table are called in conditions.
+const OTHER: &str = "sessctl_other";
+
+/// Rows that are to be deleted.
+pub(super) struct Doomed<'d> {
+    /// Settings that have the server find them fast.
+    pub(super) plan: &'d str,
+    /// What they are named by.
+    pub(super) address: &'d str,
+    /// The condition by which they are deleted; `$1` are their names.
+    pub(super) delete: String,
+    /// The same, where locks do not matter.
+    pub(super) find: String,
+    /// `$2`, if the conditions have it.
+    pub(super) cutoff: Option<Instant>,
+}
+
+impl<'d> Doomed<'d> {
+    /// Rows that are named by their keys.
+    pub(super) fn by_key(plan: &'d str) -> Self {
+        let find = "session_key OPERATOR(pg_catalog.=) ANY($1)".to_owned();
+        Self { plan, address: "session_key", delete: find.clone(), find, cutoff: None }
+    }
+}
+
+impl Postgres {
+    /// The foreign keys that point at the table.
+    pub(super) fn references(
+        &self,
+        client: &mut Client,
+        oid: u32,
+    ) -> Result<Vec<Reference>, StoreError> {
+        let cannot = |error| fail(error, self.what("read"));
+        let rows = client.query_typed(REFERENCES, &[(&oid, Type::OID)]).map_err(cannot)?;
+        let sessions = self.table.quoted();
+        let read = |row: &tokio_postgres::Row| {
+            let (table, columns): (String, Vec<String>) = (row.try_get(0)?, row.try_get(2)?);
+            let keys: Vec<String> = row.try_get(3)?;
+            let operators: Vec<String> = row.try_get(4)?;
+            let visible = row.try_get(5)?;
+            let known = keys.len() == columns.len() && operators.len() == columns.len();
+            let equal =
+                keys.iter().zip(&operators).zip(&columns).map(|((key, operator), column)| {
+                    let (key, column) = (quote(key), quote(column));
+                    format!("{sessions}.{key} OPERATOR({operator}) {OTHER}.{column}")
+                });
+            let equal = equal.collect::<Vec<_>>().join(" AND ");
+            let refers = (visible && known)
+                .then(|| format!("EXISTS (SELECT FROM {table} AS {OTHER} WHERE {equal})"));
+            Ok(Reference { table, columns, on_delete: row.try_get(1)?, refers })
+        };
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(cannot)
+    }
+}
+
+impl PostgresWriter<'_> {
+    /// The foreign keys that there were when the first rows were to be deleted.
+    pub(super) fn references(&mut self) -> Result<Rc<[Reference]>, StoreError> {
+        if let Some(references) = &self.references {
+            return Ok(Rc::clone(references));
+        }
+        let found: Rc<[Reference]> =
+            self.store.references(&mut self.client, self.found.oid)?.into();
+        self.references = Some(Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// Deletes rows, but for those that another table keeps.
+    pub(super) fn delete_rows(
+        &mut self,
+        rows: &[&str],
+        doomed: &Doomed<'_>,
+    ) -> Result<Gone, StoreError> {
+        let references = self.references()?;
+        let hindrances = hindrances(&references);
+        let table = self.store.table.quoted();
+        let sql =
+            format!("DELETE FROM {table} WHERE {}{}", doomed.delete, unless_kept(&hindrances));
+        let needs = [Need::of("SELECT", &self.store.table), Need::of("DELETE", &self.store.table)];
+        self.in_halves(rows, doomed.plan, &needs, |client, rows| {
+            let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&rows, Type::TEXT_ARRAY)];
+            if let Some(cutoff) = &doomed.cutoff {
+                values.push((cutoff, Type::TIMESTAMPTZ));
+            }
+            let mut gone = Gone::of(client.execute_typed(&sql, &values)?);
+            if gone.sessions < u64::try_from(rows.len()).unwrap_or(u64::MAX) {
+                gone.kept = kept_rows(client, &table, doomed, &hindrances, &values)?;
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Runs a delete in a transaction, and in several where a foreign key forbids it that we cannot see:
+    /// that of a table that this role may not read, or one further on, behind ON DELETE CASCADE.
+    pub(super) fn in_halves(
+        &mut self,
+        rows: &[&str],
+        plan: &str,
+        needs: &[Need],
+        delete: impl Fn(&mut Client, &[&str]) -> Result<Gone, Error>,
+    ) -> Result<Gone, StoreError> {
+        let gone = delete_in_halves(rows, |part| {
+            self.transaction(plan, |client| delete(client, part)).map_err(|error| {
+                match referring(&error) {
+                    Some(table) => {
+                        // One that fails shows again with the next statement.
+                        let _ = self.client.batch_execute("ROLLBACK");
+                        Broken::Reference(error, table)
+                    }
+                    None => Broken::Otherwise(error),
+                }
+            })
+        });
+        gone.map_err(|error| self.give_up_for(error, "delete from", needs))
+    }
+}
+
+/// Of the rows that were to be deleted, those that another table keeps.
+pub(super) fn kept_rows(
+    client: &mut Client,
+    table: &str,
+    doomed: &Doomed<'_>,
+    hindrances: &[(&str, &str)],
+    values: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Kept, Error> {
+    let mut found = Kept::default();
+    let Some(kept) = kept(hindrances) else { return Ok(found) };
+    let each = columns(hindrances);
+    let sql = format!(
+        "SELECT {}::pg_catalog.text{each} FROM {table} WHERE {} AND {kept}",
+        doomed.address, doomed.find
+    );
+    for row in client.query_typed(&sql, values)? {
+        found.rows.insert(row.try_get(0)?);
+        for (place, (table, _)) in hindrances.iter().enumerate() {
+            if row.try_get(place + 1)? {
+                found.by.insert((*table).to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The table whose foreign key forbids what was tried.
+fn referring(error: &Error) -> Option<String> {
+    if error.code() != Some(&SqlState::FOREIGN_KEY_VIOLATION) {
+        return None;
+    }
+    let said = error.as_db_error()?;
+    let table = said.table().unwrap_or("another table");
+    Some(match said.schema() {
+        Some(schema) if schema != "public" => format!("{schema}.{table}"),
+        _ => table.to_owned(),
+    })
+}

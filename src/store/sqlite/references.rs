@@ -1,0 +1,204 @@
+//! Foreign keys of other tables: which there are, and deletes that leave the rows that they keep.
+
+use std::rc::Rc;
+
+use rusqlite::vtab::array::Array;
+use rusqlite::{Connection, Error, Transaction, params};
+
+use super::Sqlite;
+use super::expired::{as_text, delete_statement, find_statement, parse_address};
+use super::fault::fail;
+use super::writer::SqliteWriter;
+use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
+use crate::store::table::quote;
+use crate::store::{Gone, Kept, Reference, StoreError};
+
+/// A foreign key that names no column means the primary key.
+const REFERENCES: &str = "
+    SELECT t.name, f.on_delete, f.\"from\",
+           coalesce(f.\"to\", (SELECT name FROM pragma_table_info(?1) WHERE pk = f.seq + 1), 'session_key'), f.seq
+    FROM sqlite_schema t, pragma_foreign_key_list(t.name) f
+    WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name, f.id, f.seq";
+
+/// What the rows of the other table are called in conditions.
+const OTHER: &str = "sessctl_other";
+
+impl Sqlite {
+    /// The foreign keys that point at the table.
+    pub(super) fn references(&self, connection: &Connection) -> Result<Vec<Reference>, StoreError> {
+        self.read_references(connection).map_err(|error| fail(error, self.what("read")))
+    }
+
+    fn read_references(&self, connection: &Connection) -> rusqlite::Result<Vec<Reference>> {
+        let sessions = self.table.quoted();
+        let mut statement = connection.prepare(REFERENCES)?;
+        let mut rows = statement.query([self.table.name()])?;
+        let mut found: Vec<Reference> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (column, key): (String, String) = (row.get(2)?, row.get(3)?);
+            // The row of the table of sessions is on the left: it is its collation that counts.
+            let equal = format!("{sessions}.{} = {OTHER}.{}", quote(&key), quote(&column));
+            match found.last_mut() {
+                Some(last) if row.get::<_, i64>(4)? > 0 => {
+                    last.columns.push(column);
+                    let refers = last.refers.get_or_insert_default();
+                    refers.push_str(" AND ");
+                    refers.push_str(&equal);
+                }
+                _ => found.push(Reference {
+                    table: row.get(0)?,
+                    columns: vec![column],
+                    on_delete: row.get(1)?,
+                    refers: Some(equal),
+                }),
+            }
+        }
+        for reference in &mut found {
+            let table = quote(&reference.table);
+            reference.refers = reference
+                .refers
+                .take()
+                .map(|equal| format!("EXISTS (SELECT 1 FROM {table} AS {OTHER} WHERE {equal})"));
+        }
+        Ok(found)
+    }
+}
+
+impl SqliteWriter<'_> {
+    /// The foreign keys that there were when the first rows were to be deleted.
+    fn references(&mut self) -> Result<Rc<[Reference]>, StoreError> {
+        if let Some(references) = &self.references {
+            return Ok(Rc::clone(references));
+        }
+        let found: Rc<[Reference]> = self.store.references(&self.connection)?.into();
+        self.references = Some(Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// Deletes the rows with these keys, but for those that another table keeps; calls `then` with each
+    /// that is gone.
+    pub(super) fn delete_by_key(
+        &mut self,
+        keys: &[&str],
+        then: &mut dyn FnMut(&Transaction<'_>, &str, &mut Gone) -> rusqlite::Result<()>,
+    ) -> Result<Gone, StoreError> {
+        let references = self.references()?;
+        let hindrances = hindrances(&references);
+        let table = self.store.table.quoted();
+        let delete =
+            format!("DELETE FROM {table} WHERE session_key = ?1{}", unless_kept(&hindrances));
+        let find = find_kept("session_key", &table, "session_key = ?1", &hindrances);
+        self.in_halves(keys, &mut |transaction, keys| {
+            let mut statement = transaction.prepare_cached(&delete)?;
+            let mut gone = Gone::default();
+            for key in keys {
+                let rows = u64::try_from(statement.execute([key])?).unwrap_or(u64::MAX);
+                if rows > 0 {
+                    gone.sessions += rows;
+                    then(transaction, key, &mut gone)?;
+                } else if let Some(find) = &find {
+                    let kept = kept_rows(transaction, find, params![key], &hindrances)?;
+                    gone.kept.add(kept);
+                }
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Deletes rows that are named by their addresses and expired before a bound.
+    pub(super) fn delete_by_address(
+        &mut self,
+        rows: &[&str],
+        bound: &str,
+    ) -> Result<Gone, StoreError> {
+        let references = self.references()?;
+        let hindrances = hindrances(&references);
+        let store = self.store;
+        let address = store.row_address(&self.connection);
+        let table = store.table.quoted();
+        let delete =
+            format!("{}{}", delete_statement(&store.table, address), unless_kept(&hindrances));
+        let find = find_kept(
+            address,
+            &format!("{table} NOT INDEXED"),
+            &find_statement(address),
+            &hindrances,
+        );
+        self.in_halves(rows, &mut |transaction, rows| {
+            let named: Array =
+                Rc::new(rows.iter().map(|row| parse_address(address, row)).collect());
+            let deleted = transaction.prepare_cached(&delete)?.execute(params![named, bound])?;
+            let mut gone = Gone::of(u64::try_from(deleted).unwrap_or(u64::MAX));
+            if let Some(find) = find.as_ref().filter(|_| deleted < rows.len()) {
+                gone.kept = kept_rows(transaction, find, params![named, bound], &hindrances)?;
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Runs a delete in a transaction, and in several where a foreign key forbids it that is not one of
+    /// those that point at the table: one further on, behind ON DELETE CASCADE.
+    fn in_halves(
+        &mut self,
+        rows: &[&str],
+        delete: &mut dyn FnMut(&Transaction<'_>, &[&str]) -> rusqlite::Result<Gone>,
+    ) -> Result<Gone, StoreError> {
+        delete_in_halves(rows, |part| {
+            let done = self.try_transaction(|transaction| {
+                let gone = delete(transaction, part)?;
+                Ok((gone.sessions + gone.allauth, gone))
+            });
+            done.map_err(|error| {
+                if is_reference(&error) {
+                    Broken::Reference(error, "another table".into())
+                } else {
+                    Broken::Otherwise(error)
+                }
+            })
+        })
+        .map_err(|error| fail(error, self.store.what("delete from")))
+    }
+}
+
+/// Selects the rows that another table keeps; `None` where none can.
+fn find_kept(
+    address: &str,
+    table: &str,
+    condition: &str,
+    hindrances: &[(&str, &str)],
+) -> Option<String> {
+    let kept = kept(hindrances)?;
+    let each = columns(hindrances);
+    Some(format!("SELECT {address}{each} FROM {table} WHERE {condition} AND {kept}"))
+}
+
+fn kept_rows(
+    connection: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+    hindrances: &[(&str, &str)],
+) -> rusqlite::Result<Kept> {
+    let mut found = Kept::default();
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    while let Some(row) = rows.next()? {
+        found.rows.insert(as_text(&row.get(0)?));
+        for (place, (table, _)) in hindrances.iter().enumerate() {
+            if row.get(place + 1)? {
+                found.by.insert((*table).to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Of RESTRICT SQLite says that a trigger of its own forbids it.
+fn is_reference(error: &Error) -> bool {
+    match error {
+        Error::SqliteFailure(code, said) => {
+            code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+                || said.as_deref() == Some("FOREIGN KEY constraint failed")
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,37 @@
+use std::io::{self, Write};
+
+use super::sanitize;
+use crate::model::counted;
+use crate::report::Referenced;
+
+/// Says which sessions stay because other tables refer to them, and what helps.
+pub(super) fn write_referenced(
+    out: &mut dyn Write,
+    referenced: &Referenced,
+    dry_run: bool,
+    help: &str,
+) -> io::Result<()> {
+    let Referenced { referenced: rows, referenced_by: tables } = referenced;
+    if *rows == 0 && tables.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<_> = tables.iter().map(|table| sanitize(table)).collect();
+    let tables = tables.join(", ");
+    if *rows == 0 {
+        return writeln!(
+            out,
+            "Sessions to which rows of {tables} refer would stay: counting them took too long."
+        );
+    }
+    let them = if *rows == 1 { "it" } else { "them" };
+    writeln!(
+        out,
+        "{} {}: rows of {tables} refer to {them}, so the database does not let {them} go. Delete those rows first{help}.",
+        counted(*rows, "session"),
+        match (dry_run, *rows) {
+            (true, _) => "would stay",
+            (false, 1) => "stays",
+            (false, _) => "stay",
+        }
+    )
+}

@@ -1,0 +1,121 @@
+//! Tables of the site that refer to sessions: what nobody refers to is deleted, the rest is counted and named.
+
+use serde_json::json;
+
+use crate::role::Role;
+use crate::world::World;
+
+const PURGE: [&str; 3] = ["purge-expired", "--format", "json"];
+
+/// A table that refers to sessions in one of the ways that forbid their end, and such a row for each session of which
+/// this is true.
+pub(crate) fn refer(w: &World, table: &str, how: &str, which: &str) {
+    w.execute(&format!(
+        "CREATE TABLE {table} (id integer, session_id varchar(40) NOT NULL REFERENCES django_session (session_key) {how});
+         INSERT INTO {table} SELECT 1, session_key FROM django_session WHERE {which}"
+    ));
+}
+
+const WAYS: [&str; 3] = ["", "ON DELETE RESTRICT", "DEFERRABLE INITIALLY DEFERRED"];
+
+#[test]
+fn a_purge_leaves_what_another_table_refers_to_and_nothing_else() {
+    for (number, how) in WAYS.into_iter().enumerate() {
+        World::each(&format!("references_purge_{number}"), |w| {
+            w.expired(300).live(3);
+            let live = w.live_keys();
+            refer(w, "member", how, "session_key LIKE 'expired-%7'");
+            w.execute("INSERT INTO member SELECT 2, session_key FROM django_session WHERE session_key LIKE 'live-%'");
+            w.run(&["purge-expired", "--dry-run"])
+                .ok()
+                .says("Dry run: 270 sessions")
+                .says("30 sessions would stay: rows of member refer to them")
+                .says("member (session_id) refers to sessions");
+            for size in ["7", "1000"] {
+                let ran = w.run(&[&PURGE[..], &["--batch-size", size]].concat()).exits(3);
+                let report = ran.json();
+                let deleted = if size == "7" { 270 } else { 0 };
+                assert_eq!(report["deleted"], deleted, "{how}: {report}");
+                assert_eq!(report["referenced"], 30, "{how}: {report}");
+                assert_eq!(report["referenced_by"], json!(["member"]), "{how}: {report}");
+                assert_eq!((&report["left"], &report["locked"]), (&json!(30), &json!(0)));
+                assert_eq!(w.count(), 33);
+            }
+            w.run(&["purge-expired"])
+                .exits(3)
+                .says("30 sessions stay: rows of member refer to them")
+                .says("Delete those rows first");
+            w.execute("DELETE FROM member");
+            let report = w.run(&PURGE).ok().json();
+            assert_eq!((&report["deleted"], &report["referenced"]), (&json!(30), &json!(0)));
+            assert_eq!(w.session_keys(), live);
+        });
+    }
+}
+
+/// That of a table which nobody sees until the database forbids it: behind ON DELETE CASCADE.
+#[test]
+fn what_forbids_the_end_of_a_session_further_on() {
+    World::each("references_chain", |w| {
+        w.expired(40);
+        w.execute(
+            "CREATE TABLE cart (id integer PRIMARY KEY, session varchar(40) REFERENCES django_session ON DELETE CASCADE);
+             CREATE TABLE item (cart integer REFERENCES cart);
+             INSERT INTO cart SELECT 10 * CAST(substr(session_key, 9) AS integer), session_key FROM django_session
+                 WHERE session_key LIKE '%9' OR session_key LIKE '%1';
+             INSERT INTO item SELECT id FROM cart WHERE session LIKE '%9'",
+        );
+        let report = w.run(&PURGE).exits(3).json();
+        assert_eq!(
+            (&report["deleted"], &report["referenced"]),
+            (&json!(36), &json!(4)),
+            "{report}"
+        );
+        assert_eq!((w.count(), &report["left"]), (4, &json!(4)));
+        w.execute("DELETE FROM item");
+        w.run(&PURGE).ok();
+        assert_eq!(w.count(), 0);
+    });
+}
+
+#[test]
+fn a_role_that_may_not_see_the_other_table_leaves_its_sessions_too() {
+    let w = World::postgres("references_unseen");
+    w.expired(100);
+    refer(&w, "member", "DEFERRABLE INITIALLY DEFERRED", "session_key LIKE '%3'");
+    let role = Role::new(&w, "references_unseen");
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {}", role.name));
+    let report = role.run(&PURGE).exits(3).json();
+    assert_eq!((&report["deleted"], &report["referenced"]), (&json!(90), &json!(10)), "{report}");
+    assert_eq!(report["referenced_by"], json!(["member"]));
+    // Nor one from whom row security hides its rows.
+    w.execute(&format!(
+        "GRANT SELECT ON member TO {}; ALTER TABLE member ENABLE ROW LEVEL SECURITY",
+        role.name
+    ));
+    let report = role.run(&PURGE).exits(3).json();
+    assert_eq!((&report["deleted"], &report["referenced"]), (&json!(0), &json!(10)), "{report}");
+    assert_eq!(w.count(), 10);
+}
+
+#[test]
+fn a_foreign_key_that_points_at_one_partition_or_at_another_column() {
+    let w = crate::table_kinds::partitioned("references_partition");
+    w.expired(100);
+    w.execute(
+        "CREATE TABLE member (session_id varchar(40) REFERENCES part_2 (session_key));
+         INSERT INTO member SELECT session_key FROM part_2",
+    );
+    let report = w.run(&PURGE).exits(3).json();
+    assert_eq!(report["deleted"].as_u64().unwrap() + report["referenced"].as_u64().unwrap(), 100);
+    assert_eq!(report["referenced"], w.keys_in("part_2").len());
+    let w = World::postgres("references_number");
+    w.execute("ALTER TABLE django_session ADD COLUMN number serial UNIQUE");
+    w.expired(20);
+    w.execute(
+        "CREATE TABLE member (session integer REFERENCES django_session (number));
+         INSERT INTO member SELECT number FROM django_session WHERE number % 5 = 0",
+    );
+    let report = w.run(&PURGE).exits(3).json();
+    assert_eq!((&report["deleted"], &report["referenced"]), (&json!(16), &json!(4)));
+}
