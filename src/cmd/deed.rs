@@ -22,17 +22,21 @@ pub(super) struct Deed<R> {
     pub(super) advice: Vec<String>,
     /// Whether nothing more is to be done, in no other schema either.
     pub(super) over: bool,
+    /// Whether nothing was done because another sessctl is at it.
+    pub(super) skipped: bool,
 }
 
 impl<R> Deed<R> {
-    /// There was nothing to do.
-    pub(super) fn nothing() -> Self {
-        Self { report: None, failed: Ok(()), exit: Exit::Done, advice: Vec::new(), over: true }
+    /// Another sessctl is at it, and that is to be no failure.
+    pub(super) fn skipped() -> Self {
+        let (failed, exit, advice) = (Ok(()), Exit::Done, Vec::new());
+        Self { report: None, failed, exit, advice, over: true, skipped: true }
     }
 
     pub(super) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
         let over = matches!(ended, Err(Why::Limit | Why::RunTime | Why::Interrupted(_)));
-        Self { report: Some(report), failed: failure(ended), exit, advice: Vec::new(), over }
+        let (failed, advice) = (failure(ended), Vec::new());
+        Self { report: Some(report), failed, exit, advice, over, skipped: false }
     }
 }
 

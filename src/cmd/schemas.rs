@@ -76,12 +76,18 @@ pub(super) fn each<R: Sum>(
     mut act: impl FnMut(&mut Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
 ) -> Result<Deed<Total<R>>, Error> {
     let Some(schemas) = ctx.schemas()? else {
-        let Deed { report, failed, exit, advice, over } = act(ctx, pace.clone())?;
-        return Ok(Deed { report: report.map(Total::of_one), failed, exit, advice, over });
+        let deed = act(ctx, pace.clone())?;
+        if deed.skipped {
+            ctx.talk.note(NOTHING_TO_DO);
+        }
+        let Deed { report, failed, exit, advice, over, skipped } = deed;
+        let report = report.map(Total::of_one);
+        return Ok(Deed { report, failed, exit, advice, over, skipped });
     };
     let began = Instant::now();
     let mut parts = Vec::new();
     let (mut exit, mut over, mut advice) = (Exit::Done, false, Vec::new());
+    let mut skipped = None;
     let mut waiting = schemas.into_iter();
     for schema in waiting.by_ref() {
         ctx.talk.detail(&format!("schema \"{schema}\""));
@@ -94,6 +100,10 @@ pub(super) fn each<R: Sum>(
         let acted = act(ctx, pace.left(done, began.elapsed()));
         let (report, failed) = match acted {
             Err(error) => (None, Err(error)),
+            Ok(deed) if deed.skipped => {
+                skipped = Some(schema);
+                break;
+            }
             Ok(deed) => {
                 over = deed.over;
                 exit = exit.worse(deed.exit);
@@ -112,8 +122,28 @@ pub(super) fn each<R: Sum>(
             break;
         }
     }
-    let report = Some(Total::of_many(parts, waiting.collect()));
-    Ok(Deed { report, failed: Ok(()), exit, advice, over })
+    if let Some(schema) = &skipped {
+        exit = exit.worse(skip(ctx, schema, parts.is_empty()));
+    }
+    let was_skipped = skipped.is_some();
+    let not_begun = skipped.into_iter().chain(waiting).collect();
+    let report = Some(Total::of_many(parts, not_begun));
+    Ok(Deed { report, failed: Ok(()), exit, advice, over, skipped: was_skipped })
+}
+
+const NOTHING_TO_DO: &str = "another sessctl purges this database at the moment: nothing to do";
+
+/// Another sessctl holds the lock of the database, which is one for all its schemas. If it had the lock first, it does
+/// the work. If it took the lock in between, nobody knows in which schemas it does.
+fn skip(ctx: &Ctx<'_>, schema: &str, is_first: bool) -> Exit {
+    if is_first {
+        ctx.talk.note(NOTHING_TO_DO);
+        return Exit::Done;
+    }
+    ctx.talk.warning(&format!(
+        "another sessctl purges this database at the moment: schema \"{schema}\" and those after it were skipped"
+    ));
+    Exit::Incomplete
 }
 
 /// Whether it would go no better in the next schema.

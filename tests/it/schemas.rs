@@ -273,6 +273,43 @@ fn a_signal_ends_it_in_all_schemas() {
     assert_eq!(counts(&w), [6, 6, 6]);
 }
 
+/// The number of the lock: `sessctl` in ASCII.
+const LOCK: i64 = 0x73_65_73_73_63_74_6c;
+
+#[test]
+fn what_another_sessctl_keeps_from_being_purged_is_not_done() {
+    let w = tenants("schema_skip");
+    let pause = w.file("pause", "");
+    let arguments = ["purge-expired", "--all-schemas", "--skip-if-running", "--pause-file", &pause];
+    let running = Running::start(w.command(&arguments).args(["-q", "--format", "json"]));
+    eventually("a claim", || is_claimed(&w));
+    // Waits for the lock, and has it as soon as the first schema is done.
+    let mut other = w.client();
+    let waiting = std::thread::spawn(move || {
+        other.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).unwrap();
+        other
+    });
+    eventually("somebody who waits", || {
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        w.client().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 1
+    });
+    std::fs::remove_file(&pause).unwrap();
+    let ran = running.end().exits(3);
+    let report = ran.json();
+    assert_eq!(by_schema(&ran, ["deleted", "left"]), [("Beta \"Ltd\"".into(), json!(2), json!(0))]);
+    assert_eq!(report["not_begun"], json!(["acme", "public"]), "{report}");
+    assert_eq!(report["left"], Value::Null, "nobody looked into the others: {report}");
+    assert_eq!(counts(&w), [6, 4, 6]);
+    let ran = ran.says("warning: another sessctl purges this database");
+    ran.says("schema \"acme\" and those after it were skipped");
+    // Where the other was first, all is the other's to do, as with one table.
+    let ran = w.run(&arguments).ok().says("nothing to do");
+    assert!(ran.stdout.contains("Not begun: Beta \"Ltd\", acme, public"), "{ran:#?}");
+    drop(waiting.join().unwrap());
+    w.run(&arguments).ok();
+    assert_eq!(counts(&w), [4, 4, 4]);
+}
+
 #[test]
 fn sessions_of_every_schema_are_listed() {
     let w = tenants("schema_list");

@@ -56,7 +56,7 @@ fn act(
         (ended, clean_to, kept_before) = purge(work, cutoff, args.analyze, &mut report);
         match ended {
             Err(Why::AnotherInstance) if report.batches == 0 => {
-                return another_instance(ctx, args.skip_if_running);
+                return another_instance(args.skip_if_running);
             }
             // Nothing was done that could be reported.
             Err(Why::Failed(error)) if report.batches == 0 => return Err(error.into()),
@@ -145,12 +145,8 @@ fn look_back(
     Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
 }
 
-fn another_instance(ctx: &Ctx<'_>, skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
-    if !skip_if_running {
-        return Err(Error::AnotherInstance);
-    }
-    ctx.talk.note("another sessctl purges this database at the moment: nothing to do");
-    Ok(Deed::nothing())
+fn another_instance(skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
+    if skip_if_running { Ok(Deed::skipped()) } else { Err(Error::AnotherInstance) }
 }
 
 fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
