@@ -4,7 +4,7 @@ use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::survey::Wanted;
 use crate::codec::Decoder;
-use crate::engine::{BatchSize, Driver, Pace, Why};
+use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
 use crate::model::{Data, Keys, Signature, Timestamp};
 use crate::store::{Replacement, StoreError, Writer};
@@ -58,6 +58,7 @@ impl Kept {
         cache: &CacheKeys,
     ) -> Result<(), Why> {
         let mut decoder = Decoder::new(&ctx.codec);
+        driver.is_doing(Doing::Rewriting);
         driver.each(keys, |writer, batch| {
             cache.go_on()?;
             let rows = self.batch(&mut decoder, wanted, writer, batch)?;

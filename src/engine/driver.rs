@@ -6,11 +6,12 @@ use crate::stop::Stop;
 use crate::store::{Fault, Store, StoreError, Writer};
 
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
-use super::progress::{Event, Pause, Progress};
+use super::progress::{Doing, Event, Pause, Progress};
 
 /// Runs batches: rest, run, retry, stop. Nothing else sleeps or tries again.
 pub struct Driver<'a> {
     work: Work<'a>,
+    doing: Doing,
     writer: Option<Box<dyn Writer + 'a>>,
     batch_size: usize,
     began: Instant,
@@ -95,6 +96,7 @@ impl<'a> Driver<'a> {
         Self {
             batch_size: work.pace.batch_size.first(),
             work,
+            doing: Doing::Deleting,
             writer: None,
             began: Instant::now(),
             last_batch: None,
@@ -102,6 +104,11 @@ impl<'a> Driver<'a> {
             connections_lost: 0,
             done: Tally::default(),
         }
+    }
+
+    /// From here on batches do this, and not delete.
+    pub fn is_doing(&mut self, doing: Doing) {
+        self.doing = doing;
     }
 
     /// What was committed so far.
@@ -139,7 +146,7 @@ impl<'a> Driver<'a> {
         run: impl FnMut(&mut dyn Writer, &[&str]) -> Result<u64, StoreError>,
     ) -> Result<(), Why> {
         let rows = u64::try_from(keys.len()).ok();
-        self.work.progress.event(Event::BatchesBegin { rows });
+        self.work.progress.event(Event::BatchesBegin { doing: self.doing, rows });
         let keys: Vec<&str> = keys.iter().collect();
         let ended = self.batches(&keys, ALL_OR_FAIL, run).map(|_| ());
         self.work.progress.event(Event::BatchesEnd);
@@ -228,22 +235,29 @@ impl<'a> Driver<'a> {
         mut call: impl FnMut() -> Result<T, StoreError>,
     ) -> Result<T, Why> {
         let mut attempt = 1;
-        loop {
+        let ended = loop {
             if let Some(signal) = self.work.stop.requested() {
-                return Err(Why::Interrupted(signal));
+                break Err(Why::Interrupted(signal));
             }
             let error = match call() {
-                Ok(value) => return Ok(value),
+                Ok(value) => break Ok(value),
                 Err(error) => error,
             };
             if attempt >= attempts || !can_heal(error.fault()) {
-                return Err(Why::Failed(error));
+                break Err(Why::Failed(error));
             }
-            self.work.progress.event(Event::Retrying { attempt, error: &error });
+            let lost = error.fault() == Fault::Lost;
+            self.work.progress.event(Event::Retrying { attempt, lost, error: &error });
             self.sleep(backoff(attempt));
-            self.time_left()?;
+            if let Err(why) = self.time_left() {
+                break Err(why);
+            }
             attempt += 1;
+        };
+        if attempt > 1 {
+            self.work.progress.event(Event::WaitEnds);
         }
+        ended
     }
 
     fn attempt<T>(
@@ -297,8 +311,10 @@ impl<'a> Driver<'a> {
             let nice = Duration::try_from_secs_f64(nice).unwrap_or(Duration::MAX);
             self.sleep(turn.rest.max(self.work.pace.sleep).max(nice));
         }
+        let mut was_paused = false;
         while let Some(pause) = self.reason_to_pause()? {
             self.time_left()?;
+            was_paused = true;
             self.work.progress.event(Event::Paused { pause });
             let began = Instant::now();
             self.sleep(PAUSE_TICK);
@@ -307,6 +323,9 @@ impl<'a> Driver<'a> {
                 Pause::File => &mut self.done.paused_by_file,
             };
             *paused += began.elapsed();
+        }
+        if was_paused {
+            self.work.progress.event(Event::WaitEnds);
         }
         self.time_left().map(|_| ())
     }

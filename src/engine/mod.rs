@@ -12,6 +12,6 @@ mod tests;
 
 pub use driver::{Driver, Tally, Why, Work};
 pub use pace::{BatchSize, Pace};
-pub use progress::{Event, Pause, Progress, Silent};
+pub use progress::{Doing, Event, Pause, Progress, Silent};
 pub use purge::{KeptRows, Purge};
 pub use scan::{Ended, Scan};

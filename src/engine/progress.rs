@@ -17,6 +17,8 @@ pub enum Event<'e> {
     ScanEnds,
     /// Batches begin, over so many rows where that is known.
     BatchesBegin {
+        /// What they do to rows.
+        doing: Doing,
         /// The rows in all batches.
         rows: Option<u64>,
     },
@@ -29,16 +31,31 @@ pub enum Event<'e> {
     Retrying {
         /// The number of the attempt that failed, from 1.
         attempt: u32,
+        /// Whether the connection is lost. Else somebody holds a lock.
+        lost: bool,
         /// How.
         error: &'e StoreError,
     },
-    /// The next batch has to wait.
+    /// The next batch has to wait. Told every second, as long as it has to.
     Paused {
         /// For what.
         pause: Pause,
     },
+    /// What it waited for is over: the pause, or the attempts.
+    WaitEnds,
     /// The batches are over.
     BatchesEnd,
+}
+
+/// What batches do to rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// They delete them.
+    Deleting,
+    /// They write other data into them.
+    Rewriting,
+    /// They write into their user column.
+    Filling,
 }
 
 /// What batches wait for.

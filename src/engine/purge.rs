@@ -5,7 +5,7 @@ use crate::store::{Cursor, Fault, Instance, Locked};
 
 use super::driver::{Driver, IfBusy, Tries, Why};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
-use super::progress::Event;
+use super::progress::{Doing, Event};
 
 /// Deletes what has expired, in windows and in order of expiry.
 ///
@@ -46,7 +46,7 @@ impl Purge<'_> {
     /// for a second pass, which waits for them; what is locked even then stays, after
     /// [`clean_to`](Self::clean_to).
     pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
-        driver.progress().event(Event::BatchesBegin { rows: None });
+        driver.progress().event(Event::BatchesBegin { doing: Doing::Deleting, rows: None });
         let ended = self.walks(driver);
         driver.progress().event(Event::BatchesEnd);
         ended

@@ -1,26 +1,48 @@
+use std::cell::Cell;
 use std::fmt;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::engine::{Event, Pause, Progress};
+use crate::engine::{Doing, Event, Pause, Progress};
 
 /// A progress bar on standard error, if that is a terminal.
-pub struct Bar(ProgressBar);
+pub struct Bar {
+    bar: ProgressBar,
+    shown: Cell<Shown>,
+}
+
+/// What the bar is about.
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    Nothing,
+    /// A wait outside of a phase: a connection is tried, or a single statement.
+    Wait,
+    Reading,
+    Writing(&'static str),
+}
 
 /// Redraws while nothing happens, so that a waiting tool can be told from a dead one.
 const TICK: Duration = Duration::from_millis(200);
+const READING: &str = "reading ";
 
 impl Bar {
     /// A bar that appears with the first event.
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, target());
-        Self(bar)
+        Self { bar, shown: Cell::new(Shown::Nothing) }
     }
 
-    fn begin(&self, doing: &'static str, rows: Option<u64>) {
+    /// Has lines written where the bar is, and draws it again below them.
+    pub fn above(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    fn begin(&self, shown: Shown, doing: &'static str, rows: Option<u64>) {
+        self.shown.set(shown);
         let template = match (rows, is_narrow()) {
+            _ if shown == Shown::Wait => "{msg} {spinner} {elapsed}",
             (Some(_), false) => {
                 "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {rate}  {eta} left"
             }
@@ -33,22 +55,45 @@ impl Bar {
                 // What does not get on the screen is told at the next tick.
                 let _ = out.write_str(&rate(bar.per_sec()));
             };
-            self.0.set_style(style.with_key("rate", tell));
+            self.bar.set_style(style.with_key("rate", tell));
         }
-        self.0.reset();
+        self.bar.reset();
         match rows {
-            Some(rows) => self.0.set_length(rows),
-            None => self.0.unset_length(),
+            Some(rows) => self.bar.set_length(rows),
+            None => self.bar.unset_length(),
         }
-        self.0.set_message(doing);
-        self.0.enable_steady_tick(TICK);
+        self.bar.set_message(doing);
+        self.bar.enable_steady_tick(TICK);
+    }
+
+    fn end(&self) {
+        self.shown.set(Shown::Nothing);
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
     }
 
     /// Adds rows; an estimate that was too low grows with them.
     fn advance(&self, rows: u64) {
-        self.0.inc(rows);
-        if let Some(length) = self.0.length().filter(|length| *length < self.0.position()) {
-            self.0.set_length(length.max(self.0.position()));
+        self.bar.inc(rows);
+        if let Some(length) = self.bar.length().filter(|length| *length < self.bar.position()) {
+            self.bar.set_length(length.max(self.bar.position()));
+        }
+    }
+
+    fn wait(&self, what: &'static str) {
+        if self.shown.get() == Shown::Nothing {
+            self.begin(Shown::Wait, what, None);
+        } else {
+            self.bar.set_message(what);
+        }
+    }
+
+    fn go_on(&self) {
+        match self.shown.get() {
+            Shown::Nothing => {}
+            Shown::Wait => self.end(),
+            Shown::Reading => self.bar.set_message(READING),
+            Shown::Writing(doing) => self.bar.set_message(doing),
         }
     }
 }
@@ -80,17 +125,27 @@ fn target() -> ProgressDrawTarget {
 
 impl Progress for Bar {
     fn event(&self, event: Event<'_>) {
-        match event {
-            Event::ScanBegins { rows } => self.begin("reading ", rows),
-            Event::BatchesBegin { rows } => self.begin("deleting", rows),
-            Event::Scanned { rows } | Event::Committed { rows } => self.advance(rows),
-            Event::Retrying { .. } => self.0.set_message("waiting for a lock"),
-            Event::Paused { pause: Pause::Lag } => self.0.set_message("waiting for replicas"),
-            Event::Paused { pause: Pause::File } => self.0.set_message("paused by file"),
-            Event::ScanEnds | Event::BatchesEnd => {
-                self.0.disable_steady_tick();
-                self.0.finish_and_clear();
+        match (event, self.shown.get()) {
+            (Event::ScanBegins { rows }, _) => self.begin(Shown::Reading, READING, rows),
+            (Event::BatchesBegin { doing, rows }, _) => {
+                let doing = match doing {
+                    Doing::Deleting => "deleting",
+                    Doing::Rewriting => "rewriting",
+                    Doing::Filling => "filling ",
+                };
+                self.begin(Shown::Writing(doing), doing, rows);
             }
+            // Batches in the middle of a scan are rows that it read.
+            (Event::Scanned { rows }, _) | (Event::Committed { rows }, Shown::Writing(_)) => {
+                self.advance(rows);
+            }
+            (Event::Committed { .. }, _) => {}
+            (Event::Retrying { lost: true, .. }, _) => self.wait("connecting again"),
+            (Event::Retrying { lost: false, .. }, _) => self.wait("waiting for a lock"),
+            (Event::Paused { pause: Pause::Lag }, _) => self.wait("waiting for replicas"),
+            (Event::Paused { pause: Pause::File }, _) => self.wait("paused by file"),
+            (Event::WaitEnds, _) => self.go_on(),
+            (Event::ScanEnds | Event::BatchesEnd, _) => self.end(),
         }
     }
 }

@@ -1,24 +1,28 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::talk::write_log_line;
-use crate::engine::{Event, Progress};
+use crate::engine::{Event, Pause, Progress};
 
 /// How often the state of the work is told.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Progress as JSON on standard error: at the beginning and the end of each phase, and every few
+/// Progress as JSON on standard error: at the beginning and the end of each phase and each pause, and every few
 /// seconds in between.
 #[derive(Default)]
 pub struct Lines {
+    /// `None` between phases, where a connection may be tried.
     phase: Cell<Option<Phase>>,
+    paused: Cell<Option<Pause>>,
+    /// When the wait began or was last told.
+    waits: Cell<Option<Instant>>,
 }
 
 #[derive(Clone, Copy)]
 struct Phase {
-    doing: &'static str,
+    reads: bool,
     rows: u64,
     of: Option<u64>,
     began: Instant,
@@ -26,8 +30,8 @@ struct Phase {
 }
 
 impl Lines {
-    fn begin(&self, doing: &'static str, of: Option<u64>) {
-        let phase = Phase::new(doing, of);
+    fn begin(&self, reads: bool, of: Option<u64>) {
+        let phase = Phase::new(reads, of);
         phase.tell("begins");
         self.phase.set(Some(phase));
     }
@@ -44,35 +48,90 @@ impl Lines {
 
     /// What did not begin has no end: a connection may only have been tried.
     fn end(&self) {
+        self.paused.set(None);
+        self.waits.set(None);
         if let Some(phase) = self.phase.take() {
             phase.tell("ends");
+        }
+    }
+
+    /// Says what it waits for: at once if that is new, and else every few seconds.
+    fn wait(&self, state: &str, reason: &str, is_new: bool, more: &[(&str, Value)]) {
+        let told = self.waits.get().unwrap_or_else(Instant::now);
+        self.waits.set(Some(told));
+        if !is_new && told.elapsed() < INTERVAL {
+            return;
+        }
+        self.waits.set(Some(Instant::now()));
+        let mut said = self.phase.get().map_or_else(
+            || json!({"level": "progress", "phase": null, "state": state}),
+            |phase| phase.said(state),
+        );
+        if let Some(said) = said.as_object_mut() {
+            said.insert("reason".into(), reason.into());
+            said.extend(more.iter().map(|(name, value)| ((*name).into(), value.clone())));
+        }
+        write_log_line(&said);
+    }
+
+    /// A pause is over. That a lock was waited for, which is short, shows in the rows.
+    fn go_on(&self) {
+        self.waits.set(None);
+        if self.paused.take().is_some()
+            && let Some(phase) = self.phase.get()
+        {
+            phase.tell("goes on");
+            self.phase.set(Some(Phase { told: Instant::now(), ..phase }));
         }
     }
 }
 
 impl Phase {
-    fn new(doing: &'static str, of: Option<u64>) -> Self {
+    fn new(reads: bool, of: Option<u64>) -> Self {
         let now = Instant::now();
-        Self { doing, rows: 0, of, began: now, told: now }
+        Self { reads, rows: 0, of, began: now, told: now }
+    }
+
+    fn said(&self, state: &str) -> Value {
+        let Self { reads, rows, of, began, .. } = self;
+        let seconds = began.elapsed().as_secs_f64();
+        let phase = if *reads { "reading" } else { "writing" };
+        json!({
+            "level": "progress", "phase": phase, "state": state, "rows": rows, "of": of, "seconds": seconds
+        })
     }
 
     fn tell(&self, state: &str) {
-        let Self { doing, rows, of, began, .. } = self;
-        let seconds = began.elapsed().as_secs_f64();
-        write_log_line(&json!({
-            "level": "progress", "phase": doing, "state": state, "rows": rows, "of": of, "seconds": seconds
-        }));
+        write_log_line(&self.said(state));
     }
 }
 
 impl Progress for Lines {
     fn event(&self, event: Event<'_>) {
         match event {
-            Event::ScanBegins { rows } => self.begin("reading", rows),
-            Event::BatchesBegin { rows } => self.begin("writing", rows),
-            Event::Scanned { rows } | Event::Committed { rows } => self.advance(rows),
+            Event::ScanBegins { rows } => self.begin(true, rows),
+            Event::BatchesBegin { rows, .. } => self.begin(false, rows),
+            Event::Scanned { rows } => self.advance(rows),
+            // Batches in the middle of a scan are rows that it read.
+            Event::Committed { rows } if self.phase.get().is_some_and(|phase| !phase.reads) => {
+                self.advance(rows);
+            }
+            Event::Committed { .. } => {}
             Event::ScanEnds | Event::BatchesEnd => self.end(),
-            Event::Retrying { .. } | Event::Paused { .. } => {}
+            Event::Paused { pause } => {
+                let reason = match pause {
+                    Pause::Lag => "replica-lag",
+                    Pause::File => "pause-file",
+                };
+                let is_new = self.paused.replace(Some(pause)) != Some(pause);
+                self.wait("paused", reason, is_new, &[]);
+            }
+            Event::Retrying { attempt, lost, error } => {
+                let reason = if lost { "connection" } else { "lock" };
+                let more = [("attempt", attempt.into()), ("message", error.to_string().into())];
+                self.wait("retrying", reason, lost && attempt == 1, &more);
+            }
+            Event::WaitEnds => self.go_on(),
         }
     }
 }

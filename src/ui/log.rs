@@ -1,45 +1,77 @@
+use std::cell::Cell;
 use std::error::Error;
 use std::io::IsTerminal;
 
 use super::{Bar, Lines, Talk};
-use crate::engine::{Event, Pause, Progress, Silent};
+use crate::engine::{Event, Pause, Progress};
 
 /// Progress, and what holds the work up as lines beside it.
 pub struct Log {
     /// Where the lines go.
     talk: Talk,
-    /// What else listens.
-    progress: Box<dyn Progress>,
+    shown: Shown,
+    paused: Cell<Option<Pause>>,
+}
+
+/// How progress is shown.
+enum Shown {
+    Nothing,
+    Bar(Bar),
+    Lines(Lines),
 }
 
 impl Log {
     /// With a bar for people, or lines for programs. No bar where the work itself `prints` to the terminal
     /// meanwhile: drawn between these lines, it would wipe some of them out.
     pub fn new(talk: Talk, prints: bool) -> Self {
-        let progress: Box<dyn Progress> = if talk.is_json() {
-            Box::new(Lines::default())
+        let shown = if talk.is_json() {
+            Shown::Lines(Lines::default())
         } else if prints && std::io::stdout().is_terminal() {
-            Box::new(Silent)
+            Shown::Nothing
         } else {
-            Box::new(Bar::new())
+            Shown::Bar(Bar::new())
         };
-        Self { talk, progress }
+        Self { talk, shown, paused: Cell::default() }
+    }
+
+    fn detail(&self, text: &str) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.above(|| self.talk.detail(text)),
+            Shown::Nothing | Shown::Lines(_) => self.talk.detail(text),
+        }
+    }
+
+    /// Says once that a pause begins.
+    fn pause(&self, pause: Pause) {
+        if self.paused.replace(Some(pause)) != Some(pause) {
+            self.detail(match pause {
+                Pause::Lag => "paused: a replica is behind",
+                Pause::File => "paused: the pause file is there",
+            });
+        }
     }
 }
 
 impl Progress for Log {
     fn event(&self, event: Event<'_>) {
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => bar.event(event),
+            Shown::Lines(lines) => lines.event(event),
+        }
         match event {
-            Event::Retrying { attempt, error } => {
+            Event::Retrying { attempt, error, .. } => {
                 let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-                self.talk.detail(&format!("attempt {attempt} failed: {error}{cause}"));
+                self.detail(&format!("attempt {attempt} failed: {error}{cause}"));
             }
-            Event::Paused { pause: Pause::Lag } => self.talk.detail("paused: a replica is behind"),
-            Event::Paused { pause: Pause::File } => {
-                self.talk.detail("paused: the pause file is there");
-            }
+            Event::Paused { pause } => self.pause(pause),
+            Event::WaitEnds => match self.paused.take() {
+                Some(Pause::Lag) => self.detail("the pause is over: no replica is behind"),
+                Some(Pause::File) => self.detail("the pause is over: the pause file is gone"),
+                None => {}
+            },
+            Event::BatchesEnd => self.paused.set(None),
             _ => {}
         }
-        self.progress.event(event);
     }
 }

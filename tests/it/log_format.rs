@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
+use crate::running::{Running, eventually};
 use crate::world::{Ran, RunToEnd, World, program};
 
 /// Every line of standard error, as an object with a time and a level.
@@ -44,6 +47,69 @@ fn long_work_tells_how_it_goes_on() {
         told.iter().any(|line| line["state"] == "goes on" && line["rows"].as_u64() > Some(10)),
         "{told:#?}"
     );
+}
+
+#[test]
+fn a_pause_is_told_as_long_as_it_lasts() {
+    World::each("log_json_pause", |w| {
+        w.expired(30);
+        let pause = w.file("pause", "");
+        let arguments = ["purge-expired", "--pause-file", &pause, "--log-format", "json"];
+        let running = Running::start(&mut w.command(&arguments));
+        std::thread::sleep(Duration::from_millis(6_500));
+        std::fs::remove_file(&pause).unwrap();
+        let told: Vec<_> = lines(&running.end().ok())
+            .into_iter()
+            .filter(|line| line["level"] == "progress")
+            .map(|line| [line["phase"].clone(), line["state"].clone(), line["reason"].clone()])
+            .collect();
+        let line = |state, reason| [json!("writing"), json!(state), reason];
+        let paused = || line("paused", json!("pause-file"));
+        let [began, goes_on, ends] =
+            ["begins", "goes on", "ends"].map(|state| line(state, Value::Null));
+        assert_eq!(told, [began, paused(), paused(), goes_on, ends]);
+    });
+}
+
+#[test]
+fn a_lost_connection_is_told_as_one() {
+    let w = World::postgres("log_json_lost");
+    w.expired(70);
+    let slow = ["purge-expired", "--batch-size", "10", "--sleep", "1s", "--log-format", "json"];
+    let running = Running::start(&mut w.command(&slow));
+    eventually("a batch", || w.count() < 70);
+    w.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    let told = lines(&running.end().ok());
+    let retried: Vec<_> = told.iter().filter(|line| line["state"] == "retrying").collect();
+    assert!(!retried.is_empty(), "{told:#?}");
+    for line in retried {
+        assert_eq!(
+            (&line["reason"], &line["attempt"]),
+            (&json!("connection"), &json!(1)),
+            "{line}"
+        );
+        assert!(line["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_pause_is_two_notes_for_people() {
+    World::each("log_pause", |w| {
+        w.expired(30);
+        let pause = w.file("pause", "");
+        let running =
+            Running::start(&mut w.command(&["purge-expired", "-v", "--pause-file", &pause]));
+        std::thread::sleep(Duration::from_millis(3_500));
+        std::fs::remove_file(&pause).unwrap();
+        let ran = running.end().ok();
+        let told: Vec<_> = ran.stderr.lines().filter(|line| line.contains("pause")).collect();
+        let wanted =
+            ["paused: the pause file is there", "the pause is over: the pause file is gone"];
+        assert_eq!(told, wanted.map(|text| format!("note: {text}")));
+    });
 }
 
 #[test]

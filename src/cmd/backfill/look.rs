@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::judge::{Findings, Judge, Stamp};
 use crate::cmd::Ctx;
-use crate::engine::{Driver, Ended, Why};
+use crate::engine::{Doing, Driver, Ended, Why};
 use crate::model::{Keys, Page, Timestamp};
 use crate::store::{Assignment, ByUser, Filter, Reader, Stamps, StoreError, UserColumn, Writer};
 
@@ -126,6 +126,7 @@ pub(super) fn mend(
     let Act { driver, overwrite, unknown } = act;
     let known_before = unknown.clone();
     let mut judge = Judge::new(&ctx.codec, column, Some(overwrite), &known_before);
+    driver.is_doing(Doing::Filling);
     driver.each(keys, |writer, batch| {
         batch.chunks(MENDED_AT_ONCE).try_fold(0, |done, keys| {
             let found = judge.page(&writer.read(keys)?);
