@@ -30,7 +30,7 @@ const PROJECT: &str = "Django project";
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100, before_long_help = examples::SESSCTL)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 5 doctor found a problem, 130/143 interrupted."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 5 doctor found a problem, 129/130/143 interrupted."
 )]
 pub struct Cli {
     /// What holds for every command.

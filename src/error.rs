@@ -46,6 +46,13 @@ impl Exit {
         if weight(other) > weight(self) { other } else { self }
     }
 
+    /// Whether it was told to end because the terminal went away: then nobody is left to read what it prints, and that
+    /// this fails is no failure.
+    pub fn is_hangup(self) -> bool {
+        const SIGHUP: i32 = 1;
+        self == Self::Interrupted(SIGHUP)
+    }
+
     /// The exit code.
     pub fn code(self) -> u8 {
         match self {

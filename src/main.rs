@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sessctl::cli::Cli;
 use sessctl::stop::Stop;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
@@ -43,21 +43,37 @@ fn leave_no_core() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// The first signal asks for an end after the batch; the second one, or one that nobody would heed,
-/// ends at once.
+/// The first signal asks for an end after the batch. A second one ends at once, and so does one that nobody would heed.
+/// A hangup never counts as a second one: the kernel and the shell each send one when a connection drops.
 fn heed_signals(stop: &Arc<Stop>) {
     let stop = Arc::clone(stop);
-    if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) {
-        thread::spawn(move || {
-            for signal in signals.forever() {
-                if !stop.request(signal) {
-                    #[allow(
-                        clippy::exit,
-                        reason = "the operator insists; open transactions roll back"
-                    )]
-                    std::process::exit(128 + signal);
-                }
-            }
-        });
+    let mut signals = vec![SIGINT, SIGTERM];
+    if !ignores_hangup() {
+        signals.push(SIGHUP);
     }
+    let Ok(mut signals) = Signals::new(signals) else { return };
+    thread::spawn(move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            let is_heeded = stop.request(signal);
+            let insists = signal != SIGHUP && std::mem::replace(&mut asked, true);
+            if insists || !is_heeded {
+                #[allow(
+                    clippy::exit,
+                    reason = "the operator insists; open transactions roll back"
+                )]
+                std::process::exit(128 + signal);
+            }
+        }
+    });
+}
+
+/// Whether it was started with hangups ignored, as by `nohup`: they are to stay so. Where that cannot be told they
+/// are left alone, too.
+fn ignores_hangup() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return true };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_none_or(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }

@@ -27,14 +27,12 @@ impl Stop {
         result
     }
 
-    /// Asks for an end because of this signal. False if that was asked before, or nobody would
-    /// heed it.
+    /// Asks for an end because of this signal, unless that was asked before. False if nobody would heed it.
     pub fn request(&self, signal: i32) -> bool {
         let mut current = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = current.is_none();
         current.get_or_insert(signal);
         self.changed.notify_all();
-        first && self.heeded.load(Ordering::Relaxed)
+        self.heeded.load(Ordering::Relaxed)
     }
 
     /// The signal that asked, if one did.

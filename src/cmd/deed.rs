@@ -66,7 +66,11 @@ impl Told<'_> {
                 let ended = match (failed, told) {
                     (Err(error), _) => Err(error),
                     // Whether somebody read the report changes nothing of how it ended.
-                    (_, Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+                    (_, Err(error))
+                        if error.kind() != ErrorKind::BrokenPipe && !exit.is_hangup() =>
+                    {
+                        Err(error.into())
+                    }
                     _ => Ok(exit),
                 };
                 (report, ended)

@@ -109,7 +109,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     }?;
     match ctx.out.flush() {
         // What was done remains done, or undone, when nobody reads the report.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(exit),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe || exit.is_hangup() => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
     }
 }

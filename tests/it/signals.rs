@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::running::{Running, eventually};
 use crate::support::{django_python, sessctl};
-use crate::world::{Ran, RunToEnd, SECRET_KEY, World};
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around};
 
 /// So many sessions of user 42 among those of others, whose keys are returned.
 fn mixed(w: &World, sessions: u32) -> BTreeSet<String> {
@@ -30,7 +30,7 @@ const SLOW: [&str; 8] =
 
 #[test]
 fn a_signal_amid_deleting_ends_it_after_the_batch_with_a_true_report() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         World::each(&format!("signal_delete_{signal}"), |w| {
             let others = mixed(w, 300);
             let mut running = Running::start(&mut w.command(&SLOW));
@@ -44,6 +44,48 @@ fn a_signal_amid_deleting_ends_it_after_the_batch_with_a_true_report() {
             only_matches_are_gone(w, &others);
         });
     }
+}
+
+/// The kernel and the shell each send a hangup, and the terminal is gone.
+#[test]
+fn a_connection_that_drops_is_a_hangup_and_no_insistence() {
+    World::each("signal_hangup", |w| {
+        let others = mixed(w, 300);
+        let audit = w.file("audit.jsonl", "");
+        let mut command = Command::new(django_python("5.2"));
+        // Like sshd: a terminal that goes away.
+        let script = "import os, pty, signal, sys, time
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+sys.stdin.readline()
+os.close(terminal)
+os.kill(pid, signal.SIGHUP)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
+        command.args(["-c", script]).arg(sessctl()).args(&SLOW[..6]);
+        command.args(["--audit-file", &audit]).env("SESSCTL_DATABASE_URL", w.url());
+        let mut running = Running::start(&mut command);
+        eventually("a delete", || w.count() < 317);
+        drop(running.child().stdin.take());
+        assert_eq!(running.end().ok().stdout, "129\n");
+        let gone = 320 - w.count();
+        assert!(gone < 300, "it went on to the end");
+        only_matches_are_gone(w, &others);
+        let text = std::fs::read_to_string(&audit).unwrap();
+        let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!((&line["exit"], &line["report"]["deleted"]), (&json!(129), &json!(gone)));
+    });
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_so() {
+    let w = World::sqlite("signal_nohup");
+    w.user("42", 20);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    let mut running = Running::start(&mut around(nohup, &w.command(&SLOW)));
+    eventually("a delete", || w.count() < 17);
+    running.signal("HUP");
+    assert_eq!(running.end().ok().json()["deleted"], 20);
 }
 
 #[test]
@@ -321,6 +363,38 @@ fn a_bar_is_drawn_on_a_terminal_only() {
     w.user("42", 5);
     let piped = w.run(&SLOW[..6]).ok();
     assert!(!piped.stderr.contains("deleting"), "{piped:#?}");
+}
+
+#[test]
+fn a_bar_says_what_is_done() {
+    World::each("bar_doing", |w| {
+        w.user("42", 25);
+        let pause = w.file("pause", "");
+        let kept = ["logout-user", "42", "--keep-data", "--batch-size", "5", "--sleep", "300ms"];
+        let drawn = on_a_terminal(w, &[], &kept);
+        assert!(drawn.contains("rewriting") && !drawn.contains("deleting"), "{drawn:?}");
+        w.user("42", 25);
+        let filled = ["backfill", "--batch-size", "5", "--sleep", "300ms"];
+        let drawn = on_a_terminal(w, &[], &filled);
+        assert!(drawn.contains("reading") && !drawn.contains("deleting"), "{drawn:?}");
+        // A note does not end up in the bar, and the bar says what it does when the pause is over.
+        w.expired(25);
+        let purge =
+            ["purge-expired", "-v", "--batch-size", "5", "--sleep", "300ms", "--pause-file"];
+        let gone = std::thread::spawn({
+            let pause = pause.clone();
+            move || {
+                std::thread::sleep(Duration::from_millis(2_500));
+                std::fs::remove_file(pause).unwrap();
+            }
+        });
+        let drawn = on_a_terminal(w, &[], &[&purge[..], &[&*pause]].concat());
+        gone.join().unwrap();
+        assert_eq!(drawn.matches("the pause file is there").count(), 1, "{drawn:?}");
+        let (paused, later) = drawn.rsplit_once("the pause is over").unwrap();
+        assert!(paused.contains("paused by file"), "{drawn:?}");
+        assert!(later.contains("deleting") && !later.contains("paused by file"), "{drawn:?}");
+    });
 }
 
 #[test]
