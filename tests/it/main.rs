@@ -30,6 +30,7 @@ mod doctor;
 mod doctor_postgres;
 mod doctor_snapshots;
 mod doctor_sqlite;
+mod empty_key;
 mod encrypted;
 mod environment;
 mod errors;

@@ -13,6 +13,10 @@ use crate::store::{Cursor, Locked, Window};
 /// A window is the beginning of an index, whatever the share of it that has expired.
 const BY_EXPIRY: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
 
+/// What a cursor says of rows with the same expiry: before all of them, or after this one.
+const BEFORE_EVERY_ROW: &str = "";
+const AFTER: char = '>';
+
 impl PostgresWriter<'_> {
     /// What a row that has expired is told by, and its type.
     pub(super) fn address(&self) -> (&'static str, &'static str) {
@@ -66,7 +70,7 @@ impl PostgresWriter<'_> {
         let Some((first, last)) = picked.span.filter(|_| picked.rows.len() == limit) else {
             return Ok(Window { rows: picked.rows, next: None });
         };
-        let row = (first == last).then(|| self.before_every_row().to_owned());
+        let row = (first == last).then(|| BEFORE_EVERY_ROW.to_owned());
         Ok(Window { rows: picked.rows, next: Some(place(last, row)) })
     }
 
@@ -82,14 +86,18 @@ impl PostgresWriter<'_> {
         // The server reads addresses in their order, unless it joins another scan of the table half
         // way, and does not know that it does so: asked to sort them, it would read them all for
         // every window.
-        let (given, order, plan) = if self.found.has_row_addresses {
-            ("$1::pg_catalog.text::pg_catalog.tid", "", BY_ADDRESS)
-        } else {
-            ("$1::pg_catalog.text", "ORDER BY session_key", BY_KEY)
+        let after = row.strip_prefix(AFTER);
+        let (compare, given, order, plan) = match (self.found.has_row_addresses, after) {
+            (true, _) => (">", "$1::pg_catalog.text::pg_catalog.tid", "", BY_ADDRESS),
+            (false, Some(_)) => (">", "$1::pg_catalog.text", "ORDER BY session_key", BY_KEY),
+            // The first of all keys may be empty.
+            (false, None) => (">=", "$1::pg_catalog.text", "ORDER BY session_key", BY_KEY),
         };
+        let before_every_row = if self.found.has_row_addresses { "(0,0)" } else { "" };
+        let row = after.unwrap_or(before_every_row);
         let sql = format!(
             "SELECT {address}::pg_catalog.text, expire_date FROM {} \
-             WHERE {address} OPERATOR(pg_catalog.>) {given} \
+             WHERE {address} OPERATOR(pg_catalog.{compare}) {given} \
                  AND expire_date OPERATOR(pg_catalog.=) $2 {order} LIMIT {limit}",
             self.store.table.quoted()
         );
@@ -100,7 +108,9 @@ impl PostgresWriter<'_> {
         );
         let picked = self.read_window(&plan, &sql, values)?;
         let next = match picked.rows.iter().last() {
-            Some(row) if picked.rows.len() == limit => place(expires, Some(row.to_owned())),
+            Some(row) if picked.rows.len() == limit => {
+                place(expires, Some(format!("{AFTER}{row}")))
+            }
             // A timestamptz is a whole number of microseconds.
             _ => place(
                 Instant(Timestamp::from_micros(expires.0.as_micros().saturating_add(1))),
@@ -108,10 +118,6 @@ impl PostgresWriter<'_> {
             ),
         };
         Ok(Window { rows: picked.rows, next: Some(next) })
-    }
-
-    fn before_every_row(&self) -> &'static str {
-        if self.found.has_row_addresses { "(0,0)" } else { "" }
     }
 
     fn read_window(

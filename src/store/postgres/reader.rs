@@ -252,22 +252,26 @@ impl Postgres {
         filter: &Filter,
         emit: &mut Emit<'_>,
     ) -> Result<(), StoreError> {
-        let sql = format!(
-            "SELECT {}{} {} AND session_key OPERATOR(pg_catalog.>) $1 ORDER BY {}.session_key LIMIT",
-            columns(times),
-            user(filter),
-            rows(&self.table, times, filter),
-            self.table.quoted()
-        );
-        let mut last = String::new();
+        let sql = |after: &str, limit: usize| {
+            format!(
+                "SELECT {}{} {} AND session_key OPERATOR(pg_catalog.{after}) $1 ORDER BY {}.session_key LIMIT {limit}",
+                columns(times),
+                user(filter),
+                rows(&self.table, times, filter),
+                self.table.quoted()
+            )
+        };
+        // The first of all keys may be empty.
+        let (mut after, mut last) = (">=", String::new());
         let mut page = Page::default();
         let mut limit = FIRST_ROWS;
         loop {
-            let sql = format!("{sql} {limit}");
+            let sql = sql(after, limit);
             let seen = read_page(client, times, &sql, &last, &mut page)
                 .map_err(|error| fail(error, self.what("read")))?;
             if let Some(row) = page.rows().last() {
                 row.key.clone_into(&mut last);
+                after = ">";
             }
             let over = seen < limit && !page.is_full();
             // Rows that do not fit into the page were sent for nothing.

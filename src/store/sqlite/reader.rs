@@ -3,13 +3,12 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
-use rusqlite::types::ToSql;
 use rusqlite::vtab::array;
 
 use super::fault::fail;
 use super::row::{REFUSING_COLUMNS, columns, data, push, size_column};
 use super::user_column::{shown, values};
-use super::walk::Walk;
+use super::walk::{Statements, Walk};
 use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
@@ -17,9 +16,6 @@ use crate::store::{
     ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Upkeep, User, UserColumn,
     UserColumnPlan, UserType, Users, WhichUsers,
 };
-
-/// Less than any 64-bit integer: row numbers may be negative.
-const BEFORE_EVERY_ROWID: f64 = -1e19;
 
 pub(super) struct SqliteReader<'s> {
     store: &'s Sqlite,
@@ -59,8 +55,6 @@ impl Reader for SqliteReader<'_> {
         let live_bound = live_bound.transpose()?;
         // Row numbers make a walk cheap and let it be interrupted anywhere.
         let cursor = store.row_address(&self.connection);
-        let start: Box<dyn ToSql> =
-            if cursor == "_rowid_" { Box::new(BEFORE_EVERY_ROWID) } else { Box::new("") };
         let user = filter.user.as_ref().map(|by| by.column.quoted());
         let also = user.as_ref().map_or_else(String::new, |user| format!(", {user}"));
         // The index holds the row numbers too, in order within each value.
@@ -70,14 +64,17 @@ impl Reader for SqliteReader<'_> {
             _ => String::new(),
         };
         let sql = |columns: &str, size: &str| {
-            format!(
-                "SELECT {cursor}, {columns}{also}{size} FROM {} WHERE {is_user} {cursor} > ?1 ORDER BY {cursor}",
-                store.table.quoted()
-            )
+            let rows = |which: &str| {
+                format!(
+                    "SELECT {cursor}, {columns}{also}{size} FROM {} WHERE {is_user} {which} ORDER BY {cursor}",
+                    store.table.quoted()
+                )
+            };
+            Statements { first: rows("?1 IS NULL"), next: rows(&format!("{cursor} > ?1")) }
         };
         let mut walk = Walk {
             connection: &self.connection,
-            sql: sql(&columns(), &format!(", {}", size_column())),
+            whatever: sql(&columns(), &format!(", {}", size_column())),
             refusing: (cursor == "_rowid_").then(|| sql(REFUSING_COLUMNS, "")),
             clock,
             live_bound: live_bound.as_deref().map(str::as_bytes),
@@ -86,10 +83,8 @@ impl Reader for SqliteReader<'_> {
             over: false,
         };
         match values {
-            None => walk.run(&*start, None, emit),
-            Some(values) => {
-                values.iter().try_for_each(|value| walk.run(&*start, Some(value), emit))
-            }
+            None => walk.run(None, emit),
+            Some(values) => values.iter().try_for_each(|value| walk.run(Some(value), emit)),
         }
         .map_err(|error| fail(error, store.what("read")))
     }

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rusqlite::types::{ToSql, Value, ValueRef};
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::row::{bytes, data, push};
@@ -18,17 +18,25 @@ const ROWS_PER_LOOK: u32 = 256;
 /// [`columns`](super::row::columns), and the user column if it matters.
 pub(super) struct Walk<'w> {
     pub(super) connection: &'w Connection,
-    /// Reads whatever is there, and last the size of what is too large.
-    pub(super) sql: String,
-    /// The same, but fails at data that is too large; `None` where rows have no numbers, from which to
+    /// Read whatever is there, and last the size of what is too large.
+    pub(super) whatever: Statements,
+    /// The same, but they fail at data that is too large; `None` where rows have no numbers, from which to
     /// go on then.
-    pub(super) refusing: Option<String>,
+    pub(super) refusing: Option<Statements>,
     pub(super) clock: &'w WallClock,
     pub(super) live_bound: Option<&'w [u8]>,
     pub(super) key_prefix: Option<&'w str>,
     pub(super) by: Option<&'w ByUser>,
     /// Whoever reads has enough.
     pub(super) over: bool,
+}
+
+/// A walk begins before every row, of which no value can be sure to be: a key may be empty, and a row number negative.
+pub(super) struct Statements {
+    /// Reads from the first row on; ?1 is NULL.
+    pub(super) first: String,
+    /// Reads from the row on that comes after the address ?1.
+    pub(super) next: String,
 }
 
 /// How far a walk has come.
@@ -43,16 +51,15 @@ struct Place {
 }
 
 impl Walk<'_> {
-    /// Walks from a row address on; with `user`, over the rows of which the column says this.
+    /// Walks over all rows; with `user`, over those of which the column says this.
     pub(super) fn run(
         &mut self,
-        start: &dyn ToSql,
         user: Option<&Value>,
         emit: &mut Emit<'_>,
     ) -> rusqlite::Result<()> {
         let mut place = Place::default();
         let mut page = Page::default();
-        while !self.over && self.slice(&mut place, start, user, &mut page)? {
+        while !self.over && self.slice(&mut place, user, &mut page)? {
             // Full or not, and be it empty: whoever reads may want to break off long before an old
             // table has a page of live rows.
             match emit(page) {
@@ -73,15 +80,16 @@ impl Walk<'_> {
     fn slice(
         &self,
         place: &mut Place,
-        start: &dyn ToSql,
         user: Option<&Value>,
         page: &mut Page,
     ) -> rusqlite::Result<bool> {
         let too_large = std::mem::take(&mut place.too_large);
         let refusing = self.refusing.as_ref().filter(|_| !too_large);
         let began = Instant::now();
-        let mut statement = self.connection.prepare_cached(refusing.unwrap_or(&self.sql))?;
-        let after = place.after.as_ref().map_or(start, |at: &Value| at);
+        let statements = refusing.unwrap_or(&self.whatever);
+        let after = &place.after;
+        let sql = if after.is_some() { &statements.next } else { &statements.first };
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = match user {
             Some(user) => statement.query(params![after, user])?,
             None => statement.query([after])?,
