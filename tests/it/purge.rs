@@ -202,13 +202,22 @@ fn sqlite_without_a_time_zone_loses_nobody() {
 }
 
 #[test]
-fn times_of_no_django_are_left_in_sqlite() {
+fn what_is_purged_of_sqlite_is_what_clearsessions_would_delete() {
     let w = World::sqlite("purge_odd_times");
     w.execute(
-        "INSERT INTO django_session VALUES ('number', 'x', 1), ('blob', 'x', x'00'), ('old', 'x', '2020-01-01 00:00:00')",
+        "DROP TABLE django_session;
+         CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data text, expire_date datetime);
+         INSERT INTO django_session VALUES ('number', 'x', 1), ('late', 'x', 4102444800), ('real', 'x', 1e300),
+             ('empty', 'x', ''), ('date', 'x', '2020-01-01'), ('t', 'x', '2020-01-01T00:00:00'), ('no', 'x', '-'),
+             ('null', 'x', NULL), ('blob', 'x', x'00'), ('soon', 'x', 'soon'), ('live', 'x', '2099-13-45')",
     );
-    w.run(&["purge-expired"]).ok();
-    assert_eq!(w.session_keys(), ["blob", "number"]);
+    // The same condition as Django's.
+    let expired = w.keys_in("django_session WHERE expire_date < '2026-11-22 01:57:46'").len();
+    assert_eq!(expired, 7);
+    w.run(&["purge-expired", "--dry-run"]).ok().says("Dry run: 7 sessions");
+    w.run(&["purge-expired", "--limit", "2"]).ok().says("5 are left");
+    w.run(&["purge-expired"]).ok().says("Purged 5 expired sessions").says("none is left");
+    assert_eq!(w.session_keys(), ["blob", "live", "null", "soon"]);
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! Walks in the order of expiry. The index that Django makes holds the row numbers too, so a place
 //! in this order is exact, and finding it reads no row of the table.
 //!
-//! An `expire_date` that is no text sorts before every text and was not written by Django; nobody
-//! knows when it expires, so it is passed over.
+//! What has expired is what SQLite says of `expire_date < now`, as for Django's `clearsessions`: numbers have, since they
+//! sort before every text, and NULL and blobs have not.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rusqlite::types::Value;
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::vtab::array::Array;
 use rusqlite::{Connection, params};
 
 use super::fault::fail;
-use super::row::text;
 use super::{Sqlite, comparable};
 use crate::model::{Expiry, Keys, Timestamp};
 use crate::store::{Cursor, Expired, StoreError, Table, Window};
@@ -109,10 +108,13 @@ impl Sqlite {
         }
     }
 
-    fn instant(&self, shown: &str) -> Option<Timestamp> {
-        match self.clock.read(shown.as_bytes()) {
-            Expiry::At(instant) | Expiry::Wall(instant) => Some(instant),
-            Expiry::Unreadable(_) => None,
+    fn instant(&self, expires: &Stored) -> Option<Timestamp> {
+        match expires {
+            Stored::Text(shown) => match self.clock.read(shown) {
+                Expiry::At(instant) | Expiry::Wall(instant) => Some(instant),
+                Expiry::Unreadable(_) => None,
+            },
+            Stored::Integer(_) | Stored::Real(_) => None,
         }
     }
 
@@ -122,25 +124,89 @@ impl Sqlite {
         cutoff: Timestamp,
         from: Option<&Cursor>,
         limit: usize,
-    ) -> Result<Vec<(String, Value)>, StoreError> {
+    ) -> Result<Vec<(Stored, Value)>, StoreError> {
         let bound = comparable(self.clock.expired_bound(cutoff), cutoff)?;
         let address = self.row_address(connection);
-        let sql = window_statement(&self.table, address);
-        let (expires, row) = from.map_or(("", ""), |cursor| {
-            (cursor.expires.as_str(), cursor.row.as_deref().unwrap_or_default())
-        });
-        let row = parse_address(address, row);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found =
+            |row: &rusqlite::Row<'_>| Ok((Stored::of(row.get_ref(0)?), row.get::<_, Value>(1)?));
         let read = || -> rusqlite::Result<Vec<_>> {
-            connection
-                .prepare(&sql)?
-                .query_map(params![bound, expires, row, limit], |row| {
-                    Ok((text(row.get_ref(0)?).into_owned(), row.get(1)?))
-                })?
-                .collect()
+            let Some(from) = from else {
+                let mut first =
+                    connection.prepare(&first_window_statement(&self.table, address))?;
+                return first.query_map(params![bound, limit], found)?.collect();
+            };
+            let expires = Stored::parse(&from.expires);
+            let row = parse_address(address, from.row.as_deref().unwrap_or_default());
+            let mut next = connection.prepare(&window_statement(&self.table, address))?;
+            next.query_map(params![bound, expires, row, limit], found)?.collect()
         };
         read().map_err(|error| fail(error, self.what("read")))
     }
+}
+
+/// What `expire_date` holds of a row that has expired.
+enum Stored {
+    Integer(i64),
+    Real(f64),
+    /// In whatever encoding.
+    Text(Vec<u8>),
+}
+
+impl Stored {
+    fn of(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Integer(number) => Self::Integer(number),
+            ValueRef::Real(number) => Self::Real(number),
+            ValueRef::Text(text) | ValueRef::Blob(text) => Self::Text(text.to_vec()),
+            ValueRef::Null => Self::Text(Vec::new()),
+        }
+    }
+
+    /// As a [`Cursor`] has it: exactly, since rows that sort between what is stored and what is remembered would
+    /// be read again, or never.
+    fn remembered(&self) -> String {
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
+        let hex = |text: &[u8]| -> String {
+            text.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        };
+        match self {
+            Self::Integer(number) => format!("i{number}"),
+            Self::Real(number) => format!("r{}", number.to_bits()),
+            Self::Text(text) => format!("t{}", hex(text)),
+        }
+    }
+
+    fn parse(remembered: &str) -> Self {
+        let kind = remembered.get(..1).unwrap_or_default();
+        let rest = remembered.get(1..).unwrap_or_default();
+        match kind {
+            "i" => Self::Integer(rest.parse().unwrap_or(i64::MIN)),
+            "r" => Self::Real(f64::from_bits(rest.parse().unwrap_or_default())),
+            _ => {
+                let byte = |at: usize| u8::from_str_radix(rest.get(at..at + 2)?, 16).ok();
+                Self::Text((0..rest.len()).step_by(2).map_while(byte).collect())
+            }
+        }
+    }
+}
+
+impl ToSql for Stored {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text),
+        }))
+    }
+}
+
+/// Selects the first window of rows that expired before ?1. NULL is not less than anything.
+fn first_window_statement(table: &Table, address: &str) -> String {
+    format!(
+        "SELECT expire_date, {address} FROM {} WHERE expire_date < ?1 ORDER BY 1, 2 LIMIT ?2",
+        table.quoted()
+    )
 }
 
 /// Selects a window of rows that expired before ?1 and come after the place ?2, ?3. Of
@@ -165,22 +231,20 @@ pub(super) fn delete_statement(table: &Table, address: &str) -> String {
 
 /// The condition for that.
 pub(super) fn find_statement(address: &str) -> String {
-    format!("{address} IN (SELECT value FROM rarray(?1)) AND expire_date < ?2 AND expire_date > ''")
+    format!("{address} IN (SELECT value FROM rarray(?1)) AND expire_date < ?2")
 }
 
 /// An address from its text.
 pub(super) fn parse_address(address: &str, text: &str) -> Value {
     match text.parse() {
         Ok(number) if address == "_rowid_" => Value::Integer(number),
-        // Before every row number and every key.
-        _ if text.is_empty() => Value::Null,
         _ => Value::Text(text.to_owned()),
     }
 }
 
 /// The place of a row.
-fn after((expires, address): &(String, Value)) -> Cursor {
-    Cursor { expires: expires.clone(), row: Some(as_text(address)) }
+fn after((expires, address): &(Stored, Value)) -> Cursor {
+    Cursor { expires: expires.remembered(), row: Some(as_text(address)) }
 }
 
 pub(super) fn as_text(address: &Value) -> String {
@@ -224,6 +288,12 @@ mod tests {
 
     #[test]
     fn a_window_is_looked_up_in_the_index_and_not_sorted() {
+        for (_, steps) in plans(first_window_statement) {
+            assert_eq!(
+                steps,
+                ["SEARCH django_session USING COVERING INDEX expiry (expire_date<?)"]
+            );
+        }
         for (address, steps) in plans(window_statement) {
             let lookups: Vec<_> =
                 steps.iter().filter_map(|step| step.split_once("COVERING INDEX expiry ")).collect();
