@@ -23,6 +23,12 @@ pub struct Whose {
     /// Users who have sessions and exist no longer.
     #[arg(long)]
     pub deleted_users: bool,
+    /// Take ids that the key of the table of users cannot hold: numbers of before a change to UUIDs.
+    #[arg(long)]
+    pub unfit_ids: bool,
+    /// Do not ask where --deleted-users finds more than half of the users who are logged in.
+    #[arg(long)]
+    pub yes: bool,
     /// Table of users; auth_user by default.
     #[arg(long, value_name = "[SCHEMA.]NAME")]
     pub user_table: Option<String>,

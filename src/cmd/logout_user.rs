@@ -15,10 +15,10 @@ use super::references;
 use super::rounds::{Outcome, Plan};
 use super::schemas;
 use super::survey::{Wanted, Who};
-use super::whose;
+use super::unfit_ids::GivenIds;
+use super::whose::{self, Meant};
 use crate::cli::LogoutUser;
 use crate::codec::UserIds;
-use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
@@ -62,6 +62,9 @@ impl<'a> Task<'a> {
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
         whose::demand(ctx, &args.whose)?;
+        if ctx.is_about_many() {
+            given_ids(args, &users).refuse_unfit_everywhere(ctx)?;
+        }
         Ok(Self { args, users, except, how, settle, saved, cache })
     }
 
@@ -71,7 +74,9 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         how.check(ctx, &*store, args.dry_run)?;
         references::note(ctx, &mut *store.reader()?)?;
-        let known = whose::resolve(ctx, &*store, &args.whose)?;
+        let meant = whose::resolve(ctx, &*store, &args.whose)?;
+        let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
+        let Meant { users: known, user_table, unfit, .. } = meant;
         let mut users = self.users.clone();
         if users.is_empty() && known.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
@@ -82,7 +87,6 @@ impl<'a> Task<'a> {
             users.extend(new.cloned());
         }
         let ids: UserIds = users.iter().collect();
-        let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
         let mut driver = consent.map(|consent| {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
@@ -92,9 +96,12 @@ impl<'a> Task<'a> {
             Err(Why::Failed(error)) => return Err(error.into()),
             Err(interrupted) => Outcome::interrupted(interrupted),
             Ok(()) => {
+                if !ctx.is_about_many() {
+                    given_ids(args, &self.users).refuse_unfit(ctx, &*store)?;
+                }
                 let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
                 column = by_user.as_ref().map(|by| by.column.name.clone());
-                let spared = self.spared_key(ctx, &*store)?;
+                let spared = self.spared_key(ctx, &*store, &ids)?;
                 let wanted = Wanted {
                     who: Who::These(&ids),
                     saved,
@@ -110,12 +117,16 @@ impl<'a> Task<'a> {
         };
         drop(driver);
         let exit = cache.exit(outcome.exit(), args.dry_run);
+        let exit = if unfit.sessions > 0 { exit.worse(Exit::Incomplete) } else { exit };
         let resolved = known
             .into_iter()
             .map(|user| ResolvedUser { id: user.id, username: user.name })
             .collect();
         let report = LogoutReport {
             resolved,
+            user_table,
+            unfit: unfit.sessions,
+            unfit_ids: unfit.ids.into_iter().collect(),
             cached: cache.may_hold(),
             user_column: column,
             elapsed_seconds: began.elapsed().as_secs_f64(),
@@ -124,11 +135,36 @@ impl<'a> Task<'a> {
         Ok(Deed::new(report, outcome.ended, exit))
     }
 
-    /// The key that `--except` names.
-    fn spared_key(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<String>, Error> {
+    /// The key that `--except` names. A session of somebody else would stay anyway: the operator takes it for another.
+    fn spared_key(
+        &self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        ids: &UserIds,
+    ) -> Result<Option<String>, Error> {
         let Some(prefix) = &self.except else { return Ok(None) };
         let found = find(ctx, &mut *store.reader()?, prefix, KeyDisplay::Masked)?;
-        Ok(Some(found.key))
+        let user = found.session.session.user_id;
+        if ids.is_empty() || user.as_ref().is_some_and(|id| ids.contains(id)) {
+            return Ok(Some(found.key));
+        }
+        let whose = user.map_or("names no user".into(), |id| {
+            format!("is of user \"{id}\", who is not to be logged out")
+        });
+        Err(Error::usage(
+            format!("the session that --except names {whose}"),
+            "see `sessctl list --user ID` for the sessions of a user",
+        ))
+    }
+}
+
+/// The ids that were typed or stood in the file.
+fn given_ids<'a>(args: &'a LogoutUser, ids: &'a [String]) -> GivenIds<'a> {
+    GivenIds {
+        ids: if args.whose.unfit_ids { &[] } else { ids },
+        user_table: args.whose.user_table.as_deref(),
+        hint: "--username and --email take names; --user-table or --django names the table of users; \
+               --unfit-ids takes ids of before their type was changed",
     }
 }
 
@@ -156,6 +192,9 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         excepted: args.except.is_some(),
         of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
         resolved: Vec::new(),
+        user_table: None,
+        unfit: 0,
+        unfit_ids: Vec::new(),
         cached: false,
         stopped: outcome.ended.is_err(),
         preview: std::mem::take(&mut outcome.preview),

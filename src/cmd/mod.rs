@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod decode;
 mod deed;
+mod deleted_users;
 mod describe;
 mod django_code;
 mod doctor;
@@ -25,8 +26,10 @@ mod rounds;
 mod schemas;
 mod show;
 mod signatures;
+mod site_users;
 mod stats;
 mod survey;
+mod unfit_ids;
 mod whose;
 
 use std::cell::OnceCell;

@@ -85,6 +85,12 @@ pub struct LogoutReport {
     pub users: Vec<String>,
     /// Those of them who were named otherwise than by their ids.
     pub resolved: Vec<ResolvedUser>,
+    /// The table of users in which they were looked up; `None` if nobody was named so.
+    pub user_table: Option<String>,
+    /// With `--deleted-users`: sessions that stayed because the key of that table cannot hold their users' ids.
+    pub unfit: u64,
+    /// Some of those ids.
+    pub unfit_ids: Vec<String>,
     /// Whether nothing was to be changed.
     pub dry_run: bool,
     /// Rows that the first look read.

@@ -64,6 +64,9 @@ impl<R: Sum> Total<R> {
     }
 }
 
+/// Unfit ids that a sum names.
+const MOST_UNFIT_IDS: usize = 5;
+
 /// What is not known of one is not known of both.
 fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.zip(other).map(|(one, other)| one + other)
@@ -111,6 +114,10 @@ impl Sum for LogoutReport {
         let new: Vec<_> = new.collect();
         self.users.extend(new);
         self.resolved.extend(other.resolved.iter().cloned());
+        same(&mut self.user_table, other.user_table.as_deref());
+        self.unfit += other.unfit;
+        let room = MOST_UNFIT_IDS.saturating_sub(self.unfit_ids.len());
+        self.unfit_ids.extend(other.unfit_ids.iter().take(room).cloned());
         self.scanned += other.scanned;
         self.matched += other.matched;
         self.deleted += other.deleted;

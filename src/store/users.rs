@@ -38,6 +38,8 @@ pub enum WhichUsers<'q> {
     Mail(&'q str, Address<'q>),
     /// In whose column it says so.
     Whether(&'q str, bool),
+    /// Any one user.
+    Any,
     /// With one of these keys, as [`UserType::fit`] has them.
     Keys(UserType, &'q [String]),
 }

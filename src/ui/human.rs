@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use super::csv::word;
 use super::ending::{write_allauth, write_cached, write_left, write_unverified};
 use super::json::pretty;
+use super::named::write_users;
 use super::{Report, sanitize};
 use crate::model::{counted, uuid_digits};
 use crate::report::{ListedSession, LogoutReport, State};
@@ -149,6 +150,7 @@ impl Report for LogoutReport {
             let place = if self.cached { "in the table " } else { "" };
             writeln!(out, "{done} {whom}: {deleted} deleted, {place}{proof} ({looked}).")?;
         }
+        write_users(out, self)?;
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;

@@ -11,6 +11,7 @@ mod ids;
 mod json;
 mod lines;
 mod log;
+mod named;
 mod plugin;
 mod prompt;
 mod purge;

@@ -114,10 +114,7 @@ fn users_can_be_spared() {
     World::each("flush_except", |w| {
         shop(w);
         w.row("forged01", &signed(&login("7"), "another key"), "2099-01-01 00:00:00");
-        let ran =
-            w.run(&["flush-all", "--yes", "--except-user", "7", "--except-user", "anna"]).ok();
-        let ran = ran.says("6 sessions deleted").says("warning: no live session of user anna, who");
-        assert!(!ran.stderr.contains("of user 7"), "{ran:#?}");
+        w.run(&["flush-all", "--yes", "--except-user", "7"]).ok().says("6 sessions deleted");
         assert_eq!(w.count(), 2);
         w.user("42", 1).session("{}");
         w.run(&["flush-all", "--yes", "--except-user", "7", "--except-user", "42"])

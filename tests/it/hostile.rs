@@ -119,7 +119,7 @@ fn ids_of_users_are_no_sql_and_no_patterns() {
             "\u{202e}24\u{1b}[2J",
             "NULL",
         ];
-        w.user("42", 3);
+        w.user("42", 2).user("bert", 1);
         for id in ids {
             w.session(&login(&id.replace('\\', "\\\\").replace('\u{1b}', "\\u001b")));
         }

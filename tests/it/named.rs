@@ -110,3 +110,146 @@ fn a_blank_selector_matches_nobody() {
         assert_eq!(w.count(), 3);
     });
 }
+
+const UUIDS: [&str; 2] =
+    ["56983410-c068-4719-807a-7d6583c339b6", "0fce2a16-9b84-4c29-9d9f-2f2f9d0b0a11"];
+
+/// A table of users with these ids.
+fn users(w: &World, kind: &str, ids: &[&str]) {
+    let kind = if kind == "uuid" && w.is_sqlite() { "char(32)" } else { kind };
+    w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
+    for id in ids {
+        let id = if w.is_sqlite() { id.replace('-', "") } else { (*id).to_owned() };
+        w.execute(&format!("INSERT INTO auth_user VALUES ('{id}', 'name')"));
+    }
+}
+
+#[test]
+fn an_id_that_no_user_can_have_is_refused() {
+    let by_logins = |w: &World, ids: [&str; 2]| {
+        w.user(ids[0], 1).user(ids[1], 1);
+    };
+    let by_table = |w: &World, kind: &str, ids: [&str; 2]| {
+        users(w, kind, &ids);
+        w.user(ids[0], 1).user(ids[1], 1);
+    };
+    World::each("unfit_numbers", |w| {
+        by_logins(w, ["42", "7"]);
+        are_no_numbers(w, "who are logged in are numbers");
+        users(w, "integer", &["42", "7"]);
+        are_no_numbers(w, "the key \"id\" of table \"auth_user\" holds numbers");
+        w.run(&["logout-user", "42", "7"]).ok().says("2 sessions deleted");
+    });
+    World::each("unfit_uuids", |w| {
+        by_table(w, "uuid", UUIDS);
+        for unfit in [
+            "42",
+            "anna",
+            "56983410-c068-4719-807a-7d6583c339b",
+            "{56983410c0684719807a7d6583c339b6}",
+        ] {
+            w.run(&["logout-user", UUIDS[0], unfit])
+                .exits(2)
+                .says("holds UUIDs")
+                .says("--username");
+        }
+        w.execute("DROP TABLE auth_user");
+        w.run(&["logout-user", "42"]).exits(2).says("who are logged in are UUIDs");
+        assert_eq!(w.count(), 2);
+        w.run(&["logout-user", &UUIDS[0].replace('-', "").to_uppercase()]).ok();
+        assert_eq!(w.count(), 1);
+    });
+    World::each("unfit_texts", |w| {
+        by_table(w, "varchar(20)", ["anna", "42"]);
+        w.run(&["logout-user", "bert", "043"]).ok();
+        w.execute("DROP TABLE auth_user");
+        w.run(&["logout-user", "bert", "043"]).ok();
+        w.run(&["logout-user", "anna"]).ok().says("1 session deleted");
+        // All that is left is a number: so are all ids, for all that can be seen.
+        w.run(&["logout-user", "anna"]).exits(2);
+        w.run(&["logout-user", "anna", "--unfit-ids"]).ok();
+        w.run(&["logout-user", "42"]).ok();
+        w.run(&["logout-user", "anna"]).ok();
+    });
+}
+
+/// Whatever way they are given, and in a dry run too.
+fn are_no_numbers(w: &World, why: &str) {
+    let before = w.session_keys();
+    for unfit in ["anna", " 42", "042", "4.2", "9223372036854775808", "\u{feff}42"] {
+        for more in [&[][..], &["--dry-run"], &["--format", "json", "--no-verify"]] {
+            let ran = w.run(&[&["logout-user", "42", unfit], more].concat()).exits(2);
+            assert!(ran.stdout.is_empty(), "{ran:#?}");
+            ran.says(&format!(
+                "\"{}\" cannot be the id of a user",
+                unfit.replace('\u{feff}', "\\u{feff}")
+            ))
+            .says(why)
+            .says("hint: --username");
+        }
+    }
+    for (lines, named) in [
+        ("user_id\n42\n", "\"user_id\" cannot"),
+        ("\"42\"\n\"7\"\n", "2 ids cannot be ids of users: \"\"42\"\", \"\"7\"\"; "),
+        (
+            "a\nb\nc\nd\ne\nf\ng\n42",
+            "7 ids cannot be ids of users: \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more",
+        ),
+    ] {
+        let file = w.file("ids", lines);
+        w.run(&["logout-user", "--from-file", &file]).exits(2).says(named);
+    }
+    w.run(&["flush-all", "--yes", "--except-user", "anna"]).exits(2).says(why);
+    assert_eq!(w.session_keys(), before);
+}
+
+/// A project with users of its own may have left Django's table behind.
+#[test]
+fn a_table_of_users_that_no_login_fits_is_not_theirs() {
+    World::each("unfit_left_behind", |w| {
+        users(w, "integer", &["1"]);
+        w.user(UUIDS[0], 1).user(UUIDS[1], 1);
+        w.run(&["logout-user", UUIDS[0], "--user-table", "auth_user"]).exits(2);
+        w.run(&["logout-user", UUIDS[0], "anna"]).exits(2).says("are UUIDs");
+        w.run(&["logout-user", UUIDS[0]]).ok().says("1 session deleted");
+    });
+}
+
+#[test]
+fn who_is_to_be_spared_must_be_somebody() {
+    World::each("spared_somebody", |w| {
+        w.user("42", 2).user("7", 1).session("{}");
+        for more in [&["--yes"][..], &["--dry-run"], &["--yes", "--authenticated-only"]] {
+            for nobody in ["8", "anna"] {
+                let spared = ["flush-all", "--except-user", "7", "--except-user", nobody];
+                let ran = w.run(&[&spared[..], more].concat()).exits(2);
+                assert!(ran.stderr.contains(&format!("\"{nobody}\"")), "{ran:#?}");
+            }
+        }
+        assert_eq!(w.count(), 4);
+        users(w, "integer", &["7", "8", "42"]);
+        let spared = ["flush-all", "--except-user", "7", "--except-user"];
+        w.run(&[&spared[..], &["9", "--yes"]].concat())
+            .exits(2)
+            .says("is not in the table of users");
+        assert_eq!(w.count(), 4);
+        let ran = w.run(&[&spared[..], &["8", "--yes"]].concat()).ok();
+        ran.says("note: user 8, who is to be spared, has no live session")
+            .says("3 sessions deleted");
+        assert_eq!(ids(w), ["7"]);
+    });
+}
+
+#[test]
+fn only_a_session_of_theirs_can_be_excepted() {
+    World::each("except_theirs", |w| {
+        w.user("42", 2);
+        let (of_7, cart) = (w.session(&login("7")), w.session("{}"));
+        let but = |key: &str| w.run(&["logout-user", "42", "--except", &key[..8]]);
+        but(&of_7).exits(2).says("is of user \"7\", who is not to be logged out");
+        but(&cart).exits(2).says("names no user");
+        assert_eq!(w.count(), 4);
+        let mine = w.session_keys()[0].clone();
+        but(&mine).ok().says("1 session deleted, no other is left");
+    });
+}

@@ -109,8 +109,9 @@ impl Case<'_> {
         self.maybe_dry(&mut options);
         self.maybe_in_batches(&mut options);
         self.maybe_saved_between(&mut options);
-        if self.random.one_in(4) {
-            let spared = &self.rows[self.random.below(self.rows.len())].key;
+        let theirs: Vec<&Row> = self.rows.iter().filter(|row| row.is_of(&options.users)).collect();
+        if !theirs.is_empty() && self.random.one_in(4) {
+            let spared = &theirs[self.random.below(theirs.len())].key;
             options.spared = Some(spared.clone());
             options.add(["--except", &spared[..8]]);
         }
@@ -200,7 +201,12 @@ impl Case<'_> {
         self.maybe_dry(&mut options);
         self.maybe_in_batches(&mut options);
         if self.random.one_in(2) {
+            // Users without a session are refused.
             options.users = self.random.some(&USERS);
+            let rows = &self.rows;
+            let is_there =
+                |user: &&str| rows.iter().any(|row| row.is_live() && row.is_of(&[*user]));
+            options.users.retain(is_there);
         }
         for user in options.users.clone() {
             options.add(["--except-user", user]);

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use postgres::{Client, NoTls};
+use serde_json::json;
 
 use crate::role::Role;
 use crate::running::{Running, eventually};
@@ -118,20 +119,86 @@ fn sessions_of_users_who_exist_no_longer() {
             w.session(&login(odd));
         }
         let before = w.count();
-        let dry = w.run(&["logout-user", "--deleted-users", "-n", "--format", "json"]).ok();
+        let dry = w.run(&["logout-user", "--deleted-users", "-n", "--format", "json"]).exits(3);
         assert_eq!(
             (&dry.json()["users"], &dry.json()["matched"]),
             (&serde_json::json!(["7", "8"]), &3.into())
         );
-        let ran =
-            w.run(&["logout-user", "--deleted-users"]).ok().says("5 times a session names a user");
+        let ran = w.run(&["logout-user", "--deleted-users"]).exits(3);
         assert!(
             ran.stdout.starts_with("Logged out 2 users: 3 sessions deleted, none is left"),
             "{ran:#?}"
         );
+        let ran = ran.says("Users were looked up in table \"auth_user\"");
+        ran.says("5 sessions stayed and name users whom no key of that table can mean (\" 1\", ");
         assert_eq!(w.count(), before - 3);
-        w.run(&["logout-user", "--deleted-users"]).ok().says("no user is as was asked for");
-        w.run(&["logout-user", "--deleted-users", "1"]).ok();
+        let report = w.run(&["logout-user", "--deleted-users", "--format", "json"]).exits(3);
+        let report = report.says("no user is as was asked for").json();
+        assert_eq!(
+            [&report["deleted"], &report["unfit"], &report["unfit_ids"], &report["user_table"]],
+            [&json!(0), &json!(5), &json!([" 1", "+1", "01", "1_0", "x"]), &json!("auth_user")]
+        );
+        let report =
+            w.run(&["logout-user", "--deleted-users", "--unfit-ids", "--format", "json"]).ok();
+        let report = report.json();
+        assert_eq!((&report["deleted"], &report["unfit"]), (&json!(5), &json!(0)));
+        w.run(&["logout-user", "--deleted-users", "1"]).ok().says("1 session deleted");
+    });
+}
+
+/// A table of users that is not the site's, or not of today, would log everybody out.
+#[test]
+fn users_are_gone_only_by_a_table_that_can_be_believed() {
+    World::each("whose_believed", |w| {
+        with_users(w);
+        let deleted = |more: &[&str]| w.run(&[&["logout-user", "--deleted-users"], more].concat());
+        w.execute("DELETE FROM auth_user WHERE id > 2");
+        // Of six users who are logged in, four are gone.
+        let before = w.session_keys();
+        for more in [&[][..], &["--format", "json"]] {
+            let told = deleted(more).exits(4).says("--yes");
+            told.says("4 of 6 users who are logged in are not in table \"auth_user\"");
+        }
+        deleted(&["--dry-run"]).ok().says("4 of 6").says("4 live sessions of 4 users");
+        w.execute(
+            "CREATE TABLE other_user (id integer PRIMARY KEY, username text);
+                   INSERT INTO other_user VALUES (100, 'x')",
+        );
+        deleted(&["--yes", "--user-table", "other_user"])
+            .exits(2)
+            .says("sessions name 6 users, and table \"other_user\" has none of them");
+        w.execute("DELETE FROM other_user");
+        for more in [&["--yes"][..], &["--dry-run"], &["--yes", "--unfit-ids"]] {
+            deleted(&[&["--user-table", "other_user"], more].concat())
+                .exits(2)
+                .says("table \"other_user\" is empty");
+        }
+        assert_eq!(w.session_keys(), before);
+        deleted(&["--yes"]).ok().says("4 sessions deleted, none is left");
+        // Half of them is not most of them.
+        w.user("7", 3).user("8", 1);
+        deleted(&[]).ok().says("4 sessions deleted, none is left");
+    });
+}
+
+/// Of before the keys of users were changed from numbers to UUIDs.
+#[test]
+fn ids_of_before_a_change_of_keys_are_counted_as_sessions() {
+    World::each("whose_unfit", |w| {
+        let kind = if w.is_sqlite() { "char(32)" } else { "uuid" };
+        w.execute(&format!(
+            "CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text);
+             INSERT INTO auth_user VALUES ('56983410c0684719807a7d6583c339b6', 'anna')"
+        ));
+        w.user("2", 7).user("3", 1);
+        let deleted = ["logout-user", "--deleted-users"];
+        w.run(&deleted).exits(3).says("8 sessions stayed").says("(\"2\", \"3\"): --unfit-ids");
+        assert_eq!(w.count(), 8);
+        let unfit = [&deleted[..], &["--unfit-ids"]].concat();
+        w.run(&unfit).exits(4).says("2 of 2 users who are logged in are not in table");
+        w.user("56983410-c068-4719-807a-7d6583c339b6", 1);
+        w.run(&[&unfit[..], &["--yes"]].concat()).ok().says("2 users: 8 sessions deleted");
+        assert_eq!(w.count(), 1);
     });
 }
 

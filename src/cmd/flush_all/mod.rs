@@ -1,6 +1,7 @@
 //! `flush-all`: everybody's sessions.
 
 mod census;
+mod spared;
 
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,7 @@ impl<'a> Task<'a> {
             return Err(Error::NotConfirmed);
         }
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
+        spared::demand(ctx, &args.except_users)?;
         Ok(Self { args, how, spared, cache })
     }
 
@@ -102,9 +104,7 @@ fn census(
         ctx.schema.as_ref().map_or(String::new(), |schema| format!("schema \"{schema}\": "));
     ctx.talk.note(&format!("{place}{intent}"));
     for user in args.except_users.iter().filter(|user| !found.contains(user)) {
-        ctx.talk.warning(&format!(
-            "{place}no live session of user {user}, who is to be spared: is this the primary key?"
-        ));
+        ctx.talk.note(&format!("{place}user {user}, who is to be spared, has no live session"));
     }
     Ok(Some(census))
 }

@@ -61,7 +61,7 @@ fn need(users: &Users, which: WhichUsers<'_>) -> Need {
         WhichUsers::Having(column, _)
         | WhichUsers::Mail(column, _)
         | WhichUsers::Whether(column, _) => Some(column),
-        WhichUsers::Keys(..) => None,
+        WhichUsers::Any | WhichUsers::Keys(..) => None,
     };
     let columns: BTreeSet<&str> =
         [Some(&*users.key), users.username.as_deref(), asked].into_iter().flatten().collect();
@@ -81,6 +81,7 @@ fn condition(users: &Users, which: WhichUsers<'_>) -> String {
             format!("{local} AND {}", equal(&domain, &address.domain.to_lowercase()))
         }
         WhichUsers::Whether(column, value) => format!("u.{} IS {value}", quote(column)),
+        WhichUsers::Any => "true LIMIT 1".into(),
         WhichUsers::Keys(kind, keys) => {
             let keys: Vec<String> = keys.iter().map(|key| literal(key)).collect();
             let (key, kind) = (quote(&users.key), type_name(kind));

@@ -42,16 +42,18 @@ fn read(
     let (condition, mut values) = condition(users, which);
     let select = format!("SELECT {key}, {name} FROM {} u WHERE {condition}", users.table.quoted());
     let values_alone = values.len();
+    let only_one = matches!(which, WhichUsers::Any);
+    let page = if only_one { 1 } else { PAGE };
     let mut after = String::new();
     loop {
         let mut statement =
-            connection.prepare_cached(&format!("{select}{after} ORDER BY {key} LIMIT {PAGE}"))?;
+            connection.prepare_cached(&format!("{select}{after} ORDER BY {key} LIMIT {page}"))?;
         let mut rows = statement.query(params_from_iter(&values))?;
         let mut last = None;
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             seen += 1;
-            if seen == PAGE {
+            if seen == page && !only_one {
                 last = Some(row.get::<_, Value>(0)?);
             }
             if let Some(id) = shown(kind, row.get_ref(0)?) {
@@ -83,6 +85,7 @@ fn condition(users: &Users, which: WhichUsers<'_>) -> (String, Vec<Value>) {
             (condition, vec![Value::Text(address.local.into()), Value::Text(domain)])
         }
         WhichUsers::Whether(name, value) => (format!("{} IS {value}", column(name)), Vec::new()),
+        WhichUsers::Any => ("true".into(), Vec::new()),
         WhichUsers::Keys(kind, keys) => {
             let values: Vec<Value> = keys.iter().map(|key| stored(kind, key)).collect();
             let places = vec!["?"; values.len()].join(",");

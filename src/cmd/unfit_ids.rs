@@ -1,0 +1,160 @@
+//! Whether the ids that were given can be ids of users at this site. `logout-user anna`, where ids are numbers, must
+//! not end like a logout.
+
+use std::ops::ControlFlow;
+
+use super::Ctx;
+use super::site_users::{SiteUsers, plural};
+use crate::codec::Decoder;
+use crate::error::Error;
+use crate::model::{Signature, Timestamp, counted};
+use crate::store::{Filter, Store, StoreError, UserType};
+
+/// Ids that were given.
+#[derive(Clone, Copy)]
+pub(super) struct GivenIds<'a> {
+    pub(super) ids: &'a [String],
+    /// `--user-table`.
+    pub(super) user_table: Option<&'a str>,
+    /// The next step for the operator.
+    pub(super) hint: &'static str,
+}
+
+/// What ids of users are at a site, and how that is known.
+struct KeyType {
+    kind: UserType,
+    known_by: String,
+}
+
+impl GivenIds<'_> {
+    /// Refuses ids that no user of the site can have.
+    pub(super) fn refuse_unfit(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<(), Error> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        self.refuse(&self.key_type(ctx, store)?.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The same where several schemas are meant, before anything is done in the first of them: refuses ids that no
+    /// user can have in any. A schema that cannot be read is told later.
+    pub(super) fn refuse_unfit_everywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        let Some(schemas) = ctx.schemas()? else { return Ok(()) };
+        let one = ctx.schema.clone();
+        let mut known = Vec::new();
+        for schema in schemas {
+            ctx.schema = Some(schema);
+            match ctx.open().and_then(|store| self.key_type(ctx, &*store)) {
+                Ok(key) => known.extend(key),
+                Err(Error::Store(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        ctx.schema = one;
+        self.refuse(&known)
+    }
+
+    fn refuse(&self, known: &[KeyType]) -> Result<(), Error> {
+        let Some(first) = known.first() else { return Ok(()) };
+        let fits = |id: &&String| known.iter().any(|key| key.kind.fit(id).is_some());
+        let unfit: Vec<&str> = self.ids.iter().filter(|id| !fits(id)).map(String::as_str).collect();
+        let number = u64::try_from(unfit.len()).unwrap_or(u64::MAX);
+        let what = match *unfit {
+            [] => return Ok(()),
+            [id] => format!("{} cannot be the id of a user", some(&[id])),
+            ref ids => format!("{} cannot be ids of users: {}", counted(number, "id"), some(ids)),
+        };
+        Err(Error::usage(format!("{what}; {}", first.known_by), self.hint))
+    }
+
+    /// The table of users says what its keys are. Where there is none, the logins in the session table do; and where
+    /// the table was guessed and no login fits it, too: a project with users of its own may have left it behind.
+    fn key_type(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<KeyType>, Error> {
+        let site = SiteUsers::find(ctx, store, self.user_table)?;
+        let of_site = site.map(|site| KeyType { kind: site.kind, known_by: site.key_type() });
+        let Some(of_site) = of_site else { return Ok(Logins::sample(ctx, store)?.key_type()) };
+        let all_fit = self.ids.iter().all(|id| of_site.kind.fit(id).is_some());
+        if all_fit || ctx.project.is_some() || self.user_table.is_some() {
+            return Ok(Some(of_site));
+        }
+        let logins = Logins::sample(ctx, store)?;
+        let is_of_these = logins.all == 0 || logins.fit(of_site.kind) > 0;
+        Ok(if is_of_these { Some(of_site) } else { logins.key_type() })
+    }
+}
+
+/// Ids that an error names.
+const MOST_NAMED: usize = 5;
+
+/// The first few of these ids, for people.
+pub(super) fn some(ids: &[&str]) -> String {
+    let named: Vec<String> = ids.iter().take(MOST_NAMED).map(|id| format!("\"{id}\"")).collect();
+    let more = match ids.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", named.join(", "))
+}
+
+/// Live logins that are looked at, and pages in which they are looked for.
+const MOST_LOGINS: u64 = 1_000;
+const MOST_PAGES: u32 = 100;
+
+/// What the ids in the first live logins of a table are.
+#[derive(Default)]
+struct Logins {
+    all: u64,
+    numbers: u64,
+    uuids: u64,
+}
+
+impl Logins {
+    fn sample(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Self, StoreError> {
+        let filter =
+            Filter { live_at: Some(Timestamp::now()), in_pages: true, ..Filter::default() };
+        let mut decoder = Decoder::new(&ctx.codec);
+        let (mut logins, mut pages) = (Self::default(), 0);
+        store.reader()?.scan(&filter, &mut |mut page| {
+            for row in page.rows() {
+                let session = decoder.decode_row(&row);
+                let user = session.auth().ok().and_then(|auth| auth.user_id);
+                if let Some(id) = user.filter(|_| session.signature() != Signature::Invalid) {
+                    logins.count(&id);
+                }
+            }
+            pages += 1;
+            if logins.all >= MOST_LOGINS || pages == MOST_PAGES {
+                return ControlFlow::Break(());
+            }
+            page.clear();
+            ControlFlow::Continue(page)
+        })?;
+        Ok(logins)
+    }
+
+    fn count(&mut self, id: &str) {
+        self.all += 1;
+        self.numbers += u64::from(UserType::Bigint.fit(id).is_some());
+        self.uuids += u64::from(UserType::Uuid.fit(id).is_some());
+    }
+
+    fn fit(&self, kind: UserType) -> u64 {
+        match kind {
+            UserType::Text => self.all,
+            UserType::Bigint => self.numbers,
+            UserType::Uuid => self.uuids,
+        }
+    }
+
+    fn key_type(&self) -> Option<KeyType> {
+        if self.all == 0 {
+            return None;
+        }
+        let kinds = [UserType::Bigint, UserType::Uuid, UserType::Text];
+        let kind = kinds.into_iter().find(|kind| self.fit(*kind) == self.all)?;
+        let known_by = format!("the ids of the users who are logged in are {}", plural(kind));
+        Some(KeyType { kind, known_by })
+    }
+}
