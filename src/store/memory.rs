@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assigned, Assignment, BATCH, Cursor, Emit, Expired, Facts, Fault, Filter, Gone, Instance,
-    Locked, Reader, Reference, Replacement, Store, StoreError, Turn, Upkeep, User, UserColumn,
-    UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
+    Assigned, Assignment, BATCH, BlindSpot, Cursor, Emit, Expired, Facts, Fault, Filter, Gone,
+    Instance, Locked, Reader, Reference, Replacement, Store, StoreError, Table, Turn, Upkeep, User,
+    UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Data, Expiry, Keys, Page, Row, Timestamp};
@@ -214,6 +214,10 @@ impl Reader for MemoryReader {
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn blind_spot(&mut self, _: &Table) -> Result<Option<BlindSpot>, StoreError> {
+        Ok(None)
     }
 
     fn has_allauth(&mut self) -> Result<bool, StoreError> {

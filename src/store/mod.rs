@@ -126,6 +126,10 @@ pub trait Reader: Send {
     /// The foreign keys of other tables that point at this one.
     fn references(&mut self) -> Result<Vec<Reference>, StoreError>;
 
+    /// What may hide rows of a table from this connection without anybody saying so. Rows that are known to
+    /// be hidden are an error.
+    fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError>;
+
     /// Whether the site has the table in which django-allauth keeps a row for each login.
     fn has_allauth(&mut self) -> Result<bool, StoreError>;
 
@@ -203,6 +207,15 @@ pub trait Writer {
 
     /// Renews the planner's statistics of the table.
     fn analyze(&mut self) -> Result<(), StoreError>;
+}
+
+/// What may hide rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlindSpot {
+    /// It is a view: who made it decided which rows it shows.
+    View,
+    /// Rows of it are on another server, which may hide some.
+    Elsewhere,
 }
 
 /// New data for a row.

@@ -44,6 +44,8 @@ pub struct UserTable {
     pub name: String,
     /// The column that the foreign key points at, unquoted.
     pub key: String,
+    /// Whether row security hides some of its rows from this role.
+    pub hidden: bool,
 }
 
 /// What became of a batch of assignments.

@@ -14,6 +14,7 @@ mod authority;
 mod backfill;
 mod backfill_keys;
 mod backfill_postgres;
+mod blinded;
 mod cache_keys;
 mod conflicts;
 mod conformance;

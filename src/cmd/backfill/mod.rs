@@ -53,12 +53,13 @@ fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillRe
         reader.demand_writes()?;
     }
     let (column, exists, sample) = column(ctx, &mut *reader, args)?;
+    // Refuses where the column cannot be filled.
+    let plan = reader.user_column_plan(&column)?;
     let mut report = report(&column, args);
     let fill = Fill { ctx, store: &*store, column, include_expired: args.include_expired };
     let consent = Consent::from_ask(if only_looks { Ask::DryRun } else { Ask::Explicit });
     let ended = match consent {
         None => {
-            let plan = reader.user_column_plan(&fill.column)?;
             drop(reader);
             let ended = fill.look(exists, &BTreeSet::new(), &mut report).map(|_| ());
             report.plan = Some(column_plan(plan, &fill.column, exists, args, &sample, &report));

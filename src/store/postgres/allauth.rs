@@ -9,7 +9,7 @@ use super::grants::Need;
 use super::references::{Doomed, kept_rows};
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::reference::{hindrances, unless_kept};
-use crate::store::{Gone, StoreError};
+use crate::store::{BlindSpot, Fault, Gone, StoreError};
 
 const FIND: &str = "
     SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute
@@ -17,11 +17,19 @@ const FIND: &str = "
 
 impl Postgres {
     pub(super) fn has_allauth(&self, client: &mut Client) -> Result<bool, StoreError> {
-        let name = self.table.of_allauth().quoted();
-        client
-            .query_typed_one(FIND, &[(&name, Type::TEXT)])
+        let table = self.table.of_allauth();
+        let there = client
+            .query_typed_one(FIND, &[(&table.quoted(), Type::TEXT)])
             .and_then(|row| row.try_get(0))
-            .map_err(|error| fail(error, self.what("read")))
+            .map_err(|error| fail(error, self.what("read")))?;
+        // Rows of it that are hidden would stay, and nobody would say so.
+        if there && self.blind_spot(client, &table)? == Some(BlindSpot::View) {
+            let what = format!("cannot delete from \"{table}\" in {}", self.server());
+            return Err(StoreError::new(Fault::Fatal, what)
+                .because("it is a view, which may hide rows")
+                .hint("leave --cleanup-allauth out, and delete from the table behind the view"));
+        }
+        Ok(there)
     }
 }
 

@@ -6,6 +6,7 @@ use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
 use super::instant::Times;
+use super::sight::{HIDDEN, SEE_ALL};
 use crate::store::table::{check_columns, missing};
 use crate::store::{Fault, StoreError};
 
@@ -132,10 +133,7 @@ impl Postgres {
             return refuse(&cause, hint);
         }
         if is(4)? {
-            return refuse(
-                "row security hides rows of it from this role, so that nothing could be proved",
-                "connect as the owner of the table or as a role with BYPASSRLS".into(),
-            );
+            return refuse(HIDDEN, SEE_ALL.into());
         }
         let version: String = row.try_get(10).map_err(cannot)?;
         let genuine = is_postgresql(&version);

@@ -21,6 +21,7 @@ mod reader;
 mod references;
 mod replica;
 mod row;
+mod sight;
 mod upkeep;
 mod user_column;
 mod users;

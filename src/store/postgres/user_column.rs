@@ -6,6 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::sight::hidden;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::table::quote;
 use crate::store::{
@@ -33,7 +34,8 @@ const FIND: &str = "
                        AND (SELECT amname = 'btree' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
                             WHERE c.oid = i.indexrelid)),
            f.confrelid::pg_catalog.regclass::pg_catalog.text,
-           k.attname::pg_catalog.text
+           k.attname::pg_catalog.text,
+           coalesce(pg_catalog.row_security_active(f.confrelid), false)
     FROM pg_catalog.pg_attribute a
     LEFT JOIN pg_catalog.pg_constraint f ON f.conrelid = a.attrelid AND f.contype = 'f' AND f.conkey = ARRAY[a.attnum]
     LEFT JOIN pg_catalog.pg_attribute k ON k.attrelid = f.confrelid AND k.attnum = f.confkey[1]
@@ -99,7 +101,8 @@ impl Postgres {
         let indexed = row.try_get(3).map_err(cannot)?;
         let users: (Option<String>, Option<String>) =
             (row.try_get(4).map_err(cannot)?, row.try_get(5).map_err(cannot)?);
-        let users = users.0.zip(users.1).map(|(name, key)| UserTable { name, key });
+        let hidden = row.try_get(6).map_err(cannot)?;
+        let users = users.0.zip(users.1).map(|(name, key)| UserTable { name, key, hidden });
         Ok(Some(UserColumn { name: name.into(), kind, width, indexed, users }))
     }
 
@@ -122,6 +125,7 @@ impl Postgres {
         oid: u32,
         column: &UserColumn,
     ) -> Result<UserColumnPlan, StoreError> {
+        self.demand_users(column)?;
         let mut index = Vec::new();
         for (part, table) in self.parts(client, oid)? {
             if part != oid {
@@ -149,6 +153,19 @@ impl Postgres {
             .map_err(|error| fail(error, self.what("read")))
     }
 
+    /// Refuses where users whom the column can name are taken for users who are not there.
+    fn demand_users(&self, column: &UserColumn) -> Result<(), StoreError> {
+        match &column.users {
+            Some(users) if users.hidden => Err(hidden(format!(
+                "cannot read {}, to which column \"{}\" refers, in {}",
+                users.name,
+                column.name,
+                self.server()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn add_column_sql(&self, column: &UserColumn) -> String {
         format!(
             "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}",
@@ -169,8 +186,8 @@ impl PostgresWriter<'_> {
     pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, oid) = (self.store, self.found.oid);
         // A column that is there must not cost a lock, nor ownership of the table.
-        if store.user_column(&mut self.client, oid, &column.name)?.is_some() {
-            return Ok(());
+        if let Some(found) = store.user_column(&mut self.client, oid, &column.name)? {
+            return store.demand_users(&found);
         }
         if self.found.has_foreign_parts {
             return Err(StoreError::new(Fault::Fatal, store.what("add a column to"))

@@ -11,6 +11,7 @@ use super::fault::fail;
 use super::filter::literal;
 use super::grants::{Need, hint};
 use super::reader::BEGIN_SCAN;
+use super::sight::{hidden, is_hidden};
 use super::user_column::type_name;
 use crate::store::table::quote;
 use crate::store::{StoreError, User, Users, WhichUsers};
@@ -30,28 +31,35 @@ impl Postgres {
             users.table.quoted(),
             condition(users, which)
         );
-        let mut read = || -> Result<(), tokio_postgres::Error> {
+        let what = format!("cannot read users in table \"{}\" in {}", users.table, self.server());
+        let mut read = || -> Result<bool, tokio_postgres::Error> {
             client.batch_execute(BEGIN_SCAN)?;
+            if is_hidden(client, &users.table.quoted())? {
+                client.batch_execute("COMMIT")?;
+                return Ok(false);
+            }
             let none: [(&str, Type); 0] = [];
             let mut rows = client.query_typed_raw(&sql, none)?;
             while let Some(row) = rows.next()? {
                 emit(User { id: row.try_get(0)?, name: row.try_get(1)? });
             }
             drop(rows);
-            client.batch_execute("COMMIT")
+            client.batch_execute("COMMIT").map(|()| true)
         };
-        read().map_err(|error| {
-            let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
-            let what =
-                format!("cannot read users in table \"{}\" in {}", users.table, self.server());
-            let error = fail(error, what);
-            // Or the transaction that failed answers nothing more.
-            let answers = denied && client.batch_execute("ROLLBACK").is_ok();
-            match answers.then(|| hint(client, &[need(users, which)])).flatten() {
-                Some(hint) => error.hint(hint),
-                None => error,
+        match read() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(hidden(what)),
+            Err(error) => {
+                let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+                let error = fail(error, what);
+                // Or the transaction that failed answers nothing more.
+                let answers = denied && client.batch_execute("ROLLBACK").is_ok();
+                Err(match answers.then(|| hint(client, &[need(users, which)])).flatten() {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
             }
-        })
+        }
     }
 }
 

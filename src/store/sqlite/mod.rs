@@ -25,7 +25,9 @@ use self::fault::fail;
 use self::instance::SqliteInstance;
 use self::reader::SqliteReader;
 use self::writer::SqliteWriter;
-use super::{Facts, Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer};
+use super::{
+    BlindSpot, Facts, Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer,
+};
 use crate::consent::Consent;
 use crate::model::Timestamp;
 
@@ -125,6 +127,28 @@ impl Sqlite {
     fn row_address(&self, connection: &Connection) -> &'static str {
         let sql = format!("SELECT _rowid_ FROM {}", self.table.quoted());
         if connection.prepare(&sql).is_ok() { "_rowid_" } else { "session_key" }
+    }
+}
+
+impl Sqlite {
+    /// A view hides what whoever made it left out.
+    fn blind_spot(
+        &self,
+        connection: &Connection,
+        table: &Table,
+    ) -> Result<Option<BlindSpot>, StoreError> {
+        let is_view = || -> rusqlite::Result<bool> {
+            connection
+                .prepare("SELECT 1 FROM pragma_table_list WHERE schema = ?2 COLLATE NOCASE AND name = ?1 COLLATE NOCASE AND type = 'view'")?
+                .exists([table.name(), table.schema().unwrap_or("main")])
+        };
+        match is_view() {
+            Ok(is_view) => Ok(is_view.then_some(BlindSpot::View)),
+            Err(error) => Err(fail(
+                error,
+                format!("cannot read table \"{table}\" in {}", self.path.display()),
+            )),
+        }
     }
 }
 

@@ -166,7 +166,7 @@ impl Sqlite {
                    GROUP BY id HAVING count(*) = 1 AND "from" = ?3 COLLATE NOCASE"#,
             )?
             .query_row([self.table.name(), schema, column], |row| {
-                Ok(UserTable { name: row.get(0)?, key: row.get(1)? })
+                Ok(UserTable { name: row.get(0)?, key: row.get(1)?, hidden: false })
             })
             .optional()
     }
