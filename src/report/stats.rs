@@ -111,8 +111,16 @@ pub struct MemberStats {
 /// Sessions of a day.
 #[derive(Debug, Serialize)]
 pub struct DayStats {
-    /// `2026-11-22`, in UTC.
+    /// `2026-11-22`, in UTC. Of expiry also `never` (the year 9999 or later), `unknown` (no time is stored), and
+    /// `other` (on one of more days than are told apart).
     pub day: String,
     /// Live ones.
     pub sessions: u64,
+}
+
+impl DayStats {
+    /// Whether it is a day of the calendar.
+    pub fn is_date(&self) -> bool {
+        !matches!(&*self.day, "never" | "unknown" | "other")
+    }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::csv::word;
@@ -33,8 +34,8 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
         [
             &sanitize(&row.session_key),
             &sanitize(user),
-            seconds(session.saved.as_deref()),
-            seconds(row.expires.as_deref()),
+            &seconds(session.saved.as_deref()),
+            &seconds(row.expires.as_deref()),
             &row.size.to_string(),
             &word(session.signature),
             &format(row),
@@ -66,11 +67,12 @@ fn format(row: &ListedSession) -> String {
 }
 
 /// A time without its fraction.
-fn seconds(time: Option<&str>) -> &str {
+fn seconds(time: Option<&str>) -> Cow<'_, str> {
     let time = time.unwrap_or("-");
     match time.split_once('.') {
-        Some((seconds, _)) => seconds,
-        None => time,
+        Some((seconds, fraction)) if fraction.ends_with('Z') => format!("{seconds}Z").into(),
+        Some((seconds, _)) => seconds.into(),
+        None => time.into(),
     }
 }
 

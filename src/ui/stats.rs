@@ -113,9 +113,12 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
 
 /// Draws some days from `first` on, and says what is left out.
 fn write_days(out: &mut dyn Write, title: &str, days: &[DayStats], first: usize) -> io::Result<()> {
+    let dates = days.iter().position(|day| !day.is_date()).unwrap_or(days.len());
+    let (days, others) = days.split_at_checked(dates).unwrap_or((days, &[]));
     let shown = days.get(first..).unwrap_or_default();
     let shown = shown.get(..DAYS).unwrap_or(shown);
-    let Some(most) = shown.iter().map(|day| day.sessions).max().filter(|most| *most > 0) else {
+    let all = shown.iter().chain(others);
+    let Some(most) = all.map(|day| day.sessions).max().filter(|most| *most > 0) else {
         return Ok(());
     };
     writeln!(out, "\n{:<10}  {:>10}  {title}", "DAY", "SESSIONS")?;
@@ -128,9 +131,11 @@ fn write_days(out: &mut dyn Write, title: &str, days: &[DayStats], first: usize)
         sessions => writeln!(out, "{when:<10}  {sessions:>10}"),
     };
     rest(out, days.get(..first).unwrap_or_default(), "before")?;
-    for day in shown {
+    let draw = |out: &mut dyn Write, day: &DayStats| {
         let columns = usize::try_from((day.sessions * BAR).div_ceil(most)).unwrap_or(0);
-        writeln!(out, "{:<10}  {:>10}  {}", day.day, day.sessions, "#".repeat(columns))?;
-    }
-    rest(out, days.get(first + shown.len()..).unwrap_or_default(), "later")
+        writeln!(out, "{:<10}  {:>10}  {}", day.day, day.sessions, "#".repeat(columns))
+    };
+    shown.iter().try_for_each(|day| draw(out, day))?;
+    rest(out, days.get(first + shown.len()..).unwrap_or_default(), "later")?;
+    others.iter().try_for_each(|day| draw(out, day))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::{SECRET_KEY, World, login, signed};
+use crate::world::{RunToEnd, SECRET_KEY, World, login, program, signed};
 
 /// Makes the table anew, without any constraint, and fills it with logins of user 42 that expire so.
 fn filled(w: &World, type_name: &str, expires: &[&str]) {
@@ -77,4 +77,64 @@ fn postgres_takes_for_live_what_django_does() {
         all_find(&w, 1);
         w.run(&["logout-user", "42"]).ok().says("1 session deleted, none is left");
     }
+}
+
+#[test]
+fn what_never_expires_is_shown_as_it_is_stored_and_counted() {
+    World::each("live_never", |w| {
+        let zone = if w.is_sqlite() { "" } else { "+00" };
+        let mut expires = vec![
+            (format!("'9999-12-31 23:59:59.999999{zone}'"), "9999-12-31T23:59:59.999999Z"),
+            (format!("'9999-12-30 21:00:00{zone}'"), "9999-12-30T21:00:00Z"),
+            (format!("'2099-01-01 00:00:00.123456{zone}'"), "2099-01-01T00:00:00.123456Z"),
+        ];
+        if !w.is_sqlite() {
+            expires.push(("'infinity'".into(), "infinity"));
+            expires.push(("'20000-01-01 00:00:00+00'".into(), "20000-01-01T00:00:00Z"));
+        }
+        let stored: Vec<&str> = expires.iter().map(|(stored, _)| &**stored).collect();
+        filled(w, if w.is_sqlite() { "datetime" } else { "timestamptz" }, &stored);
+        all_find(w, expires.len().try_into().unwrap());
+        let list = w.run(&["list", "--format", "csv"]).ok();
+        let json = w.run(&["list", "--format", "jsonl"]).ok().json_lines();
+        for ((_, shown), row) in expires.iter().zip(&json) {
+            assert!(list.stdout.contains(&format!(",{shown},")), "{list:?}");
+            assert_eq!(row["expires"], *shown);
+        }
+        let never = expires.len() - 1;
+        let stats = w.run(&["stats", "--format", "json"]).ok().json();
+        let days = serde_json::json!([{"day": "2099-01-01", "sessions": 1}, {"day": "never", "sessions": never}]);
+        assert_eq!(stats["expires"], days);
+        w.run(&["stats"]).ok().says(&format!("never       {never:>10}  ####"));
+        w.run(&["list"]).ok().says(" 2099-01-01T00:00:00Z ").says(" 9999-12-31T23:59:59Z ");
+        w.run(&["purge-expired"]).ok().says("Purged 0 expired sessions");
+        w.run(&["logout-user", "42"]).ok().says("none is left");
+        assert_eq!(w.count(), 0);
+    });
+}
+
+#[test]
+fn a_time_without_a_zone_is_shown_without_z_as_the_clock_shows_it() {
+    let w = World::sqlite("live_no_z");
+    filled(&w, "datetime", &["'2099-01-01 00:00:00.123456'"]);
+    let ran = program(&["list", "-d", &w.url()]).ran("").ok();
+    assert!(ran.stdout.contains(" 2099-01-01T00:00:00  "), "{ran:?}");
+    let w = World::postgres("live_no_z");
+    w.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = ''Asia/Tokyo''', current_database()); END $$",
+    );
+    filled(&w, "timestamp", &["'2099-01-01 00:00:00.123456'", "'infinity'"]);
+    let ran = w.run(&["list"]).ok();
+    assert!(ran.stdout.contains(" 2099-01-01T00:00:00  "), "{ran:?}");
+    let ran = w.run(&["list", "--format", "csv"]).ok();
+    assert!(ran.stdout.contains(",2099-01-01T00:00:00.123456,"), "{ran:?}");
+    assert!(ran.stdout.contains(",infinity,"), "{ran:?}");
+}
+
+#[test]
+fn what_holds_no_time_is_a_line_of_the_chart() {
+    let w = World::sqlite("live_unknown");
+    filled(&w, "datetime", &["'soon'", "x'00'", "NULL"]);
+    let stats = w.run(&["stats", "--format", "json"]).ok().json();
+    assert_eq!(stats["expires"], serde_json::json!([{"day": "unknown", "sessions": 2}]));
 }

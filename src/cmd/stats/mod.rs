@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use self::sketch::{Days, Distinct};
+use self::sketch::{Day, Days, Distinct};
 use self::tally::{Counter, Tally};
 use super::Ctx;
 use crate::cli::{ReportFormat, Stats};
@@ -26,6 +26,7 @@ use crate::{settings, ui};
 /// Keys of sessions that are named.
 const MOST_MEMBERS: usize = 15;
 const MOST_BACKENDS: usize = 20;
+const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
     let saved = settings::saved_window(&args.saved)?;
@@ -116,12 +117,14 @@ fn named<K: Serialize>(rows: BTreeMap<Option<K>, u64>) -> BTreeMap<String, u64> 
 }
 
 fn days(days: Days) -> Vec<DayStats> {
-    let date = |day: i64| {
-        let midnight = Timestamp::from_seconds(day.checked_mul(24 * 3_600)?)?.to_string();
-        midnight.split_once('T').map(|(date, _)| date.to_owned())
+    let name = |day: Day| match day {
+        Day::On(day) => {
+            let midnight = Timestamp::from_micros(day.saturating_mul(DAY_MICROS)).to_string();
+            midnight.split_once('T').map_or(midnight.clone(), |(date, _)| date.to_owned())
+        }
+        Day::Other => "other".into(),
+        Day::Never => "never".into(),
+        Day::Unknown => "unknown".into(),
     };
-    days.0
-        .into_iter()
-        .filter_map(|(day, sessions)| Some(DayStats { day: date(day)?, sessions }))
-        .collect()
+    days.0.into_iter().map(|(day, sessions)| DayStats { day: name(day), sessions }).collect()
 }

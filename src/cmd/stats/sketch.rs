@@ -162,18 +162,31 @@ fn step(size: usize) -> usize {
     size.div_ceil(width) * width
 }
 
-/// Rows by day, counted from 1970.
+/// When something happens, as a chart has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Day {
+    /// So many days after 1970-01-01, in UTC.
+    On(i64),
+    /// On one more day than a chart has room for.
+    Other,
+    /// In the year 9999 or later, which is how Django stores "never".
+    Never,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// Rows by day.
 #[derive(Default)]
-pub(super) struct Days(pub(super) BTreeMap<i64, u64>);
+pub(super) struct Days(pub(super) BTreeMap<Day, u64>);
 
 /// Ten years; a forged row can name any day.
 const MOST_DAYS: usize = 3_650;
 
 impl Days {
-    pub(super) fn add(&mut self, day: i64, rows: u64) {
-        if self.0.len() < MOST_DAYS || self.0.contains_key(&day) {
-            *self.0.entry(day).or_default() += rows;
-        }
+    pub(super) fn add(&mut self, day: Day, rows: u64) {
+        let has_room = self.0.len() < MOST_DAYS || self.0.contains_key(&day);
+        let day = if has_room || !matches!(day, Day::On(_)) { day } else { Day::Other };
+        *self.0.entry(day).or_default() += rows;
     }
 
     pub(super) fn merge(&mut self, other: Self) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sketch::{Counts, Days, Distinct, Sizes};
+use super::sketch::{Counts, Day, Days, Distinct, Sizes};
 use crate::codec::{Decoded, Decoder};
 use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Timestamp, masked_key,
@@ -83,11 +83,9 @@ impl Tally {
         if !live {
             return;
         }
-        if let Expiry::At(instant) | Expiry::Wall(instant) = row.expires {
-            self.expires.add(instant.as_micros().div_euclid(1_000_000 * DAY), 1);
-        }
+        self.expires.add(day(row.expires), 1);
         if let Some(saved) = session.saved().filter(|_| signature != Signature::Invalid) {
-            self.saved.add(saved.div_euclid(DAY), 1);
+            self.saved.add(Day::On(saved.div_euclid(DAY)), 1);
         }
         match auth {
             _ if signature == Signature::Invalid => self.unverified += 1,
@@ -147,5 +145,15 @@ impl Tally {
 fn add<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
     for (key, rows) in from {
         *to.entry(key).or_default() += rows;
+    }
+}
+
+fn day(expires: Expiry) -> Day {
+    match expires {
+        Expiry::At(instant) | Expiry::Wall(instant) if instant.is_never() => Day::Never,
+        Expiry::At(instant) | Expiry::Wall(instant) => {
+            Day::On(instant.as_micros().div_euclid(1_000_000 * DAY))
+        }
+        Expiry::Unreadable(_) => Day::Unknown,
     }
 }
