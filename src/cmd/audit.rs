@@ -1,16 +1,21 @@
-//! `--audit-file`: one line of JSON for each run that may change a table, for those who ask later.
+//! `--audit-file`: two lines of JSON for each run that may change a table, for those who ask later: one before the first
+//! change, one after the last. A run that died has the first alone.
 
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+
+use serde::Serialize;
 
 use super::Ctx;
 use crate::codec::fingerprint;
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
-use crate::report::AuditEntry;
+use crate::report::{AuditBegan, AuditEnded, AuditedRun};
+use crate::store::Target;
 use crate::ui::{self, Report};
 use crate::{cli, settings};
 
@@ -21,26 +26,45 @@ const MOST_KEYS: usize = 10_000;
 pub(super) struct Audit {
     path: PathBuf,
     file: File,
-    reason: Option<String>,
-    began: Timestamp,
+    run: AuditedRun,
     /// Fingerprints of sessions that are no login any more.
     keys: RefCell<Vec<String>>,
     keys_left_out: Cell<u64>,
 }
 
 impl Audit {
-    /// Opens the file that was named, if one was, before anything is done that should stand in it.
-    pub(super) fn open(args: &cli::Audit) -> Result<Option<Self>, Error> {
+    /// Opens the file that was named, if one was, and writes the first line of this run. A run that could not be put on
+    /// record does not begin.
+    pub(super) fn begin(
+        ctx: &Ctx<'_>,
+        command: &'static str,
+        args: &cli::Audit,
+    ) -> Result<Option<Self>, Error> {
         let Some(path) = &args.audit_file else { return Ok(None) };
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        Ok(Some(Self {
+        let operator = settings::operator();
+        let began = Timestamp::now();
+        let run = AuditedRun {
+            run: format!("{:016x}", RandomState::new().hash_one((began, std::process::id()))),
+            began: began.to_string(),
+            host: operator.host,
+            user: operator.user,
+            sudo_user: operator.sudo_user,
+            version: env!("CARGO_PKG_VERSION"),
+            command,
+            arguments: settings::arguments(ctx.global),
+            database: database(ctx),
+            reason: args.reason.clone(),
+        };
+        let audit = Self {
             file: file.map_err(|source| Error::cannot_write(path, source))?,
             path: path.clone(),
-            reason: args.reason.clone(),
-            began: Timestamp::now(),
+            run,
             keys: RefCell::default(),
             keys_left_out: Cell::default(),
-        }))
+        };
+        audit.write(&AuditBegan { event: "began", run: &audit.run })?;
+        Ok(Some(audit))
     }
 
     /// Notes sessions that are no login any more.
@@ -55,35 +79,29 @@ impl Audit {
         }
     }
 
-    /// Adds the line, and waits until it is on the disk.
-    pub(super) fn write<R: Report>(
+    /// Writes the last line of this run.
+    pub(super) fn end<R: Report>(
         &self,
-        ctx: &Ctx<'_>,
-        command: &'static str,
         report: Option<&R>,
         ended: &Result<Exit, Error>,
     ) -> Result<(), Error> {
-        let operator = settings::operator();
-        let entry = AuditEntry {
-            began: self.began.to_string(),
+        self.write(&AuditEnded {
+            event: "ended",
+            run: &self.run,
             ended: Timestamp::now().to_string(),
-            host: operator.host,
-            user: operator.user,
-            sudo_user: operator.sudo_user,
-            version: env!("CARGO_PKG_VERSION"),
-            command,
-            arguments: settings::arguments(ctx.global),
-            database: ctx.place.get().cloned(),
-            reason: self.reason.clone(),
             exit: ended.as_ref().map_or_else(Error::exit, |exit| *exit).code(),
             error: ended.as_ref().err().map(ToString::to_string),
             report,
             keys: self.keys.take(),
             keys_left_out: self.keys_left_out.get(),
-        };
+        })
+    }
+
+    /// Adds a line, and waits until it is on the disk.
+    fn write(&self, entry: &impl Serialize) -> Result<(), Error> {
         // In one piece, since others may append to it too.
         let mut line = Vec::new();
-        ui::write_json_line(&mut line, &entry)?;
+        ui::write_json_line(&mut line, entry)?;
         let written = (&self.file).write_all(&line).and_then(|()| match self.file.sync_data() {
             // A pipe or a terminal.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
@@ -91,4 +109,15 @@ impl Audit {
         });
         written.map_err(|source| Error::cannot_write(&self.path, source))
     }
+}
+
+/// The database that is meant. Where that makes no sense, the command says so.
+fn database(ctx: &Ctx<'_>) -> Option<String> {
+    Some(match ctx.database().ok()?.target {
+        Target::Sqlite { path, clock } => {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            Target::Sqlite { path, clock }.place()
+        }
+        Target::Postgres(server) => server.place(),
+    })
 }

@@ -55,7 +55,10 @@ impl Told<'_> {
         ctx: &mut Ctx<'_>,
         run: impl FnOnce(&mut Ctx<'_>) -> Result<Deed<R>, Error>,
     ) -> Result<Exit, Error> {
-        ctx.audit = self.audit.map_or(Ok(None), Audit::open)?;
+        ctx.audit = match self.audit {
+            Some(audit) => Audit::begin(ctx, self.command, audit)?,
+            None => None,
+        };
         let (report, ended) = match run(ctx) {
             Err(error) => (None, Err(error)),
             Ok(Deed { report, failed, exit, advice, .. }) => {
@@ -77,7 +80,7 @@ impl Told<'_> {
             }
         };
         let Some(audit) = &ctx.audit else { return ended };
-        match audit.write(ctx, self.command, report.as_ref(), &ended) {
+        match audit.end(report.as_ref(), &ended) {
             Err(error) if ended.is_ok() => Err(error),
             Err(error) => {
                 ctx.talk.error(&error);

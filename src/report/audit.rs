@@ -1,12 +1,12 @@
 use serde::Serialize;
 
-/// A line of the audit file: a run that may have changed a table.
+/// A run that may change a table, as every line of the audit file says it.
 #[derive(Debug, Serialize)]
-pub struct AuditEntry<'a, R> {
+pub struct AuditedRun {
+    /// The same random text in both lines of a run.
+    pub run: String,
     /// When it began, RFC 3339 in UTC.
     pub began: String,
-    /// When it ended.
-    pub ended: String,
     /// The machine that it ran on.
     pub host: Option<String>,
     /// The system's user that it ran as.
@@ -19,10 +19,32 @@ pub struct AuditEntry<'a, R> {
     pub command: &'static str,
     /// What was typed, without the database.
     pub arguments: Vec<String>,
-    /// The database, without user and password; `None` if it did not come so far.
+    /// The database, without user and password; a file with its whole path. `None` if what was named makes no sense.
     pub database: Option<String>,
     /// `--reason`.
     pub reason: Option<String>,
+}
+
+/// The line before the first change.
+#[derive(Debug, Serialize)]
+pub struct AuditBegan<'a> {
+    /// `began`.
+    pub event: &'static str,
+    /// Which run.
+    #[serde(flatten)]
+    pub run: &'a AuditedRun,
+}
+
+/// The line after the last change.
+#[derive(Debug, Serialize)]
+pub struct AuditEnded<'a, R> {
+    /// `ended`.
+    pub event: &'static str,
+    /// Which run.
+    #[serde(flatten)]
+    pub run: &'a AuditedRun,
+    /// When it ended.
+    pub ended: String,
     /// The exit code.
     pub exit: u8,
     /// What failed on what.

@@ -10,7 +10,7 @@ mod total;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditBegan, AuditEnded, AuditedRun};
 pub use doctor::Diagnosis;
 pub use referenced::Referenced;
 pub use stats::{

@@ -1,11 +1,33 @@
 //! `--audit-file`: who did what where, and nothing that lets anybody in.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::running::{Running, eventually};
 use crate::world::{Ran, RunToEnd, World, key};
+
+/// The last lines of the runs in an audit file, after a look at their first ones.
+fn ended(file: &str) -> Vec<Value> {
+    let lines = lines(file);
+    let runs: Vec<_> = lines.chunks(2).collect();
+    let mut seen = std::collections::HashSet::new();
+    for run in &runs {
+        let [began, ended] = run else { panic!("a run without an end: {run:#?}") };
+        assert_eq!((&began["event"], &ended["event"]), (&json!("began"), &json!("ended")));
+        assert!(seen.insert(began["run"].as_str().unwrap()), "an old name: {began}");
+        for (field, value) in began.as_object().unwrap() {
+            assert!(field == "event" || ended[field] == *value, "{field}: {began} {ended}");
+        }
+        for field in ["exit", "report", "ended", "keys"] {
+            assert!(began.get(field).is_none(), "nobody knows that yet: {began}");
+        }
+    }
+    runs.into_iter().map(|run| run[1].clone()).collect()
+}
 
 /// The lines of an audit file.
 fn lines(file: &str) -> Vec<Value> {
@@ -45,7 +67,7 @@ fn a_logout_says_who_when_what_and_why() {
         let mode = std::fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 
-        let [first, second] = <[Value; 2]>::try_from(lines(&file)).unwrap();
+        let [first, second] = <[Value; 2]>::try_from(ended(&file)).unwrap();
         for (pointer, wanted) in [
             ("/command", json!("logout-user")),
             ("/sudo_user", json!("anna")),
@@ -85,7 +107,7 @@ fn every_command_that_changes_a_table_leaves_a_line() {
         w.run(&[&["flush-all", "--yes", "--keep-data"][..], &audit].concat()).ok();
         w.user("42", 1);
         w.run(&[&["flush-all", "--yes"][..], &audit].concat()).ok();
-        let said: Vec<_> = lines(&file)
+        let said: Vec<_> = ended(&file)
             .into_iter()
             .map(|line| {
                 let report = &line["report"];
@@ -104,6 +126,41 @@ fn every_command_that_changes_a_table_leaves_a_line() {
     });
 }
 
+/// Deletes a session and then waits a second.
+const SLOW: [&str; 6] = ["logout-user", "42", "--batch-size", "1", "--settle", "1s"];
+
+#[test]
+fn a_run_that_died_is_on_record() {
+    World::each("audit_killed", |w| {
+        w.user("42", 300);
+        let file = w.file("audit.jsonl", "");
+        let arguments = [&SLOW[..], &["--sleep", "100ms", "--audit-file", &file]].concat();
+        let mut running = Running::start(&mut w.command(&arguments));
+        eventually("a delete", || w.count() < 300);
+        running.signal("KILL");
+        running.end();
+        assert!(w.count() > 0);
+        let [began] = <[Value; 1]>::try_from(lines(&file)).unwrap();
+        assert_eq!((&began["event"], &began["command"]), (&json!("began"), &json!("logout-user")));
+        assert!(began["database"].is_string(), "{began}");
+    });
+}
+
+#[test]
+fn the_database_is_named_with_its_whole_path() {
+    let w = World::sqlite("audit_path");
+    w.user("42", 1);
+    let (url, file) = (w.url(), w.file("audit.jsonl", ""));
+    let folder = std::path::Path::new(&url).parent().unwrap();
+    for database in ["db.sqlite3", "./db.sqlite3", "sqlite:///db.sqlite3"] {
+        let arguments = ["logout-user", "42", "--audit-file", &file, "-d", database];
+        crate::world::program(&arguments).current_dir(folder).ran("").ok();
+    }
+    for line in lines(&file) {
+        assert_eq!(line["database"].as_str(), Some(&*url), "{line}");
+    }
+}
+
 #[test]
 fn what_failed_is_on_record_too() {
     World::each("audit_failed", |w| {
@@ -112,7 +169,7 @@ fn what_failed_is_on_record_too() {
         let mut wrong_key = w.command(&["logout-user", "42", "--audit-file", &file]);
         wrong_key.env("SESSCTL_SECRET_KEY", "another").ran("").exits(2);
         w.run(&["flush-all", "--audit-file", &file]).exits(4);
-        let [wrong_key, refused] = <[Value; 2]>::try_from(lines(&file)).unwrap();
+        let [wrong_key, refused] = <[Value; 2]>::try_from(ended(&file)).unwrap();
         assert_eq!(wrong_key["exit"], 2);
         assert!(wrong_key["error"].as_str().unwrap().contains("not one of 1"), "{wrong_key}");
         assert_eq!(wrong_key["report"], Value::Null);
@@ -131,10 +188,25 @@ fn nothing_is_done_that_could_not_be_recorded() {
             .says(&format!("error: cannot write {nowhere}\ncause: No such file or directory"));
         assert_eq!(w.count(), 1);
         // It is there and is full.
-        w.run(&["logout-user", "42", "--audit-file", "/dev/full"])
-            .exits(1)
-            .says("1 session deleted")
-            .says("error: cannot write /dev/full\ncause: No space left on device");
+        for command in [&["logout-user", "42"][..], &["purge-expired"], &["flush-all", "--yes"]] {
+            let ran = w.run(&[command, &["--audit-file", "/dev/full"]].concat()).exits(1);
+            assert_eq!(ran.stdout, "", "{ran:#?}");
+            ran.says("error: cannot write /dev/full\ncause: No space left on device");
+        }
+        assert_eq!(w.count(), 1);
+        // Its reader goes away between the two lines.
+        let pipe = w.file("pipe", "");
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut running = Running::start(w.command(&SLOW).args(["--audit-file", &pipe]));
+        let mut line = String::new();
+        let mut reader = BufReader::new(std::fs::File::open(&pipe).unwrap());
+        reader.read_line(&mut line).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["event"], "began");
+        drop(reader);
+        assert!(!running.is_over(), "it is too fast for this test");
+        let ran = running.end().exits(1).says("1 session deleted");
+        ran.says(&format!("error: cannot write {pipe}\ncause: Broken pipe"));
         assert_eq!(w.count(), 0);
     });
     let ran: Ran = crate::world::program(&["logout-user", "42", "--reason", "why"]).ran("");
@@ -169,6 +241,6 @@ fn no_password_is_on_record() {
     }
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(password.len() > 8 && !text.contains(&password), "the password is in it");
-    assert_eq!(lines(&file).len(), 2);
+    assert_eq!(ended(&file).len(), 2);
     assert!(lines(&file)[0]["database"].as_str().unwrap().contains("on 127.0.0.1:"));
 }

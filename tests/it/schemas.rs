@@ -48,6 +48,11 @@ fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The last line of an audit file.
+fn last_line(file: &str) -> Value {
+    serde_json::from_str(std::fs::read_to_string(file).unwrap().lines().last().unwrap()).unwrap()
+}
+
 /// How many sessions each tenant has.
 fn counts(w: &World) -> Vec<usize> {
     let rows = |tenant| w.keys_in(&format!("{}.django_session", quote(tenant))).len();
@@ -175,7 +180,7 @@ fn what_fails_in_every_schema_is_on_record_with_the_reason() {
     let ran = command.args(arguments).env("SESSCTL_SECRET_KEY", "another").ran("").exits(2);
     let report = ran.json();
     assert_eq!(report.get("deleted"), None, "{report}");
-    let line: Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    let line = last_line(&audit);
     assert_eq!((&line["exit"], &line["report"]), (&json!(2), &report));
     let parts = report["schemas"].as_array().unwrap();
     assert_eq!(parts.iter().map(|part| &part["schema"]).collect::<Vec<_>>(), ["acme", "public"]);
@@ -268,7 +273,7 @@ fn a_signal_ends_it_in_all_schemas() {
     assert_eq!(report["ended"], "interrupted", "{report}");
     assert_eq!(report["not_begun"], json!(["acme", "public"]), "{report}");
     assert_eq!(report["left"], Value::Null, "nobody looked into the others: {report}");
-    let line: Value = serde_json::from_str(&std::fs::read_to_string(&audit).unwrap()).unwrap();
+    let line = last_line(&audit);
     assert_eq!((&line["exit"], &line["report"]), (&json!(143), &report));
     assert_eq!(counts(&w), [6, 6, 6]);
 }
