@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use super::DecodeError;
 use super::user_ids::canonical;
 
 /// The login that a session carries: its top-level `_auth_user_id` and `_auth_user_backend`
@@ -26,6 +27,12 @@ pub(super) const BACKEND: &str = "_auth_user_backend";
 pub(super) const LOGIN: [&str; 3] = [USER_ID, BACKEND, "_auth_user_hash"];
 
 impl<'a> Auth<'a> {
+    /// Of a session of which not all was read, if it names somebody.
+    pub(super) fn told_of(self, why_not_all: DecodeError) -> Result<Self, DecodeError> {
+        let names_nobody = self.user_id.is_none() && self.others.is_empty();
+        if names_nobody { Err(why_not_all) } else { Ok(self) }
+    }
+
     /// One more identity, unless it is told already.
     pub(super) fn also(&mut self, id: Cow<'a, str>) {
         let is_told =

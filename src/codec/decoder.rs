@@ -1,12 +1,9 @@
-use std::borrow::Cow;
-
 use super::envelope::{Seal, Signed, Whole, may_be_whole};
-use super::json_text::JsonText;
-use super::pickle::{self, Pickle};
-use super::zlib::Inflater;
+use super::payload::{Bytes, Payload};
+use super::zlib::{Inflated, Inflater, shrink};
 use super::{
-    Auth, Codec, Data, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Row, Serializer,
-    Signature, Timestamp, base64, json,
+    Auth, Codec, Data, DecodeError, Keyring, Layout, Limits, NotKept, Row, Signature, Timestamp,
+    base64, json,
 };
 
 /// Texts of more characters are first decoded to their middle only, if there.
@@ -32,18 +29,16 @@ pub struct Decoded<'s> {
     payload: Result<Payload<'s>, DecodeError>,
 }
 
-/// The serialized session, its envelope taken off.
-#[derive(Clone, Copy, Debug)]
-pub struct Payload<'s> {
-    bytes: &'s [u8],
-    serializer: Serializer,
-    codec: &'s Codec,
-}
-
 impl<'c> Decoder<'c> {
     /// A decoder with empty buffers.
     pub fn new(codec: &'c Codec) -> Self {
         Self { codec, inflater: Inflater::new(), bytes: Vec::new() }
+    }
+
+    /// Bytes that the buffers hold.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity() + self.inflater.capacity()
     }
 
     /// Takes what a row has in `session_data` apart, as [`decode`](Self::decode) does.
@@ -60,7 +55,7 @@ impl<'c> Decoder<'c> {
     /// sessctl does not know which release reads the row; where they differ this answers as the
     /// most accepting of them.
     pub fn decode<'s>(&'s mut self, stored: &'s str) -> Decoded<'s> {
-        self.bytes.shrink_to(KEPT_BUFFER);
+        self.shrink();
         let signed = Signed::split(stored);
         match signed {
             Some(signed) if is_regular(stored, &signed) => self.signed(signed),
@@ -80,7 +75,7 @@ impl<'c> Decoder<'c> {
         stored: &'s str,
         others: impl Fn(&str) -> bool,
     ) -> Option<Decoded<'s>> {
-        self.bytes.shrink_to(KEPT_BUFFER);
+        self.shrink();
         let signed = Signed::split(stored).filter(|signed| is_regular(stored, signed));
         let Some(signed) = signed else { return Some(self.decode(stored)) };
         let codec = self.codec;
@@ -91,6 +86,12 @@ impl<'c> Decoder<'c> {
         }
         let payload = self.signed_payload(&signed, is_enough).transpose()?;
         Some(Decoded::signed(codec, signed, payload))
+    }
+
+    /// Gives back what only an unusual row needed.
+    fn shrink(&mut self) {
+        shrink(&mut self.bytes);
+        self.inflater.shrink();
     }
 
     fn signed<'s>(&'s mut self, signed: Signed<'s>) -> Decoded<'s> {
@@ -106,20 +107,29 @@ impl<'c> Decoder<'c> {
         is_enough: impl Fn(&[u8]) -> bool,
     ) -> Result<Option<Payload<'s>>, DecodeError> {
         let codec = self.codec;
-        let limits = &codec.limits;
-        within(signed.data.len() / 4 * 3, limits)?;
-        base64::decode_url(signed.data, &mut self.bytes)?;
-        let payload = if signed.compressed {
-            self.inflater.inflate(&self.bytes, limits.payload, is_enough)?
+        let limit = codec.limits.payload;
+        // Where the text is too long, its beginning is all that is read.
+        let beginning = signed.data.get(..limit / 3 * 4).filter(|_| is_long(signed.data, limit));
+        let is_cut = beginning.is_some();
+        let decoded = base64::decode_url(beginning.unwrap_or(signed.data), &mut self.bytes);
+        decoded.map_err(|why| if is_cut { DecodeError::TooLarge } else { why })?;
+        let bytes = if signed.compressed {
+            match self.inflater.inflate(&self.bytes, is_cut, limit, is_enough)? {
+                Inflated::Enough => return Ok(None),
+                Inflated::Whole(bytes) => Bytes::Whole(bytes),
+                Inflated::Beginning(bytes) => Bytes::Beginning(bytes),
+            }
         } else {
             let bytes = &*self.bytes;
             // Small ones that begin with something else are sooner read once, as a whole, than twice.
-            let small =
-                Some(bytes).filter(|bytes| json::behind_user_key(bytes, &codec.login).is_some());
-            let enough = bytes.get(..BEGINNING).or(small).is_some_and(is_enough);
-            (!enough).then_some(bytes)
+            let starts_so = json::behind_user_key(bytes, &codec.login).is_some();
+            let small = Some(bytes).filter(|_| starts_so);
+            if bytes.get(..BEGINNING).or(small).is_some_and(is_enough) {
+                return Ok(None);
+            }
+            if is_cut { Bytes::Beginning(bytes) } else { Bytes::within(bytes, limit) }
         };
-        payload.map(|payload| Payload::new(payload, codec)).transpose()
+        Payload::new(bytes, codec, || signed.seal.verify(&codec.keyring)).map(Some)
     }
 
     /// Whether the beginning is enough of a large row, of which no more is decoded.
@@ -140,27 +150,29 @@ impl<'c> Decoder<'c> {
         if let Some(signed) = signed.filter(|signed| signed.seal.verify(keyring)) {
             return self.signed(signed);
         }
-        let decoded = within(stored.len() / 4 * 3, &self.codec.limits)
+        // The signature is computed over all of what was decoded.
+        let decoded = within(stored.len() / 3 * 2, &self.codec.limits)
             .and_then(|()| base64::decode_standard(stored.as_bytes(), &mut self.bytes));
         if decoded == Err(DecodeError::TooLarge) {
             return self.unreadable(DecodeError::TooLarge);
         }
         if let Some(layout) = decoded.ok().and_then(|()| whole_layout(&self.bytes, keyring)) {
-            let whole = Whole::split(layout, &self.bytes);
-            return Decoded {
-                codec: self.codec,
-                seal: whole.map(|whole| whole.seal),
-                saved: None,
-                compressed: false,
-                payload: whole
-                    .ok_or(DecodeError::UnknownLayout)
-                    .and_then(|whole| Payload::new(whole.payload, self.codec)),
-            };
+            return self.whole(layout);
         }
         if let Some(signed) = signed {
             return self.signed(signed);
         }
         self.unreadable(decoded.err().unwrap_or(DecodeError::UnknownLayout))
+    }
+
+    fn whole(&self, layout: Layout) -> Decoded<'_> {
+        let codec = self.codec;
+        let Some(Whole { seal, payload }) = Whole::split(layout, &self.bytes) else {
+            return self.unreadable(DecodeError::UnknownLayout);
+        };
+        let payload = Bytes::within(payload, codec.limits.payload);
+        let payload = Payload::new(payload, codec, || seal.verify(&codec.keyring));
+        Decoded { codec, seal: Some(seal), saved: None, compressed: false, payload }
     }
 
     fn unreadable(&self, why: DecodeError) -> Decoded<'_> {
@@ -226,8 +238,8 @@ impl<'s> Decoded<'s> {
     }
 
     /// The stored text of the same session without its login: `_auth_user_id`,
-    /// `_auth_user_backend` and `_auth_user_hash` go from the top level of the payload, everything
-    /// else stays, and the first key of the keyring signs it as saved at this time.
+    /// `_auth_user_backend`, `_auth_user_hash` and all [`LoginKeys`](super::LoginKeys) go from the top level of the
+    /// payload, everything else stays, and the first key of the keyring signs it as saved at this time.
     ///
     /// Whichever Django reads this row will read the result, if the first key is its `SECRET_KEY`:
     /// layout and hash stay as they are, and the payload is compressed where `signing.dumps` would
@@ -238,70 +250,13 @@ impl<'s> Decoded<'s> {
         let seal = self.seal.filter(|seal| seal.verify(&codec.keyring));
         let seal = seal.ok_or(NotKept::Unverified)?;
         let payload = self.payload()?;
-        let json = match payload.serializer {
-            Serializer::Json => json::without_login(payload.bytes, &codec.limits, &codec.login)?,
-            Serializer::Pickle => None,
-        };
-        let json = json.ok_or(NotKept::NotAnObject)?;
+        let json = payload.without_login()?.ok_or(NotKept::NotAnObject)?;
         within(json.len(), &codec.limits)?;
         let seconds = saved.as_micros().div_euclid(1_000_000);
         let stored = seal.renew(json.as_bytes(), seconds, &codec.keyring);
         let stored = stored.ok_or(NotKept::NotAnObject)?;
         within(stored.len() / 4 * 3, &codec.limits)?;
         Ok(stored)
-    }
-}
-
-impl<'s> Payload<'s> {
-    fn new(bytes: &'s [u8], codec: &'s Codec) -> Result<Self, DecodeError> {
-        within(bytes.len(), &codec.limits)?;
-        let serializer = if json::looks_like_json(bytes) {
-            Serializer::Json
-        } else if pickle::looks_like_pickle(bytes) {
-            Serializer::Pickle
-        } else {
-            return Err(DecodeError::UnknownSerializer);
-        };
-        Ok(Self { bytes, serializer, codec })
-    }
-
-    /// How it is serialized, judged by its first bytes.
-    pub fn serializer(&self) -> Serializer {
-        self.serializer
-    }
-
-    /// The login at the top level. The whole payload is checked: what Django could not load is no
-    /// login.
-    pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
-        match self.serializer {
-            Serializer::Json => json::auth(self.bytes, &self.codec.limits, &self.codec.login),
-            Serializer::Pickle => self.pickle()?.auth(&self.codec.login).map(Auth::into_owned),
-        }
-    }
-
-    /// Calls `member` with each key of the top level and the bytes that its value takes up, as JSON.
-    pub fn members(&self, member: &mut dyn FnMut(Cow<'_, str>, usize)) -> Result<(), DecodeError> {
-        match self.serializer {
-            Serializer::Json => json::members(self.bytes, &self.codec.limits, member),
-            Serializer::Pickle => {
-                json::members(self.json()?.as_bytes(), &self.codec.limits, member)
-            }
-        }
-    }
-
-    /// The whole session as JSON that any parser takes: what JSON cannot hold (`NaN`, dates,
-    /// objects) as the nearest thing that it can.
-    pub fn json(&self) -> Result<String, DecodeError> {
-        let mut out = JsonText::default();
-        match self.serializer {
-            Serializer::Json => json::write(self.bytes, &self.codec.limits, &mut out)?,
-            Serializer::Pickle => self.pickle()?.write_json(&mut out)?,
-        }
-        Ok(out.into_string())
-    }
-
-    fn pickle(&self) -> Result<Pickle<'s>, DecodeError> {
-        Pickle::read(self.bytes, &self.codec.limits)
     }
 }
 
@@ -320,6 +275,11 @@ fn whole_layout(bytes: &[u8], keyring: &Keyring) -> Option<Layout> {
 /// Whether it is signed as Django 3.1 and later do it, and nothing else.
 fn is_regular(stored: &str, signed: &Signed<'_>) -> bool {
     signed.is_regular && !may_be_whole(stored)
+}
+
+/// Whether a base64 text stands for more than so many bytes.
+fn is_long(text: &[u8], limit: usize) -> bool {
+    text.len() / 4 * 3 > limit
 }
 
 fn within(bytes: usize, limits: &Limits) -> Result<(), DecodeError> {

@@ -16,6 +16,7 @@ mod json;
 mod json_text;
 mod keyring;
 mod login_keys;
+mod payload;
 mod pickle;
 mod signed_id;
 #[cfg(test)]
@@ -25,11 +26,12 @@ mod verdict;
 mod zlib;
 
 pub use auth::Auth;
-pub use decoder::{Decoded, Decoder, Payload};
+pub use decoder::{Decoded, Decoder};
 pub use error::{DecodeError, NotKept};
 pub use fingerprint::fingerprint;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use login_keys::LoginKeys;
+pub use payload::Payload;
 pub use user_ids::UserIds;
 pub use verdict::{Login, Verdict};
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 
-use super::inflate::{Inflate, Inflated};
+use super::inflate::{self, Inflate};
 use super::{DecodeError, KEPT_BUFFER};
 
 /// `data` as zlib, if that is shorter even with the dot that marks it (Django 5.2
@@ -16,6 +16,23 @@ pub(super) fn deflate(data: &[u8]) -> Option<Vec<u8>> {
     zlib.write_all(data).ok()?;
     let deflated = zlib.finish().ok()?;
     (deflated.len() + 1 < data.len()).then_some(deflated)
+}
+
+/// Gives back what only an unusual row needs.
+pub(super) fn shrink(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BUFFER {
+        buffer.truncate(KEPT_BUFFER);
+        buffer.shrink_to(KEPT_BUFFER);
+    }
+}
+
+/// What came of a stream.
+pub(super) enum Inflated<'o> {
+    Whole(&'o [u8]),
+    /// As many bytes as were allowed; of the rest nothing is known, not even whether it is damaged.
+    Beginning(&'o [u8]),
+    /// It was shown its beginning, which is enough.
+    Enough,
 }
 
 /// A reusable inflater: what it needs is allocated once.
@@ -31,29 +48,32 @@ impl Inflater {
         Self { fast: Inflate::new(), zlib: Decompress::new(true), out: Vec::new() }
     }
 
-    /// What `data` inflates to, at most `limit` bytes; `None` if its beginning is enough.
+    /// Gives back what only an unusual row needs.
+    pub(super) fn shrink(&mut self) {
+        shrink(&mut self.out);
+    }
+
+    /// What `data` inflates to, at most `limit` bytes. `data` may itself be cut.
     pub(super) fn inflate(
         &mut self,
         data: &[u8],
+        is_cut: bool,
         limit: usize,
         is_enough: impl Fn(&[u8]) -> bool,
-    ) -> Result<Option<&[u8]>, DecodeError> {
-        if self.out.capacity() > KEPT_BUFFER {
-            self.out.truncate(KEPT_BUFFER);
-            self.out.shrink_to(KEPT_BUFFER);
-        }
-        let len = match self.fast.inflate(data, &mut self.out, limit, is_enough) {
-            Some(Inflated::Whole(len)) => len,
-            Some(Inflated::Enough) => return Ok(None),
-            None => self.inflate_by_zlib(data, limit)?,
+    ) -> Result<Inflated<'_>, DecodeError> {
+        let (len, is_whole) = match self.fast.inflate(data, &mut self.out, limit, is_enough) {
+            Some(inflate::Inflated::Whole(len)) => (len, true),
+            Some(inflate::Inflated::Enough) => return Ok(Inflated::Enough),
+            None => self.inflate_by_zlib(data, is_cut, limit)?,
         };
-        self.out.get(..len).map(Some).ok_or(DecodeError::Zlib)
+        let inflated = self.out.get(..len).ok_or(DecodeError::Zlib)?;
+        Ok(if is_whole { Inflated::Whole(inflated) } else { Inflated::Beginning(inflated) })
     }
 
     /// Whether the beginning is enough of a stream of which `data` is the beginning.
     pub(super) fn begins(&mut self, data: &[u8], is_enough: impl Fn(&[u8]) -> bool) -> bool {
         let inflated = self.fast.inflate(data, &mut self.out, KEPT_BUFFER, is_enough);
-        inflated == Some(Inflated::Enough)
+        inflated == Some(inflate::Inflated::Enough)
     }
 
     #[cfg(test)]
@@ -61,8 +81,14 @@ impl Inflater {
         self.out.capacity()
     }
 
-    /// What flate2 makes of it is the verdict on everything that the fast way leaves.
-    fn inflate_by_zlib(&mut self, data: &[u8], limit: usize) -> Result<usize, DecodeError> {
+    /// What flate2 makes of it is the verdict on everything that the fast way leaves: how many bytes, and whether
+    /// these are all.
+    fn inflate_by_zlib(
+        &mut self,
+        data: &[u8],
+        is_cut: bool,
+        limit: usize,
+    ) -> Result<(usize, bool), DecodeError> {
         let Self { zlib, out, .. } = self;
         zlib.reset(true);
         out.clear();
@@ -74,17 +100,17 @@ impl Inflater {
             let status = zlib
                 .decompress_vec(rest, out, FlushDecompress::Finish)
                 .map_err(|_| DecodeError::Zlib)?;
-            if status == Status::StreamEnd {
-                return if out.len() > limit { Err(DecodeError::TooLarge) } else { Ok(out.len()) };
-            }
             if out.len() > limit {
-                return Err(DecodeError::TooLarge);
+                return Ok((limit, false));
+            }
+            if status == Status::StreamEnd {
+                return Ok((out.len(), true));
             }
             if out.len() < out.capacity() && out.len() == before {
-                return Err(DecodeError::Zlib);
+                return if is_cut { Ok((before, false)) } else { Err(DecodeError::Zlib) };
             }
             if out.len() == out.capacity() {
-                out.reserve(out.len().min(limit.saturating_sub(out.len()) + 1).max(512));
+                out.reserve_exact(out.len().min(limit.saturating_sub(out.len()) + 1).max(512));
             }
         }
     }

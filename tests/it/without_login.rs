@@ -12,7 +12,15 @@ use sessctl::model::{Layout, Serializer, Signature, Timestamp};
 use crate::corpus::{codec, rows, same};
 use crate::support::django_python;
 
-const LOGIN: [&str; 3] = ["_auth_user_id", "_auth_user_backend", "_auth_user_hash"];
+/// What says whose a session is: Django's keys, and those of packages for impersonation.
+const LOGIN: [&str; 6] = [
+    "_auth_user_id",
+    "_auth_user_backend",
+    "_auth_user_hash",
+    "hijack_history",
+    "loginas_from_user",
+    "exit_users_pk",
+];
 
 #[test]
 fn every_row_of_the_corpus_is_kept_or_says_why() {

@@ -128,7 +128,10 @@ impl Inflate {
                 if at > limit {
                     return None;
                 }
-                out.resize((out.len() * 2).min(limit.saturating_add(ROOM)), 0);
+                let len = (out.len() * 2).min(limit.saturating_add(ROOM));
+                // Of itself a vector would go far beyond the limit.
+                out.reserve_exact(len.saturating_sub(out.len()));
+                out.resize(len, 0);
                 open = out.len();
             }
             if is_last {

@@ -40,6 +40,15 @@ pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits, keys: &LoginKeys) -> 
     Scanner::new(payload, limits).auth(keys)
 }
 
+/// The login at the top level of a document of which this is the beginning.
+pub(super) fn auth_of_beginning<'p>(
+    payload: &'p [u8],
+    limits: &Limits,
+    keys: &LoginKeys,
+) -> Result<Auth<'p>> {
+    Scanner::new_cut(payload, limits).auth_of_beginning(keys)
+}
+
 /// What comes behind the key, if a document begins with the first key of users, as Django writes it.
 pub(super) fn behind_user_key<'p>(payload: &'p [u8], keys: &LoginKeys) -> Option<&'p [u8]> {
     let key = keys.user.first()?;
@@ -107,20 +116,50 @@ impl Sink for JsonText {
 impl<'p> Scanner<'p> {
     fn auth(mut self, keys: &LoginKeys) -> Result<Auth<'p>> {
         let mut found = Identities::default();
-        let is_object = self.members(|scanner, key| {
-            match keys.role(|name| key.is(name)) {
-                Some(Role::User(place)) => found.user(place, scanner.user_id()?),
-                Some(Role::Backend) => found.backend = scanner.backend()?,
-                Some(Role::Behind(place)) => found.behind(place, scanner.behind()?),
-                None => scanner.value(&mut ())?,
-            }
-            Ok(())
-        })?;
-        if !is_object {
+        if !self.identify(keys, &mut found)? {
             self.value(&mut ())?;
         }
         self.end()?;
         found.auth()
+    }
+
+    fn auth_of_beginning(mut self, keys: &LoginKeys) -> Result<Auth<'p>> {
+        let mut found = Identities::default();
+        match self.identify(keys, &mut found) {
+            Ok(true) => self.end()?,
+            Err(DecodeError::Json) if self.rest.is_empty() => {}
+            Ok(false) => return Err(DecodeError::TooLarge),
+            Err(why) => return Err(why),
+        }
+        found.auth().and_then(|auth| auth.told_of(DecodeError::TooLarge))
+    }
+
+    /// False, and nothing is read, if this is no object.
+    fn identify(&mut self, keys: &LoginKeys, found: &mut Identities<'p>) -> Result<bool> {
+        self.members(|scanner, key| {
+            let Some(role) = keys.role(|name| key.is(name)) else {
+                return scanner.value(&mut ());
+            };
+            match role {
+                Role::User(place) => {
+                    let id = scanner.user_id()?;
+                    scanner.goes_on()?;
+                    found.user(place, id);
+                }
+                Role::Backend => found.backend = scanner.backend()?,
+                Role::Behind(place) => {
+                    let behind = scanner.behind()?;
+                    scanner.goes_on()?;
+                    found.behind(place, behind);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// A number at the very end of a beginning may be cut. Behind a member of an object there is always more.
+    fn goes_on(&self) -> Result<()> {
+        if self.rest.is_empty() { Err(DecodeError::Json) } else { Ok(()) }
     }
 
     fn backend(&mut self) -> Result<Option<Cow<'p, str>>> {

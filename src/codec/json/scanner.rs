@@ -55,6 +55,14 @@ impl<'p> Scanner<'p> {
         Self { rest: payload, utf8, max_depth: limits.depth }
     }
 
+    /// Of the beginning of a document, which is checked as the whole would be.
+    pub(super) fn new_cut(beginning: &'p [u8], limits: &Limits) -> Self {
+        // A character may be cut.
+        let utf8 =
+            std::str::from_utf8(beginning).map_or_else(|e| e.error_len().is_none(), |_| true);
+        Self { rest: beginning, utf8, max_depth: limits.depth }
+    }
+
     /// Of a document whose end may be missing.
     pub(super) fn of_beginning(beginning: &'p [u8]) -> Self {
         Self { rest: beginning, utf8: false, max_depth: beginning.len() }
@@ -188,7 +196,8 @@ impl<'p> Scanner<'p> {
         let whole = self.rest;
         let mut escaped = false;
         loop {
-            self.skip(strings::plain(self.rest).ok_or(DecodeError::Json)?);
+            let Some(plain) = strings::plain(self.rest) else { return Err(self.ends_early()) };
+            self.skip(plain);
             match self.next()? {
                 b'"' => {
                     let len = whole.len() - self.rest.len() - 1;
@@ -208,9 +217,12 @@ impl<'p> Scanner<'p> {
         match self.next()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
             b'u' => {
-                let digits = self.rest.get(..4).ok_or(DecodeError::Json)?;
+                let digits = self.rest.get(..4).unwrap_or(self.rest);
                 if !digits.iter().all(u8::is_ascii_hexdigit) {
                     return Err(DecodeError::Json);
+                }
+                if digits.len() < 4 {
+                    return Err(self.ends_early());
                 }
                 self.skip(4);
                 Ok(())
@@ -267,8 +279,14 @@ impl<'p> Scanner<'p> {
     }
 
     pub(super) fn word(&mut self, word: &str) -> Result<()> {
-        self.rest = self.rest.strip_prefix(word.as_bytes()).ok_or(DecodeError::Json)?;
-        Ok(())
+        if let Some(rest) = self.rest.strip_prefix(word.as_bytes()) {
+            self.rest = rest;
+            Ok(())
+        } else if word.as_bytes().starts_with(self.rest) {
+            Err(self.ends_early())
+        } else {
+            Err(DecodeError::Json)
+        }
     }
 
     pub(super) fn end(&mut self) -> Result<()> {
@@ -295,6 +313,13 @@ impl<'p> Scanner<'p> {
         let (first, rest) = self.rest.split_first().ok_or(DecodeError::Json)?;
         self.rest = rest;
         Ok(*first)
+    }
+
+    /// Where a document ends in the middle of something there is nothing left, so that whoever has only its
+    /// beginning can tell that from bad grammar.
+    fn ends_early(&mut self) -> DecodeError {
+        self.rest = &[];
+        DecodeError::Json
     }
 
     fn skip(&mut self, count: usize) {

@@ -7,20 +7,32 @@ use super::text::Span;
 pub(super) struct Input<'p> {
     payload: &'p [u8],
     at: usize,
+    /// Whether more was asked for than there is.
+    is_over: bool,
 }
 
 impl<'p> Input<'p> {
     pub(super) fn new(payload: &'p [u8]) -> Self {
-        Self { payload, at: 0 }
+        Self { payload, at: 0, is_over: false }
     }
 
     pub(super) fn rest(&self) -> &'p [u8] {
         self.payload.get(self.at..).unwrap_or_default()
     }
 
+    /// Whether the last that was asked for goes beyond the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn ends_early(&mut self) -> DecodeError {
+        self.is_over = true;
+        DecodeError::Pickle
+    }
+
     pub(super) fn take(&mut self, len: usize) -> Result<Span, DecodeError> {
         if len > self.rest().len() {
-            return Err(DecodeError::Pickle);
+            return Err(self.ends_early());
         }
         let span = Span::new(self.at, len)?;
         self.at += len;
@@ -28,7 +40,7 @@ impl<'p> Input<'p> {
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let array = self.rest().first_chunk().ok_or(DecodeError::Pickle)?;
+        let Some(array) = self.rest().first_chunk() else { return Err(self.ends_early()) };
         self.at += N;
         Ok(*array)
     }
@@ -69,7 +81,8 @@ impl<'p> Input<'p> {
     /// A line without its newline, which must be there.
     pub(super) fn line(&mut self) -> Result<Span, DecodeError> {
         let newline = self.rest().iter().position(|b| *b == b'\n');
-        let line = self.take(newline.ok_or(DecodeError::Pickle)?)?;
+        let Some(len) = newline else { return Err(self.ends_early()) };
+        let line = self.take(len)?;
         self.at += 1;
         Ok(line)
     }

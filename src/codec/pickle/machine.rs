@@ -45,6 +45,54 @@ impl<'p> Machine<'p> {
         }
     }
 
+    /// The same. Where the input was cut, or a limit is reached, this is what lies at the bottom of the stack,
+    /// and why there is no more.
+    pub(super) fn run_far(
+        mut self,
+        is_cut: bool,
+    ) -> Result<(Graph<'p>, Value, Option<DecodeError>), DecodeError> {
+        loop {
+            let stepped = match self.input.byte() {
+                Ok(op::STOP) => {
+                    let value = self.pop()?;
+                    return Ok((self.graph, value, None));
+                }
+                Ok(opcode) => self.step(opcode),
+                Err(why) => Err(why),
+            };
+            match stepped {
+                Ok(()) => {}
+                Err(DecodeError::TooComplex) => return self.unfinished(DecodeError::TooComplex),
+                Err(_) if is_cut && self.input.is_over() => {
+                    return self.unfinished(DecodeError::TooLarge);
+                }
+                Err(why) => return Err(why),
+            }
+        }
+    }
+
+    /// The dict at the bottom of the stack, with the items that are still to go into it.
+    fn unfinished(
+        mut self,
+        why: DecodeError,
+    ) -> Result<(Graph<'p>, Value, Option<DecodeError>), DecodeError> {
+        let Some((&bottom, above)) = self.stack.split_first() else { return Err(why) };
+        // Between the first `MARK` and the second come keys and values. What is on top may be unfinished itself.
+        let items = match *self.marks {
+            [1] => above,
+            [1, end, ..] => above.get(..end - 1).unwrap_or_default(),
+            _ => &[],
+        };
+        let (pairs, _) = items.split_last().map_or(items, |(_, below)| below).as_chunks();
+        match self.graph.node_mut(bottom) {
+            Some(Node::Dict(entries)) => {
+                entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
+            }
+            _ => return Err(why),
+        }
+        Ok((self.graph, bottom, Some(why)))
+    }
+
     fn step(&mut self, opcode: u8) -> Result<(), DecodeError> {
         match opcode {
             op::PROTO => self.proto(),

@@ -48,6 +48,17 @@ impl<'p> Pickle<'p> {
         Ok(Self { graph, top, depth: limits.depth })
     }
 
+    /// As much of it as the limits allow. A session that was cut or is too complex is the dict that it begins to
+    /// build; then the reason is told, too.
+    fn read_beginning(
+        payload: &'p [u8],
+        is_cut: bool,
+        limits: &Limits,
+    ) -> Result<(Self, Option<DecodeError>), DecodeError> {
+        let (graph, top, why) = Machine::new(payload, limits).run_far(is_cut)?;
+        Ok((Self { graph, top, depth: limits.depth }, why))
+    }
+
     /// The login at the top level, which a session other than a dict does not have.
     pub(crate) fn auth(&self, keys: &LoginKeys) -> Result<Auth<'_>, DecodeError> {
         login::auth(&self.graph, self.top, keys)
@@ -57,6 +68,27 @@ impl<'p> Pickle<'p> {
     pub(crate) fn write_json(&self, out: &mut JsonText) -> Result<(), DecodeError> {
         json::write(&self.graph, self.top, self.depth, out)
     }
+}
+
+/// The login at the top level of a pickle, of which `payload` may be only the beginning.
+pub(crate) fn auth(
+    payload: &[u8],
+    is_cut: bool,
+    limits: &Limits,
+    keys: &LoginKeys,
+) -> Result<Auth<'static>, DecodeError> {
+    let (pickle, why_not_all) = Pickle::read_beginning(payload, is_cut, limits)?;
+    let auth = pickle.auth(keys);
+    match why_not_all {
+        Some(why) => auth.map_err(|_| why)?.told_of(why),
+        None => auth,
+    }
+    .map(Auth::into_owned)
+}
+
+/// Whether a payload is a pickle that holds a mapping, whatever it begins with.
+pub(crate) fn is_session(payload: &[u8], limits: &Limits) -> bool {
+    Pickle::read(payload, limits).is_ok_and(|pickle| pickle.graph.entries(pickle.top).is_some())
 }
 
 /// Whether a payload begins as a pickle does: with `PROTO`, or, in protocols 0 and 1, with what

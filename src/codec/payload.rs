@@ -1,0 +1,120 @@
+//! The serialized session.
+
+use std::borrow::Cow;
+
+use super::json_text::JsonText;
+use super::pickle::{self, Pickle};
+use super::{Auth, Codec, DecodeError, NotKept, Serializer, json};
+
+/// The serialized session, its envelope taken off.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'s> {
+    bytes: &'s [u8],
+    /// Whether this is only the beginning: the whole exceeds [`Limits::payload`](super::Limits::payload).
+    is_cut: bool,
+    serializer: Serializer,
+    codec: &'s Codec,
+}
+
+/// What the envelope held.
+#[derive(Clone, Copy)]
+pub(super) enum Bytes<'s> {
+    Whole(&'s [u8]),
+    /// As much as is allowed.
+    Beginning(&'s [u8]),
+}
+
+impl<'s> Bytes<'s> {
+    /// Of these as much as is allowed.
+    pub(super) fn within(bytes: &'s [u8], limit: usize) -> Self {
+        match bytes.get(..limit) {
+            Some(beginning) if bytes.len() > limit => Self::Beginning(beginning),
+            _ => Self::Whole(bytes),
+        }
+    }
+}
+
+impl<'s> Payload<'s> {
+    /// `is_verified` says whether a key verifies it. That is asked for where nothing else tells what it is.
+    pub(super) fn new(
+        bytes: Bytes<'s>,
+        codec: &'s Codec,
+        is_verified: impl FnOnce() -> bool,
+    ) -> Result<Self, DecodeError> {
+        let (bytes, is_cut) = match bytes {
+            Bytes::Whole(bytes) => (bytes, false),
+            Bytes::Beginning(bytes) => (bytes, true),
+        };
+        // `NaN` and `Infinity` begin like pickles that first push something else.
+        let serializer = if json::looks_like_json(bytes) && !matches!(bytes, [b'N' | b'I', ..]) {
+            Serializer::Json
+        } else if pickle::looks_like_pickle(bytes) {
+            Serializer::Pickle
+        } else if is_cut {
+            return Err(DecodeError::TooLarge);
+        } else if is_verified() && pickle::is_session(bytes, &codec.limits) {
+            Serializer::Pickle
+        } else if json::looks_like_json(bytes) {
+            Serializer::Json
+        } else {
+            return Err(DecodeError::UnknownSerializer);
+        };
+        Ok(Self { bytes, is_cut, serializer, codec })
+    }
+
+    /// How it is serialized: judged by its first bytes, or, where these tell nothing and a key verifies it, by
+    /// whether it is a pickle.
+    pub fn serializer(&self) -> Serializer {
+        self.serializer
+    }
+
+    /// The login at the top level. The whole payload is checked: what Django could not load is no
+    /// login.
+    ///
+    /// Where the payload exceeds the [`Limits`](super::Limits), this is the login that the beginning
+    /// names, as far as it is allowed. Behind it the key may be repeated, or further identities may
+    /// come: that is not seen. A beginning that names nobody is an error.
+    pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
+        let Codec { limits, login, .. } = self.codec;
+        match self.serializer {
+            Serializer::Json if self.is_cut => json::auth_of_beginning(self.bytes, limits, login),
+            Serializer::Json => json::auth(self.bytes, limits, login),
+            Serializer::Pickle => pickle::auth(self.bytes, self.is_cut, limits, login),
+        }
+    }
+
+    /// Calls `member` with each key of the top level and the bytes that its value takes up, as JSON.
+    pub fn members(&self, member: &mut dyn FnMut(Cow<'_, str>, usize)) -> Result<(), DecodeError> {
+        let limits = &self.codec.limits;
+        match self.serializer {
+            Serializer::Json => json::members(self.whole()?, limits, member),
+            Serializer::Pickle => json::members(self.json()?.as_bytes(), limits, member),
+        }
+    }
+
+    /// The whole session as JSON that any parser takes: what JSON cannot hold (`NaN`, dates,
+    /// objects) as the nearest thing that it can.
+    pub fn json(&self) -> Result<String, DecodeError> {
+        let mut out = JsonText::default();
+        let (bytes, limits) = (self.whole()?, &self.codec.limits);
+        match self.serializer {
+            Serializer::Json => json::write(bytes, limits, &mut out)?,
+            Serializer::Pickle => Pickle::read(bytes, limits)?.write_json(&mut out)?,
+        }
+        Ok(out.into_string())
+    }
+
+    /// The document without its login; `None` if it is no JSON object.
+    pub(super) fn without_login(&self) -> Result<Option<String>, NotKept> {
+        let Codec { limits, login, .. } = self.codec;
+        match self.serializer {
+            Serializer::Json => Ok(json::without_login(self.whole()?, limits, login)?),
+            Serializer::Pickle => Ok(None),
+        }
+    }
+
+    /// What must not be missed by a single byte.
+    fn whole(&self) -> Result<&'s [u8], DecodeError> {
+        if self.is_cut { Err(DecodeError::TooLarge) } else { Ok(self.bytes) }
+    }
+}
