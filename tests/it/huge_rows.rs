@@ -53,6 +53,8 @@ fn fill(w: &World) -> (String, usize) {
 fn memory_is_bounded_whatever_is_in_the_table() {
     World::each("huge", |w| {
         let (believed, _) = fill(w);
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text)");
+        w.execute("INSERT INTO auth_user VALUES (7, 'bert')");
         // As large as can be read.
         for _ in 0..3 {
             w.session(&padded("42", (8 << 20) - 200));

@@ -361,7 +361,7 @@ fn what_makes_no_sense_with_schemas_is_refused() {
             &["list", "--schema", "acme", "--table", "public.django_session"],
             "named with a schema already: \"public\"",
         ),
-        (&["list", "--schema", ""], "not a table name"),
+        (&["list", "--schema", ""], "--schema was given an empty text"),
         (
             &["purge-expired", "--all-schemas", "--table", "nosuch"],
             "no schema has a session table \"nosuch\"",
