@@ -5,6 +5,8 @@ mod database;
 mod django;
 mod ids;
 mod operator;
+mod window;
+mod zone;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -15,13 +17,13 @@ use crate::cli;
 use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits, LoginKeys};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
-use crate::model::{SavedWindow, Timestamp};
 use crate::store::{Table, Target, UserColumn, Users};
 
 pub use database::{Database, database};
 pub use django::{Project, project};
 pub use ids::{refuse_blank, user_ids};
 pub use operator::{arguments, operator};
+pub use window::saved_window;
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
@@ -202,35 +204,6 @@ pub fn duration(option: &str, text: &str) -> Result<Duration, Error> {
                 "write a number and its unit, as in 100ms, 5s, 10m or 30d",
             )
         })
-}
-
-/// The time in which sessions were saved that were asked for.
-pub fn saved_window(args: &cli::Saved) -> Result<Option<SavedWindow>, Error> {
-    let seconds = |instant: Timestamp| instant.as_micros().div_euclid(1_000_000);
-    if let Some(idle) = &args.idle {
-        let until = Timestamp::now().before(duration("--idle", idle)?);
-        return Ok(Some(SavedWindow { from: i64::MIN, until: seconds(until) }));
-    }
-    let [from, until] = args.saved_between.as_slice() else { return Ok(None) };
-    let (from, until) = (seconds(instant(from)?), seconds(instant(until)?));
-    if from >= until {
-        return Err(Error::usage(
-            "--saved-between: the second time is not after the first",
-            "the window ends before its second time: 2026-11-20 2026-11-21 is one day",
-        ));
-    }
-    Ok(Some(SavedWindow { from, until }))
-}
-
-fn instant(text: &str) -> Result<Timestamp, Error> {
-    let in_utc = || text.parse::<jiff::civil::DateTime>().and_then(|time| time.in_tz("UTC"));
-    let micros = |instant: jiff::Timestamp| Timestamp::from_micros(instant.as_microsecond());
-    text.parse().or_else(|_| in_utc().map(|time| micros(time.timestamp()))).map_err(|_| {
-        Error::usage(
-            format!("--saved-between: \"{text}\" is no time"),
-            "write it as 2026-11-20, 2026-11-20T14:30 (UTC) or 2026-11-20T14:30+01:00",
-        )
-    })
 }
 
 /// Fewest characters of a session key that name it.

@@ -27,12 +27,15 @@ pub struct UserLookup {
 #[derive(Debug, Args)]
 pub struct Saved {
     /// Only sessions that were last saved from the first time on and before the second, such as
-    /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is UTC.
+    /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is one of --timezone.
     #[arg(long, num_args = 2, value_names = ["FROM", "UNTIL"], conflicts_with = "idle")]
     pub saved_between: Vec<String>,
     /// Only sessions that were not saved for so long.
     #[arg(long, value_name = "DURATION")]
     pub idle: Option<String>,
+    /// Time zone of these times. Otherwise TIME_ZONE of the project (--django), or UTC.
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
 }
 
 /// Options of commands that delete.

@@ -53,7 +53,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let query = Query {
         args,
         users: (!args.users.is_empty()).then(|| args.users.iter().collect()),
-        saved: settings::saved_window(&args.saved)?,
+        saved: ctx.saved_window(&args.saved)?,
         detail: match args.format {
             ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
             _ => Detail::Summary,

@@ -56,7 +56,7 @@ impl<'a> Task<'a> {
         let users = settings::user_ids(args)?;
         let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
         let settle = settings::duration("--settle", &args.settle)?;
-        let saved = settings::saved_window(&args.saved)?;
+        let saved = ctx.saved_window(&args.saved)?;
         ctx.refuse_many("--except", except.is_some())?;
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;

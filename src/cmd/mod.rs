@@ -38,10 +38,11 @@ use std::time::Duration;
 
 use self::audit::Audit;
 use self::cache_keys::CacheKeys;
-use crate::cli::{Cli, Command, Global, ListFormat};
+use crate::cli::{Cli, Command, Global, ListFormat, Saved};
 use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
+use crate::model::SavedWindow;
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
 use crate::store::{self, Store, Table, Target};
@@ -133,6 +134,17 @@ impl Ctx<'_> {
         if self.codec.keyring.is_empty() {
             self.talk.note("no SECRET_KEY given: signatures are not checked");
         }
+    }
+
+    /// The time in which sessions were saved that are asked for. How it was understood is said at once.
+    fn saved_window(&self, args: &Saved) -> Result<Option<SavedWindow>, Error> {
+        let understood = settings::saved_window(args, self.project.as_ref())?;
+        Ok(understood.map(|(window, notes)| {
+            for note in notes {
+                self.talk.note(&note);
+            }
+            window
+        }))
     }
 
     /// The database that is meant.

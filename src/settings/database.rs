@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::Project;
+use super::zone::{note, zone};
 use crate::cli;
 use crate::error::Error;
 use crate::store::{Conninfo, Surroundings, Target, WallClock, percent_decode};
@@ -22,18 +23,24 @@ pub struct Database {
 
 /// The database that was named on the command line, is the project's, or was named in the environment.
 pub fn database(global: &cli::Global, project: Option<&Project>) -> Result<Database, Error> {
+    const OPTION: &str = "--db-timezone";
     let clock = match &global.db_timezone {
         None => project
             .and_then(Project::time_zone)
             .and_then(WallClock::in_zone)
             .unwrap_or_else(WallClock::unknown),
-        Some(zone) => WallClock::in_zone(zone).ok_or_else(|| {
-            Error::usage(
-                format!("\"{zone}\" is not a time zone"),
-                "give a name such as UTC or Europe/Berlin, or an offset such as +05:30",
-            )
-        })?,
+        Some(name) => WallClock::of(zone(OPTION, name)?),
     };
+    let mut database = named(global, project, clock)?;
+    database.notes.extend(global.db_timezone.as_deref().and_then(|name| note(OPTION, name)));
+    Ok(database)
+}
+
+fn named(
+    global: &cli::Global,
+    project: Option<&Project>,
+    clock: WallClock,
+) -> Result<Database, Error> {
     let surroundings = surroundings();
     if let (None, Some(project)) = (&global.database, project)
         && let Some(target) = project.target(&clock, &surroundings)?

@@ -26,6 +26,11 @@ impl WallClock {
         (!zone.is_unknown()).then_some(Self(Some(zone)))
     }
 
+    /// A clock in this time zone.
+    pub fn of(zone: TimeZone) -> Self {
+        Self(Some(zone))
+    }
+
     /// Whether the time zone is known.
     pub fn is_known(&self) -> bool {
         self.0.is_some()

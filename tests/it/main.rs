@@ -77,6 +77,7 @@ mod table_kinds;
 mod tls;
 mod tls_certificates;
 mod whose;
+mod window;
 mod without_login;
 mod work;
 mod world;

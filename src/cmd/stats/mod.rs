@@ -21,7 +21,7 @@ use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};
 use crate::report::{BackendStats, DayStats, MemberStats, SizeStats, StatsReport, UserStats};
 use crate::store::Filter;
-use crate::{settings, ui};
+use crate::ui;
 
 /// Keys of sessions that are named.
 const MOST_MEMBERS: usize = 15;
@@ -29,7 +29,7 @@ const MOST_BACKENDS: usize = 20;
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
-    let saved = settings::saved_window(&args.saved)?;
+    let saved = ctx.saved_window(&args.saved)?;
     ctx.note_unchecked();
     let began = Instant::now();
     let store = ctx.open()?;

@@ -23,6 +23,8 @@ pub struct Project {
     pub(super) keeps: Keeps,
     pub(super) serializer: String,
     pub(super) cookie_age: serde_json::Value,
+    /// `TIME_ZONE`: the clock of whoever works with the site.
+    pub(super) local_time_zone: Option<String>,
     /// `SECRET_KEY` and its fallbacks; each character is a byte.
     pub(super) secrets: Vec<String>,
     pub(super) key_salt: String,

@@ -259,6 +259,11 @@ impl Project {
         })
     }
 
+    /// Its `TIME_ZONE`.
+    pub(super) fn local_time_zone(&self) -> Option<&str> {
+        self.local_time_zone.as_deref()
+    }
+
     /// The time zone of naive times in its database.
     pub(super) fn time_zone(&self) -> Option<&str> {
         self.sessions.as_ref()?.time_zone.as_deref()

@@ -64,6 +64,7 @@ def project():
         "keeps": keeps if model or keeps != "table" else "elsewhere",
         "serializer": str(settings.SESSION_SERIALIZER),
         "cookie_age": settings.SESSION_COOKIE_AGE,
+        "local_time_zone": settings.TIME_ZONE,
         # Bytes as characters of the same number: a key need not be UTF-8.
         "secrets": [force_bytes(secret).decode("latin-1") for secret in secrets],
         # A property; before Django 3.1 the class has none, but its name goes into the salt.

@@ -1,0 +1,93 @@
+//! Time zones that were typed.
+
+use jiff::tz::TimeZone;
+
+use crate::error::Error;
+
+/// The time zone that an option names: by its IANA name (`UTC`, `Europe/Berlin`) or as an offset (`+05:30`).
+///
+/// What POSIX makes of `UTC+3` is a clock 3 hours behind UTC, and hardly anybody who writes it means that.
+pub fn zone(option: &str, name: &str) -> Result<TimeZone, Error> {
+    let is_posix = |name: &str| jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name);
+    match TimeZone::get(name).ok().or_else(|| fixed(name)) {
+        Some(zone) if !zone.is_unknown() => Ok(zone),
+        _ if is_posix(name).is_ok_and(|zone| !zone.is_unknown()) => Err(Error::usage(
+            format!("{option}: \"{name}\" is a time zone of POSIX, where signs mean the opposite"),
+            posix_hint(name),
+        )),
+        _ => Err(Error::usage(
+            format!("{option}: \"{name}\" is not a time zone"),
+            "give a name such as UTC or Europe/Berlin, or an offset such as +05:30",
+        )),
+    }
+}
+
+/// What to know about a name whose sign means the opposite of what most people take it for.
+pub fn note(option: &str, name: &str) -> Option<String> {
+    let sign = name.to_ascii_uppercase().strip_prefix("ETC/GMT")?.chars().next()?;
+    let hours = name.get("Etc/GMT+".len()..)?;
+    let hours: u8 = hours.parse().ok().filter(|hours| *hours > 0)?;
+    let (offset, where_to) = if sign == '-' { ('+', "ahead of") } else { ('-', "behind") };
+    Some(format!(
+        "{option}: {name} is {hours} hours {where_to} UTC ({offset}{hours:02}:00): the signs of these names mean the opposite"
+    ))
+}
+
+/// An offset such as `+05:30`.
+fn fixed(name: &str) -> Option<TimeZone> {
+    if !name.starts_with(['+', '-']) {
+        return None;
+    }
+    jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name).ok()
+}
+
+/// The clear spellings of both clocks that `UTC+3` may be meant for.
+fn posix_hint(name: &str) -> String {
+    let sign = name.find(['+', '-']);
+    let hours = sign.and_then(|at| name.get(at + 1..)?.parse::<u8>().ok());
+    match hours.filter(|hours| (1..=12).contains(hours)) {
+        Some(hours) => format!(
+            "write +{hours:02}:00 or Etc/GMT-{hours} for a clock that is {hours} hours ahead of UTC, \
+             -{hours:02}:00 or Etc/GMT+{hours} for one that is {hours} hours behind"
+        ),
+        None => "write an IANA name such as America/New_York, or an offset such as -05:00".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_of_posix_are_refused_with_what_is_clear() {
+        for name in
+            ["UTC+3", "GMT-3", "utc-03", "EST5", "<+03>-3", "EST5EDT,M3.2.0,M11.1.0", "MSK-3"]
+        {
+            let error = zone("--timezone", name).unwrap_err();
+            assert!(error.to_string().contains("POSIX"), "{name}: {error}");
+        }
+        assert!(
+            posix_hint("UTC+3")
+                .starts_with("write +03:00 or Etc/GMT-3 for a clock that is 3 hours ahead")
+        );
+        for name in ["Mars/Olympus", "", " ", "UTC ", "3", "Etc/Unknown", "+99:00", "+"] {
+            let error = zone("--timezone", name).unwrap_err();
+            assert!(error.to_string().contains("is not a time zone"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_of_iana_and_offsets_are_taken() {
+        for name in
+            ["UTC", "Europe/Berlin", "EST5EDT", "Etc/GMT+3", "+05:30", "-03:00", "GMT0", "Z"]
+        {
+            assert_eq!(zone("--timezone", name).is_ok(), name != "Z", "{name}");
+        }
+        let note = |name| note("--db-timezone", name);
+        assert!(note("Etc/GMT+3").unwrap().contains("3 hours behind UTC (-03:00)"));
+        assert!(note("etc/gmt-14").unwrap().contains("14 hours ahead of UTC (+14:00)"));
+        for name in ["UTC", "Etc/GMT", "Etc/GMT0", "Etc/GMT+0", "Europe/Berlin", "+03:00"] {
+            assert_eq!(note(name), None);
+        }
+    }
+}

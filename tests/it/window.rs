@@ -1,0 +1,82 @@
+//! Times that are typed: in which zone they are read, and what is said of it.
+
+use crate::site::Site;
+use crate::world::{RunToEnd, World, program};
+
+/// Whether a session that was saved at 2026-11-22T01:57:46Z is in the window.
+fn finds(w: &World, from: &str, until: &str, options: &[&str]) -> crate::world::Ran {
+    let window = ["list", "--format", "count", "--saved-between", from, until];
+    w.run(&[&window[..], options].concat()).ok()
+}
+
+#[test]
+fn a_typed_time_is_one_of_the_zone_and_the_window_is_told_in_both() {
+    World::each("window_zone", |w| {
+        w.user("42", 1);
+        let (from, until) = ("2026-11-22T02:57", "2026-11-22T02:58");
+        let berlin = ["--timezone", "Europe/Berlin"];
+        let ran = finds(w, from, until, &berlin);
+        assert_eq!(ran.stdout, "1\n");
+        ran.says("from 2026-11-22T02:57:00+01:00 until 2026-11-22T02:58:00+01:00 (--timezone: Europe/Berlin)")
+            .says("which is 2026-11-22T01:57:00Z until 2026-11-22T01:58:00Z");
+        // Without a zone it is UTC, and that is said.
+        let ran = finds(w, from, until, &[]);
+        assert_eq!(ran.stdout, "0\n");
+        ran.says("from 2026-11-22T02:57:00Z until 2026-11-22T02:58:00Z (--timezone names another)");
+        // A time that says its zone is in none other.
+        assert_eq!(finds(w, "2026-11-22T01:57Z", "2026-11-22T07:28+05:30", &berlin).stdout, "1\n");
+        let idle =
+            w.run(&["logout-user", "42", "--idle", "1s", "--dry-run", "--timezone", "Asia/Tokyo"]);
+        idle.ok().says("--idle 1s: last saved before ").says("(--timezone: Asia/Tokyo), which is ");
+        w.run(&["stats", "--saved-between", from, until, "--timezone", "Europe/Berlin"])
+            .ok()
+            .says("rows        1: 1 live");
+    });
+}
+
+#[test]
+fn zones_that_mean_the_opposite_are_refused_or_explained() {
+    World::each("window_posix", |w| {
+        w.user("42", 1);
+        let window = ["logout-user", "42", "--saved-between", "2026-11-22", "2026-11-23"];
+        for zone in ["UTC+3", "GMT+3", "<-03>3", "MSK+3"] {
+            let refused = |arguments: &[&str]| {
+                w.run(arguments).exits(2).says("POSIX, where signs mean the opposite");
+            };
+            refused(&[&window[..], &["--timezone", zone]].concat());
+            if !w.is_sqlite() {
+                refused(&["list", "--db-timezone", zone]);
+            }
+        }
+        let ran = w.run(&[&window[..], &["--timezone", "UTC+3"]].concat()).exits(2);
+        ran.says("write +03:00 or Etc/GMT-3 for a clock that is 3 hours ahead of UTC")
+            .says("-03:00 or Etc/GMT+3 for one that is 3 hours behind");
+        w.run(&[&window[..], &["--timezone", "Mars/Olympus"]].concat()).exits(2);
+        w.run(&["list", "--timezone", "UTC"]).exits(2).says("--saved-between");
+        assert_eq!(w.count(), 1);
+        w.run(&[&window[..], &["--timezone", "Etc/GMT+3"]].concat())
+            .ok()
+            .says("Etc/GMT+3 is 3 hours behind UTC (-03:00)");
+    });
+    let w = World::sqlite("window_posix_sqlite");
+    let with = |zone: &str| program(&["list", "-d", &w.url(), "--db-timezone", zone]).ran("");
+    with("UTC+3").exits(2).says("--db-timezone: \"UTC+3\"").says("+03:00 or Etc/GMT-3");
+    with("EST5EDT4,M3.2.0,M11.1.0").exits(2).says("POSIX");
+    with("Etc/GMT-3").ok().says("Etc/GMT-3 is 3 hours ahead of UTC (+03:00)");
+    with("EST5EDT").ok();
+}
+
+#[test]
+fn a_project_says_its_own_zone() {
+    Site::each("window", "5.2", &[("SITE_TIME_ZONE", "Asia/Kathmandu")], |site| {
+        site.login(&["anna"]);
+        let window = ["--saved-between", "2026-11-20", "2099-11-20"];
+        let list = [&["list", "--format", "count"][..], &window].concat();
+        site.run(&list).ok().says("1\n").says("from 2026-11-20T00:00:00+05:45 until ").says(
+            "(TIME_ZONE of the project: Asia/Kathmandu), which is 2026-11-19T18:15:00Z until ",
+        );
+        site.run(&[&list[..], &["--timezone", "UTC"]].concat())
+            .ok()
+            .says("from 2026-11-20T00:00:00Z until ");
+    });
+}
