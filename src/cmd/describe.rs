@@ -47,6 +47,8 @@ pub(super) fn describe(decoded: &Decoded<'_>, detail: Detail) -> DecodedSession 
         state,
         user_id: auth.user_id.map(Into::into),
         backend: auth.backend.map(Into::into),
+        behind: auth.others.into_iter().map(Into::into).collect(),
+        behind_unclear: auth.unclear,
         signature: decoded.signature(),
         saved: decoded.saved().and_then(Timestamp::from_seconds).map(|saved| saved.to_string()),
         layout: decoded.layout(),

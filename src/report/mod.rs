@@ -42,6 +42,10 @@ pub struct DecodedSession {
     pub user_id: Option<String>,
     /// `_auth_user_backend`.
     pub backend: Option<String>,
+    /// Whom else it holds: who is behind an impersonation.
+    pub behind: Vec<String>,
+    /// Whether there may be more of them than could be understood.
+    pub behind_unclear: bool,
     /// Whether Django would believe it.
     pub signature: Signature,
     /// When it was last saved, RFC 3339 in UTC.

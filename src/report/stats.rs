@@ -15,6 +15,8 @@ pub struct StatsReport {
     pub expired: u64,
     /// Live rows that Django takes for somebody's login.
     pub logged_in: u64,
+    /// Of these: impersonations, which hold somebody else's login, too.
+    pub impersonated: u64,
     /// Live rows that name no user.
     pub anonymous: u64,
     /// Live rows that Django reads as empty.

@@ -7,7 +7,7 @@ use super::json::pretty;
 use super::named::write_users;
 use super::{Report, sanitize};
 use crate::model::{counted, uuid_digits};
-use crate::report::{ListedSession, LogoutReport, State};
+use crate::report::{DecodedSession, ListedSession, LogoutReport, State};
 
 /// Writes the head of a table of sessions.
 pub fn write_table_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
@@ -29,11 +29,12 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
         State::Anonymous => "-",
         State::Unreadable => "?",
     };
+    let user = format!("{}{}", sanitize(user), behind(session, MOST_BEHIND));
     write_columns(
         out,
         [
             &sanitize(&row.session_key),
-            &sanitize(user),
+            &user,
             &seconds(session.saved.as_deref()),
             &seconds(row.expires.as_deref()),
             &row.size.to_string(),
@@ -41,6 +42,22 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
             &format(row),
         ],
     )
+}
+
+/// Identities that a line of a table has room for.
+const MOST_BEHIND: usize = 3;
+
+/// Who is behind an impersonation, if it is one.
+fn behind(session: &DecodedSession, most: usize) -> String {
+    let mut words: Vec<_> = session.behind.iter().take(most).map(|id| sanitize(id)).collect();
+    let more = session.behind.len().saturating_sub(most);
+    if more > 0 {
+        words.push(format!("{more} more").into());
+    }
+    if session.behind_unclear {
+        words.push("?".into());
+    }
+    if words.is_empty() { String::new() } else { format!(" (behind: {})", words.join(", ")) }
 }
 
 fn write_schema(out: &mut dyn Write, schema: &str) -> io::Result<()> {
@@ -85,7 +102,7 @@ pub fn write_session(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
         _ => "unknown: the session cannot be read".into(),
     };
     writeln!(out, "session     {}", sanitize(&row.session_key))?;
-    writeln!(out, "user        {user}")?;
+    writeln!(out, "user        {user}{}", behind(session, usize::MAX))?;
     if let Some(backend) = &session.backend {
         writeln!(out, "backend     {}", sanitize(backend))?;
     }

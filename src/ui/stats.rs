@@ -30,6 +30,13 @@ pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Resu
             report.unverified, report.unreadable
         )?;
     }
+    if report.impersonated > 0 {
+        writeln!(
+            out,
+            "            {} with somebody else behind them",
+            counted(report.impersonated, "login")
+        )?;
+    }
     writeln!(out, "layouts     {}", list(&report.layouts))?;
     writeln!(out, "serializers {}", list(&report.serializers))?;
     writeln!(

@@ -24,7 +24,8 @@ fn jsonl_has_all_promised_fields() {
         assert_eq!(
             ran.json(),
             json!({"session_key": &key[..8], "expires": "2099-01-01T00:00:00Z", "size": 185, "state": "user",
-                   "user_id": "42", "backend": "django.contrib.auth.backends.ModelBackend", "signature": "valid",
+                   "user_id": "42", "backend": "django.contrib.auth.backends.ModelBackend",
+                   "behind": [], "behind_unclear": false, "signature": "valid",
                    "saved": "2026-11-22T01:57:46Z", "layout": "signed", "serializer": "json", "compressed": false,
                    "error": null, "payload": {"cart": [1, 2], "_auth_user_id": "42",
                                               "_auth_user_backend": "django.contrib.auth.backends.ModelBackend"}})

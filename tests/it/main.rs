@@ -41,6 +41,7 @@ mod help;
 mod hostile;
 mod hosts;
 mod huge_rows;
+mod impersonation;
 mod list;
 mod live;
 mod locks;

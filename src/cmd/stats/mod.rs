@@ -67,6 +67,7 @@ fn report(tally: Tally, distinct: &Distinct, top: usize, began: Instant) -> Stat
         live: tally.live,
         expired: tally.rows - tally.live,
         logged_in: tally.logged_in,
+        impersonated: tally.impersonated,
         anonymous: tally.anonymous,
         unverified: tally.unverified,
         unreadable: tally.unreadable,

@@ -19,6 +19,7 @@ pub(super) struct Tally {
     pub(super) rows: u64,
     pub(super) live: u64,
     pub(super) logged_in: u64,
+    pub(super) impersonated: u64,
     pub(super) anonymous: u64,
     pub(super) unverified: u64,
     pub(super) unreadable: u64,
@@ -73,7 +74,8 @@ impl Tally {
         let serializer = payload.ok().map(|payload| payload.serializer());
         *self.formats.serializers.entry(serializer).or_default() += 1;
         *self.formats.signatures.entry(Some(signature)).or_default() += 1;
-        let members = payload.and_then(|payload| {
+        // Of what is too large to be written out whole nothing is told but whose it is.
+        let _ = payload.and_then(|payload| {
             payload.members(&mut |key, bytes| {
                 let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
                 self.members.add(&key, 1, bytes);
@@ -89,15 +91,16 @@ impl Tally {
         }
         match auth {
             _ if signature == Signature::Invalid => self.unverified += 1,
-            Ok(auth) if members.is_ok() => match auth.user_id {
+            Ok(auth) => match auth.user_id {
                 Some(id) => {
                     self.logged_in += 1;
+                    self.impersonated += u64::from(!auth.others.is_empty() || auth.unclear);
                     self.users.add(&id, 1, 0);
                     self.backends.add(auth.backend.as_deref().unwrap_or_default(), 1, 0);
                 }
                 None => self.anonymous += 1,
             },
-            _ => self.unreadable += 1,
+            Err(_) => self.unreadable += 1,
         }
     }
 
@@ -123,6 +126,7 @@ impl Tally {
         self.rows += page.rows;
         self.live += page.live;
         self.logged_in += page.logged_in;
+        self.impersonated += page.impersonated;
         self.anonymous += page.anonymous;
         self.unverified += page.unverified;
         self.unreadable += page.unreadable;
