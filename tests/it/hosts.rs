@@ -2,10 +2,11 @@
 
 use std::net::TcpListener;
 
+use crate::proxy::{Fault, Proxy};
 use crate::role::Role;
 use crate::running::eventually;
 use crate::server::{Server, Stop};
-use crate::world::{Ran, World};
+use crate::world::{Ran, RunToEnd, World};
 
 /// A server and its standby, on which the world is, too.
 fn pair(name: &str) -> (Server, Server, World) {
@@ -89,4 +90,31 @@ fn a_server_that_has_stopped_is_passed_over() {
     server.stop(Stop::Immediate);
     let hosts = [&*encoded(&server), &encoded(&standby)];
     assert_eq!(on(&w, &hosts, "", &["list", "--format", "count"]).ok().stdout, "2\n");
+}
+
+#[test]
+fn a_server_that_is_too_old_is_refused_in_one_line() {
+    let w = World::postgres("hosts_too_old");
+    w.user("42", 2).expired(2);
+    let url = w.url();
+    let (login, rest) = url.rsplit_once('@').unwrap();
+    let (server, database) = rest.rsplit_once('/').unwrap();
+    let proxy = Proxy::to(server, Fault::Replace("server_version\x001", "server_version\x000"));
+    let url = format!("{login}@127.0.0.1:{}/{database}?sslmode=disable", proxy.port);
+    for command in [
+        &["logout-user", "42"][..],
+        &["purge-expired"],
+        &["list"],
+        &["backfill"],
+        &["flush-all", "--yes"],
+    ] {
+        let mut old = w.command(command);
+        let ran = old.env("SESSCTL_DATABASE_URL", &url).ran("").exits(1);
+        assert!(ran.stderr.contains("cause: the server is PostgreSQL 0"), "{ran:#?}");
+        assert!(ran.stderr.contains("sessctl needs 11 or later\nhint: upgrade"), "{ran:#?}");
+        assert!(!ran.stderr.contains("unrecognized") && ran.stdout.is_empty(), "{ran:#?}");
+    }
+    assert_eq!(w.count(), 4);
+    let ran = w.command(&["doctor"]).env("SESSCTL_DATABASE_URL", &url).ran("").exits(5);
+    assert!(ran.stdout.contains("sessctl needs 11 or later"), "{ran:#?}");
 }

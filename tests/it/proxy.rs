@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     },
     /// All that the server says comes so much later.
     Delay(Duration),
+    /// The server says the second wherever it says the first, which is as long.
+    Replace(&'static str, &'static str),
 }
 
 /// Who speaks.
@@ -103,6 +105,13 @@ impl Wire {
         while let Ok(len @ 1..) = from.read(&mut bytes) {
             if let (Fault::Delay(delay), Side::Server) = (self.fault, side) {
                 thread::sleep(delay);
+            }
+            if let (Fault::Replace(old, new), Side::Server) = (self.fault, side) {
+                let starts = (0..=len.saturating_sub(old.len()))
+                    .filter(|start| bytes[*start..].starts_with(old.as_bytes()));
+                for start in starts.collect::<Vec<_>>() {
+                    bytes[start..start + old.len()].copy_from_slice(new.as_bytes());
+                }
             }
             let before = self.passed[side as usize].fetch_add(len as u64, Ordering::SeqCst);
             let through = self.through(side, before, len);

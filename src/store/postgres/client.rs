@@ -20,6 +20,7 @@ pub(super) struct Client {
     requests: tokio_postgres::Client,
     driver: Driver,
     in_transaction: bool,
+    version: Option<String>,
 }
 
 type Value<'v> = (&'v (dyn ToSql + Sync), Type);
@@ -32,10 +33,16 @@ impl Client {
     {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(config.connect(tls)).map(|(requests, connection)| Self {
+            version: connection.parameter("server_version").map(str::to_owned),
             requests,
             driver: Driver { runtime, connection: Some(Box::pin(connection)), failed: false },
             in_transaction: false,
         }))
+    }
+
+    /// What the server said of its version when it let us in: `15.9 (Debian 15.9-0+deb12u1)`.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// Runs statements whose results do not matter. If they begin or end a transaction, they begin

@@ -24,6 +24,8 @@ pub(super) enum Failure {
     Silent(Duration),
     /// It is not what `target_session_attrs` demands.
     Unwanted(&'static str),
+    /// It is PostgreSQL of this version, which we do not work with.
+    TooOld(String),
 }
 
 impl Failure {
@@ -32,7 +34,7 @@ impl Failure {
     pub(super) fn is_for_the_next(&self) -> bool {
         match self {
             Self::Name(_) | Self::Silent(_) | Self::Unwanted(_) => true,
-            Self::Tls(_) | Self::System(_) => false,
+            Self::Tls(_) | Self::System(_) | Self::TooOld(_) => false,
             Self::Driver(error) => match error.code() {
                 Some(code) => *code == SqlState::CANNOT_CONNECT_NOW,
                 None => self.fault() == Fault::Lost,
@@ -56,7 +58,7 @@ impl Failure {
     fn fault(&self) -> Fault {
         match self {
             Self::Name(_) | Self::Silent(_) => Fault::Lost,
-            Self::Tls(_) | Self::Unwanted(_) | Self::System(_) => Fault::Fatal,
+            Self::Tls(_) | Self::Unwanted(_) | Self::System(_) | Self::TooOld(_) => Fault::Fatal,
             Self::Driver(error) => crate::store::postgres::fault::of(error),
         }
     }
@@ -72,6 +74,9 @@ impl Failure {
             Self::Silent(limit) => StoreError::new(fault, what)
                 .because(format!("no answer in {} s", limit.as_secs()))
                 .hint("is it PostgreSQL that listens there? connect_timeout=SECONDS waits longer"),
+            Self::TooOld(version) => StoreError::new(fault, what)
+                .because(format!("the server is PostgreSQL {version}, and sessctl needs 11 or later"))
+                .hint("upgrade the server; PostgreSQL 10 and before get no more fixes for security either"),
             Self::Unwanted(why) => StoreError::new(fault, what)
                 .because(why)
                 .hint("see target_session_attrs in the database URL or PGTARGETSESSIONATTRS"),
