@@ -15,7 +15,7 @@ mod whose;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use looks::{Check, Doctor, List, ListFormat, Show, Stats};
+pub use looks::{Check, Doctor, Granted, List, ListFormat, Show, Stats};
 pub use pages::{manual_pages, write_completions};
 pub use shared::{Audit, Batches, Pace, ReportFormat, Saved, UserLookup};
 pub use tools::{ColumnType, Completions, Decode, DjangoCode, Man};

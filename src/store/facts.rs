@@ -11,8 +11,29 @@ pub struct Facts {
     pub expiry_indexed: bool,
     /// Tables that have the columns of a session table, or are one of a package that is known.
     pub alike: Vec<String>,
-    /// SQL that gives the role what each command needs.
-    pub grants: Vec<String>,
+}
+
+/// For what a role is to be granted its rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Commands that only look.
+    Look,
+    /// `logout-user`.
+    LogoutUser,
+    /// Its `--username` and the like, which look into the table of users.
+    Selectors,
+    /// `purge-expired`.
+    PurgeExpired,
+    /// `flush-all`.
+    FlushAll,
+    /// Its `--truncate`.
+    Truncate,
+    /// `--keep-data`.
+    KeepData,
+    /// `--cleanup-allauth`.
+    CleanupAllauth,
+    /// `backfill`.
+    Backfill,
 }
 
 /// A check that could not be made, and why.

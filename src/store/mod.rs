@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
-pub use facts::Facts;
+pub use facts::{Facts, Purpose};
 pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_decode};
 pub use reference::{Gone, Kept, Reference};
 pub use sqlite::Sqlite;
@@ -43,6 +43,17 @@ pub trait Store: Sync {
     /// Looks at everything that commands depend on. Needs no right to the table; an error is a
     /// database that cannot be reached.
     fn facts(&self) -> Result<Facts, StoreError>;
+
+    /// The SQL that gives a role the rights that these purposes take, and no more; this role, if none is named. Needs no
+    /// right to the table. Empty where the database knows no rights, or the table cannot be seen.
+    fn grants(
+        &self,
+        _purposes: &[Purpose],
+        _users: Option<&Users>,
+        _role: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
     fn schemas(&self) -> Result<Vec<String>, StoreError>;

@@ -73,3 +73,85 @@ fn who_may_read_and_delete_can_log_out_and_purge() {
         assert_eq!(w.session_keys(), before);
     }
 }
+
+/// What `--grants` prints for these commands is enough for them, and for no others.
+#[test]
+fn what_is_granted_for_a_command_is_enough_for_it_and_no_more() {
+    let w = World::postgres("privileges_grants");
+    w.execute(
+        "CREATE SCHEMA people; CREATE SCHEMA site; ALTER TABLE django_session SET SCHEMA site;
+         CREATE TABLE site.auth_user (id integer PRIMARY KEY, username varchar(150), email varchar(254), is_active boolean,
+             is_staff boolean, is_superuser boolean, password text);
+         INSERT INTO site.auth_user VALUES (42, 'anna', 'a@x.org', false, true, true, 'secret');
+         CREATE TABLE people.member (id bigint PRIMARY KEY); INSERT INTO people.member VALUES (42), (7);
+         CREATE TABLE site.usersessions_usersession (session_key varchar(40));
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = site', current_database()); END $$",
+    );
+    let logout: &[&[&str]] = &[
+        &["logout-user", "42"],
+        &["logout-user", "--username", "anna"],
+        &["logout-user", "--email", "a@x.org"],
+        &["logout-user", "--inactive"],
+        &["logout-user", "--superusers"],
+    ];
+    let look: &[&[&str]] = &[&["list"], &["stats"], &["check", "--max-age", "9999d"], &["doctor"]];
+    let cases: [(&str, &[&[&str]], &str); 8] = [
+        ("list", look, "SELECT"),
+        ("logout-user", logout, "DELETE,SELECT"),
+        ("purge-expired", &[&["purge-expired"]], "DELETE,SELECT"),
+        ("flush-all", &[&["flush-all", "--yes"]], "DELETE,SELECT"),
+        ("truncate", &[&["flush-all", "--yes", "--truncate"]], "DELETE,SELECT,TRUNCATE"),
+        ("keep-data", &[&["logout-user", "42", "--keep-data"]], "DELETE,SELECT,UPDATE"),
+        (
+            "logout-user,cleanup-allauth",
+            &[&["logout-user", "42", "--cleanup-allauth"]],
+            "DELETE,SELECT",
+        ),
+        ("check,purge-expired", &[&["purge-expired"]], "DELETE,SELECT"),
+    ];
+    for (commands, enough_for, held) in cases {
+        let role = Role::new(&w, "granted");
+        let printed = w.run(&["doctor", "--grants", commands, "--role", &role.name]).ok();
+        assert!(printed.stderr.is_empty(), "{printed:#?}");
+        w.execute(&printed.stdout);
+        for command in enough_for {
+            w.execute("DELETE FROM site.django_session");
+            w.user("42", 2).expired(2);
+            role.run(command).ok();
+        }
+        let sql = format!(
+            "SELECT string_agg(privilege_type, ',' ORDER BY privilege_type) FROM information_schema.table_privileges
+             WHERE grantee = '{}' AND table_name = 'django_session'",
+            role.name
+        );
+        let has: String = w.client().query_one(&sql, &[]).unwrap().get(0);
+        assert_eq!(has, held, "{commands}");
+        let others = format!(
+            "SELECT count(*) FROM information_schema.column_privileges
+             WHERE grantee = '{}' AND (table_name = 'member' OR column_name = 'password')",
+            role.name
+        );
+        assert_eq!(w.client().query_one(&others, &[]).unwrap().get::<_, i64>(0), 0, "{commands}");
+    }
+    // backfill: the table that the column refers to, one column of it.
+    w.execute(
+        "ALTER TABLE site.django_session ADD COLUMN user_id bigint REFERENCES people.member;
+         CREATE INDEX ON site.django_session (user_id)",
+    );
+    let role = Role::new(&w, "granted");
+    let printed = w.run(&["doctor", "--grants", "backfill", "--role", &role.name]).ok();
+    assert!(printed.stdout.contains("GRANT SELECT (id) ON people.member TO"), "{printed:#?}");
+    w.execute(&printed.stdout);
+    w.user("42", 2);
+    role.run(&["backfill", "--no-index"]).ok();
+    drop(role);
+    // All of it at once, for this very role, and for one whose name must be quoted.
+    let all = w.run(&["doctor", "--grants", "--role", "we\"ird; DROP"]).ok();
+    assert!(
+        all.stdout.lines().all(|line| line.contains(" TO \"we\"\"ird; DROP\"; -- ")),
+        "{all:#?}"
+    );
+    assert!(all.stdout.contains("TRUNCATE") && all.stdout.contains("\"auth_user\""), "{all:#?}");
+    w.run(&["doctor", "--grants", "nosuch"]).exits(2);
+    w.run(&["doctor", "--role", "x"]).exits(2);
+}

@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything that sessctl depends on, and says what is wrong and what to do.
 
 mod expired;
+mod grants;
 mod sample;
 mod user_column;
 mod zone;
@@ -23,8 +24,14 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
         Target::Postgres(_) => None,
     };
     let store = ctx.open()?;
-    if args.grants {
-        return grants(ctx, &*store, clock.is_some());
+    if let Some(granted) = &args.grants {
+        if clock.is_some() {
+            return Err(Error::usage(
+                "--grants: SQLite knows no privileges",
+                "leave it out: `sessctl doctor` says whether file and folder can be written",
+            ));
+        }
+        return grants::print(ctx, &*store, granted, args.role.as_deref());
     }
     let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
     let told = match args.format {
@@ -39,23 +46,6 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
         _ if diagnosis.status == Status::Problem => Ok(Exit::Unhealthy),
         _ => Ok(Exit::Done),
     }
-}
-
-/// Prints what to grant, and nothing else.
-fn grants(ctx: &mut Ctx<'_>, store: &dyn Store, is_sqlite: bool) -> Result<Exit, Error> {
-    if is_sqlite {
-        return Err(Error::usage(
-            "--grants: SQLite knows no privileges",
-            "leave it out: `sessctl doctor` says whether file and folder can be written",
-        ));
-    }
-    let facts = store.facts()?;
-    if facts.grants.is_empty() {
-        // Whatever it was that kept us from seeing the table.
-        store.reader()?;
-    }
-    ui::write_sql(&mut ctx.out, &facts.grants)?;
-    Ok(Exit::Done)
 }
 
 fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Finding> {

@@ -32,7 +32,7 @@ use self::instance::PostgresInstance;
 use self::lent::Idle;
 use self::reader::PostgresReader;
 use self::writer::PostgresWriter;
-use super::{Facts, Instance, Reader, Store, StoreError, Table, Writer};
+use super::{Facts, Instance, Purpose, Reader, Store, StoreError, Table, Users, Writer};
 use crate::consent::Consent;
 
 pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
@@ -73,6 +73,15 @@ impl Store for Postgres {
 
     fn facts(&self) -> Result<Facts, StoreError> {
         self.gather_facts()
+    }
+
+    fn grants(
+        &self,
+        purposes: &[Purpose],
+        users: Option<&Users>,
+        role: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.gather_grants(purposes, users, role)
     }
 
     fn schemas(&self) -> Result<Vec<String>, StoreError> {

@@ -17,7 +17,7 @@ use crate::model::Finding;
 use crate::store::facts::{Facts, not_made, reference_finding};
 use crate::store::postgres::client::Client;
 use crate::store::table::missing;
-use crate::store::{StoreError, Table};
+use crate::store::{Purpose, StoreError, Table, Users};
 
 /// The table, as the catalog has it.
 struct Subject {
@@ -66,6 +66,23 @@ impl Postgres {
         Ok(facts)
     }
 
+    pub(super) fn gather_grants(
+        &self,
+        purposes: &[Purpose],
+        users: Option<&Users>,
+        role: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut reached = self.reach()?;
+        let client = &mut reached.client;
+        let Ok(subject) = self.subject(client, &[])? else { return Ok(Vec::new()) };
+        let mut find = || {
+            let rights = Rights::of(client, &subject)?;
+            let users = users.map(|users| rights::known(client, users)).transpose()?.flatten();
+            Ok(rights.grants(purposes, users.as_ref(), role))
+        };
+        find().map_err(|error| fail(error, self.what("see the rights to")))
+    }
+
     fn look_at(&self, client: &mut Client, subject: &Subject, facts: &mut Facts) {
         let findings = &mut facts.findings;
         findings.push(subject.describe());
@@ -78,10 +95,7 @@ impl Postgres {
             Err(error) => findings.push(made("indexes", Err(error))),
         }
         match Rights::of(client, subject) {
-            Ok(rights) => {
-                findings.push(rights.describe());
-                facts.grants = rights.grants();
-            }
+            Ok(rights) => findings.push(rights.describe()),
             Err(error) => findings.push(made("privileges", Err(error))),
         }
         findings.push(subject.describe_row_security());

@@ -1,12 +1,16 @@
 //! What the role may do, and what it would have to be granted.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
 use super::Subject;
 use crate::model::{Finding, steers_terminal};
 use crate::store::postgres::client::Client;
+use crate::store::postgres::grants::Need;
 use crate::store::table::quote;
+use crate::store::{Purpose, Table, Users};
 
 const RIGHTS: &str = "
     SELECT current_user::text,
@@ -14,22 +18,36 @@ const RIGHTS: &str = "
            pg_catalog.has_table_privilege(c.oid, 'SELECT'), pg_catalog.has_table_privilege(c.oid, 'DELETE'),
            pg_catalog.has_table_privilege(c.oid, 'UPDATE'), pg_catalog.has_table_privilege(c.oid, 'TRUNCATE'),
            pg_catalog.pg_has_role(relowner, 'USAGE'),
-           ARRAY(SELECT DISTINCT confrelid::pg_catalog.regclass::text FROM pg_catalog.pg_constraint
-                 WHERE conrelid = c.oid AND contype = 'f'),
+           ARRAY(SELECT DISTINCT confrelid::pg_catalog.regclass::text || ' (' || pg_catalog.quote_ident(attname) || ')'
+                 FROM pg_catalog.pg_constraint
+                 JOIN pg_catalog.pg_attribute ON attrelid = confrelid AND attnum = confkey[1]
+                 WHERE conrelid = c.oid AND contype = 'f' AND pg_catalog.cardinality(confkey) = 1),
            EXISTS (SELECT FROM pg_catalog.pg_class a
-                   WHERE a.relnamespace = c.relnamespace AND a.relname = $2 AND a.relkind IN ('r', 'p', 'f'))
+                   WHERE a.relnamespace = c.relnamespace AND a.relname = $2 AND a.relkind IN ('r', 'p', 'f')),
+           ARRAY(SELECT DISTINCT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_constraint f
+                 JOIN pg_catalog.pg_class u ON u.oid = f.confrelid
+                 JOIN pg_catalog.pg_namespace n ON n.oid = u.relnamespace AND n.oid <> c.relnamespace
+                 WHERE f.conrelid = c.oid AND contype = 'f' AND pg_catalog.cardinality(confkey) = 1)
     FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
 /// What each command needs on the table.
-const COMMANDS: [(&str, &[&str]); 7] = [
-    ("list, show, stats, check, doctor", &["SELECT"]),
-    ("logout-user", &["SELECT", "DELETE"]),
-    ("purge-expired", &["SELECT", "DELETE"]),
-    ("flush-all", &["SELECT", "DELETE"]),
-    ("flush-all --truncate", &["SELECT", "DELETE", "TRUNCATE"]),
-    ("--keep-data", &["SELECT", "DELETE", "UPDATE"]),
-    ("backfill", &["SELECT", "UPDATE"]),
+const COMMANDS: [(Purpose, &str, &[&str]); 7] = [
+    (Purpose::Look, "list, show, stats, check, doctor", &["SELECT"]),
+    (Purpose::LogoutUser, "logout-user", &["SELECT", "DELETE"]),
+    (Purpose::PurgeExpired, "purge-expired", &["SELECT", "DELETE"]),
+    (Purpose::FlushAll, "flush-all", &["SELECT", "DELETE"]),
+    (Purpose::Truncate, "flush-all --truncate", &["SELECT", "DELETE", "TRUNCATE"]),
+    (Purpose::KeepData, "--keep-data", &["SELECT", "DELETE", "UPDATE"]),
+    (Purpose::Backfill, "backfill", &["SELECT", "UPDATE"]),
 ];
+
+/// The columns that a table has, whatever this role may see of it, and its schema.
+const COLUMNS: &str = "
+    SELECT n.nspname::text, ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
+                                  WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = $1 AND ($2::text IS NULL OR n.nspname = $2) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+    ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC, n.nspname LIMIT 1";
 
 pub(super) struct Rights {
     role: String,
@@ -39,8 +57,10 @@ pub(super) struct Rights {
     uses_schema: bool,
     held: Vec<&'static str>,
     owns: bool,
-    /// Tables that columns of ours refer to.
+    /// Tables that columns of ours refer to, each with its column.
     users: Vec<String>,
+    /// Their schemas, but for that of the sessions.
+    user_schemas: Vec<String>,
     /// The table of django-allauth, if there is one.
     allauth: Option<String>,
 }
@@ -66,6 +86,7 @@ impl Rights {
             held,
             owns: row.try_get(6)?,
             users: row.try_get(7)?,
+            user_schemas: row.try_get(9)?,
             allauth: row.try_get::<_, bool>(8)?.then(|| allauth.quoted()),
         })
     }
@@ -79,7 +100,7 @@ impl Rights {
             return Finding::problem(CHECK, text, NEXT);
         }
         let (mut may, mut may_not) = (Vec::new(), Vec::new());
-        for (command, needed) in COMMANDS {
+        for (_, command, needed) in COMMANDS {
             let lacking: Vec<&str> =
                 needed.iter().copied().filter(|right| !self.held.contains(right)).collect();
             match lacking.as_slice() {
@@ -107,30 +128,75 @@ impl Rights {
     }
 
     /// One statement for each set of rights, and what it is for as a comment.
-    pub(super) fn grants(&self) -> Vec<String> {
-        let role = quote(&self.role);
-        let on = |rights: &str, table: &str, why: &str| {
-            format!("GRANT {rights} ON {table} TO {role}; -- {why}")
+    pub(super) fn grants(
+        &self,
+        purposes: &[Purpose],
+        users: Option<&Need>,
+        role: Option<&str>,
+    ) -> Vec<String> {
+        let role = role.unwrap_or(&self.role);
+        let quoted = quote(role);
+        let usage = |schema: &str, why: &str| {
+            format!("GRANT USAGE ON SCHEMA {schema} TO {quoted}; -- {why}")
         };
-        let mut grants =
-            vec![format!("GRANT USAGE ON SCHEMA {} TO {role}; -- every command", self.schema)];
-        for (command, needed) in COMMANDS {
+        let on = |rights: &str, table: &str, why: &str| {
+            format!("GRANT {rights} ON {table} TO {quoted}; -- {why}")
+        };
+        let mut grants = vec![usage(&self.schema, "every command")];
+        for (purpose, command, needed) in COMMANDS {
             let why = match command {
                 "backfill" => {
                     "backfill, once the owner has run the SQL that backfill --dry-run shows"
                 }
                 command => command,
             };
-            grants.push(on(&needed.join(", "), &self.table, why));
+            if purposes.contains(&purpose) {
+                grants.push(on(&needed.join(", "), &self.table, why));
+            }
         }
-        for users in &self.users {
-            grants.push(on("SELECT", users, "backfill: the column refers to it"));
+        if let Some(need) = users.filter(|_| purposes.contains(&Purpose::Selectors)) {
+            const WHY: &str = "logout-user --username, --email, --inactive and the like";
+            let schema = quote(need.table.schema().unwrap_or_default());
+            if schema != self.schema {
+                grants.push(usage(&schema, WHY));
+            }
+            grants.push(format!("{}; -- {WHY}", need.grant(role)));
         }
-        if let Some(allauth) = &self.allauth {
+        if purposes.contains(&Purpose::Backfill) {
+            let schemas = self.user_schemas.iter();
+            grants.extend(schemas.map(|schema| usage(schema, "backfill: the column refers to it")));
+        }
+        for users in self.users.iter().filter(|_| purposes.contains(&Purpose::Backfill)) {
+            if let Some((table, column)) = users.rsplit_once(" (") {
+                let right = format!("SELECT ({column}");
+                grants.push(on(&right, table, "backfill: the column refers to it"));
+            }
+        }
+        if let Some(allauth) = &self.allauth
+            && purposes.contains(&Purpose::CleanupAllauth)
+        {
             grants.push(on("SELECT, DELETE", allauth, "--cleanup-allauth"));
         }
         grants.iter().map(|grant| printable(grant)).collect()
     }
+}
+
+/// What the table of users takes, if it is there: SELECT on those of its columns that are read.
+pub(super) fn known(client: &mut Client, users: &Users) -> Result<Option<Need>, Error> {
+    let (name, schema) = (users.table.name(), users.table.schema());
+    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&name, Type::TEXT), (&schema, Type::TEXT)];
+    let Some(row) = client.query_typed_opt(COLUMNS, &values)? else { return Ok(None) };
+    let (schema, there): (String, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
+    let Users { key, username, email, is_active, is_staff, is_superuser, .. } = users;
+    let read = [username, email, is_active, is_staff, is_superuser].into_iter().flatten();
+    let columns: BTreeSet<&str> = [key].into_iter().chain(read).map(String::as_str).collect();
+    if !there.contains(key) {
+        return Ok(None);
+    }
+    let columns = columns.into_iter().filter(|column| there.iter().any(|there| there == column));
+    let table = Table::new(Some(schema), name.to_owned());
+    Ok(Some(Need::of_columns("SELECT", &table, columns)))
 }
 
 /// The same SQL, in which names that would steer a terminal are spelled with Unicode escapes (PostgreSQL docs §4.1.1).

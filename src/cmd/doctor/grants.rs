@@ -1,0 +1,57 @@
+//! `--grants`: what a role needs.
+
+use crate::cli::Granted;
+use crate::cmd::Ctx;
+use crate::error::{Error, Exit};
+use crate::store::{Purpose, Store};
+use crate::{settings, ui};
+
+const EVERYTHING: [Granted; 8] = [
+    Granted::List,
+    Granted::LogoutUser,
+    Granted::PurgeExpired,
+    Granted::FlushAll,
+    Granted::Truncate,
+    Granted::KeepData,
+    Granted::Backfill,
+    Granted::CleanupAllauth,
+];
+
+/// Prints what to grant for these commands, or for all of them, and nothing else.
+pub(super) fn print(
+    ctx: &mut Ctx<'_>,
+    store: &dyn Store,
+    granted: &[Granted],
+    role: Option<&str>,
+) -> Result<Exit, Error> {
+    if role.is_some_and(|role| role.is_empty() || role.contains('\0')) {
+        return Err(Error::usage("--role: not the name of a role", "for example: --role sessctl"));
+    }
+    let granted = if granted.is_empty() { &EVERYTHING } else { granted };
+    let purposes: Vec<Purpose> =
+        granted.iter().flat_map(|granted| purposes(*granted)).copied().collect();
+    // Users in another database have rights there.
+    let users = settings::users(ctx.project.as_ref(), &ctx.table()?).ok();
+    let grants = store.grants(&purposes, users.as_ref(), role)?;
+    if grants.is_empty() {
+        // Whatever it was that kept us from seeing the table.
+        store.reader()?;
+    }
+    ui::write_sql(&mut ctx.out, &grants)?;
+    Ok(Exit::Done)
+}
+
+fn purposes(granted: Granted) -> &'static [Purpose] {
+    match granted {
+        Granted::List | Granted::Show | Granted::Stats | Granted::Check | Granted::Doctor => {
+            &[Purpose::Look]
+        }
+        Granted::LogoutUser => &[Purpose::LogoutUser, Purpose::Selectors],
+        Granted::PurgeExpired => &[Purpose::PurgeExpired],
+        Granted::FlushAll => &[Purpose::FlushAll],
+        Granted::Truncate => &[Purpose::Truncate],
+        Granted::KeepData => &[Purpose::KeepData],
+        Granted::Backfill => &[Purpose::Backfill],
+        Granted::CleanupAllauth => &[Purpose::CleanupAllauth],
+    }
+}
