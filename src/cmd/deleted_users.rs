@@ -10,7 +10,7 @@ use super::site_users::{AT_ONCE, SiteUsers};
 use crate::codec::Decoder;
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::{Page, Timestamp, counted};
+use crate::model::{Page, counted};
 use crate::store::{Filter, Reader, Store, StoreError, WhichUsers};
 
 /// Users who were deleted.
@@ -80,8 +80,9 @@ impl DeletedUsers {
             let mut decoder = Decoder::new(codec);
             move |page: &Page| logins(page, &mut decoder, site)
         };
-        let filter = Filter { live_at: Some(Timestamp::now()), ..Filter::default() };
-        let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, |page| {
+        let mut rows = store.reader()?;
+        let filter = Filter { live_at: Some(rows.now()?), ..Filter::default() };
+        let ended = ctx.scan().run(&mut *rows, &filter, worker, |page| {
             unfit.add(page.unfit, most_unfit_ids);
             asked.extend(page.users.into_iter().filter(|id| !search.knows(id)));
             if asked.len() >= AT_ONCE {

@@ -7,7 +7,7 @@ use super::Ctx;
 use super::site_users::{SiteUsers, plural};
 use crate::codec::Decoder;
 use crate::error::Error;
-use crate::model::{Signature, Timestamp, counted};
+use crate::model::{Signature, counted};
 use crate::store::{Filter, Store, StoreError, UserType};
 
 /// Ids that were given.
@@ -112,11 +112,11 @@ struct Logins {
 
 impl Logins {
     fn sample(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Self, StoreError> {
-        let filter =
-            Filter { live_at: Some(Timestamp::now()), in_pages: true, ..Filter::default() };
+        let mut reader = store.reader()?;
+        let filter = Filter { live_at: Some(reader.now()?), in_pages: true, ..Filter::default() };
         let mut decoder = Decoder::new(&ctx.codec);
         let (mut logins, mut pages) = (Self::default(), 0);
-        store.reader()?.scan(&filter, &mut |mut page| {
+        reader.scan(&filter, &mut |mut page| {
             for row in page.rows() {
                 let session = decoder.decode_row(&row);
                 let user = session.auth().ok().and_then(|auth| auth.user_id);

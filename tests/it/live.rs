@@ -1,6 +1,9 @@
 //! Which rows may be live: the same for every command, whatever is in `expire_date`.
 
 use serde_json::Value;
+use sessctl::consent::{Ask, Consent};
+use sessctl::model::Timestamp;
+use sessctl::store::{Sqlite, Store, Table, WallClock};
 
 use crate::world::{RunToEnd, SECRET_KEY, World, login, program, signed};
 
@@ -137,4 +140,52 @@ fn what_holds_no_time_is_a_line_of_the_chart() {
     filled(&w, "datetime", &["'soon'", "x'00'", "NULL"]);
     let stats = w.run(&["stats", "--format", "json"]).ok().json();
     assert_eq!(stats["expires"], serde_json::json!([{"day": "unknown", "sessions": 2}]));
+}
+
+#[test]
+fn a_purge_comes_to_each_expired_row_once_whatever_its_expiry_holds() {
+    let w = World::sqlite("live_windows");
+    let cutoff: Timestamp = "2026-11-22T01:57:46Z".parse().unwrap();
+    for type_name in ["datetime", "text", ""] {
+        let odd = [
+            "1",
+            "1",
+            "-5",
+            "2.5",
+            "2.5",
+            "-9e999",
+            "''",
+            "''",
+            "'2020-01-01'",
+            "CAST(x'31ff' AS TEXT)",
+            "CAST(x'31ff' AS TEXT)",
+            "'1'",
+            "'1 '",
+            "NULL",
+            "x'00'",
+            "'soon'",
+        ];
+        filled(&w, type_name, &odd);
+        let clock = WallClock::in_zone("UTC").unwrap();
+        let store = Sqlite::new(w.url().into(), Table::default(), clock);
+        let consent = Consent::from_ask(Ask::Explicit).unwrap();
+        let mut writer = store.writer(consent).unwrap();
+        for limit in [1, 2, 3] {
+            let (mut from, mut picked) = (None, Vec::new());
+            loop {
+                let window = writer.pick_expired(cutoff, from.as_ref(), limit).unwrap();
+                picked.extend(window.rows.iter().map(str::to_owned));
+                assert!(picked.len() <= 13, "{type_name:?} {limit}: {picked:?}");
+                from = window.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+            picked.sort();
+            picked.dedup();
+            assert_eq!(picked.len(), 13, "{type_name:?} {limit}");
+        }
+        drop(writer);
+        w.run(&["purge-expired"]).ok().says("Purged 13 expired sessions").says("none is left");
+    }
 }

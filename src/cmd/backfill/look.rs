@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::judge::{Findings, Judge, Stamp};
 use crate::cmd::Ctx;
 use crate::engine::{Doing, Driver, Ended, Why};
-use crate::model::{Keys, Page, Timestamp};
+use crate::model::{Keys, Page};
 use crate::store::{Assignment, ByUser, Filter, Reader, Stamps, StoreError, UserColumn, Writer};
 
 /// Which rows are looked at.
@@ -48,7 +48,7 @@ impl Findings {
         mut act: Option<Act<'_, '_>>,
     ) -> Result<(Self, Result<Ended, Why>), StoreError> {
         let by = ByUser { column: scope.column.clone(), stamps: scope.stamps.clone() };
-        let now = Timestamp::now();
+        let now = reader.now()?;
         let filter = Filter {
             live_at: (!scope.include_expired).then_some(now),
             user: scope.exists.then_some(by),

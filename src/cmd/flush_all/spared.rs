@@ -8,7 +8,7 @@ use crate::cmd::unfit_ids::{GivenIds, some};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::{Page, Timestamp};
+use crate::model::Page;
 use crate::store::{Filter, Store};
 
 const HINT: &str =
@@ -85,8 +85,9 @@ fn drop_logged_in(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> R
             page.rows().filter_map(user).collect()
         }
     };
-    let filter = Filter { live_at: Some(Timestamp::now()), ..Filter::default() };
-    let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, |found| {
+    let mut rows = store.reader()?;
+    let filter = Filter { live_at: Some(rows.now()?), ..Filter::default() };
+    let ended = ctx.scan().run(&mut *rows, &filter, worker, |found| {
         nobody.retain(|id| !found.contains(id));
         if nobody.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
