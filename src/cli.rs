@@ -81,6 +81,9 @@ pub struct Global {
     /// impersonation: an id, a list of ids, or a signed id; may be repeated.
     #[arg(long = "also-key", global = true, value_name = "KEY", help_heading = DATABASE)]
     pub also_keys: Vec<String>,
+    /// The site's session engine: with cached_db a cache is asked before the table.
+    #[arg(long, global = true, value_enum, env = "SESSCTL_ENGINE", hide_env = true, value_name = "ENGINE", help_heading = DATABASE)]
+    pub engine: Option<Engine>,
     /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", help_heading = DATABASE)]
     pub db_timezone: Option<String>,
@@ -166,6 +169,9 @@ pub struct LogoutUser {
     /// Do not take a second look.
     #[arg(long, conflicts_with = "settle")]
     pub no_verify: bool,
+    /// Leave sessions of these users that none of the keys verifies. They are counted, and make the exit code 3.
+    #[arg(long)]
+    pub verified_only: bool,
     /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
     /// a request in flight.
     #[arg(long, conflicts_with = "no_verify")]
@@ -241,6 +247,10 @@ pub struct FlushAll {
     /// Leave sessions that name no user: carts.
     #[arg(long)]
     pub authenticated_only: bool,
+    /// With --authenticated-only or --keep-data: leave sessions of users that none of the keys verifies. They are
+    /// counted, and make the exit code 3.
+    #[arg(long, conflicts_with = "truncate")]
+    pub verified_only: bool,
     /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
     /// a request in flight.
     #[arg(long)]
@@ -314,6 +324,17 @@ pub enum AutoColumnType {
     Bigint,
     /// UUIDs.
     Uuid,
+}
+
+/// Where a site looks for its sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// In the table.
+    #[value(name = "db")]
+    Db,
+    /// In a cache first, then in the table.
+    #[value(name = "cached_db")]
+    CachedDb,
 }
 
 /// How standard error is written.

@@ -12,13 +12,14 @@ use clap::{Args, ValueEnum};
 /// Options of commands that look for sessions of users.
 #[derive(Debug, Args)]
 pub struct UserLookup {
-    /// Column that says whose a session is. Otherwise user_id or account_id, if the table has it.
+    /// Column that says whose a session is. Otherwise user_id or account_id, if the table has it. It finds
+    /// sessions fast; the look that proves still reads the data of all live rows.
     #[arg(long, value_name = "NAME")]
     pub user_column: Option<String>,
-    /// Decode all rows, whatever a column says.
+    /// Do not use such a column.
     #[arg(long, conflicts_with = "user_column")]
     pub no_user_column: bool,
-    /// Do not decode rows where the column is NULL either: only where the site fills it at every login.
+    /// Believe the column, and read no other rows: only where the site fills it at every login.
     #[arg(long, conflicts_with = "no_user_column")]
     pub trust_column: bool,
 }

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::io::Write;
 
 use super::Ctx;
+use crate::cli;
 use crate::error::{Error, Exit};
-use crate::settings::Project;
 use crate::store::{Fault, StoreError};
 use crate::ui;
 
@@ -14,8 +14,10 @@ const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
 
 /// What becomes of the copies in the cache.
 pub(super) enum CacheKeys {
-    /// As far as is known there is no cache.
+    /// The site keeps its sessions in the table and nowhere else.
     None,
+    /// Nobody said which engine the site runs: there may be a cache.
+    Unknown,
     /// Somebody else has to see to them.
     Unheeded,
     /// Their keys are printed.
@@ -32,10 +34,35 @@ pub(super) struct Printer {
     failed: RefCell<Option<StoreError>>,
 }
 
+/// What the site's engine asks for a session first.
+enum Engine {
+    Table,
+    /// A cache, with the name of the engine.
+    Cached(String),
+}
+
+/// The engine of the site, if the operator or the project says it.
+fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
+    let of_project = ctx.project.as_ref().map(|project| match project.cached_engine() {
+        Some(engine) => Engine::Cached(engine.clone()),
+        None => Engine::Table,
+    });
+    match (ctx.global.engine, of_project) {
+        (Some(cli::Engine::Db), Some(Engine::Cached(engine))) => Err(Error::usage(
+            format!("--engine db: the project says that SESSION_ENGINE is {engine}"),
+            "leave out --engine and SESSCTL_ENGINE, or --django",
+        )),
+        (Some(cli::Engine::CachedDb), of_project) => Ok(of_project
+            .filter(|engine| matches!(engine, Engine::Cached(_)))
+            .or_else(|| Some(Engine::Cached("django.contrib.sessions.backends.cached_db".into())))),
+        (Some(cli::Engine::Db), _) => Ok(Some(Engine::Table)),
+        (None, of_project) => Ok(of_project),
+    }
+}
+
 impl CacheKeys {
     /// What was asked for. Where keys are printed, everything else goes to standard error from here on.
     pub(super) fn asked(ctx: &mut Ctx<'_>, print: bool) -> Result<Self, Error> {
-        let cached = ctx.project.as_ref().and_then(Project::cached_engine);
         ctx.refuse_many("--print-cache-keys", print)?;
         if print {
             let around = match &ctx.project {
@@ -45,7 +72,14 @@ impl CacheKeys {
             let out = RefCell::new(std::mem::replace(&mut ctx.out, ui::stderr()));
             return Ok(Self::Printed(Printer::new(around, out)));
         }
-        let Some(engine) = cached else { return Ok(Self::None) };
+        let Some(engine) = engine(ctx)? else {
+            ctx.talk.note(
+                "the site's session engine is not known: with cached_db a cache may let users in whose rows are gone; \
+                 --engine db or --engine cached_db (SESSCTL_ENGINE) tells, or --django",
+            );
+            return Ok(Self::Unknown);
+        };
+        let Engine::Cached(engine) = engine else { return Ok(Self::None) };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
              the row is gone; --print-cache-keys prints what to delete there"
@@ -69,10 +103,15 @@ impl CacheKeys {
         }
     }
 
+    /// Whether it is not known if there is a cache at all.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
     /// Whether the cache may still let somebody in, for all that was done.
     pub(super) fn may_hold(&self) -> bool {
         match self {
-            Self::None => false,
+            Self::None | Self::Unknown => false,
             Self::Unheeded => true,
             Self::Printed(printer) => printer.left_out.get() > 0,
         }

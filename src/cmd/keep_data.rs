@@ -1,12 +1,14 @@
 //! `--keep-data`: takes the login out of sessions and leaves the rest in place.
 
+use std::collections::HashSet;
+
 use super::Ctx;
 use super::cache_keys::CacheKeys;
-use super::survey::Wanted;
+use super::query::{Answer, SessionQuery};
 use crate::codec::Decoder;
 use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
-use crate::model::{Data, Keys, Signature, Timestamp};
+use crate::model::{Data, Keys, Timestamp};
 use crate::store::{Replacement, StoreError, Writer};
 
 /// Sessions by what became of them.
@@ -17,6 +19,9 @@ pub(super) struct Kept {
     /// Deleted, since only JSON can be written anew.
     pub(super) deleted: u64,
 }
+
+/// Rows that a write changed.
+type Written = Result<u64, StoreError>;
 
 /// Sessions in one transaction: those of a batch are in memory all at once.
 const BATCH: usize = 100;
@@ -52,7 +57,7 @@ impl Kept {
     pub(super) fn act(
         &mut self,
         ctx: &Ctx<'_>,
-        wanted: &Wanted<'_>,
+        query: &SessionQuery<'_>,
         driver: &mut Driver<'_>,
         keys: &Keys,
         cache: &CacheKeys,
@@ -61,19 +66,20 @@ impl Kept {
         driver.is_doing(Doing::Rewriting);
         driver.each(keys, |writer, batch| {
             cache.go_on()?;
-            let rows = self.batch(&mut decoder, wanted, writer, batch)?;
-            ctx.gone(cache, batch);
-            Ok(rows)
+            let told = |keys: &[&str], written| ctx.told(cache, keys, written);
+            self.batch(&mut decoder, query, writer, batch, told)
         })
     }
 
-    /// What another try finds done already is not wanted any more, so each is counted once.
+    /// What another try finds done already is not wanted any more, so each is counted once. Each write tells its keys
+    /// as soon as it is committed: the next one may fail.
     fn batch(
         &mut self,
         decoder: &mut Decoder<'_>,
-        wanted: &Wanted<'_>,
+        query: &SessionQuery<'_>,
         writer: &mut dyn Writer,
         keys: &[&str],
+        told: impl Fn(&[&str], Written) -> Written,
     ) -> Result<u64, StoreError> {
         let page = writer.read(keys)?;
         let mut new = Vec::new();
@@ -81,21 +87,28 @@ impl Kept {
         for row in page.rows() {
             let Data::Text(old) = row.data else { continue };
             let session = decoder.decode(old);
-            let is_wanted =
-                session.auth().is_ok_and(|auth| wanted.who.wants(auth.user_id.as_deref()));
-            if !is_wanted || session.signature() != Signature::Valid {
+            let answer = query.answer(&row, &session, &query.verdict(&row, &session));
+            if !query.takes(answer) {
                 continue;
             }
             match session.without_login(Timestamp::now()) {
-                Ok(data) => new.push((row.key, old, data)),
-                Err(_) => others.push(row.key),
+                Ok(data) if answer == Answer::Match => new.push((row.key, old, data)),
+                _ => others.push(row.key),
             }
         }
+        let rewritten_keys: Vec<&str> = new.iter().map(|(key, ..)| *key).collect();
+        let now: HashSet<&str> = rewritten_keys.iter().chain(&others).copied().collect();
+        let done: Vec<&str> = keys.iter().filter(|key| !now.contains(*key)).copied().collect();
         let new: Vec<_> =
             new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
-        let rewritten = writer.replace(&new)?;
+        // Those that an earlier try did, or the site, are told again.
+        told(&done, Ok(0))?;
+        let rewritten = told(&rewritten_keys, writer.replace(&new))?;
         self.rewritten += rewritten;
-        let deleted = if others.is_empty() { 0 } else { writer.delete(&others)?.sessions };
+        if others.is_empty() {
+            return Ok(rewritten);
+        }
+        let deleted = told(&others, writer.delete(&others).map(|gone| gone.sessions))?;
         self.deleted += deleted;
         Ok(rewritten + deleted)
     }

@@ -6,12 +6,14 @@ use std::ops::ControlFlow;
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe_row};
 use super::lookup::by_user;
+use super::proof;
+use super::query::{SessionQuery, Who};
 use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
-use crate::model::{Page, Row, SavedWindow, Signature, Timestamp, counted};
-use crate::report::{ListedSession, State};
+use crate::model::{Page, Row, SavedWindow, counted};
+use crate::report::{Doubt, ListedSession, Matches, State};
 use crate::store::Filter;
 use crate::{settings, ui};
 
@@ -24,19 +26,6 @@ struct Query<'a> {
     keys: KeyDisplay,
 }
 
-/// Rows that may be what was asked for, for all that can be told, and are not listed.
-#[derive(Default)]
-struct Doubts {
-    /// That cannot be read.
-    unreadable: u64,
-    /// That name one of the users and do not verify.
-    unverified: u64,
-    /// Logins of somebody else than the user column says.
-    different: u64,
-    /// That do not say when they were saved, where that matters.
-    undated: u64,
-}
-
 /// What one page gave.
 #[derive(Default)]
 struct Listed {
@@ -45,7 +34,8 @@ struct Listed {
     /// to megabytes, would not fit.
     later: Page,
     payload_bytes: usize,
-    doubts: Doubts,
+    live: u64,
+    matches: Matches,
 }
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
@@ -65,64 +55,76 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
     let limit = args.limit.unwrap_or(u64::MAX);
     let mut listing = Listing::new(&mut *out, args.format, limit, schemas.is_some());
-    let mut doubts = Doubts::default();
-    let ended = match schemas {
-        None => query.list(ctx, &mut listing, &mut doubts)?,
-        Some(schemas) => {
-            let mut ended = Ended::Whole;
-            for schema in schemas {
-                ctx.schema = Some(schema);
-                ended = query.list(ctx, &mut listing, &mut doubts)?;
-                if ended != Ended::Whole {
-                    break;
-                }
-            }
-            ended
+    let mut told = Told::default();
+    let mut ended = Ended::Whole;
+    for schema in
+        schemas.map_or(vec![ctx.schema.clone()], |all| all.into_iter().map(Some).collect())
+    {
+        ctx.schema = schema;
+        ended = query.list(ctx, &mut listing, &mut told)?;
+        if ended != Ended::Whole {
+            break;
         }
-    };
+    }
     listing.begin()?;
     listing.end()?;
     let inexact_ids = listing.inexact_ids;
     out.flush()?;
     tell_inexact_ids(ctx, inexact_ids);
-    doubts.tell(ctx);
+    told.tell(ctx);
     Ok(match ended {
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
-        _ if doubts.unreadable + doubts.different + doubts.undated + inexact_ids > 0 => {
-            Exit::Incomplete
-        }
+        _ if told.is_doubtful() || inexact_ids > 0 => Exit::Incomplete,
         _ => Exit::Done,
     })
 }
 
+/// What is to be said beside the list.
+#[derive(Default)]
+struct Told {
+    matches: Matches,
+    doubts: Vec<Doubt>,
+}
+
 impl Query<'_> {
+    /// What is asked for. `logout-user` asks the same.
+    fn sessions(&self) -> SessionQuery<'_> {
+        let who = self.users.as_ref().map_or(Who::Anybody, Who::These);
+        SessionQuery { saved: self.saved, ..SessionQuery::of(who) }
+    }
+
     /// Lists the sessions of one table.
     fn list(
         &self,
         ctx: &Ctx<'_>,
         listing: &mut Listing<'_>,
-        doubts: &mut Doubts,
+        told: &mut Told,
     ) -> Result<Ended, Error> {
         let Self { args, detail, keys, .. } = *self;
         let store = ctx.open()?;
         let by_user = match &self.users {
-            Some(_) => by_user(ctx, &*store, &args.lookup, &args.users)?,
-            None => None,
+            Some(_) if args.lookup.trust_column || args.lookup.user_column.is_some() => {
+                by_user(ctx, &*store, &args.lookup, &args.users)?
+            }
+            _ => None,
         };
+        // Only a column that is trusted is believed to name all rows.
+        let by_user = by_user.filter(|_| args.lookup.trust_column);
         let column = by_user.as_ref().map(|by| by.column.name.clone());
-        let live_at = (!args.all).then(Timestamp::now);
+        let mut reader = store.reader()?;
+        let live_at = if args.all { None } else { Some(reader.now()?) };
         let filter = Filter { live_at, user: by_user, ..Filter::default() };
         let codec = &ctx.codec;
         let worker = || {
             let mut decoder = Decoder::new(codec);
             move |page: &Page| self.page(page, &mut decoder)
         };
-        let (mut failed, mut different) = (Ok(()), 0);
+        let (mut failed, mut here, mut live) = (Ok(()), Matches::default(), 0);
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let mut decoder = Decoder::new(codec);
         let fold = |listed: Listed| {
-            different += listed.doubts.different;
-            doubts.add(&listed.doubts);
+            here += listed.matches;
+            live += listed.live;
             let later =
                 listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
             for session in listed.sessions.into_iter().chain(later) {
@@ -137,14 +139,18 @@ impl Query<'_> {
             }
             if listing.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let ended = ctx.scan().run(&mut *store.reader()?, &filter, worker, fold)?;
+        let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
         failed?;
-        if let (Some(column), true) = (column, different > 0) {
+        if let (Some(column), true) = (column, here.different > 0) {
             ctx.talk.warning(&format!(
-                "{} of somebody else: column {} is wrong, so sessions may be missing here; see --no-user-column",
-                counted(different, "login"),
+                "{} of somebody else: column {} is wrong, so sessions may be missing here; leave --trust-column out",
+                counted(here.different, "login"),
                 ui::sanitize(&column)
             ));
+        }
+        told.matches += here;
+        if live == 0 && ended == Ended::Whole && !args.lookup.trust_column {
+            told.doubts.extend(proof::other_tables(ctx, &*store)?);
         }
         Ok(ended)
     }
@@ -152,7 +158,8 @@ impl Query<'_> {
     fn page(&self, page: &Page, decoder: &mut Decoder<'_>) -> Listed {
         let mut listed = Listed::default();
         for row in page.rows() {
-            if self.wants(&row, decoder, &mut listed.doubts) {
+            listed.live += 1;
+            if self.wants(&row, decoder, &mut listed.matches) {
                 listed.add(&row, decoder, self.detail, self.keys);
             }
         }
@@ -160,61 +167,47 @@ impl Query<'_> {
     }
 
     /// Whether it is to be listed, as far as that can be told.
-    fn wants(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, doubts: &mut Doubts) -> bool {
+    fn wants(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, matches: &mut Matches) -> bool {
         if self.saved.is_none() && self.users.is_none() {
             return true;
         }
         let session = decoder.decode_row(row);
-        if let Some(saved) = self.saved {
-            let in_time = saved.contains(session.saved());
-            doubts.undated += u64::from(in_time.is_none());
-            if in_time != Some(true) {
-                return false;
-            }
-        }
-        let Some(users) = &self.users else { return true };
-        let is_believed = || session.signature() != Signature::Invalid;
-        match session.auth() {
-            Ok(auth) if auth.user_id.as_deref().is_some_and(|id| users.contains(id)) => {
-                let wanted = is_believed();
-                doubts.unverified += u64::from(!wanted);
-                return wanted;
-            }
-            Ok(auth) if row.user.is_some() && auth.user_id.is_some() => {
-                doubts.different += u64::from(is_believed());
-            }
-            Ok(_) => {}
-            Err(_) => doubts.unreadable += u64::from(is_believed()),
-        }
-        false
+        let query = self.sessions();
+        let verdict = query.verdict(row, &session);
+        let answer = query.answer(row, &session, &verdict);
+        query.count(answer, &verdict, matches);
+        query.takes(answer)
     }
 }
 
-impl Doubts {
-    fn add(&mut self, other: &Self) {
-        self.unreadable += other.unreadable;
-        self.unverified += other.unverified;
-        self.different += other.different;
-        self.undated += other.undated;
+impl Told {
+    fn is_doubtful(&self) -> bool {
+        let Matches { unreadable, different, undated, .. } = self.matches;
+        unreadable + different + undated > 0 || !self.doubts.is_empty()
     }
 
     fn tell(&self, ctx: &Ctx<'_>) {
-        if self.unverified > 0 {
-            let rows = counted(self.unverified, "more session");
-            let name = if self.unverified == 1 { "names" } else { "name" };
+        let Matches { unverified, undated, unreadable, .. } = self.matches;
+        if unverified > 0 {
             ctx.talk.note(&format!(
-                "{rows} {name} such a user but cannot be verified: Django reads them as empty"
+                "no key verifies {} of these: Django reads them as empty, unless it has a key that was not given here",
+                counted(unverified, "session")
             ));
         }
-        if self.undated > 0 {
-            let rows = counted(self.undated, "row");
+        if undated > 0 {
             ctx.talk.warning(&format!(
-                "{rows} without a time of saving left out: only Django 3.1 and later write one"
+                "{} without a time of saving left out: only Django 3.1 and later write one",
+                counted(undated, "row")
             ));
         }
-        if self.unreadable > 0 {
-            let rows = counted(self.unreadable, "row");
-            ctx.talk.warning(&format!("{rows} could not be read and may be anybody's session"));
+        if unreadable > 0 {
+            ctx.talk.warning(&format!(
+                "{} could not be read and may be anybody's session",
+                counted(unreadable, "row")
+            ));
+        }
+        for doubt in &self.doubts {
+            ctx.talk.warning(&ui::doubt(doubt));
         }
     }
 }

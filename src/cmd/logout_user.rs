@@ -11,10 +11,12 @@ use super::find::find;
 use super::how::How;
 use super::keep_data;
 use super::lookup::by_user;
+use super::proof;
+use super::query::{SessionQuery, Who};
 use super::references;
 use super::rounds::{Outcome, Plan};
 use super::schemas;
-use super::survey::{Wanted, Who};
+use super::survey::{Collect, Look};
 use super::unfit_ids::GivenIds;
 use super::whose::{self, Meant};
 use crate::cli::LogoutUser;
@@ -22,9 +24,9 @@ use crate::codec::UserIds;
 use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
-use crate::report::{LogoutReport, ResolvedUser};
+use crate::report::{LogoutReport, Proof, ResolvedUser};
 use crate::settings;
-use crate::store::Store;
+use crate::store::{ByUser, Store};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     // Sooner than anything is put on record: it may have been given whole.
@@ -69,7 +71,7 @@ impl<'a> Task<'a> {
     }
 
     fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<LogoutReport>, Error> {
-        let Self { args, how, settle, saved, ref cache, .. } = *self;
+        let Self { args, how, ref cache, .. } = *self;
         let began = Instant::now();
         let store = ctx.open()?;
         how.check(ctx, &*store, args.dry_run)?;
@@ -102,22 +104,18 @@ impl<'a> Task<'a> {
                 let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
                 column = by_user.as_ref().map(|by| by.column.name.clone());
                 let spared = self.spared_key(ctx, &*store, &ids)?;
-                let wanted = Wanted {
-                    who: Who::These(&ids),
-                    saved,
-                    spared: spared.as_deref(),
-                    by_user: by_user.as_ref(),
-                    skim: args.no_verify || !args.dry_run,
-                };
-                let unwanted = (!args.no_verify).then_some(Wanted { skim: false, ..wanted });
-                let store = &*store;
-                let plan = Plan { store, wanted, unwanted, settle, how, cache, emptied: false };
-                Outcome::run(ctx, &plan, driver.as_mut())?
+                let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref());
+                Outcome::run(ctx, &self.plan(ctx, &*store, looks), driver.as_mut())?
             }
         };
         drop(driver);
+        proof::doubt(ctx, &*store, &mut outcome)?;
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let exit = if unfit.sessions > 0 { exit.worse(Exit::Incomplete) } else { exit };
+        let verdict = match unfit.sessions {
+            0 => proof::of(&outcome, cache, args.dry_run),
+            _ => Proof::Unknown,
+        };
         let resolved = known
             .into_iter()
             .map(|user| ResolvedUser { id: user.id, username: user.name })
@@ -127,12 +125,57 @@ impl<'a> Task<'a> {
             user_table,
             unfit: unfit.sessions,
             unfit_ids: unfit.ids.into_iter().collect(),
+            verdict,
+            secret_keys: ctx.codec.keyring.len(),
             cached: cache.may_hold(),
+            engine_unknown: cache.is_unknown(),
+            by_column: column.is_some() && args.lookup.trust_column,
             user_column: column,
             elapsed_seconds: began.elapsed().as_secs_f64(),
             ..report(args, users, &mut outcome)
         };
         Ok(Deed::new(report, outcome.ended, exit))
+    }
+
+    /// How sessions are found, and how it is proved that none is left. A user column finds them fast; what proves that
+    /// none is left is the data of all live rows, unless the operator trusts the column.
+    fn looks<'l>(
+        &self,
+        ids: &'l UserIds,
+        by_user: Option<&'l ByUser>,
+        spared: Option<&'l str>,
+    ) -> (Look<'l>, Option<Look<'l>>) {
+        let args = self.args;
+        let proves = !args.no_verify && !args.dry_run;
+        let verified_only = args.verified_only;
+        let trusted = by_user.filter(|_| args.lookup.trust_column);
+        let first = Look {
+            query: SessionQuery { who: Who::These(ids), saved: self.saved, spared, verified_only },
+            by_user: if proves { by_user } else { trusted },
+            skim: args.no_verify || !args.dry_run,
+            collect: if args.dry_run { Collect::CountOnly } else { Collect::Keys },
+            key_is_right: false,
+        };
+        (first, proves.then_some(Look { skim: false, by_user: trusted, ..first }))
+    }
+
+    fn plan<'p>(
+        &'p self,
+        ctx: &Ctx<'_>,
+        store: &'p dyn Store,
+        (first, proof): (Look<'p>, Option<Look<'p>>),
+    ) -> Plan<'p> {
+        Plan {
+            store,
+            first,
+            proof,
+            settle: self.settle,
+            how: self.how,
+            cache: &self.cache,
+            emptied: false,
+            doubts_no_login: proof::may_be_elsewhere(ctx)
+                && proof.as_ref().unwrap_or(&first).by_user.is_none(),
+        }
     }
 
     /// The key that `--except` names. A session of somebody else would stay anyway: the operator takes it for another.
@@ -174,18 +217,19 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         users,
         dry_run: args.dry_run,
         scanned: outcome.scanned,
-        matched: outcome.matched,
+        matches: outcome.matches,
+        tally: outcome.tally,
+        verdict: Proof::Unknown,
+        doubts: std::mem::take(&mut outcome.doubts),
+        secret_keys: 0,
         deleted: outcome.deleted,
         allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         not_deleted: outcome.not_deleted,
         rounds: outcome.rounds,
-        unverified: outcome.unverified,
-        unreadable: outcome.unreadable,
         user_column: None,
-        different: outcome.different,
-        undated: outcome.undated,
+        by_column: false,
         batches: outcome.batches,
         elapsed_seconds: 0.0,
         keep_data: args.keep_data,
@@ -196,6 +240,8 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         unfit: 0,
         unfit_ids: Vec::new(),
         cached: false,
+        verified_only: args.verified_only,
+        engine_unknown: false,
         stopped: outcome.ended.is_err(),
         preview: std::mem::take(&mut outcome.preview),
     }

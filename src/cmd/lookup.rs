@@ -1,8 +1,8 @@
 //! Finding a user's sessions by a column that says whose they are.
 //!
-//! What the column says is no proof: rows that it says nothing of are decoded like all others, since
-//! a login that the site did not stamp is one of them, and a row that it names is decoded before
-//! anything is done to it.
+//! The column finds rows fast, and proves nothing: a row that the site did not stamp, or stamped with somebody else, is
+//! not found by it. Each row that it finds is decoded before anything is done to it, and the look that proves reads the
+//! data of all live rows, unless the operator trusts the column.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use super::Ctx;
 use crate::cli::UserLookup;
-use crate::codec::Decoder;
+use crate::codec::{Decoder, Verdict};
 use crate::error::Error;
 use crate::settings;
 use crate::store::{ByUser, Filter, Reader, Stamps, Store, StoreError, UserColumn, UserType};
@@ -31,18 +31,13 @@ pub(super) fn by_user(
     }
     let Some(column) = column(ctx, store, args)? else { return Ok(None) };
     let name = &column.name;
-    if args.trust_column {
-        ctx.talk.note(&format!(
-            "--trust-column: rows without a value in {name} are not looked at, so a login that the site wrote \
-             without one stays"
-        ));
+    ctx.talk.note(&if args.trust_column {
+        format!("--trust-column: only rows that {name} gives to these users are read")
     } else {
-        ctx.talk.note(&format!(
-            "sessions are looked up in column {name}, and decoded where it is NULL; --no-user-column decodes all"
-        ));
-    }
-    let ids = ids.iter().flat_map(|id| spellings(&column, id)).collect();
-    let stamps = if args.trust_column { Stamps::OneOf(ids) } else { Stamps::OneOfOrMissing(ids) };
+        format!("column {name} finds sessions fast, and proves nothing: all live rows are read besides, unless \
+                 --trust-column")
+    });
+    let stamps = Stamps::OneOf(ids.iter().flat_map(|id| spellings(&column, id)).collect());
     Ok(Some(ByUser { column, stamps }))
 }
 
@@ -100,9 +95,14 @@ fn means_another(
     reader.scan(&filter, &mut |mut page| {
         for row in page.rows() {
             let session = decoder.decode_row(&row);
-            let login = session.auth().ok().and_then(|auth| auth.user_id);
-            let (Some(said), Some(login)) = (row.user, login) else { continue };
-            if spellings(column, &login).contains(said) { same += 1 } else { different += 1 }
+            let (Some(said), Verdict::Login(login)) = (row.user, session.verdict(|_| false)) else {
+                continue;
+            };
+            if spellings(column, &login.user_id).contains(said) {
+                same += 1;
+            } else {
+                different += 1;
+            }
         }
         pages += 1;
         if same + different > 0 || pages == MOST_PAGES {

@@ -20,12 +20,13 @@ mod logout_user;
 mod lookup;
 mod man;
 mod pacing;
+mod proof;
 mod purge_expired;
+mod query;
 mod references;
 mod rounds;
 mod schemas;
 mod show;
-mod signatures;
 mod site_users;
 mod stats;
 mod survey;
@@ -45,7 +46,7 @@ use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
-use crate::store::{self, Store, Table, Target};
+use crate::store::{self, Fault, Store, StoreError, Table, Target};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -190,12 +191,25 @@ impl Ctx<'_> {
         Ok(store::open(target, table))
     }
 
-    /// Makes known that these sessions are no login any more.
-    fn gone(&self, cache: &CacheKeys, keys: &[&str]) {
-        if let Some(audit) = &self.audit {
-            audit.note(keys);
+    /// Makes known that these sessions are no login any more, if they were written. Of a connection that was lost
+    /// nobody knows whether it committed first; to delete a cache entry too many does no harm.
+    fn told<T>(
+        &self,
+        cache: &CacheKeys,
+        keys: &[&str],
+        written: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &written {
+            Ok(_) => {
+                if let Some(audit) = &self.audit {
+                    audit.note(keys);
+                }
+                cache.gone(keys);
+            }
+            Err(error) if error.fault() == Fault::Lost => cache.gone(keys),
+            Err(_) => {}
         }
-        cache.gone(keys);
+        written
     }
 
     fn scan(&self) -> Scan<'_> {

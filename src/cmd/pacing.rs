@@ -1,6 +1,6 @@
 //! How batches ended and paused, as it is reported.
 
-use crate::engine::{Tally, Why};
+use crate::engine::{Done, Why};
 use crate::error::Error;
 use crate::report::{Ending, Paused};
 
@@ -23,6 +23,6 @@ pub(super) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
     }
 }
 
-pub(super) fn paused(done: Tally) -> Paused {
+pub(super) fn paused(done: Done) -> Paused {
     Paused { lag: done.paused_for_lag.as_secs_f64(), file: done.paused_by_file.as_secs_f64() }
 }

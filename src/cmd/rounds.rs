@@ -1,24 +1,26 @@
 //! Look, act, look again.
 //!
-//! The second look is what makes the answer true. A login or a password change moves a session to
-//! a new key while the first look runs, and Django up to 1.9 and django-user-sessions write a
-//! deleted row back from a request in flight.
+//! The second look is what makes the answer true. The first one may be a quick one, by a column or by the beginning of
+//! each row. A login or a password change moves a session to a new key while it runs, and Django up to 1.9 and
+//! django-user-sessions write a deleted row back from a request in flight.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::how::How;
 use super::keep_data::Kept;
-use super::survey::{Collect, Survey, Wanted, look_for_proof};
+use super::query::SessionQuery;
+use super::survey::{Look, Survey, look_for_proof};
+use crate::codec::UserIds;
 use crate::engine::{Driver, Ended, Why};
 use crate::error::{Error, Exit};
-use crate::model::Keys;
-use crate::report::ListedSession;
-use crate::store::Store;
+use crate::model::{Keys, Signatures, Tally};
+use crate::report::{Doubt, ListedSession, Matches};
+use crate::store::{Store, StoreError};
 
-/// How often sessions that came back are acted on before the operator is told that they do.
+/// How often sessions are looked for and acted on before the operator is told that they keep coming.
 const MAX_ROUNDS: u32 = 3;
 
 /// Keys that are looked up in one statement.
@@ -27,9 +29,10 @@ const KEYS_AT_ONCE: usize = 1_000;
 /// Which sessions are to end, and how.
 pub(super) struct Plan<'p> {
     pub(super) store: &'p dyn Store,
-    pub(super) wanted: Wanted<'p>,
-    /// What must not be there afterwards; `None` if nobody is to look.
-    pub(super) unwanted: Option<Wanted<'p>>,
+    /// How sessions are found.
+    pub(super) first: Look<'p>,
+    /// How it is proved that none is there afterwards; `None` if nobody is to look.
+    pub(super) proof: Option<Look<'p>>,
     /// To wait before looking again.
     pub(super) settle: Duration,
     pub(super) how: How,
@@ -37,14 +40,18 @@ pub(super) struct Plan<'p> {
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
     pub(super) emptied: bool,
+    /// Whether it is a doubt if no session holds a login.
+    pub(super) doubts_no_login: bool,
 }
 
 /// What was found and done, and what put an end to it.
 pub(super) struct Outcome {
     /// Rows that the first look read.
     pub(super) scanned: u64,
-    /// Sessions that all looks found.
-    pub(super) matched: u64,
+    /// What the last look that read all live rows found in them, or the last look if none did.
+    pub(super) tally: Tally,
+    /// Sessions that all looks found, and of the last look what nobody can be sure of.
+    pub(super) matches: Matches,
     pub(super) deleted: u64,
     /// Rows of django-allauth's that went with them.
     pub(super) allauth: u64,
@@ -57,11 +64,20 @@ pub(super) struct Outcome {
     /// Sessions that were deleted and that the last look found.
     pub(super) not_deleted: u64,
     pub(super) rounds: u32,
-    /// Of the last look: rows that nobody can be sure of.
-    pub(super) unverified: u64,
-    pub(super) unreadable: u64,
-    pub(super) different: u64,
-    pub(super) undated: u64,
+    /// Why nothing is proved, although no session is left that was looked for.
+    pub(super) doubts: Vec<Doubt>,
+    /// Live rows of any kind that were seen, if anybody looked at all of them.
+    pub(super) live: Option<u64>,
+    /// Whether the answer rests on what the user column says.
+    by_column: bool,
+    /// Sessions that no key verifies and that stay.
+    unverified_left: u64,
+    /// Whether a look found a row that the keys verify.
+    key_is_right: bool,
+    /// Logins that all looks saw, and what is at the top level of sessions if there was none.
+    named: u64,
+    members: BTreeSet<String>,
+    unverified_users: UserIds,
     /// Some of what a dry run found.
     pub(super) preview: Vec<ListedSession>,
     pub(super) ended: Result<(), Why>,
@@ -74,33 +90,28 @@ impl Outcome {
         plan: &Plan<'_>,
         driver: Option<&mut Driver<'_>>,
     ) -> Result<Self, Error> {
-        let mut outcome = Self { emptied: plan.emptied, ..Self::nothing_yet() };
-        let collect = if driver.is_some() { Collect::Keys } else { Collect::CountOnly };
-        let first = match Survey::take(ctx, plan.store, &plan.wanted, collect) {
+        let by_column = plan.proof.as_ref().unwrap_or(&plan.first).by_user.is_some();
+        let mut outcome = Self { emptied: plan.emptied, by_column, ..Self::nothing_yet() };
+        let mut first = match plan.first.take(ctx, plan.store) {
             Err(error) if plan.emptied => {
                 outcome.ended = Err(Why::Failed(error));
                 return Ok(outcome);
             }
             first => first?,
         };
-        outcome.scanned = first.scanned;
-        outcome.note(&first);
-        if let Some(looked_at) = first.nothing_verifies().filter(|_| !plan.emptied) {
-            // Rows of one user, which the column finds, may all be of before the key was changed.
-            let by_column = plan.wanted.by_user.is_some();
-            match by_column.then(|| look_for_proof(ctx, plan.store)).transpose()? {
-                Some(Ended::Enough) => {}
-                Some(Ended::Interrupted(signal)) => outcome.ended = Err(Why::Interrupted(signal)),
-                Some(Ended::Whole) | None => return Err(Error::WrongKey { looked_at }),
-            }
-        }
+        outcome.scanned = first.tally.scanned;
+        outcome.prove_key(ctx, plan, &mut first)?;
+        outcome.note(&plan.first, &mut first);
         match driver {
             _ if outcome.ended.is_err() => {}
             None => {
-                outcome.matched = first.matched;
+                outcome.count(&first.matches);
                 outcome.preview = first.preview();
             }
             Some(driver) => outcome.act_and_look(ctx, plan, driver, first),
+        }
+        if plan.doubts_no_login && outcome.ended.is_ok() {
+            outcome.doubt_no_login();
         }
         Ok(outcome)
     }
@@ -113,7 +124,8 @@ impl Outcome {
     fn nothing_yet() -> Self {
         Self {
             scanned: 0,
-            matched: 0,
+            tally: Tally::default(),
+            matches: Matches::default(),
             deleted: 0,
             allauth: 0,
             emptied: false,
@@ -122,13 +134,40 @@ impl Outcome {
             remaining: None,
             not_deleted: 0,
             rounds: 1,
-            unverified: 0,
-            unreadable: 0,
-            different: 0,
-            undated: 0,
+            doubts: Vec::new(),
+            live: None,
+            by_column: false,
+            unverified_left: 0,
+            key_is_right: false,
+            named: 0,
+            members: BTreeSet::new(),
+            unverified_users: UserIds::default(),
             preview: Vec::new(),
             ended: Ok(()),
         }
+    }
+
+    /// Finds out whether the keys are the site's. Only then are sessions of the users taken, too, that none of the keys
+    /// verifies.
+    fn prove_key(
+        &mut self,
+        ctx: &Ctx<'_>,
+        plan: &Plan<'_>,
+        first: &mut Survey,
+    ) -> Result<(), Error> {
+        let Signatures { checked, valid } = first.tally.signatures;
+        self.key_is_right = plan.first.key_is_right || valid > 0;
+        let is_open = checked > 0 && !self.key_is_right && !plan.emptied;
+        // The first look may have read rows of one user only, who did not log in since the key was changed.
+        if is_open && !matches!(first.ended, Ended::Interrupted(_)) {
+            let reads_all = plan.first.by_user.is_none() && first.ended == Ended::Whole;
+            match if reads_all { Ended::Whole } else { look_for_proof(ctx, plan.store)? } {
+                Ended::Enough => self.key_is_right = true,
+                Ended::Interrupted(signal) => self.ended = Err(Why::Interrupted(signal)),
+                Ended::Whole => return Err(Error::WrongKey { looked_at: checked }),
+            }
+        }
+        Ok(())
     }
 
     fn act_and_look(
@@ -138,41 +177,40 @@ impl Outcome {
         driver: &mut Driver<'_>,
         mut found: Survey,
     ) {
-        let mut wanted = plan.wanted;
+        let mut look = plan.first;
         loop {
-            self.matched += found.matched;
+            self.count(&found.matches);
             self.remaining = None;
             let before = self.deleted + self.rewritten;
-            self.act(ctx, plan, driver, &wanted, &found.keys);
+            self.act(ctx, plan, driver, &look.query, &found.keys);
             if self.ended.is_err() {
                 return;
             }
             let whole = found.ended == Ended::Whole;
             if !whole && self.deleted + self.rewritten == before {
                 // A trigger, say, keeps them all: looking on would never end.
-                return self.remaining = Some(found.matched);
+                return self.remaining = Some(found.matches.matched);
             }
             if whole {
-                let Some(unwanted) = plan.unwanted else {
+                let Some(proof) = plan.proof else {
                     return self.look_for_kept(driver, &found.keys);
                 };
-                wanted = unwanted;
+                look = proof;
                 ctx.stop.sleep(plan.settle);
             }
-            let gone = match Survey::take(ctx, plan.store, &wanted, Collect::Keys) {
+            let gone = match self.look_again(ctx, plan, look) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,
                 Err(error) => return self.ended = Err(Why::Failed(error)),
             };
             if !matches!(plan.how, How::KeepData) {
                 self.not_deleted = in_both(&gone, &found.keys);
             }
-            if let Ended::Interrupted(signal) = found.ended {
-                return self.ended = Err(Why::Interrupted(signal));
+            if self.ended.is_err() {
+                return;
             }
-            self.note(&found);
             if whole {
-                self.remaining = Some(found.matched);
-                if found.matched == 0 || self.rounds == MAX_ROUNDS {
+                self.remaining = Some(found.matches.matched);
+                if found.matches.matched == 0 || self.rounds == MAX_ROUNDS {
                     return;
                 }
                 self.rounds += 1;
@@ -180,37 +218,48 @@ impl Outcome {
         }
     }
 
+    fn look_again(
+        &mut self,
+        ctx: &Ctx<'_>,
+        plan: &Plan<'_>,
+        look: Look<'_>,
+    ) -> Result<Survey, StoreError> {
+        let look = Look { key_is_right: self.key_is_right, ..look };
+        let mut found = look.take(ctx, plan.store)?;
+        self.key_is_right |= found.tally.signatures.valid > 0;
+        self.note(&look, &mut found);
+        Ok(found)
+    }
+
     fn act(
         &mut self,
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
         driver: &mut Driver<'_>,
-        wanted: &Wanted<'_>,
+        query: &SessionQuery<'_>,
         keys: &Keys,
     ) {
         let before = driver.done().rows;
         match plan.how {
             How::KeepData => {
                 let mut kept = Kept::default();
-                self.ended = kept.act(ctx, wanted, driver, keys, plan.cache);
+                self.ended = kept.act(ctx, query, driver, keys, plan.cache);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
             }
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.cache.go_on()?;
-                    let gone = writer.delete(batch)?;
-                    ctx.gone(plan.cache, batch);
-                    Ok(gone.sessions)
+                    ctx.told(plan.cache, batch, writer.delete(batch)).map(|gone| gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }
             How::DeleteWithAllauth => {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.cache.go_on()?;
-                    let gone = writer.delete_with_allauth(batch)?;
+                    let gone = writer.delete_with_allauth(batch);
+                    let gone = ctx.told(plan.cache, batch, gone)?;
                     self.allauth += gone.allauth;
-                    ctx.gone(plan.cache, batch);
                     Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
@@ -238,24 +287,69 @@ impl Outcome {
         }
     }
 
-    fn note(&mut self, survey: &Survey) {
-        self.unverified = survey.unverified;
-        self.unreadable = survey.unreadable;
-        self.undated = survey.undated;
-        self.different = self.different.max(survey.different);
+    /// Takes over what a look found that no act changes.
+    fn note(&mut self, look: &Look<'_>, survey: &mut Survey) {
+        if self.key_is_right && !look.query.verified_only {
+            survey.take_unverified();
+            self.unverified_left = 0;
+        } else {
+            self.unverified_left = survey.matches.unverified;
+        }
+        if look.reads_all() || self.tally == Tally::default() {
+            self.tally = survey.tally;
+        }
+        self.named += survey.tally.named();
+        if look.by_user.is_none() {
+            self.live = self.live.max(Some(survey.tally.live()));
+        }
+        self.members.append(&mut survey.members);
+        self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
+        let Matches { unreadable, undated, saved_later, different, .. } = survey.matches;
+        let different = self.matches.different.max(different);
+        self.matches = Matches { unreadable, different, undated, saved_later, ..self.matches };
         if let Ended::Interrupted(signal) = survey.ended {
             self.ended = Err(Why::Interrupted(signal));
         }
     }
 
+    /// Counts sessions that were found and are about to end.
+    fn count(&mut self, found: &Matches) {
+        self.matches.matched += found.matched;
+        self.matches.unverified += found.unverified;
+        self.matches.impersonated += found.impersonated;
+    }
+
+    /// Where live sessions are there and none names a user, the site may keep its logins under a key of its own.
+    fn doubt_no_login(&mut self) {
+        if self.named == 0 && !self.members.is_empty() {
+            let keys = std::mem::take(&mut self.members).into_iter().collect();
+            self.doubts.push(Doubt::NoLogin { keys });
+        }
+    }
+
     /// Rows that may be what was looked for, for all that can be told.
     fn not_sure(&self) -> u64 {
-        self.unreadable + self.different + self.undated
+        let Matches { unreadable, undated, different, .. } = self.matches;
+        unreadable + undated + self.unverified_left + if self.by_column { different } else { 0 }
+    }
+
+    /// Different users of sessions that no key verifies, as far as they were counted.
+    pub(super) fn unverified_users(&self) -> u64 {
+        u64::try_from(self.unverified_users.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether a look after the last act has shown that nothing is left.
+    pub(super) fn is_proved(&self) -> bool {
+        self.ended.is_ok()
+            && self.remaining == Some(0)
+            && self.not_sure() == 0
+            && self.doubts.is_empty()
     }
 
     pub(super) fn exit(&self) -> Exit {
         match &self.ended {
             Ok(()) if self.remaining.unwrap_or(0) + self.not_sure() > 0 => Exit::Incomplete,
+            Ok(()) if !self.doubts.is_empty() => Exit::Incomplete,
             Ok(()) => Exit::Done,
             Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),

@@ -1,80 +1,33 @@
-//! One look at the rows of a table: whose sessions are there, and can they be told?
+//! One look at the rows of a table: what they are, and which of them are asked for.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, listed};
-use super::signatures::Signatures;
-use crate::codec::{Decoded, Decoder, UserIds};
+use super::query::{Answer, SessionQuery, Who};
+use crate::codec::{Decoded, Decoder, UserIds, Verdict};
 use crate::engine::Ended;
-use crate::model::{Keys, Page, Row, SavedWindow, Signature, Timestamp};
-use crate::report::ListedSession;
+use crate::model::{Keys, Page, Row, Signature, Tally};
+use crate::report::{ListedSession, Matches};
 use crate::store::{ByUser, Filter, Store, StoreError};
 
-/// Which sessions are looked for.
+/// How a look is taken.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) who: Who<'a>,
-    /// When they were last saved, if that matters.
-    pub(super) saved: Option<SavedWindow>,
-    /// The one key that stays.
-    pub(super) spared: Option<&'a str>,
-    /// The column that finds them, if there is one.
+pub(super) struct Look<'a> {
+    /// What is looked for.
+    pub(super) query: SessionQuery<'a>,
+    /// Read only the rows that a user column gives to these users.
     pub(super) by_user: Option<&'a ByUser>,
-    /// Read no more of rows that begin with a login of somebody else. That is exact unless a serializer of the
-    /// site's own writes a key twice, and where no other look will prove anything it is what `--no-verify` means.
+    /// Read no more of a row that begins with a login of somebody else. Such a row may name a wanted user further
+    /// behind: as the one behind an impersonation, or where a serializer of the site's own writes a key twice. The
+    /// look that proves reads all of it.
     pub(super) skim: bool,
-}
-
-impl Wanted<'_> {
-    /// What the column says of a row is compared with the whole of it.
-    fn skims(&self, row: &Row<'_>) -> bool {
-        self.skim && row.user.is_none()
-    }
-}
-
-/// Whose sessions are looked for.
-#[derive(Clone, Copy)]
-pub(super) enum Who<'a> {
-    /// Live ones of these users.
-    These(&'a UserIds),
-    /// Live ones of all users but these.
-    AllBut(&'a UserIds),
-    /// Every row that is no session of these users, be it anonymous, expired or unreadable.
-    EverythingBut(&'a UserIds),
-}
-
-impl Who<'_> {
-    pub(super) fn wants(self, user_id: Option<&str>) -> bool {
-        match self {
-            Self::These(ids) => user_id.is_some_and(|id| ids.contains(id)),
-            Self::AllBut(ids) => user_id.is_some_and(|id| !ids.contains(id)),
-            Self::EverythingBut(ids) => !user_id.is_some_and(|id| ids.contains(id)),
-        }
-    }
-}
-
-/// What a look found.
-pub(super) struct Survey {
-    /// [`Ended::Enough`] if there are more of them than [`MOST_KEYS`].
-    pub(super) ended: Ended,
-    pub(super) scanned: u64,
-    /// Sessions that were looked for.
-    pub(super) matched: u64,
-    /// Their keys, unless they were only to be counted.
-    pub(super) keys: Keys,
-    /// Rows that name a wanted user and that Django reads as empty.
-    pub(super) unverified: u64,
-    /// Rows that cannot be read, and may be anybody's for all that is known.
-    pub(super) unreadable: u64,
-    /// Logins of somebody else than the column says.
-    pub(super) different: u64,
-    /// Sessions of wanted users that do not say when they were saved, where that matters.
-    pub(super) undated: u64,
-    signatures: Signatures,
-    preview: Vec<ListedSession>,
+    pub(super) collect: Collect,
+    /// Whether an earlier look found a row that the keys verify.
+    pub(super) key_is_right: bool,
 }
 
 /// What becomes of the keys of the sessions that are found.
@@ -84,44 +37,69 @@ pub(super) enum Collect {
     CountOnly,
 }
 
+/// What a look found.
+pub(super) struct Survey {
+    /// [`Ended::Enough`] if more sessions are asked for than [`MOST_KEYS`].
+    pub(super) ended: Ended,
+    pub(super) tally: Tally,
+    pub(super) matches: Matches,
+    /// The keys of the sessions that are asked for, unless they were only to be counted.
+    pub(super) keys: Keys,
+    /// The same of sessions that no key verifies: they are asked for once the keys are known to be right.
+    unverified: Keys,
+    /// Keys at the top level of sessions without a login, as long as no login was seen.
+    pub(super) members: BTreeSet<String>,
+    /// Users of sessions that no key verifies, as far as they are counted.
+    pub(super) unverified_users: UserIds,
+    preview: Vec<ListedSession>,
+}
+
+/// Different users of sessions that no key verifies are counted up to this many.
+const MOST_UNVERIFIED_USERS: usize = 10_000;
+
 /// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
 /// looks that follow.
-const MOST_KEYS: u64 = 500_000;
+const MOST_KEYS: usize = 500_000;
 
 /// Sessions of which a dry run shows more than their number.
 const PREVIEW: usize = 20;
 
-impl Survey {
+/// Keys of sessions without a login that are named.
+const MOST_MEMBERS: usize = 20;
+
+impl Look<'_> {
+    /// Whether it reads the data of every live row to the end.
+    pub(super) fn reads_all(&self) -> bool {
+        self.by_user.is_none() && !self.skim
+    }
+
     /// Looks at every row that may be live.
-    pub(super) fn take(
-        ctx: &Ctx<'_>,
-        store: &dyn Store,
-        wanted: &Wanted<'_>,
-        collect: Collect,
-    ) -> Result<Self, StoreError> {
-        let live_only = !matches!(wanted.who, Who::EverythingBut(_));
-        let filter = Filter {
-            live_at: live_only.then(Timestamp::now),
-            user: wanted.by_user.cloned(),
-            ..Filter::default()
-        };
-        let mut survey = Self::empty();
+    pub(super) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
+        let live_only = !matches!(self.query.who, Who::EverythingBut(_));
         let codec = &ctx.codec;
-        // Once the key is known to be right, only rows that matter have their signature checked; without one, none.
-        let key_is_right = AtomicBool::new(codec.keyring.is_empty());
+        let seen = Seen {
+            key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
+            login: AtomicBool::new(false),
+        };
         let worker = || {
             let mut decoder = Decoder::new(codec);
-            let key_is_right = &key_is_right;
-            move |page: &Page| Findings::of(page, &mut decoder, wanted, key_is_right)
+            let seen = &seen;
+            move |page: &Page| Findings::of(page, &mut decoder, self, seen)
         };
         let mut reader = store.reader()?;
-        if collect == Collect::Keys {
+        if self.collect == Collect::Keys {
             // Of several hosts it may be another than was asked first: a replica that is behind proves nothing.
             reader.demand_writes()?;
         }
+        let filter = Filter {
+            live_at: if live_only { Some(reader.now()?) } else { None },
+            user: self.by_user.cloned(),
+            ..Filter::default()
+        };
+        let mut survey = Survey::empty();
         let ended = ctx.scan().run(&mut *reader, &filter, worker, |findings| {
-            survey.add(findings, collect);
-            if collect == Collect::Keys && survey.matched >= MOST_KEYS {
+            survey.add(findings, self.collect);
+            if survey.keys.len() + survey.unverified.len() >= MOST_KEYS {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -130,15 +108,19 @@ impl Survey {
         survey.ended = ended;
         ctx.talk.detail(&format!(
             "looked at {} rows: {} sessions found",
-            survey.scanned, survey.matched
+            survey.tally.scanned,
+            survey.matches.matched + survey.matches.unverified
         ));
         Ok(survey)
     }
+}
 
-    /// How many rows were checked, if a key was given and verified none of them. A look that was
-    /// broken off proves nothing.
-    pub(super) fn nothing_verifies(&self) -> Option<u64> {
-        self.signatures.none_is_valid().filter(|_| self.ended == Ended::Whole)
+impl Survey {
+    /// Takes sessions that no key verifies for sessions that were asked for, since the keys are right: Django reads
+    /// them as empty, and nothing is lost, or it has a key that was not given here.
+    pub(super) fn take_unverified(&mut self) {
+        self.matches.matched += self.matches.unverified;
+        self.keys.append(&std::mem::take(&mut self.unverified));
     }
 
     /// The first of the sessions that were found.
@@ -149,29 +131,30 @@ impl Survey {
     fn empty() -> Self {
         Self {
             ended: Ended::Whole,
-            scanned: 0,
-            matched: 0,
+            tally: Tally::default(),
+            matches: Matches::default(),
             keys: Keys::default(),
-            unverified: 0,
-            unreadable: 0,
-            different: 0,
-            undated: 0,
-            signatures: Signatures::default(),
+            unverified: Keys::default(),
+            members: BTreeSet::new(),
+            unverified_users: UserIds::default(),
             preview: Vec::new(),
         }
     }
 
     fn add(&mut self, findings: Findings, collect: Collect) {
-        self.scanned += findings.scanned;
-        self.matched += u64::try_from(findings.keys.len()).unwrap_or(u64::MAX);
+        self.tally += findings.tally;
+        self.matches += findings.matches;
         if collect == Collect::Keys {
             self.keys.append(&findings.keys);
+            self.unverified.append(&findings.unverified);
         }
-        self.unverified += findings.unverified;
-        self.unreadable += findings.unreadable;
-        self.different += findings.different;
-        self.undated += findings.undated;
-        self.signatures.add(findings.signatures);
+        self.members.extend(findings.members);
+        while self.members.len() > MOST_MEMBERS {
+            self.members.pop_last();
+        }
+        if self.unverified_users.len() < MOST_UNVERIFIED_USERS {
+            self.unverified_users.append(findings.unverified_users);
+        }
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -191,113 +174,105 @@ pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, 
     })
 }
 
+/// What all workers together have seen.
+struct Seen {
+    /// A row that one of the keys verifies. From then on only rows that matter have their signature checked.
+    key_is_right: AtomicBool,
+    /// A login. From then on nobody asks what sessions without one hold.
+    login: AtomicBool,
+}
+
 /// What one page gave.
 #[derive(Default)]
 struct Findings {
-    scanned: u64,
-    signatures: Signatures,
+    tally: Tally,
+    matches: Matches,
     keys: Keys,
-    unverified: u64,
-    unreadable: u64,
-    different: u64,
-    undated: u64,
+    unverified: Keys,
+    members: BTreeSet<String>,
+    unverified_users: UserIds,
     preview: Vec<ListedSession>,
 }
 
 impl Findings {
-    fn of(
-        page: &Page,
-        decoder: &mut Decoder<'_>,
-        wanted: &Wanted<'_>,
-        key_is_right: &AtomicBool,
-    ) -> Self {
+    fn of(page: &Page, decoder: &mut Decoder<'_>, look: &Look<'_>, seen: &Seen) -> Self {
         let mut findings = Self::default();
         for row in page.rows() {
-            match (wanted.who, row.data.text().filter(|_| wanted.skims(&row))) {
-                (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take(&row),
+            // What the column says of a row is compared with the whole of it.
+            let skimmed = row.data.text().filter(|_| look.skim && row.user.is_none());
+            match (look.query.who, skimmed) {
+                (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (Who::These(ids), Some(stored)) => {
-                    match decoder.decode_unless(stored, |user_id| !ids.contains(user_id)) {
-                        Some(session) => findings.row(&row, &session, wanted, key_is_right),
-                        None => {
-                            findings.of_others(|| decoder.decode(stored).signature(), key_is_right);
-                        }
+                    let others = |user_id: &str| !ids.contains(user_id);
+                    if let Some(session) = decoder.decode_unless(stored, others) {
+                        findings.row(&row, &session, look, seen);
+                    } else {
+                        findings.tally.scanned += 1;
+                        findings.tally.logins += 1;
+                        seen.login.store(true, Relaxed);
+                        findings.prove(|| decoder.decode(stored).signature(), seen);
                     }
                 }
-                _ => findings.row(&row, &decoder.decode_row(&row), wanted, key_is_right),
+                _ => findings.row(&row, &decoder.decode_row(&row), look, seen),
             }
         }
         findings
     }
 
-    /// A row of somebody else. Until one is known to verify, it may be the first.
-    fn of_others(&mut self, signature: impl FnOnce() -> Signature, key_is_right: &AtomicBool) {
-        self.scanned += 1;
-        if !key_is_right.load(Relaxed) {
-            self.check(signature(), key_is_right);
-        }
-    }
-
-    fn check(&mut self, signature: Signature, key_is_right: &AtomicBool) {
-        self.signatures.count(signature);
-        if signature == Signature::Valid {
-            key_is_right.store(true, Relaxed);
-        }
-    }
-
-    fn take(&mut self, row: &Row<'_>) {
-        self.scanned += 1;
+    /// Where all rows are asked for, none has to be read.
+    fn take_unread(&mut self, row: &Row<'_>) {
+        self.tally.scanned += 1;
+        self.matches.matched += 1;
         self.keys.push(row.key);
     }
 
-    fn row(
-        &mut self,
-        row: &Row<'_>,
-        decoded: &Decoded<'_>,
-        wanted: &Wanted<'_>,
-        key_is_right: &AtomicBool,
-    ) {
-        if matches!(wanted.who, Who::EverythingBut(_)) {
-            self.unless_spared(row, decoded, wanted);
-            return;
-        }
-        self.scanned += 1;
-        let auth = decoded.auth();
-        let named = auth.as_ref().is_ok_and(|auth| wanted.who.wants(auth.user_id.as_deref()));
-        if !named && row.user.is_some() && auth.as_ref().is_ok_and(|auth| auth.user_id.is_some()) {
-            self.different += u64::from(decoded.signature() != Signature::Invalid);
-        }
-        if !named && auth.is_ok() && key_is_right.load(Relaxed) {
-            return;
-        }
-        let signature = decoded.signature();
-        self.check(signature, key_is_right);
-        let in_time = wanted.saved.map_or(Some(true), |time| time.contains(decoded.saved()));
-        match signature {
-            Signature::Invalid if named => self.unverified += 1,
-            Signature::Invalid => {}
-            _ if auth.is_err() => self.unreadable += 1,
-            _ if named && in_time.is_none() => self.undated += 1,
-            _ if named && in_time == Some(true) && wanted.spared != Some(row.key) => {
-                self.keys.push(row.key);
-                if self.preview.len() < PREVIEW {
-                    self.preview.push(listed(
-                        row,
-                        describe(decoded, Detail::Summary),
-                        KeyDisplay::Masked,
-                    ));
-                }
+    /// Checks a signature as long as no row has shown that the keys are right.
+    fn prove(&mut self, signature: impl FnOnce() -> Signature, seen: &Seen) {
+        if !seen.key_is_right.load(Relaxed) {
+            let signature = signature();
+            self.tally.signatures.count(signature);
+            if signature == Signature::Valid {
+                seen.key_is_right.store(true, Relaxed);
             }
-            _ => {}
         }
     }
 
-    /// A row that Django would not take for a session of theirs is none.
-    fn unless_spared(&mut self, row: &Row<'_>, decoded: &Decoded<'_>, wanted: &Wanted<'_>) {
-        let wants = decoded.auth().map_or(true, |auth| wanted.who.wants(auth.user_id.as_deref()));
-        if wants || decoded.signature() == Signature::Invalid {
-            self.take(row);
-        } else {
-            self.scanned += 1;
+    fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, look: &Look<'_>, seen: &Seen) {
+        let query = &look.query;
+        let verdict = query.verdict(row, session);
+        verdict.count(&mut self.tally);
+        self.prove(|| session.signature(), seen);
+        match &verdict {
+            Verdict::Login(_) => seen.login.store(true, Relaxed),
+            Verdict::Anonymous if !seen.login.load(Relaxed) => self.note_members(session),
+            _ => {}
         }
+        let answer = query.answer(row, session, &verdict);
+        query.count(answer, &verdict, &mut self.matches);
+        if let (Answer::Unverified, Verdict::Login(login)) = (answer, &verdict) {
+            self.unverified_users.insert(&login.user_id);
+        }
+        if !query.takes(answer) {
+            return;
+        }
+        match answer {
+            Answer::Unverified => self.unverified.push(row.key),
+            _ => self.keys.push(row.key),
+        }
+        if self.preview.len() < PREVIEW {
+            let described = describe(session, Detail::Summary);
+            self.preview.push(listed(row, described, KeyDisplay::Masked));
+        }
+    }
+
+    /// What is at the top level of a session without a login: one of these may be the site's own login.
+    fn note_members(&mut self, session: &Decoded<'_>) {
+        let Ok(payload) = session.payload() else { return };
+        // A payload that ends in the middle has shown keys all the same.
+        let _ = payload.members(&mut |key, _| {
+            if self.members.len() < MOST_MEMBERS {
+                self.members.insert(key.into_owned());
+            }
+        });
     }
 }

@@ -26,6 +26,8 @@ pub struct Login<'a> {
     pub user_id: Cow<'a, str>,
     /// Users who are logged in again when an impersonation ends.
     pub others: Vec<Cow<'a, str>>,
+    /// Whether there may be more of them than sessctl understands: see [`Auth::unclear`].
+    pub unclear: bool,
     /// Whether one of the keys verifies it. [`Signature::Unchecked`] also where nobody asked.
     pub signature: Signature,
 }
@@ -67,13 +69,15 @@ impl<'s> Decoded<'s> {
             }
             Err(why) => return Verdict::Unreadable(why),
         };
-        if auth.user_id.is_none() {
+        if auth.user_id.is_none() && auth.others.is_empty() && !auth.unclear {
             return Verdict::Anonymous;
         }
         let signature = if matters(&auth) { self.signature() } else { Signature::Unchecked };
-        let Auth { user_id, .. } = auth;
-        let user_id = user_id.unwrap_or_default();
-        Verdict::Login(Login { user_id, others: Vec::new(), signature })
+        let Auth { user_id, mut others, unclear, .. } = auth;
+        let Some(user_id) = user_id.or_else(|| others.pop()) else {
+            return Verdict::Unreadable(DecodeError::UserId);
+        };
+        Verdict::Login(Login { user_id, others, unclear, signature })
     }
 }
 

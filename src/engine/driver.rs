@@ -18,7 +18,7 @@ pub struct Driver<'a> {
     last_batch: Option<LastBatch>,
     lag_looked_at: Option<Instant>,
     connections_lost: u32,
-    done: Tally,
+    done: Done,
 }
 
 /// What batches are run on.
@@ -61,7 +61,7 @@ struct LastBatch {
 
 /// What was committed, and how long it had to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Done {
     /// Rows.
     pub rows: u64,
     /// Transactions.
@@ -102,7 +102,7 @@ impl<'a> Driver<'a> {
             last_batch: None,
             lag_looked_at: None,
             connections_lost: 0,
-            done: Tally::default(),
+            done: Done::default(),
         }
     }
 
@@ -112,7 +112,7 @@ impl<'a> Driver<'a> {
     }
 
     /// What was committed so far.
-    pub fn done(&self) -> Tally {
+    pub fn done(&self) -> Done {
         self.done
     }
 

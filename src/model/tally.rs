@@ -33,6 +33,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a row that expired, whatever it holds.
+    pub fn count_expired(&mut self) {
+        self.scanned += 1;
+        self.expired += 1;
+    }
+
     /// Live sessions with a login in them, believed or not.
     pub fn named(&self) -> u64 {
         self.logins + self.unverified

@@ -3,6 +3,8 @@
 
 mod audit;
 mod doctor;
+mod matches;
+mod proof;
 mod referenced;
 mod stats;
 mod total;
@@ -12,6 +14,8 @@ use serde_json::value::RawValue;
 
 pub use audit::{AuditBegan, AuditEnded, AuditedRun};
 pub use doctor::Diagnosis;
+pub use matches::Matches;
+pub use proof::{Doubt, Proof};
 pub use referenced::Referenced;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
@@ -19,7 +23,7 @@ pub use stats::{
 
 pub use total::{InSchema, Sum, Total};
 
-use crate::model::{Health, Layout, Serializer, Signature};
+use crate::model::{Health, Layout, Serializer, Signature, Tally};
 
 /// What a session is, judged by its content; whether Django would believe it, the signature says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -99,8 +103,18 @@ pub struct LogoutReport {
     pub dry_run: bool,
     /// Rows that the first look read.
     pub scanned: u64,
-    /// Sessions of these users that all looks found, less the one that was excepted.
-    pub matched: u64,
+    /// Sessions of these users that all looks found, less the one that was excepted, and what the last look could not
+    /// tell.
+    #[serde(flatten)]
+    pub matches: Matches,
+    /// All live rows, by what they are: of the last look that read all of them.
+    pub tally: Tally,
+    /// What is proved.
+    pub verdict: Proof,
+    /// Why nothing is proved, although no session is left that was looked for.
+    pub doubts: Vec<Doubt>,
+    /// Keys that signatures were checked with: `SECRET_KEY` and its fallbacks. Without one, none was checked.
+    pub secret_keys: usize,
     /// Rows deleted.
     pub deleted: u64,
     /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
@@ -113,16 +127,10 @@ pub struct LogoutReport {
     pub not_deleted: u64,
     /// How often sessions were looked for and deleted: more than once if some came back.
     pub rounds: u32,
-    /// Rows that name one of these users but do not verify: Django reads them as empty.
-    pub unverified: u64,
-    /// Rows that could not be read and may be somebody's session.
-    pub unreadable: u64,
     /// The column that sessions were looked up by, if there was one.
     pub user_column: Option<String>,
-    /// Logins of somebody else than that column says.
-    pub different: u64,
-    /// Sessions of these users that do not say when they were saved, where that was asked for.
-    pub undated: u64,
+    /// Whether the proof rests on what that column says.
+    pub by_column: bool,
     /// Whether a cache in front of the table may still hold these sessions.
     pub cached: bool,
     /// Transactions committed.
@@ -138,6 +146,12 @@ pub struct LogoutReport {
     /// Whether only sessions saved at some time were to go.
     #[serde(skip)]
     pub of_a_time: bool,
+    /// Whether sessions that no key verifies were to stay.
+    #[serde(skip)]
+    pub verified_only: bool,
+    /// Whether nobody said which engine the site runs.
+    #[serde(skip)]
+    pub engine_unknown: bool,
     /// Whether it came to an early end.
     #[serde(skip)]
     pub stopped: bool,
@@ -230,6 +244,8 @@ pub struct BackfillReport {
     pub unverified: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
+    /// The same, under the names that all commands share.
+    pub tally: Tally,
     /// Logins that were saved within the last hour.
     pub saved_last_hour: u64,
     /// Of these: found without a user id.
@@ -263,6 +279,7 @@ pub struct ColumnPlan {
 
 /// What `flush-all` found and did.
 #[derive(Clone, Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct FlushReport {
     /// `flush-all`.
     pub command: &'static str,
@@ -271,8 +288,19 @@ pub struct FlushReport {
     /// What was in the table before; `None` if nobody looked.
     #[serde(flatten)]
     pub census: Option<Census>,
-    /// Sessions that were to go.
-    pub matched: u64,
+    /// The same, under the names that all commands share.
+    pub tally: Option<Tally>,
+    /// Sessions that were to go, and what the last look could not tell.
+    #[serde(flatten)]
+    pub matches: Matches,
+    /// Different users of those sessions that no key verifies, counted up to 10,000.
+    pub unverified_users: u64,
+    /// What is proved.
+    pub verdict: Proof,
+    /// Why nothing is proved, although no session is left that was looked for.
+    pub doubts: Vec<Doubt>,
+    /// Keys that signatures were checked with: `SECRET_KEY` and its fallbacks. Without one, none was checked.
+    pub secret_keys: usize,
     /// Rows deleted; `None` if the table was emptied at once.
     pub deleted: Option<u64>,
     /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
@@ -288,12 +316,14 @@ pub struct FlushReport {
     pub not_deleted: u64,
     /// How often sessions were looked for and deleted: more than once if some came back.
     pub rounds: u32,
-    /// Rows of the last look that name a user but do not verify: Django reads them as empty.
-    pub unverified: u64,
-    /// Rows of the last look that could not be read and may be somebody's session.
-    pub unreadable: u64,
     /// Whether a cache in front of the table may still hold sessions.
     pub cached: bool,
+    /// Whether sessions that no key verifies were to stay.
+    #[serde(skip)]
+    pub verified_only: bool,
+    /// Whether nobody said which engine the site runs.
+    #[serde(skip)]
+    pub engine_unknown: bool,
     /// Why it ended.
     pub ended: Ending,
     /// Seconds for which it had to wait.
@@ -313,10 +343,28 @@ pub struct Census {
     pub live_users: u64,
     /// Live ones that name none.
     pub live_anonymous: u64,
-    /// Live ones that cannot be read.
+    /// Live ones that name a user and that no key verifies.
+    pub live_unverified: u64,
+    /// Live ones that cannot be read and may be somebody's.
     pub live_unreadable: u64,
+    /// Live ones that no key verifies and that no Django could read.
+    pub live_damaged: u64,
     /// Expired ones.
     pub expired: u64,
+}
+
+impl From<Tally> for Census {
+    fn from(tally: Tally) -> Self {
+        Self {
+            rows: tally.scanned,
+            live_users: tally.logins,
+            live_anonymous: tally.anonymous,
+            live_unverified: tally.unverified,
+            live_unreadable: tally.unreadable,
+            live_damaged: tally.damaged,
+            expired: tally.expired,
+        }
+    }
 }
 
 /// Why a command that deletes much ended.

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::model::Tally;
+
 /// What `stats` found. Who is logged in, when and how, live rows tell; formats and sizes are of all.
 #[derive(Debug, Serialize)]
 pub struct StatsReport {
@@ -19,10 +21,14 @@ pub struct StatsReport {
     pub impersonated: u64,
     /// Live rows that name no user.
     pub anonymous: u64,
-    /// Live rows that Django reads as empty.
+    /// Live rows that name a user and that no key verifies: Django reads them as empty, unless it has another key.
     pub unverified: u64,
-    /// Live rows that cannot be read.
+    /// Live rows that cannot be read and may be somebody's login.
     pub unreadable: u64,
+    /// Live rows that no key verifies and that no Django could read.
+    pub damaged: u64,
+    /// The same, under the names that all commands share.
+    pub tally: Tally,
     /// Different users who are logged in.
     pub users: u64,
     /// Whether that is their number, and not an estimate to about a hundredth.

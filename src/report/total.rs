@@ -3,7 +3,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::{
-    BackfillReport, Census, ColumnPlan, Ending, FlushReport, LogoutReport, Paused, PurgeReport,
+    BackfillReport, Census, ColumnPlan, Ending, FlushReport, LogoutReport, Paused, Proof,
+    PurgeReport,
 };
 
 /// What a command did to the session table, or to that of each of several schemas.
@@ -98,7 +99,9 @@ impl Census {
         self.rows += other.rows;
         self.live_users += other.live_users;
         self.live_anonymous += other.live_anonymous;
+        self.live_unverified += other.live_unverified;
         self.live_unreadable += other.live_unreadable;
+        self.live_damaged += other.live_damaged;
         self.expired += other.expired;
     }
 }
@@ -119,18 +122,18 @@ impl Sum for LogoutReport {
         let room = MOST_UNFIT_IDS.saturating_sub(self.unfit_ids.len());
         self.unfit_ids.extend(other.unfit_ids.iter().take(room).cloned());
         self.scanned += other.scanned;
-        self.matched += other.matched;
+        self.matches += other.matches;
+        self.tally += other.tally;
+        self.verdict = self.verdict.and(other.verdict);
+        self.doubts.extend(other.doubts.iter().cloned());
         self.deleted += other.deleted;
         self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;
         self.rounds = self.rounds.max(other.rounds);
-        self.unverified += other.unverified;
-        self.unreadable += other.unreadable;
         same(&mut self.user_column, other.user_column.as_deref());
-        self.different += other.different;
-        self.undated += other.undated;
+        self.by_column |= other.by_column;
         self.cached |= other.cached;
         self.batches += other.batches;
         self.elapsed_seconds += other.elapsed_seconds;
@@ -139,6 +142,7 @@ impl Sum for LogoutReport {
 
     fn others_are_unknown(&mut self) {
         self.remaining = None;
+        self.verdict = Proof::Unknown;
         self.stopped = true;
     }
 
@@ -187,15 +191,20 @@ impl Sum for FlushReport {
             (Some(census), Some(other)) => census.add(*other),
             (census, _) => *census = None,
         }
-        self.matched += other.matched;
+        match (&mut self.tally, &other.tally) {
+            (Some(tally), Some(other)) => *tally += *other,
+            (tally, _) => *tally = None,
+        }
+        self.matches += other.matches;
+        self.unverified_users += other.unverified_users;
+        self.verdict = self.verdict.and(other.verdict);
+        self.doubts.extend(other.doubts.iter().cloned());
         self.deleted = both(self.deleted, other.deleted);
         self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;
         self.rounds = self.rounds.max(other.rounds);
-        self.unverified += other.unverified;
-        self.unreadable += other.unreadable;
         self.cached |= other.cached;
         self.ended = self.ended.or(other.ended);
         self.paused.add(other.paused);
@@ -205,6 +214,7 @@ impl Sum for FlushReport {
 
     fn others_are_unknown(&mut self) {
         self.remaining = None;
+        self.verdict = Proof::Unknown;
         self.ended = self.ended.or(Ending::Failed);
     }
 
@@ -242,6 +252,7 @@ impl Sum for BackfillReport {
         self.anonymous += other.anonymous;
         self.unverified += other.unverified;
         self.unreadable += other.unreadable;
+        self.tally += other.tally;
         self.saved_last_hour += other.saved_last_hour;
         self.missing_last_hour += other.missing_last_hour;
         self.rounds = self.rounds.max(other.rounds);

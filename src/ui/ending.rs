@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use crate::model::counted;
-use crate::report::{Ending, Paused};
+use crate::report::{Doubt, Ending, Paused};
 
 /// Why there was no more, as the end of a clause.
 pub(super) fn stopped(ended: Ending) -> &'static str {
@@ -48,22 +48,74 @@ pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> 
              writes them back. `sessctl doctor` names triggers."
         )
     } else if rounds > 1 {
-        writeln!(out, "Sessions came back while this ran; it took {rounds} rounds.")
+        writeln!(out, "The look that proves found more sessions; it took {rounds} rounds.")
     } else {
         Ok(())
     }
 }
 
-/// Says which rows stayed although they name a user.
-pub(super) fn write_unverified(out: &mut dyn Write, rows: u64, which: &str) -> io::Result<()> {
-    if rows > 0 {
-        writeln!(
-            out,
-            "{} {which} failed verification and stayed: Django reads it as empty, unless it has a key that was not given here.",
-            counted(rows, "row")
-        )?;
+/// Says what became of sessions that no key verifies.
+pub(super) fn write_unverified(
+    out: &mut dyn Write,
+    rows: u64,
+    users: Option<u64>,
+    went: &str,
+) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
     }
-    Ok(())
+    let of = users.map_or_else(String::new, |users| format!(" of {}", counted(users, "user")));
+    writeln!(
+        out,
+        "{}{of} failed verification and {went}: Django reads them as empty, unless it has a key that was not given here.",
+        counted(rows, "session")
+    )
+}
+
+/// Says how many sessions were another user's, behind whom one of the named users stands.
+pub(super) fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} of these belonged to an impersonation: one click leads from it back to the named user.",
+        counted(rows, "session")
+    )
+}
+
+/// Keys that are named.
+const MOST_KEYS: usize = 10;
+
+/// Why nothing is proved, and what to do about it.
+pub fn doubt(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::NoLogin { keys } => {
+            let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
+            let more = if keys.len() > MOST_KEYS { " and more" } else { "" };
+            let example = keys.iter().find(|key| may_be_login(key)).map_or("KEY", String::as_str);
+            format!(
+                "no live session holds a login under Django's key _auth_user_id, so nothing is proved; at the top level \
+                 of sessions stand: {}{more}. If the site keeps its login under one of these, name it, as in --user-key \
+                 {example}; --user-key _auth_user_id says that it does not",
+                shown.join(", ")
+            )
+        }
+        Doubt::OtherTables { tables } => {
+            let first = tables.first().map_or("NAME", String::as_str);
+            format!(
+                "the table has no live session, and other session tables of this database have some: {}. Did you mean \
+                 --table {first}? --table with this table's own name says that it is the right one",
+                tables.join(", ")
+            )
+        }
+    }
+}
+
+/// Whether a key may be the login of a site that has its own.
+fn may_be_login(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["user", "account", "login", "member", "uid"].iter().any(|word| key.contains(word))
 }
 
 /// Says that the table is not all there is.

@@ -5,7 +5,7 @@ use super::ending::{
     stopped, write_allauth, write_cached, write_left, write_paused, write_unverified,
 };
 use crate::model::counted;
-use crate::report::{Census, Ending, FlushReport};
+use crate::report::{Census, FlushReport, Proof};
 
 /// What is in the table, and what would go of it.
 pub fn flush_intent(
@@ -14,13 +14,20 @@ pub fn flush_intent(
     keep_data: bool,
     some_spared: bool,
 ) -> String {
-    let Census { live_users, live_anonymous, live_unreadable, expired, .. } = census;
-    let unreadable = match live_unreadable {
-        0 => String::new(),
-        rows => format!(", {rows} that cannot be read"),
-    };
+    let Census { live_users, live_anonymous, expired, .. } = census;
+    let others = [
+        (census.live_unverified, "that name a user and fail verification"),
+        (census.live_unreadable, "that cannot be read"),
+        (census.live_damaged, "that are damaged"),
+    ];
+    let others: Vec<String> = others
+        .iter()
+        .filter(|(rows, _)| *rows > 0)
+        .map(|(rows, what)| format!(", {rows} {what}"))
+        .collect();
+    let others = others.concat();
     let found = format!(
-        "the table has {}: {} of users, {live_anonymous} anonymous{unreadable}, {expired} expired",
+        "the table has {}: {} of users, {live_anonymous} anonymous{others}, {expired} expired",
         counted(census.rows, "row"),
         counted(*live_users, "live session"),
     );
@@ -38,8 +45,9 @@ impl Report for FlushReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let seconds = self.elapsed_seconds;
         if self.dry_run {
-            let sessions = counted(self.matched, "session");
-            return writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).");
+            let sessions = counted(self.matches.matched, "session");
+            writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).")?;
+            return self.write_rest(out);
         }
         let deleted = match self.deleted {
             Some(rows) => format!("{} deleted", counted(rows, "session")),
@@ -49,16 +57,17 @@ impl Report for FlushReport {
             0 => String::new(),
             rows => format!(", {rows} kept without their login"),
         };
-        let everybody = match (self.ended, self.remaining) {
-            _ if self.cached || self.unreadable > 0 => "NOT everybody is known to be logged out",
-            (Ending::Done, Some(0)) if self.some_spared => "Logged out everybody else",
-            (Ending::Done, Some(0)) => "Logged out everybody",
-            _ => "NOT everybody is known to be logged out",
+        let everybody = match self.verdict {
+            Proof::Unknown => "NOT everybody is known to be logged out",
+            _ if self.some_spared => "Logged out everybody else",
+            _ => "Logged out everybody",
         };
+        let place =
+            if self.cached || self.engine_unknown { " as far as the table tells" } else { "" };
         let proof = match self.remaining {
-            Some(0) if self.unreadable > 0 => "no other login was found".into(),
-            Some(0) if self.some_spared => "nobody else is logged in".into(),
-            Some(0) => "nobody is logged in".into(),
+            Some(0) if self.verdict == Proof::Unknown => format!("no other login was found{place}"),
+            Some(0) if self.some_spared => format!("nobody else is logged in{place}"),
+            Some(0) => format!("nobody is logged in{place}"),
             Some(logins) => format!("LOGINS LEFT: {logins}"),
             None => "not looked again".into(),
         };
@@ -69,9 +78,20 @@ impl Report for FlushReport {
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached)?;
         write_left(out, self.not_deleted, self.rounds)?;
-        write_unverified(out, self.unverified, "of a user")?;
-        if self.unreadable > 0 {
-            let rows = counted(self.unreadable, "row");
+        self.write_rest(out)
+    }
+}
+
+impl FlushReport {
+    fn write_rest(&self, out: &mut dyn Write) -> io::Result<()> {
+        let went = match (self.verified_only, self.dry_run) {
+            (true, _) => "stay",
+            (_, true) => "would go, too",
+            _ => "went, too",
+        };
+        write_unverified(out, self.matches.unverified, Some(self.unverified_users), went)?;
+        if self.matches.unreadable > 0 {
+            let rows = counted(self.matches.unreadable, "row");
             writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;
         }
         Ok(())

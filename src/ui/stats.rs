@@ -23,12 +23,18 @@ pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Resu
         counted(report.users, "user"),
         report.anonymous
     )?;
-    if report.unverified + report.unreadable > 0 {
-        writeln!(
-            out,
-            "            {} that Django would not believe, {} that cannot be read",
-            report.unverified, report.unreadable
-        )?;
+    let others = [
+        (report.unverified, "of a user fail verification"),
+        (report.unreadable, "cannot be read"),
+        (report.damaged, "are damaged"),
+    ];
+    let others: Vec<String> = others
+        .iter()
+        .filter(|(rows, _)| *rows > 0)
+        .map(|(rows, what)| format!("{rows} {what}"))
+        .collect();
+    if !others.is_empty() {
+        writeln!(out, "            {}", others.join(", "))?;
     }
     if report.impersonated > 0 {
         writeln!(

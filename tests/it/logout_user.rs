@@ -13,8 +13,14 @@ fn logs_out_this_user_and_nobody_else() {
         assert_eq!(
             report,
             json!({"command": "logout-user", "users": ["42"], "dry_run": false, "scanned": 8, "matched": 3,
-                   "deleted": 3, "rewritten": 0, "remaining": 0, "not_deleted": 0, "rounds": 1, "unverified": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null, "different": 0, "undated": 0,
-                   "cached": false, "resolved": [], "batches": 1, "elapsed_seconds": 0})
+                   "deleted": 3, "rewritten": 0, "remaining": 0, "not_deleted": 0, "rounds": 1, "unverified": 0,
+                   "impersonated": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null,
+                   "by_column": false, "different": 0, "undated": 0, "saved_later": 0, "cached": false,
+                   "verdict": "table_only", "doubts": [], "secret_keys": 1,
+                   "tally": {"scanned": 5, "expired": 0, "logins": 4, "anonymous": 1, "unverified": 0,
+                             "unreadable": 0, "damaged": 0},
+                   "resolved": [], "user_table": null, "unfit": 0, "unfit_ids": [], "batches": 1,
+                   "elapsed_seconds": 0})
         );
         assert_eq!(w.count(), 5);
         w.run(&["logout-user", "42"]).ok().says("0 sessions deleted, none is left");
@@ -103,17 +109,135 @@ fn the_excepted_session_stays() {
 }
 
 #[test]
-fn rows_that_do_not_verify_are_counted_and_left() {
+fn rows_that_do_not_verify_go_too_once_the_key_has_proved_right() {
     World::each("unverified", |w| {
-        w.user("42", 2);
-        w.row("forged01", &signed(&login("42"), "another key"), "2099-01-01 00:00:00");
         w.row("forged02", "garbage", "2099-01-01 00:00:00");
-        let report = w.run(&["logout-user", "42", "--format", "json"]).ok().json();
+        w.row("forged01", &signed(&login("42"), "another key"), "2099-01-01 00:00:00");
+        w.row("forged07", &signed(&login("7"), "another key"), "2099-01-01 00:00:00");
+        let counts = |report: &serde_json::Value| {
+            ["deleted", "unverified", "unreadable"].map(|name| report[name].clone())
+        };
+        // Nothing verifies: the key is wrong, for all that is known.
+        w.run(&["logout-user", "42"]).exits(2).says("not one of 3 sessions verifies");
+        w.user("42", 2);
+        let json = ["logout-user", "42", "--format", "json"];
+        let careful = [&json[..], &["--verified-only"]].concat();
+        let report = w.run(&careful).exits(3).json();
+        assert_eq!(counts(&report), [json!(2), json!(1), json!(0)]);
+        assert_eq!(report["verdict"], "unknown");
+        w.user("8", 1).user("42", 2);
+        w.run(&["logout-user", "42", "-n"]).ok().says("3 live sessions").says("1 session failed");
+        let report = w.run(&json).ok().json();
+        assert_eq!(counts(&report), [json!(3), json!(1), json!(0)]);
+        assert_eq!(w.session_keys().len(), 3, "the garbage, and those of others");
+    });
+}
+
+#[test]
+fn an_incomplete_key_ring_leaves_nobody_in() {
+    World::each("key_ring", |w| {
+        // The site signs with the first and accepts the second; whichever the operator has, all of them go.
+        let (new, old) = ("the new key of the site", SECRET_KEY);
+        let rows: Vec<_> =
+            [new, old, new, old].map(|key| (w.next_key(), signed(&login("42"), key))).into();
+        let rows = rows.iter().map(|(key, data)| (&**key, &**data, "2099-01-01 00:00:00".into()));
+        for key in [new, old] {
+            w.renew();
+            w.rows(rows.clone());
+            let mut command = w.command(&["logout-user", "42"]);
+            command.env("SECRET_KEY", key).ran("").ok().says("4 sessions deleted, none is left");
+            w.rows(rows.clone());
+            let mut command = w.command(&["flush-all", "--yes", "--authenticated-only"]);
+            let ran = command.env("SECRET_KEY", key).ran("").ok().says("4 sessions deleted");
+            ran.says("2 sessions of 1 user failed verification and went, too");
+            assert_eq!(w.count(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_site_whose_logins_stand_under_a_key_of_its_own_is_a_doubt() {
+    World::each("own_key", |w| {
+        w.session(r#"{"account_id":5}"#);
+        w.session(r#"{"account_id":7,"cart":[1]}"#);
+        let ran = w.run(&["logout-user", "5"]).exits(3).says("NOT known to be logged out");
+        ran.says("account_id, cart").says("--user-key account_id");
+        let report = w.run(&["logout-user", "5", "--format", "json"]).exits(3).json();
+        assert_eq!(report["verdict"], "unknown");
         assert_eq!(
-            (&report["deleted"], &report["unverified"], &report["unreadable"]),
-            (&json!(2), &json!(1), &json!(0))
+            report["doubts"],
+            json!([{"doubt": "no_login", "keys": ["account_id", "cart"]}])
         );
-        assert_eq!(w.session_keys(), ["forged01", "forged02"]);
+        w.run(&["-q", "logout-user", "5", "-n"]).exits(3).says("nothing is proved");
+        w.run(&["flush-all", "--yes", "--authenticated-only"]).exits(3).says("NOT everybody");
+        w.run(&["logout-user", "5", "--user-key", "_auth_user_id"]).ok().says("0 sessions");
+        assert_eq!(w.count(), 2);
+        w.run(&["logout-user", "5", "--user-key", "account_id"]).ok().says("1 session deleted");
+        // Empty sessions cannot hold a login.
+        w.renew();
+        w.session("{}");
+        w.run(&["logout-user", "5"]).ok();
+    });
+}
+
+#[test]
+fn an_empty_table_beside_one_with_sessions_is_a_doubt() {
+    World::each("wrong_table", |w| {
+        let other = "user_sessions_session";
+        let time = if w.is_sqlite() { "datetime" } else { "timestamp with time zone" };
+        w.execute(&format!(
+            "CREATE TABLE {other} (session_key varchar(40) PRIMARY KEY, session_data text NOT NULL,
+             expire_date {time} NOT NULL, user_id integer)"
+        ));
+        // An empty one is no doubt.
+        w.run(&["logout-user", "5"]).ok();
+        let data = signed(&login("5"), SECRET_KEY);
+        w.execute(&format!(
+            "INSERT INTO {other} VALUES ('abcdefghabcdefghabcdefghabcdefgh', '{data}', '2099-01-01 00:00:00', 5)"
+        ));
+        w.row("expired1", &data, "2001-01-01 00:00:00");
+        for command in [
+            &["logout-user", "5"][..],
+            &["logout-user", "5", "-n"],
+            &["list"],
+            &["list", "--user", "5"],
+            &["flush-all", "-n"],
+            &["flush-all", "--yes"],
+        ] {
+            w.run(command)
+                .exits(3)
+                .says(&format!("did you mean --table {other}?").replace("did", "Did"));
+            let named = [command, &["--table", "django_session"]].concat();
+            w.run(&named).ok();
+            if w.count() == 0 {
+                w.row("expired1", &data, "2001-01-01 00:00:00");
+            }
+        }
+        w.run(&["logout-user", "5", "--table", other]).ok().says("1 session deleted");
+    });
+}
+
+#[test]
+fn what_is_claimed_is_what_is_known_of_the_engine() {
+    World::each("engine", |w| {
+        let verdict = |more: &[&str], code: i32| {
+            w.user("42", 1);
+            let arguments = [&["logout-user", "42", "--format", "json"], more].concat();
+            let ran = w.run(&arguments).exits(code);
+            ran.json()["verdict"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(verdict(&[], 0), "table_only");
+        assert_eq!(verdict(&["--engine", "db"], 0), "logged_out");
+        assert_eq!(verdict(&["--engine", "cached_db"], 3), "unknown");
+        assert_eq!(verdict(&["--no-verify"], 0), "unknown");
+        w.user("7", 1);
+        w.run(&["logout-user", "7"]).ok().says("none is left in the table (").says("--engine");
+        let ran = w.run(&["logout-user", "7", "--engine", "db"]).ok().says("none is left (");
+        assert!(!ran.stderr.contains("--engine"), "{ran:#?}");
+        let mut command = w.command(&["logout-user", "7", "--format", "json"]);
+        let report = command.env("SESSCTL_ENGINE", "db").ran("").ok().json();
+        assert_eq!(report["verdict"], "not_found");
+        w.run(&["flush-all", "--yes"]).ok().says("nobody is logged in as far as the table tells");
     });
 }
 

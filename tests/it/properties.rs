@@ -130,32 +130,37 @@ impl Case<'_> {
             options.add(["--trust-column"]);
         }
 
-        let is_read = |row: &Row| {
-            let is_shown = row.stamp.is_some_and(|stamp| options.users.contains(&stamp));
-            row.is_live() && (column.is_none() || is_shown || row.stamp.is_none() && !trusted)
-        };
-        let is_theirs = |row: &Row| is_read(row) && row.is_of(&options.users) && row.valid;
+        let looked = !options.unproved && !options.dry_run;
+        let is_shown = |row: &Row| row.stamp.is_some_and(|stamp| options.users.contains(&stamp));
+        // A column finds rows fast where a proof follows, and alone where it is trusted.
+        let by_column = trusted || column.is_some() && looked;
+        let is_first = |row: &Row| row.is_live() && (!by_column || is_shown(row));
+        let is_read = |row: &Row| row.is_live() && (!trusted || is_shown(row));
+        let is_theirs = |row: &Row| is_read(row) && row.is_of(&options.users);
         let is_wanted = |row: &Row| {
             is_theirs(row)
                 && options.in_time(row) == Some(true)
                 && options.spared.as_ref() != Some(&row.key)
         };
         let matched = self.count(is_wanted);
-        let undated = self.count(|row| is_theirs(row) && options.in_time(row).is_none());
+        let is_spared = |row: &Row| options.spared.as_ref() == Some(&row.key);
+        let undated =
+            self.count(|row| is_theirs(row) && !is_spared(row) && options.in_time(row).is_none());
         // Where nothing is to be proved, a row that begins with somebody else's login is read no further.
         let is_doubted = |row: &Row| {
-            row.whose == Whose::Unknown
+            row.is_doubtful()
+                && options.in_time(row) != Some(false)
                 && !(options.unproved
                     && row.begins.is_some_and(|user| !options.users.contains(&user)))
         };
-        let unreadable = self.count(|row| is_read(row) && is_doubted(row) && row.valid);
-        let unverified = self.count(|row| is_read(row) && row.is_of(&options.users) && !row.valid);
-        let looked = !options.unproved && !options.dry_run;
+        let unreadable = self.count(|row| is_read(row) && is_doubted(row));
+        let unverified = self.count(|row| is_wanted(row) && !row.valid);
+        let later = self.count(|row| is_wanted(row) && !is_first(row));
         self.run(
             &options,
             if unreadable + undated > 0 { 3 } else { 0 },
             [
-                ("scanned", json!(self.count(is_read))),
+                ("scanned", json!(self.count(is_first))),
                 ("matched", json!(matched)),
                 ("deleted", json!(if options.dry_run { 0 } else { matched })),
                 ("remaining", if looked { json!(0) } else { Value::Null }),
@@ -163,7 +168,7 @@ impl Case<'_> {
                 ("unverified", json!(unverified)),
                 ("undated", json!(undated)),
                 ("different", json!(0)),
-                ("rounds", json!(1)),
+                ("rounds", json!(if later > 0 { 2 } else { 1 })),
             ],
         );
         let gone: Vec<String> =
@@ -219,17 +224,11 @@ impl Case<'_> {
         let is_login =
             |row: &Row| row.is_live() && row.user().is_some() && !row.is_of(&options.users);
         let is_wanted = |row: &Row| {
-            if only_logins {
-                is_login(row) && row.valid
-            } else {
-                !(row.valid && row.is_of(&options.users))
-            }
+            if only_logins { is_login(row) } else { !row.is_of(&options.users) }
         };
         // All that nobody can read went too, if not only logins were to go.
-        let is_doubted = |row: &Row| only_logins && row.is_live();
-        let unreadable =
-            self.count(|row| is_doubted(row) && row.valid && row.whose == Whose::Unknown);
-        let unverified = self.count(|row| is_doubted(row) && is_login(row) && !row.valid);
+        let unreadable = self.count(|row| only_logins && row.is_live() && row.is_doubtful());
+        let unverified = self.count(|row| only_logins && is_login(row) && !row.valid);
         let matched = self.count(is_wanted);
         let live = |whose: fn(&Row) -> bool| json!(self.count(|row| row.is_live() && whose(row)));
         self.run(
@@ -238,8 +237,10 @@ impl Case<'_> {
             [
                 ("rows", json!(self.rows.len())),
                 ("live_users", live(|row| row.valid && row.user().is_some())),
-                ("live_anonymous", live(|row| !row.valid || row.whose == Whose::Nobody)),
-                ("live_unreadable", live(|row| row.valid && row.whose == Whose::Unknown)),
+                ("live_anonymous", live(|row| row.whose == Whose::Nobody)),
+                ("live_unverified", live(|row| !row.valid && row.user().is_some())),
+                ("live_unreadable", live(Row::is_doubtful)),
+                ("live_damaged", live(|row| row.whose == Whose::Unknown && !row.is_doubtful())),
                 ("expired", json!(self.count(|row| !row.is_live()))),
                 ("matched", json!(matched)),
                 ("deleted", json!(if options.dry_run { 0 } else { matched })),
@@ -306,11 +307,13 @@ impl Case<'_> {
         }
         let is_read = |row: &Row| all || row.is_live();
         let in_time = |row: &Row| is_read(row) && options.in_time(row) == Some(true);
-        let undated = self.count(|row| is_read(row) && options.in_time(row).is_none());
-        let unreadable = self.count(|row| in_time(row) && row.valid && row.whose == Whose::Unknown);
+        let undated = self.count(|row| {
+            is_read(row) && row.is_of(&options.users) && options.in_time(row).is_none()
+        });
+        let unreadable = self
+            .count(|row| is_read(row) && options.in_time(row) != Some(false) && row.is_doubtful());
         let ran = self.run(&options, if undated + unreadable > 0 { 3 } else { 0 }, []);
-        let theirs =
-            self.rows.iter().filter(|row| in_time(row) && row.valid && row.is_of(&options.users));
+        let theirs = self.rows.iter().filter(|row| in_time(row) && row.is_of(&options.users));
         let wanted: BTreeSet<_> =
             theirs.map(|row| (row.key.clone(), row.user().unwrap().to_owned())).collect();
         let text = |session: &Value, field: &str| session[field].as_str().unwrap().to_owned();
@@ -338,9 +341,10 @@ impl Case<'_> {
                 ("live", live(|_| true)),
                 ("expired", json!(self.count(|row| !row.is_live()))),
                 ("logged_in", live(|row| row.valid && row.user().is_some())),
-                ("anonymous", live(|row| row.valid && row.whose == Whose::Nobody)),
-                ("unreadable", live(|row| row.valid && row.whose == Whose::Unknown)),
-                ("unverified", live(|row| !row.valid)),
+                ("anonymous", live(|row| row.whose == Whose::Nobody)),
+                ("unreadable", live(Row::is_doubtful)),
+                ("unverified", live(|row| !row.valid && row.user().is_some())),
+                ("damaged", live(|row| row.whose == Whose::Unknown && !row.is_doubtful())),
                 ("users", json!(users.len())),
             ],
         );

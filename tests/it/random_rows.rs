@@ -40,6 +40,8 @@ impl Random {
     }
 }
 
+/// The work of another serializer.
+const OTHER: &str = "\u{93}msgpack";
 /// A login that is no JSON.
 const CUT: &str = r#"{"_auth_user_id":"42""#;
 
@@ -69,6 +71,8 @@ pub(crate) struct Row {
     pub(crate) stamp: Option<&'static str>,
     /// Whom one that cannot be read names at its very beginning.
     pub(crate) begins: Option<&'static str>,
+    /// Whether a serializer of the site's own wrote it.
+    of_other_serializer: bool,
     data: String,
 }
 
@@ -82,6 +86,11 @@ impl Row {
 
     pub(crate) fn is_of(&self, users: &[&str]) -> bool {
         self.user().is_some_and(|user| users.contains(&user))
+    }
+
+    /// Whether it cannot be read and may be somebody's login, for all that can be told.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.whose == Whose::Unknown && (self.valid || self.of_other_serializer)
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -98,7 +107,7 @@ impl Row {
             Whose::Nobody => {
                 random.pick(&["{}", r#"{"cart":["_auth_user_id","42"]}"#, "(d."]).into()
             }
-            Whose::Unknown => random.pick(&["\u{93}msgpack", CUT, "(d"]).into(),
+            Whose::Unknown => random.pick(&[OTHER, CUT, "(d"]).into(),
         };
         let secret = if valid { SECRET_KEY } else { "the key of another site" };
         let saved = (!random.one_in(5)).then(|| FIRST_SAVED + 3_600 * random.number(480));
@@ -114,7 +123,8 @@ impl Row {
         let age = age + key[..8].parse::<i64>().unwrap();
         let is_cut = whose == Whose::Unknown && payload == CUT && saved.is_some();
         let begins = is_cut.then_some("42");
-        Self { key, whose, valid, saved, age, stamp: None, begins, data }
+        let of_other_serializer = payload == OTHER;
+        Self { key, whose, valid, saved, age, stamp: None, begins, of_other_serializer, data }
     }
 }
 

@@ -89,9 +89,9 @@ fn one_schema_is_that_schema_alone() {
     w.run(&["stats", "--schema", "acme"]).ok();
     w.run(&["doctor", "--schema", "public"]);
     w.run(&["backfill", "--schema", "acme"]).ok();
-    w.run(&["list", "--schema", "acme", "--user", "7", "--format", "count"])
+    w.run(&["list", "--schema", "acme", "--user", "7", "--trust-column", "--format", "count"])
         .ok()
-        .says("column user_id")
+        .says("user_id gives to these users")
         .says("1");
     assert_eq!(counts(&w), [3, 4, 6]);
 }
@@ -121,9 +121,9 @@ fn a_user_is_logged_out_in_every_schema() {
     assert_eq!(
         again.stdout.lines().map(|line| line.split(" (").next().unwrap()).collect::<Vec<_>>(),
         [
-            "acme: Logged out user 42: 0 sessions deleted, none is left",
-            "public: Logged out user 42: 0 sessions deleted, none is left",
-            "All 2 schemas: Logged out user 42: 0 sessions deleted, none is left",
+            "acme: Logged out user 42: 0 sessions deleted, none is left in the table",
+            "public: Logged out user 42: 0 sessions deleted, none is left in the table",
+            "All 2 schemas: Logged out user 42: 0 sessions deleted, none is left in the table",
         ]
     );
 }

@@ -3,18 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::cmd::signatures::Signatures;
-use crate::codec::{Codec, Decoded, Decoder};
-use crate::model::{Data, Keys, Page, Row, Signature, Timestamp};
+use crate::codec::{Codec, Decoder, Verdict};
+use crate::model::{Data, Keys, Page, Row, Tally, Timestamp};
 use crate::store::{UserColumn, UserType};
 
 /// What a look found: rows by what was found in them.
 #[derive(Default)]
 pub(super) struct Findings {
-    pub(super) scanned: u64,
-    /// Rows that Django takes for somebody's login.
-    pub(super) logins: u64,
-    /// Of these: without a word in the column.
+    /// What the rows are. Expired ones count as what they hold, where they are looked at.
+    pub(super) tally: Tally,
+    /// Of logins: without a word in the column.
     pub(super) missing: u64,
     /// Of these: with somebody else in the column.
     pub(super) different: u64,
@@ -24,12 +22,6 @@ pub(super) struct Findings {
     pub(super) misfit_ids: BTreeSet<String>,
     /// Of these: by a user who is not among those that the column can name.
     pub(super) unknown: u64,
-    pub(super) anonymous: u64,
-    /// Rows that name a user and that Django reads as empty.
-    pub(super) unverified: u64,
-    pub(super) unreadable: u64,
-    /// Of logins, and of others until one is found right.
-    pub(super) signatures: Signatures,
     /// Logins saved within the last hour, and those of them without a word in the column.
     pub(super) recent: u64,
     pub(super) recent_missing: u64,
@@ -103,28 +95,25 @@ impl<'c> Judge<'c> {
 
     fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
         let found = &mut page.found;
-        found.scanned += 1;
         let session = self.decoder.decode_row(row);
-        let (Ok(auth), Data::Text(data)) = (session.auth(), row.data) else {
-            found.unreadable += 1;
-            found.prove(&session);
+        let verdict = session.verdict(|_| true);
+        verdict.count(&mut found.tally);
+        let (Verdict::Login(login), Data::Text(data)) = (&verdict, row.data) else {
+            // Only as long as no row has shown that the keys are right.
+            if found.tally.signatures.valid == 0 {
+                found.tally.signatures.count(session.signature());
+            }
             return;
         };
-        let Some(id) = auth.user_id else {
-            found.anonymous += 1;
-            found.prove(&session);
-            return;
-        };
-        let signature = found.check(&session);
-        if signature == Signature::Invalid {
-            found.unverified += 1;
+        found.tally.signatures.count(login.signature);
+        if login.is_unverified() {
             return;
         }
-        found.logins += 1;
+        let id = &*login.user_id;
         found.bytes += u64::try_from(data.len().min(STORED_INLINE)).unwrap_or(0);
-        found.no_number = found.no_number || UserType::Bigint.fit(&id).is_none();
-        found.no_uuid = found.no_uuid || UserType::Uuid.fit(&id).is_none();
-        let mut user = self.column.fit(&id);
+        found.no_number = found.no_number || UserType::Bigint.fit(id).is_none();
+        found.no_uuid = found.no_uuid || UserType::Uuid.fit(id).is_none();
+        let mut user = self.column.fit(id);
         if user.is_none() {
             found.misfits += 1;
             found.misfit_ids.insert(id.to_string());
@@ -157,19 +146,6 @@ impl<'c> Judge<'c> {
 }
 
 impl Findings {
-    fn check(&mut self, session: &Decoded<'_>) -> Signature {
-        let signature = session.signature();
-        self.signatures.count(signature);
-        signature
-    }
-
-    /// Checks a row that is no login only as long as none has shown that the key is right.
-    fn prove(&mut self, session: &Decoded<'_>) {
-        if !self.signatures.some_are_valid() {
-            self.check(session);
-        }
-    }
-
     fn keep_few_ids(&mut self) {
         while self.misfit_ids.len() > MOST_IDS {
             self.misfit_ids.pop_last();
@@ -177,18 +153,13 @@ impl Findings {
     }
 
     pub(super) fn add(&mut self, page: Self) {
-        self.scanned += page.scanned;
-        self.logins += page.logins;
+        self.tally += page.tally;
         self.missing += page.missing;
         self.different += page.different;
         self.misfits += page.misfits;
         self.misfit_ids.extend(page.misfit_ids);
         self.keep_few_ids();
         self.unknown += page.unknown;
-        self.anonymous += page.anonymous;
-        self.unverified += page.unverified;
-        self.unreadable += page.unreadable;
-        self.signatures.add(page.signatures);
         self.recent += page.recent;
         self.recent_missing += page.recent_missing;
         self.bytes += page.bytes;

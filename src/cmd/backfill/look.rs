@@ -79,8 +79,8 @@ impl Findings {
             }
             match scope.enough {
                 Some(enough)
-                    if found.logins + found.unverified >= enough
-                        && found.signatures.none_is_valid().is_none() =>
+                    if found.tally.named() >= enough
+                        && found.tally.signatures.none_is_valid().is_none() =>
                 {
                     ControlFlow::Break(())
                 }

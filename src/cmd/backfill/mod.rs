@@ -18,7 +18,7 @@ use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
 use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
-use crate::model::Keys;
+use crate::model::{Keys, Tally};
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
 use crate::settings;
 use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users};
@@ -107,7 +107,7 @@ fn column(
         unknown: &BTreeSet::new(),
     };
     let (sample, ended) = Findings::take(ctx, reader, &scope, None)?;
-    if let (Some(looked_at), Ok(Ended::Whole)) = (sample.signatures.none_is_valid(), ended) {
+    if let (Some(looked_at), Ok(Ended::Whole)) = (sample.tally.signatures.none_is_valid(), ended) {
         return Err(Error::WrongKey { looked_at });
     }
     let wanted = match args.column_type {
@@ -142,7 +142,7 @@ fn narrowest(sample: &Findings, key: Option<UserType>) -> UserType {
     };
     match key {
         Some(key) if fits(key) => key,
-        _ if sample.logins == 0 => UserType::Text,
+        _ if sample.tally.logins == 0 => UserType::Text,
         _ => [UserType::Bigint, UserType::Uuid]
             .into_iter()
             .find(|kind| fits(*kind))
@@ -253,7 +253,7 @@ fn column_plan(
     let adds = (!exists).then_some(plan.add);
     let indexes = !args.no_index && !column.indexed;
     let index = plan.index.into_iter().filter(|_| indexes);
-    let copy = sample.bytes.checked_div(sample.logins).unwrap_or(0) + ROW_OVERHEAD_BYTES;
+    let copy = sample.bytes.checked_div(sample.tally.logins).unwrap_or(0) + ROW_OVERHEAD_BYTES;
     ColumnPlan {
         exists,
         sql: adds.into_iter().chain(index).collect(),
@@ -298,6 +298,7 @@ fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
         anonymous: 0,
         unverified: 0,
         unreadable: 0,
+        tally: Tally::default(),
         saved_last_hour: 0,
         missing_last_hour: 0,
         rounds: 0,
@@ -311,16 +312,17 @@ fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
 impl BackfillReport {
     /// What the last look found.
     fn note(&mut self, found: Findings) {
-        self.scanned = found.scanned;
-        self.logins = found.logins;
+        self.scanned = found.tally.scanned;
+        self.logins = found.tally.logins;
         self.missing = found.missing;
         self.different = found.different;
         self.misfits = found.misfits;
         self.misfit_ids = found.misfit_ids.into_iter().collect();
         self.unknown_users = found.unknown;
-        self.anonymous = found.anonymous;
-        self.unverified = found.unverified;
-        self.unreadable = found.unreadable;
+        self.anonymous = found.tally.anonymous;
+        self.unverified = found.tally.unverified;
+        self.unreadable = found.tally.unreadable + found.tally.damaged;
+        self.tally = found.tally;
         self.saved_last_hour = found.recent;
         self.missing_last_hour = found.recent_missing;
     }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use crate::cmd::Ctx;
 use crate::cmd::lookup::spellings;
-use crate::codec::Decoder;
-use crate::model::{Expiry, Finding, Layout, Row, Serializer, Timestamp, counted};
+use crate::codec::{Decoder, Verdict};
+use crate::model::{Expiry, Finding, Layout, Row, Serializer, Tally, Timestamp, counted};
 use crate::store::{ByUser, Filter, Reader, Stamps, StoreError, UserColumn};
 
 /// Rows in it.
@@ -24,7 +24,8 @@ pub(super) struct Sample {
     by_key: Vec<u64>,
     layouts: BTreeMap<Option<Layout>, u64>,
     serializers: BTreeMap<Option<Serializer>, u64>,
-    unreadable: u64,
+    /// What the rows are; expired ones count as what they hold.
+    tally: Tally,
     /// When rows were saved and expire, where they say both.
     pub(super) moments: Vec<Moment>,
     /// All logins, and those that were saved lately.
@@ -90,11 +91,12 @@ impl Sample {
         let serializer = session.payload().ok().map(|payload| payload.serializer());
         *self.serializers.entry(serializer).or_default() += 1;
         self.moments.extend(session.saved().map(|saved| Moment { saved, expires: row.expires }));
-        let auth = session.auth();
-        self.unreadable += u64::from(auth.is_err());
-        let login = auth.ok().and_then(|auth| auth.user_id);
-        if let (Some(column), Some(login)) = (column, login) {
-            let is_right = row.user.map(|said| spellings(column, &login).contains(said));
+        let verdict = session.verdict(|_| true);
+        verdict.count(&mut self.tally);
+        if let (Some(column), Verdict::Login(login)) = (column, &verdict)
+            && !login.is_unverified()
+        {
+            let is_right = row.user.map(|said| spellings(column, &login.user_id).contains(said));
             self.logins.add(is_right);
             if session.saved().is_some_and(|saved| saved > now - RECENT) {
                 self.recent.add(is_right);
@@ -189,10 +191,11 @@ impl Sample {
                 "who has the SECRET_KEY can run code on a site that reads pickles: let it use JSONSerializer; \
                  `sessctl stats` counts those that are left",
             )
-        } else if self.unreadable > 0 {
+        } else if self.tally.unreadable + self.tally.damaged > 0 {
+            let rows = self.tally.unreadable + self.tally.damaged;
             Finding::warning(
                 CHECK,
-                format!("{text}; {} cannot be read", counted(self.unreadable, "row")),
+                format!("{text}; {} cannot be read", counted(rows, "row")),
                 "they may be anybody's, and logout-user leaves them: `sessctl list --all` says why",
             )
         } else {

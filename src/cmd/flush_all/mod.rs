@@ -11,16 +11,19 @@ use super::deed::{Deed, Told};
 use super::how::How;
 use super::keep_data;
 use super::pacing::{ending, paused};
+use super::proof;
+use super::query::{SessionQuery, Who};
 use super::references;
 use super::rounds::{Outcome, Plan};
 use super::schemas;
-use super::survey::{Wanted, Who};
+use super::survey::{Collect, Look};
 use crate::cli::FlushAll;
 use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
-use crate::engine::{Driver, Pace, Tally, Why, Work};
+use crate::engine::{Done, Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
-use crate::report::{Census, FlushReport};
+use crate::model::Tally;
+use crate::report::{FlushReport, Proof};
 use crate::store::Store;
 use crate::{settings, ui};
 
@@ -45,6 +48,12 @@ struct Task<'a> {
 
 impl<'a> Task<'a> {
     fn of(ctx: &mut Ctx<'_>, args: &'a FlushAll) -> Result<Self, Error> {
+        if args.verified_only && !args.authenticated_only && !args.keep_data {
+            return Err(Error::usage(
+                "--verified-only: all sessions are to go, whatever verifies them",
+                "leave it out, or add --authenticated-only",
+            ));
+        }
         let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
         let spared = args.except_users.iter().collect();
@@ -75,13 +84,19 @@ impl<'a> Task<'a> {
         let census = census(ctx, &*store, args, spared)?;
         let consent = consent(ctx, args, census.as_ref())?;
 
-        let flush = Flush { ctx, store: &*store, args, spared, how, cache };
-        let (outcome, done) = flush.run(consent, pace)?;
+        let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
+        let flush = Flush { ctx, store: &*store, args, spared, how, cache, key_is_right };
+        let (mut outcome, done) = flush.run(consent, pace)?;
+        outcome.live = census.map(|tally| tally.live()).or(outcome.live);
+        proof::doubt(ctx, &*store, &mut outcome)?;
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let report = FlushReport {
+            verdict: proof::of(&outcome, cache, args.dry_run),
+            secret_keys: ctx.codec.keyring.len(),
             cached: cache.may_hold(),
+            engine_unknown: cache.is_unknown(),
             elapsed_seconds: began.elapsed().as_secs_f64(),
-            ..report(args, census, &outcome, done)
+            ..report(args, census, &mut outcome, done)
         };
         Ok(Deed::new(report, outcome.ended, exit))
     }
@@ -93,11 +108,12 @@ fn census(
     store: &dyn Store,
     args: &FlushAll,
     spared: &UserIds,
-) -> Result<Option<Census>, Error> {
+) -> Result<Option<Tally>, Error> {
     if args.truncate && args.yes {
         return Ok(None);
     }
-    let (census, found) = census::take(ctx, store, spared)?;
+    let (tally, found) = census::take(ctx, store, spared)?;
+    let census = tally.into();
     let intent =
         ui::flush_intent(&census, args.authenticated_only, args.keep_data, !spared.is_empty());
     let place =
@@ -106,13 +122,13 @@ fn census(
     for user in args.except_users.iter().filter(|user| !found.contains(user)) {
         ctx.talk.note(&format!("{place}user {user}, who is to be spared, has no live session"));
     }
-    Ok(Some(census))
+    Ok(Some(tally))
 }
 
 fn consent(
     ctx: &Ctx<'_>,
     args: &FlushAll,
-    census: Option<&Census>,
+    census: Option<&Tally>,
 ) -> Result<Option<Consent>, Error> {
     if args.dry_run {
         return Ok(Consent::from_ask(Ask::DryRun));
@@ -120,7 +136,7 @@ fn consent(
     if args.yes {
         return Ok(Consent::from_ask(Ask::Explicit));
     }
-    let rows = census.map_or(0, |census| census.rows);
+    let rows = census.map_or(0, |tally| tally.scanned);
     let question = format!("Type the number of rows in the table ({rows}) to go on:");
     let answer = ctx.stop.unheeded(|| ui::ask(&question)).unwrap_or_default();
     match Consent::from_ask(Ask::Typed { rows, answer: &answer }) {
@@ -136,10 +152,12 @@ struct Flush<'f, 'c> {
     spared: &'f UserIds,
     how: How,
     cache: &'f CacheKeys,
+    /// Whether the keys verify a row of the table.
+    key_is_right: bool,
 }
 
 impl Flush<'_, '_> {
-    fn run(&self, consent: Option<Consent>, pace: Pace) -> Result<(Outcome, Tally), Error> {
+    fn run(&self, consent: Option<Consent>, pace: Pace) -> Result<(Outcome, Done), Error> {
         let (ctx, store) = (self.ctx, self.store);
         let mut driver = consent.map(|consent| {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
@@ -162,28 +180,44 @@ impl Flush<'_, '_> {
 
     /// Afterwards nobody may be logged in; new visitors may be there.
     fn plan(&self, acting: bool) -> Plan<'_> {
-        let wanted = |who| Wanted { who, saved: None, spared: None, by_user: None, skim: false };
-        let logins = wanted(Who::AllBut(self.spared));
+        let look = |who| Look {
+            query: SessionQuery { verified_only: self.args.verified_only, ..SessionQuery::of(who) },
+            by_user: None,
+            skim: false,
+            collect: if acting { Collect::Keys } else { Collect::CountOnly },
+            key_is_right: self.key_is_right,
+        };
+        let logins = look(Who::AllBut(self.spared));
         let emptied = self.args.truncate && acting;
-        let only_logins = self.args.authenticated_only || self.args.keep_data || emptied;
+        let only_logins = self.args.authenticated_only || self.args.keep_data;
         Plan {
             store: self.store,
-            wanted: if only_logins { logins } else { wanted(Who::EverythingBut(self.spared)) },
-            unwanted: Some(logins),
+            first: if only_logins || emptied {
+                logins
+            } else {
+                look(Who::EverythingBut(self.spared))
+            },
+            proof: Some(logins),
             settle: Duration::ZERO,
             how: self.how,
             cache: self.cache,
             emptied,
+            doubts_no_login: only_logins && proof::may_be_elsewhere(self.ctx),
         }
     }
 }
 
-fn report(args: &FlushAll, census: Option<Census>, outcome: &Outcome, done: Tally) -> FlushReport {
+fn report(args: &FlushAll, tally: Option<Tally>, outcome: &mut Outcome, done: Done) -> FlushReport {
     FlushReport {
         command: "flush-all",
         dry_run: args.dry_run,
-        census,
-        matched: outcome.matched,
+        census: tally.map(Into::into),
+        tally,
+        matches: outcome.matches,
+        unverified_users: outcome.unverified_users(),
+        verdict: Proof::Unknown,
+        doubts: std::mem::take(&mut outcome.doubts),
+        secret_keys: 0,
         deleted: (!outcome.emptied).then_some(outcome.deleted),
         allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
         rewritten: outcome.rewritten,
@@ -191,9 +225,9 @@ fn report(args: &FlushAll, census: Option<Census>, outcome: &Outcome, done: Tall
         not_deleted: outcome.not_deleted,
         some_spared: !args.except_users.is_empty(),
         rounds: outcome.rounds,
-        unverified: outcome.unverified,
-        unreadable: outcome.unreadable,
         cached: false,
+        verified_only: args.verified_only,
+        engine_unknown: false,
         ended: ending(&outcome.ended),
         paused: paused(done),
         batches: outcome.batches,

@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use self::sketch::{Day, Days, Distinct};
-use self::tally::{Counter, Tally};
+use self::tally::{Counter, Totals};
 use super::Ctx;
 use crate::cli::{ReportFormat, Stats};
 use crate::codec::Decoder;
@@ -40,15 +40,15 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
         let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
         move |page: &Page| counter.page(page)
     };
-    let (mut tally, mut distinct) = (Tally::default(), Distinct::new());
+    let (mut totals, mut distinct) = (Totals::default(), Distinct::new());
     let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
-        tally.merge(page, &mut distinct);
+        totals.merge(page, &mut distinct);
         ControlFlow::Continue(())
     })?;
     if let Ended::Interrupted(signal) = ended {
         return Ok(Exit::Interrupted(signal));
     }
-    let report = report(tally, &distinct, args.top, began);
+    let report = report(totals, &distinct, args.top, began);
     let told = match args.format {
         ReportFormat::Json => ui::write_json_line(&mut ctx.out, &report),
         ReportFormat::Human => ui::write_stats_report(&mut ctx.out, &report),
@@ -59,53 +59,55 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
     }
 }
 
-fn report(tally: Tally, distinct: &Distinct, top: usize, began: Instant) -> StatsReport {
-    let top_users_exact = !tally.users.forgot;
+fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> StatsReport {
+    let top_users_exact = !totals.users.forgot;
     StatsReport {
         command: "stats",
-        rows: tally.rows,
-        live: tally.live,
-        expired: tally.rows - tally.live,
-        logged_in: tally.logged_in,
-        impersonated: tally.impersonated,
-        anonymous: tally.anonymous,
-        unverified: tally.unverified,
-        unreadable: tally.unreadable,
+        rows: totals.tally.scanned,
+        live: totals.tally.live(),
+        expired: totals.tally.expired,
+        logged_in: totals.tally.logins,
+        impersonated: totals.impersonated,
+        anonymous: totals.tally.anonymous,
+        unverified: totals.tally.unverified,
+        unreadable: totals.tally.unreadable,
+        damaged: totals.tally.damaged,
+        tally: totals.tally,
         users: distinct.count(),
         users_exact: distinct.is_exact(),
-        top_users: tally
+        top_users: totals
             .users
             .top(top, |user| user.times)
             .into_iter()
             .map(|(user_id, count)| UserStats { user_id, sessions: count.times })
             .collect(),
         top_users_exact,
-        backends: tally
+        backends: totals
             .backends
             .top(MOST_BACKENDS, |backend| backend.times)
             .into_iter()
             .map(|(backend, count)| BackendStats { backend, sessions: count.times })
             .collect(),
-        layouts: named(tally.formats.layouts),
-        serializers: named(tally.formats.serializers),
-        signatures: named(tally.formats.signatures),
-        compressed: tally.compressed,
+        layouts: named(totals.formats.layouts),
+        serializers: named(totals.formats.serializers),
+        signatures: named(totals.formats.signatures),
+        compressed: totals.compressed,
         size: SizeStats {
-            total: tally.sizes.total,
-            median: tally.sizes.percentile(50),
-            p90: tally.sizes.percentile(90),
-            p99: tally.sizes.percentile(99),
-            largest: tally.sizes.largest,
+            total: totals.sizes.total,
+            median: totals.sizes.percentile(50),
+            p90: totals.sizes.percentile(90),
+            p99: totals.sizes.percentile(99),
+            largest: totals.sizes.largest,
         },
-        largest: tally.largest,
-        keys: tally
+        largest: totals.largest,
+        keys: totals
             .members
             .top(MOST_MEMBERS, |member| member.bytes)
             .into_iter()
             .map(|(key, count)| MemberStats { key, sessions: count.times, bytes: count.bytes })
             .collect(),
-        saved: days(tally.saved),
-        expires: days(tally.expires),
+        saved: days(totals.saved),
+        expires: days(totals.expires),
         elapsed_seconds: began.elapsed().as_secs_f64(),
     }
 }

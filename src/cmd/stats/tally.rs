@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::sketch::{Counts, Day, Days, Distinct, Sizes};
-use crate::codec::{Decoded, Decoder};
+use crate::codec::{Decoded, Decoder, Verdict};
 use crate::model::{
-    Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Timestamp, masked_key,
+    Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
 };
 use crate::report::LargeSession;
 
@@ -13,16 +13,11 @@ const DAY: i64 = 24 * 3_600;
 /// Large sessions that are named.
 const LARGEST: usize = 5;
 
-/// Rows by what they are. Of who is logged in and when only live rows tell; of formats and sizes all.
+/// Rows by what they are and by what they hold. Of who is logged in and when only live rows tell; of formats and sizes all.
 #[derive(Default)]
-pub(super) struct Tally {
-    pub(super) rows: u64,
-    pub(super) live: u64,
-    pub(super) logged_in: u64,
+pub(super) struct Totals {
+    pub(super) tally: Tally,
     pub(super) impersonated: u64,
-    pub(super) anonymous: u64,
-    pub(super) unverified: u64,
-    pub(super) unreadable: u64,
     pub(super) compressed: u64,
     pub(super) formats: Formats,
     pub(super) sizes: Sizes,
@@ -42,7 +37,7 @@ pub(super) struct Formats {
     pub(super) signatures: BTreeMap<Option<Signature>, u64>,
 }
 
-/// Makes a tally of a page.
+/// Adds up a page.
 pub(super) struct Counter<'c> {
     pub(super) decoder: Decoder<'c>,
     pub(super) now: Timestamp,
@@ -51,24 +46,22 @@ pub(super) struct Counter<'c> {
 }
 
 impl Counter<'_> {
-    pub(super) fn page(&mut self, page: &Page) -> Tally {
-        let mut tally = Tally::default();
+    pub(super) fn page(&mut self, page: &Page) -> Totals {
+        let mut totals = Totals::default();
         for row in page.rows() {
             let live = row.expires.may_be_after(self.now);
             let session = self.decoder.decode_row(&row);
             if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
-                tally.row(&row, &session, live);
+                totals.row(&row, &session, live);
             }
         }
-        tally
+        totals
     }
 }
 
-impl Tally {
+impl Totals {
     fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, live: bool) {
         let (auth, payload, signature) = (session.auth(), session.payload(), session.signature());
-        self.rows += 1;
-        self.live += u64::from(live);
         self.compressed += u64::from(session.compressed());
         *self.formats.layouts.entry(session.layout()).or_default() += 1;
         let serializer = payload.ok().map(|payload| payload.serializer());
@@ -83,24 +76,21 @@ impl Tally {
         });
         self.size(row, auth.as_ref().ok().and_then(|auth| auth.user_id.as_deref()));
         if !live {
-            return;
+            return self.tally.count_expired();
         }
+        let verdict = session.verdict(|_| true);
+        verdict.count(&mut self.tally);
         self.expires.add(day(row.expires), 1);
         if let Some(saved) = session.saved().filter(|_| signature != Signature::Invalid) {
             self.saved.add(Day::On(saved.div_euclid(DAY)), 1);
         }
-        match auth {
-            _ if signature == Signature::Invalid => self.unverified += 1,
-            Ok(auth) => match auth.user_id {
-                Some(id) => {
-                    self.logged_in += 1;
-                    self.impersonated += u64::from(!auth.others.is_empty() || auth.unclear);
-                    self.users.add(&id, 1, 0);
-                    self.backends.add(auth.backend.as_deref().unwrap_or_default(), 1, 0);
-                }
-                None => self.anonymous += 1,
-            },
-            Err(_) => self.unreadable += 1,
+        if let Verdict::Login(login) = &verdict
+            && !login.is_unverified()
+        {
+            let backend = auth.ok().and_then(|auth| auth.backend);
+            self.impersonated += u64::from(!login.others.is_empty() || login.unclear);
+            self.users.add(&login.user_id, 1, 0);
+            self.backends.add(backend.as_deref().unwrap_or_default(), 1, 0);
         }
     }
 
@@ -123,13 +113,8 @@ impl Tally {
 
     /// Adds what another page came to, and its users to those who are counted once.
     pub(super) fn merge(&mut self, page: Self, distinct: &mut Distinct) {
-        self.rows += page.rows;
-        self.live += page.live;
-        self.logged_in += page.logged_in;
+        self.tally += page.tally;
         self.impersonated += page.impersonated;
-        self.anonymous += page.anonymous;
-        self.unverified += page.unverified;
-        self.unreadable += page.unreadable;
         self.compressed += page.compressed;
         add(&mut self.formats.layouts, page.formats.layouts);
         add(&mut self.formats.serializers, page.formats.serializers);

@@ -1,0 +1,177 @@
+//! Which sessions a command is about, and what one row is to that question. `list` asks it like `logout-user` does, so
+//! what one shows the other deletes.
+
+use crate::codec::{Auth, Decoded, Login, UserIds, Verdict};
+use crate::model::{Row, SavedWindow};
+use crate::report::Matches;
+
+/// Which sessions are asked for.
+#[derive(Clone, Copy)]
+pub(super) struct SessionQuery<'a> {
+    pub(super) who: Who<'a>,
+    /// When they were last saved, if that matters.
+    pub(super) saved: Option<SavedWindow>,
+    /// The key of the one session that stays.
+    pub(super) spared: Option<&'a str>,
+    /// Leave sessions that no key verifies, although they name a user who is asked for.
+    pub(super) verified_only: bool,
+}
+
+/// Whose sessions are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Who<'a> {
+    /// Every live row, whatever it is.
+    Anybody,
+    /// Live sessions of these users.
+    These(&'a UserIds),
+    /// Live sessions of all users but these.
+    AllBut(&'a UserIds),
+    /// Every row that is no session of these users, be it anonymous, expired or unreadable.
+    EverythingBut(&'a UserIds),
+}
+
+/// What a row is to the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is asked for.
+    Match,
+    /// It is asked for, and no key verifies it.
+    Unverified,
+    /// It is a session of these users that does not say when it was saved.
+    Undated,
+    /// It is a session of these users that was saved again since.
+    SavedLater,
+    /// It is somebody else's, although the user column was asked for theirs.
+    Different,
+    /// It cannot be read, and may be asked for.
+    Unreadable,
+    /// It is not asked for.
+    Other,
+}
+
+impl<'a> SessionQuery<'a> {
+    /// All live sessions of these users.
+    pub(super) fn of(who: Who<'a>) -> Self {
+        Self { who, saved: None, spared: None, verified_only: false }
+    }
+
+    /// What a row is, its signature checked where the answer depends on it.
+    pub(super) fn verdict<'s>(&self, row: &Row<'_>, session: &Decoded<'s>) -> Verdict<'s> {
+        session.verdict(|auth| row.user.is_some() || self.who.wants_auth(auth))
+    }
+
+    /// What a row is to the query.
+    pub(super) fn answer(
+        &self,
+        row: &Row<'_>,
+        session: &Decoded<'_>,
+        verdict: &Verdict<'_>,
+    ) -> Answer {
+        let in_time = self.saved.map_or(Some(true), |time| time.contains(session.saved()));
+        let login = match verdict {
+            Verdict::Login(login) => Some(login),
+            Verdict::Unreadable(_) if !self.who.wants_all() => {
+                // A time of saving that is known to be another is known, whatever the row holds.
+                return if in_time == Some(false) { Answer::Other } else { Answer::Unreadable };
+            }
+            _ => None,
+        };
+        if !self.who.wants(login) {
+            return match login {
+                Some(login) if login.is_unverified() => Answer::Other,
+                Some(login)
+                    if login.unclear && self.who.is_about_some() && in_time != Some(false) =>
+                {
+                    Answer::Unreadable
+                }
+                Some(_) if row.user.is_some() => Answer::Different,
+                _ => Answer::Other,
+            };
+        }
+        if self.spared == Some(row.key) {
+            return Answer::Other;
+        }
+        match in_time {
+            None => Answer::Undated,
+            Some(false) if self.was_saved_later(session) => Answer::SavedLater,
+            Some(false) => Answer::Other,
+            Some(true) if !self.who.wants_all() && login.is_some_and(Login::is_unverified) => {
+                Answer::Unverified
+            }
+            Some(true) => Answer::Match,
+        }
+    }
+
+    /// Whether a session of which this is the answer is listed, and deleted once a key has proved right.
+    pub(super) fn takes(&self, answer: Answer) -> bool {
+        match answer {
+            Answer::Match => true,
+            Answer::Unverified => !self.verified_only,
+            _ => false,
+        }
+    }
+
+    /// Counts one answer. Sessions that no key verifies are counted as matches by whoever finds out that the keys are
+    /// right.
+    pub(super) fn count(&self, answer: Answer, verdict: &Verdict<'_>, matches: &mut Matches) {
+        *match answer {
+            Answer::Match => &mut matches.matched,
+            Answer::Unverified => &mut matches.unverified,
+            Answer::Undated => &mut matches.undated,
+            Answer::SavedLater => &mut matches.saved_later,
+            Answer::Different => &mut matches.different,
+            Answer::Unreadable => &mut matches.unreadable,
+            Answer::Other => return,
+        } += 1;
+        if let (Verdict::Login(login), true) = (verdict, self.takes(answer)) {
+            matches.impersonated += u64::from(self.who.is_behind(login));
+        }
+    }
+
+    fn was_saved_later(&self, session: &Decoded<'_>) -> bool {
+        self.saved.zip(session.saved()).is_some_and(|(time, saved)| saved >= time.until)
+    }
+}
+
+impl Who<'_> {
+    /// Whether rows without a login are asked for, too.
+    fn wants_all(self) -> bool {
+        matches!(self, Self::Anybody | Self::EverythingBut(_))
+    }
+
+    /// Whether it matters which users a session names beside its own.
+    fn is_about_some(self) -> bool {
+        matches!(self, Self::These(_))
+    }
+
+    /// Whether a row with this login, or with none, is asked for.
+    fn wants(self, login: Option<&Login<'_>>) -> bool {
+        let names =
+            |ids: &UserIds| login.is_some_and(|login| login.users().any(|id| ids.contains(id)));
+        match self {
+            Self::Anybody => true,
+            Self::These(ids) => names(ids),
+            Self::AllBut(ids) => login.is_some() && !names(ids),
+            Self::EverythingBut(ids) => !names(ids),
+        }
+    }
+
+    fn wants_auth(self, auth: &Auth<'_>) -> bool {
+        let mut users = auth.user_id.iter().chain(&auth.others);
+        match self {
+            Self::Anybody => false,
+            Self::These(ids) | Self::EverythingBut(ids) => {
+                auth.unclear || users.any(|id| ids.contains(id))
+            }
+            Self::AllBut(ids) => !users.any(|id| ids.contains(id)),
+        }
+    }
+
+    /// Whether the session is another user's, behind whom one who is asked for stands.
+    fn is_behind(self, login: &Login<'_>) -> bool {
+        match self {
+            Self::These(ids) => !ids.contains(&login.user_id),
+            Self::Anybody | Self::AllBut(_) | Self::EverythingBut(_) => !login.others.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+/// What rows are to the question that was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Matches {
+    /// Sessions that were asked for.
+    pub matched: u64,
+    /// Of these: sessions that none of the given keys verifies. Django reads them as empty, unless it has a key
+    /// that was not given. With `--verified-only` they are counted here and not among `matched`.
+    pub unverified: u64,
+    /// Of these: sessions of somebody else, to whom a user who was asked for has changed and from whom one click
+    /// leads back.
+    pub impersonated: u64,
+    /// Rows that sessctl cannot read and that may be such a session.
+    pub unreadable: u64,
+    /// Logins of somebody else than the user column says.
+    pub different: u64,
+    /// Sessions of these users that do not say when they were saved, where that was asked for.
+    pub undated: u64,
+    /// Sessions of these users that were saved again after the time that was asked for. Only the last save is known.
+    pub saved_later: u64,
+}
+
+impl AddAssign for Matches {
+    fn add_assign(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.unverified += other.unverified;
+        self.impersonated += other.impersonated;
+        self.unreadable += other.unreadable;
+        self.different += other.different;
+        self.undated += other.undated;
+        self.saved_later += other.saved_later;
+    }
+}

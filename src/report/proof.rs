@@ -1,0 +1,44 @@
+use serde::Serialize;
+
+/// What a logout has proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Sessions were ended, and none is left, neither in the table nor in a cache.
+    LoggedOut,
+    /// Sessions were ended, and none is left in the table. Nobody said whether the site has a cache in front of it.
+    TableOnly,
+    /// There was no such session.
+    NotFound,
+    /// Nothing: sessions are left, a doubt is left, nobody looked again, or it was a dry run.
+    Unknown,
+}
+
+/// Why nothing is proved, although no session is left that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "doubt", rename_all = "snake_case")]
+pub enum Doubt {
+    /// No live session names a user under the key that was looked at.
+    NoLogin {
+        /// What stands at the top level of live sessions: one of these may be the site's login.
+        keys: Vec<String>,
+    },
+    /// The table has no live row, and others do.
+    OtherTables {
+        /// Those.
+        tables: Vec<String>,
+    },
+}
+
+impl Proof {
+    /// What holds of two tables.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::NotFound, other) | (other, Self::NotFound) => other,
+            (Self::TableOnly, _) | (_, Self::TableOnly) => Self::TableOnly,
+            (Self::LoggedOut, Self::LoggedOut) => Self::LoggedOut,
+        }
+    }
+}

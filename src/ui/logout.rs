@@ -1,0 +1,175 @@
+use std::io::{self, Write};
+
+use super::ending::{
+    write_allauth, write_cached, write_impersonated, write_left, write_unverified,
+};
+use super::human::{write_table_header, write_table_row};
+use super::named::write_users;
+use super::{Report, sanitize};
+use crate::model::{counted, uuid_digits};
+use crate::report::{LogoutReport, Proof};
+
+/// Users who are shown by name.
+const MOST_USERS: usize = 20;
+
+impl Report for LogoutReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let whom = match self.users.as_slice() {
+            [user] => format!("user {}", sanitize(user)),
+            users => format!("{} users", users.len()),
+        };
+        let looked =
+            format!("{} read in {:.1} s", counted(self.scanned, "row"), self.elapsed_seconds);
+        if self.stopped && self.matches.matched == 0 {
+            writeln!(
+                out,
+                "Stopped while looking for sessions of {whom}; nothing was deleted ({looked})."
+            )?;
+        } else if self.stopped {
+            let found = counted(self.matches.matched, "session");
+            let ended = self.deleted + self.rewritten;
+            let did = if self.keep_data { "ended" } else { "deleted" };
+            writeln!(
+                out,
+                "Stopped: {ended} of {found} of {whom} {did}, not looked again ({looked}). Run it again for the rest."
+            )?;
+        } else if self.dry_run {
+            let found = counted(self.matches.matched, "live session");
+            let fate = if self.keep_data { "lose their login" } else { "be deleted" };
+            writeln!(out, "Dry run: {found} of {whom} would {fate} ({looked}).")?;
+            write_resolved(out, self)?;
+            write_preview(out, self)?;
+        } else {
+            let (said, done, proof) = (self.claim(), self.done(), self.proof());
+            writeln!(out, "{said} {whom}: {done}, {proof} ({looked}).")?;
+        }
+        self.write_rest(out, &whom)
+    }
+}
+
+impl LogoutReport {
+    /// What may be said of the users.
+    fn claim(&self) -> &'static str {
+        match (self.remaining, self.verdict) {
+            (Some(1..), _) => "NOT logged out,",
+            (Some(0), Proof::Unknown) => "NOT known to be logged out,",
+            _ => "Logged out",
+        }
+    }
+
+    /// What was done to their sessions.
+    fn done(&self) -> String {
+        let deleted = format!("{} deleted", counted(self.deleted, "session"));
+        let kept = format!("{} kept without their login", counted(self.rewritten, "session"));
+        match (self.deleted, self.rewritten) {
+            (_, 0) => deleted,
+            (0, _) => kept,
+            _ => format!("{deleted}, {kept}"),
+        }
+    }
+
+    /// What the last look proved.
+    fn proof(&self) -> String {
+        let which = match (self.excepted, self.of_a_time) {
+            (false, false) => "none",
+            (false, true) => "none of that time",
+            (true, false) => "no other",
+            (true, true) => "no other of that time",
+        };
+        let column = self.user_column.as_ref().filter(|_| self.by_column);
+        let place = match column {
+            Some(column) => format!(" by column {}", sanitize(column)),
+            None if self.cached || self.engine_unknown => " in the table".into(),
+            None => String::new(),
+        };
+        match self.remaining {
+            Some(0) => format!("{which} is left{place}"),
+            Some(1) => "1 IS LEFT".into(),
+            Some(left) => format!("{left} ARE LEFT"),
+            None => "not looked again".into(),
+        }
+    }
+
+    /// What else is to be said.
+    fn write_rest(&self, out: &mut dyn Write, whom: &str) -> io::Result<()> {
+        write_users(out, self)?;
+        write_allauth(out, self.allauth_deleted)?;
+        write_cached(out, self.cached && !self.dry_run)?;
+        write_left(out, self.not_deleted, self.rounds)?;
+        let went = match (self.verified_only, self.dry_run) {
+            (true, _) => "stay",
+            (_, true) => "would go, too",
+            _ => "went, too",
+        };
+        write_unverified(out, self.matches.unverified, None, went)?;
+        write_impersonated(out, self.matches.impersonated)?;
+        let nothing_found = self.matches.matched + self.matches.unverified == 0 && !self.stopped;
+        if nothing_found
+            && self.resolved.is_empty()
+            && self.users.iter().any(|user| looks_like_a_name(user))
+        {
+            writeln!(
+                out,
+                "No session was found: an id is a primary key. --username and --email take names."
+            )?;
+        }
+        if self.matches.different > 0 {
+            let what = counted(self.matches.different, "row");
+            let column = sanitize(self.user_column.as_deref().unwrap_or_default()).into_owned();
+            writeln!(
+                out,
+                "{what} that {column} calls theirs is somebody else's login and stayed: the column is wrong. \
+                 `sessctl backfill --restart` corrects it."
+            )?;
+        }
+        if self.matches.undated > 0 {
+            let what = counted(self.matches.undated, "session");
+            writeln!(
+                out,
+                "{what} of {whom} stayed: only sessions as Django 3.1 and later sign them say when they were saved."
+            )?;
+        }
+        if self.matches.unreadable > 0 {
+            let what = counted(self.matches.unreadable, "row");
+            writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
+        }
+        Ok(())
+    }
+}
+
+/// Most primary keys are numbers or UUIDs.
+fn looks_like_a_name(user: &str) -> bool {
+    user.parse::<i128>().is_err() && uuid_digits(user).is_none()
+}
+
+/// Writes who was found under the names that were given.
+fn write_resolved(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    if report.resolved.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{:<12}  USERNAME", "USER")?;
+    for user in report.resolved.iter().take(MOST_USERS) {
+        let name = user.username.as_deref().unwrap_or("-");
+        writeln!(out, "{:<12}  {}", sanitize(&user.id), sanitize(name))?;
+    }
+    match report.resolved.len().saturating_sub(MOST_USERS) {
+        0 => Ok(()),
+        more => writeln!(out, "... and {more} more"),
+    }
+}
+
+fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    if report.preview.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    write_table_header(out, false)?;
+    for row in &report.preview {
+        write_table_row(out, row)?;
+    }
+    let shown = u64::try_from(report.preview.len()).unwrap_or(u64::MAX);
+    match report.matches.matched.saturating_sub(shown) {
+        0 => Ok(()),
+        more => writeln!(out, "... and {more} more"),
+    }
+}
