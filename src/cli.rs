@@ -85,7 +85,7 @@ pub struct Global {
     #[arg(long, global = true, value_enum, env = "SESSCTL_ENGINE", hide_env = true, value_name = "ENGINE", help_heading = DATABASE)]
     pub engine: Option<Engine>,
     /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
-    #[arg(long, global = true, value_name = "ZONE", help_heading = DATABASE)]
+    #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true, help_heading = DATABASE)]
     pub db_timezone: Option<String>,
     /// Ask this Django project, once, for what is not given above: its folder, or its manage.py. Runs
     /// its code.

@@ -35,7 +35,7 @@ pub struct Saved {
     #[arg(long, value_name = "DURATION")]
     pub idle: Option<String>,
     /// Time zone of these times. Otherwise TIME_ZONE of the project (--django), or UTC.
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub timezone: Option<String>,
 }
 

@@ -43,15 +43,23 @@ fn fixed(name: &str) -> Option<TimeZone> {
 
 /// The clear spellings of both clocks that `UTC+3` may be meant for.
 fn posix_hint(name: &str) -> String {
-    let sign = name.find(['+', '-']);
-    let hours = sign.and_then(|at| name.get(at + 1..)?.parse::<u8>().ok());
-    match hours.filter(|hours| (1..=12).contains(hours)) {
-        Some(hours) => format!(
-            "write +{hours:02}:00 or Etc/GMT-{hours} for a clock that is {hours} hours ahead of UTC, \
-             -{hours:02}:00 or Etc/GMT+{hours} for one that is {hours} hours behind"
-        ),
-        None => "write an IANA name such as America/New_York, or an offset such as -05:00".into(),
-    }
+    let offset = name.find(['+', '-']).and_then(|at| name.get(at + 1..)).unwrap_or_default();
+    let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "00"));
+    let number = |text: &str, most: u8| text.parse::<u8>().ok().filter(|number| *number <= most);
+    let (Some(hours), Some(minutes)) = (number(hours, 14), number(minutes, 59)) else {
+        return "write an IANA name such as America/New_York, or an offset such as -05:00".into();
+    };
+    let named = |sign: char| match minutes {
+        0 if hours > 0 => format!(" or Etc/GMT{sign}{hours}"),
+        _ => String::new(),
+    };
+    // IANA has a name for each whole hour that some clock keeps: up to 12 behind UTC.
+    let behind = if hours <= 12 { named('+') } else { String::new() };
+    format!(
+        "write +{hours:02}:{minutes:02}{} for a clock that is that far ahead of UTC, \
+         -{hours:02}:{minutes:02}{behind} for one that is as far behind",
+        named('-')
+    )
 }
 
 #[cfg(test)]
@@ -66,10 +74,20 @@ mod tests {
             let error = zone("--timezone", name).unwrap_err();
             assert!(error.to_string().contains("POSIX"), "{name}: {error}");
         }
-        assert!(
-            posix_hint("UTC+3")
-                .starts_with("write +03:00 or Etc/GMT-3 for a clock that is 3 hours ahead")
-        );
+        for (name, hint) in [
+            (
+                "UTC+3",
+                "write +03:00 or Etc/GMT-3 for a clock that is that far ahead of UTC, -03:00 or Etc/GMT+3 for",
+            ),
+            (
+                "GMT-14:00",
+                "write +14:00 or Etc/GMT-14 for a clock that is that far ahead of UTC, -14:00 for",
+            ),
+            ("IST-5:30", "write +05:30 for a clock that is that far ahead of UTC, -05:30 for"),
+            ("EST5", "write an IANA name"),
+        ] {
+            assert!(posix_hint(name).starts_with(hint), "{}", posix_hint(name));
+        }
         for name in ["Mars/Olympus", "", " ", "UTC ", "3", "Etc/Unknown", "+99:00", "+"] {
             let error = zone("--timezone", name).unwrap_err();
             assert!(error.to_string().contains("is not a time zone"), "{name}: {error}");

@@ -66,11 +66,12 @@ fn postgres_takes_for_live_what_django_does() {
     let w = World::postgres("live_postgres");
     let live = ["'2099-01-01'", "'9999-12-31 23:59:59.999999+00'", "'infinity'", "'20000-01-01'"];
     let not_live = ["NULL", "'-infinity'", "'2020-01-01'", "'4000-01-01 BC'"];
+    w.execute("CREATE DOMAIN instant AS timestamptz");
     for zone in ["UTC", "America/Los_Angeles", "Pacific/Auckland"] {
         w.execute(&format!(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), '{zone}'); END $$"
         ));
-        for type_name in ["timestamptz", "timestamp", "text"] {
+        for type_name in ["timestamptz", "instant", "timestamp", "date", "text"] {
             filled(&w, type_name, &[&live[..], &not_live].concat());
             all_find(&w, 4);
         }

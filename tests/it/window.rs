@@ -23,6 +23,8 @@ fn a_typed_time_is_one_of_the_zone_and_the_window_is_told_in_both() {
         let ran = finds(w, from, until, &[]);
         assert_eq!(ran.stdout, "0\n");
         ran.says("from 2026-11-22T02:57:00Z until 2026-11-22T02:58:00Z (--timezone names another)");
+        let ran = finds(w, "2026-11-21T22:27", "2026-11-21T22:28", &["--timezone", "-03:30"]);
+        assert_eq!(ran.stdout, "1\n");
         // A time that says its zone is in none other.
         assert_eq!(finds(w, "2026-11-22T01:57Z", "2026-11-22T07:28+05:30", &berlin).stdout, "1\n");
         let idle =
@@ -49,8 +51,8 @@ fn zones_that_mean_the_opposite_are_refused_or_explained() {
             }
         }
         let ran = w.run(&[&window[..], &["--timezone", "UTC+3"]].concat()).exits(2);
-        ran.says("write +03:00 or Etc/GMT-3 for a clock that is 3 hours ahead of UTC")
-            .says("-03:00 or Etc/GMT+3 for one that is 3 hours behind");
+        ran.says("write +03:00 or Etc/GMT-3 for a clock that is that far ahead of UTC")
+            .says("-03:00 or Etc/GMT+3 for one that is as far behind");
         w.run(&[&window[..], &["--timezone", "Mars/Olympus"]].concat()).exits(2);
         w.run(&["list", "--timezone", "UTC"]).exits(2).says("--saved-between");
         assert_eq!(w.count(), 1);
@@ -64,6 +66,7 @@ fn zones_that_mean_the_opposite_are_refused_or_explained() {
     with("EST5EDT4,M3.2.0,M11.1.0").exits(2).says("POSIX");
     with("Etc/GMT-3").ok().says("Etc/GMT-3 is 3 hours ahead of UTC (+03:00)");
     with("EST5EDT").ok();
+    with("-03:30").ok();
 }
 
 #[test]
