@@ -115,13 +115,14 @@ fn logins(page: &Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Logins {
     let mut logins = Logins::default();
     for row in page.rows() {
         let session = decoder.decode_row(&row);
-        let Some(id) = session.auth().ok().and_then(|auth| auth.user_id) else { continue };
-        if let Some(id) = site.kind.fit(&id).map(Cow::into_owned) {
-            logins.users.insert(id);
-        } else {
+        let Ok(auth) = session.auth() else { continue };
+        let Some(own) = auth.user_id else { continue };
+        if site.kind.fit(&own).is_none() {
             logins.unfit.sessions += 1;
-            logins.unfit.ids.insert(id.into_owned());
+            logins.unfit.ids.insert(own.to_string());
         }
+        let all = std::iter::once(&own).chain(&auth.others);
+        logins.users.extend(all.filter_map(|id| site.kind.fit(id).map(Cow::into_owned)));
     }
     logins
 }
@@ -171,8 +172,8 @@ impl Search<'_> {
     fn ask(&mut self, ids: BTreeSet<String>) -> Result<(), StoreError> {
         let ids: Vec<String> = ids.into_iter().collect();
         for ids in ids.chunks(AT_ONCE) {
-            let there = self.site.existing(&mut *self.reader, ids)?;
-            self.there.extend(there.iter().map(|id| hash(id)));
+            let there = self.site.existing(&mut *self.reader, ids.iter().cloned())?;
+            self.there.extend(there.keys().map(|id| hash(id)));
             self.gone.extend(ids.iter().filter(|id| !self.there.contains(&hash(id))).cloned());
         }
         Ok(())

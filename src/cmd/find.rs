@@ -15,6 +15,8 @@ use crate::report::ListedSession;
 pub(super) struct Found {
     pub(super) key: String,
     pub(super) session: ListedSession,
+    /// The users whom it names: its own first, then those who are behind an impersonation.
+    pub(super) users: Vec<String>,
 }
 
 pub(super) fn find(
@@ -32,7 +34,10 @@ pub(super) fn find(
         let matches = page.rows().filter(|row| row.key.starts_with(prefix));
         for row in matches.take(2 - found.len().min(2)) {
             let session = describe_row(&mut decoder, &row, Detail::Payload, keys);
-            found.push(Found { key: row.key.to_owned(), session });
+            let auth = decoder.decode_row(&row).auth().unwrap_or_default();
+            let users = auth.user_id.into_iter().chain(auth.others);
+            let users = users.map(std::borrow::Cow::into_owned).collect();
+            found.push(Found { key: row.key.to_owned(), session, users });
         }
         if found.len() > 1 {
             ControlFlow::Break(())

@@ -1,6 +1,5 @@
 //! `logout-user`: the live sessions of some users.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::Ctx;
@@ -11,6 +10,7 @@ use super::find::find;
 use super::how::How;
 use super::keep_data;
 use super::lookup::by_user;
+use super::named_users::NamedUsers;
 use super::proof;
 use super::query::{SessionQuery, Who};
 use super::references;
@@ -24,7 +24,7 @@ use crate::codec::UserIds;
 use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
-use crate::report::{LogoutReport, Proof, ResolvedUser};
+use crate::report::{LogoutReport, Proof};
 use crate::settings;
 use crate::store::{ByUser, Store};
 
@@ -78,22 +78,16 @@ impl<'a> Task<'a> {
         references::note(ctx, &mut *store.reader()?)?;
         let meant = whose::resolve(ctx, &*store, &args.whose)?;
         let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
-        let Meant { users: known, user_table, unfit, .. } = meant;
-        let mut users = self.users.clone();
-        if users.is_empty() && known.is_empty() && !ctx.is_about_many() {
+        let users = meant.with_ids(&self.users);
+        if users.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
-        }
-        if !known.is_empty() {
-            let given: HashSet<&str> = self.users.iter().map(String::as_str).collect();
-            let new = known.iter().map(|user| &user.id).filter(|id| !given.contains(id.as_str()));
-            users.extend(new.cloned());
         }
         let ids: UserIds = users.iter().collect();
         let mut driver = consent.map(|consent| {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
         });
-        let mut column = None;
+        let (mut column, mut named) = (None, None);
         let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
             Err(Why::Failed(error)) => return Err(error.into()),
             Err(interrupted) => Outcome::interrupted(interrupted),
@@ -101,6 +95,8 @@ impl<'a> Task<'a> {
                 if !ctx.is_about_many() {
                     given_ids(args, &self.users).refuse_unfit(ctx, &*store)?;
                 }
+                let table = args.whose.user_table.as_deref();
+                named = Some(NamedUsers::of(ctx, &*store, &self.users, table, &meant)?);
                 let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
                 column = by_user.as_ref().map(|by| by.column.name.clone());
                 let spared = self.spared_key(ctx, &*store, &ids)?;
@@ -111,22 +107,22 @@ impl<'a> Task<'a> {
         drop(driver);
         proof::doubt(ctx, &*store, &mut outcome)?;
         let exit = cache.exit(outcome.exit(), args.dry_run);
+        let resolved = meant.resolved();
+        let Meant { user_table, unfit, .. } = meant;
         let exit = if unfit.sessions > 0 { exit.worse(Exit::Incomplete) } else { exit };
         let verdict = match unfit.sessions {
             0 => proof::of(&outcome, cache, args.dry_run),
             _ => Proof::Unknown,
         };
-        let resolved = known
-            .into_iter()
-            .map(|user| ResolvedUser { id: user.id, username: user.name })
-            .collect();
         let report = LogoutReport {
             resolved,
+            named: named.map_or_else(Vec::new, |named| named.with(&outcome.sessions_of)),
             user_table,
             unfit: unfit.sessions,
             unfit_ids: unfit.ids.into_iter().collect(),
             verdict,
             secret_keys: ctx.codec.keyring.len(),
+            of_a_schema: ctx.is_about_many(),
             cached: cache.may_hold(),
             engine_unknown: cache.is_unknown(),
             by_column: column.is_some() && args.lookup.trust_column,
@@ -187,11 +183,10 @@ impl<'a> Task<'a> {
     ) -> Result<Option<String>, Error> {
         let Some(prefix) = &self.except else { return Ok(None) };
         let found = find(ctx, &mut *store.reader()?, prefix, KeyDisplay::Masked)?;
-        let user = found.session.session.user_id;
-        if ids.is_empty() || user.as_ref().is_some_and(|id| ids.contains(id)) {
+        if ids.is_empty() || found.users.iter().any(|id| ids.contains(id)) {
             return Ok(Some(found.key));
         }
-        let whose = user.map_or("names no user".into(), |id| {
+        let whose = found.users.first().map_or("names no user".into(), |id| {
             format!("is of user \"{id}\", who is not to be logged out")
         });
         Err(Error::usage(
@@ -236,6 +231,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         excepted: args.except.is_some(),
         of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
         resolved: Vec::new(),
+        named: Vec::new(),
         user_table: None,
         unfit: 0,
         unfit_ids: Vec::new(),
@@ -243,6 +239,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         verified_only: args.verified_only,
         engine_unknown: false,
         stopped: outcome.ended.is_err(),
+        of_a_schema: false,
         preview: std::mem::take(&mut outcome.preview),
     }
 }

@@ -19,6 +19,7 @@ mod list;
 mod logout_user;
 mod lookup;
 mod man;
+mod named_users;
 mod pacing;
 mod proof;
 mod purge_expired;

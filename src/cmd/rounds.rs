@@ -11,6 +11,7 @@ use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::how::How;
 use super::keep_data::Kept;
+use super::named_users::SessionsOf;
 use super::query::SessionQuery;
 use super::survey::{Look, Survey, look_for_proof};
 use crate::codec::UserIds;
@@ -78,6 +79,8 @@ pub(super) struct Outcome {
     named: u64,
     members: BTreeSet<String>,
     unverified_users: UserIds,
+    /// Sessions that all looks found, by user.
+    pub(super) sessions_of: SessionsOf,
     /// Some of what a dry run found.
     pub(super) preview: Vec<ListedSession>,
     pub(super) ended: Result<(), Why>,
@@ -105,7 +108,7 @@ impl Outcome {
         match driver {
             _ if outcome.ended.is_err() => {}
             None => {
-                outcome.count(&first.matches);
+                outcome.count(&mut first);
                 outcome.preview = first.preview();
             }
             Some(driver) => outcome.act_and_look(ctx, plan, driver, first),
@@ -142,6 +145,7 @@ impl Outcome {
             named: 0,
             members: BTreeSet::new(),
             unverified_users: UserIds::default(),
+            sessions_of: SessionsOf::default(),
             preview: Vec::new(),
             ended: Ok(()),
         }
@@ -179,7 +183,7 @@ impl Outcome {
     ) {
         let mut look = plan.first;
         loop {
-            self.count(&found.matches);
+            self.count(&mut found);
             self.remaining = None;
             let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &look.query, &found.keys);
@@ -313,10 +317,11 @@ impl Outcome {
     }
 
     /// Counts sessions that were found and are about to end.
-    fn count(&mut self, found: &Matches) {
-        self.matches.matched += found.matched;
-        self.matches.unverified += found.unverified;
-        self.matches.impersonated += found.impersonated;
+    fn count(&mut self, found: &mut Survey) {
+        self.matches.matched += found.matches.matched;
+        self.matches.unverified += found.matches.unverified;
+        self.matches.impersonated += found.matches.impersonated;
+        self.sessions_of.append(std::mem::take(&mut found.sessions_of));
     }
 
     /// Where live sessions are there and none names a user, the site may keep its logins under a key of its own.

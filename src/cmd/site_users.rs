@@ -1,6 +1,6 @@
 //! The table of the site's users.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::Ctx;
 use crate::error::Error;
@@ -50,16 +50,17 @@ impl SiteUsers {
         Ok(store.reader()?.user_key(&users)?.map(|kind| Self { users, kind }))
     }
 
-    /// Which of these users exist. Both ids are spelled as [`UserType::fit`] has them.
+    /// Those of these users who exist, and what they log in with. All ids are spelled as [`UserType::fit`] has them.
     pub(super) fn existing(
         &self,
         reader: &mut dyn Reader,
-        ids: &[String],
-    ) -> Result<HashSet<String>, StoreError> {
-        let mut there = HashSet::new();
+        ids: impl IntoIterator<Item = String>,
+    ) -> Result<HashMap<String, Option<String>>, StoreError> {
+        let ids: Vec<String> = ids.into_iter().collect();
+        let mut there = HashMap::new();
         for some in ids.chunks(AT_ONCE) {
             reader.users(&self.users, WhichUsers::Keys(self.kind, some), &mut |user| {
-                there.extend(self.kind.fit(&user.id).map(std::borrow::Cow::into_owned));
+                there.extend(self.kind.fit(&user.id).map(|id| (id.into_owned(), user.name)));
             })?;
         }
         Ok(there)

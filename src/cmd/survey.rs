@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, listed};
+use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
 use crate::codec::{Decoded, Decoder, UserIds, Verdict};
 use crate::engine::Ended;
@@ -51,6 +52,8 @@ pub(super) struct Survey {
     pub(super) members: BTreeSet<String>,
     /// Users of sessions that no key verifies, as far as they are counted.
     pub(super) unverified_users: UserIds,
+    /// Sessions by user, where some users are asked for.
+    pub(super) sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
 }
 
@@ -137,6 +140,7 @@ impl Survey {
             unverified: Keys::default(),
             members: BTreeSet::new(),
             unverified_users: UserIds::default(),
+            sessions_of: SessionsOf::default(),
             preview: Vec::new(),
         }
     }
@@ -155,6 +159,7 @@ impl Survey {
         if self.unverified_users.len() < MOST_UNVERIFIED_USERS {
             self.unverified_users.append(findings.unverified_users);
         }
+        self.sessions_of.append(findings.sessions_of);
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -191,6 +196,7 @@ struct Findings {
     unverified: Keys,
     members: BTreeSet<String>,
     unverified_users: UserIds,
+    sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
 }
 
@@ -252,6 +258,7 @@ impl Findings {
         if let (Answer::Unverified, Verdict::Login(login)) = (answer, &verdict) {
             self.unverified_users.insert(&login.user_id);
         }
+        self.count_users(query, answer, &verdict);
         if !query.takes(answer) {
             return;
         }
@@ -262,6 +269,15 @@ impl Findings {
         if self.preview.len() < PREVIEW {
             let described = describe(session, Detail::Summary);
             self.preview.push(listed(row, described, KeyDisplay::Masked));
+        }
+    }
+
+    /// Counts a session for each of the users who are asked for and whom it names.
+    fn count_users(&mut self, query: &SessionQuery<'_>, answer: Answer, verdict: &Verdict<'_>) {
+        if let (Who::These(ids), Verdict::Login(login)) = (query.who, verdict) {
+            for id in login.users().filter(|id| ids.contains(id)) {
+                self.sessions_of.count(id, query.takes(answer));
+            }
         }
     }
 

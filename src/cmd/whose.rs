@@ -1,6 +1,6 @@
 //! Users who are named by what the site knows of them, not by their ids.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Ctx;
 use super::deleted_users::{DeletedUsers, Unfit};
@@ -9,6 +9,7 @@ use crate::cli::Whose;
 use crate::consent::{Ask, Consent};
 use crate::error::Error;
 use crate::model::counted;
+use crate::report::ResolvedUser;
 use crate::store::{Address, Store, User, WhichUsers};
 use crate::ui;
 
@@ -54,8 +55,12 @@ pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose) -> Result<(), Error> {
 /// The users who are meant.
 #[derive(Default)]
 pub(super) struct Meant {
-    /// Each once.
+    /// Those who are in the table of users, each once.
     pub(super) users: BTreeSet<User>,
+    /// Ids of those who are not in it any more.
+    pub(super) deleted: BTreeSet<String>,
+    /// Whether each of them was named, by name or address.
+    pub(super) by_name: bool,
     /// The table of users that was believed; `None` if nobody had to be looked up.
     pub(super) user_table: Option<String>,
     /// With `--deleted-users`: sessions of users whose ids the key of that table cannot hold.
@@ -70,6 +75,7 @@ pub(super) fn resolve(ctx: &Ctx<'_>, store: &dyn Store, whose: &Whose) -> Result
         return Ok(meant);
     }
     let site = SiteUsers::of(ctx, store, whose.user_table.as_deref())?;
+    meant.by_name = !(whose.inactive || whose.staff || whose.superusers || whose.deleted_users);
     meant.user_table = Some(site.users.table.to_string());
     let mut reader = store.reader()?;
     let named = site.named(whose)?.into_iter().map(|(_, which)| which);
@@ -88,13 +94,29 @@ pub(super) fn resolve(ctx: &Ctx<'_>, store: &dyn Store, whose: &Whose) -> Result
                 site.users.table
             ));
         }
-        meant.users.extend(deleted.ids.into_iter().map(|id| User { id, name: None }));
+        meant.deleted = deleted.ids;
         meant.unfit = deleted.unfit;
     }
     Ok(meant)
 }
 
 impl Meant {
+    /// The ids that were given, and those of all others, each once.
+    pub(super) fn with_ids(&self, given: &[String]) -> Vec<String> {
+        let mut all = given.to_vec();
+        let given: HashSet<&str> = given.iter().map(String::as_str).collect();
+        let found = self.users.iter().map(|user| &user.id).chain(&self.deleted);
+        all.extend(found.filter(|id| !given.contains(id.as_str())).cloned());
+        all
+    }
+
+    /// All who were not named by their ids.
+    pub(super) fn resolved(&self) -> Vec<ResolvedUser> {
+        let found = self.users.iter().map(|user| (&user.id, user.name.clone()));
+        let all = found.chain(self.deleted.iter().map(|id| (id, None)));
+        all.map(|(id, username)| ResolvedUser { id: id.clone(), username }).collect()
+    }
+
     /// The consent to log them out. Where most of the users who are logged in are said to be deleted, the operator is
     /// asked.
     pub(super) fn consent(

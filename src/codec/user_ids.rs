@@ -22,6 +22,11 @@ impl UserIds {
         }
     }
 
+    /// The one spelling of an id in which it is compared.
+    pub fn compared(user_id: &str) -> Cow<'_, str> {
+        canonical(user_id)
+    }
+
     /// One more.
     pub fn insert(&mut self, user_id: &str) {
         self.0.insert(canonical(user_id).into_owned());

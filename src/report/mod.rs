@@ -4,6 +4,7 @@
 mod audit;
 mod doctor;
 mod matches;
+mod named;
 mod proof;
 mod referenced;
 mod stats;
@@ -15,12 +16,12 @@ use serde_json::value::RawValue;
 pub use audit::{AuditBegan, AuditEnded, AuditedRun};
 pub use doctor::Diagnosis;
 pub use matches::Matches;
+pub use named::{NamedUser, ResolvedUser};
 pub use proof::{Doubt, Proof};
 pub use referenced::Referenced;
 pub use stats::{
     BackendStats, DayStats, LargeSession, MemberStats, SizeStats, StatsReport, UserStats,
 };
-
 pub use total::{InSchema, Sum, Total};
 
 use crate::model::{Health, Layout, Serializer, Signature, Tally};
@@ -93,6 +94,8 @@ pub struct LogoutReport {
     pub users: Vec<String>,
     /// Those of them who were named otherwise than by their ids.
     pub resolved: Vec<ResolvedUser>,
+    /// All users who were named, each once.
+    pub named: Vec<NamedUser>,
     /// The table of users in which they were looked up; `None` if nobody was named so.
     pub user_table: Option<String>,
     /// With `--deleted-users`: sessions that stayed because the key of that table cannot hold their users' ids.
@@ -155,18 +158,12 @@ pub struct LogoutReport {
     /// Whether it came to an early end.
     #[serde(skip)]
     pub stopped: bool,
+    /// Whether it is of one schema of several.
+    #[serde(skip)]
+    pub of_a_schema: bool,
     /// Some of what a dry run found, for a person to look at.
     #[serde(skip)]
     pub preview: Vec<ListedSession>,
-}
-
-/// A user who was named by what the site knows of them.
-#[derive(Clone, Debug, Serialize)]
-pub struct ResolvedUser {
-    /// Primary key.
-    pub id: String,
-    /// What the user logs in with; `None` of users who exist no longer.
-    pub username: Option<String>,
 }
 
 /// What `purge-expired` did.

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::named;
 use super::{
     BackfillReport, Census, ColumnPlan, Ending, FlushReport, LogoutReport, Paused, Proof,
     PurgeReport,
@@ -108,7 +109,7 @@ impl Census {
 
 impl Sum for LogoutReport {
     fn begin(&self) -> Self {
-        Self { preview: Vec::new(), ..self.clone() }
+        Self { preview: Vec::new(), of_a_schema: false, ..self.clone() }
     }
 
     fn add(&mut self, other: &Self) {
@@ -116,6 +117,7 @@ impl Sum for LogoutReport {
         let new = other.users.iter().filter(|user| !known.contains(user.as_str())).cloned();
         let new: Vec<_> = new.collect();
         self.users.extend(new);
+        named::add(&mut self.named, &other.named);
         self.resolved.extend(other.resolved.iter().cloned());
         same(&mut self.user_table, other.user_table.as_deref());
         self.unfit += other.unfit;

@@ -2,23 +2,66 @@ use std::io::{self, Write};
 
 use super::sanitize;
 use crate::model::counted;
-use crate::report::LogoutReport;
+use crate::report::{LogoutReport, NamedUser};
 
 /// Writes where users were looked up, and who of them stayed.
 pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    if !report.stopped && !report.of_a_schema {
+        write_without_session(out, report)?;
+    }
     if let Some(table) = &report.user_table {
         writeln!(out, "Users were looked up in table \"{}\".", sanitize(table))?;
     }
     if report.unfit > 0 {
         let sessions = counted(report.unfit, "session");
         let names = if report.unfit == 1 { "names a user" } else { "name users" };
-        let ids: Vec<String> =
-            report.unfit_ids.iter().map(|id| format!("\"{}\"", sanitize(id))).collect();
+        let ids = some(report.unfit_ids.iter().map(String::as_str));
         writeln!(
             out,
-            "{sessions} stayed and {names} whom no key of that table can mean ({}): --unfit-ids takes them.",
-            ids.join(", ")
+            "{sessions} stayed and {names} whom no key of that table can mean ({ids}): --unfit-ids takes them."
         )?;
     }
     Ok(())
+}
+
+/// Names users without a session: a slip in an id looks so, too.
+fn write_without_session(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    let without = || report.named.iter().filter(|user| user.given && !user.seen);
+    let (some_have, number) = (report.named.len() > without().count(), without().count());
+    if number == 0 {
+        return Ok(());
+    }
+    let missing = || without().filter(|user| user.exists == Some(false));
+    match (number, some_have) {
+        (1, false) => write!(out, "No live session was found")?,
+        (number, _) => {
+            let users = format!("{number} of {} users", report.named.len());
+            write!(out, "No live session was found of {users}: {}", ids(without()))?;
+        }
+    }
+    match missing().count() {
+        0 => writeln!(out, "."),
+        1 if number == 1 => writeln!(out, ", and there is no such user."),
+        missing_users => {
+            writeln!(out, "; {missing_users} of these do not exist: {}.", ids(missing()))
+        }
+    }
+}
+
+fn ids<'u>(users: impl Iterator<Item = &'u NamedUser>) -> String {
+    some(users.map(|user| &*user.id))
+}
+
+/// Ids that are named.
+const MOST_IDS: usize = 5;
+
+/// The first few of these ids.
+fn some<'i>(ids: impl Iterator<Item = &'i str>) -> String {
+    let ids: Vec<&str> = ids.collect();
+    let named: Vec<String> =
+        ids.iter().take(MOST_IDS).map(|id| format!("\"{}\"", sanitize(id))).collect();
+    match ids.len().saturating_sub(MOST_IDS) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }

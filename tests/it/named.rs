@@ -253,3 +253,85 @@ fn only_a_session_of_theirs_can_be_excepted() {
         but(&mine).ok().says("1 session deleted, no other is left");
     });
 }
+
+/// Of each user who was named: id, username, whether they exist, sessions.
+fn told(report: &serde_json::Value) -> Vec<serde_json::Value> {
+    let named = report["named"].as_array().unwrap();
+    let fields = ["id", "username", "exists", "sessions"];
+    named.iter().map(|user| fields.map(|field| user[field].clone()).to_vec().into()).collect()
+}
+
+#[test]
+fn each_user_who_is_named_is_told() {
+    World::each("told_numbers", |w| {
+        w.user("42", 3).user("7", 1).user("8", 1);
+        let logout = ["logout-user", "43", "42", "7", "--format", "json"];
+        for more in [&["--dry-run"][..], &["--no-verify", "--dry-run"], &["--dry-run"]] {
+            let report = w.run(&[&logout[..], more].concat()).ok().json();
+            assert_eq!(
+                told(&report),
+                [
+                    json!(["43", null, null, 0]),
+                    json!(["42", null, null, 3]),
+                    json!(["7", null, null, 1])
+                ]
+            );
+        }
+        w.run(&["logout-user", "43", "42", "-n"])
+            .ok()
+            .says("No live session was found of 1 of 2 users: \"43\".\n");
+        users(w, "integer", &["42", "44", "9"]);
+        let report = w.run(&[&logout[..], &["--username", "name"]].concat()).ok().json();
+        assert_eq!(
+            told(&report),
+            [
+                json!(["43", null, false, 0]),
+                json!(["42", "name", true, 3]),
+                json!(["7", null, false, 1]),
+                json!(["44", "name", true, 0]),
+                json!(["9", "name", true, 0]),
+            ]
+        );
+        assert_eq!(w.count(), 1);
+        let ran = w.run(&["logout-user", "43", "45", "46", "47", "48", "49", "44", "8"]).ok();
+        ran.says(
+            "No live session was found of 7 of 8 users: \"43\", \"45\", \"46\", \"47\", \"48\" and 2 more; \
+             6 of these do not exist: \"43\", \"45\", \"46\", \"47\", \"48\" and 1 more.\n",
+        );
+        w.run(&["logout-user", "44"]).ok().says("No live session was found.\n");
+        w.run(&["logout-user", "43"]).ok().says("was found, and there is no such user.\n");
+    });
+    World::each("told_uuids", |w| {
+        let typed = [UUIDS[0].replace('-', ""), UUIDS[1].to_uppercase(), UUIDS[1].to_owned()];
+        let logout =
+            [&["logout-user", "-n", "--format", "json"], &typed.each_ref().map(|id| &**id)[..]];
+        w.user(UUIDS[0], 2);
+        let report = w.run(&logout.concat()).ok().json();
+        assert_eq!(report["users"], json!(typed));
+        assert_eq!(
+            told(&report),
+            [json!([UUIDS[0], null, null, 2]), json!([typed[1], null, null, 0])]
+        );
+        users(w, "uuid", &UUIDS);
+        let report = w.run(&logout.concat()).ok().json();
+        assert_eq!(
+            told(&report),
+            [json!([UUIDS[0], "name", true, 2]), json!([UUIDS[1], "name", true, 0])]
+        );
+    });
+}
+
+/// A session that stays is a session all the same.
+#[test]
+fn a_user_whose_session_stays_is_not_one_without_a_session() {
+    World::each("told_stays", |w| {
+        w.user("42", 1).user("7", 1);
+        let mine = w.session_keys()[0].clone();
+        let ran = w.run(&["logout-user", "42", "7", "--except", &mine[..8]]).ok();
+        assert!(!ran.stdout.contains("No live session"), "{ran:#?}");
+        let ran = w.run(&["logout-user", "42", "--except", &mine[..8]]).ok();
+        assert!(!ran.stdout.contains("No live session"), "{ran:#?}");
+        let ran = w.run(&["logout-user", "42", "--idle", "9000d"]).ok();
+        assert!(!ran.stdout.contains("No live session"), "{ran:#?}");
+    });
+}

@@ -124,6 +124,7 @@ fn a_user_is_logged_out_in_every_schema() {
             "acme: Logged out user 42: 0 sessions deleted, none is left in the table",
             "public: Logged out user 42: 0 sessions deleted, none is left in the table",
             "All 2 schemas: Logged out user 42: 0 sessions deleted, none is left in the table",
+            "No live session was found.",
         ]
     );
 }

@@ -126,7 +126,7 @@ fn sessions_of_users_who_exist_no_longer() {
         );
         let ran = w.run(&["logout-user", "--deleted-users"]).exits(3);
         assert!(
-            ran.stdout.starts_with("Logged out 2 users: 3 sessions deleted, none is left"),
+            ran.stdout.starts_with("NOT known to be logged out, 2 users: 3 sessions deleted, none"),
             "{ran:#?}"
         );
         let ran = ran.says("Users were looked up in table \"auth_user\"");

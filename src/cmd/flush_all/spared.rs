@@ -1,5 +1,6 @@
 //! `--except-user`: whether there are such users. One who was mistyped would be logged out with everybody.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::cmd::Ctx;
@@ -56,10 +57,10 @@ pub(super) fn demand(ctx: &mut Ctx<'_>, users: &[String]) -> Result<(), Error> {
 /// Leaves only users who are not in the table of users.
 fn drop_existing(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> Result<(), Error> {
     let Some(site) = SiteUsers::find(ctx, store, None)? else { return Ok(()) };
-    let fitting = |id: &str| site.kind.fit(id).map(std::borrow::Cow::into_owned);
+    let fitting = |id: &str| site.kind.fit(id).map(Cow::into_owned);
     let ids: Vec<String> = nobody.iter().filter_map(|id| fitting(id)).collect();
-    match site.existing(&mut *store.reader()?, &ids) {
-        Ok(there) => nobody.retain(|id| !fitting(id).is_some_and(|id| there.contains(&id))),
+    match site.existing(&mut *store.reader()?, ids) {
+        Ok(there) => nobody.retain(|id| !fitting(id).is_some_and(|id| there.contains_key(&id))),
         // A role may do without the right to read the users.
         Err(error) => ctx.talk.detail(&format!("users to be spared are not looked up: {error}")),
     }
@@ -78,11 +79,12 @@ fn drop_logged_in(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> R
         let users = &users;
         move |page: &Page| -> UserIds {
             // A row of a user who is to be spared stays, also where no key verifies it.
-            let user = |row| {
-                let user = decoder.decode_row(&row).auth().ok()?.user_id?;
-                users.contains(&user).then(|| user.into_owned())
+            let named = |row| -> Vec<String> {
+                let Ok(auth) = decoder.decode_row(&row).auth() else { return Vec::new() };
+                let named = auth.user_id.into_iter().chain(auth.others);
+                named.filter(|id| users.contains(id)).map(Cow::into_owned).collect()
             };
-            page.rows().filter_map(user).collect()
+            page.rows().flat_map(named).collect()
         }
     };
     let mut rows = store.reader()?;

@@ -1,0 +1,141 @@
+//! The users who were named, and what is known of each: whether they exist, and how many sessions they had.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::Ctx;
+use super::site_users::{AT_ONCE, SiteUsers};
+use super::whose::Meant;
+use crate::codec::UserIds;
+use crate::error::Error;
+use crate::report::NamedUser;
+use crate::store::{Reader, Store, StoreError, UserType};
+
+/// Sessions of the users who were named.
+#[derive(Default)]
+pub(super) struct SessionsOf(HashMap<String, Found>);
+
+struct Found {
+    /// The id as a session spells it.
+    spelled: String,
+    sessions: u64,
+}
+
+impl SessionsOf {
+    /// Counts a session that names this user, and whether it is asked for.
+    pub(super) fn count(&mut self, user_id: &str, asked_for: bool) {
+        self.add_to(user_id, user_id, u64::from(asked_for));
+    }
+
+    /// Adds what else was found.
+    pub(super) fn append(&mut self, others: Self) {
+        for (user, Found { spelled, sessions }) in others.0 {
+            self.add_to(&user, &spelled, sessions);
+        }
+    }
+
+    fn add_to(&mut self, user_id: &str, spelled: &str, sessions: u64) {
+        let key = UserIds::compared(user_id);
+        if let Some(found) = self.0.get_mut(&*key) {
+            found.sessions += sessions;
+            return;
+        }
+        let found = Found { spelled: spelled.to_owned(), sessions };
+        self.0.insert(key.into_owned(), found);
+    }
+}
+
+/// All who were named.
+pub(super) struct NamedUsers(Vec<NamedUser>);
+
+impl NamedUsers {
+    /// Those whose ids were given, and those who were found otherwise; each once.
+    pub(super) fn of(
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        given: &[String],
+        user_table: Option<&str>,
+        meant: &Meant,
+    ) -> Result<Self, Error> {
+        let mut all = known(ctx, store, given, user_table)?;
+        all.extend(meant.users.iter().map(|user| {
+            let given = meant.by_name;
+            NamedUser { given, ..named(user.id.clone(), user.name.clone(), Some(true)) }
+        }));
+        all.extend(meant.deleted.iter().map(|id| named(id.clone(), None, Some(false))));
+        let are_new: Vec<bool> = {
+            let mut once = HashSet::with_capacity(all.len());
+            all.iter().map(|user| once.insert(UserIds::compared(&user.id))).collect()
+        };
+        let mut are_new = are_new.into_iter();
+        all.retain(|_| are_new.next().unwrap_or_default());
+        Ok(Self(all))
+    }
+
+    /// Adds how many sessions each of them had.
+    pub(super) fn with(mut self, sessions: &SessionsOf) -> Vec<NamedUser> {
+        for user in &mut self.0 {
+            let Some(found) = sessions.0.get(&*UserIds::compared(&user.id)) else { continue };
+            user.id.clone_from(&found.spelled);
+            user.sessions = found.sessions;
+            user.seen = true;
+        }
+        self.0
+    }
+}
+
+fn named(id: String, username: Option<String>, exists: Option<bool>) -> NamedUser {
+    NamedUser { id, username, exists, sessions: 0, given: false, seen: false }
+}
+
+/// What the table of users knows of these ids. It is not asked where it may be another site's: where it was guessed and
+/// cannot hold all of them.
+fn known(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    ids: &[String],
+    user_table: Option<&str>,
+) -> Result<Vec<NamedUser>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unknown = || {
+        let one = |id: &String| NamedUser { given: true, ..named(id.clone(), None, None) };
+        Ok(ids.iter().map(one).collect())
+    };
+    let Some(site) = SiteUsers::find(ctx, store, user_table)? else { return unknown() };
+    let is_typed = user_table.is_some() || ctx.project.is_some();
+    if !is_typed && ids.iter().any(|id| site.kind.fit(id).is_none()) {
+        return unknown();
+    }
+    let mut reader = store.reader()?;
+    let mut all = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        match some_known(&site, &mut *reader, some) {
+            Ok(users) => all.extend(users),
+            // A role may do without the right to read the users.
+            Err(error) => {
+                ctx.talk.detail(&format!("whether the users exist is not known: {error}"));
+                return unknown();
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn some_known(
+    site: &SiteUsers,
+    reader: &mut dyn Reader,
+    ids: &[String],
+) -> Result<Vec<NamedUser>, StoreError> {
+    let fit = |id: &String| site.kind.fit(id).map(Cow::into_owned);
+    let mut there = site.existing(reader, ids.iter().filter_map(fit))?;
+    let one = |id: &String| {
+        let fits = fit(id);
+        let user = fits.as_ref().and_then(|id| there.remove(id));
+        let spelled = fits.filter(|_| site.kind == UserType::Uuid).unwrap_or_else(|| id.clone());
+        let exists = Some(user.is_some());
+        NamedUser { given: true, ..named(spelled, user.flatten(), exists) }
+    };
+    Ok(ids.iter().map(one).collect())
+}
