@@ -187,7 +187,7 @@ impl Told {
     }
 
     fn tell(&self, ctx: &Ctx<'_>) {
-        let Matches { unverified, undated, unreadable, .. } = self.matches;
+        let Matches { unverified, undated, saved_later, unreadable, .. } = self.matches;
         if unverified > 0 {
             ctx.talk.note(&format!(
                 "no key verifies {} of these: Django reads them as empty, unless it has a key that was not given here",
@@ -198,6 +198,12 @@ impl Told {
             ctx.talk.warning(&format!(
                 "{} without a time of saving left out: only Django 3.1 and later write one",
                 counted(undated, "row")
+            ));
+        }
+        if saved_later > 0 {
+            ctx.talk.note(&format!(
+                "{} saved again after that time left out: only the last save is known",
+                counted(saved_later, "session")
             ));
         }
         if unreadable > 0 {

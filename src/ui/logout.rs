@@ -129,6 +129,13 @@ impl LogoutReport {
                 "{what} of {whom} stayed: only sessions as Django 3.1 and later sign them say when they were saved."
             )?;
         }
+        if self.matches.saved_later > 0 {
+            let what = counted(self.matches.saved_later, "session");
+            writeln!(
+                out,
+                "{what} of {whom} stayed: saved again after that time. Only the last save is known."
+            )?;
+        }
         if self.matches.unreadable > 0 {
             let what = counted(self.matches.unreadable, "row");
             writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;

@@ -83,3 +83,19 @@ fn a_project_says_its_own_zone() {
             .says("from 2026-11-20T00:00:00Z until ");
     });
 }
+
+#[test]
+fn what_was_saved_again_since_is_told() {
+    World::each("window_later", |w| {
+        w.user("42", 2);
+        let window = ["--saved-between", "2026-11-20", "2026-11-21"];
+        let out = [&["logout-user", "42"][..], &window].concat();
+        w.run(&out).ok().says("2 sessions of user 42 stayed: saved again after that time");
+        let json = w.run(&[&out[..], &["--format", "json"]].concat()).ok().json();
+        assert_eq!((&json["saved_later"], &json["matched"]), (&2.into(), &0.into()));
+        w.run(&[&["list", "--user", "42"][..], &window].concat())
+            .ok()
+            .says("2 sessions saved again after that time left out");
+        assert_eq!(w.count(), 2);
+    });
+}
