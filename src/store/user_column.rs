@@ -97,9 +97,7 @@ pub enum Stamps {
     Any,
     /// Nothing: NULL.
     Missing,
-    /// One of these users, as [`UserType::fit`] has their ids, or nothing.
-    OneOfOrMissing(BTreeSet<String>),
-    /// One of these users.
+    /// One of these users, as [`UserType::fit`] has their ids.
     OneOf(BTreeSet<String>),
 }
 
@@ -107,9 +105,9 @@ impl Stamps {
     /// Whether a row of which the column says this is one of those.
     pub fn include(&self, user: Option<&str>) -> bool {
         match (self, user) {
-            (Self::Any, _) | (Self::Missing | Self::OneOfOrMissing(_), None) => true,
+            (Self::Any, _) | (Self::Missing, None) => true,
             (Self::Missing, Some(_)) | (Self::OneOf(_), None) => false,
-            (Self::OneOfOrMissing(ids) | Self::OneOf(ids), Some(user)) => ids.contains(user),
+            (Self::OneOf(ids), Some(user)) => ids.contains(user),
         }
     }
 }

@@ -579,8 +579,6 @@ fn a_scan_returns_the_rows_of_which_the_column_says_this() {
                 (Stamps::OneOf(ids(&[])), vec![]),
                 (Stamps::OneOf(ids(&[one])), vec![Some(one)]),
                 (Stamps::OneOf(ids(&[one, two])), vec![Some(one), Some(two)]),
-                (Stamps::OneOfOrMissing(ids(&[two])), vec![None, Some(two)]),
-                (Stamps::OneOfOrMissing(ids(&[])), vec![None]),
             ] {
                 let told = |n: usize| (keys[n].clone(), user(n).map(str::to_owned));
                 let truth: Vec<_> =

@@ -54,7 +54,6 @@ fn stamped(by: &ByUser) -> Option<String> {
         Stamps::Any => None,
         Stamps::Missing => Some(missing),
         Stamps::OneOf(ids) => Some(one_of(ids)),
-        Stamps::OneOfOrMissing(ids) => Some(format!("({} OR {missing})", one_of(ids))),
     }
 }
 

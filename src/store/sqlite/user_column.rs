@@ -68,13 +68,10 @@ pub(super) fn shown(kind: UserType, value: ValueRef<'_>) -> Option<Cow<'_, str>>
 }
 
 /// The values whose rows the index finds; `None` where all rows have to be walked.
-///
-/// Rows without a value come first: one that gets its value meanwhile is then found by it.
 pub(super) fn values(by: &ByUser) -> Option<Vec<Value>> {
     let (null, ids) = match &by.stamps {
         Stamps::Missing => (Some(Value::Null), None),
         Stamps::OneOf(ids) => (None, Some(ids)),
-        Stamps::OneOfOrMissing(ids) => (Some(Value::Null), Some(ids)),
         Stamps::Any => return None,
     };
     let ids = ids.into_iter().flatten().map(|id| stored(by.column.kind, id));
