@@ -50,6 +50,7 @@ mod logout_user;
 mod lookup;
 mod named;
 mod network;
+mod one_table;
 mod pgbouncer;
 mod privileges;
 mod properties;
