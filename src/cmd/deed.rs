@@ -44,8 +44,9 @@ impl<R> Deed<R> {
 pub(super) struct Told<'a> {
     pub(super) command: &'static str,
     pub(super) format: ReportFormat,
-    /// `None` where nothing can be changed.
-    pub(super) audit: Option<&'a cli::Audit>,
+    pub(super) audit: &'a cli::Audit,
+    /// Whether anything can be changed. Only such a run is put on record.
+    pub(super) acts: bool,
 }
 
 impl Told<'_> {
@@ -55,10 +56,10 @@ impl Told<'_> {
         ctx: &mut Ctx<'_>,
         run: impl FnOnce(&mut Ctx<'_>) -> Result<Deed<R>, Error>,
     ) -> Result<Exit, Error> {
-        ctx.audit = match self.audit {
-            Some(audit) => Audit::begin(ctx, self.command, audit)?,
-            None => None,
-        };
+        ctx.audit = if self.acts { Audit::begin(ctx, self.command, self.audit)? } else { None };
+        if !self.acts && self.audit.audit_file.is_some() {
+            ctx.talk.note("--audit-file: a run that changes nothing leaves no record");
+        }
         let (report, ended) = match run(ctx) {
             Err(error) => (None, Err(error)),
             Ok(Deed { report, failed, exit, advice, .. }) => {

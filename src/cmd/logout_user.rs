@@ -32,8 +32,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
     // Sooner than anything is put on record: it may have been given whole.
     let except = args.except.as_deref();
     let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
-    let audit = (!args.dry_run).then_some(&args.audit);
-    let told = Told { command: "logout-user", format: args.format, audit };
+    let told = Told {
+        command: "logout-user",
+        format: args.format,
+        audit: &args.audit,
+        acts: !args.dry_run,
+    };
     told.of(ctx, |ctx| {
         let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
         let task = Task::of(ctx, args, except)?;

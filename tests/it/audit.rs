@@ -49,7 +49,7 @@ fn a_logout_says_who_when_what_and_why() {
         let file = w.file("audit.jsonl", "");
         std::fs::remove_file(&file).unwrap();
         let dry = ["logout-user", "42", "--audit-file", &file, "--dry-run"];
-        w.run(&dry).ok();
+        w.run(&dry).ok().says("leaves no record");
         assert!(!std::path::Path::new(&file).exists(), "a dry run changes nothing");
         let reason = "ticket 4711: \u{1b}[31mlaptop stolen";
         let ran = w

@@ -215,3 +215,44 @@ fn unheard(w: &World, arguments: &[&str], stdout: impl Into<Stdio>) -> String {
 fn report(said: &str) -> serde_json::Value {
     said.lines().rfind(|line| line.starts_with('{')).unwrap().parse().unwrap()
 }
+
+#[test]
+fn what_was_rewritten_is_told_although_the_next_write_fails() {
+    World::each("cache_keys_half", |w| {
+        // The first is written anew; the second is a pickle, which can only be deleted, and may not be.
+        let kept = w.session(&login("42"));
+        let pickle = w.session("(dS'_auth_user_id'\nS'42'\ns.");
+        w.execute(&if w.is_sqlite() {
+            format!(
+                "CREATE TRIGGER no BEFORE DELETE ON django_session WHEN OLD.session_key = '{pickle}'
+                     BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+            )
+        } else {
+            format!(
+                "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS
+                     'BEGIN RAISE EXCEPTION ''not this one''; END';
+                 CREATE TRIGGER no BEFORE DELETE ON django_session FOR EACH ROW
+                     WHEN (OLD.session_key = '{pickle}') EXECUTE FUNCTION no()"
+            )
+        });
+        let logout = ["logout-user", "42", "--keep-data", "--print-cache-keys"];
+        let ran = w.run(&logout).exits(1).says("not this one");
+        assert_eq!(ran.stdout, format!(":1:django.contrib.sessions.cached_db{kept}\n"), "{ran:#?}");
+        let report = [&logout[..3], &["--format", "json"]].concat();
+        w.session(&login("42"));
+        assert_eq!(w.run(&report).exits(1).json()["rewritten"], 1);
+    });
+}
+
+#[test]
+fn what_was_kept_is_not_called_deleted() {
+    World::each("kept_words", |w| {
+        w.user("42", 2);
+        let ran = w.run(&["logout-user", "42", "--keep-data"]).ok();
+        ran.says("user 42: 2 sessions kept without their login, none is left");
+        w.user("42", 1);
+        w.session("(dS'_auth_user_id'\nS'42'\ns.");
+        let ran = w.run(&["logout-user", "42", "--keep-data"]).ok();
+        ran.says("1 session deleted, 1 session kept without their login, none is left");
+    });
+}

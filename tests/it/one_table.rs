@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{RunToEnd, SECRET_KEY, World, login, signed};
+use crate::world::{SECRET_KEY, World, login, signed};
 
 const FAR: &str = "2099-01-01 00:00:00";
 

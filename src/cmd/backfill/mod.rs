@@ -34,8 +34,12 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 const MAX_ROUNDS: u32 = 3;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
-    let audit = (!(args.dry_run || args.watch_nulls)).then_some(&args.audit);
-    let told = Told { command: "backfill", format: args.format, audit };
+    let told = Told {
+        command: "backfill",
+        format: args.format,
+        audit: &args.audit,
+        acts: !(args.dry_run || args.watch_nulls),
+    };
     told.of(ctx, |ctx| {
         let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
         settings::check_user_column("--column", &args.column)?;

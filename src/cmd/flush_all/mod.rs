@@ -28,8 +28,8 @@ use crate::store::Store;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let audit = (!args.dry_run).then_some(&args.audit);
-    let told = Told { command: "flush-all", format: args.format, audit };
+    let told =
+        Told { command: "flush-all", format: args.format, audit: &args.audit, acts: !args.dry_run };
     told.of(ctx, |ctx| {
         let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
         let pace = keep_data::pace(pace, args.keep_data);

@@ -17,8 +17,12 @@ use crate::settings;
 use crate::store::{Cursor, Expired, Reference, Store, StoreError, Upkeep};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
-    let audit = (!args.dry_run).then_some(&args.audit);
-    let told = Told { command: "purge-expired", format: args.format, audit };
+    let told = Told {
+        command: "purge-expired",
+        format: args.format,
+        audit: &args.audit,
+        acts: !args.dry_run,
+    };
     told.of(ctx, |ctx| {
         if let (Some(file), false) = (&args.metrics_file, args.dry_run) {
             metrics::may_write(file)?;
