@@ -31,9 +31,10 @@ pub struct DjangoCode {
     /// Column with the user's id.
     #[arg(long, value_name = "NAME", default_value = "user_id")]
     pub column: String,
-    /// What the column holds; text holds any primary key.
-    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "text")]
-    pub column_type: ColumnType,
+    /// What the column holds. Otherwise what it is in the database, if one is named or in the environment; without, text,
+    /// which holds any primary key.
+    #[arg(long = "type", value_name = "TYPE", value_enum)]
+    pub column_type: Option<ColumnType>,
     /// Name of the app, with the packages that it is in.
     #[arg(long, value_name = "[PACKAGE.]NAME", default_value = "session_user")]
     pub app: String,

@@ -45,7 +45,17 @@ impl Report for BackfillReport {
             write_paused(out, self.paused)?;
             writeln!(out, ").")?;
         }
-        write_exceptions(out, self)
+        write_exceptions(out, self)?;
+        let right = self.missing + self.different + self.misfits == 0;
+        if self.plan.is_none() && self.ended == Ending::Done && right {
+            writeln!(
+                out,
+                "Next: `sessctl django-code --column {column} --type {}` prints an app with which the site fills it at \
+                 every login.",
+                self.column_type
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::running::{Running, eventually};
-use crate::world::{SECRET_KEY, World, login, signed};
+use crate::world::{RunToEnd, SECRET_KEY, World, login, program, signed};
 
 /// Whose each session is, by its key.
 pub(crate) type Truth = BTreeMap<String, Option<String>>;
@@ -456,5 +456,57 @@ fn two_at_once_end_well() {
         assert_eq!(filled[0] + filled[1], 2_000);
         assert_eq!(told(w, "user_id"), truth);
         assert!(is_indexed(w));
+    });
+}
+
+#[test]
+fn a_type_that_the_ids_do_not_fit_is_refused_before_anything_is_altered() {
+    World::each("backfill_fit", |w| {
+        site(w, &["42", "anna"]);
+        let before = schema(w);
+        for (how, kind) in [(&[][..], "bigint"), (&["--dry-run"], "bigint"), (&[], "uuid")] {
+            w.run(&[&["backfill", "--type", kind], how].concat()).refuses(
+                2,
+                &[&format!("--type {kind} cannot hold"), "nothing was altered", "leave --type out"],
+            );
+        }
+        assert_eq!(schema(w), before);
+        // The key of the users says it where no session does.
+        w.execute("DELETE FROM django_session; CREATE TABLE auth_user (id bigint PRIMARY KEY)");
+        w.run(&["backfill", "--type", "uuid"]).refuses(2, &["--type uuid cannot hold"]);
+        w.run(&["backfill", "--type", "text"]).ok();
+    });
+}
+
+/// The default path: what backfill makes of the column, and names as the next step, is what the app writes.
+#[test]
+fn the_app_has_the_type_that_the_column_has() {
+    World::each("backfill_next", |w| {
+        site(w, &["42", "7"]);
+        // Nothing is there yet: the type that backfill would take.
+        w.execute("CREATE TABLE auth_user (id bigint PRIMARY KEY)");
+        let app = |arguments: &[&str]| w.run(&[&["django-code"], arguments].concat()).ok();
+        assert!(app(&[]).stdout.contains("models.BigIntegerField("));
+        let ran = w
+            .run(&["backfill"])
+            .ok()
+            .says("Next: `sessctl django-code --column user_id --type bigint`");
+        assert!(ran.stdout.ends_with("at every login.\n"), "{ran:#?}");
+        w.execute("DROP TABLE auth_user");
+        for arguments in [&[][..], &["-d", &w.url()]] {
+            assert!(app(arguments).stdout.contains("models.BigIntegerField("));
+        }
+        assert!(app(&["--type", "text"]).stdout.contains("models.TextField("));
+        w.run(&["backfill", "--column", "whose", "--type", "text"]).ok();
+        assert!(app(&["--column", "whose"]).stdout.contains("models.TextField("));
+        // A database that was named must answer; one of the environment need not.
+        program(&["django-code", "-d", "postgres://u@127.0.0.1:1/x"]).ran("").exits(1);
+        let ran = program(&["django-code"])
+            .env("DATABASE_URL", "postgres://u@127.0.0.1:1/x")
+            .ran("")
+            .ok();
+        assert!(ran.stderr.contains("takes the column for text"), "{ran:#?}");
+        let ran = program(&["django-code"]).ran("").ok().says("no database was asked");
+        assert!(ran.stdout.contains("models.TextField("));
     });
 }

@@ -107,7 +107,9 @@ fn column(
         exists: false,
         stamps: Stamps::Any,
         include_expired: args.include_expired,
-        enough: Some(SAMPLE),
+        // A type that was named must fit every id: what is altered in vain has to be altered back.
+        enough: matches!(args.column_type, AutoColumnType::Auto | AutoColumnType::Text)
+            .then_some(SAMPLE),
         unknown: &BTreeSet::new(),
     };
     let (sample, ended) = Findings::take(ctx, reader, &scope, None)?;
@@ -131,10 +133,29 @@ fn column(
             let users = settings::users(ctx.project.as_ref(), &sessions)
                 .unwrap_or_else(|_| Users::beside(&sessions));
             let key = reader.user_key(&users)?;
+            if let Some(wanted) = wanted {
+                demand_fit(&sample, key, wanted)?;
+            }
             let kind = wanted.unwrap_or_else(|| narrowest(&sample, key));
             Ok((UserColumn { kind, ..text }, false, sample))
         }
     }
+}
+
+/// Refuses a type that cannot hold the ids of the users.
+fn demand_fit(sample: &Findings, key: Option<UserType>, wanted: UserType) -> Result<(), Error> {
+    let (name, others) = match wanted {
+        UserType::Text => return Ok(()),
+        UserType::Bigint => ("bigint", sample.no_number || key == Some(UserType::Uuid)),
+        UserType::Uuid => ("uuid", sample.no_uuid || key == Some(UserType::Bigint)),
+    };
+    if !others {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("--type {name} cannot hold the ids of this site's users; nothing was altered"),
+        "leave --type out: then a type is taken that can",
+    ))
 }
 
 /// The type of the user table's key if all ids fit it, otherwise the narrowest that they do.

@@ -1,4 +1,5 @@
-//! `django-code`: an app with which the site fills the user column itself. Needs no database.
+//! `django-code`: an app with which the site fills the user column itself. Asks a database what the column holds, where
+//! there is one.
 
 mod names;
 
@@ -9,6 +10,8 @@ use std::path::Path;
 use super::Ctx;
 use crate::cli::{ColumnType, DjangoCode};
 use crate::error::{Error, Exit};
+use crate::settings;
+use crate::store::{Store, UserColumn, UserType};
 
 /// Where each file goes in the app's folder, and its text.
 const FILES: [(&str, &str); 8] = [
@@ -23,12 +26,12 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &DjangoCode) -> Result<Exit, Error> {
-    let app = App {
-        name: &args.app,
-        label: names::label(&args.app)?,
-        column: names::column(&args.column)?,
-        column_type: args.column_type,
+    let (label, column) = (names::label(&args.app)?, names::column(&args.column)?);
+    let column_type = match args.column_type {
+        Some(column_type) => column_type,
+        None => column_type(ctx, column)?,
     };
+    let app = App { name: &args.app, label, column, column_type };
     match &args.output {
         Some(folder) => {
             app.write(folder)?;
@@ -40,6 +43,49 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &DjangoCode) -> Result<Exit, Error> {
         None => app.print(&mut ctx.out)?,
     }
     Ok(Exit::Done)
+}
+
+/// What the column holds, or is to hold, by the database. One that was not named on the command line may be out of reach.
+fn column_type(ctx: &Ctx<'_>, column: &str) -> Result<ColumnType, Error> {
+    const TEXT: &str = "the app takes the column for text; --type says otherwise";
+    let is_named = ctx.global.database.is_some() || ctx.project.is_some();
+    let store = match ctx.open() {
+        Err(Error::Usage { .. }) if !is_named => {
+            ctx.talk.note(&format!("no database was asked: {TEXT}"));
+            return Ok(ColumnType::Text);
+        }
+        opened => opened?,
+    };
+    match in_database(ctx, &*store, column) {
+        Err(error @ Error::Store(_)) if !is_named => {
+            ctx.talk.warning(&format!("{error}: {TEXT}"));
+            Ok(ColumnType::Text)
+        }
+        found => found,
+    }
+}
+
+fn in_database(ctx: &Ctx<'_>, store: &dyn Store, column: &str) -> Result<ColumnType, Error> {
+    let mut reader = store.reader()?;
+    let kind = match reader.user_column(column)? {
+        Some(UserColumn { width: Some(_), .. }) => {
+            return Err(Error::usage(
+                format!("column \"{column}\" is narrower than what the app writes into it"),
+                "make it bigint or text, or let `sessctl backfill` add another --column",
+            ));
+        }
+        Some(found) => found.kind,
+        None => {
+            let users = settings::users(ctx.project.as_ref(), &ctx.table()?).ok();
+            let key = users.map(|users| reader.user_key(&users)).transpose()?.flatten();
+            key.unwrap_or(UserType::Text)
+        }
+    };
+    Ok(match kind {
+        UserType::Text => ColumnType::Text,
+        UserType::Bigint => ColumnType::Bigint,
+        UserType::Uuid => ColumnType::Uuid,
+    })
 }
 
 struct App<'a> {
