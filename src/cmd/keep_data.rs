@@ -9,15 +9,17 @@ use crate::codec::Decoder;
 use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
 use crate::model::{Data, Keys, Timestamp};
-use crate::store::{Replacement, StoreError, Writer};
+use crate::store::{self, Replacement, StoreError, Writer};
 
 /// Sessions by what became of them.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Kept {
     /// Written anew, without their login.
     pub(super) rewritten: u64,
     /// Deleted, since only JSON can be written anew.
     pub(super) deleted: u64,
+    /// Of those that were to be deleted, what other tables keep.
+    pub(super) stay: store::Kept,
 }
 
 /// Rows that a write changed.
@@ -108,7 +110,12 @@ impl Kept {
         if others.is_empty() {
             return Ok(rewritten);
         }
-        let deleted = told(&others, writer.delete(&others).map(|gone| gone.sessions))?;
+        let gone = writer.delete(&others);
+        let kept = gone.as_ref().map(|gone| gone.kept.clone()).unwrap_or_default();
+        let went: Vec<&str> =
+            others.iter().filter(|key| !kept.rows.contains(**key)).copied().collect();
+        let deleted = told(&went, gone.map(|gone| gone.sessions))?;
+        self.stay.add(kept);
         self.deleted += deleted;
         Ok(rewritten + deleted)
     }

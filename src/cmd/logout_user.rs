@@ -67,7 +67,7 @@ impl<'a> Task<'a> {
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-        whose::demand(ctx, &args.whose)?;
+        whose::demand(ctx, &args.whose, args.dry_run)?;
         if ctx.is_about_many() {
             given_ids(args, &users).refuse_unfit_everywhere(ctx)?;
         }
@@ -80,7 +80,7 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         how.check(ctx, &*store, args.dry_run)?;
         references::note(ctx, &mut *store.reader()?)?;
-        let meant = whose::resolve(ctx, &*store, &args.whose)?;
+        let meant = whose::resolve(ctx, &*store, &args.whose, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
         let users = meant.with_ids(&self.users);
         if users.is_empty() && !ctx.is_about_many() {
@@ -109,6 +109,7 @@ impl<'a> Task<'a> {
             }
         };
         drop(driver);
+        outcome.doubts.extend(meant.doubt.clone());
         proof::doubt(ctx, &*store, &mut outcome)?;
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
@@ -226,6 +227,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         not_deleted: outcome.not_deleted,
+        kept: outcome.referenced(),
         rounds: outcome.rounds,
         user_column: None,
         by_column: false,

@@ -47,7 +47,7 @@ use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::settings::{self, Database, Project};
 use crate::stop::Stop;
-use crate::store::{self, Fault, Store, StoreError, Table, Target};
+use crate::store::{self, Fault, Gone, Store, StoreError, Table, Target};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -211,6 +211,19 @@ impl Ctx<'_> {
             Err(_) => {}
         }
         written
+    }
+
+    /// The same for a delete: what other tables keep is a login still.
+    fn deleted(
+        &self,
+        cache: &CacheKeys,
+        keys: &[&str],
+        deleted: Result<Gone, StoreError>,
+    ) -> Result<Gone, StoreError> {
+        let kept = deleted.as_ref().map(|gone| &gone.kept.rows).ok();
+        let gone = keys.iter().filter(|key| kept.is_none_or(|kept| !kept.contains(**key)));
+        let gone: Vec<&str> = gone.copied().collect();
+        self.told(cache, &gone, deleted)
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -18,8 +18,8 @@ use crate::codec::UserIds;
 use crate::engine::{Driver, Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Signatures, Tally};
-use crate::report::{Doubt, ListedSession, Matches};
-use crate::store::{Store, StoreError};
+use crate::report::{Doubt, ListedSession, Matches, Referenced};
+use crate::store::{self, Store, StoreError};
 
 /// How often sessions are looked for and acted on before the operator is told that they keep coming.
 const MAX_ROUNDS: u32 = 3;
@@ -64,6 +64,8 @@ pub(super) struct Outcome {
     pub(super) remaining: Option<u64>,
     /// Sessions that were deleted and that the last look found.
     pub(super) not_deleted: u64,
+    /// Sessions that other tables keep.
+    kept: store::Kept,
     pub(super) rounds: u32,
     /// Why nothing is proved, although no session is left that was looked for.
     pub(super) doubts: Vec<Doubt>,
@@ -136,6 +138,7 @@ impl Outcome {
             batches: 0,
             remaining: None,
             not_deleted: 0,
+            kept: store::Kept::default(),
             rounds: 1,
             doubts: Vec::new(),
             live: None,
@@ -207,14 +210,15 @@ impl Outcome {
                 Err(error) => return self.ended = Err(Why::Failed(error)),
             };
             if !matches!(plan.how, How::KeepData) {
-                self.not_deleted = in_both(&gone, &found.keys);
+                self.not_deleted = self.deleted_and_found(&gone, &found.keys);
             }
             if self.ended.is_err() {
                 return;
             }
             if whole {
                 self.remaining = Some(found.matches.matched);
-                if found.matches.matched == 0 || self.rounds == MAX_ROUNDS {
+                let only_kept = found.keys.iter().all(|key| self.kept.rows.contains(key));
+                if only_kept || self.rounds == MAX_ROUNDS {
                     return;
                 }
                 self.rounds += 1;
@@ -244,17 +248,21 @@ impl Outcome {
         keys: &Keys,
     ) {
         let before = driver.done().rows;
+        let mut stay = store::Kept::default();
         match plan.how {
             How::KeepData => {
                 let mut kept = Kept::default();
                 self.ended = kept.act(ctx, query, driver, keys, plan.cache);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
+                stay.add(kept.stay);
             }
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.cache.go_on()?;
-                    ctx.told(plan.cache, batch, writer.delete(batch)).map(|gone| gone.sessions)
+                    let gone = ctx.deleted(plan.cache, batch, writer.delete(batch))?;
+                    stay.add(gone.kept);
+                    Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }
@@ -262,13 +270,18 @@ impl Outcome {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.cache.go_on()?;
                     let gone = writer.delete_with_allauth(batch);
-                    let gone = ctx.told(plan.cache, batch, gone)?;
+                    let gone = ctx.deleted(plan.cache, batch, gone)?;
+                    stay.add(gone.kept);
                     self.allauth += gone.allauth;
                     Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
             }
         }
+        for key in keys.iter() {
+            self.kept.rows.remove(key);
+        }
+        self.kept.add(stay);
         self.batches = driver.done().batches;
         // Also after the last batch, and where another reason came first.
         if let Err(error) = plan.cache.go_on() {
@@ -276,18 +289,34 @@ impl Outcome {
         }
     }
 
+    /// Of keys that were deleted, those that were found again although no other table keeps them.
+    fn deleted_and_found(&self, deleted: &Keys, found: &Keys) -> u64 {
+        let found: HashSet<&str> = found.iter().collect();
+        let is_there = |key: &&str| found.contains(key) && !self.kept.rows.contains(*key);
+        u64::try_from(deleted.iter().filter(is_there).count()).unwrap_or(u64::MAX)
+    }
+
+    /// What other tables keep, for the report.
+    pub(super) fn referenced(&mut self) -> Referenced {
+        let store::Kept { rows, by } = std::mem::take(&mut self.kept);
+        let referenced = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        Referenced { referenced, referenced_by: if referenced > 0 { by } else { BTreeSet::new() } }
+    }
+
     /// Whether those that were deleted are gone, where no other look tells. A trigger or a rule can keep rows, and no
     /// error says so.
     fn look_for_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
-        let keys: Vec<&str> = keys.iter().collect();
+        let kept = &self.kept.rows;
+        let keys: Vec<&str> = keys.iter().filter(|key| !kept.contains(*key)).collect();
         for some in keys.chunks(KEYS_AT_ONCE) {
             match driver.once(|writer| writer.count(some)) {
                 Ok(rows) => self.not_deleted += rows,
                 Err(why) => return self.ended = Err(why),
             }
         }
-        if self.not_deleted > 0 {
-            self.remaining = Some(self.not_deleted);
+        let left = self.not_deleted + self.kept.count();
+        if left > 0 {
+            self.remaining = Some(left);
         }
     }
 
@@ -354,17 +383,11 @@ impl Outcome {
     pub(super) fn exit(&self) -> Exit {
         match &self.ended {
             Ok(()) if self.remaining.unwrap_or(0) + self.not_sure() > 0 => Exit::Incomplete,
-            Ok(()) if !self.doubts.is_empty() => Exit::Incomplete,
+            Ok(()) if !self.doubts.is_empty() || self.kept.count() > 0 => Exit::Incomplete,
             Ok(()) => Exit::Done,
             Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
             Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
         }
     }
-}
-
-fn in_both(some: &Keys, others: &Keys) -> u64 {
-    let others: HashSet<&str> = others.iter().collect();
-    let both = some.iter().filter(|key| others.contains(key)).count();
-    u64::try_from(both).unwrap_or(u64::MAX)
 }

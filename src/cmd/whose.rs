@@ -9,12 +9,12 @@ use crate::cli::Whose;
 use crate::consent::{Ask, Consent};
 use crate::error::Error;
 use crate::model::counted;
-use crate::report::ResolvedUser;
-use crate::store::{Address, Store, User, WhichUsers};
+use crate::report::{Doubt, ResolvedUser};
+use crate::store::{Address, BlindSpot, Reader, Store, Table, User, WhichUsers};
 use crate::ui;
 
 /// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
-pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose) -> Result<(), Error> {
+pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), Error> {
     let names = whose.usernames.iter().chain(&whose.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
     if unknown.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose) -> Result<(), Error> {
         let store = ctx.open()?;
         let site = SiteUsers::of(ctx, &*store, whose.user_table.as_deref())?;
         tables.insert(site.users.table.to_string());
-        let mut reader = store.reader()?;
+        let mut reader = reader(&*store, dry_run)?;
         for (name, which) in site.named(whose)? {
             let mut there = false;
             reader.users(&site.users, which, &mut |_| there = true)?;
@@ -65,11 +65,28 @@ pub(super) struct Meant {
     pub(super) user_table: Option<String>,
     /// With `--deleted-users`: sessions of users whose ids the key of that table cannot hold.
     pub(super) unfit: Unfit,
+    /// Why users may be missing among them.
+    pub(super) doubt: Option<Doubt>,
     /// With `--deleted-users`: how many users are gone, if they are more than half of those who are logged in.
     most_are_gone: Option<u64>,
 }
 
-pub(super) fn resolve(ctx: &Ctx<'_>, store: &dyn Store, whose: &Whose) -> Result<Meant, Error> {
+/// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive
+/// since: what is acted on is read at the primary.
+fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
+    let mut reader = store.reader()?;
+    if !dry_run {
+        reader.demand_writes()?;
+    }
+    Ok(reader)
+}
+
+pub(super) fn resolve(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    whose: &Whose,
+    dry_run: bool,
+) -> Result<Meant, Error> {
     let mut meant = Meant::default();
     if !whose.is_given() {
         return Ok(meant);
@@ -77,7 +94,14 @@ pub(super) fn resolve(ctx: &Ctx<'_>, store: &dyn Store, whose: &Whose) -> Result
     let site = SiteUsers::of(ctx, store, whose.user_table.as_deref())?;
     meant.by_name = !(whose.inactive || whose.staff || whose.superusers || whose.deleted_users);
     meant.user_table = Some(site.users.table.to_string());
-    let mut reader = store.reader()?;
+    let mut reader = reader(store, dry_run)?;
+    if let Some(spot) = reader.blind_spot(&site.users.table)? {
+        if whose.deleted_users {
+            return Err(blind(spot, &site.users.table));
+        }
+        let table = site.users.table.to_string();
+        meant.doubt = Some(Doubt::HiddenUsers { table, view: spot == BlindSpot::View });
+    }
     let named = site.named(whose)?.into_iter().map(|(_, which)| which);
     for which in named.chain(site.flagged(whose)?) {
         reader.users(&site.users, which, &mut |user| meant.users.extend([user]))?;
@@ -98,6 +122,18 @@ pub(super) fn resolve(ctx: &Ctx<'_>, store: &dyn Store, whose: &Whose) -> Result
         meant.unfit = deleted.unfit;
     }
     Ok(meant)
+}
+
+/// Refuses to take users for deleted who may only be hidden.
+fn blind(spot: BlindSpot, table: &Table) -> Error {
+    let why = match spot {
+        BlindSpot::View => "is a view, which may hide users",
+        BlindSpot::Elsewhere => "is on another server, which may hide users",
+    };
+    Error::usage(
+        format!("--deleted-users: table \"{table}\" {why}; nobody is logged out"),
+        "name the table itself with --user-table, in a database that has it",
+    )
 }
 
 impl Meant {

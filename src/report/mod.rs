@@ -128,6 +128,9 @@ pub struct LogoutReport {
     pub remaining: Option<u64>,
     /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
     pub not_deleted: u64,
+    /// Sessions that stay because other tables refer to them.
+    #[serde(flatten)]
+    pub kept: Referenced,
     /// How often sessions were looked for and deleted: more than once if some came back.
     pub rounds: u32,
     /// The column that sessions were looked up by, if there was one.
@@ -311,6 +314,9 @@ pub struct FlushReport {
     pub remaining: Option<u64>,
     /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
     pub not_deleted: u64,
+    /// Sessions that stay because other tables refer to them.
+    #[serde(flatten)]
+    pub kept: Referenced,
     /// How often sessions were looked for and deleted: more than once if some came back.
     pub rounds: u32,
     /// Whether a cache in front of the table may still hold sessions.

@@ -23,6 +23,13 @@ pub enum Doubt {
         /// What stands at the top level of live sessions: one of these may be the site's login.
         keys: Vec<String>,
     },
+    /// Users may be hidden who were to be looked up.
+    HiddenUsers {
+        /// In this table.
+        table: String,
+        /// Whether it is a view; otherwise it is on another server.
+        view: bool,
+    },
     /// The table has no live row, and others do.
     OtherTables {
         /// Those.

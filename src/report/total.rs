@@ -133,6 +133,7 @@ impl Sum for LogoutReport {
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;
+        self.kept.add(&other.kept);
         self.rounds = self.rounds.max(other.rounds);
         same(&mut self.user_column, other.user_column.as_deref());
         self.by_column |= other.by_column;
@@ -206,6 +207,7 @@ impl Sum for FlushReport {
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;
+        self.kept.add(&other.kept);
         self.rounds = self.rounds.max(other.rounds);
         self.cached |= other.cached;
         self.ended = self.ended.or(other.ended);

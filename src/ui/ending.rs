@@ -101,6 +101,13 @@ pub fn doubt(doubt: &Doubt) -> String {
                 shown.join(", ")
             )
         }
+        Doubt::HiddenUsers { table, view } => {
+            let what = if *view { "a view" } else { "on another server" };
+            format!(
+                "the table of users {table} is {what}, which may hide users, so nothing is proved; name the table itself \
+                 with --user-table, or the users by their ids"
+            )
+        }
         Doubt::OtherTables { tables } => {
             let first = tables.first().map_or("NAME", String::as_str);
             format!(

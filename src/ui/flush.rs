@@ -4,6 +4,7 @@ use super::Report;
 use super::ending::{
     stopped, write_allauth, write_cached, write_left, write_paused, write_unverified,
 };
+use super::referenced::{KEEP_DATA_HELPS, write_referenced};
 use crate::model::counted;
 use crate::report::{Census, FlushReport, Proof};
 
@@ -78,6 +79,7 @@ impl Report for FlushReport {
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached)?;
         write_left(out, self.not_deleted, self.rounds)?;
+        write_referenced(out, &self.kept, false, KEEP_DATA_HELPS)?;
         self.write_rest(out)
     }
 }

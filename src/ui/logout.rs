@@ -5,6 +5,7 @@ use super::ending::{
 };
 use super::human::{write_table_header, write_table_row};
 use super::named::write_users;
+use super::referenced::{KEEP_DATA_HELPS, write_referenced};
 use super::{Report, sanitize};
 use crate::model::{counted, uuid_digits};
 use crate::report::{LogoutReport, Proof};
@@ -96,6 +97,7 @@ impl LogoutReport {
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;
+        write_referenced(out, &self.kept, false, KEEP_DATA_HELPS)?;
         let went = match (self.verified_only, self.dry_run) {
             (true, _) => "stay",
             (_, true) => "would go, too",

@@ -4,6 +4,10 @@ use super::sanitize;
 use crate::model::counted;
 use crate::report::Referenced;
 
+/// What helps where only the login is to go.
+pub(super) const KEEP_DATA_HELPS: &str =
+    ", or give --keep-data, which takes the login out of a session and leaves the row";
+
 /// Says which sessions stay because other tables refer to them, and what helps.
 pub(super) fn write_referenced(
     out: &mut dyn Write,

@@ -138,3 +138,30 @@ fn users_to_whom_a_column_refers_and_who_are_hidden() {
     assert_eq!(report["unknown_users"], json!(0));
     assert_eq!(crate::backfill::told(&w, "user_id"), truth);
 }
+
+/// In place of the table of users a view: whom it hides nobody knows.
+#[test]
+fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
+    World::each("blinded_view", |w| {
+        w.execute(
+            "CREATE TABLE people (id integer PRIMARY KEY, username varchar(150), email varchar(254), is_active boolean);
+             INSERT INTO people VALUES (1, 'anna', 'a@x.org', true), (2, 'bert', 'a@x.org', true);
+             CREATE VIEW auth_user AS SELECT * FROM people WHERE id <> 2",
+        );
+        w.user("1", 1).user("2", 1);
+        w.run(&["logout-user", "--deleted-users", "--yes"])
+            .refuses(2, &["\"auth_user\" is a view", "--user-table"]);
+        let report =
+            w.run(&["logout-user", "--email", "a@x.org", "--format", "json"]).exits(3).json();
+        assert_eq!(
+            (&report["deleted"], &report["verdict"]),
+            (&json!(1), &json!("unknown")),
+            "{report}"
+        );
+        assert_eq!(report["doubts"][0]["doubt"], "hidden_users");
+        w.run(&["logout-user", "--email", "a@x.org", "--user-table", "people"])
+            .ok()
+            .says("1 session deleted");
+        assert_eq!(w.count(), 0);
+    });
+}

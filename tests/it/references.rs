@@ -119,3 +119,87 @@ fn a_foreign_key_that_points_at_one_partition_or_at_another_column() {
     let report = w.run(&PURGE).exits(3).json();
     assert_eq!((&report["deleted"], &report["referenced"]), (&json!(16), &json!(4)));
 }
+
+#[test]
+fn a_logout_leaves_what_another_table_refers_to_and_says_so() {
+    for (number, how) in WAYS.into_iter().enumerate() {
+        World::each(&format!("references_logout_{number}"), |w| {
+            w.user("42", 3).user("7", 1);
+            let keys = w.session_keys();
+            refer(w, "member", how, &format!("session_key = '{}'", keys[1]));
+            w.run(&["logout-user", "42", "--dry-run"])
+                .ok()
+                .says("member (session_id) refers to sessions");
+            let ran = w.run(&["logout-user", "42"]).exits(3);
+            let ran = ran.says("NOT logged out, user 42: 2 sessions deleted, 1 IS LEFT");
+            let ran = ran.says("1 session stays: rows of member refer to it").says("--keep-data");
+            assert!(
+                !ran.stdout.contains("Run it again") && !ran.stdout.contains("trigger"),
+                "{ran:#?}"
+            );
+            let again = ["logout-user", "42", "--no-verify", "--format", "json"];
+            let report = w.run(&again).exits(3).json();
+            assert_eq!(
+                (&report["deleted"], &report["referenced"]),
+                (&json!(0), &json!(1)),
+                "{report}"
+            );
+            assert_eq!(
+                (&report["remaining"], &report["not_deleted"]),
+                (&json!(1), &json!(0)),
+                "{report}"
+            );
+            assert_eq!(report["referenced_by"], json!(["member"]));
+            w.run(&["logout-user", "42", "--keep-data"]).ok().says("none is left");
+            // Nothing refers to the one of user 7.
+            let report = w.run(&["logout-user", "7", "--format", "json"]).ok().json();
+            assert_eq!((&report["deleted"], &report["referenced"]), (&json!(1), &json!(0)));
+        });
+    }
+}
+
+#[test]
+fn everybody_else_is_logged_out() {
+    World::each("references_flush", |w| {
+        w.user("42", 3).user("7", 3).live(5).expired(2);
+        let keys = w.session_keys();
+        refer(w, "member", "", &format!("session_key IN ('{}', 'live-6')", keys[0]));
+        let flush = ["flush-all", "--yes", "--format", "json"];
+        let report = w.run(&flush).exits(3).json();
+        assert_eq!(
+            report["deleted"].as_u64().unwrap() + report["referenced"].as_u64().unwrap(),
+            13,
+            "{report}"
+        );
+        assert_eq!(
+            (&report["remaining"], &report["referenced_by"]),
+            (&json!(1), &json!(["member"]))
+        );
+        w.run(&["flush-all", "--yes"]).exits(3).says("refer to").says("LOGINS LEFT: 1");
+        w.execute("DELETE FROM member");
+        w.run(&flush).ok();
+        assert_eq!(w.count(), 0);
+        // What the database does to the rows of others is said first.
+        w.user("42", 1);
+        refer(w, "cart", "ON DELETE CASCADE", "1 = 1");
+        for command in [
+            &["flush-all", "--yes", "--dry-run"][..],
+            &["logout-user", "42", "--dry-run"],
+            &["flush-all", "--yes"],
+        ] {
+            w.run(command).ok().says("cart refers to sessions ON DELETE CASCADE");
+        }
+    });
+}
+
+/// What stays is no login that is gone: neither in the audit file nor among the keys of the cache.
+#[test]
+fn a_session_that_stays_is_not_told_as_gone() {
+    World::each("references_told", |w| {
+        w.user("42", 2);
+        let keys = w.session_keys();
+        refer(w, "member", "", &format!("session_key = '{}'", keys[0]));
+        let ran = w.run(&["logout-user", "42", "--print-cache-keys"]).exits(3);
+        assert!(ran.stdout.contains(&keys[1]) && !ran.stdout.contains(&keys[0]), "{ran:#?}");
+    });
+}

@@ -223,6 +223,7 @@ fn report(args: &FlushAll, tally: Option<Tally>, outcome: &mut Outcome, done: Do
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         not_deleted: outcome.not_deleted,
+        kept: outcome.referenced(),
         some_spared: !args.except_users.is_empty(),
         rounds: outcome.rounds,
         cached: false,
