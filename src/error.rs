@@ -119,6 +119,16 @@ pub enum Error {
         /// Rows whose signature was checked.
         looked_at: u64,
     },
+    /// Not one row verifies, but some would with a key that is nearly the given one.
+    #[error(
+        "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
+    )]
+    NearlyRightKey {
+        /// Rows whose signature was checked.
+        looked_at: u64,
+        /// The next step.
+        hint: &'static str,
+    },
     /// No session has a key that begins so.
     #[error("no session key begins with \"{prefix}\"")]
     NoSuchSession {
@@ -181,7 +191,10 @@ impl Error {
     /// How a command with this error ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Project { .. } | Self::WrongKey { .. } => Exit::Usage,
+            Self::Usage { .. }
+            | Self::Project { .. }
+            | Self::WrongKey { .. }
+            | Self::NearlyRightKey { .. } => Exit::Usage,
             Self::NotConfirmed => Exit::Refused,
             Self::Interrupted { signal } => Exit::Interrupted(*signal),
             Self::InSchema { source, .. } => source.exit(),
@@ -194,6 +207,7 @@ impl Error {
         match self {
             Self::Store(error) => error.next_step(),
             Self::Usage { hint, .. } | Self::Project { hint, .. } => Some(hint),
+            Self::NearlyRightKey { hint, .. } => Some(hint),
             Self::WrongKey { .. } => Some(
                 "give the SECRET_KEY of the site itself; a SessionStore class of its own needs --key-salt; \
                  without a key, rows are decoded unchecked",

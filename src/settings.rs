@@ -5,11 +5,11 @@ mod database;
 mod django;
 mod ids;
 mod operator;
+mod secrets;
 mod window;
 mod zone;
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::ffi::OsStringExt;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,10 +23,8 @@ pub use database::{Database, database};
 pub use django::{Project, project};
 pub use ids::{refuse_blank, user_ids};
 pub use operator::{arguments, operator};
+pub use secrets::KeyVariants;
 pub use window::saved_window;
-
-const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
-const FALLBACKS_VARIABLE: &str = "DJANGO_SECRET_KEY_FALLBACKS";
 
 /// The table that was named, or that of the project, in this schema if one is given.
 pub fn table(
@@ -65,14 +63,22 @@ pub fn users(project: Option<&Project>, sessions: &Table) -> Result<Users, Error
 /// The keys that were given, in a file, by the project or in the environment.
 pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, Error> {
     let secrets = match (&global.secret_key_file, project) {
-        (Some(file), _) => secrets_of_file(file)?,
+        (Some(file), _) => secrets::of_file(file)?,
         (None, Some(project)) => project.secrets(),
-        (None, None) => secrets_of_environment()?,
+        (None, None) => secrets::of_environment()?,
     };
-    let key_salt = global.key_salt.as_deref().or(project.map(Project::key_salt));
-    let key_salt = key_salt.unwrap_or(DEFAULT_KEY_SALT);
-    let keyring = Keyring::new(secrets, key_salt);
+    let keyring = Keyring::new(secrets, key_salt(global, project));
     Ok(Codec { keyring, limits: Limits::default(), login: login_keys(global)? })
+}
+
+/// What the first key may have been meant to be, if it is not the site's.
+pub fn key_variants(global: &cli::Global, project: Option<&Project>, codec: &Codec) -> KeyVariants {
+    KeyVariants::new(codec, key_salt(global, project))
+}
+
+fn key_salt<'s>(global: &'s cli::Global, project: Option<&'s Project>) -> &'s str {
+    let key_salt = global.key_salt.as_deref().or(project.map(Project::key_salt));
+    key_salt.unwrap_or(DEFAULT_KEY_SALT)
 }
 
 /// Django's key of the user, or those that were typed instead; the packages' keys, and those that were typed too.
@@ -89,55 +95,6 @@ fn login_keys(global: &cli::Global) -> Result<LoginKeys, Error> {
     }
     keys.also.extend_from_slice(&global.also_keys);
     Ok(keys)
-}
-
-fn secrets_of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
-    let mut bytes = Vec::new();
-    open_secret(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
-    let lines = bytes.split(|byte| *byte == b'\n').map(without_carriage_return);
-    let mut secrets: Vec<_> = lines.map(<[u8]>::to_vec).collect();
-    if secrets.first().is_none_or(Vec::is_empty) {
-        return Err(Error::usage(
-            format!("the first line of {} is empty", name(file)),
-            "it must be the SECRET_KEY; fallbacks follow, one a line",
-        ));
-    }
-    secrets.retain(|secret| !secret.is_empty());
-    Ok(secrets)
-}
-
-fn secrets_of_environment() -> Result<Vec<Vec<u8>>, Error> {
-    let variable = |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let secret = KEY_VARIABLES.iter().find_map(variable);
-    let fallbacks = variable(&FALLBACKS_VARIABLE).map(OsStringExt::into_vec);
-    match (secret, fallbacks) {
-        (None, None) => Ok(Vec::new()),
-        (None, Some(_)) => Err(Error::usage(
-            format!("{FALLBACKS_VARIABLE} is set, but no SECRET_KEY"),
-            "without it the newest sessions would look forged; set SESSCTL_SECRET_KEY or use --secret-key-file",
-        )),
-        (Some(secret), fallbacks) => {
-            let mut secrets = vec![secret.into_vec()];
-            secrets
-                .extend(fallbacks.as_deref().map(split_fallbacks).transpose()?.unwrap_or_default());
-            Ok(secrets)
-        }
-    }
-}
-
-/// A JSON array of texts, or texts with commas between them.
-fn split_fallbacks(value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-    if value.trim_ascii_start().starts_with(b"[") {
-        let texts: Vec<String> = serde_json::from_slice(value).map_err(|_| {
-            Error::usage(
-                format!("{FALLBACKS_VARIABLE} begins like a JSON array and is none"),
-                "write [\"key\", \"key\"], or the keys with commas between them",
-            )
-        })?;
-        return Ok(texts.into_iter().map(String::into_bytes).collect());
-    }
-    let parts = value.split(|byte| *byte == b',').filter(|part| !part.is_empty());
-    Ok(parts.map(<[u8]>::to_vec).collect())
 }
 
 /// How fast to delete.
@@ -280,18 +237,6 @@ pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
     }
     let opened = std::fs::File::open(file).map_err(|source| cannot_read(file, source))?;
     Ok(Box::new(BufReader::new(opened)))
-}
-
-/// The same, but what names no file that is there may be the secret itself, given in its place.
-fn open_secret(file: &Path) -> Result<Box<dyn BufRead>, Error> {
-    let is_bare = file.parent() == Some(Path::new(""));
-    if is_bare && file != Path::new("-") && !file.exists() {
-        return Err(Error::usage(
-            "no file has the name that --secret-key-file gives",
-            "it takes the path of a file whose first line is the SECRET_KEY, not the key",
-        ));
-    }
-    open(file)
 }
 
 /// The error for a file that cannot be read.

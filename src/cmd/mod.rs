@@ -20,6 +20,7 @@ mod logout_user;
 mod lookup;
 mod man;
 mod named_users;
+mod nearly;
 mod pacing;
 mod proof;
 mod purge_expired;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::Ctx;
 use super::deed::Deed;
+use super::nearly;
 use crate::engine::Pace;
 use crate::error::{Error, Exit};
 use crate::report::{InSchema, Sum, Total};
@@ -76,7 +77,7 @@ pub(super) fn each<R: Sum>(
     mut act: impl FnMut(&mut Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
 ) -> Result<Deed<Total<R>>, Error> {
     let Some(schemas) = ctx.schemas()? else {
-        let deed = act(ctx, pace.clone())?;
+        let deed = act(ctx, pace.clone()).map_err(|error| nearly::explain(ctx, error))?;
         if deed.skipped {
             ctx.talk.note(NOTHING_TO_DO);
         }
@@ -99,7 +100,7 @@ pub(super) fn each<R: Sum>(
             .sum();
         let acted = act(ctx, pace.left(done, began.elapsed()));
         let (report, failed) = match acted {
-            Err(error) => (None, Err(error)),
+            Err(error) => (None, Err(nearly::explain(ctx, error))),
             Ok(deed) if deed.skipped => {
                 skipped = Some(schema);
                 break;

@@ -63,6 +63,11 @@ impl Keyring {
         self.0.is_empty()
     }
 
+    /// The first key: the `SECRET_KEY`.
+    pub fn secret(&self) -> Option<&[u8]> {
+        self.0.first().map(|key| &*key.secret)
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -71,6 +71,7 @@ mod secrets;
 mod server;
 mod signals;
 mod site;
+mod site_keys;
 mod sites;
 mod stats;
 mod support;

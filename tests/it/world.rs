@@ -289,7 +289,9 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
         "SESSCTL_SECRET_KEY",
         "DJANGO_SECRET_KEY",
         "SECRET_KEY",
+        "SESSCTL_SECRET_KEY_FALLBACKS",
         "DJANGO_SECRET_KEY_FALLBACKS",
+        "SECRET_KEY_FALLBACKS",
     ] {
         command.env_remove(name);
     }

@@ -41,7 +41,7 @@ pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
     let mut command = Command::new(&python);
     command.args(["-B", "-c", PROBE]).args([&place.manage, &place.folder]);
     command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
-    for ours in ["SESSCTL_DATABASE_URL", "SESSCTL_SECRET_KEY"] {
+    for ours in ["SESSCTL_DATABASE_URL", "SESSCTL_SECRET_KEY", "SESSCTL_SECRET_KEY_FALLBACKS"] {
         command.env_remove(ours);
     }
     let ran = run(&mut command, PATIENCE).map_err(|error| {

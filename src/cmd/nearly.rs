@@ -1,0 +1,40 @@
+//! A key that verifies nothing, and is nearly the site's.
+
+use std::ops::ControlFlow;
+
+use super::Ctx;
+use crate::codec::Decoder;
+use crate::error::Error;
+use crate::model::Page;
+use crate::settings;
+use crate::store::Filter;
+
+/// Rows on which variants of the key are tried.
+const MOST_ROWS: usize = 1_000;
+
+/// Says of a key that turned out to be wrong for a table whether a variant of it would be right.
+pub(super) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
+    match error {
+        // That this cannot be found out changes nothing of the error.
+        Error::WrongKey { looked_at } => match hint(ctx) {
+            Ok(Some(hint)) => Error::NearlyRightKey { looked_at, hint },
+            _ => Error::WrongKey { looked_at },
+        },
+        error => error,
+    }
+}
+
+fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
+    let variants = settings::key_variants(ctx.global, ctx.project.as_ref(), &ctx.codec);
+    let mut decoder = Decoder::new(&variants.codec);
+    let (mut tried, mut found) = (0, None);
+    ctx.open()?.reader()?.scan(&Filter::default(), &mut |page: Page| {
+        found = page.rows().take(MOST_ROWS).find_map(|row| decoder.decode_row(&row).signed_by());
+        tried += page.len();
+        if found.is_some() || tried >= MOST_ROWS || ctx.stop.requested().is_some() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(page)
+    })?;
+    Ok(found.and_then(|key| variants.hints.get(key).copied()))
+}
