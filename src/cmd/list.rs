@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use super::Ctx;
-use super::describe::{Detail, KeyDisplay, describe_row};
+use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
 use super::lookup::by_user;
 use super::proof;
 use super::query::{SessionQuery, Who};
@@ -33,7 +33,7 @@ struct Listed {
     /// Sessions that are described one by one when they are printed: a page of them, each inflated
     /// to megabytes, would not fit.
     later: Page,
-    payload_bytes: usize,
+    held_bytes: usize,
     live: u64,
     matches: Matches,
 }
@@ -163,6 +163,7 @@ impl Query<'_> {
                 listed.add(&row, decoder, self.detail, self.keys);
             }
         }
+        decoder.shrink();
         listed
     }
 
@@ -229,19 +230,26 @@ fn tell_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
     }
 }
 
-/// Bytes of payload that the sessions of one page may hold between worker and printer.
-const PAYLOAD_BYTES: usize = 1 << 20;
+/// Bytes of payloads and names that the sessions of one page may hold between worker and printer.
+const HELD_BYTES: usize = 1 << 20;
+/// Larger payloads are left to the printer, one at a time: as JSON, each may be twice as large.
+const LARGE_PAYLOAD: usize = 256 << 10;
 
 impl Listed {
     fn add(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, detail: Detail, keys: KeyDisplay) {
-        if self.payload_bytes > PAYLOAD_BYTES {
-            self.later.push(*row);
-            return;
+        // From the first that is left to the printer on all are, or they would not be in order.
+        if self.later.is_empty() && row.data.bytes() <= LARGE_PAYLOAD {
+            let stored = decoder.decode_row(row);
+            if stored.payload().map_or(0, |payload| payload.bytes()) <= LARGE_PAYLOAD {
+                let session = listed(row, describe(&stored, detail), keys);
+                self.held_bytes += session.session.held_bytes();
+                if self.held_bytes <= HELD_BYTES {
+                    self.sessions.push(session);
+                    return;
+                }
+            }
         }
-        let session = describe_row(decoder, row, detail, keys);
-        let payload = session.session.payload.as_ref();
-        self.payload_bytes += payload.map_or(0, |payload| payload.get().len());
-        self.sessions.push(session);
+        self.later.push(*row);
     }
 }
 

@@ -69,6 +69,9 @@ const PREVIEW: usize = 20;
 
 /// Keys of sessions without a login that are named.
 const MOST_MEMBERS: usize = 20;
+/// A row can have names of megabytes, and nobody would read them.
+const MOST_MEMBER_BYTES: usize = 200;
+const MOST_PREVIEW_BYTES: usize = 2_000;
 
 impl Look<'_> {
     /// Whether it reads the data of every live row to the end.
@@ -222,6 +225,7 @@ impl Findings {
                 _ => findings.row(&row, &decoder.decode_row(&row), look, seen),
             }
         }
+        decoder.shrink();
         findings
     }
 
@@ -268,7 +272,9 @@ impl Findings {
         }
         if self.preview.len() < PREVIEW {
             let described = describe(session, Detail::Summary);
-            self.preview.push(listed(row, described, KeyDisplay::Masked));
+            if described.held_bytes() <= MOST_PREVIEW_BYTES {
+                self.preview.push(listed(row, described, KeyDisplay::Masked));
+            }
         }
     }
 
@@ -286,7 +292,7 @@ impl Findings {
         let Ok(payload) = session.payload() else { return };
         // A payload that ends in the middle has shown keys all the same.
         let _ = payload.members(&mut |key, _| {
-            if self.members.len() < MOST_MEMBERS {
+            if self.members.len() < MOST_MEMBERS && key.len() <= MOST_MEMBER_BYTES {
                 self.members.insert(key.into_owned());
             }
         });

@@ -89,7 +89,7 @@ impl<'c> Decoder<'c> {
     }
 
     /// Gives back what only an unusual row needed.
-    fn shrink(&mut self) {
+    pub fn shrink(&mut self) {
         shrink(&mut self.bytes);
         self.inflater.shrink();
     }

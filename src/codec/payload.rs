@@ -62,6 +62,11 @@ impl<'s> Payload<'s> {
         Ok(Self { bytes, is_cut, serializer, codec })
     }
 
+    /// How many bytes there are.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How it is serialized: judged by its first bytes, or, where these tell nothing and a key verifies it, by
     /// whether it is a pickle.
     pub fn serializer(&self) -> Serializer {

@@ -4,15 +4,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A page that holds more is huge: a full one has half of it and one more row.
 const HUGE: usize = 1 << 20;
-/// So much of huge pages is under way, or one page.
-const MOST: usize = 16 << 20;
 
-/// The pages that are under way, between the reader and the fold, and the bytes of the huge ones among them.
+/// The pages that are under way, between the reader and the fold.
 ///
 /// Results are folded in order, so those that overtake a slow page wait for it. The reader waits too, as soon as it is
 /// so many pages ahead of the oldest page that is not folded: else a page whose few rows inflate to megabytes would
-/// have the results of all the pages behind it pile up. The oldest page never waits for a younger one, so this cannot
-/// be a deadlock.
+/// have the results of all the pages behind it pile up. Behind a huge page it waits until that is folded. The oldest
+/// page never waits for a younger one, so this cannot be a deadlock.
 pub(super) struct Load {
     most_pages: u64,
     state: Mutex<State>,
@@ -23,7 +21,6 @@ pub(super) struct Load {
 struct State {
     /// The number of the oldest page that is not folded.
     oldest: u64,
-    bytes: usize,
     over: bool,
 }
 
@@ -34,24 +31,15 @@ impl Load {
         Self { most_pages, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Waits until the page with this number and so many bytes may be under way, or the scan is over.
-    pub(super) fn add(&self, number: u64, bytes: usize) {
-        let huge = if bytes > HUGE { bytes } else { 0 };
+    /// Waits until the page after this one, of so many bytes, may be read, or the scan is over.
+    pub(super) fn read(&self, number: u64, bytes: usize) {
+        let most = if bytes > HUGE { 1 } else { self.most_pages };
         let is_full = |state: &mut State| {
-            let too_far = number.saturating_sub(state.oldest) >= self.most_pages;
-            let too_large = huge > 0 && state.bytes > 0 && state.bytes.saturating_add(huge) > MOST;
-            (too_far || too_large) && !state.over
+            // What was folded already is as good as nothing under way.
+            let under_way = (number + 1).saturating_sub(state.oldest);
+            under_way >= most && !state.over
         };
-        let waited = self.changed.wait_while(self.state(), is_full);
-        waited.unwrap_or_else(PoisonError::into_inner).bytes += huge;
-    }
-
-    /// A page of so many bytes has been worked on, and its memory given back.
-    pub(super) fn remove(&self, bytes: usize) {
-        if bytes > HUGE {
-            self.state().bytes -= bytes;
-            self.changed.notify_all();
-        }
+        drop(self.changed.wait_while(self.state(), is_full));
     }
 
     /// All pages before this one are folded.
@@ -88,12 +76,12 @@ mod tests {
 
     use super::*;
 
-    /// Looks that a page has to wait until `change` is made.
+    /// Looks that the reader has to wait after a page until `change` is made.
     fn waits(load: &Load, number: u64, bytes: usize, change: impl FnOnce(&Load)) {
         thread::scope(|scope| {
             let (told, heard) = channel();
             scope.spawn(move || {
-                load.add(number, bytes);
+                load.read(number, bytes);
                 told.send(()).unwrap_or_default();
             });
             assert!(heard.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
@@ -103,29 +91,28 @@ mod tests {
     }
 
     #[test]
-    fn huge_pages_wait_for_each_other_and_small_ones_for_nobody() {
-        let load = Load::new(10);
-        load.add(0, 10 * MOST);
-        load.add(1, HUGE);
-        waits(&load, 2, 2 * HUGE, |load| load.remove(10 * MOST));
-        assert_eq!(load.state().bytes, 2 * HUGE);
-    }
-
-    #[test]
-    fn pages_wait_for_the_oldest_one() {
-        let load = Load::new(2);
-        load.add(0, 1);
-        load.add(1, 1);
+    fn the_reader_waits_for_the_oldest_page() {
+        let load = Load::new(3);
+        load.read(0, 1);
+        load.read(1, 1);
         waits(&load, 2, 1, |load| load.folded(1));
         waits(&load, 3, 1, |load| load.folded(2));
         waits(&load, 99, 1, |load| drop(load.part()));
     }
 
     #[test]
+    fn the_reader_waits_for_every_huge_page() {
+        let load = Load::new(10);
+        load.read(0, HUGE);
+        waits(&load, 1, HUGE + 1, |load| load.folded(2));
+        load.folded(3);
+        load.read(2, HUGE + 1);
+    }
+
+    #[test]
     fn nobody_waits_for_workers_who_are_gone() {
         let load = Load::new(10);
-        load.add(0, MOST);
         drop(load.part());
-        load.add(1, MOST);
+        load.read(0, 2 * HUGE);
     }
 }

@@ -6,8 +6,8 @@
 //!      └──── empty pages ─────┘
 //! ```
 //!
-//! The channels are short, the reader does not run ahead of the oldest page that is not folded, and huge sessions are let
-//! in one after the other, however many workers there are: so memory does not depend on the number of rows. A closed
+//! The channels are short, the reader does not run ahead of the oldest page that is not folded, and huge sessions are read
+//! one after the other, however many workers there are: so memory does not depend on the number of rows. A closed
 //! channel is what stops everybody.
 
 use std::collections::BTreeMap;
@@ -127,10 +127,11 @@ fn read(
 ) -> Result<(), StoreError> {
     let mut number = 0;
     reader.scan(filter, &mut |page| {
-        load.add(number, page.bytes());
+        let bytes = page.bytes();
         if pages.send((number, page)).is_err() {
             return ControlFlow::Break(());
         }
+        load.read(number, bytes);
         number += 1;
         ControlFlow::Continue(empty.try_recv().unwrap_or_default())
     })
@@ -150,9 +151,7 @@ fn work<T>(
         if results.send((number, rows, result)).is_err() {
             return;
         }
-        let bytes = page.bytes();
         page.clear();
-        load.remove(bytes);
         // No room means that there are pages enough.
         let _ = empty.try_send(page);
     }

@@ -67,6 +67,14 @@ pub struct DecodedSession {
     pub payload: Option<Box<RawValue>>,
 }
 
+impl DecodedSession {
+    /// Bytes of what can be large in it.
+    pub fn held_bytes(&self) -> usize {
+        let texts = [&self.user_id, &self.backend].into_iter().flatten().map(String::len);
+        texts.sum::<usize>() + self.payload.as_ref().map_or(0, |payload| payload.get().len())
+    }
+}
+
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedSession {

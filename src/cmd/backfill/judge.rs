@@ -90,6 +90,7 @@ impl<'c> Judge<'c> {
         for row in page.rows() {
             self.row(&row, &mut findings);
         }
+        self.decoder.shrink();
         findings
     }
 

@@ -59,6 +59,7 @@ impl Counted {
                 login.users().filter(|id| users.contains(id)).for_each(|id| found.insert(id));
             }
         }
+        decoder.shrink();
         Self { tally, found }
     }
 }

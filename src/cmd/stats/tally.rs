@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sketch::{Counts, Day, Days, Distinct, Sizes};
+use super::sketch::{Counts, Day, Days, Distinct, Sizes, beginning};
 use crate::codec::{Decoded, Decoder, Verdict};
 use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
@@ -55,6 +55,7 @@ impl Counter<'_> {
                 totals.row(&row, &session, live);
             }
         }
+        self.decoder.shrink();
         totals
     }
 }
@@ -100,7 +101,11 @@ impl Totals {
         if self.largest.len() < LARGEST || self.largest.last().is_some_and(|last| size > last.size)
         {
             let session_key = masked_key(row.key).to_owned();
-            self.largest.push(LargeSession { session_key, user_id: user_id.map(Into::into), size });
+            self.largest.push(LargeSession {
+                session_key,
+                user_id: user_id.map(|id| beginning(id).into()),
+                size,
+            });
             self.keep_largest();
         }
     }
