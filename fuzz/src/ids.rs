@@ -81,8 +81,8 @@ fn saved_between(text: &str) {
     LIST.with_borrow_mut(|cli| {
         let Command::List(args) = &mut cli.command else { unreachable!() };
         for (saved_between, idle) in [(between, None), (Vec::new(), idle)] {
-            args.saved = Saved { saved_between, idle };
-            if let Ok(Some(window)) = settings::saved_window(&args.saved) {
+            args.saved = Saved { saved_between, idle, timezone: None };
+            if let Ok(Some((window, _))) = settings::saved_window(&args.saved, None) {
                 assert!(window.from < window.until);
             }
         }
