@@ -254,3 +254,42 @@ fn the_admin_behind_a_real_impersonation_is_shown() {
         assert_eq!((&stats["logged_in"], &stats["impersonated"]), (&json!(3), &json!(2)));
     });
 }
+
+/// Who is in a browser after the end of the impersonation was asked for: nobody, if it was logged out.
+fn after_the_end(site: &Site, hijack: &str, loginas: &str) -> String {
+    site.python(&format!(
+        "{BROWSERS}
+hijack, loginas = browser({hijack:?}), browser({loginas:?})
+hijack.post('/hijack/release/'); loginas.get('/restore/')
+print(*[client.get('/').content.decode() for client in (hijack, loginas)])"
+    ))
+}
+
+#[test]
+fn an_admin_who_is_logged_out_is_out_where_the_admin_impersonates_somebody() {
+    on_each("impersonation_ended", |site, said| {
+        let [hijack, loginas, other, admin] = said else { panic!("{said:?}") };
+        let logout = ["logout-user", "--username", "admin", "--format", "json"];
+        let dry = site.run(&[&logout[..], &["-n"]].concat()).ok().json();
+        assert_eq!((&dry["matched"], &dry["impersonated"]), (&json!(2), &json!(2)));
+        let report = site.run(&logout).ok().json();
+        assert_eq!((&report["deleted"], &report["remaining"]), (&json!(2), &json!(0)));
+        assert_eq!(report["impersonated"], json!(2));
+        assert_eq!(after_the_end(site, hijack, loginas), "AnonymousUser AnonymousUser");
+        assert_eq!(
+            site.keys(),
+            std::slice::from_ref(other),
+            "ben's own session is not the admin's: {admin}"
+        );
+    });
+}
+
+/// Without this the test above would show nothing.
+#[test]
+fn an_admin_who_is_not_logged_out_is_back_when_the_impersonation_ends() {
+    on_each("impersonation_back", |site, said| {
+        let [hijack, loginas, ..] = said else { panic!("{said:?}") };
+        site.run(&["logout-user", "--username", "admin", "-n"]).ok();
+        assert_eq!(after_the_end(site, hijack, loginas), "admin admin");
+    });
+}
