@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{django_python, sessctl};
-use crate::world::{RunToEnd, SECRET_KEY, World, login, signed};
+use crate::world::{RunToEnd, SECRET_KEY, World, base64_url, login, signed, signed_text};
 
 const FAR: &str = "2099-01-01 00:00:00";
 const HUGE: usize = 300_000_000;
@@ -109,5 +109,39 @@ fn what_is_too_large_is_told_as_it_is() {
         w.run(&["backfill"]).ok();
         w.run(&["flush-all", "--yes", "--authenticated-only"]).exits(3);
         assert_eq!(w.count(), 3);
+    });
+}
+
+/// 9 kB that inflate to 9 MB are the login of the user whom they begin with.
+#[test]
+fn a_login_that_inflates_beyond_the_limit_is_told_and_logged_out() {
+    use std::io::Write as _;
+    World::each("huge_inflated", |w| {
+        let payload = |id: &str| {
+            let import = "a".repeat(9_000_000);
+            format!(r#"{{"_auth_user_id":"{id}","_auth_user_backend":"b","csv":"{import}"}}"#)
+        };
+        let stored = |id: &str, key: &str| {
+            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+            zlib.write_all(payload(id).as_bytes()).unwrap();
+            signed_text(&format!(".{}", base64_url(&zlib.finish().unwrap())), key)
+        };
+        for (id, key) in [("1", SECRET_KEY), ("2", SECRET_KEY), ("3", "another key")] {
+            w.row(&w.next_key(), &stored(id, key), FAR);
+        }
+        w.user("1", 1);
+        let listed = w.run(&["list", "--format", "jsonl"]).ok().json_lines();
+        let told = |row: &Value| ["state", "user_id", "signature"].map(|field| row[field].clone());
+        let mut all: Vec<_> = listed.iter().map(told).collect();
+        all.sort_by_key(|row| row[1].to_string());
+        let user = |id: &str, signature: &str| [json!("user"), json!(id), json!(signature)];
+        let valid = |id: &str| user(id, "valid");
+        assert_eq!(all, [valid("1"), valid("1"), valid("2"), user("3", "invalid")]);
+        let report = w.run(&["logout-user", "1", "--format", "json"]).ok().json();
+        assert_eq!((&report["deleted"], &report["unreadable"]), (&json!(2), &json!(0)));
+        // It cannot be written anew.
+        let kept = w.run(&["logout-user", "2", "--keep-data", "--format", "json"]).ok().json();
+        assert_eq!((&kept["deleted"], &kept["rewritten"]), (&json!(1), &json!(0)));
+        assert_eq!(w.count(), 1);
     });
 }
