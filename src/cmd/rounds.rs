@@ -14,7 +14,6 @@ use super::keep_data::Kept;
 use super::named_users::SessionsOf;
 use super::query::SessionQuery;
 use super::survey::{Look, Survey, look_for_proof};
-use crate::codec::UserIds;
 use crate::engine::{Driver, Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Signatures, Tally};
@@ -80,7 +79,7 @@ pub(super) struct Outcome {
     /// Logins that all looks saw, and what is at the top level of sessions if there was none.
     named: u64,
     members: BTreeSet<String>,
-    unverified_users: UserIds,
+    unverified_users: HashSet<u64>,
     /// Sessions that all looks found, by user.
     pub(super) sessions_of: SessionsOf,
     /// Some of what a dry run found.
@@ -147,7 +146,7 @@ impl Outcome {
             key_is_right: false,
             named: 0,
             members: BTreeSet::new(),
-            unverified_users: UserIds::default(),
+            unverified_users: HashSet::new(),
             sessions_of: SessionsOf::default(),
             preview: Vec::new(),
             ended: Ok(()),
@@ -336,7 +335,7 @@ impl Outcome {
             self.live = self.live.max(Some(survey.tally.live()));
         }
         self.members.append(&mut survey.members);
-        self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
+        self.unverified_users.extend(std::mem::take(&mut survey.unverified_users));
         let Matches { unreadable, undated, saved_later, different, .. } = survey.matches;
         let different = self.matches.different.max(different);
         self.matches = Matches { unreadable, different, undated, saved_later, ..self.matches };

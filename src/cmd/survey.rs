@@ -1,6 +1,7 @@
 //! One look at the rows of a table: what they are, and which of them are asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +10,7 @@ use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, listed};
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
-use crate::codec::{Decoded, Decoder, UserIds, Verdict};
+use crate::codec::{Decoded, Decoder, Verdict};
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Tally};
 use crate::report::{ListedSession, Matches};
@@ -50,8 +51,8 @@ pub(super) struct Survey {
     unverified: Keys,
     /// Keys at the top level of sessions without a login, as long as no login was seen.
     pub(super) members: BTreeSet<String>,
-    /// Users of sessions that no key verifies, as far as they are counted.
-    pub(super) unverified_users: UserIds,
+    /// Hashes of the users of sessions that no key verifies, as far as they are counted: their ids may be of any length.
+    pub(super) unverified_users: HashSet<u64>,
     /// Sessions by user, where some users are asked for.
     pub(super) sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
@@ -142,7 +143,7 @@ impl Survey {
             keys: Keys::default(),
             unverified: Keys::default(),
             members: BTreeSet::new(),
-            unverified_users: UserIds::default(),
+            unverified_users: HashSet::new(),
             sessions_of: SessionsOf::default(),
             preview: Vec::new(),
         }
@@ -160,7 +161,7 @@ impl Survey {
             self.members.pop_last();
         }
         if self.unverified_users.len() < MOST_UNVERIFIED_USERS {
-            self.unverified_users.append(findings.unverified_users);
+            self.unverified_users.extend(findings.unverified_users);
         }
         self.sessions_of.append(findings.sessions_of);
         let room = PREVIEW.saturating_sub(self.preview.len());
@@ -198,7 +199,7 @@ struct Findings {
     keys: Keys,
     unverified: Keys,
     members: BTreeSet<String>,
-    unverified_users: UserIds,
+    unverified_users: HashSet<u64>,
     sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
 }
@@ -260,7 +261,9 @@ impl Findings {
         let answer = query.answer(row, session, &verdict);
         query.count(answer, &verdict, &mut self.matches);
         if let (Answer::Unverified, Verdict::Login(login)) = (answer, &verdict) {
-            self.unverified_users.insert(&login.user_id);
+            let mut hasher = DefaultHasher::new();
+            login.user_id.hash(&mut hasher);
+            self.unverified_users.insert(hasher.finish());
         }
         self.count_users(query, answer, &verdict);
         if !query.takes(answer) {
