@@ -1,5 +1,4 @@
-use super::table::quote;
-use super::{Reference, StoreError, Table};
+use super::{Reference, StoreError};
 use crate::model::Finding;
 
 /// What a store says of itself and of the table, whoever asks: nothing here needs a right.
@@ -90,29 +89,6 @@ pub(super) fn column_finding(expected: &[(&str, &str)], found: &[Column]) -> Fin
         more => format!(", and {}", more.join(", ")),
     };
     Finding::ok(CHECK, format!("as Django makes them{more}"))
-}
-
-/// Whether there are the indexes that commands live by. The last says how an index is made so that
-/// nobody waits.
-pub(super) fn index_finding(key: bool, expiry: bool, table: &Table, concurrently: &str) -> Finding {
-    const CHECK: &str = "indexes";
-    let make = |index: &str, column: &str| {
-        let name = quote(&format!("{}_{column}_sessctl", table.name()));
-        format!("CREATE {index}{concurrently} {name} ON {} ({column})", table.quoted())
-    };
-    match (key, expiry) {
-        (true, true) => Finding::ok(CHECK, "session_key is unique, expire_date has an index"),
-        (true, false) => Finding::warning(
-            CHECK,
-            "expire_date has none that can be used: each step of a purge reads the whole table",
-            make("INDEX", "expire_date"),
-        ),
-        (false, _) => Finding::problem(
-            CHECK,
-            "session_key has no unique one: each batch reads the whole table, and so does each request",
-            make("UNIQUE INDEX", "session_key"),
-        ),
-    }
 }
 
 /// What the foreign keys of other tables mean.

@@ -4,6 +4,7 @@
 mod error;
 mod expired;
 mod facts;
+mod indexes;
 pub mod memory;
 mod postgres;
 mod reference;

@@ -50,6 +50,15 @@ impl Table {
         Self { schema: self.schema.clone(), name: name.into() }
     }
 
+    /// A name for an index of this column, of at most the 63 bytes that PostgreSQL keeps. The name of the table is cut
+    /// first, so that the indexes of two columns have two names. `number` tells apart those of tables that begin alike.
+    pub(super) fn index_name(&self, column: &str, number: usize) -> String {
+        let number = if number > 1 { number.to_string() } else { String::new() };
+        let column = cut(column, 40);
+        let end = format!("_{column}_sessctl{number}");
+        format!("{}{end}", cut(&self.name, 63 - end.len().min(62)))
+    }
+
     /// Schema and name, quoted for SQL: safe whatever they hold.
     pub fn quoted(&self) -> String {
         match &self.schema {
@@ -145,6 +154,12 @@ pub(super) fn check_columns(table: &Table, columns: &[String]) -> Result<(), Sto
         .hint("name the site's session table with --table; Django's own is django_session"))
 }
 
+/// At most so many bytes of a text.
+fn cut(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -169,6 +184,21 @@ mod tests {
             Some(r#""Robert'); DROP TABLE x; --""#)
         );
         assert_eq!(quoted(r#""we.ird"."na""me""#).as_deref(), Some(r#""we.ird"."na""me""#));
+    }
+
+    #[test]
+    fn names_of_indexes_are_short_and_differ() {
+        let table = Table::default();
+        assert_eq!(table.index_name("user_id", 1), "django_session_user_id_sessctl");
+        assert_eq!(table.index_name("user_id", 2), "django_session_user_id_sessctl2");
+        for letter in ["x", "é"] {
+            let table = Table::new(None, letter.repeat(63 / letter.len()));
+            let names = [("session_key", 1), ("session_key", 2), ("expire_date", 1)];
+            let names = names.map(|(column, number)| table.index_name(column, number));
+            assert!(names.iter().all(|name| name.len() <= 63 && *name != table.name), "{names:?}");
+            assert!(names[0] != names[1] && names[0] != names[2], "{names:?}");
+            assert!(table.index_name(&letter.repeat(63 / letter.len()), 999).len() <= 63);
+        }
     }
 
     #[test]

@@ -136,14 +136,9 @@ impl UserColumn {
         quote(&self.name)
     }
 
-    /// The name of its index on `table`, within the 63 bytes that PostgreSQL allows.
+    /// The name of its index on `table`.
     pub fn index_name(&self, table: &Table) -> String {
-        const SUFFIX: &str = "_sessctl";
-        let mut name = format!("{}_{}", table.name(), self.name);
-        while name.len() > 63 - SUFFIX.len() {
-            name.pop();
-        }
-        name + SUFFIX
+        table.index_name(&self.name, 1)
     }
 }
 

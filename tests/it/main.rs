@@ -28,6 +28,7 @@ mod disk_full;
 mod django;
 mod django_code;
 mod doctor;
+mod doctor_indexes;
 mod doctor_postgres;
 mod doctor_snapshots;
 mod doctor_sqlite;

@@ -1,15 +1,19 @@
 //! What `doctor` asks the file. Whether it is sound is not looked at: that reads all of it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
 use rustix::fs::{Access, access};
 
 use super::fault::fail;
 use super::{READER_TIMEOUT, Sqlite, read_only_hint, tables_alike};
 use crate::model::Finding;
-use crate::store::facts::{
-    Column, Facts, column_finding, index_finding, not_made, reference_finding,
+use crate::store::facts::{Column, Facts, column_finding, not_made, reference_finding};
+use crate::store::indexes::{
+    Doubles, KeyIndex, Maker, Missing, SHOWN, delete_doubles, find_doubles, index_finding,
 };
 use crate::store::{Fault, StoreError, Table};
 
@@ -19,6 +23,9 @@ const EXPECTED: [(&str, &str); 3] =
 
 /// Free space that is worth a word: a quarter of the file, and so many bytes.
 const MUCH_FREE: i64 = 100_000_000;
+
+/// How long rows that have the same key are looked for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 const KEY_IS_UNIQUE: &str = "
     SELECT 1 FROM pragma_table_info(?1, ?2) WHERE name = 'session_key' AND pk = 1
@@ -89,10 +96,65 @@ impl Sqlite {
         expiry_indexed: rusqlite::Result<bool>,
     ) -> rusqlite::Result<Finding> {
         let schema = self.table.schema().unwrap_or("main");
-        let key = connection.prepare(KEY_IS_UNIQUE)?.exists([self.table.name(), schema])?;
+        let kind: Option<(String, bool)> = connection
+            .prepare("SELECT type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE AND schema = ?2")?
+            .query_row([self.table.name(), schema], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if kind.as_ref().is_some_and(|(kind, _)| kind == "view") {
+            return Ok(Finding::unknown("indexes", "a view has those of its tables"));
+        }
+        let has_row_ids = !kind.is_some_and(|(_, without_row_ids)| without_row_ids);
         // CREATE INDEX takes a schema with the name of the index only.
         let table = Table::new(None, self.table.name().into());
-        Ok(index_finding(key, expiry_indexed?, &table, ""))
+        let key = if connection.prepare(KEY_IS_UNIQUE)?.exists([self.table.name(), schema])? {
+            KeyIndex::Unique(Vec::new())
+        } else {
+            KeyIndex::Missing(Missing {
+                finds_key: self.is_indexed(connection, "session_key")?,
+                with: Vec::new(),
+                doubles: self.doubles(connection, has_row_ids)?,
+            })
+        };
+        let names: BTreeSet<String> = connection
+            .prepare("SELECT lower(name) FROM sqlite_schema")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let is_taken = |name: &str| names.contains(&name.to_ascii_lowercase());
+        let caution = "; to make one keeps every writer out meanwhile";
+        let maker = Maker { table: &table, is_taken: &is_taken, concurrently: "", caution };
+        Ok(index_finding(&key, expiry_indexed?, &maker))
+    }
+
+    /// Looks for rows that have the same key, for a few seconds.
+    fn doubles(&self, connection: &Connection, has_row_ids: bool) -> rusqlite::Result<Doubles> {
+        let sql = format!("{} LIMIT {}", find_doubles(&self.table, &[]), SHOWN + 1);
+        let (done, is_done) = mpsc::channel::<()>();
+        let handle = connection.get_interrupt_handle();
+        let found: rusqlite::Result<Vec<String>> = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    handle.interrupt();
+                }
+            });
+            let found = connection.prepare(&sql).and_then(|mut statement| {
+                let key = |row: &Row<'_>| {
+                    Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default())
+                        .into_owned())
+                };
+                statement.query_map([], key)?.collect()
+            });
+            drop(done);
+            found
+        });
+        match found {
+            Ok(keys) => Ok(Doubles::of(&keys, || {
+                has_row_ids.then(|| delete_doubles(&self.table, &[], "rowid"))
+            })),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                Ok(Doubles::Unknown(format!("it took longer than {} s", PATIENCE.as_secs())))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn triggers(&self, connection: &Connection) -> rusqlite::Result<Finding> {

@@ -90,7 +90,7 @@ impl Postgres {
         match indexes::Indexes::of(client, subject.oid) {
             Ok(indexes) => {
                 facts.expiry_indexed = indexes.finds_expiry();
-                findings.push(indexes.describe(subject));
+                findings.push(made("indexes", indexes.describe(client, subject)));
             }
             Err(error) => findings.push(made("indexes", Err(error))),
         }

@@ -1,0 +1,188 @@
+//! The indexes that commands live by, and the SQL that makes those that are missing: it must be able to succeed.
+
+use super::Table;
+use super::table::quote;
+use crate::model::{Finding, masked_key};
+
+const CHECK: &str = "indexes";
+
+/// So many keys that several rows have are shown.
+pub(super) const SHOWN: usize = 3;
+
+/// What makes keys unique.
+#[derive(Debug)]
+pub(super) enum KeyIndex {
+    /// An index of `session_key` and these other columns, by which the table is partitioned.
+    Unique(Vec<String>),
+    /// None, though there may be one.
+    Missing(Missing),
+    /// None, and the database allows none.
+    Impossible {
+        /// Why.
+        why: String,
+        /// Whether an index finds a key all the same.
+        finds_key: bool,
+    },
+}
+
+/// A table whose keys nothing makes unique.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// Whether an index finds a key all the same.
+    pub finds_key: bool,
+    /// The columns that the index must have besides `session_key`.
+    pub with: Vec<String>,
+    /// Rows that would break it.
+    pub doubles: Doubles,
+}
+
+/// Rows that have the same key.
+#[derive(Debug)]
+pub(super) enum Doubles {
+    /// There are none.
+    None,
+    /// Some of their keys, each masked, and the SQL that deletes all of a key's rows but one, where there is such SQL.
+    Found { keys: Vec<String>, delete: Option<String> },
+    /// Why that could not be found out.
+    Unknown(String),
+}
+
+impl Doubles {
+    /// Of the keys that a query found, at most one more than are shown.
+    pub(super) fn of(keys: &[String], delete: impl FnOnce() -> Option<String>) -> Self {
+        if keys.is_empty() {
+            return Self::None;
+        }
+        let masked = keys.iter().map(|key| format!("{}...", masked_key(key)));
+        Self::Found { keys: masked.collect(), delete: delete() }
+    }
+}
+
+/// How an index of a table is made.
+pub(super) struct Maker<'a> {
+    /// The table as the statement must name it.
+    pub table: &'a Table,
+    /// Whether something else has this name.
+    pub is_taken: &'a dyn Fn(&str) -> bool,
+    /// ` CONCURRENTLY`, where that keeps nobody waiting.
+    pub concurrently: &'static str,
+    /// What has to be known before it is made, for people.
+    pub caution: &'static str,
+}
+
+impl Maker<'_> {
+    fn sql(&self, index: &str, column: &str, with: &[String]) -> String {
+        let free = |number: &usize| !(self.is_taken)(&self.table.index_name(column, *number));
+        let number = (1..1000).find(free).unwrap_or(1);
+        let name = quote(&self.table.index_name(column, number));
+        let Self { table, concurrently, .. } = self;
+        format!("CREATE {index}{concurrently} {name} ON {} ({})", table.quoted(), all(column, with))
+    }
+}
+
+fn all(column: &str, with: &[String]) -> String {
+    let with = with.iter().map(|name| format!(", {}", quote(name)));
+    std::iter::once(column.to_owned()).chain(with).collect()
+}
+
+/// The SQL that finds keys that several rows have.
+pub(super) fn find_doubles(table: &Table, with: &[String]) -> String {
+    let columns = all("session_key", with);
+    format!(
+        "SELECT session_key FROM {} WHERE session_key IS NOT NULL GROUP BY {columns} HAVING count(*) > 1",
+        table.quoted()
+    )
+}
+
+/// The SQL that deletes all rows of a key but the one that expires last. `row` is what tells rows apart.
+pub(super) fn delete_doubles(table: &Table, with: &[String], row: &str) -> String {
+    let (table, columns) = (table.quoted(), all("session_key", with));
+    format!(
+        "DELETE FROM {table} WHERE ({row}) IN (SELECT {row} FROM (SELECT {row}, row_number() OVER \
+         (PARTITION BY {columns} ORDER BY expire_date DESC) AS place FROM {table} \
+         WHERE session_key IS NOT NULL) AS ranked WHERE place > 1)"
+    )
+}
+
+/// Whether there are the indexes that commands live by.
+pub(super) fn index_finding(key: &KeyIndex, expiry: bool, maker: &Maker<'_>) -> Finding {
+    match key {
+        KeyIndex::Missing(missing) => missing.describe(maker),
+        KeyIndex::Impossible { why, finds_key } => Finding::warning(
+            CHECK,
+            format!("{}, and there can be no unique one: {why}", lacking(*finds_key)),
+            if *finds_key {
+                "see that the site never writes two rows with the same session_key".into()
+            } else {
+                maker.sql("INDEX", "session_key", &[])
+            },
+        ),
+        KeyIndex::Unique(with) => {
+            let key = match with.as_slice() {
+                [] => "session_key is unique".to_owned(),
+                with => {
+                    let with = with.join(", ");
+                    format!("session_key is unique with {with}, by which the table is partitioned")
+                }
+            };
+            if expiry {
+                return Finding::ok(CHECK, format!("{key}, expire_date has an index"));
+            }
+            Finding::warning(
+                CHECK,
+                format!(
+                    "expire_date has none that can be used: each step of a purge reads the whole table{}",
+                    maker.caution
+                ),
+                maker.sql("INDEX", "expire_date", &[]),
+            )
+        }
+    }
+}
+
+impl Missing {
+    fn describe(&self, maker: &Maker<'_>) -> Finding {
+        let text = lacking(self.finds_key);
+        let make = maker.sql("UNIQUE INDEX", "session_key", &self.with);
+        let caution = maker.caution;
+        match &self.doubles {
+            Doubles::None => Finding::problem(CHECK, format!("{text}{caution}"), make),
+            Doubles::Found { keys, delete } => {
+                let more = if keys.len() > SHOWN { ", and more" } else { "" };
+                let keys: Vec<&str> = keys.iter().take(SHOWN).map(String::as_str).collect();
+                let next = match delete {
+                    Some(sql) => format!(
+                        "{sql}, which leaves of each key the row that expires last; then run doctor again"
+                    ),
+                    None => "delete of the rows that have the same session_key all but the one that expires last; \
+                             then run doctor again"
+                        .into(),
+                };
+                let keys = keys.join(", ");
+                Finding::problem(
+                    CHECK,
+                    format!("{text}; several rows have the same key: {keys}{more}"),
+                    next,
+                )
+            }
+            Doubles::Unknown(why) => Finding::problem(
+                CHECK,
+                format!(
+                    "{text}; whether several rows have the same key is not known: {why}{caution}"
+                ),
+                format!(
+                    "SELECT count(*) FROM ({}) AS doubles must say 0; then {make}",
+                    find_doubles(maker.table, &self.with)
+                ),
+            ),
+        }
+    }
+}
+
+fn lacking(finds_key: bool) -> &'static str {
+    if finds_key {
+        "session_key has no unique one: two rows may have the same key"
+    } else {
+        "session_key has no unique one: each batch reads the whole table, and so does each request"
+    }
+}
