@@ -35,7 +35,7 @@ impl<'s> Bytes<'s> {
 }
 
 impl<'s> Payload<'s> {
-    /// `is_verified` says whether a key verifies it. That is asked for where nothing else tells what it is.
+    /// `is_verified` says whether a key verifies it. That costs much, and is asked where nothing else tells what it is.
     pub(super) fn new(
         bytes: Bytes<'s>,
         codec: &'s Codec,
@@ -52,7 +52,7 @@ impl<'s> Payload<'s> {
             Serializer::Pickle
         } else if is_cut {
             return Err(DecodeError::TooLarge);
-        } else if is_verified() && pickle::is_session(bytes, &codec.limits) {
+        } else if pickle::is_session(bytes, &codec.limits) && is_verified() {
             Serializer::Pickle
         } else if json::looks_like_json(bytes) {
             Serializer::Json
