@@ -7,7 +7,7 @@ use super::cache_keys::CacheKeys;
 use super::rounds::Outcome;
 use crate::error::Error;
 use crate::report::{Doubt, Proof};
-use crate::store::{Filter, Store, StoreError, Table};
+use crate::store::{BlindSpot, Filter, Store, StoreError, Table};
 use crate::ui;
 
 /// What is proved.
@@ -28,9 +28,12 @@ pub(super) fn may_be_elsewhere(ctx: &Ctx<'_>) -> bool {
     ctx.global.user_keys.is_empty()
 }
 
-/// Says why nothing is proved, where that is so. Where the table that nobody named has no live row, another one of the
+/// Says why nothing is proved, where that is so. A session table that nobody named may be a view. Where the table that nobody named has no live row, another one of the
 /// database may be the site's.
 pub(super) fn doubt(ctx: &Ctx<'_>, store: &dyn Store, outcome: &mut Outcome) -> Result<(), Error> {
+    if outcome.ended.is_ok() {
+        outcome.doubts.extend(hidden_sessions(ctx, store)?);
+    }
     if outcome.ended.is_ok() && outcome.live == Some(0) {
         outcome.doubts.extend(other_tables(ctx, store)?);
     }
@@ -40,9 +43,26 @@ pub(super) fn doubt(ctx: &Ctx<'_>, store: &dyn Store, outcome: &mut Outcome) -> 
     Ok(())
 }
 
+/// Whether the session table may hide rows. An operator or a project that names it knows what it is: then it is a note.
+pub(super) fn hidden_sessions(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
+    let table = ctx.table()?;
+    let Some(spot) = store.reader()?.blind_spot(&table)? else { return Ok(None) };
+    let (table, view) = (table.to_string(), spot == BlindSpot::View);
+    if is_named(ctx) {
+        ctx.talk.note(&ui::hidden_sessions(&table, view));
+        return Ok(None);
+    }
+    Ok(Some(Doubt::HiddenSessions { table, view }))
+}
+
+/// Whether the operator or the project named the session table.
+fn is_named(ctx: &Ctx<'_>) -> bool {
+    ctx.global.table.is_some() || ctx.project.is_some()
+}
+
 /// Other session tables that have live rows, unless the operator or the project named this one.
 pub(super) fn other_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
-    if ctx.global.table.is_some() || ctx.project.is_some() {
+    if is_named(ctx) {
         return Ok(None);
     }
     let own = ctx.table()?;

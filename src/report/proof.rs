@@ -30,6 +30,13 @@ pub enum Doubt {
         /// Whether it is a view; otherwise it is on another server.
         view: bool,
     },
+    /// Sessions may be hidden: nobody named the session table, and it is not one that shows all rows for certain.
+    HiddenSessions {
+        /// In this table.
+        table: String,
+        /// Whether it is a view; otherwise rows of it are on another server.
+        view: bool,
+    },
     /// The table has no live row, and others do.
     OtherTables {
         /// Those.

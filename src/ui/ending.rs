@@ -108,6 +108,13 @@ pub fn doubt(doubt: &Doubt) -> String {
                  with --user-table, or the users by their ids"
             )
         }
+        Doubt::HiddenSessions { table, view } => {
+            let table = super::sanitize(table);
+            format!(
+                "{}, so nothing is proved; name the session table itself with --table, or this one if it is meant",
+                hidden_sessions(&table, *view)
+            )
+        }
         Doubt::OtherTables { tables } => {
             let first = tables.first().map_or("NAME", String::as_str);
             format!(
@@ -117,6 +124,12 @@ pub fn doubt(doubt: &Doubt) -> String {
             )
         }
     }
+}
+
+/// Says that a session table may not show all rows.
+pub fn hidden_sessions(table: &str, view: bool) -> String {
+    let what = if view { "is a view" } else { "has rows on another server" };
+    format!("the session table {table} {what}, which may hide sessions")
 }
 
 /// Whether a key may be the login of a site that has its own.

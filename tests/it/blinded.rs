@@ -165,3 +165,39 @@ fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
         assert_eq!(w.count(), 0);
     });
 }
+
+/// In place of the session table a view: which sessions it hides nobody knows.
+#[test]
+fn a_view_of_sessions_is_a_doubt_unless_it_was_named() {
+    World::each("blinded_sessions", |w| {
+        w.user("1", 2).user("2", 1);
+        w.execute("ALTER TABLE django_session RENAME TO all_sessions");
+        w.execute(&format!(
+            "CREATE VIEW django_session AS SELECT * FROM all_sessions WHERE session_key <> '{}'",
+            w.keys_in("all_sessions")[0]
+        ));
+        if w.is_sqlite() {
+            w.execute(
+                "CREATE TRIGGER gone INSTEAD OF DELETE ON django_session
+                 BEGIN DELETE FROM all_sessions WHERE session_key = OLD.session_key; END",
+            );
+        }
+        let says = "django_session is a view, which may hide sessions";
+        for command in [
+            &["list", "--user", "1"][..],
+            &["logout-user", "1", "--dry-run"],
+            &["logout-user", "1"],
+            &["flush-all", "--yes", "--dry-run"],
+            &["flush-all", "--yes"],
+        ] {
+            let ran = w.run(command).exits(3).says(says).says("--table");
+            assert!(!ran.stdout.contains("Logged out user 1"), "{ran:#?}");
+            let named = [command, &["--table", "django_session"]].concat();
+            w.run(&named).ok().says(says);
+        }
+        let report = w.run(&["logout-user", "1", "--format", "json"]).exits(3).json();
+        let doubt = json!({"doubt": "hidden_sessions", "table": "django_session", "view": true});
+        assert_eq!((&report["verdict"], &report["doubts"][0]), (&json!("unknown"), &doubt));
+        assert_eq!(w.keys_in("all_sessions").len(), 1);
+    });
+}

@@ -14,7 +14,8 @@ fn fill(w: &World) {
     }
 }
 
-/// Each command that deletes, one after the other, on what `fill` added.
+/// Each command that deletes, one after the other, on what `fill` added. Of a table that may hide sessions they say so,
+/// unless it was named.
 fn every_command_works(w: &World) {
     let live = w.live_keys();
     let purge = ["purge-expired", "--batch-size", "70", "--format", "json"];
@@ -22,10 +23,12 @@ fn every_command_works(w: &World) {
     assert_eq!((&report["deleted"], &report["locked"]), (&json!(500), &json!(0)));
     assert_eq!((&report["left"], &report["ended"]), (&json!(0), &json!("done")));
     assert_eq!(w.session_keys(), live);
-    let report = w.run(&["logout-user", "42", "--format", "json"]).ok().json();
+    let named = ["--table", "django_session"];
+    let logout = ["logout-user", "42", "--format", "json"];
+    let report = w.run(&[&logout[..], &named].concat()).ok().json();
     assert_eq!((&report["deleted"], &report["remaining"]), (&json!(5), &json!(0)));
     assert_eq!(w.count(), 50);
-    w.run_without_key(&["flush-all", "--yes"]).ok();
+    w.run_without_key(&[&["flush-all", "--yes"][..], &named].concat()).ok();
     assert_eq!(w.count(), 0);
 }
 
@@ -109,6 +112,12 @@ fn a_foreign_table() {
         "IMPORT FOREIGN SCHEMA public LIMIT TO (django_session) FROM SERVER remote INTO public",
     );
     fill(&w);
+    for command in [&["logout-user", "42"][..], &["flush-all", "--yes"]] {
+        let dry = [command, &["--dry-run", "--format", "json"]].concat();
+        let report = w.run(&dry).exits(3).json();
+        let doubt = json!({"doubt": "hidden_sessions", "table": "django_session", "view": false});
+        assert_eq!(report["doubts"], json!([doubt]), "{report}");
+    }
     every_command_works(&w);
     assert_eq!(remote.count(), 0);
 }
