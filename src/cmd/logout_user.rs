@@ -79,7 +79,8 @@ impl<'a> Task<'a> {
         let began = Instant::now();
         let store = ctx.open()?;
         how.check(ctx, &*store, args.dry_run)?;
-        references::note(ctx, &mut *store.reader()?)?;
+        let references = references::note(ctx, &mut *store.reader()?)?;
+        let can_be_kept = !args.keep_data && references::hinder(&references);
         let meant = whose::resolve(ctx, &*store, &args.whose, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
         let users = meant.with_ids(&self.users);
@@ -104,7 +105,7 @@ impl<'a> Task<'a> {
                 let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
                 column = by_user.as_ref().map(|by| by.column.name.clone());
                 let spared = self.spared_key(ctx, &*store, &ids)?;
-                let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref());
+                let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
                 Outcome::run(ctx, &self.plan(ctx, &*store, looks), driver.as_mut())?
             }
         };
@@ -145,6 +146,7 @@ impl<'a> Task<'a> {
         ids: &'l UserIds,
         by_user: Option<&'l ByUser>,
         spared: Option<&'l str>,
+        can_be_kept: bool,
     ) -> (Look<'l>, Option<Look<'l>>) {
         let args = self.args;
         let proves = !args.no_verify && !args.dry_run;
@@ -154,7 +156,7 @@ impl<'a> Task<'a> {
             query: SessionQuery { who: Who::These(ids), saved: self.saved, spared, verified_only },
             by_user: if proves { by_user } else { trusted },
             skim: args.no_verify || !args.dry_run,
-            collect: if args.dry_run { Collect::CountOnly } else { Collect::Keys },
+            collect: if args.dry_run { Collect::of_dry_run(can_be_kept) } else { Collect::Keys },
             key_is_right: false,
         };
         (first, proves.then_some(Look { skim: false, by_user: trusted, ..first }))

@@ -3,7 +3,11 @@
 
 use super::Ctx;
 use crate::error::Error;
-use crate::store::{Reader, Reference};
+use crate::model::Keys;
+use crate::store::{Kept, Reader, Reference, Store, StoreError};
+
+/// Keys that are looked up in one statement.
+const KEYS_AT_ONCE: usize = 5_000;
 
 /// Says what the foreign keys mean that point at the table, and returns them.
 pub(super) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Reference>, Error> {
@@ -23,6 +27,24 @@ pub(super) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Referen
         });
     }
     Ok(references)
+}
+
+/// Whether the foreign keys keep sessions from being deleted.
+pub(super) fn hinder(references: &[Reference]) -> bool {
+    references.iter().any(Reference::hinders)
+}
+
+/// Of the sessions that a dry run found, those that would stay, as far as that can be seen.
+pub(super) fn kept(store: &dyn Store, keys: &Keys) -> Result<Kept, StoreError> {
+    let keys: Vec<&str> = keys.iter().collect();
+    let mut kept = Kept::default();
+    if !keys.is_empty() {
+        let mut reader = store.reader()?;
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            kept.add(reader.referenced(some)?);
+        }
+    }
+    Ok(kept)
 }
 
 /// Refuses where the database would refuse, whether or not a row refers to a session.

@@ -13,6 +13,7 @@ use super::how::How;
 use super::keep_data::Kept;
 use super::named_users::SessionsOf;
 use super::query::SessionQuery;
+use super::references;
 use super::survey::{Look, Survey, look_for_proof};
 use crate::engine::{Driver, Ended, Why};
 use crate::error::{Error, Exit};
@@ -110,6 +111,7 @@ impl Outcome {
             _ if outcome.ended.is_err() => {}
             None => {
                 outcome.count(&mut first);
+                outcome.kept = references::kept(plan.store, &first.keys)?;
                 outcome.preview = first.preview();
             }
             Some(driver) => outcome.act_and_look(ctx, plan, driver, first),

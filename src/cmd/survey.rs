@@ -36,6 +36,8 @@ pub(super) struct Look<'a> {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Collect {
     Keys,
+    /// Of a dry run, which asks what other tables refer to. Further keys than [`MOST_KEYS`] are not collected.
+    FirstKeys,
     CountOnly,
 }
 
@@ -74,6 +76,13 @@ const MOST_MEMBERS: usize = 20;
 const MOST_MEMBER_BYTES: usize = 200;
 const MOST_PREVIEW_BYTES: usize = 2_000;
 
+impl Collect {
+    /// What a dry run needs: where other tables can keep sessions it counts those that would stay.
+    pub(super) fn of_dry_run(can_be_kept: bool) -> Self {
+        if can_be_kept { Self::FirstKeys } else { Self::CountOnly }
+    }
+}
+
 impl Look<'_> {
     /// Whether it reads the data of every live row to the end.
     pub(super) fn reads_all(&self) -> bool {
@@ -106,7 +115,8 @@ impl Look<'_> {
         let mut survey = Survey::empty();
         let ended = ctx.scan().run(&mut *reader, &filter, worker, |findings| {
             survey.add(findings, self.collect);
-            if survey.keys.len() + survey.unverified.len() >= MOST_KEYS {
+            let is_full = survey.keys.len() + survey.unverified.len() >= MOST_KEYS;
+            if self.collect == Collect::Keys && is_full {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -152,7 +162,8 @@ impl Survey {
     fn add(&mut self, findings: Findings, collect: Collect) {
         self.tally += findings.tally;
         self.matches += findings.matches;
-        if collect == Collect::Keys {
+        let is_full = self.keys.len() + self.unverified.len() >= MOST_KEYS;
+        if collect == Collect::Keys || collect == Collect::FirstKeys && !is_full {
             self.keys.append(&findings.keys);
             self.unverified.append(&findings.unverified);
         }

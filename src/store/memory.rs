@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{
     Assigned, Assignment, BATCH, BlindSpot, Cursor, Emit, Expired, Facts, Fault, Filter, Gone,
-    Instance, Locked, Reader, Reference, Replacement, Store, StoreError, Table, Turn, Upkeep, User,
-    UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
+    Instance, Kept, Locked, Reader, Reference, Replacement, Store, StoreError, Table, Turn, Upkeep,
+    User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Data, Expiry, Keys, Page, Row, Timestamp};
@@ -214,6 +214,10 @@ impl Reader for MemoryReader {
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn referenced(&mut self, _: &[&str]) -> Result<Kept, StoreError> {
+        Ok(Kept::default())
     }
 
     fn blind_spot(&mut self, _: &Table) -> Result<Option<BlindSpot>, StoreError> {

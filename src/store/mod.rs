@@ -113,6 +113,9 @@ pub trait Reader: Send {
         patience: Duration,
     ) -> Result<Option<u64>, StoreError>;
 
+    /// Of the rows with these keys, those that other tables keep from being deleted, as far as that can be seen.
+    fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError>;
+
     /// Refuses if nothing can be written here, as on a read replica: before much is read in vain.
     fn demand_writes(&mut self) -> Result<(), StoreError> {
         Ok(())

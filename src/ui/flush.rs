@@ -46,8 +46,10 @@ impl Report for FlushReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let seconds = self.elapsed_seconds;
         if self.dry_run {
-            let sessions = counted(self.matches.matched, "session");
+            let go = self.matches.matched.saturating_sub(self.kept.referenced);
+            let sessions = counted(go, "session");
             writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).")?;
+            write_referenced(out, &self.kept, true, KEEP_DATA_HELPS)?;
             return self.write_rest(out);
         }
         let deleted = match self.deleted {

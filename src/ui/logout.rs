@@ -35,7 +35,8 @@ impl Report for LogoutReport {
                 "Stopped: {ended} of {found} of {whom} {did}, not looked again ({looked}). Run it again for the rest."
             )?;
         } else if self.dry_run {
-            let found = counted(self.matches.matched, "live session");
+            let go = self.matches.matched.saturating_sub(self.kept.referenced);
+            let found = counted(go, "live session");
             let fate = if self.keep_data { "lose their login" } else { "be deleted" };
             writeln!(out, "Dry run: {found} of {whom} would {fate} ({looked}).")?;
             write_resolved(out, self)?;
@@ -97,7 +98,7 @@ impl LogoutReport {
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;
-        write_referenced(out, &self.kept, false, KEEP_DATA_HELPS)?;
+        write_referenced(out, &self.kept, self.dry_run, KEEP_DATA_HELPS)?;
         let went = match (self.verified_only, self.dry_run) {
             (true, _) => "stay",
             (_, true) => "would go, too",

@@ -128,8 +128,20 @@ fn a_logout_leaves_what_another_table_refers_to_and_says_so() {
             let keys = w.session_keys();
             refer(w, "member", how, &format!("session_key = '{}'", keys[1]));
             w.run(&["logout-user", "42", "--dry-run"])
-                .ok()
-                .says("member (session_id) refers to sessions");
+                .exits(3)
+                .says("member (session_id) refers to sessions")
+                .says("Dry run: 2 live sessions of user 42 would be deleted")
+                .says("1 session would stay: rows of member refer to it");
+            let dry = ["logout-user", "42", "--dry-run", "--format", "json"];
+            let report = w.run(&dry).exits(3).json();
+            assert_eq!(
+                (&report["matched"], &report["referenced"], &report["referenced_by"]),
+                (&json!(3), &json!(1), &json!(["member"])),
+                "{report}"
+            );
+            // Nothing refers to the session of user 7, and --keep-data leaves the rows.
+            w.run(&["logout-user", "7", "--dry-run"]).ok().says("1 live session of user 7");
+            w.run(&["logout-user", "42", "--dry-run", "--keep-data"]).ok();
             let ran = w.run(&["logout-user", "42"]).exits(3);
             let ran = ran.says("NOT logged out, user 42: 2 sessions deleted, 1 IS LEFT");
             let ran = ran.says("1 session stays: rows of member refer to it").says("--keep-data");
@@ -165,6 +177,19 @@ fn everybody_else_is_logged_out() {
         let keys = w.session_keys();
         refer(w, "member", "", &format!("session_key IN ('{}', 'live-6')", keys[0]));
         let flush = ["flush-all", "--yes", "--format", "json"];
+        let report = w.run(&["flush-all", "--dry-run", "--format", "json"]).exits(3).json();
+        assert_eq!(
+            (&report["matched"], &report["referenced"], &report["referenced_by"]),
+            (&json!(13), &json!(2), &json!(["member"])),
+            "{report}"
+        );
+        w.run(&["flush-all", "--dry-run"])
+            .exits(3)
+            .says("Dry run: 11 sessions would go")
+            .says("2 sessions would stay");
+        w.run(&["flush-all", "--dry-run", "--authenticated-only"])
+            .exits(3)
+            .says("1 session would stay");
         let report = w.run(&flush).exits(3).json();
         assert_eq!(
             report["deleted"].as_u64().unwrap() + report["referenced"].as_u64().unwrap(),

@@ -79,13 +79,15 @@ impl<'a> Task<'a> {
         if args.truncate {
             references::refuse(&mut *reader)?;
         }
-        references::note(ctx, &mut *reader)?;
+        let references = references::note(ctx, &mut *reader)?;
+        let can_be_kept = !args.keep_data && references::hinder(&references);
         drop(reader);
         let census = census(ctx, &*store, args, spared)?;
         let consent = consent(ctx, args, census.as_ref())?;
 
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
-        let flush = Flush { ctx, store: &*store, args, spared, how, cache, key_is_right };
+        let flush =
+            Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
         outcome.live = census.map(|tally| tally.live()).or(outcome.live);
         proof::doubt(ctx, &*store, &mut outcome)?;
@@ -154,6 +156,8 @@ struct Flush<'f, 'c> {
     cache: &'f CacheKeys,
     /// Whether the keys verify a row of the table.
     key_is_right: bool,
+    /// Whether other tables can keep sessions from being deleted.
+    can_be_kept: bool,
 }
 
 impl Flush<'_, '_> {
@@ -184,7 +188,7 @@ impl Flush<'_, '_> {
             query: SessionQuery { verified_only: self.args.verified_only, ..SessionQuery::of(who) },
             by_user: None,
             skim: false,
-            collect: if acting { Collect::Keys } else { Collect::CountOnly },
+            collect: if acting { Collect::Keys } else { Collect::of_dry_run(self.can_be_kept) },
             key_is_right: self.key_is_right,
         };
         let logins = look(Who::AllBut(self.spared));

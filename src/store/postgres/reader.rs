@@ -16,8 +16,8 @@ use super::row::{can_be_read, columns, columns_with_data, columns_with_size, pus
 use crate::model::{Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    BlindSpot, Cursor, Emit, Expired, Fault, Filter, Reader, Reference, StoreError, Table, Upkeep,
-    User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    BlindSpot, Cursor, Emit, Expired, Fault, Filter, Kept, Reader, Reference, StoreError, Table,
+    Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
 };
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
@@ -147,6 +147,11 @@ impl Reader for PostgresReader<'_> {
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
         let (store, oid) = (self.store, self.found.oid);
         store.references(self.client()?, oid)
+    }
+
+    fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.referenced(self.client()?, oid, keys)
     }
 
     fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError> {

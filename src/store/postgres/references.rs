@@ -11,6 +11,7 @@ use super::client::Client;
 use super::fault::fail;
 use super::grants::Need;
 use super::instant::Instant;
+use super::reader::BEGIN_SCAN;
 use super::writer::PostgresWriter;
 use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
 use crate::store::table::quote;
@@ -90,6 +91,27 @@ impl Postgres {
             Ok(Reference { table, columns, on_delete: row.try_get(1)?, refers })
         };
         rows.iter().map(read).collect::<Result<_, _>>().map_err(cannot)
+    }
+}
+
+impl Postgres {
+    /// Of the rows with these keys, those that other tables keep.
+    pub(super) fn referenced(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        keys: &[&str],
+    ) -> Result<Kept, StoreError> {
+        let references = self.references(client, oid)?;
+        let (table, doomed) = (self.table.quoted(), Doomed::by_key(""));
+        let mut find = || {
+            client.batch_execute(BEGIN_SCAN)?;
+            let values: [(&(dyn ToSql + Sync), Type); 1] = [(&keys, Type::TEXT_ARRAY)];
+            let kept = kept_rows(client, &table, &doomed, &hindrances(&references), &values)?;
+            client.batch_execute("COMMIT")?;
+            Ok(kept)
+        };
+        find().map_err(|error| fail(error, self.what("read")))
     }
 }
 

@@ -13,8 +13,8 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    BlindSpot, ByUser, Cursor, Emit, Expired, Filter, Reader, Reference, StoreError, Table, Upkeep,
-    User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    BlindSpot, ByUser, Cursor, Emit, Expired, Filter, Kept, Reader, Reference, StoreError, Table,
+    Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -137,6 +137,10 @@ impl Reader for SqliteReader<'_> {
 
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
         self.store.references(&self.connection)
+    }
+
+    fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError> {
+        self.store.referenced(&self.connection, keys)
     }
 
     fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError> {

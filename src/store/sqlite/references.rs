@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use rusqlite::types::Value;
 use rusqlite::vtab::array::Array;
 use rusqlite::{Connection, Error, Transaction, params};
 
@@ -61,6 +62,25 @@ impl Sqlite {
                 .map(|equal| format!("EXISTS (SELECT 1 FROM {table} AS {OTHER} WHERE {equal})"));
         }
         Ok(found)
+    }
+}
+
+impl Sqlite {
+    /// Of the rows with these keys, those that other tables keep.
+    pub(super) fn referenced(
+        &self,
+        connection: &Connection,
+        keys: &[&str],
+    ) -> Result<Kept, StoreError> {
+        let references = self.references(connection)?;
+        let hindrances = hindrances(&references);
+        let (table, which) = (self.table.quoted(), "session_key IN rarray(?1)");
+        let Some(find) = find_kept("session_key", &table, which, &hindrances) else {
+            return Ok(Kept::default());
+        };
+        let keys: Array = Rc::new(keys.iter().map(|key| Value::from((*key).to_owned())).collect());
+        kept_rows(connection, &find, params![keys], &hindrances)
+            .map_err(|error| fail(error, self.what("read")))
     }
 }
 
