@@ -9,6 +9,7 @@ mod decode;
 mod deed;
 mod deleted_users;
 mod describe;
+mod distinct;
 mod django_code;
 mod doctor;
 mod find;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::distinct::DistinctUsers;
 use super::how::How;
 use super::keep_data::Kept;
 use super::named_users::SessionsOf;
@@ -80,7 +81,7 @@ pub(super) struct Outcome {
     /// Logins that all looks saw, and what is at the top level of sessions if there was none.
     named: u64,
     members: BTreeSet<String>,
-    unverified_users: HashSet<u64>,
+    unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
     pub(super) sessions_of: SessionsOf,
     /// Some of what a dry run found.
@@ -148,7 +149,7 @@ impl Outcome {
             key_is_right: false,
             named: 0,
             members: BTreeSet::new(),
-            unverified_users: HashSet::new(),
+            unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
             preview: Vec::new(),
             ended: Ok(()),
@@ -337,7 +338,7 @@ impl Outcome {
             self.live = self.live.max(Some(survey.tally.live()));
         }
         self.members.append(&mut survey.members);
-        self.unverified_users.extend(std::mem::take(&mut survey.unverified_users));
+        self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         let Matches { unreadable, undated, saved_later, different, .. } = survey.matches;
         let different = self.matches.different.max(different);
         self.matches = Matches { unreadable, different, undated, saved_later, ..self.matches };
@@ -370,7 +371,7 @@ impl Outcome {
 
     /// Different users of sessions that no key verifies, as far as they were counted.
     pub(super) fn unverified_users(&self) -> u64 {
-        u64::try_from(self.unverified_users.len()).unwrap_or(u64::MAX)
+        self.unverified_users.count()
     }
 
     /// Whether a look after the last act has shown that nothing is left.

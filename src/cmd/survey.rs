@@ -1,13 +1,13 @@
 //! One look at the rows of a table: what they are, and which of them are asked for.
 
-use std::collections::{BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, listed};
+use super::distinct::DistinctUsers;
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
 use crate::codec::{Decoded, Decoder, Verdict};
@@ -53,15 +53,12 @@ pub(super) struct Survey {
     unverified: Keys,
     /// Keys at the top level of sessions without a login, as long as no login was seen.
     pub(super) members: BTreeSet<String>,
-    /// Hashes of the users of sessions that no key verifies, as far as they are counted: their ids may be of any length.
-    pub(super) unverified_users: HashSet<u64>,
+    /// Users of sessions that no key verifies.
+    pub(super) unverified_users: DistinctUsers,
     /// Sessions by user, where some users are asked for.
     pub(super) sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
 }
-
-/// Different users of sessions that no key verifies are counted up to this many.
-const MOST_UNVERIFIED_USERS: usize = 10_000;
 
 /// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
 /// looks that follow.
@@ -153,7 +150,7 @@ impl Survey {
             keys: Keys::default(),
             unverified: Keys::default(),
             members: BTreeSet::new(),
-            unverified_users: HashSet::new(),
+            unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
             preview: Vec::new(),
         }
@@ -171,9 +168,7 @@ impl Survey {
         while self.members.len() > MOST_MEMBERS {
             self.members.pop_last();
         }
-        if self.unverified_users.len() < MOST_UNVERIFIED_USERS {
-            self.unverified_users.extend(findings.unverified_users);
-        }
+        self.unverified_users.append(findings.unverified_users);
         self.sessions_of.append(findings.sessions_of);
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
@@ -210,7 +205,7 @@ struct Findings {
     keys: Keys,
     unverified: Keys,
     members: BTreeSet<String>,
-    unverified_users: HashSet<u64>,
+    unverified_users: DistinctUsers,
     sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
 }
@@ -272,9 +267,7 @@ impl Findings {
         let answer = query.answer(row, session, &verdict);
         query.count(answer, &verdict, &mut self.matches);
         if let (Answer::Unverified, Verdict::Login(login)) = (answer, &verdict) {
-            let mut hasher = DefaultHasher::new();
-            login.user_id.hash(&mut hasher);
-            self.unverified_users.insert(hasher.finish());
+            self.unverified_users.insert(&login.user_id);
         }
         self.count_users(query, answer, &verdict);
         if !query.takes(answer) {

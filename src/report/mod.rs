@@ -356,6 +356,8 @@ pub struct Census {
     pub live_anonymous: u64,
     /// Live ones that name a user and that no key verifies.
     pub live_unverified: u64,
+    /// Different users of these, counted up to 10,000.
+    pub live_unverified_users: u64,
     /// Live ones that cannot be read and may be somebody's.
     pub live_unreadable: u64,
     /// Live ones that no key verifies and that no Django could read.
@@ -371,6 +373,7 @@ impl From<Tally> for Census {
             live_users: tally.logins,
             live_anonymous: tally.anonymous,
             live_unverified: tally.unverified,
+            live_unverified_users: 0,
             live_unreadable: tally.unreadable,
             live_damaged: tally.damaged,
             expired: tally.expired,

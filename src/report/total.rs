@@ -101,6 +101,7 @@ impl Census {
         self.live_users += other.live_users;
         self.live_anonymous += other.live_anonymous;
         self.live_unverified += other.live_unverified;
+        self.live_unverified_users += other.live_unverified_users;
         self.live_unreadable += other.live_unreadable;
         self.live_damaged += other.live_damaged;
         self.expired += other.expired;

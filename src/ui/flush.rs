@@ -16,17 +16,19 @@ pub fn flush_intent(
     some_spared: bool,
 ) -> String {
     let Census { live_users, live_anonymous, expired, .. } = census;
-    let others = [
-        (census.live_unverified, "that name a user and fail verification"),
-        (census.live_unreadable, "that cannot be read"),
-        (census.live_damaged, "that are damaged"),
-    ];
-    let others: Vec<String> = others
-        .iter()
-        .filter(|(rows, _)| *rows > 0)
-        .map(|(rows, what)| format!(", {rows} {what}"))
-        .collect();
-    let others = others.concat();
+    let mut others = String::new();
+    if census.live_unverified > 0 {
+        let users = counted(census.live_unverified_users, "user");
+        let rows = census.live_unverified;
+        others = format!(", {rows} of {users} that fail verification (Django reads them as empty)");
+    }
+    for (rows, what) in
+        [(census.live_unreadable, "that cannot be read"), (census.live_damaged, "that are damaged")]
+    {
+        if rows > 0 {
+            others = format!("{others}, {rows} {what}");
+        }
+    }
     let found = format!(
         "the table has {}: {} of users, {live_anonymous} anonymous{others}, {expired} expired",
         counted(census.rows, "row"),

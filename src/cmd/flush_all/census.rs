@@ -1,19 +1,27 @@
 use std::ops::ControlFlow;
 
 use crate::cmd::Ctx;
+use crate::cmd::distinct::DistinctUsers;
 use crate::codec::{Decoder, UserIds, Verdict};
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, Tally, Timestamp};
+use crate::report::Census;
 use crate::store::{Filter, Store};
+
+/// What is in the table.
+#[derive(Default)]
+pub(super) struct Counted {
+    pub(super) tally: Tally,
+    /// Which of the users who were asked about have live sessions.
+    pub(super) found: UserIds,
+    /// Users of sessions that no key verifies.
+    pub(super) unverified_users: DistinctUsers,
+}
 
 /// Counts what is in the table, and finds out which of these users have live sessions. A key that verifies nothing of the
 /// table is wrong.
-pub(super) fn take(
-    ctx: &Ctx<'_>,
-    store: &dyn Store,
-    users: &UserIds,
-) -> Result<(Tally, UserIds), Error> {
+pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<Counted, Error> {
     let mut reader = store.reader()?;
     let now = reader.now()?;
     let codec = &ctx.codec;
@@ -21,31 +29,24 @@ pub(super) fn take(
         let mut decoder = Decoder::new(codec);
         move |page: &Page| Counted::of(page, &mut decoder, now, users)
     };
-    let (mut tally, mut found) = (Tally::default(), UserIds::default());
+    let mut all = Counted::default();
     let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
-        tally += page.tally;
-        found.append(page.found);
+        all.add(page);
         ControlFlow::Continue(())
     })?;
     if let Ended::Interrupted(signal) = ended {
         return Err(Error::Interrupted { signal });
     }
-    match tally.signatures.none_is_valid() {
+    match all.tally.signatures.none_is_valid() {
         Some(looked_at) => Err(Error::WrongKey { looked_at }),
-        None => Ok((tally, found)),
+        None => Ok(all),
     }
-}
-
-/// What one page gave.
-#[derive(Default)]
-struct Counted {
-    tally: Tally,
-    found: UserIds,
 }
 
 impl Counted {
     fn of(page: &Page, decoder: &mut Decoder<'_>, now: Timestamp, users: &UserIds) -> Self {
-        let Self { mut tally, mut found } = Self::default();
+        let mut counted = Self::default();
+        let Self { tally, found, unverified_users } = &mut counted;
         for row in page.rows() {
             if !row.expires.may_be_after(now) {
                 tally.count_expired();
@@ -53,13 +54,28 @@ impl Counted {
             }
             let session = decoder.decode_row(&row);
             let verdict = session.verdict(|_| true);
-            verdict.count(&mut tally);
+            verdict.count(tally);
             tally.signatures.count(session.signature());
             if let Verdict::Login(login) = &verdict {
+                if login.is_unverified() {
+                    unverified_users.insert(&login.user_id);
+                }
                 login.users().filter(|id| users.contains(id)).for_each(|id| found.insert(id));
             }
         }
         decoder.shrink();
-        Self { tally, found }
+        counted
+    }
+
+    fn add(&mut self, page: Self) {
+        self.tally += page.tally;
+        self.found.append(page.found);
+        self.unverified_users.append(page.unverified_users);
+    }
+
+    /// The same for people, and under the names of the report.
+    pub(super) fn census(&self) -> Census {
+        let live_unverified_users = self.unverified_users.count();
+        Census { live_unverified_users, ..self.tally.into() }
     }
 }

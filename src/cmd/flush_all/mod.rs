@@ -5,6 +5,7 @@ mod spared;
 
 use std::time::{Duration, Instant};
 
+use self::census::Counted;
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::deed::{Deed, Told};
@@ -82,7 +83,8 @@ impl<'a> Task<'a> {
         let references = references::note(ctx, &mut *reader)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         drop(reader);
-        let census = census(ctx, &*store, args, spared)?;
+        let counted = census(ctx, &*store, args, spared)?;
+        let census = counted.as_ref().map(|counted| counted.tally);
         let consent = consent(ctx, args, census.as_ref())?;
 
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
@@ -98,6 +100,7 @@ impl<'a> Task<'a> {
             cached: cache.may_hold(),
             engine_unknown: cache.is_unknown(),
             elapsed_seconds: began.elapsed().as_secs_f64(),
+            census: counted.as_ref().map(Counted::census),
             ..report(args, census, &mut outcome, done)
         };
         Ok(Deed::new(report, outcome.ended, exit))
@@ -110,12 +113,12 @@ fn census(
     store: &dyn Store,
     args: &FlushAll,
     spared: &UserIds,
-) -> Result<Option<Tally>, Error> {
+) -> Result<Option<Counted>, Error> {
     if args.truncate && args.yes {
         return Ok(None);
     }
-    let (tally, found) = census::take(ctx, store, spared)?;
-    let census = tally.into();
+    let counted = census::take(ctx, store, spared)?;
+    let (census, found) = (counted.census(), &counted.found);
     let intent =
         ui::flush_intent(&census, args.authenticated_only, args.keep_data, !spared.is_empty());
     let place =
@@ -124,7 +127,7 @@ fn census(
     for user in args.except_users.iter().filter(|user| !found.contains(user)) {
         ctx.talk.note(&format!("{place}user {user}, who is to be spared, has no live session"));
     }
-    Ok(Some(tally))
+    Ok(Some(counted))
 }
 
 fn consent(
@@ -215,7 +218,7 @@ fn report(args: &FlushAll, tally: Option<Tally>, outcome: &mut Outcome, done: Do
     FlushReport {
         command: "flush-all",
         dry_run: args.dry_run,
-        census: tally.map(Into::into),
+        census: None,
         tally,
         matches: outcome.matches,
         unverified_users: outcome.unverified_users(),
