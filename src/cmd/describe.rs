@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::codec::{Decoded, Decoder};
+use crate::codec::{Decoded, Decoder, Verdict};
 use crate::model::{Expiry, Row, Timestamp, masked_key};
 use crate::report::{DecodedSession, ListedSession, State};
 
@@ -28,12 +28,12 @@ impl From<bool> for KeyDisplay {
 
 pub(super) fn describe(decoded: &Decoded<'_>, detail: Detail) -> DecodedSession {
     let mut error = None;
-    let (state, auth) = match decoded.auth() {
-        Ok(auth) if auth.user_id.is_some() => (State::User, auth),
-        Ok(auth) => (State::Anonymous, auth),
-        Err(why) => {
+    let (state, login) = match decoded.verdict(|_| false) {
+        Verdict::Login(login) => (State::User, Some(login)),
+        Verdict::Anonymous => (State::Anonymous, None),
+        Verdict::Unreadable(why) | Verdict::Damaged(why) => {
             error = Some(why);
-            (State::Unreadable, crate::codec::Auth::default())
+            (State::Unreadable, None)
         }
     };
     let mut payload = None;
@@ -43,12 +43,15 @@ pub(super) fn describe(decoded: &Decoded<'_>, detail: Detail) -> DecodedSession 
             Err(why) => error = Some(why),
         }
     }
+    let behind_unclear = login.as_ref().is_some_and(|login| login.unclear);
+    let (user_id, backend, behind) =
+        login.map(|login| (Some(login.user_id), login.backend, login.others)).unwrap_or_default();
     DecodedSession {
         state,
-        user_id: auth.user_id.map(Into::into),
-        backend: auth.backend.map(Into::into),
-        behind: auth.others.into_iter().map(Into::into).collect(),
-        behind_unclear: auth.unclear,
+        user_id: user_id.map(Into::into),
+        backend: backend.map(Into::into),
+        behind: behind.into_iter().map(Into::into).collect(),
+        behind_unclear,
         signature: decoded.signature(),
         saved: decoded.saved().and_then(Timestamp::from_seconds).map(|saved| saved.to_string()),
         layout: decoded.layout(),

@@ -69,7 +69,7 @@ impl Kept {
         driver.each(keys, |writer, batch| {
             cache.go_on()?;
             let told = |keys: &[&str], written| ctx.told(cache, keys, written);
-            self.batch(&mut decoder, query, writer, batch, told)
+            self.batch(&mut decoder, query, writer, batch, cache, told)
         })
     }
 
@@ -81,6 +81,7 @@ impl Kept {
         query: &SessionQuery<'_>,
         writer: &mut dyn Writer,
         keys: &[&str],
+        cache: &CacheKeys,
         told: impl Fn(&[&str], Written) -> Written,
     ) -> Result<u64, StoreError> {
         let page = writer.read(keys)?;
@@ -103,8 +104,8 @@ impl Kept {
         let done: Vec<&str> = keys.iter().filter(|key| !now.contains(*key)).copied().collect();
         let new: Vec<_> =
             new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
-        // Those that an earlier try did, or the site, are told again.
-        told(&done, Ok(0))?;
+        // An earlier try may have done these, or the site: their copies in a cache go all the same.
+        cache.gone(&done);
         let rewritten = told(&rewritten_keys, writer.replace(&new))?;
         self.rewritten += rewritten;
         if others.is_empty() {

@@ -111,7 +111,7 @@ impl<'a> Task<'a> {
         };
         drop(driver);
         outcome.doubts.extend(meant.doubt.clone());
-        proof::doubt(ctx, &*store, &mut outcome)?;
+        proof::doubt(ctx, &*store, &mut outcome);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
         let Meant { user_table, unfit, .. } = meant;
@@ -246,6 +246,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         cached: false,
         verified_only: args.verified_only,
         engine_unknown: false,
+        unsure: outcome.is_unsure(),
         stopped: outcome.ended.is_err(),
         of_a_schema: false,
         preview: std::mem::take(&mut outcome.preview),

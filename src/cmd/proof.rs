@@ -14,7 +14,7 @@ use crate::ui;
 pub(super) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
     if dry_run || !outcome.is_proved() || cache.may_hold() {
         Proof::Unknown
-    } else if outcome.matches.matched == 0 {
+    } else if outcome.matches.matched == 0 && !outcome.emptied {
         Proof::NotFound
     } else if cache.is_unknown() {
         Proof::TableOnly
@@ -28,19 +28,20 @@ pub(super) fn may_be_elsewhere(ctx: &Ctx<'_>) -> bool {
     ctx.global.user_keys.is_empty()
 }
 
-/// Says why nothing is proved, where that is so. A session table that nobody named may be a view. Where the table that nobody named has no live row, another one of the
+/// Says why nothing is proved, where that is so. Where the table that nobody named had no live row, another one of the
 /// database may be the site's.
-pub(super) fn doubt(ctx: &Ctx<'_>, store: &dyn Store, outcome: &mut Outcome) -> Result<(), Error> {
+pub(super) fn doubt(ctx: &Ctx<'_>, store: &dyn Store, outcome: &mut Outcome) {
     if outcome.ended.is_ok() {
-        outcome.doubts.extend(hidden_sessions(ctx, store)?);
+        // What was done is done: where this fails, that is a doubt as well.
+        let hidden = hidden_sessions(ctx, store).unwrap_or(Some(Doubt::TablesUnknown));
+        outcome.doubts.extend(hidden);
     }
     if outcome.ended.is_ok() && outcome.live == Some(0) {
-        outcome.doubts.extend(other_tables(ctx, store)?);
+        outcome.doubts.extend(other_tables(ctx, store));
     }
     for doubt in &outcome.doubts {
         ctx.talk.warning(&ui::doubt(doubt));
     }
-    Ok(())
 }
 
 /// Whether the session table may hide rows. An operator or a project that names it knows what it is: then it is a note.
@@ -60,27 +61,50 @@ fn is_named(ctx: &Ctx<'_>) -> bool {
     ctx.global.table.is_some() || ctx.project.is_some()
 }
 
-/// Other session tables that have live rows, unless the operator or the project named this one.
-pub(super) fn other_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
+/// Other tables that are looked at: each takes a connection.
+const MOST_TABLES: usize = 200;
+/// Other tables that are named.
+const MOST_NAMED: usize = 20;
+
+/// Other session tables that have live rows, unless the operator or the project named this one. What was done is done:
+/// where this fails, that is a doubt as well.
+pub(super) fn other_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Option<Doubt> {
     if is_named(ctx) {
-        return Ok(None);
+        return None;
     }
+    let Ok((tables, whole)) = used_tables(ctx, store) else { return Some(Doubt::TablesUnknown) };
+    match (tables.is_empty(), whole) {
+        (true, true) => None,
+        (true, false) => Some(Doubt::TablesUnknown),
+        (false, _) => Some(Doubt::OtherTables { tables }),
+    }
+}
+
+/// The names of these tables, and whether all were looked at.
+fn used_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Result<(Vec<String>, bool), Error> {
     let own = ctx.table()?;
-    let mut tables = Vec::new();
-    for name in store.facts()?.alike {
-        let Ok(table) = name.parse::<Table>() else { continue };
+    let (mut tables, mut looked_at) = (Vec::new(), 0);
+    for name in store.alike()? {
+        let table = name.parse::<Table>()?;
         let is_own = table.name() == own.name()
             && (table.schema().is_none() || table.schema() == own.schema());
         let in_schema = own.schema().is_none() || table.schema() == own.schema();
-        if !is_own && in_schema && is_used(ctx, table)? {
+        if is_own || !in_schema {
+            continue;
+        }
+        if looked_at == MOST_TABLES || tables.len() == MOST_NAMED {
+            return Ok((tables, false));
+        }
+        looked_at += 1;
+        if is_used(ctx, table)? {
             tables.push(name);
         }
     }
-    Ok((!tables.is_empty()).then_some(Doubt::OtherTables { tables }))
+    Ok((tables, true))
 }
 
 /// Whether a table has a row that may be live. One that cannot be read may have.
-fn is_used(ctx: &Ctx<'_>, table: Table) -> Result<bool, Error> {
+pub(super) fn is_used(ctx: &Ctx<'_>, table: Table) -> Result<bool, Error> {
     let store = ctx.open_table(table)?;
     let look = || -> Result<bool, StoreError> {
         let mut reader = store.reader()?;

@@ -78,12 +78,12 @@ impl<'a> SessionQuery<'a> {
         };
         if !self.who.wants(login) {
             return match login {
-                Some(login) if login.is_unverified() => Answer::Other,
                 Some(login)
                     if login.unclear && self.who.is_about_some() && in_time != Some(false) =>
                 {
                     Answer::Unreadable
                 }
+                Some(login) if login.is_unverified() => Answer::Other,
                 Some(_) if row.user.is_some() => Answer::Different,
                 _ => Answer::Other,
             };

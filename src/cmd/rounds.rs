@@ -115,8 +115,11 @@ impl Outcome {
                 outcome.kept = references::kept(plan.store, &first.keys)?;
                 outcome.preview = first.preview();
             }
-            Some(driver) => outcome.act_and_look(ctx, plan, driver, first),
+            Some(driver) => outcome.act_and_look(ctx, plan, driver, first)?,
         }
+        // The first look may have gone by a column, and the next have come after the deletion.
+        outcome.live =
+            outcome.live.max(Some(outcome.deleted + outcome.rewritten).filter(|live| *live > 0));
         if plan.doubts_no_login && outcome.ended.is_ok() {
             outcome.doubt_no_login();
         }
@@ -185,7 +188,7 @@ impl Outcome {
         plan: &Plan<'_>,
         driver: &mut Driver<'_>,
         mut found: Survey,
-    ) {
+    ) -> Result<(), Error> {
         let mut look = plan.first;
         loop {
             self.count(&mut found);
@@ -193,35 +196,48 @@ impl Outcome {
             let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &look.query, &found.keys);
             if self.ended.is_err() {
-                return;
+                return Ok(());
             }
             let whole = found.ended == Ended::Whole;
             if !whole && self.deleted + self.rewritten == before {
                 // A trigger, say, keeps them all: looking on would never end.
-                return self.remaining = Some(found.matches.matched);
+                self.remaining = Some(found.matches.matched);
+                return Ok(());
             }
             if whole {
                 let Some(proof) = plan.proof else {
-                    return self.look_for_kept(driver, &found.keys);
+                    self.look_for_kept(driver, &found.keys);
+                    return Ok(());
                 };
                 look = proof;
                 ctx.stop.sleep(plan.settle);
             }
             let gone = match self.look_again(ctx, plan, look) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,
-                Err(error) => return self.ended = Err(Why::Failed(error)),
+                Err(error) => {
+                    self.ended = Err(Why::Failed(error));
+                    return Ok(());
+                }
             };
+            // The first look may have gone by a column, and have read no row that could tell.
+            if let Some(looked_at) = found.nothing_verifies()
+                && !self.key_is_right
+                && !plan.emptied
+            {
+                return Err(Error::WrongKey { looked_at });
+            }
             if !matches!(plan.how, How::KeepData) {
                 self.not_deleted = self.deleted_and_found(&gone, &found.keys);
             }
             if self.ended.is_err() {
-                return;
+                return Ok(());
             }
             if whole {
                 self.remaining = Some(found.matches.matched);
                 let only_kept = found.keys.iter().all(|key| self.kept.rows.contains(key));
                 if only_kept || self.rounds == MAX_ROUNDS {
-                    return;
+                    self.keep_what_is_there(&found);
+                    return Ok(());
                 }
                 self.rounds += 1;
             }
@@ -298,6 +314,12 @@ impl Outcome {
         u64::try_from(deleted.iter().filter(is_there).count()).unwrap_or(u64::MAX)
     }
 
+    /// What other tables kept, and the site ended meanwhile, is not there any more.
+    fn keep_what_is_there(&mut self, found: &Survey) {
+        let there: HashSet<&str> = found.keys.iter().collect();
+        self.kept.rows.retain(|key| there.contains(&**key));
+    }
+
     /// What other tables keep, for the report.
     pub(super) fn referenced(&mut self) -> Referenced {
         let store::Kept { rows, by } = std::mem::take(&mut self.kept);
@@ -342,6 +364,9 @@ impl Outcome {
         let Matches { unreadable, undated, saved_later, different, .. } = survey.matches;
         let different = self.matches.different.max(different);
         self.matches = Matches { unreadable, different, undated, saved_later, ..self.matches };
+        if self.unverified_left > 0 {
+            self.matches.unverified = self.unverified_left;
+        }
         if let Ended::Interrupted(signal) = survey.ended {
             self.ended = Err(Why::Interrupted(signal));
         }
@@ -349,8 +374,12 @@ impl Outcome {
 
     /// Counts sessions that were found and are about to end.
     fn count(&mut self, found: &mut Survey) {
-        self.matches.matched += found.matches.matched;
-        self.matches.unverified += found.matches.unverified;
+        let again = found.keys.iter().filter(|key| self.kept.rows.contains(*key)).count();
+        let again = u64::try_from(again).unwrap_or(u64::MAX);
+        self.matches.matched += found.matches.matched.saturating_sub(again);
+        if self.unverified_left == 0 {
+            self.matches.unverified += found.matches.unverified;
+        }
         self.matches.impersonated += found.matches.impersonated;
         self.sessions_of.append(std::mem::take(&mut found.sessions_of));
     }
@@ -382,10 +411,14 @@ impl Outcome {
             && self.doubts.is_empty()
     }
 
+    /// Whether there is a doubt, whatever was found in the end.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.not_sure() > 0 || !self.doubts.is_empty() || self.kept.count() > 0
+    }
+
     pub(super) fn exit(&self) -> Exit {
         match &self.ended {
-            Ok(()) if self.remaining.unwrap_or(0) + self.not_sure() > 0 => Exit::Incomplete,
-            Ok(()) if !self.doubts.is_empty() || self.kept.count() > 0 => Exit::Incomplete,
+            Ok(()) if self.remaining.unwrap_or(0) > 0 || self.is_unsure() => Exit::Incomplete,
             Ok(()) => Exit::Done,
             Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),

@@ -130,6 +130,11 @@ impl Look<'_> {
 }
 
 impl Survey {
+    /// How many rows were checked, if a key was given and verified none of them. Only a look at all rows can tell.
+    pub(super) fn nothing_verifies(&self) -> Option<u64> {
+        self.tally.signatures.none_is_valid().filter(|_| self.ended == Ended::Whole)
+    }
+
     /// Takes sessions that no key verifies for sessions that were asked for, since the keys are right: Django reads
     /// them as empty, and nothing is lost, or it has a key that was not given here.
     pub(super) fn take_unverified(&mut self) {

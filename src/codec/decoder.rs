@@ -1,3 +1,5 @@
+use std::cell::OnceCell;
+
 use super::envelope::{Seal, Signed, Whole, may_be_whole};
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater, shrink};
@@ -27,6 +29,8 @@ pub struct Decoded<'s> {
     saved: Option<i64>,
     compressed: bool,
     payload: Result<Payload<'s>, DecodeError>,
+    /// Checked once, however often it is asked for.
+    signature: OnceCell<Signature>,
 }
 
 impl<'c> Decoder<'c> {
@@ -172,11 +176,13 @@ impl<'c> Decoder<'c> {
         };
         let payload = Bytes::within(payload, codec.limits.payload);
         let payload = Payload::new(payload, codec, || seal.verify(&codec.keyring));
-        Decoded { codec, seal: Some(seal), saved: None, compressed: false, payload }
+        let signature = OnceCell::new();
+        Decoded { codec, seal: Some(seal), saved: None, compressed: false, payload, signature }
     }
 
     fn unreadable(&self, why: DecodeError) -> Decoded<'_> {
-        Decoded { codec: self.codec, seal: None, saved: None, compressed: false, payload: Err(why) }
+        let (codec, payload, signature) = (self.codec, Err(why), OnceCell::new());
+        Decoded { codec, seal: None, saved: None, compressed: false, payload, signature }
     }
 }
 
@@ -192,6 +198,7 @@ impl<'s> Decoded<'s> {
             saved: signed.saved.unwrap_or(None),
             compressed: signed.compressed,
             payload: signed.saved.and(payload),
+            signature: OnceCell::new(),
         }
     }
 
@@ -215,11 +222,11 @@ impl<'s> Decoded<'s> {
         if self.codec.keyring.is_empty() {
             return Signature::Unchecked;
         }
-        match (self.seal, self.payload) {
+        *self.signature.get_or_init(|| match (self.seal, self.payload) {
             (Some(seal), _) if seal.verify(&self.codec.keyring) => Signature::Valid,
             (None, Err(DecodeError::TooLarge)) => Signature::Unchecked,
             _ => Signature::Invalid,
-        }
+        })
     }
 
     /// Which of the keys made the signature: 0 is the first.

@@ -24,6 +24,8 @@ pub enum Verdict<'a> {
 pub struct Login<'a> {
     /// The user's primary key as text.
     pub user_id: Cow<'a, str>,
+    /// Dotted path of the authentication backend, where it is text.
+    pub backend: Option<Cow<'a, str>>,
     /// Users who are logged in again when an impersonation ends.
     pub others: Vec<Cow<'a, str>>,
     /// Whether there may be more of them than sessctl understands: see [`Auth::unclear`].
@@ -73,11 +75,11 @@ impl<'s> Decoded<'s> {
             return Verdict::Anonymous;
         }
         let signature = if matters(&auth) { self.signature() } else { Signature::Unchecked };
-        let Auth { user_id, mut others, unclear, .. } = auth;
+        let Auth { user_id, backend, mut others, unclear } = auth;
         let Some(user_id) = user_id.or_else(|| others.pop()) else {
             return Verdict::Unreadable(DecodeError::UserId);
         };
-        Verdict::Login(Login { user_id, others, unclear, signature })
+        Verdict::Login(Login { user_id, backend, others, unclear, signature })
     }
 }
 

@@ -166,6 +166,9 @@ pub struct LogoutReport {
     /// Whether nobody said which engine the site runs.
     #[serde(skip)]
     pub engine_unknown: bool,
+    /// Whether there is a doubt, whatever was found in the end.
+    #[serde(skip)]
+    pub unsure: bool,
     /// Whether it came to an early end.
     #[serde(skip)]
     pub stopped: bool,

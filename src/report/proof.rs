@@ -42,6 +42,8 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
+    /// The table has no live row, and whether others have could not be found out.
+    TablesUnknown,
 }
 
 impl Proof {

@@ -141,6 +141,7 @@ impl Sum for LogoutReport {
         self.cached |= other.cached;
         self.batches += other.batches;
         self.elapsed_seconds += other.elapsed_seconds;
+        self.unsure |= other.unsure;
         self.stopped |= other.stopped;
     }
 

@@ -83,6 +83,10 @@ impl Store for &Memory {
         Ok(Facts { expiry_indexed: true, ..Facts::default() })
     }
 
+    fn alike(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn schemas(&self) -> Result<Vec<String>, StoreError> {
         Ok(vec!["main".into()])
     }

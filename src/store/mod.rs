@@ -56,6 +56,9 @@ pub trait Store: Sync {
         Ok(Vec::new())
     }
 
+    /// All tables that have the columns of a session table, this one included, named as an operator would name them.
+    fn alike(&self) -> Result<Vec<String>, StoreError>;
+
     /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
     fn schemas(&self) -> Result<Vec<String>, StoreError>;
 

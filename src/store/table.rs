@@ -123,6 +123,9 @@ fn part(text: &str) -> Result<(String, &str), NotATable> {
     }
 }
 
+/// Tables that are named.
+const MOST_NAMED: usize = 20;
+
 /// The error for a table that is not there; `alike` are the names of tables that have its columns.
 pub(super) fn missing(table: &Table, database: &str, alike: &[String]) -> StoreError {
     let error = StoreError::new(Fault::Fatal, format!("no table \"{table}\" in {database}"));
@@ -132,7 +135,7 @@ pub(super) fn missing(table: &Table, database: &str, alike: &[String]) -> StoreE
         }
         names => format!(
             "these have the columns of a session table: {}; name one with --table",
-            names.join(", ")
+            names.get(..MOST_NAMED).unwrap_or(names).join(", ")
         ),
     })
 }

@@ -115,6 +115,9 @@ pub fn doubt(doubt: &Doubt) -> String {
                 hidden_sessions(&table, *view)
             )
         }
+        Doubt::TablesUnknown => "whether another session table of this database is the site's could not be found out, so nothing is proved; \
+             --table with this table's own name says that it is the right one"
+            .into(),
         Doubt::OtherTables { tables } => {
             let first = tables.first().map_or("NAME", String::as_str);
             format!(

@@ -55,6 +55,7 @@ impl LogoutReport {
         match (self.remaining, self.verdict) {
             (Some(1..), _) => "NOT logged out,",
             (Some(0), Proof::Unknown) => "NOT known to be logged out,",
+            _ if self.unsure => "NOT known to be logged out,",
             _ => "Logged out",
         }
     }

@@ -205,7 +205,10 @@ fn ids_that_do_not_fit_are_counted_and_named() {
     {
         World::each(&format!("backfill_misfits_{kind}"), |w| {
             let mut truth = site(w, &["42", "042", "ann", uuid]);
-            let report = w.run(&[&REPORT[..], &["--type", kind]].concat()).exits(3).json();
+            // A column that is there is filled as far as ids fit it.
+            let declared = if w.is_sqlite() && kind == "uuid" { "char(32)" } else { kind };
+            w.execute(&format!("ALTER TABLE django_session ADD COLUMN user_id {declared} NULL"));
+            let report = w.run(&REPORT).exits(3).json();
             assert_eq!(report["misfit_ids"], json!(misfits));
             assert_eq!(fields(&report, ["filled", "logins", "misfits", "missing"]), [2, 8, 6, 0]);
             for user in truth.values_mut() {

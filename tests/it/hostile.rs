@@ -228,8 +228,9 @@ fn keys_and_data_with_a_nul() {
     let ran = w.run(&["list"]).ok();
     steers_nothing(&ran);
     steers_nothing(&w.run(&["stats"]).ok());
-    w.run(&["logout-user", "42"]).ok().says("2 sessions deleted, none is left");
-    assert_eq!(w.count(), 2);
+    // What stands behind the NUL breaks the signature, and it is theirs all the same.
+    w.run(&["logout-user", "42"]).ok().says("3 sessions deleted, none is left");
+    assert_eq!(w.count(), 1);
     w.execute("UPDATE django_session SET expire_date = '2020-01-01 00:00:00'");
     w.run(&["purge-expired"]).ok();
     assert_eq!(w.count(), 0);

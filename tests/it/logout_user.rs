@@ -213,6 +213,16 @@ fn an_empty_table_beside_one_with_sessions_is_a_doubt() {
                 w.row("expired1", &data, "2001-01-01 00:00:00");
             }
         }
+        // A table whose last session was theirs is the right one.
+        w.user("5", 1);
+        w.run(&["logout-user", "5"]).ok().says("1 session deleted");
+        w.user("5", 1);
+        w.run(&["backfill"]).ok();
+        w.run(&["logout-user", "5"]).ok().says("1 session deleted");
+        w.user("5", 1);
+        let emptied = ["flush-all", "--yes", "--truncate", "--format", "json"];
+        assert_eq!(w.run(&emptied).ok().json()["verdict"], "table_only");
+        w.run(&emptied).exits(3).says("Did you mean");
         w.run(&["logout-user", "5", "--table", other]).ok().says("1 session deleted");
     });
 }

@@ -194,3 +194,28 @@ fn a_hundred_thousand_users_are_looked_up_at_once() {
         assert_eq!(w.count(), 1);
     });
 }
+
+#[test]
+fn a_wrong_key_is_found_out_although_the_column_finds_nothing() {
+    with_column("lookup_wrong_key", |w| {
+        w.execute("UPDATE django_session SET user_id = NULL WHERE user_id = 42");
+        let wrong = w.file("wrong", "no key of this site");
+        w.run(&["logout-user", "42", "--secret-key-file", &wrong]).exits(2).says("not one of 55");
+        w.execute("UPDATE django_session SET session_data = 'encrypted by a store of its own'");
+        w.run(&["logout-user", "42"]).exits(2).says("not one of 55");
+        assert_eq!(w.count(), 55);
+    });
+}
+
+#[test]
+fn what_stays_unverified_is_counted_however_it_is_found() {
+    with_column("lookup_careful", |w| {
+        let key = w.next_key();
+        w.row(&key, &signed(&login("42"), "another key"), "2099-01-01 00:00:00");
+        let careful = ["logout-user", "42", "--verified-only"];
+        let ran = w.run(&careful).exits(3).says("3 sessions deleted").says("NOT known");
+        ran.says("1 session failed verification and stay");
+        let report = w.run(&[&careful[..], &JSON].concat()).exits(3).json();
+        assert_eq!((&report["unverified"], &report["deleted"]), (&json!(1), &json!(0)));
+    });
+}

@@ -112,11 +112,19 @@ fn read(
     findings
 }
 
+/// Other tables that are named.
+const MOST_NAMED: usize = 20;
+
 /// Another table may be the one that is meant.
 fn empty(ctx: &Ctx<'_>, reader: &mut dyn Reader, facts: &Facts) -> Finding {
     let own = ctx.table().unwrap_or_default().to_string();
-    let others: Vec<&str> =
-        facts.alike.iter().map(|name| &**name).filter(|name| *name != own).collect();
+    let others: Vec<&str> = facts
+        .alike
+        .iter()
+        .map(|name| &**name)
+        .filter(|name| *name != own)
+        .take(MOST_NAMED)
+        .collect();
     match others.as_slice() {
         [first, ..] if own == "django_session" => Finding::warning(
             "rows",

@@ -88,11 +88,13 @@ impl<'a> Task<'a> {
         let consent = consent(ctx, args, census.as_ref())?;
 
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
+        // A table that is emptied at once is not counted before; an empty one may be the wrong one.
+        let was_used = counted.is_some() || proof::is_used(ctx, ctx.table()?)?;
         let flush =
             Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
-        outcome.live = census.map(|tally| tally.live()).or(outcome.live);
-        proof::doubt(ctx, &*store, &mut outcome)?;
+        outcome.live = Some(census.map_or(u64::from(was_used), |tally| tally.live()));
+        proof::doubt(ctx, &*store, &mut outcome);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let report = FlushReport {
             verdict: proof::of(&outcome, cache, args.dry_run),

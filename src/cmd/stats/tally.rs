@@ -62,7 +62,8 @@ impl Counter<'_> {
 
 impl Totals {
     fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, live: bool) {
-        let (auth, payload, signature) = (session.auth(), session.payload(), session.signature());
+        let (verdict, payload, signature) =
+            (session.verdict(|_| true), session.payload(), session.signature());
         self.compressed += u64::from(session.compressed());
         *self.formats.layouts.entry(session.layout()).or_default() += 1;
         let serializer = payload.ok().map(|payload| payload.serializer());
@@ -75,11 +76,16 @@ impl Totals {
                 self.members.add(&key, 1, bytes);
             })
         });
-        self.size(row, auth.as_ref().ok().and_then(|auth| auth.user_id.as_deref()));
+        self.size(
+            row,
+            match &verdict {
+                Verdict::Login(login) => Some(&*login.user_id),
+                _ => None,
+            },
+        );
         if !live {
             return self.tally.count_expired();
         }
-        let verdict = session.verdict(|_| true);
         verdict.count(&mut self.tally);
         self.expires.add(day(row.expires), 1);
         if let Some(saved) = session.saved().filter(|_| signature != Signature::Invalid) {
@@ -88,10 +94,9 @@ impl Totals {
         if let Verdict::Login(login) = &verdict
             && !login.is_unverified()
         {
-            let backend = auth.ok().and_then(|auth| auth.backend);
             self.impersonated += u64::from(!login.others.is_empty() || login.unclear);
             self.users.add(&login.user_id, 1, 0);
-            self.backends.add(backend.as_deref().unwrap_or_default(), 1, 0);
+            self.backends.add(login.backend.as_deref().unwrap_or_default(), 1, 0);
         }
     }
 

@@ -89,7 +89,7 @@ pub(super) const TABLES_ALIKE: &str = "
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
     WHERE attname IN ('session_key', 'session_data', 'expire_date')
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f')
-    GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1 LIMIT 20";
+    GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1";
 
 /// Partitions are no tables of their own.
 const SCHEMAS: &str = "

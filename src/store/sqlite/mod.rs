@@ -112,6 +112,11 @@ impl Store for Sqlite {
         self.gather_facts()
     }
 
+    fn alike(&self) -> Result<Vec<String>, StoreError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
+        tables_alike(&connection).map_err(|error| fail(error, self.what("read")))
+    }
+
     fn schemas(&self) -> Result<Vec<String>, StoreError> {
         self.reader().map(|_| vec!["main".into()])
     }

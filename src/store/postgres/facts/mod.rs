@@ -55,7 +55,7 @@ impl Postgres {
         let client = &mut reached.client;
         findings.push(made("replica", server::replica(client)));
         // Without this list something is left unsaid, no more.
-        facts.alike = self.alike(client).unwrap_or_default();
+        facts.alike = self.find_alike(client).unwrap_or_default();
         match self.subject(client, &facts.alike) {
             Ok(Ok(subject)) => self.look_at(client, &subject, &mut facts),
             Ok(Err(finding)) => facts.findings.push(finding),

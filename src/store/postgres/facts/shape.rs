@@ -112,7 +112,10 @@ impl Subject {
 
 impl Postgres {
     /// Tables with the columns of a session table.
-    pub(super) fn alike(&self, client: &mut Client) -> Result<Vec<String>, StoreError> {
+    pub(in crate::store::postgres) fn find_alike(
+        &self,
+        client: &mut Client,
+    ) -> Result<Vec<String>, StoreError> {
         let rows = client
             .query_typed(TABLES_ALIKE, &[])
             .map_err(|error| fail(error, self.what("look for")))?;
