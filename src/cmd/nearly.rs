@@ -28,12 +28,13 @@ fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
     let variants = settings::key_variants(ctx.global, ctx.project.as_ref(), &ctx.codec);
     let mut decoder = Decoder::new(&variants.codec);
     let (mut tried, mut found) = (0, None);
-    ctx.open()?.reader()?.scan(&Filter::default(), &mut |page: Page| {
+    ctx.open()?.reader()?.scan(&Filter::default(), &mut |mut page: Page| {
         found = page.rows().take(MOST_ROWS).find_map(|row| decoder.decode_row(&row).signed_by());
         tried += page.len();
         if found.is_some() || tried >= MOST_ROWS || ctx.stop.requested().is_some() {
             return ControlFlow::Break(());
         }
+        page.clear();
         ControlFlow::Continue(page)
     })?;
     Ok(found.and_then(|key| variants.hints.get(key).copied()))
