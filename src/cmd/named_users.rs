@@ -89,7 +89,7 @@ fn named(id: String, username: Option<String>, exists: Option<bool>) -> NamedUse
 }
 
 /// What the table of users knows of these ids. It is not asked where it may be another site's: where it was guessed and
-/// cannot hold all of them.
+/// cannot hold all of them. Whom it does not have is unknown where it may hide users.
 fn known(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -110,8 +110,10 @@ fn known(
     }
     let mut reader = store.reader()?;
     let mut all = Vec::with_capacity(ids.len());
+    // An error, too: where row security hides users, one who is not found may be there.
+    let may_hide = !matches!(reader.blind_spot(&site.users.table), Ok(None));
     for some in ids.chunks(AT_ONCE) {
-        match some_known(&site, &mut *reader, some) {
+        match some_known(&site, &mut *reader, some, may_hide) {
             Ok(users) => all.extend(users),
             // A role may do without the right to read the users.
             Err(error) => {
@@ -127,6 +129,7 @@ fn some_known(
     site: &SiteUsers,
     reader: &mut dyn Reader,
     ids: &[String],
+    may_hide: bool,
 ) -> Result<Vec<NamedUser>, StoreError> {
     let fit = |id: &String| site.kind.fit(id).map(Cow::into_owned);
     let mut there = site.existing(reader, ids.iter().filter_map(fit))?;
@@ -134,7 +137,7 @@ fn some_known(
         let fits = fit(id);
         let user = fits.as_ref().and_then(|id| there.remove(id));
         let spelled = fits.filter(|_| site.kind == UserType::Uuid).unwrap_or_else(|| id.clone());
-        let exists = Some(user.is_some());
+        let exists = (user.is_some() || !may_hide).then_some(user.is_some());
         NamedUser { given: true, ..named(spelled, user.flatten(), exists) }
     };
     Ok(ids.iter().map(one).collect())

@@ -159,6 +159,12 @@ fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
             "{report}"
         );
         assert_eq!(report["doubts"][0]["doubt"], "hidden_users");
+        let report = w.run(&["logout-user", "1", "3", "-n", "--format", "json"]).ok().json();
+        let exist: Vec<_> =
+            report["named"].as_array().unwrap().iter().map(|user| &user["exists"]).collect();
+        assert_eq!(exist, [&json!(true), &json!(null)], "{report}");
+        let ran = w.run(&["logout-user", "3"]).ok();
+        assert!(!ran.stdout.contains("no such user"), "{ran:#?}");
         w.run(&["logout-user", "--email", "a@x.org", "--user-table", "people"])
             .ok()
             .says("1 session deleted");
