@@ -71,6 +71,11 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
     Ok(Codec { keyring, limits: Limits::default(), login: login_keys(global)? })
 }
 
+/// A variable with fallbacks that is set and not read, since the keys are in a file.
+pub fn unread_fallbacks(global: &cli::Global) -> Option<&'static str> {
+    global.secret_key_file.as_ref().and_then(|_| secrets::fallbacks_variable())
+}
+
 /// What the first key may have been meant to be, if it is not the site's.
 pub fn key_variants(global: &cli::Global, project: Option<&Project>, codec: &Codec) -> KeyVariants {
     KeyVariants::new(codec, key_salt(global, project))

@@ -87,6 +87,11 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
     if let Some(project) = &project {
         talk.detail(&project.summary());
     }
+    if let Some(name) = settings::unread_fallbacks(&cli.global) {
+        talk.note(&format!(
+            "{name} is set and not read: with --secret-key-file, fallbacks are further lines of the file"
+        ));
+    }
     let mut ctx = Ctx {
         global: &cli.global,
         codec: settings::codec(&cli.global, project.as_ref())?,

@@ -41,6 +41,12 @@ pub(super) fn of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
     Ok(secrets)
 }
 
+/// A variable with fallbacks that is set. Beside a key file none is read.
+pub(super) fn fallbacks_variable() -> Option<&'static str> {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    FALLBACKS_VARIABLES.into_iter().find(is_set)
+}
+
 /// The first key that is set, and all fallbacks.
 pub(super) fn of_environment() -> Result<Vec<Vec<u8>>, Error> {
     let variable = |name: &&'static str| {

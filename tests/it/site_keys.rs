@@ -35,6 +35,12 @@ fn fallbacks_come_from_every_variable() {
             ("SECRET_KEY_FALLBACKS", "[\"older, still\"]"),
         ];
         assert_eq!(verified(&all), 3);
+        let file = w.file("key", SECRET_KEY.as_bytes());
+        let listed = |name: &str| {
+            w.command(&["list", "--secret-key-file", &file]).env(name, OLD_KEY).ran("").ok()
+        };
+        listed("SECRET_KEY_FALLBACKS").says("SECRET_KEY_FALLBACKS is set and not read");
+        assert!(!listed("SECRET_KEY").stderr.contains("not read"));
     });
 }
 
