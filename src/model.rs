@@ -12,6 +12,9 @@ pub use page::{Data, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};
 
+/// Bytes of the longest user id that is kept: no site's primary keys are that long.
+pub const MOST_ID_BYTES: usize = 1_000;
+
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]
 pub struct Keys {

@@ -35,8 +35,8 @@ impl<'a> Auth<'a> {
 
     /// One more identity, unless it is told already.
     pub(super) fn also(&mut self, id: Cow<'a, str>) {
-        let is_told =
-            self.user_id.iter().chain(&self.others).any(|told| canonical(told) == canonical(&id));
+        let one = canonical(&id);
+        let is_told = self.user_id.iter().chain(&self.others).any(|told| canonical(told) == one);
         if !is_told {
             self.others.push(id);
         }

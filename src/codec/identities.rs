@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::signed_id::readings;
 use super::{Auth, DecodeError};
+use crate::model::MOST_ID_BYTES;
 
 /// What a value says of a user.
 #[derive(Debug, PartialEq)]
@@ -61,7 +62,7 @@ impl<'a> Behind<'a> {
         if id.is_empty() || self.ids.contains(&id) {
             return;
         }
-        if self.ids.len() < MOST {
+        if self.ids.len() < MOST && id.len() <= MOST_ID_BYTES {
             self.ids.push(id);
         } else {
             self.unclear = true;
@@ -106,9 +107,9 @@ impl<'a> Identities<'a> {
         let mut auth = Auth { user_id, backend, ..Auth::default() };
         for id in users {
             match id {
-                UserId::Text(id) => auth.also(id),
+                UserId::Text(id) if id.len() <= MOST_ID_BYTES => auth.also(id),
                 UserId::Null => {}
-                UserId::Other => auth.unclear = true,
+                UserId::Text(_) | UserId::Other => auth.unclear = true,
             }
         }
         behind.sort_by_key(|(place, _)| *place);

@@ -70,7 +70,8 @@ pub struct DecodedSession {
 impl DecodedSession {
     /// Bytes of what can be large in it.
     pub fn held_bytes(&self) -> usize {
-        let texts = [&self.user_id, &self.backend].into_iter().flatten().map(String::len);
+        let texts = [&self.user_id, &self.backend, &self.error].into_iter().flatten();
+        let texts = texts.chain(&self.behind).map(|text| text.len() + size_of::<String>());
         texts.sum::<usize>() + self.payload.as_ref().map_or(0, |payload| payload.get().len())
     }
 }

@@ -11,6 +11,7 @@ const FAR: &str = "2099-01-01 00:00:00";
 const HUGE: usize = 300_000_000;
 /// In MB.
 const MOST_MEMORY: u64 = 200;
+const MOST_SMALL: u64 = 60;
 
 /// Runs the program and returns what it took at most, in MB.
 fn memory(w: &World, arguments: &[&str], code: i32) -> u64 {
@@ -75,6 +76,33 @@ fn memory_is_bounded_whatever_is_in_the_table() {
             assert_eq!(w.session_keys().contains(&believed), arguments[0] != "flush-all");
         }
         assert_eq!(w.count(), 0, "user 7 was logged out before");
+    });
+}
+
+/// Rows that are small, inflate to a lot, and are all of it ids of users.
+#[test]
+fn memory_is_bounded_where_small_rows_hold_many_long_ids() {
+    World::each("huge_behind", |w| {
+        let ids: Vec<_> = (0..99).map(|id| format!("\"{id}{}\"", "y".repeat(990))).collect();
+        let history = format!("\"hijack_history\":[{}]", ids.join(","));
+        let payload = login("7").replace("\"cart\":[1,2]", &history);
+        let mut zlib = vec![0; payload.len()];
+        let bytes = libdeflater::Compressor::new(libdeflater::CompressionLvl::best())
+            .zlib_compress(payload.as_bytes(), &mut zlib)
+            .unwrap();
+        let data = signed_text(&format!(".{}", base64_url(&zlib[..bytes])), SECRET_KEY);
+        assert!(data.len() < 2_000, "{}", data.len());
+        let row = |number| format!("('{number:08}abcdefghijklmnopqrstuvwx', '{data}', '{FAR}')");
+        let rows: Vec<_> = (0..1_000).map(row).collect();
+        w.execute(&format!("INSERT INTO django_session VALUES {}", rows.join(",")));
+        w.execute("CREATE TABLE auth_user (id varchar(150) PRIMARY KEY, username text)");
+        w.execute("INSERT INTO auth_user VALUES ('7', 'bert')");
+        for (arguments, code) in
+            [(&["list"][..], 0), (&["logout-user", "--deleted-users", "--yes", "--dry-run"], 0)]
+        {
+            let took = memory(w, arguments, code);
+            assert!(took < MOST_SMALL, "{arguments:?} took {took} MB");
+        }
     });
 }
 

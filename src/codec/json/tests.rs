@@ -290,6 +290,21 @@ fn an_endless_list_of_identities_is_bounded() {
         let (user, others, is_unclear) = identities(&payload, &LoginKeys::default()).unwrap();
         assert_eq!((user.as_deref(), others.len(), is_unclear), (Some("x"), told, unclear));
     }
+    for (bytes, told) in [(1_000, 1), (1_001, 0)] {
+        let long = "y".repeat(bytes);
+        for payload in [
+            format!(r#"{{"_auth_user_id":"x","hijack_history":["{long}"]}}"#),
+            format!(r#"{{"_auth_user_id":"x","hijack_history":"{long}"}}"#),
+            format!(r#"{{"_auth_user_id":"x","account":"{long}"}}"#),
+        ] {
+            let keys = LoginKeys {
+                user: vec!["_auth_user_id".into(), "account".into()],
+                ..LoginKeys::default()
+            };
+            let (user, others, unclear) = identities(&payload, &keys).unwrap();
+            assert_eq!((user.as_deref(), others.len(), unclear), (Some("x"), told, told == 0));
+        }
+    }
     let deep = [vec![b'['; 9_000], vec![b']'; 9_000]].concat();
     let payload = format!(r#"{{"hijack_history":[{}]}}"#, String::from_utf8(deep).unwrap());
     assert_eq!(identities(&payload, &LoginKeys::default()), Ok((None, Vec::new(), true)));

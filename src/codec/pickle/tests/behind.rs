@@ -59,7 +59,7 @@ fn an_endless_list_of_identities_is_bounded() {
     let shared = [b"](", &text[..], &b"h\x00".repeat(30_000), b"e"].concat();
     let started = std::time::Instant::now();
     let (others, unclear) = behind(&shared);
-    assert_eq!((others.len(), unclear), (1, true));
+    assert_eq!((others.len(), unclear), (0, true));
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
