@@ -1,6 +1,5 @@
 //! `--deleted-users`: users who have live sessions and are not in the table of users.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
@@ -10,7 +9,7 @@ use super::site_users::{AT_ONCE, SiteUsers};
 use crate::codec::Decoder;
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::{Page, counted};
+use crate::model::{MOST_ID_BYTES, Page, Row, counted};
 use crate::store::{Filter, Reader, Store, StoreError, WhichUsers};
 
 /// Users who were deleted.
@@ -20,11 +19,12 @@ pub(super) struct DeletedUsers {
     pub(super) ids: BTreeSet<String>,
     /// Different users who have live sessions.
     pub(super) logged_in: usize,
-    /// Sessions of users whose ids the key of the table cannot hold.
+    /// Sessions that stay since the key of the table cannot hold their users' ids.
     pub(super) unfit: Unfit,
 }
 
-/// Sessions of users whose ids the key of the table cannot hold: of before the type of the key was changed.
+/// Sessions of users whose ids the key of the table cannot hold: of before the type of the key was changed. An id that
+/// is too long for any key is told by its beginning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unfit {
     pub(super) sessions: u64,
@@ -32,10 +32,19 @@ pub(super) struct Unfit {
     pub(super) ids: BTreeSet<String>,
 }
 
+/// Bytes of ids that one page may hold.
+const HELD_BYTES: usize = 1 << 20;
+/// Characters by which an id is told that is too long for any key.
+const BEGINNING: usize = 40;
 /// Unfit ids that are named.
 const MOST_UNFIT_IDS: usize = 5;
 
 impl Unfit {
+    fn one(&mut self, id: String) {
+        self.sessions += 1;
+        self.ids.insert(id);
+    }
+
     fn add(&mut self, other: Self, most_ids: usize) {
         self.sessions += other.sessions;
         self.ids.extend(other.ids);
@@ -50,6 +59,11 @@ impl Unfit {
 struct Logins {
     users: BTreeSet<String>,
     unfit: Unfit,
+    /// Sessions of users whose ids are too long for any key.
+    too_long: Unfit,
+    held_bytes: usize,
+    /// Rows that are left to whoever takes the page, one at a time: ids of a whole page might not fit.
+    later: Page,
 }
 
 impl DeletedUsers {
@@ -58,7 +72,7 @@ impl DeletedUsers {
         self.ids.len() * 2 > self.logged_in
     }
 
-    /// Finds them. With `unfit_too`, users whose ids the key cannot hold are among them.
+    /// Finds them. With `unfit_too`, users whose ids the key cannot hold are among them, if any key can hold them.
     ///
     /// A session is read before its user is looked for, and a user is there before a session can be: so one
     /// who comes while this runs is not taken for one who went.
@@ -73,7 +87,8 @@ impl DeletedUsers {
         let mut search =
             Search { reader: &mut *reader, site, there: HashSet::new(), gone: BTreeSet::new() };
         let most_unfit_ids = if unfit_too { usize::MAX } else { MOST_UNFIT_IDS };
-        let (mut asked, mut unfit) = (BTreeSet::new(), Unfit::default());
+        let (mut asked, mut unfit, mut too_long) =
+            (BTreeSet::new(), Unfit::default(), Unfit::default());
         let mut failed = None;
         let codec = &ctx.codec;
         let worker = || {
@@ -82,13 +97,26 @@ impl DeletedUsers {
         };
         let mut rows = store.reader()?;
         let filter = Filter { live_at: Some(rows.now()?), ..Filter::default() };
-        let ended = ctx.scan().run(&mut *rows, &filter, worker, |page| {
-            unfit.add(page.unfit, most_unfit_ids);
-            asked.extend(page.users.into_iter().filter(|id| !search.knows(id)));
-            if asked.len() >= AT_ONCE {
-                failed = search.ask(std::mem::take(&mut asked)).err();
+        let mut decoder = Decoder::new(codec);
+        let ended = ctx.scan().run(&mut *rows, &filter, worker, |mut page| {
+            let later = std::mem::take(&mut page.later);
+            let later = later.rows().map(|row| {
+                let mut logins = Logins::default();
+                logins.row(&row, &mut decoder, site);
+                logins
+            });
+            for logins in std::iter::once(page).chain(later) {
+                unfit.add(logins.unfit, most_unfit_ids);
+                too_long.add(logins.too_long, MOST_UNFIT_IDS);
+                asked.extend(logins.users.into_iter().filter(|id| !search.knows(id)));
+                if asked.len() >= AT_ONCE {
+                    failed = search.ask(std::mem::take(&mut asked)).err();
+                }
+                if failed.is_some() {
+                    return ControlFlow::Break(());
+                }
             }
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            ControlFlow::Continue(())
         })?;
         if let Some(error) = failed {
             return Err(error.into());
@@ -107,6 +135,7 @@ impl DeletedUsers {
         if unfit_too {
             ids.extend(std::mem::take(&mut unfit).ids);
         }
+        unfit.add(too_long, MOST_UNFIT_IDS);
         Ok(Self { logged_in: there + ids.len(), ids, unfit })
     }
 }
@@ -114,17 +143,35 @@ impl DeletedUsers {
 fn logins(page: &Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Logins {
     let mut logins = Logins::default();
     for row in page.rows() {
-        let session = decoder.decode_row(&row);
-        let Ok(auth) = session.auth() else { continue };
-        let Some(own) = auth.user_id else { continue };
-        if site.kind.fit(&own).is_none() {
-            logins.unfit.sessions += 1;
-            logins.unfit.ids.insert(own.to_string());
+        if logins.held_bytes <= HELD_BYTES {
+            logins.row(&row, decoder, site);
+        } else {
+            logins.later.push(row);
+        }
+    }
+    decoder.shrink();
+    logins
+}
+
+impl Logins {
+    fn row(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, site: &SiteUsers) {
+        let session = decoder.decode_row(row);
+        let Ok(auth) = session.auth() else { return };
+        let Some(own) = auth.user_id else { return };
+        if own.len() > MOST_ID_BYTES {
+            let beginning: String = own.chars().take(BEGINNING).collect();
+            self.too_long.one(format!("{beginning}…"));
+            self.held_bytes += BEGINNING;
+        } else if site.kind.fit(&own).is_none() {
+            self.unfit.one(own.to_string());
+            self.held_bytes += own.len();
         }
         let all = std::iter::once(&own).chain(&auth.others);
-        logins.users.extend(all.filter_map(|id| site.kind.fit(id).map(Cow::into_owned)));
+        for id in all.filter(|id| id.len() <= MOST_ID_BYTES).filter_map(|id| site.kind.fit(id)) {
+            self.held_bytes += id.len();
+            self.users.insert(id.into_owned());
+        }
     }
-    logins
 }
 
 const OTHER_TABLE: &str =

@@ -16,9 +16,12 @@ pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Res
         let sessions = counted(report.unfit, "session");
         let names = if report.unfit == 1 { "names a user" } else { "name users" };
         let ids = some(report.unfit_ids.iter().map(String::as_str));
+        // So an id is told that is too long to be taken.
+        let is_too_long = report.unfit_ids.iter().any(|id| id.ends_with('…'));
+        let but = if is_too_long { ", but none of more than 1,000 bytes" } else { "" };
         writeln!(
             out,
-            "{sessions} stayed and {names} whom no key of that table can mean ({ids}): --unfit-ids takes them."
+            "{sessions} stayed and {names} whom no key of that table can mean ({ids}): --unfit-ids takes them{but}."
         )?;
     }
     Ok(())

@@ -202,6 +202,31 @@ fn ids_of_before_a_change_of_keys_are_counted_as_sessions() {
     });
 }
 
+/// A visitor of a site whose ids are texts, or a damaged row, may name users by texts of any length.
+#[test]
+fn an_id_that_no_key_can_be_is_told_by_its_beginning_and_stays() {
+    World::each("whose_long", |w| {
+        w.execute("CREATE TABLE auth_user (id varchar(150) PRIMARY KEY, username text)");
+        w.execute("INSERT INTO auth_user VALUES ('1', 'anna'), ('2', 'bert')");
+        w.user("1", 1).user("2", 1).user(&"g".repeat(1_000), 1);
+        for length in [1_001, 100_000] {
+            w.session(&login(&"é".repeat(length)));
+        }
+        let deleted = ["logout-user", "--deleted-users"];
+        let told = format!("(\"{}…\"): --unfit-ids takes them, but none of more", "é".repeat(40));
+        w.run(&deleted).exits(3).says("1 session deleted").says(&told);
+        let again = [&deleted[..], &["--unfit-ids", "--format", "json"]].concat();
+        let report = w.run(&again).exits(3).json();
+        assert_eq!(
+            (&report["deleted"], &report["unfit"]),
+            (&serde_json::json!(0), &serde_json::json!(2)),
+            "{report}"
+        );
+        assert_eq!(w.count(), 4);
+        w.run(&["logout-user", &"é".repeat(1_001)]).ok().says("1 session deleted");
+    });
+}
+
 /// Users who come while it runs are not taken for users who went.
 #[test]
 fn a_user_who_is_new_is_not_gone() {
