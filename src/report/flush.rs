@@ -1,0 +1,102 @@
+//! What `flush-all` found and did.
+
+use serde::Serialize;
+
+use super::{Doubt, Ending, Matches, Paused, Proof, Referenced};
+use crate::model::Tally;
+
+/// What `flush-all` found and did.
+#[derive(Clone, Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
+pub struct FlushReport {
+    /// `flush-all`.
+    pub command: &'static str,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// What was in the table before; `None` if nobody looked.
+    #[serde(flatten)]
+    pub census: Option<Census>,
+    /// The same, under the names that all commands share.
+    pub tally: Option<Tally>,
+    /// Sessions that were to go, and what the last look could not tell.
+    #[serde(flatten)]
+    pub matches: Matches,
+    /// Different users of those sessions that no key verifies, counted up to 10,000.
+    pub unverified_users: u64,
+    /// What is proved.
+    pub verdict: Proof,
+    /// Why nothing is proved, although no session is left that was looked for.
+    pub doubts: Vec<Doubt>,
+    /// Keys that signatures were checked with: `SECRET_KEY` and its fallbacks. Without one, none was checked.
+    pub secret_keys: usize,
+    /// Rows deleted; `None` if the table was emptied at once.
+    pub deleted: Option<u64>,
+    /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
+    pub allauth_deleted: Option<u64>,
+    /// Rows written anew without their login, with `--keep-data`.
+    pub rewritten: u64,
+    /// Whether users were to stay.
+    #[serde(skip)]
+    pub some_spared: bool,
+    /// Logins that the last look found; `None` if there was no look after the last delete.
+    pub remaining: Option<u64>,
+    /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
+    pub not_deleted: u64,
+    /// Sessions that stay because other tables refer to them.
+    #[serde(flatten)]
+    pub kept: Referenced,
+    /// How often sessions were looked for and deleted: more than once if some came back.
+    pub rounds: u32,
+    /// Whether a cache in front of the table may still hold sessions.
+    pub cached: bool,
+    /// Whether sessions that no key verifies were to stay.
+    #[serde(skip)]
+    pub verified_only: bool,
+    /// Whether nobody said which engine the site runs.
+    #[serde(skip)]
+    pub engine_unknown: bool,
+    /// Why it ended.
+    pub ended: Ending,
+    /// Seconds for which it had to wait.
+    pub paused: Paused,
+    /// Transactions committed.
+    pub batches: u64,
+    /// Wall-clock time.
+    pub elapsed_seconds: f64,
+}
+
+/// What is in a table.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Census {
+    /// Rows.
+    pub rows: u64,
+    /// Live ones that name a user.
+    pub live_users: u64,
+    /// Live ones that name none.
+    pub live_anonymous: u64,
+    /// Live ones that name a user and that no key verifies.
+    pub live_unverified: u64,
+    /// Different users of these, counted up to 10,000.
+    pub live_unverified_users: u64,
+    /// Live ones that cannot be read and may be somebody's.
+    pub live_unreadable: u64,
+    /// Live ones that no key verifies and that no Django could read.
+    pub live_damaged: u64,
+    /// Expired ones.
+    pub expired: u64,
+}
+
+impl From<Tally> for Census {
+    fn from(tally: Tally) -> Self {
+        Self {
+            rows: tally.scanned,
+            live_users: tally.logins,
+            live_anonymous: tally.anonymous,
+            live_unverified: tally.unverified,
+            live_unverified_users: 0,
+            live_unreadable: tally.unreadable,
+            live_damaged: tally.damaged,
+            expired: tally.expired,
+        }
+    }
+}
