@@ -82,7 +82,8 @@ pub struct Global {
     #[arg(long = "also-key", global = true, value_name = "KEY", help_heading = DATABASE)]
     pub also_keys: Vec<String>,
     /// The site's session engine: with cached_db a cache is asked before the table.
-    #[arg(long, global = true, value_enum, env = "SESSCTL_ENGINE", hide_env = true, value_name = "ENGINE", help_heading = DATABASE)]
+    /// Otherwise SESSCTL_ENGINE.
+    #[arg(long, global = true, value_enum, value_name = "ENGINE", help_heading = DATABASE)]
     pub engine: Option<Engine>,
     /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true, help_heading = DATABASE)]

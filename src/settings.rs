@@ -68,7 +68,7 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
         (None, None) => secrets::of_environment()?,
     };
     let keyring = Keyring::new(secrets, key_salt(global, project));
-    Ok(Codec { keyring, limits: Limits::default(), login: login_keys(global)? })
+    Ok(Codec { keyring, limits: Limits::default(), login: login_keys(global, project)? })
 }
 
 /// A variable with fallbacks that is set and not read, since the keys are in a file.
@@ -86,8 +86,24 @@ fn key_salt<'s>(global: &'s cli::Global, project: Option<&'s Project>) -> &'s st
     key_salt.unwrap_or(DEFAULT_KEY_SALT)
 }
 
+/// The site's session engine, if somebody said it.
+pub fn engine(global: &cli::Global) -> Result<Option<cli::Engine>, Error> {
+    const VARIABLE: &str = "SESSCTL_ENGINE";
+    let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty());
+    match (global.engine, named) {
+        (Some(engine), _) => Ok(Some(engine)),
+        (None, None) => Ok(None),
+        (None, Some(named)) if named == "db" => Ok(Some(cli::Engine::Db)),
+        (None, Some(named)) if named == "cached_db" => Ok(Some(cli::Engine::CachedDb)),
+        (None, Some(_)) => Err(Error::usage(
+            format!("{VARIABLE} is neither db nor cached_db"),
+            "set it to one of these, or unset it",
+        )),
+    }
+}
+
 /// Django's key of the user, or those that were typed instead; the packages' keys, and those that were typed too.
-fn login_keys(global: &cli::Global) -> Result<LoginKeys, Error> {
+fn login_keys(global: &cli::Global, project: Option<&Project>) -> Result<LoginKeys, Error> {
     if global.user_keys.iter().chain(&global.also_keys).any(|key| key.trim().is_empty()) {
         return Err(Error::usage(
             "a key of the session is blank",
@@ -99,6 +115,7 @@ fn login_keys(global: &cli::Global) -> Result<LoginKeys, Error> {
         keys.user.clone_from(&global.user_keys);
     }
     keys.also.extend_from_slice(&global.also_keys);
+    keys.also.extend(project.and_then(Project::also_key).map(Into::into));
     Ok(keys)
 }
 

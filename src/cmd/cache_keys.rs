@@ -7,7 +7,7 @@ use super::Ctx;
 use crate::cli;
 use crate::error::{Error, Exit};
 use crate::store::{Fault, StoreError};
-use crate::ui;
+use crate::{settings, ui};
 
 /// With the usual `KEY_FUNCTION`, `KEY_PREFIX` and `VERSION`.
 const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
@@ -28,6 +28,9 @@ pub(super) enum CacheKeys {
 pub(super) struct Printer {
     around: (String, String),
     out: RefCell<Box<dyn Write>>,
+    /// Whether a project said what keys look like, and not Django's defaults.
+    is_known: bool,
+    printed: Cell<u64>,
     /// Keys that are no line, or came to nothing.
     left_out: Cell<u64>,
     /// What kept keys from being printed, until somebody has heard of it.
@@ -47,7 +50,7 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
         Some(engine) => Engine::Cached(engine.clone()),
         None => Engine::Table,
     });
-    match (ctx.global.engine, of_project) {
+    match (settings::engine(ctx.global)?, of_project) {
         (Some(cli::Engine::Db), Some(Engine::Cached(engine))) => Err(Error::usage(
             format!("--engine db: the project says that SESSION_ENGINE is {engine}"),
             "leave out --engine and SESSCTL_ENGINE, or --django",
@@ -70,7 +73,7 @@ impl CacheKeys {
                 None => (AROUND.0.to_owned(), AROUND.1.to_owned()),
             };
             let out = RefCell::new(std::mem::replace(&mut ctx.out, ui::stderr()));
-            return Ok(Self::Printed(Printer::new(around, out)));
+            return Ok(Self::Printed(Printer::new(around, ctx.project.is_some(), out)));
         }
         let Some(engine) = engine(ctx)? else {
             ctx.talk.note(
@@ -105,7 +108,11 @@ impl CacheKeys {
 
     /// Whether it is not known if there is a cache at all.
     pub(super) fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown)
+        match self {
+            Self::Unknown => true,
+            Self::Printed(printer) => !printer.is_known,
+            Self::None | Self::Unheeded => false,
+        }
     }
 
     /// Whether the cache may still let somebody in, for all that was done.
@@ -113,7 +120,8 @@ impl CacheKeys {
         match self {
             Self::None | Self::Unknown => false,
             Self::Unheeded => true,
-            Self::Printed(printer) => printer.left_out.get() > 0,
+            // Where no row was found, an earlier run may have left the copies of rows that are gone.
+            Self::Printed(printer) => printer.left_out.get() > 0 || printer.printed.get() == 0,
         }
     }
 
@@ -124,14 +132,17 @@ impl CacheKeys {
 }
 
 impl Printer {
-    fn new(around: (String, String), out: RefCell<Box<dyn Write>>) -> Self {
-        Self { around, out, left_out: Cell::new(0), failed: RefCell::new(None) }
+    fn new(around: (String, String), is_known: bool, out: RefCell<Box<dyn Write>>) -> Self {
+        let (printed, left_out) = (Cell::new(0), Cell::new(0));
+        Self { around, out, is_known, printed, left_out, failed: RefCell::new(None) }
     }
 
     fn print(&self, keys: &[&str]) {
         // Django makes none with a line end in it, and two lines would be two other keys.
         let (lines, odd): (Vec<&str>, Vec<&str>) =
             keys.iter().partition(|key| !key.contains(char::is_control));
+        let lines_printed = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        self.printed.set(self.printed.get() + lines_printed);
         let mut lost = odd.len();
         if let Err(error) = self.write(&lines) {
             lost = keys.len();

@@ -23,10 +23,14 @@ pub(super) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
     }
 }
 
-/// Whether logins may stand under a key that nobody named.
+/// Whether logins may stand under another key than the one that is looked at: unless the operator says that Django's own
+/// is right. A key of the site's own may be mistyped.
 pub(super) fn may_be_elsewhere(ctx: &Ctx<'_>) -> bool {
-    ctx.global.user_keys.is_empty()
+    !ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY)
 }
+
+/// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
+const DJANGO_USER_KEY: &str = "_auth_user_id";
 
 /// Says why nothing is proved, where that is so. Where the table that nobody named had no live row, another one of the
 /// database may be the site's.

@@ -41,6 +41,8 @@ pub(super) enum Answer {
     Undated,
     /// It is a session of these users that was saved again since.
     SavedLater,
+    /// It is a session of a user who is to be spared, and of somebody else who is not.
+    Shared,
     /// It is somebody else's, although the user column was asked for theirs.
     Different,
     /// It cannot be read, and may be asked for.
@@ -78,6 +80,7 @@ impl<'a> SessionQuery<'a> {
         };
         if !self.who.wants(login) {
             return match login {
+                Some(login) if self.who.shares(login) => Answer::Shared,
                 Some(login)
                     if login.unclear && self.who.is_about_some() && in_time != Some(false) =>
                 {
@@ -119,6 +122,7 @@ impl<'a> SessionQuery<'a> {
             Answer::Unverified => &mut matches.unverified,
             Answer::Undated => &mut matches.undated,
             Answer::SavedLater => &mut matches.saved_later,
+            Answer::Shared => &mut matches.shared,
             Answer::Different => &mut matches.different,
             Answer::Unreadable => &mut matches.unreadable,
             Answer::Other => return,
@@ -137,6 +141,16 @@ impl Who<'_> {
     /// Whether rows without a login are asked for, too.
     fn wants_all(self) -> bool {
         matches!(self, Self::Anybody | Self::EverythingBut(_))
+    }
+
+    /// Whether a session of a user who is to be spared is somebody else's, too.
+    fn shares(self, login: &Login<'_>) -> bool {
+        match self {
+            Self::AllBut(spared) | Self::EverythingBut(spared) => {
+                login.unclear || login.users().any(|id| !spared.contains(id))
+            }
+            Self::Anybody | Self::These(_) => false,
+        }
     }
 
     /// Whether it matters which users a session names beside its own.

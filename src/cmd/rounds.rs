@@ -121,7 +121,7 @@ impl Outcome {
         outcome.live =
             outcome.live.max(Some(outcome.deleted + outcome.rewritten).filter(|live| *live > 0));
         if plan.doubts_no_login && outcome.ended.is_ok() {
-            outcome.doubt_no_login();
+            outcome.doubt_no_login(&ctx.codec.login.user);
         }
         Ok(outcome)
     }
@@ -361,9 +361,10 @@ impl Outcome {
         }
         self.members.append(&mut survey.members);
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
-        let Matches { unreadable, undated, saved_later, different, .. } = survey.matches;
+        let Matches { shared, unreadable, undated, saved_later, different, .. } = survey.matches;
         let different = self.matches.different.max(different);
-        self.matches = Matches { unreadable, different, undated, saved_later, ..self.matches };
+        self.matches =
+            Matches { shared, unreadable, different, undated, saved_later, ..self.matches };
         if self.unverified_left > 0 {
             self.matches.unverified = self.unverified_left;
         }
@@ -385,17 +386,21 @@ impl Outcome {
     }
 
     /// Where live sessions are there and none names a user, the site may keep its logins under a key of its own.
-    fn doubt_no_login(&mut self) {
+    fn doubt_no_login(&mut self, looked_for: &[String]) {
         if self.named == 0 && !self.members.is_empty() {
             let keys = std::mem::take(&mut self.members).into_iter().collect();
-            self.doubts.push(Doubt::NoLogin { keys });
+            self.doubts.push(Doubt::NoLogin { looked_for: looked_for.to_vec(), keys });
         }
     }
 
     /// Rows that may be what was looked for, for all that can be told.
     fn not_sure(&self) -> u64 {
-        let Matches { unreadable, undated, different, .. } = self.matches;
-        unreadable + undated + self.unverified_left + if self.by_column { different } else { 0 }
+        let Matches { shared, unreadable, undated, different, .. } = self.matches;
+        shared
+            + unreadable
+            + undated
+            + self.unverified_left
+            + if self.by_column { different } else { 0 }
     }
 
     /// Different users of sessions that no key verifies, as far as they were counted.

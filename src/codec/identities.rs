@@ -19,6 +19,9 @@ pub(super) enum UserId<'a> {
 /// Identities that one key may hold. Nobody impersonates in longer chains, and a payload could hold millions.
 pub(super) const MOST: usize = 100;
 
+/// Bytes of an id with its signature. A longer text is not copied: many items of a pickle may be one text.
+const MOST_SIGNED_BYTES: usize = MOST_ID_BYTES + 200;
+
 /// What stands under one key of a package.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Behind<'a> {
@@ -37,6 +40,7 @@ impl<'a> Behind<'a> {
     pub(super) fn of(value: UserId<'a>) -> Self {
         let mut behind = Self::default();
         match value {
+            UserId::Text(text) if text.len() > MOST_SIGNED_BYTES => behind.unclear = true,
             UserId::Text(text) => {
                 readings(&text).into_iter().flatten().for_each(|id| behind.push(id));
             }
@@ -48,7 +52,9 @@ impl<'a> Behind<'a> {
 
     /// An item of a list of ids: as it stands, and without its signature if it seems to have one.
     pub(super) fn add(&mut self, item: UserId<'a>) {
-        if let UserId::Text(text) = &item {
+        if let UserId::Text(text) = &item
+            && text.len() <= MOST_SIGNED_BYTES
+        {
             self.push(text.clone());
         }
         let Self { ids, unclear } = Self::of(item);

@@ -18,9 +18,17 @@ pub(super) fn readings<'t>(text: &Cow<'t, str>) -> [Option<Cow<'t, str>>; 2] {
     [first(likely), other.and_then(first)]
 }
 
+/// Characters of a signature at least, whatever made it.
+const SHORTEST: usize = 20;
+
 /// How long the id is that a text begins with, and how long it may be otherwise.
 fn lens(text: &str) -> (usize, Option<usize>) {
-    let Some(value) = before(text, is_signature) else { return (text.len(), None) };
+    let Some(value) = before(text, is_signature) else {
+        // A signature of another kind, perhaps, behind what looks like a primary key.
+        let id =
+            text.split_once([':', '/']).filter(|(id, rest)| is_key(id) && rest.len() >= SHORTEST);
+        return (text.len(), id.map(|(id, _)| id.len()));
+    };
     // What is left of a text id that was cut at a colon of its own could be any text, but no number and no UUID.
     let or = |id: &str, longer: &str| (id.len(), (!is_key(id)).then_some(longer.len()));
     match before(value, is_time) {
@@ -101,12 +109,18 @@ mod tests {
             "a:b",
             "1:1vPabc",
             "1:1vPabc:",
-            "1:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_fe",
-            "1:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_feJ",
-            "1:9+lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_feI",
-            "1:é-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_fI",
+            "a:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_fe",
+            "a:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_feJ",
+            "a:é-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_fI",
         ] {
             assert_eq!(ids(text), [text]);
+        }
+        // Another signer may have signed what looks like a primary key.
+        for signature in
+            ["a".repeat(40), "9+".repeat(43), "9-lDUIrMk3uksYsP0muww_qFLG4nfE8K".into()]
+        {
+            let signed = format!("1:{signature}");
+            assert_eq!(ids(&signed), [&*signed, "1"]);
         }
         // A time that is none belongs to the id.
         for time in ["1", "zzzzzz", "000001", "1vPab", "-vPabc"] {

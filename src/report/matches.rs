@@ -13,6 +13,9 @@ pub struct Matches {
     /// Of these: sessions of somebody else, to whom a user who was asked for has changed and from whom one click
     /// leads back.
     pub impersonated: u64,
+    /// Sessions that stay since they name a user who is to be spared, and that name somebody else, too: one of the two
+    /// impersonates the other.
+    pub shared: u64,
     /// Rows that sessctl cannot read and that may be such a session.
     pub unreadable: u64,
     /// Logins of somebody else than the user column says.
@@ -28,6 +31,7 @@ impl AddAssign for Matches {
         self.matched += other.matched;
         self.unverified += other.unverified;
         self.impersonated += other.impersonated;
+        self.shared += other.shared;
         self.unreadable += other.unreadable;
         self.different += other.different;
         self.undated += other.undated;

@@ -20,6 +20,8 @@ pub enum Proof {
 pub enum Doubt {
     /// No live session names a user under the key that was looked at.
     NoLogin {
+        /// The keys under which a login was looked for.
+        looked_for: Vec<String>,
         /// What stands at the top level of live sessions: one of these may be the site's login.
         keys: Vec<String>,
     },

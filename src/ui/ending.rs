@@ -90,14 +90,15 @@ const MOST_KEYS: usize = 10;
 /// Why nothing is proved, and what to do about it.
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
-        Doubt::NoLogin { keys } => {
+        Doubt::NoLogin { looked_for, keys } => {
             let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
             let more = if keys.len() > MOST_KEYS { " and more" } else { "" };
             let example = keys.iter().find(|key| may_be_login(key)).map_or("KEY", String::as_str);
             format!(
-                "no live session holds a login under Django's key _auth_user_id, so nothing is proved; at the top level \
-                 of sessions stand: {}{more}. If the site keeps its login under one of these, name it, as in --user-key \
-                 {example}; --user-key _auth_user_id says that it does not",
+                "no live session holds a login under the key {}, so nothing is proved; at the top level of sessions stand: \
+                 {}{more}. If the site keeps its login under one of these, name it, as in --user-key {example}; \
+                 --user-key _auth_user_id says that it does not",
+                looked_for.join(", "),
                 shown.join(", ")
             )
         }

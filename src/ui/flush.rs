@@ -96,6 +96,14 @@ impl FlushReport {
             _ => "went, too",
         };
         write_unverified(out, self.matches.unverified, Some(self.unverified_users), went)?;
+        if self.matches.shared > 0 {
+            writeln!(
+                out,
+                "{} stayed that name a user who is spared and somebody else, too: one impersonates the other. See \
+                 `sessctl list`.",
+                counted(self.matches.shared, "session")
+            )?;
+        }
         if self.matches.unreadable > 0 {
             let rows = counted(self.matches.unreadable, "row");
             writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;

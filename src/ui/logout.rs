@@ -19,8 +19,8 @@ impl Report for LogoutReport {
             [user] => format!("user {}", sanitize(user)),
             users => format!("{} users", users.len()),
         };
-        let looked =
-            format!("{} read in {:.1} s", counted(self.scanned, "row"), self.elapsed_seconds);
+        let rows = counted(self.scanned.max(self.tally.scanned), "row");
+        let looked = format!("{rows} read in {:.1} s", self.elapsed_seconds);
         if self.stopped && self.matches.matched == 0 {
             writeln!(
                 out,
@@ -73,7 +73,8 @@ impl LogoutReport {
 
     /// What the last look proved.
     fn proof(&self) -> String {
-        let which = match (self.excepted, self.of_a_time) {
+        let stay = self.verified_only && self.matches.unverified > 0;
+        let which = match (self.excepted || stay, self.of_a_time) {
             (false, false) => "none",
             (false, true) => "none of that time",
             (true, false) => "no other",

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use crate::doctor::DOCTOR;
 use crate::site::Site;
-use crate::world::{Ran, SECRET_KEY, World, key, login, signed};
+use crate::world::{Ran, RunToEnd as _, SECRET_KEY, World, key, login, signed};
 
 const CACHED: &[(&str, &str)] = &[("SITE_ENGINE", "django.contrib.sessions.backends.cached_db")];
 const QSESSIONS: &[(&str, &str)] =
@@ -254,5 +254,23 @@ fn what_was_kept_is_not_called_deleted() {
         w.session("(dS'_auth_user_id'\nS'42'\ns.");
         let ran = w.run(&["logout-user", "42", "--keep-data"]).ok();
         ran.says("1 session deleted, 1 session kept without their login, none is left");
+    });
+}
+
+#[test]
+fn a_run_that_finds_no_row_knows_nothing_of_the_cache() {
+    World::each("cache_keys_again", |w| {
+        w.user("42", 1).user("7", 1);
+        w.run(&["logout-user", "42"]).ok().says("--engine");
+        let again = ["logout-user", "42", "--engine", "cached_db", "--print-cache-keys"];
+        w.run(&again).exits(3).says("NOT known to be logged out").says("clear it");
+        w.user("42", 1);
+        let json = [&again[..], &["--format", "json"]].concat();
+        let ran = w.run(&json).ok();
+        assert!(ran.stderr.contains(r#""verdict":"table_only""#), "the keys are a guess: {ran:#?}");
+        let mut command = w.command(&["logout-user", "42"]);
+        command.env("SESSCTL_ENGINE", "").ran("").ok();
+        let mut command = w.command(&["logout-user", "42"]);
+        command.env("SESSCTL_ENGINE", "redis").ran("").exits(2).says("SESSCTL_ENGINE");
     });
 }

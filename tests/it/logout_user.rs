@@ -14,12 +14,13 @@ fn logs_out_this_user_and_nobody_else() {
             report,
             json!({"command": "logout-user", "users": ["42"], "dry_run": false, "scanned": 8, "matched": 3,
                    "deleted": 3, "rewritten": 0, "remaining": 0, "not_deleted": 0, "rounds": 1, "unverified": 0,
-                   "impersonated": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null,
+                   "impersonated": 0, "shared": 0, "unreadable": 0, "allauth_deleted": null, "user_column": null,
                    "by_column": false, "different": 0, "undated": 0, "saved_later": 0, "cached": false,
                    "verdict": "table_only", "doubts": [], "secret_keys": 1,
                    "tally": {"scanned": 5, "expired": 0, "logins": 4, "anonymous": 1, "unverified": 0,
                              "unreadable": 0, "damaged": 0},
-                   "resolved": [], "user_table": null, "unfit": 0, "unfit_ids": [], "batches": 1,
+                   "resolved": [], "referenced": 0,
+                   "named": [{"id": "42", "username": null, "exists": null, "sessions": 3}], "user_table": null, "unfit": 0, "unfit_ids": [], "batches": 1,
                    "elapsed_seconds": 0})
         );
         assert_eq!(w.count(), 5);
@@ -166,13 +167,15 @@ fn a_site_whose_logins_stand_under_a_key_of_its_own_is_a_doubt() {
         assert_eq!(report["verdict"], "unknown");
         assert_eq!(
             report["doubts"],
-            json!([{"doubt": "no_login", "keys": ["account_id", "cart"]}])
+            json!([{"doubt": "no_login", "looked_for": ["_auth_user_id"], "keys": ["account_id", "cart"]}])
         );
         w.run(&["-q", "logout-user", "5", "-n"]).exits(3).says("nothing is proved");
         w.run(&["flush-all", "--yes", "--authenticated-only"]).exits(3).says("NOT everybody");
         w.run(&["logout-user", "5", "--user-key", "_auth_user_id"]).ok().says("0 sessions");
         assert_eq!(w.count(), 2);
         w.run(&["logout-user", "5", "--user-key", "account_id"]).ok().says("1 session deleted");
+        let mistyped = ["logout-user", "7", "--user-key", "acount_id"];
+        w.run(&mistyped).exits(3).says("under the key acount_id").says("--user-key account_id");
         // Empty sessions cannot hold a login.
         w.renew();
         w.session("{}");

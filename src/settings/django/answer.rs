@@ -23,6 +23,9 @@ pub struct Project {
     pub(super) keeps: Keeps,
     pub(super) serializer: String,
     pub(super) cookie_age: serde_json::Value,
+    /// `LOGINAS_FROM_USER_SESSION_FLAG`: a key of django-loginas, where the project renamed it.
+    #[serde(default)]
+    pub(super) also_key: Option<String>,
     /// `TIME_ZONE`: the clock of whoever works with the site.
     pub(super) local_time_zone: Option<String>,
     /// `SECRET_KEY` and its fallbacks; each character is a byte.

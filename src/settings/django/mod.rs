@@ -259,6 +259,11 @@ impl Project {
         })
     }
 
+    /// The key under which django-loginas keeps who is behind an impersonation, where the project renamed it.
+    pub(super) fn also_key(&self) -> Option<&str> {
+        self.also_key.as_deref()
+    }
+
     /// Its `TIME_ZONE`.
     pub(super) fn local_time_zone(&self) -> Option<&str> {
         self.local_time_zone.as_deref()

@@ -65,6 +65,8 @@ def project():
         "serializer": str(settings.SESSION_SERIALIZER),
         "cookie_age": settings.SESSION_COOKIE_AGE,
         "local_time_zone": settings.TIME_ZONE,
+        # django-loginas: where a project keeps who is behind an impersonation.
+        "also_key": str(getattr(settings, "LOGINAS_FROM_USER_SESSION_FLAG", "") or "") or None,
         # Bytes as characters of the same number: a key need not be UTF-8.
         "secrets": [force_bytes(secret).decode("latin-1") for secret in secrets],
         # A property; before Django 3.1 the class has none, but its name goes into the salt.
