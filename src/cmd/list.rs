@@ -8,6 +8,7 @@ use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
 use super::lookup::by_user;
 use super::proof;
 use super::query::{SessionQuery, Who};
+use super::unfit_ids::GivenIds;
 use crate::cli::{List, ListFormat};
 use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
@@ -84,6 +85,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
 struct Told {
     matches: Matches,
     doubts: Vec<Doubt>,
+    /// Why some of the ids can be no ids of users.
+    unfit: Option<String>,
 }
 
 impl Query<'_> {
@@ -149,6 +152,11 @@ impl Query<'_> {
             ));
         }
         told.matches += here;
+        if here.matched + here.unverified == 0 && ended == Ended::Whole {
+            // Nothing listed must not look like nobody logged in.
+            let given = GivenIds { ids: &args.users, user_table: None, hint: "" };
+            told.unfit = given.refuse_unfit(ctx, &*store).err().map(|error| error.to_string());
+        }
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
         if live == 0 && ended == Ended::Whole && !args.lookup.trust_column {
             told.doubts.extend(proof::other_tables(ctx, &*store));
@@ -185,7 +193,7 @@ impl Query<'_> {
 impl Told {
     fn is_doubtful(&self) -> bool {
         let Matches { unreadable, different, undated, .. } = self.matches;
-        unreadable + different + undated > 0 || !self.doubts.is_empty()
+        unreadable + different + undated > 0 || !self.doubts.is_empty() || self.unfit.is_some()
     }
 
     fn tell(&self, ctx: &Ctx<'_>) {
@@ -213,6 +221,9 @@ impl Told {
                 "{} could not be read and may be anybody's session",
                 counted(unreadable, "row")
             ));
+        }
+        if let Some(unfit) = &self.unfit {
+            ctx.talk.warning(unfit);
         }
         for doubt in &self.doubts {
             ctx.talk.warning(&ui::doubt(doubt));

@@ -248,6 +248,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         engine_unknown: false,
         unsure: outcome.is_unsure(),
         stopped: outcome.ended.is_err(),
+        failed: matches!(outcome.ended, Err(Why::Failed(_))),
         of_a_schema: false,
         preview: std::mem::take(&mut outcome.preview),
     }

@@ -175,6 +175,9 @@ pub struct LogoutReport {
     /// Whether it came to an early end.
     #[serde(skip)]
     pub stopped: bool,
+    /// Whether that was a failure.
+    #[serde(skip)]
+    pub failed: bool,
     /// Whether it is of one schema of several.
     #[serde(skip)]
     pub of_a_schema: bool,

@@ -143,6 +143,7 @@ impl Sum for LogoutReport {
         self.elapsed_seconds += other.elapsed_seconds;
         self.unsure |= other.unsure;
         self.stopped |= other.stopped;
+        self.failed |= other.failed;
     }
 
     fn others_are_unknown(&mut self) {

@@ -30,9 +30,11 @@ impl Report for LogoutReport {
             let found = counted(self.matches.matched, "session");
             let ended = self.deleted + self.rewritten;
             let did = if self.keep_data { "ended" } else { "deleted" };
+            // What failed is told beside, with what helps.
+            let next = if self.failed { "" } else { " Run it again for the rest." };
             writeln!(
                 out,
-                "Stopped: {ended} of {found} of {whom} {did}, not looked again ({looked}). Run it again for the rest."
+                "Stopped: {ended} of {found} of {whom} {did}, not looked again ({looked}).{next}"
             )?;
         } else if self.dry_run {
             let go = self.matches.matched.saturating_sub(self.kept.referenced);

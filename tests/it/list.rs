@@ -56,6 +56,15 @@ fn a_user_has_the_sessions_that_django_believes() {
 }
 
 #[test]
+fn nothing_listed_is_not_nobody_logged_in() {
+    World::each("list_unfit", |w| {
+        w.user("42", 1);
+        w.run(&["list", "--user", "anna"]).exits(3).says("cannot be the id of a user");
+        w.run(&["list", "--user", "43"]).ok();
+    });
+}
+
+#[test]
 fn ids_are_what_logout_user_reads() {
     World::each("list_ids", |w| {
         w.user("42", 2).user("7", 1);

@@ -46,7 +46,7 @@ pub(super) fn demand(ctx: &mut Ctx<'_>, users: &[String]) -> Result<(), Error> {
         [] => Ok(()),
         ref nobody => Err(Error::usage(
             format!(
-                "--except-user: {} has no live session and is not in the table of users",
+                "--except-user: {} has no live session, and no table of users that can be read has such a user",
                 some(nobody)
             ),
             HINT,
