@@ -13,7 +13,7 @@ use super::distinct::DistinctUsers;
 use super::how::How;
 use super::keep_data::Kept;
 use super::named_users::SessionsOf;
-use super::query::SessionQuery;
+use super::query::{SessionQuery, Who};
 use super::references;
 use super::survey::{Look, Survey, look_for_proof};
 use crate::engine::{Driver, Ended, Why};
@@ -236,7 +236,10 @@ impl Outcome {
                 self.remaining = Some(found.matches.matched);
                 let only_kept = found.keys.iter().all(|key| self.kept.rows.contains(key));
                 if only_kept || self.rounds == MAX_ROUNDS {
-                    self.keep_what_is_there(&found);
+                    // Of all rows the look that proves reads those that are logins, and tells nothing of the others.
+                    if !matches!(plan.first.query.who, Who::EverythingBut(_)) {
+                        self.keep_what_is_there(&found);
+                    }
                     return Ok(());
                 }
                 self.rounds += 1;

@@ -228,3 +228,16 @@ fn a_session_that_stays_is_not_told_as_gone() {
         assert!(ran.stdout.contains(&keys[1]) && !ran.stdout.contains(&keys[0]), "{ran:#?}");
     });
 }
+
+#[test]
+fn a_reference_that_may_not_become_null_keeps_its_session_and_no_other() {
+    World::each("references_not_null", |w| {
+        w.user("42", 3).user("7", 2);
+        let first = w.session_keys().into_iter().next().unwrap();
+        refer(w, "member", "ON DELETE SET NULL", &format!("session_key = '{first}'"));
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        assert_eq!((&report["deleted"], &report["referenced"]), (&json!(2), &json!(1)), "{report}");
+        w.run(&["flush-all", "--yes"]).exits(3).says("2 sessions deleted");
+        assert_eq!(w.session_keys(), [first]);
+    });
+}

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
@@ -203,9 +202,10 @@ pub(super) fn kept_rows(
     Ok(found)
 }
 
-/// The table whose foreign key forbids what was tried.
+/// The table whose constraint forbids what was tried: a foreign key, of which some versions say "restrict", or what
+/// ON DELETE SET NULL would break (PostgreSQL docs, Appendix A, class 23).
 fn referring(error: &Error) -> Option<String> {
-    if error.code() != Some(&SqlState::FOREIGN_KEY_VIOLATION) {
+    if !error.code().is_some_and(|code| code.code().starts_with("23")) {
         return None;
     }
     let said = error.as_db_error()?;

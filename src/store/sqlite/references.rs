@@ -212,11 +212,17 @@ fn kept_rows(
     Ok(found)
 }
 
-/// Of RESTRICT SQLite says that a trigger of its own forbids it.
+/// Whether a foreign key forbids it, or what ON DELETE SET NULL would break does. Of RESTRICT SQLite says that a trigger
+/// of its own forbids it.
 fn is_reference(error: &Error) -> bool {
+    use rusqlite::ffi::{
+        SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_NOTNULL,
+    };
     match error {
         Error::SqliteFailure(code, said) => {
-            code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+            let broken =
+                [SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_CHECK];
+            broken.contains(&code.extended_code)
                 || said.as_deref() == Some("FOREIGN KEY constraint failed")
         }
         _ => false,
