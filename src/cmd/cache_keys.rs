@@ -120,8 +120,20 @@ impl CacheKeys {
         match self {
             Self::None | Self::Unknown => false,
             Self::Unheeded => true,
-            // Where no row was found, an earlier run may have left the copies of rows that are gone.
-            Self::Printed(printer) => printer.left_out.get() > 0 || printer.printed.get() == 0,
+            Self::Printed(printer) => printer.left_out.get() > 0,
+        }
+    }
+
+    /// Where no row was found, an earlier run may have left the copies of rows that are gone.
+    pub(super) fn note_unprinted(&self, ctx: &Ctx<'_>, dry_run: bool) {
+        if let Self::Printed(printer) = self
+            && printer.printed.get() == 0
+            && !dry_run
+        {
+            ctx.talk.note(
+                "no row was found, so no cache key was printed: if an earlier run deleted rows and their copies were \
+                 not deleted from the cache, they are there still: clear it",
+            );
         }
     }
 

@@ -80,6 +80,7 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         how.check(ctx, &*store, args.dry_run)?;
         let references = references::note(ctx, &mut *store.reader()?)?;
+        let hidden = proof::hidden_sessions(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         let meant = whose::resolve(ctx, &*store, &args.whose, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
@@ -110,8 +111,10 @@ impl<'a> Task<'a> {
             }
         };
         drop(driver);
+        outcome.doubts.extend(hidden);
         outcome.doubts.extend(meant.doubt.clone());
         proof::doubt(ctx, &*store, &mut outcome);
+        cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
         let Meant { user_table, unfit, .. } = meant;

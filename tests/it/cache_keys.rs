@@ -263,7 +263,7 @@ fn a_run_that_finds_no_row_knows_nothing_of_the_cache() {
         w.user("42", 1).user("7", 1);
         w.run(&["logout-user", "42"]).ok().says("--engine");
         let again = ["logout-user", "42", "--engine", "cached_db", "--print-cache-keys"];
-        w.run(&again).exits(3).says("NOT known to be logged out").says("clear it");
+        w.run(&again).ok().says("if an earlier run deleted rows").says("clear it");
         w.user("42", 1);
         let json = [&again[..], &["--format", "json"]].concat();
         let ran = w.run(&json).ok();

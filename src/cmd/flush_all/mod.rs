@@ -81,6 +81,7 @@ impl<'a> Task<'a> {
             references::refuse(&mut *reader)?;
         }
         let references = references::note(ctx, &mut *reader)?;
+        let hidden = proof::hidden_sessions(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         drop(reader);
         let counted = census(ctx, &*store, args, spared)?;
@@ -94,7 +95,9 @@ impl<'a> Task<'a> {
             Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
         outcome.live = Some(census.map_or(u64::from(was_used), |tally| tally.live()));
+        outcome.doubts.extend(hidden);
         proof::doubt(ctx, &*store, &mut outcome);
+        cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let report = FlushReport {
             verdict: proof::of(&outcome, cache, args.dry_run),
