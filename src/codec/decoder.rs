@@ -217,6 +217,11 @@ impl<'s> Decoded<'s> {
         self.compressed
     }
 
+    /// Whether another key than those that were given could verify it.
+    pub(super) fn may_be_of_another_key(&self) -> bool {
+        self.seal.is_none_or(|seal| seal.is_possible())
+    }
+
     /// Checks the signature. This costs more than the rest of many rows, hence the method.
     pub fn signature(&self) -> Signature {
         if self.codec.keyring.is_empty() {

@@ -29,6 +29,13 @@ impl Seal<'_> {
         self.layout
     }
 
+    /// Whether some key could have made it: a signature has the length of its hash.
+    pub(super) fn is_possible(&self) -> bool {
+        self.layout != Layout::Signed
+            || (matches!(self.signature.len(), 27 | 43)
+                && self.signature.iter().copied().all(is_url))
+    }
+
     /// Another payload as stored text for the readers of this one, which a key must have verified:
     /// same layout, same hash, same class, but signed by the first key. `None` in the md5 layout.
     ///

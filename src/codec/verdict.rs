@@ -66,7 +66,10 @@ impl<'s> Decoded<'s> {
     pub fn verdict(&self, matters: impl FnOnce(&Auth<'s>) -> bool) -> Verdict<'s> {
         let auth = match self.auth() {
             Ok(auth) => auth,
-            Err(why) if self.signature() == Signature::Invalid && !may_be_of_another_key(why) => {
+            Err(why)
+                if self.signature() == Signature::Invalid
+                    && !(is_limit_of_ours(why) && self.may_be_of_another_key()) =>
+            {
                 return Verdict::Damaged(why);
             }
             Err(why) => return Verdict::Unreadable(why),
@@ -83,9 +86,8 @@ impl<'s> Decoded<'s> {
     }
 }
 
-/// Whether a row that no given key verifies could be a login that another key of the site's made: sessctl does not
-/// know its serializer, or it is beyond a limit of sessctl's.
-fn may_be_of_another_key(why: DecodeError) -> bool {
+/// Whether Django could read what sessctl cannot: its serializer is not known here, or it is beyond a limit of sessctl's.
+fn is_limit_of_ours(why: DecodeError) -> bool {
     match why {
         DecodeError::UnknownSerializer | DecodeError::TooLarge | DecodeError::TooComplex => true,
         DecodeError::UnknownLayout

@@ -63,7 +63,9 @@ class Sessctl:
         report = json.loads(self.run("logout-user", *arguments, "--format", "json", **options).out)
         seen = {name: report.get(name) for name in wanted}
         expect(seen == wanted, f"the report says {report}, which should have {wanted}")
-        expect(report["scanned"] >= matched, f"fewer rows scanned than matched: {report}")
+        # A column that does not name a session leaves it to the look that proves.
+        read = report["scanned"] if report["user_column"] is None else report["tally"]["scanned"]
+        expect(read >= matched or report["scanned"] >= matched, f"fewer rows read than matched: {report}")
         return report
 
 

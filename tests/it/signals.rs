@@ -33,7 +33,10 @@ fn a_signal_amid_deleting_ends_it_after_the_batch_with_a_true_report() {
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         World::each(&format!("signal_delete_{signal}"), |w| {
             let others = mixed(w, 300);
-            let mut running = Running::start(&mut w.command(&SLOW));
+            // Whoever runs the tests under nohup has it ignored.
+            let mut heeding = Command::new("env");
+            heeding.arg("--default-signal=HUP");
+            let mut running = Running::start(&mut around(heeding, &w.command(&SLOW)));
             eventually("a delete", || w.count() < 317);
             running.signal(signal);
             let report = running.end().exits(code).json();
@@ -56,7 +59,9 @@ fn a_connection_that_drops_is_a_hangup_and_no_insistence() {
         // Like sshd: a terminal that goes away.
         let script = "import os, pty, signal, sys, time
 pid, terminal = pty.fork()
-if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+if pid == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
 sys.stdin.readline()
 os.close(terminal)
 os.kill(pid, signal.SIGHUP)
@@ -112,7 +117,7 @@ fn connect(w: &World) -> postgres::Client {
 /// Waits until the program reads.
 fn amid_scan(w: &World) {
     let sql = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
-               AND application_name = 'sessctl' AND state = 'active' AND query LIKE 'COPY%'";
+               AND application_name = 'sessctl' AND state = 'active' AND query LIKE '%FROM \"slow\"%'";
     eventually("a scan", || connect(w).query_one(sql, &[]).unwrap().get(0));
 }
 
