@@ -231,7 +231,7 @@ fn who_is_to_be_spared_must_be_somebody() {
         let spared = ["flush-all", "--except-user", "7", "--except-user"];
         w.run(&[&spared[..], &["9", "--yes"]].concat())
             .exits(2)
-            .says("is not in the table of users");
+            .says("no table of users that can be read has such a user");
         assert_eq!(w.count(), 4);
         let ran = w.run(&[&spared[..], &["8", "--yes"]].concat()).ok();
         ran.says("note: user 8, who is to be spared, has no live session")
