@@ -28,7 +28,7 @@ pub(crate) fn ids(data: &[u8]) {
     }
 }
 
-/// Every line of a file is an id, but for spaces, empty lines and a byte order mark; each id counts once.
+/// Every line of a file is an id as it is, but for empty lines and a byte order mark at the beginning; each counts once.
 fn file(content: &[u8]) {
     let path = std::env::temp_dir().join(format!("sessctl-fuzz-ids-{}", std::process::id()));
     std::fs::write(&path, content).unwrap();
@@ -39,13 +39,11 @@ fn file(content: &[u8]) {
     });
     let mut seen = HashSet::new();
     let expected = str::from_utf8(content).ok().map(|text| {
-        let ids = text.split('\n').map(|line| line.trim_start_matches('\u{feff}').trim());
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let ids = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
         ids.filter(|id| !id.is_empty() && seen.insert(*id)).map(str::to_owned).collect::<Vec<_>>()
     });
     assert_eq!(got, expected.filter(|ids| !ids.is_empty()));
-    for id in got.iter().flatten() {
-        assert_eq!(id.trim(), id, "a space at an end of an id");
-    }
 }
 
 /// Two ids with NUL between them are one user if they are the same text, or the same UUID in two spellings.

@@ -151,8 +151,9 @@ fn narrow_limits_hide_and_change_nothing(stored: &str, said: &Said) {
     let judge = |same: bool, why: Option<&DecodeError>| {
         assert!(same || why.is_some_and(too_much), "{narrow:?}\n{said:?}");
     };
-    judge(narrow.serializer == said.serializer, narrow.serializer.as_ref().err());
     let is_beginning = narrow.json.as_ref().is_err_and(too_much);
+    // What is broken behind the limit is not seen.
+    judge(is_beginning || narrow.serializer == said.serializer, narrow.serializer.as_ref().err());
     judge(is_beginning || narrow.auth == said.auth, narrow.auth.as_ref().err());
     judge(narrow.json == said.json, narrow.json.as_ref().err());
 }
