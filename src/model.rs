@@ -68,6 +68,11 @@ impl SavedWindow {
     pub fn contains(self, saved: Option<i64>) -> Option<bool> {
         saved.map(|saved| (self.from..self.until).contains(&saved))
     }
+
+    /// Whether a session was saved again after it, and may have been saved in it before.
+    pub fn is_before(self, saved: Option<i64>) -> bool {
+        saved.is_some_and(|saved| saved >= self.until)
+    }
 }
 
 /// How a stored text is laid out.

@@ -5,6 +5,7 @@ mod backfill;
 mod cache_keys;
 mod check;
 mod completions;
+mod counts;
 mod decode;
 mod deed;
 mod deleted_users;

@@ -96,7 +96,9 @@ impl<'a> SessionQuery<'a> {
         }
         match in_time {
             None => Answer::Undated,
-            Some(false) if self.was_saved_later(session) => Answer::SavedLater,
+            Some(false) if self.saved.is_some_and(|time| time.is_before(session.saved())) => {
+                Answer::SavedLater
+            }
             Some(false) => Answer::Other,
             Some(true) if !self.who.wants_all() && login.is_some_and(Login::is_unverified) => {
                 Answer::Unverified
@@ -130,10 +132,6 @@ impl<'a> SessionQuery<'a> {
         if let (Verdict::Login(login), true) = (verdict, self.takes(answer)) {
             matches.impersonated += u64::from(self.who.is_behind(login));
         }
-    }
-
-    fn was_saved_later(&self, session: &Decoded<'_>) -> bool {
-        self.saved.zip(session.saved()).is_some_and(|(time, saved)| saved >= time.until)
     }
 }
 

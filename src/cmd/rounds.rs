@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::counts::Counts;
 use super::distinct::DistinctUsers;
 use super::how::How;
 use super::keep_data::Kept;
@@ -27,6 +28,9 @@ const MAX_ROUNDS: u32 = 3;
 
 /// Keys that are looked up in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
+
+/// Keys of sessions without a login that are named, the most frequent first.
+const MOST_MEMBERS: usize = 20;
 
 /// Which sessions are to end, and how.
 pub(super) struct Plan<'p> {
@@ -80,7 +84,7 @@ pub(super) struct Outcome {
     key_is_right: bool,
     /// Logins that all looks saw, and what is at the top level of sessions if there was none.
     named: u64,
-    members: BTreeSet<String>,
+    members: Counts,
     unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
     pub(super) sessions_of: SessionsOf,
@@ -151,7 +155,7 @@ impl Outcome {
             unverified_left: 0,
             key_is_right: false,
             named: 0,
-            members: BTreeSet::new(),
+            members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
             preview: Vec::new(),
@@ -362,7 +366,7 @@ impl Outcome {
         if look.by_user.is_none() {
             self.live = self.live.max(Some(survey.tally.live()));
         }
-        self.members.append(&mut survey.members);
+        self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         let Matches { shared, unreadable, undated, saved_later, different, .. } = survey.matches;
         let different = self.matches.different.max(different);
@@ -390,8 +394,9 @@ impl Outcome {
 
     /// Where live sessions are there and none names a user, the site may keep its logins under a key of its own.
     fn doubt_no_login(&mut self, looked_for: &[String]) {
-        if self.named == 0 && !self.members.is_empty() {
-            let keys = std::mem::take(&mut self.members).into_iter().collect();
+        let keys = std::mem::take(&mut self.members).top(MOST_MEMBERS, |key| key.times);
+        if self.named == 0 && !keys.is_empty() {
+            let keys = keys.into_iter().map(|(key, _)| key).collect();
             self.doubts.push(Doubt::NoLogin { looked_for: looked_for.to_vec(), keys });
         }
     }

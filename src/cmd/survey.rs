@@ -1,11 +1,11 @@
 //! One look at the rows of a table: what they are, and which of them are asked for.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Ctx;
+use super::counts::Counts;
 use super::describe::{Detail, KeyDisplay, describe, listed};
 use super::distinct::DistinctUsers;
 use super::named_users::SessionsOf;
@@ -52,7 +52,7 @@ pub(super) struct Survey {
     /// The same of sessions that no key verifies: they are asked for once the keys are known to be right.
     unverified: Keys,
     /// Keys at the top level of sessions without a login, as long as no login was seen.
-    pub(super) members: BTreeSet<String>,
+    pub(super) members: Counts,
     /// Users of sessions that no key verifies.
     pub(super) unverified_users: DistinctUsers,
     /// Sessions by user, where some users are asked for.
@@ -67,10 +67,6 @@ const MOST_KEYS: usize = 500_000;
 /// Sessions of which a dry run shows more than their number.
 const PREVIEW: usize = 20;
 
-/// Keys of sessions without a login that are named.
-const MOST_MEMBERS: usize = 20;
-/// A row can have names of megabytes, and nobody would read them.
-const MOST_MEMBER_BYTES: usize = 200;
 const MOST_PREVIEW_BYTES: usize = 2_000;
 
 impl Collect {
@@ -154,7 +150,7 @@ impl Survey {
             matches: Matches::default(),
             keys: Keys::default(),
             unverified: Keys::default(),
-            members: BTreeSet::new(),
+            members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
             preview: Vec::new(),
@@ -169,10 +165,7 @@ impl Survey {
             self.keys.append(&findings.keys);
             self.unverified.append(&findings.unverified);
         }
-        self.members.extend(findings.members);
-        while self.members.len() > MOST_MEMBERS {
-            self.members.pop_last();
-        }
+        self.members.merge(findings.members);
         self.unverified_users.append(findings.unverified_users);
         self.sessions_of.append(findings.sessions_of);
         let room = PREVIEW.saturating_sub(self.preview.len());
@@ -209,7 +202,7 @@ struct Findings {
     matches: Matches,
     keys: Keys,
     unverified: Keys,
-    members: BTreeSet<String>,
+    members: Counts,
     unverified_users: DistinctUsers,
     sessions_of: SessionsOf,
     preview: Vec<ListedSession>,
@@ -303,10 +296,6 @@ impl Findings {
     fn note_members(&mut self, session: &Decoded<'_>) {
         let Ok(payload) = session.payload() else { return };
         // A payload that ends in the middle has shown keys all the same.
-        let _ = payload.members(&mut |key, _| {
-            if self.members.len() < MOST_MEMBERS && key.len() <= MOST_MEMBER_BYTES {
-                self.members.insert(key.into_owned());
-            }
-        });
+        let _ = payload.members(&mut |key, _| self.members.add(&key, 1, 0));
     }
 }

@@ -24,7 +24,7 @@ pub enum DecodeError {
     Pickle,
     /// Neither JSON nor a pickle: a serializer of the site's own.
     UnknownSerializer,
-    /// `_auth_user_id` is there, but is not something that names a user.
+    /// The key of the login is there, but holds nothing that names a user.
     UserId,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for DecodeError {
             Self::Json => "not valid JSON",
             Self::Pickle => "not a valid pickle",
             Self::UnknownSerializer => "neither JSON nor pickle",
-            Self::UserId => "_auth_user_id is not a user id",
+            Self::UserId => "the key of the login holds no user id",
         })
     }
 }

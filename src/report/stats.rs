@@ -19,6 +19,8 @@ pub struct StatsReport {
     pub logged_in: u64,
     /// Of these: impersonations, which hold somebody else's login, too.
     pub impersonated: u64,
+    /// With a time that was asked for: live rows that were saved again after it, and are not counted.
+    pub saved_later: u64,
     /// Live rows that name no user.
     pub anonymous: u64,
     /// Live rows that name a user and that no key verifies: Django reads them as empty, unless it has another key.

@@ -8,10 +8,11 @@ use crate::error::Error;
 ///
 /// What POSIX makes of `UTC+3` is a clock 3 hours behind UTC, and hardly anybody who writes it means that.
 pub fn zone(option: &str, name: &str) -> Result<TimeZone, Error> {
-    let is_posix = |name: &str| jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name);
+    let is_offset = name.starts_with(['+', '-']);
+    let posix = || jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name);
     match TimeZone::get(name).ok().or_else(|| fixed(name)) {
         Some(zone) if !zone.is_unknown() => Ok(zone),
-        _ if is_posix(name).is_ok_and(|zone| !zone.is_unknown()) => Err(Error::usage(
+        _ if !is_offset && posix().is_ok_and(|zone| !zone.is_unknown()) => Err(Error::usage(
             format!("{option}: \"{name}\" is a time zone of POSIX, where signs mean the opposite"),
             posix_hint(name),
         )),
@@ -33,12 +34,14 @@ pub fn note(option: &str, name: &str) -> Option<String> {
     ))
 }
 
-/// An offset such as `+05:30`.
+/// An offset such as `+05:30`. No clock on earth is further ahead than 14 hours.
 fn fixed(name: &str) -> Option<TimeZone> {
     if !name.starts_with(['+', '-']) {
         return None;
     }
-    jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name).ok()
+    let zone = jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name).ok()?;
+    let offset = zone.to_fixed_offset().ok()?;
+    (offset.seconds().abs() <= 14 * 3_600).then_some(zone)
 }
 
 /// The clear spellings of both clocks that `UTC+3` may be meant for.
@@ -88,7 +91,9 @@ mod tests {
         ] {
             assert!(posix_hint(name).starts_with(hint), "{}", posix_hint(name));
         }
-        for name in ["Mars/Olympus", "", " ", "UTC ", "3", "Etc/Unknown", "+99:00", "+"] {
+        for name in
+            ["Mars/Olympus", "", " ", "UTC ", "3", "Etc/Unknown", "+99:00", "+25:00", "-14:01", "+"]
+        {
             let error = zone("--timezone", name).unwrap_err();
             assert!(error.to_string().contains("is not a time zone"), "{name}: {error}");
         }

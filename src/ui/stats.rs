@@ -43,6 +43,13 @@ pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Resu
             counted(report.impersonated, "login")
         )?;
     }
+    if report.saved_later > 0 {
+        writeln!(
+            out,
+            "            {} saved again after that time, not counted: only the last save is known",
+            counted(report.saved_later, "live session")
+        )?;
+    }
     writeln!(out, "layouts     {}", list(&report.layouts))?;
     writeln!(out, "serializers {}", list(&report.serializers))?;
     writeln!(

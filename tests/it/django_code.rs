@@ -170,6 +170,11 @@ fn only_plain_names_go_into_code() {
             .ran("")
             .refuses(2, &["cannot be the name of a Django app", "--app mysite.session_user"]);
     }
+    // The app asks for the login that Django writes, and says so rather than write none.
+    program(&["django-code", "--user-key", "member_id"])
+        .ran("")
+        .refuses(2, &["member_id", "user_of"]);
+    program(&["django-code", "--user-key", "_auth_user_id"]).ran("").ok();
     program(&["django-code", "--column", &"x".repeat(40), "--app", "_a1.B"])
         .ran("")
         .ok()

@@ -176,6 +176,14 @@ fn a_site_whose_logins_stand_under_a_key_of_its_own_is_a_doubt() {
         w.run(&["logout-user", "5", "--user-key", "account_id"]).ok().says("1 session deleted");
         let mistyped = ["logout-user", "7", "--user-key", "acount_id"];
         w.run(&mistyped).exits(3).says("under the key acount_id").says("--user-key account_id");
+        // The most frequent keys are named, however many others there are.
+        w.renew();
+        w.session(r#"{"zz_member":3}"#);
+        w.session(r#"{"zz_member":5}"#);
+        for form in 100..125 {
+            w.session(&format!("{{\"form_{form}\":1}}"));
+        }
+        w.run(&["logout-user", "5"]).exits(3).says("stand: zz_member, form_100");
         // Empty sessions cannot hold a login.
         w.renew();
         w.session("{}");

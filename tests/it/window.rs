@@ -96,6 +96,10 @@ fn what_was_saved_again_since_is_told() {
         w.run(&[&["list", "--user", "42"][..], &window].concat())
             .ok()
             .says("2 sessions saved again after that time left out");
+        let stats = [&["stats"][..], &window].concat();
+        w.run(&stats).ok().says("2 live sessions saved again after that time, not counted");
+        let json = w.run(&[&stats[..], &["--format", "json"]].concat()).ok().json();
+        assert_eq!((&json["saved_later"], &json["rows"]), (&2.into(), &0.into()));
         assert_eq!(w.count(), 2);
     });
 }

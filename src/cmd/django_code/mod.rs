@@ -26,6 +26,14 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &DjangoCode) -> Result<Exit, Error> {
+    if let Some(key) = ctx.global.user_keys.iter().find(|key| *key != "_auth_user_id") {
+        return Err(Error::usage(
+            format!(
+                "the app writes what Django's login() puts into a session, and not the key {key:?}"
+            ),
+            "leave --user-key out, and change `user_of` in the app's models.py",
+        ));
+    }
     let (label, column) = (names::label(&args.app)?, names::column(&args.column)?);
     let column_type = match args.column_type {
         Some(column_type) => column_type,

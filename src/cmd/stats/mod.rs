@@ -68,6 +68,7 @@ fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> St
         expired: totals.tally.expired,
         logged_in: totals.tally.logins,
         impersonated: totals.impersonated,
+        saved_later: totals.saved_later,
         anonymous: totals.tally.anonymous,
         unverified: totals.tally.unverified,
         unreadable: totals.tally.unreadable,

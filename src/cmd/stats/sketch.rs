@@ -1,90 +1,8 @@
 //! What can be said of a million values without keeping them: memory does not grow with the table.
 
-use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
-
-/// How often values came, as long as there are not too many of them. Those of a page, of which several wait to be
-/// merged, hold less than those of the table.
-#[derive(Default)]
-pub(super) struct Counts {
-    by_value: HashMap<String, Count>,
-    /// Of all values.
-    bytes: usize,
-    /// Whether others are merged into it.
-    is_sum: bool,
-    /// Whether some that came seldom were forgotten.
-    pub(super) forgot: bool,
-}
-
-/// Of one value.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Count {
-    pub(super) times: u64,
-    pub(super) bytes: u64,
-}
-
-/// Values that are kept at most, and their bytes. Where there are more, half of the values are.
-const MOST: usize = 100_000;
-const MOST_BYTES: usize = 8 << 20;
-const MOST_BYTES_OF_PAGE: usize = 512 << 10;
-/// Longer ones are told by their beginning.
-const MOST_CHARS: usize = 100;
-
-/// As much of a value as is told of it.
-pub(super) fn beginning(value: &str) -> &str {
-    let end = value.char_indices().nth(MOST_CHARS).map_or(value.len(), |(end, _)| end);
-    value.get(..end).unwrap_or_default()
-}
-
-impl Counts {
-    pub(super) fn add(&mut self, value: &str, times: u64, bytes: u64) {
-        let value = beginning(value);
-        if !self.by_value.contains_key(value) {
-            let most_bytes = if self.is_sum { MOST_BYTES } else { MOST_BYTES_OF_PAGE };
-            if self.by_value.len() >= MOST || self.bytes + value.len() > most_bytes {
-                self.forget();
-            }
-            self.bytes += value.len();
-            self.by_value.insert(value.to_owned(), Count::default());
-        }
-        if let Some(count) = self.by_value.get_mut(value) {
-            count.times += times;
-            count.bytes += bytes;
-        }
-    }
-
-    pub(super) fn merge(&mut self, other: Self) {
-        self.is_sum = true;
-        self.forgot |= other.forgot;
-        for (value, count) in other.by_value {
-            self.add(&value, count.times, count.bytes);
-        }
-    }
-
-    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
-        self.by_value.keys().map(String::as_str)
-    }
-
-    /// The first ones by `rank`, and by name where it is the same.
-    pub(super) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
-        let mut all: Vec<_> = self.by_value.into_iter().collect();
-        all.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then_with(|| a.cmp(b)));
-        all.truncate(most);
-        all
-    }
-
-    fn forget(&mut self) {
-        let mut times: Vec<u64> = self.by_value.values().map(|count| count.times).collect();
-        times.sort_unstable_by_key(|times| Reverse(*times));
-        let bound = times.get(times.len() / 2).copied().unwrap_or(0);
-        self.by_value.retain(|_, count| count.times > bound);
-        self.by_value.shrink_to(self.by_value.len());
-        self.bytes = self.by_value.keys().map(String::len).sum();
-        self.forgot = true;
-    }
-}
 
 /// How many different values came: exactly up to a number, and to about a hundredth beyond it
 /// (Bar-Yossef and others, "Counting Distinct Elements in a Data Stream", 2002).
@@ -226,22 +144,6 @@ mod tests {
             assert!(distinct.count().abs_diff(values) <= tolerance, "{}", distinct.count());
             assert_eq!(distinct.is_exact(), tolerance == 0);
         }
-    }
-
-    #[test]
-    fn what_comes_often_is_not_forgotten() {
-        let mut counts = Counts::default();
-        for n in 0..300_000_u64 {
-            counts.add(&n.to_string(), 1, 0);
-            if n % 100 == 0 {
-                counts.add("often", 1, 7);
-            }
-        }
-        assert!(counts.forgot && counts.by_value.len() <= MOST);
-        let top = counts.top(1, |count| count.times);
-        assert!(
-            matches!(&*top, [(value, count)] if value == "often" && count.times == 3_000 && count.bytes == 21_000)
-        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::sketch::{Counts, Day, Days, Distinct, Sizes, beginning};
+use super::super::counts::{Counts, beginning};
+use super::sketch::{Day, Days, Distinct, Sizes};
 use crate::codec::{Decoded, Decoder, Verdict};
 use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
@@ -18,6 +19,8 @@ const LARGEST: usize = 5;
 pub(super) struct Totals {
     pub(super) tally: Tally,
     pub(super) impersonated: u64,
+    /// Live rows that were saved again after the time that was asked for.
+    pub(super) saved_later: u64,
     pub(super) compressed: u64,
     pub(super) formats: Formats,
     pub(super) sizes: Sizes,
@@ -53,6 +56,8 @@ impl Counter<'_> {
             let session = self.decoder.decode_row(&row);
             if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
                 totals.row(&row, &session, live);
+            } else if live && self.saved.is_some_and(|time| time.is_before(session.saved())) {
+                totals.saved_later += 1;
             }
         }
         self.decoder.shrink();
@@ -125,6 +130,7 @@ impl Totals {
     pub(super) fn merge(&mut self, page: Self, distinct: &mut Distinct) {
         self.tally += page.tally;
         self.impersonated += page.impersonated;
+        self.saved_later += page.saved_later;
         self.compressed += page.compressed;
         add(&mut self.formats.layouts, page.formats.layouts);
         add(&mut self.formats.serializers, page.formats.serializers);
