@@ -8,13 +8,13 @@ use rusqlite::vtab::array;
 use super::fault::fail;
 use super::row::{REFUSING_COLUMNS, columns, data, push, size_column};
 use super::user_column::{shown, values};
-use super::walk::{Statements, Walk};
+use super::walk::{Statements, Walk, Way};
 use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    BlindSpot, ByUser, Cursor, Emit, Expired, Filter, Kept, Reader, Reference, StoreError, Table,
-    Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    BlindSpot, ByUser, Cursor, Emit, Expired, Fault, Filter, Kept, Reader, Reference, StoreError,
+    Table, Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -54,7 +54,7 @@ impl Reader for SqliteReader<'_> {
         let live_bound = filter.live_at.map(|now| comparable(clock.live_bound(now), now));
         let live_bound = live_bound.transpose()?;
         // Row numbers make a walk cheap and let it be interrupted anywhere.
-        let cursor = store.row_address(&self.connection);
+        let has_numbers = store.row_address(&self.connection) == "_rowid_";
         let user = filter.user.as_ref().map(|by| by.column.quoted());
         let also = user.as_ref().map_or_else(String::new, |user| format!(", {user}"));
         // The index holds the row numbers too, in order within each value.
@@ -63,30 +63,48 @@ impl Reader for SqliteReader<'_> {
             (Some(user), Some(_)) => format!("{user} IS ?2 AND"),
             _ => String::new(),
         };
+        let table = store.table.quoted();
         let sql = |columns: &str, size: &str| {
             let rows = |which: &str| {
                 format!(
-                    "SELECT {cursor}, {columns}{also}{size} FROM {} WHERE {is_user} {which} ORDER BY {cursor}",
-                    store.table.quoted()
+                    "SELECT _rowid_, {columns}{also}{size} FROM {table} WHERE {is_user} {which} ORDER BY _rowid_"
                 )
             };
-            Statements { first: rows("?1 IS NULL"), next: rows(&format!("{cursor} > ?1")) }
+            Statements { first: rows("?1 IS NULL"), next: rows("_rowid_ > ?1") }
+        };
+        let size = format!(", {}", size_column());
+        let way = if has_numbers {
+            Way::ByNumber { whatever: sql(&columns(), &size), refusing: sql(REFUSING_COLUMNS, "") }
+        } else {
+            Way::AtOnce(format!(
+                "SELECT NULL, {}{also}{size} FROM {table} WHERE {is_user} ?1 IS NULL",
+                columns()
+            ))
         };
         let mut walk = Walk {
             connection: &self.connection,
-            whatever: sql(&columns(), &format!(", {}", size_column())),
-            refusing: (cursor == "_rowid_").then(|| sql(REFUSING_COLUMNS, "")),
+            way,
             clock,
             live_bound: live_bound.as_deref().map(str::as_bytes),
             key_prefix: filter.key_prefix.as_deref(),
             by: filter.user.as_ref(),
             over: false,
         };
-        match values {
-            None => walk.run(None, emit),
-            Some(values) => values.iter().try_for_each(|value| walk.run(Some(value), emit)),
+        let mut walk_all = || {
+            let schema = schema_version(&self.connection)?;
+            match &values {
+                None => walk.run(None, emit)?,
+                Some(values) => values.iter().try_for_each(|value| walk.run(Some(value), emit))?,
+            }
+            Ok(has_numbers && !walk.over && schema != schema_version(&self.connection)?)
+        };
+        match walk_all() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(StoreError::new(Fault::Fatal, store.what("read"))
+                .because("VACUUM or a change of the schema came in between, and may have given rows other numbers")
+                .hint("run it again")),
+            Err(error) => Err(fail(error, store.what("read"))),
         }
-        .map_err(|error| fail(error, store.what("read")))
     }
 
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
@@ -189,6 +207,11 @@ impl SqliteReader<'_> {
         }
         Ok(())
     }
+}
+
+/// VACUUM changes it, too (SQLite docs, `PRAGMA schema_version`).
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA schema_version", [], |row| row.get(0))
 }
 
 fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, Rows, params};
 
 use super::row::{bytes, data, push};
 use super::user_column::shown;
@@ -14,15 +14,11 @@ const READ_SLICE: Duration = Duration::from_millis(50);
 /// The clock is looked at once in so many rows.
 const ROWS_PER_LOOK: u32 = 256;
 
-/// One walk over the table, in slices. Its statements read the address of a row, its
+/// One walk over the table. Its statements read the number of a row or NULL, its
 /// [`columns`](super::row::columns), and the user column if it matters.
 pub(super) struct Walk<'w> {
     pub(super) connection: &'w Connection,
-    /// Read whatever is there, and last the size of what is too large.
-    pub(super) whatever: Statements,
-    /// The same, but they fail at data that is too large; `None` where rows have no numbers, from which to
-    /// go on then.
-    pub(super) refusing: Option<Statements>,
+    pub(super) way: Way,
     pub(super) clock: &'w WallClock,
     pub(super) live_bound: Option<&'w [u8]>,
     pub(super) key_prefix: Option<&'w str>,
@@ -31,20 +27,33 @@ pub(super) struct Walk<'w> {
     pub(super) over: bool,
 }
 
-/// A walk begins before every row, of which no value can be sure to be: a key may be empty, and a row number negative.
+/// How the rows of a table are read.
+pub(super) enum Way {
+    /// In slices, each of which goes on behind the last row of the one before. New rows get higher numbers, so a session
+    /// that moves to another key is met further on.
+    ByNumber {
+        /// Read whatever is there, and last the size of what is too large.
+        whatever: Statements,
+        /// The same, but they fail at data that is too large.
+        refusing: Statements,
+    },
+    /// By one statement, where rows have no numbers (WITHOUT ROWID, a view). Between two statements a session could
+    /// move to a key that was passed, and keys need not be unique. Without WAL writers wait meanwhile. ?1 is NULL.
+    AtOnce(String),
+}
+
+/// A walk begins before every row, of which no number can be sure to be: it may be negative.
 pub(super) struct Statements {
     /// Reads from the first row on; ?1 is NULL.
     pub(super) first: String,
-    /// Reads from the row on that comes after the address ?1.
+    /// Reads from the row on that comes after the number ?1.
     pub(super) next: String,
 }
 
 /// How far a walk has come.
 #[derive(Default)]
 struct Place {
-    /// The address after which it goes on.
-    after: Option<Value>,
-    /// The number of the last row, if it has one.
+    /// The number of the last row.
     number: Option<i64>,
     /// Whether a row that is too large comes next.
     too_large: bool,
@@ -57,16 +66,39 @@ impl Walk<'_> {
         user: Option<&Value>,
         emit: &mut Emit<'_>,
     ) -> rusqlite::Result<()> {
-        let mut place = Place::default();
+        if self.over {
+            return Ok(());
+        }
         let mut page = Page::default();
-        while !self.over && self.slice(&mut place, user, &mut page)? {
-            // Full or not, and be it empty: whoever reads may want to break off long before an old
-            // table has a page of live rows.
-            match emit(page) {
-                ControlFlow::Continue(empty) => page = empty,
-                ControlFlow::Break(()) => {
-                    self.over = true;
-                    return Ok(());
+        match &self.way {
+            Way::AtOnce(sql) => {
+                let mut statement = self.connection.prepare_cached(sql)?;
+                let mut rows = query(&mut statement, None, user)?;
+                while let Some(row) = rows.next()? {
+                    self.push(row, true, &mut page)?;
+                    if page.is_full() {
+                        match emit(page) {
+                            ControlFlow::Continue(empty) => page = empty,
+                            ControlFlow::Break(()) => {
+                                self.over = true;
+                                return Ok(());
+                            }
+                        }
+                    }
+                }
+            }
+            Way::ByNumber { whatever, refusing } => {
+                let mut place = Place::default();
+                while self.slice(whatever, refusing, &mut place, user, &mut page)? {
+                    // Full or not, and be it empty: whoever reads may want to break off long before an old
+                    // table has a page of live rows.
+                    match emit(page) {
+                        ControlFlow::Continue(empty) => page = empty,
+                        ControlFlow::Break(()) => {
+                            self.over = true;
+                            return Ok(());
+                        }
+                    }
                 }
             }
         }
@@ -79,39 +111,34 @@ impl Walk<'_> {
     /// Reads on until it is time to hand the page over; whether there may be more rows.
     fn slice(
         &self,
+        whatever: &Statements,
+        refusing: &Statements,
         place: &mut Place,
         user: Option<&Value>,
         page: &mut Page,
     ) -> rusqlite::Result<bool> {
-        let too_large = std::mem::take(&mut place.too_large);
-        let refusing = self.refusing.as_ref().filter(|_| !too_large);
+        let refuses = !std::mem::take(&mut place.too_large);
         let began = Instant::now();
-        let statements = refusing.unwrap_or(&self.whatever);
-        let after = &place.after;
-        let sql = if after.is_some() { &statements.next } else { &statements.first };
+        let statements = if refuses { refusing } else { whatever };
+        let sql = if place.number.is_some() { &statements.next } else { &statements.first };
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = match user {
-            Some(user) => statement.query(params![after, user])?,
-            None => statement.query([after])?,
-        };
+        let mut rows = query(&mut statement, place.number, user)?;
         let mut seen = 0_u32;
         loop {
             let row = match rows.next() {
                 Ok(Some(row)) => row,
                 Ok(None) => return Ok(false),
-                Err(error) if refusing.is_some() && is_too_large(&error) => {
-                    place.after = place.number.map(Value::Integer);
+                Err(error) if refuses && is_too_large(&error) => {
                     place.too_large = true;
                     return Ok(true);
                 }
                 Err(error) => return Err(error),
             };
-            place.number = next_number(place.number, row.get_ref(0)?)?;
-            self.push(row, refusing.is_none(), page)?;
+            place.number = Some(next_number(place.number, row.get(0)?)?);
+            self.push(row, !refuses, page)?;
             seen += 1;
             let slice_over = seen.is_multiple_of(ROWS_PER_LOOK) && began.elapsed() > READ_SLICE;
             if page.is_full() || slice_over {
-                place.after = Some(row.get(0)?);
                 return Ok(true);
             }
         }
@@ -153,14 +180,21 @@ fn is_too_large(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::TooBig)
 }
 
+fn query<'s>(
+    statement: &'s mut CachedStatement<'_>,
+    after: Option<i64>,
+    user: Option<&Value>,
+) -> rusqlite::Result<Rows<'s>> {
+    match user {
+        Some(user) => statement.query(params![after, user]),
+        None => statement.query([after]),
+    }
+}
+
 /// The number of a row, which is above that of the row before: in a damaged file a walk could come round
 /// for ever.
-fn next_number(before: Option<i64>, at: ValueRef<'_>) -> rusqlite::Result<Option<i64>> {
-    match (before, at) {
-        (Some(before), ValueRef::Integer(at)) if at <= before => Err(out_of_order()),
-        (_, ValueRef::Integer(at)) => Ok(Some(at)),
-        _ => Ok(None),
-    }
+fn next_number(before: Option<i64>, at: i64) -> rusqlite::Result<i64> {
+    if before.is_some_and(|before| at <= before) { Err(out_of_order()) } else { Ok(at) }
 }
 
 fn out_of_order() -> rusqlite::Error {
