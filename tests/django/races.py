@@ -109,7 +109,9 @@ def visitor(site, number):
 
 def log_out(site, binary, engine, settle):
     """sessctl, as its documents say to run it on such a site, until it says that 42 is out; how often that was."""
-    arguments = ["logout-user", site.user_id(42), "--settle", f"{settle:.1f}s", "--format", "json"]
+    # Without the key, a moment in which nobody at all is logged in would be a doubt.
+    key = ["--user-key", "_auth_user_id"]
+    arguments = ["logout-user", site.user_id(42), *key, "--settle", f"{settle:.1f}s", "--format", "json"]
     if engine == "user-sessions":
         arguments += ["--table", "user_sessions_session"]
     if engine == "cached_db":
