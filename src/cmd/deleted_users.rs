@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::Ctx;
 use super::site_users::{AT_ONCE, SiteUsers};
+use super::whose::reader;
 use crate::codec::Decoder;
 use crate::engine::Ended;
 use crate::error::Error;
@@ -81,8 +82,9 @@ impl DeletedUsers {
         store: &dyn Store,
         site: &SiteUsers,
         unfit_too: bool,
+        dry_run: bool,
     ) -> Result<Self, Error> {
-        let mut reader = store.reader()?;
+        let mut reader = reader(store, dry_run)?;
         refuse_empty(&mut *reader, site)?;
         let mut search =
             Search { reader: &mut *reader, site, there: HashSet::new(), gone: BTreeSet::new() };

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::rounds::Outcome;
-use crate::error::Error;
-use crate::report::{Doubt, Proof};
+use crate::engine::Why;
+use crate::error::{Error, Exit};
+use crate::report::{Doubt, Matches, Proof};
 use crate::store::{BlindSpot, Filter, Store, StoreError, Table};
 use crate::ui;
 
@@ -20,6 +21,41 @@ pub(super) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
         Proof::TableOnly
     } else {
         Proof::LoggedOut
+    }
+}
+
+impl Outcome {
+    /// Rows that may be what was looked for, for all that can be told.
+    fn not_sure(&self) -> u64 {
+        let Matches { shared, unreadable, undated, different, .. } = self.matches;
+        shared
+            + unreadable
+            + undated
+            + self.unverified_left
+            + if self.by_column { different } else { 0 }
+    }
+
+    /// Whether a look after the last act has shown that nothing is left.
+    pub(super) fn is_proved(&self) -> bool {
+        self.ended.is_ok()
+            && self.remaining == Some(0)
+            && self.not_sure() == 0
+            && self.doubts.is_empty()
+    }
+
+    /// Whether there is a doubt, whatever was found in the end.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.not_sure() > 0 || !self.doubts.is_empty() || self.kept.count() > 0
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match &self.ended {
+            Ok(()) if self.remaining.unwrap_or(0) > 0 || self.is_unsure() => Exit::Incomplete,
+            Ok(()) => Exit::Done,
+            Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
+            Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
+            Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+        }
     }
 }
 

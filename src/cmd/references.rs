@@ -1,9 +1,12 @@
 //! Foreign keys of other tables that point at the sessions. Commands that delete say before the first
 //! batch what these mean for them, and so do their dry runs.
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::Ctx;
 use crate::error::Error;
 use crate::model::Keys;
+use crate::report::Referenced;
 use crate::store::{Kept, Reader, Reference, Store, StoreError};
 
 /// Keys that are looked up in one statement.
@@ -34,17 +37,64 @@ pub(super) fn hinder(references: &[Reference]) -> bool {
     references.iter().any(Reference::hinders)
 }
 
-/// Of the sessions that a dry run found, those that would stay, as far as that can be seen.
-pub(super) fn kept(store: &dyn Store, keys: &Keys) -> Result<Kept, StoreError> {
-    let keys: Vec<&str> = keys.iter().collect();
-    let mut kept = Kept::default();
-    if !keys.is_empty() {
-        let mut reader = store.reader()?;
-        for some in keys.chunks(KEYS_AT_ONCE) {
-            kept.add(reader.referenced(some)?);
+/// Sessions that stay because rows of other tables refer to them.
+#[derive(Default)]
+pub(super) struct KeptSessions(Kept);
+
+impl KeptSessions {
+    /// Of the sessions that a dry run found, those that would stay, as far as that can be seen.
+    pub(super) fn foreseen(store: &dyn Store, keys: &Keys) -> Result<Self, StoreError> {
+        let keys: Vec<&str> = keys.iter().collect();
+        let mut kept = Kept::default();
+        if !keys.is_empty() {
+            let mut reader = store.reader()?;
+            for some in keys.chunks(KEYS_AT_ONCE) {
+                kept.add(reader.referenced(some)?);
+            }
         }
+        Ok(Self(kept))
     }
-    Ok(kept)
+
+    /// What was kept of sessions that were to be deleted.
+    pub(super) fn acted(&mut self, keys: &Keys, kept: Kept) {
+        for key in keys.iter() {
+            self.0.rows.remove(key);
+        }
+        self.0.add(kept);
+    }
+
+    /// What a look did not find any more the site has ended meanwhile.
+    pub(super) fn retain(&mut self, found: &Keys) {
+        let there: HashSet<&str> = found.iter().collect();
+        self.0.rows.retain(|key| there.contains(&**key));
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// How many of these are kept.
+    pub(super) fn among(&self, keys: &Keys) -> usize {
+        keys.iter().filter(|key| self.0.rows.contains(*key)).count()
+    }
+
+    /// Those of these that are not kept.
+    pub(super) fn not_among<'k>(&self, keys: &'k Keys) -> Vec<&'k str> {
+        keys.iter().filter(|key| !self.0.rows.contains(*key)).collect()
+    }
+
+    /// Of keys that were deleted, those that were found again although no other table keeps them.
+    pub(super) fn deleted_and_found(&self, deleted: &Keys, found: &Keys) -> u64 {
+        let found: HashSet<&str> = found.iter().collect();
+        let again = self.not_among(deleted).into_iter().filter(|key| found.contains(key)).count();
+        u64::try_from(again).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn report(self) -> Referenced {
+        let referenced = self.count();
+        let referenced_by = if referenced > 0 { self.0.by } else { BTreeSet::new() };
+        Referenced { referenced, referenced_by }
+    }
 }
 
 /// Refuses where the database would refuse, whether or not a row refers to a session.

@@ -4,7 +4,6 @@
 //! each row. A login or a password change moves a session to a new key while it runs, and Django up to 1.9 and
 //! django-user-sessions write a deleted row back from a request in flight.
 
-use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::Ctx;
@@ -15,10 +14,10 @@ use super::how::How;
 use super::keep_data::Kept;
 use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
-use super::references;
+use super::references::KeptSessions;
 use super::survey::{Look, Survey, look_for_proof};
 use crate::engine::{Driver, Ended, Why};
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::model::{Keys, Signatures, Tally};
 use crate::report::{Doubt, ListedSession, Matches, Referenced};
 use crate::store::{self, Store, StoreError};
@@ -70,16 +69,16 @@ pub(super) struct Outcome {
     /// Sessions that were deleted and that the last look found.
     pub(super) not_deleted: u64,
     /// Sessions that other tables keep.
-    kept: store::Kept,
+    pub(super) kept: KeptSessions,
     pub(super) rounds: u32,
     /// Why nothing is proved, although no session is left that was looked for.
     pub(super) doubts: Vec<Doubt>,
     /// Live rows of any kind that were seen, if anybody looked at all of them.
     pub(super) live: Option<u64>,
     /// Whether the answer rests on what the user column says.
-    by_column: bool,
+    pub(super) by_column: bool,
     /// Sessions that no key verifies and that stay.
-    unverified_left: u64,
+    pub(super) unverified_left: u64,
     /// Whether a look found a row that the keys verify.
     key_is_right: bool,
     /// Logins that all looks saw, and what is at the top level of sessions if there was none.
@@ -116,7 +115,7 @@ impl Outcome {
             _ if outcome.ended.is_err() => {}
             None => {
                 outcome.count(&mut first);
-                outcome.kept = references::kept(plan.store, &first.keys)?;
+                outcome.kept = KeptSessions::foreseen(plan.store, &first.keys)?;
                 outcome.preview = first.preview();
             }
             Some(driver) => outcome.act_and_look(ctx, plan, driver, first)?,
@@ -147,7 +146,7 @@ impl Outcome {
             batches: 0,
             remaining: None,
             not_deleted: 0,
-            kept: store::Kept::default(),
+            kept: KeptSessions::default(),
             rounds: 1,
             doubts: Vec::new(),
             live: None,
@@ -223,31 +222,34 @@ impl Outcome {
                     return Ok(());
                 }
             };
-            // The first look may have gone by a column, and have read no row that could tell.
-            if let Some(looked_at) = found.nothing_verifies()
-                && !self.key_is_right
-                && !plan.emptied
-            {
-                return Err(Error::WrongKey { looked_at });
-            }
+            self.refuse_wrong_key(plan, &found)?;
             if !matches!(plan.how, How::KeepData) {
-                self.not_deleted = self.deleted_and_found(&gone, &found.keys);
+                self.not_deleted = self.kept.deleted_and_found(&gone, &found.keys);
             }
             if self.ended.is_err() {
                 return Ok(());
             }
             if whole {
                 self.remaining = Some(found.matches.matched);
-                let only_kept = found.keys.iter().all(|key| self.kept.rows.contains(key));
-                if only_kept || self.rounds == MAX_ROUNDS {
+                if self.kept.among(&found.keys) == found.keys.len() || self.rounds == MAX_ROUNDS {
                     // Of all rows the look that proves reads those that are logins, and tells nothing of the others.
                     if !matches!(plan.first.query.who, Who::EverythingBut(_)) {
-                        self.keep_what_is_there(&found);
+                        self.kept.retain(&found.keys);
                     }
                     return Ok(());
                 }
                 self.rounds += 1;
             }
+        }
+    }
+
+    /// The first look may have gone by a column, and have read no row that could tell.
+    fn refuse_wrong_key(&self, plan: &Plan<'_>, found: &Survey) -> Result<(), Error> {
+        match found.nothing_verifies() {
+            Some(looked_at) if !self.key_is_right && !plan.emptied => {
+                Err(Error::WrongKey { looked_at })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -303,10 +305,7 @@ impl Outcome {
                 self.deleted += driver.done().rows - before;
             }
         }
-        for key in keys.iter() {
-            self.kept.rows.remove(key);
-        }
-        self.kept.add(stay);
+        self.kept.acted(keys, stay);
         self.batches = driver.done().batches;
         // Also after the last batch, and where another reason came first.
         if let Err(error) = plan.cache.go_on() {
@@ -314,31 +313,15 @@ impl Outcome {
         }
     }
 
-    /// Of keys that were deleted, those that were found again although no other table keeps them.
-    fn deleted_and_found(&self, deleted: &Keys, found: &Keys) -> u64 {
-        let found: HashSet<&str> = found.iter().collect();
-        let is_there = |key: &&str| found.contains(key) && !self.kept.rows.contains(*key);
-        u64::try_from(deleted.iter().filter(is_there).count()).unwrap_or(u64::MAX)
-    }
-
-    /// What other tables kept, and the site ended meanwhile, is not there any more.
-    fn keep_what_is_there(&mut self, found: &Survey) {
-        let there: HashSet<&str> = found.keys.iter().collect();
-        self.kept.rows.retain(|key| there.contains(&**key));
-    }
-
     /// What other tables keep, for the report.
     pub(super) fn referenced(&mut self) -> Referenced {
-        let store::Kept { rows, by } = std::mem::take(&mut self.kept);
-        let referenced = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        Referenced { referenced, referenced_by: if referenced > 0 { by } else { BTreeSet::new() } }
+        std::mem::take(&mut self.kept).report()
     }
 
     /// Whether those that were deleted are gone, where no other look tells. A trigger or a rule can keep rows, and no
     /// error says so.
     fn look_for_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
-        let kept = &self.kept.rows;
-        let keys: Vec<&str> = keys.iter().filter(|key| !kept.contains(*key)).collect();
+        let keys = self.kept.not_among(keys);
         for some in keys.chunks(KEYS_AT_ONCE) {
             match driver.once(|writer| writer.count(some)) {
                 Ok(rows) => self.not_deleted += rows,
@@ -382,8 +365,7 @@ impl Outcome {
 
     /// Counts sessions that were found and are about to end.
     fn count(&mut self, found: &mut Survey) {
-        let again = found.keys.iter().filter(|key| self.kept.rows.contains(*key)).count();
-        let again = u64::try_from(again).unwrap_or(u64::MAX);
+        let again = u64::try_from(self.kept.among(&found.keys)).unwrap_or(u64::MAX);
         self.matches.matched += found.matches.matched.saturating_sub(again);
         if self.unverified_left == 0 {
             self.matches.unverified += found.matches.unverified;
@@ -401,41 +383,8 @@ impl Outcome {
         }
     }
 
-    /// Rows that may be what was looked for, for all that can be told.
-    fn not_sure(&self) -> u64 {
-        let Matches { shared, unreadable, undated, different, .. } = self.matches;
-        shared
-            + unreadable
-            + undated
-            + self.unverified_left
-            + if self.by_column { different } else { 0 }
-    }
-
     /// Different users of sessions that no key verifies, as far as they were counted.
     pub(super) fn unverified_users(&self) -> u64 {
         self.unverified_users.count()
-    }
-
-    /// Whether a look after the last act has shown that nothing is left.
-    pub(super) fn is_proved(&self) -> bool {
-        self.ended.is_ok()
-            && self.remaining == Some(0)
-            && self.not_sure() == 0
-            && self.doubts.is_empty()
-    }
-
-    /// Whether there is a doubt, whatever was found in the end.
-    pub(super) fn is_unsure(&self) -> bool {
-        self.not_sure() > 0 || !self.doubts.is_empty() || self.kept.count() > 0
-    }
-
-    pub(super) fn exit(&self) -> Exit {
-        match &self.ended {
-            Ok(()) if self.remaining.unwrap_or(0) > 0 || self.is_unsure() => Exit::Incomplete,
-            Ok(()) => Exit::Done,
-            Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
-            Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-            Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
-        }
     }
 }

@@ -73,7 +73,7 @@ pub(super) struct Meant {
 
 /// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive
 /// since: what is acted on is read at the primary.
-fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
+pub(super) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
     let mut reader = store.reader()?;
     if !dry_run {
         reader.demand_writes()?;
@@ -107,7 +107,7 @@ pub(super) fn resolve(
         reader.users(&site.users, which, &mut |user| meant.users.extend([user]))?;
     }
     if whose.deleted_users {
-        let deleted = DeletedUsers::find(ctx, store, &site, whose.unfit_ids)?;
+        let deleted = DeletedUsers::find(ctx, store, &site, whose.unfit_ids, dry_run)?;
         if deleted.are_most() {
             let gone = u64::try_from(deleted.ids.len()).unwrap_or(u64::MAX);
             meant.most_are_gone = Some(gone);

@@ -44,8 +44,8 @@ pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> 
             (counted(not_deleted, "session"), if not_deleted == 1 { "is" } else { "are" });
         writeln!(
             out,
-            "{what} of those that were deleted {are} in the table: a trigger or a rule keeps them, or the site \
-             writes them back. `sessctl doctor` names triggers."
+            "{what} of those that were deleted {are} in the table: a trigger or a rule keeps them, the site \
+             writes them back, or their keys are no text. `sessctl doctor` names triggers."
         )
     } else if rounds > 1 {
         writeln!(out, "The look that proves found more sessions; it took {rounds} rounds.")
