@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::codec::DecodeError;
+use crate::files;
 use crate::model::Health;
 use crate::store::{ConninfoError, NotATable, StoreError};
 
@@ -222,6 +223,7 @@ impl Error {
             ),
             Self::InSchema { source, .. } => source.hint(),
             Self::AmbiguousSession { .. } => Some("give more characters of the key"),
+            Self::Input { source, .. } | Self::CannotWrite { source, .. } => files::hint(source),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@
 //! engine         scan, batches, pace, events
 //! store          SQLite, PostgreSQL, memory
 //! codec  report  what Django wrote; what a command found
-//! model  stop  consent
+//! model  stop  consent  files
 //! ```
 
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod codec;
 pub mod consent;
 pub mod engine;
 pub mod error;
+mod files;
 pub mod model;
 mod report;
 pub mod settings;

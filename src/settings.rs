@@ -17,6 +17,7 @@ use crate::cli;
 use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits, LoginKeys};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
+use crate::files;
 use crate::store::{Table, Target, UserColumn, Users};
 
 pub use database::{Database, database};
@@ -257,7 +258,7 @@ pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
     if file == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let opened = std::fs::File::open(file).map_err(|source| cannot_read(file, source))?;
+    let opened = files::open(file).map_err(|source| cannot_read(file, source))?;
     Ok(Box::new(BufReader::new(opened)))
 }
 

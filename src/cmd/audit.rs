@@ -2,10 +2,9 @@
 //! change, one after the last. A run that died has the first alone.
 
 use std::cell::{Cell, RefCell};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::Ctx;
 use crate::codec::fingerprint;
 use crate::error::{Error, Exit};
+use crate::files::Place;
 use crate::model::Timestamp;
 use crate::report::{AuditBegan, AuditEnded, AuditedRun};
 use crate::store::Target;
@@ -41,13 +41,15 @@ impl Audit {
         args: &cli::Audit,
     ) -> Result<Option<Self>, Error> {
         let Some(path) = &args.audit_file else { return Ok(None) };
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = Place::of_output(path).and_then(|place| place.append());
         let operator = settings::operator();
         let began = Timestamp::now();
         let run = AuditedRun {
             run: format!("{:016x}", RandomState::new().hash_one((began, std::process::id()))),
             began: began.to_string(),
             host: operator.host,
+            uid: operator.uid,
+            login_uid: operator.login_uid,
             user: operator.user,
             sudo_user: operator.sudo_user,
             version: env!("CARGO_PKG_VERSION"),
@@ -102,11 +104,7 @@ impl Audit {
         // In one piece, since others may append to it too.
         let mut line = Vec::new();
         ui::write_json_line(&mut line, entry)?;
-        let written = (&self.file).write_all(&line).and_then(|()| match self.file.sync_data() {
-            // A pipe or a terminal.
-            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-            synced => synced,
-        });
+        let written = (&self.file).write_all(&line).and_then(|()| self.file.sync_data());
         written.map_err(|source| Error::cannot_write(&self.path, source))
     }
 }

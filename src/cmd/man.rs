@@ -1,10 +1,9 @@
 //! `man`: manual pages.
 
-use std::fs;
-
 use super::Ctx;
 use crate::cli::{self, Man};
 use crate::error::{Error, Exit};
+use crate::files::Folder;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Man) -> Result<Exit, Error> {
     let pages = cli::manual_pages()?;
@@ -14,10 +13,11 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Man) -> Result<Exit, Error> {
         }
         return Ok(Exit::Done);
     };
-    fs::create_dir_all(folder).map_err(|error| Error::cannot_write(folder, error))?;
+    let made = Folder::make(folder).map_err(|error| Error::cannot_write(folder, error))?;
     for (name, text) in pages {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(|error| Error::cannot_write(&path, error))?;
+        made.place(&name)
+            .and_then(|page| page.replace(&text))
+            .map_err(|error| Error::cannot_write(&folder.join(&name), error))?;
     }
     Ok(Exit::Done)
 }

@@ -9,9 +9,14 @@ pub struct AuditedRun {
     pub began: String,
     /// The machine that it ran on.
     pub host: Option<String>,
-    /// The system's user that it ran as.
+    /// The real user id of the process.
+    pub uid: u32,
+    /// The user id with which somebody logged in to the machine, as Linux keeps it through `sudo` and `su`. `None` where it
+    /// does not: for cron, in containers.
+    pub login_uid: Option<u32>,
+    /// The name of the system's user that it ran as.
     pub user: Option<String>,
-    /// Who became that user by `sudo`.
+    /// Who became that user by `sudo`, as the environment says it: whoever may set that may write anything there.
     pub sudo_user: Option<String>,
     /// Of sessctl.
     pub version: &'static str,

@@ -4,9 +4,13 @@ use crate::cli;
 
 /// Who runs this.
 pub struct Operator {
+    /// The real user id of the process.
+    pub uid: u32,
+    /// The user id of the login that the process came from, where Linux keeps it (`/proc/self/loginuid`, proc(5)).
+    pub login_uid: Option<u32>,
     /// The system's name of the user that the process belongs to.
     pub user: Option<String>,
-    /// Who became that user, where `sudo` says so.
+    /// Who became that user, where the environment says so.
     pub sudo_user: Option<String>,
     /// The machine.
     pub host: Option<String>,
@@ -15,10 +19,18 @@ pub struct Operator {
 /// Who runs this.
 pub fn operator() -> Operator {
     Operator {
+        uid: rustix::process::getuid().as_raw(),
+        login_uid: login_uid(),
         user: whoami::username().ok(),
         sudo_user: std::env::var("SUDO_USER").ok().filter(|user| !user.is_empty()),
         host: whoami::hostname().ok(),
     }
+}
+
+fn login_uid() -> Option<u32> {
+    const UNSET: u32 = u32::MAX;
+    let text = std::fs::read_to_string("/proc/self/loginuid").ok()?;
+    text.trim().parse().ok().filter(|uid| *uid != UNSET)
 }
 
 /// What was typed, but for the database, which may hold a password.

@@ -1,14 +1,13 @@
 //! `--audit-file`: who did what where, and nothing that lets anybody in.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::running::{Running, eventually};
-use crate::world::{Ran, RunToEnd, World, key};
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around, key};
 
 /// The last lines of the runs in an audit file, after a look at their first ones.
 fn ended(file: &str) -> Vec<Value> {
@@ -54,7 +53,7 @@ fn a_logout_says_who_when_what_and_why() {
         let reason = "ticket 4711: \u{1b}[31mlaptop stolen";
         let ran = w
             .command(&["logout-user", "42", "--audit-file", &file, "--reason", reason])
-            .env("SESSCTL_SECRET_KEY", crate::world::SECRET_KEY)
+            .env("SESSCTL_SECRET_KEY", SECRET_KEY)
             .env("SUDO_USER", "anna")
             .ran("")
             .ok();
@@ -71,6 +70,7 @@ fn a_logout_says_who_when_what_and_why() {
         for (pointer, wanted) in [
             ("/command", json!("logout-user")),
             ("/sudo_user", json!("anna")),
+            ("/uid", json!(std::fs::metadata("/proc/self").unwrap().uid())),
             ("/version", json!(env!("CARGO_PKG_VERSION"))),
             ("/reason", json!(reason)),
             ("/exit", json!(0)),
@@ -124,6 +124,16 @@ fn every_command_that_changes_a_table_leaves_a_line() {
         ];
         assert_eq!(said, wanted);
     });
+}
+
+const MOST_BYTES: usize = 1 << 20;
+
+/// A run that cannot make any file larger than that.
+fn with_small_files(w: &World, arguments: &[&str]) -> Ran {
+    let mut shell = Command::new("sh");
+    // SIGXFSZ is ignored, so that the write fails.
+    shell.args(["-c", "trap '' 25; ulimit -f 2048; exec \"$@\"", "sh"]);
+    around(shell, w.command(arguments).env("SECRET_KEY", SECRET_KEY)).ran("")
 }
 
 /// Deletes a session and then waits a second.
@@ -187,26 +197,21 @@ fn nothing_is_done_that_could_not_be_recorded() {
             .exits(1)
             .says(&format!("error: cannot write {nowhere}\ncause: No such file or directory"));
         assert_eq!(w.count(), 1);
-        // It is there and is full.
+        // It has no room left, for the first line or for the second.
+        let full = w.file("full.jsonl", "x".repeat(MOST_BYTES));
+        let too_large = format!("error: cannot write {full}\ncause: File too large");
         for command in [&["logout-user", "42"][..], &["purge-expired"], &["flush-all", "--yes"]] {
-            let ran = w.run(&[command, &["--audit-file", "/dev/full"]].concat()).exits(1);
+            let ran = with_small_files(w, &[command, &["--audit-file", &full]].concat()).exits(1);
             assert_eq!(ran.stdout, "", "{ran:#?}");
-            ran.says("error: cannot write /dev/full\ncause: No space left on device");
+            ran.says(&too_large);
         }
         assert_eq!(w.count(), 1);
-        // Its reader goes away between the two lines.
-        let pipe = w.file("pipe", "");
-        std::fs::remove_file(&pipe).unwrap();
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let mut running = Running::start(w.command(&SLOW).args(["--audit-file", &pipe]));
-        let mut line = String::new();
-        let mut reader = BufReader::new(std::fs::File::open(&pipe).unwrap());
-        reader.read_line(&mut line).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["event"], "began");
-        drop(reader);
-        assert!(!running.is_over(), "it is too fast for this test");
-        let ran = running.end().exits(1).says("1 session deleted");
-        ran.says(&format!("error: cannot write {pipe}\ncause: Broken pipe"));
+        let file = w.file("measured.jsonl", "");
+        w.run(&["logout-user", "43", "--audit-file", &file]).ok();
+        let first_line = std::fs::read_to_string(&file).unwrap().lines().next().unwrap().len();
+        w.file("full.jsonl", "x".repeat(MOST_BYTES - first_line - 100));
+        let ran = with_small_files(w, &["logout-user", "42", "--audit-file", &full]).exits(1);
+        ran.says("1 session deleted").says(&too_large);
         assert_eq!(w.count(), 0);
     });
     let ran: Ran = crate::world::program(&["logout-user", "42", "--reason", "why"]).ran("");

@@ -36,6 +36,7 @@ mod empty_key;
 mod encrypted;
 mod environment;
 mod errors;
+mod files;
 mod flush_all;
 mod generate;
 mod help;

@@ -3,13 +3,13 @@
 
 mod names;
 
-use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::Ctx;
 use crate::cli::{ColumnType, DjangoCode};
 use crate::error::{Error, Exit};
+use crate::files::Folder;
 use crate::settings;
 use crate::store::{Store, UserColumn, UserType};
 
@@ -120,20 +120,21 @@ impl App<'_> {
                 "give --output with that folder at its end, or another --app",
             ));
         }
-        fs::create_dir(folder).map_err(|error| match error.kind() {
+        let made = Folder::make_new(folder).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Error::usage(
                 format!("{} exists already", folder.display()),
                 "nothing is overwritten: name a folder that does not exist yet",
             ),
             _ => Error::cannot_write(folder, error),
         })?;
-        let migrations = folder.join("migrations");
-        fs::create_dir(&migrations).map_err(|error| Error::cannot_write(&migrations, error))?;
+        let cannot = |path| move |error| Error::cannot_write(&folder.join(path), error);
+        let migrations = made.make_folder("migrations").map_err(cannot("migrations"))?;
         for (path, template) in FILES {
-            let path = folder.join(path);
-            File::create_new(&path)
-                .and_then(|mut file| file.write_all(self.fill(template).as_bytes()))
-                .map_err(|error| Error::cannot_write(&path, error))?;
+            let (folder, name) = match path.split_once('/') {
+                Some((_, name)) => (&migrations, name),
+                None => (&made, path),
+            };
+            folder.write_new(name, self.fill(template).as_bytes()).map_err(cannot(path))?;
         }
         Ok(())
     }

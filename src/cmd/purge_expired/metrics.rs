@@ -1,11 +1,11 @@
 //! Metrics in the text format of Prometheus, for the textfile collector of its node exporter.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
 use crate::error::{Error, Exit};
+use crate::files::Place;
 use crate::model::Timestamp;
 use crate::report::PurgeReport;
 
@@ -14,13 +14,21 @@ const LAST_SUCCESS: &str = "sessctl_purge_last_success_timestamp_seconds";
 /// Writes the file anew, by rename, so that nobody reads half of it. A run without success keeps
 /// the time of the last one that had it.
 pub(super) fn write(file: &Path, report: &PurgeReport, exit: Exit) -> Result<(), Error> {
-    let cannot = |source| Error::CannotWrite { what: file.display().to_string(), source };
-    let last_success = if exit == Exit::Done {
-        Some(seconds(Timestamp::now()))
-    } else {
-        fs::read_to_string(file).ok().and_then(|text| value(&text, LAST_SUCCESS))
+    let write = || {
+        let place = Place::of_output(file)?;
+        let last_success =
+            if exit == Exit::Done { Some(seconds(Timestamp::now())) } else { last_success(&place) };
+        place.replace(text(report, last_success).as_bytes())
     };
-    replace(file, &text(report, last_success)).map_err(cannot)
+    write().map_err(|source| Error::cannot_write(file, source))
+}
+
+/// What the last run wrote, if it was one of ours.
+fn last_success(place: &Place) -> Option<f64> {
+    const MOST_BYTES: u64 = 1 << 16;
+    let mut text = String::new();
+    place.open().ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    value(&text, LAST_SUCCESS)
 }
 
 fn text(report: &PurgeReport, last_success: Option<f64>) -> String {
@@ -72,31 +80,7 @@ fn seconds(instant: Timestamp) -> f64 {
 
 /// Finds out whether the file can be written, before there is something to write.
 pub(super) fn may_write(file: &Path) -> Result<(), Error> {
-    let cannot = |source| Error::CannotWrite { what: file.display().to_string(), source };
-    if file.is_dir() {
-        return Err(cannot(io::ErrorKind::IsADirectory.into()));
-    }
-    let name = unfinished(file);
-    fs::File::create(&name).and_then(|_| fs::remove_file(&name)).map_err(cannot)
-}
-
-fn unfinished(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    name.into()
-}
-
-/// The collector reads `*.prom` only, so the file has another name until it is whole.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let name = unfinished(file);
-    let whole = fs::File::create(&name).and_then(|mut new| {
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&name, file)
-    });
-    if whole.is_err() {
-        // Whatever the reason was, half a file helps nobody.
-        let _ = fs::remove_file(&name);
-    }
-    whole
+    Place::of_output(file)
+        .and_then(|place| place.demand_replaceable())
+        .map_err(|source| Error::cannot_write(file, source))
 }

@@ -1,66 +1,76 @@
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
+use crate::files::{self, Place, Status};
 use crate::store::{Fault, Instance, StoreError};
 
 /// A file beside the database, locked as long as it is open and removed afterwards. The database
 /// file itself must not be opened by us: closing it would drop the locks that SQLite has on it (SQLite
 /// docs, "How To Corrupt An SQLite Database File" §2.2).
-pub(super) struct SqliteInstance {
-    path: PathBuf,
-    file: Option<File>,
+pub(super) struct SqliteInstance<'s> {
+    database: &'s Path,
+    held: Option<(Place, File)>,
 }
 
-impl SqliteInstance {
-    pub(super) fn new(database: &Path) -> Self {
-        // A link is another name of the same database.
-        let database = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-        let mut name = database.into_os_string();
-        name.push("-sessctl");
-        Self { path: name.into(), file: None }
+impl<'s> SqliteInstance<'s> {
+    pub(super) fn new(database: &'s Path) -> Self {
+        Self { database, held: None }
     }
 
-    fn try_lock(&self) -> std::io::Result<Option<File>> {
+    fn try_lock(&self) -> io::Result<Option<(Place, File)>> {
+        // A link is another name of the same database.
+        let (database, owner) = Place::of_existing(self.database)?;
+        let place = database.beside("-sessctl")?;
         loop {
-            // One that another user's run has left behind need not be written to be locked.
-            let file = File::open(&self.path).or_else(|_| {
-                OpenOptions::new().write(true).create(true).truncate(false).open(&self.path)
-            })?;
+            let file = match place.open() {
+                Err(error) if error.kind() == ErrorKind::NotFound => match make(&place, &owner) {
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                    made => made?,
+                },
+                opened => opened?,
+            };
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Whoever had it may have removed it between our opening and our locking it.
-            if std::fs::metadata(&self.path).is_ok_and(|named| {
-                file.metadata()
-                    .is_ok_and(|ours| (named.dev(), named.ino()) == (ours.dev(), ours.ino()))
-            }) {
-                return Ok(Some(file));
+            let ours = Status::of(&file)?;
+            if place.status()?.is_some_and(|named| named.is_same(&ours)) {
+                return Ok(Some((place, file)));
             }
         }
     }
 }
 
-impl Instance for SqliteInstance {
+/// The file is the site's, whoever makes it: a purge of the site's own user must be able to lock it, and nobody else.
+fn make(place: &Place, owner: &Status) -> io::Result<File> {
+    let file = place.create(0o600)?;
+    owner.give_to_owner(&file)?;
+    Ok(file)
+}
+
+impl Instance for SqliteInstance<'_> {
     fn claim(&mut self) -> Result<bool, StoreError> {
-        if self.file.is_none() {
-            self.file = self.try_lock().map_err(|error| {
-                StoreError::new(Fault::Fatal, format!("cannot lock {}", self.path.display()))
-                    .because(error)
-                    .hint("run as a user that may write the database file and its folder; or is the disk mounted read-only?")
+        if self.held.is_none() {
+            self.held = self.try_lock().map_err(|error| {
+                let what = format!("cannot lock {}-sessctl", self.database.display());
+                let hint = files::hint(&error).unwrap_or(
+                    "run as a user that may write the database file and its folder; or is the disk mounted read-only?",
+                );
+                StoreError::new(Fault::Fatal, what).hint(hint).because(error)
             })?;
         }
-        Ok(self.file.is_some())
+        Ok(self.held.is_some())
     }
 }
 
-impl Drop for SqliteInstance {
+impl Drop for SqliteInstance<'_> {
     fn drop(&mut self) {
-        if self.file.is_some() {
+        if let Some((place, _)) = &self.held {
             // Left behind, it is an empty file that locks nobody out.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = place.remove();
         }
     }
 }

@@ -7,6 +7,7 @@ mod expired;
 mod facts;
 mod fault;
 mod instance;
+mod open;
 mod reader;
 mod references;
 mod row;
@@ -53,23 +54,6 @@ impl Sqlite {
         let connection = self.connect_to_any(access, wait)?;
         self.check_columns(&connection)?;
         Ok(connection)
-    }
-
-    /// Whatever is in the file, as long as it is a database.
-    fn connect_to_any(&self, access: OpenFlags, wait: Duration) -> Result<Connection, StoreError> {
-        if self.path.is_dir() {
-            let what = format!("cannot open {}", self.path.display());
-            return Err(StoreError::new(Fault::Fatal, what)
-                .because("it is a folder")
-                .hint("check the path: it must be the database file itself"));
-        }
-        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags)
-            .and_then(|connection| {
-                connection.busy_timeout(wait)?;
-                Ok(connection)
-            })
-            .map_err(|error| fail(error, format!("cannot open {}", self.path.display())))
     }
 
     fn check_columns(&self, connection: &Connection) -> Result<(), StoreError> {

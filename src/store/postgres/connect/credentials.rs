@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsFailure;
 use super::verify::Trust;
+use crate::files;
 use crate::store::postgres::conninfo::{ClientKey, Mode, Roots, Tls};
 
 type Certificates = Vec<CertificateDer<'static>>;
@@ -59,7 +60,7 @@ fn in_file(file: &Path) -> Result<Certificates, TlsFailure> {
     let unreadable = |why: String| {
         TlsFailure::new(format!("cannot read certificates from {}: {why}", file.display()))
     };
-    let text = fs::read(file).map_err(|error| unreadable(error.to_string()).hint(ROOTS_HINT))?;
+    let text = files::read(file).map_err(|error| unreadable(error.to_string()).hint(ROOTS_HINT))?;
     let found: Result<Certificates, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -81,7 +82,8 @@ pub(super) fn client(
     let chain = in_file(certificate)
         .map_err(|failure| failure.hint("sslcert and sslkey name the certificate and its key"))?;
     check_permissions(key)?;
-    let found = PrivateKeyDer::from_pem_file(key).map_err(|_| {
+    let found = files::read(key).ok().and_then(|text| PrivateKeyDer::from_pem_slice(&text).ok());
+    let found = found.ok_or_else(|| {
         TlsFailure::new(format!("{} holds no private key that can be read", key.display()))
             .hint("keys are read in PEM format, and not if a password protects them")
     })?;

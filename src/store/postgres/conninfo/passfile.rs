@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::resolve::SOCKET_FOLDER;
 use super::{Conninfo, Place, Secret};
+use crate::files;
 
 impl Conninfo {
     /// Gives each host without a password the one that the file has for it. A file that others may
@@ -19,13 +20,13 @@ impl Conninfo {
         } else {
             ""
         };
-        let text = match fs::read(file) {
-            _ if !ignored.is_empty() => Err(ignored.to_owned()),
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) => Err(error.to_string()),
+        let text = if ignored.is_empty() {
+            files::read(file).map_err(|error| error.to_string())
+        } else {
+            Err(ignored.to_owned())
         };
         match text {
-            Ok(text) => self.take_passwords(&text),
+            Ok(text) => self.take_passwords(&String::from_utf8_lossy(&text)),
             Err(why) => {
                 self.notes.push(format!("the password file {} is ignored: {why}", file.display()));
             }

@@ -1,11 +1,11 @@
 //! libpq's service files: `[name]`, and below it one `keyword=value` a line.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::parameters::Parameters;
 use super::{ConninfoError, Surroundings};
+use crate::files;
 
 /// Where Debian's libpq looks for the file of the whole machine.
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
@@ -21,7 +21,7 @@ pub(super) fn load(
     let folder = surroundings.variable("PGSYSCONFDIR").unwrap_or(SYSTEM_FOLDER);
     let system = Path::new(folder).join("pg_service.conf");
     for (file, must_exist) in own.into_iter().map(|own| (own, is_named)).chain([(system, false)]) {
-        let text = match fs::read_to_string(&file) {
+        let text = match files::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => continue,
             Err(error) => {

@@ -1,0 +1,37 @@
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::{Refusal, Status};
+
+/// Opens a file that the operator named to be read. Links are followed. A pipe is waited for if it is this user's or
+/// root's own, as that of `<(command)` is: anybody else could keep the program waiting for ever.
+pub fn open(path: &Path) -> io::Result<File> {
+    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, how, Mode::empty())?);
+    let status = Status::of(&file)?;
+    if FileType::from_raw_mode(status.0.st_mode).is_fifo() {
+        if !status.is_own() {
+            return Err(Refusal::NotRegular(path.to_owned()).into());
+        }
+        // Without a writer a read would find the end at once.
+        poll(&mut [PollFd::new(&file, PollFlags::IN)], None)?;
+    }
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    Ok(file)
+}
+
+/// All that is in such a file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open(path)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// The same, as text.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}

@@ -1,0 +1,59 @@
+//! Files in folders of others. Root runs this program on a site whose user owns the folder, so what lies at a path may have
+//! been put there for root to open: a link to another file, or a pipe that nobody writes to. Every file that the program
+//! makes, and every file of the site that it opens, goes through this module.
+
+mod folder;
+mod input;
+mod place;
+mod refusal;
+
+pub use folder::Folder;
+pub use input::{open, read, read_to_string};
+pub use place::Place;
+pub use refusal::{Refusal, hint};
+
+/// Whether this process may do to files what it likes, so that only this program can refuse.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Owner, kind and mode of what lies at a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Status(rustix::fs::Stat);
+
+impl Status {
+    /// Whether it is a file with bytes of its own: no folder, link, pipe, socket or device.
+    pub fn is_regular(&self) -> bool {
+        rustix::fs::FileType::from_raw_mode(self.0.st_mode).is_file()
+    }
+
+    /// Whether it is a folder.
+    pub fn is_folder(&self) -> bool {
+        rustix::fs::FileType::from_raw_mode(self.0.st_mode).is_dir()
+    }
+
+    /// The user who owns it.
+    pub fn owner(&self) -> u32 {
+        self.0.st_uid
+    }
+
+    /// Whether somebody else can write to it: its owner, unless that is root or the user of this process, or users whom
+    /// its mode allows it.
+    pub fn others_can_write(&self) -> bool {
+        const GROUP_OR_OTHERS: u32 = 0o022;
+        !self.is_own() || self.0.st_mode & GROUP_OR_OTHERS != 0
+    }
+
+    fn is_own(&self) -> bool {
+        [0, rustix::process::geteuid().as_raw()].contains(&self.owner())
+    }
+
+    /// Whether both are the same file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.0.st_dev, self.0.st_ino) == (other.0.st_dev, other.0.st_ino)
+    }
+
+    fn has_other_names(&self) -> bool {
+        self.0.st_nlink > 1
+    }
+}

@@ -1,0 +1,193 @@
+use std::ffi::OsString;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+
+use super::folder::{End, Missing, PUBLIC, demand_own_links, walk};
+use super::{Folder, Refusal, Status, is_root};
+
+/// A name in an open folder, with or without a file there.
+#[derive(Debug)]
+pub struct Place {
+    pub(super) folder: Folder,
+    pub(super) name: OsString,
+}
+
+/// A link is not followed, and nobody is waited for.
+const CAREFULLY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+impl Place {
+    /// A file that is there, and that links may lead to; to root only links of root and of the file's owner.
+    pub fn of_existing(path: &Path) -> io::Result<(Self, Status)> {
+        let (place, links) = walk(path, End::Follow, Missing::Fail)?;
+        let status = place.status()?.ok_or(Errno::NOENT)?;
+        demand_own_links(links, status.owner())?;
+        Ok((place, status))
+    }
+
+    /// A file to be made or written, which may not be a link. To its folder links may lead; to root only links of root and
+    /// of the folder's owner.
+    pub fn of_output(path: &Path) -> io::Result<Self> {
+        let (place, links) = walk(path, End::Keep, Missing::Fail)?;
+        demand_own_links(links, place.folder.status()?.owner())?;
+        Ok(place)
+    }
+
+    /// Its path, without links and from the root on.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path.join(&self.name)
+    }
+
+    /// In the same folder, the same name with this at its end.
+    pub fn beside(&self, end: &str) -> io::Result<Self> {
+        let mut name = self.name.clone();
+        name.push(end);
+        let handle = self.folder.handle.try_clone()?;
+        Ok(Self { folder: Folder { handle, path: self.folder.path.clone() }, name })
+    }
+
+    /// What is there; nothing is followed.
+    pub fn status(&self) -> io::Result<Option<Status>> {
+        let found = rustix::fs::statat(&self.folder.handle, &*self.name, AtFlags::SYMLINK_NOFOLLOW);
+        match found {
+            Ok(status) => Ok(Some(Status(status))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Refuses what is there, unless it is a regular file that has no other name.
+    pub fn demand_plain(&self) -> io::Result<()> {
+        match self.status()? {
+            Some(status) if !status.is_regular() => Err(Refusal::NotRegular(self.path()).into()),
+            Some(status) if status.has_other_names() => {
+                Err(Refusal::SecondName(self.path()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the regular file that is there, to read it.
+    pub fn open(&self) -> io::Result<File> {
+        self.open_with(OFlags::RDONLY)
+    }
+
+    /// Makes a file of this mode, whatever the umask. Fails if anything is there.
+    pub fn create(&self, mode: u32) -> io::Result<File> {
+        let how = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | CAREFULLY;
+        let mode = Mode::from_raw_mode(mode);
+        let file = rustix::fs::openat(&self.folder.handle, &*self.name, how, mode)?;
+        rustix::fs::fchmod(&file, mode)?;
+        Ok(file.into())
+    }
+
+    /// Opens a file to append to, or makes one that only this user may read. Refuses one that somebody else can write to,
+    /// and one that has another name.
+    pub fn append(&self) -> io::Result<File> {
+        let file = loop {
+            match self.open_with(OFlags::WRONLY | OFlags::APPEND) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                opened => break opened?,
+            }
+            match self.create(0o600) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                created => break created?,
+            }
+        };
+        let status = status_of(&file)?;
+        if status.others_can_write() {
+            return Err(Refusal::OthersCanWrite(self.path()).into());
+        }
+        if status.has_other_names() {
+            return Err(Refusal::SecondName(self.path()).into());
+        }
+        Ok(file)
+    }
+
+    /// Puts a file with this content there, which everybody may read. Whoever reads it sees the whole of the old one or
+    /// of the new one. What is there already is not written to, a link neither.
+    pub fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let (new, mut file) = self.create_beside()?;
+        let whole = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| {
+            Ok(rustix::fs::renameat(
+                &new.folder.handle,
+                &*new.name,
+                &self.folder.handle,
+                &*self.name,
+            )?)
+        });
+        if whole.is_err() {
+            // Whatever the reason was, half a file helps nobody.
+            let _ = new.remove();
+        }
+        whole
+    }
+
+    /// Fails where [`Self::replace`] would: before there is something to write.
+    pub fn demand_replaceable(&self) -> io::Result<()> {
+        if self.status()?.is_some_and(|status| status.is_folder()) {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        self.create_beside()?.0.remove()
+    }
+
+    /// Removes what has this name: a link, not what it leads to.
+    pub fn remove(&self) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.folder.handle, &*self.name, AtFlags::empty())?)
+    }
+
+    /// Makes a folder there, and opens it.
+    pub(super) fn make_folder(&self) -> io::Result<Folder> {
+        let mode = Mode::from_raw_mode(0o755);
+        rustix::fs::mkdirat(&self.folder.handle, &*self.name, mode)?;
+        let how = OFlags::RDONLY | OFlags::DIRECTORY | CAREFULLY;
+        let handle = rustix::fs::openat(&self.folder.handle, &*self.name, how, Mode::empty())?;
+        Ok(Folder { handle, path: self.path() })
+    }
+
+    /// A new file beside it, of a name that nobody can foretell. It does not end as its name does, for those who look for
+    /// names that end so.
+    fn create_beside(&self) -> io::Result<(Self, File)> {
+        let new = self.beside(&format!(".{:016x}.tmp", RandomState::new().hash_one(0)))?;
+        let file = new.create(PUBLIC)?;
+        Ok((new, file))
+    }
+
+    fn open_with(&self, how: OFlags) -> io::Result<File> {
+        let refused = || Refusal::NotRegular(self.path());
+        let how = how | CAREFULLY;
+        match rustix::fs::openat(&self.folder.handle, &*self.name, how, Mode::empty()) {
+            // A link; a pipe without a reader, or a socket; a folder.
+            Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => Err(refused().into()),
+            opened => {
+                let file = File::from(opened?);
+                if status_of(&file)?.is_regular() { Ok(file) } else { Err(refused().into()) }
+            }
+        }
+    }
+}
+
+/// Who owns an open file, and what kind it is of.
+pub(super) fn status_of(file: &File) -> io::Result<Status> {
+    Ok(Status(rustix::fs::fstat(file)?))
+}
+
+impl Status {
+    /// Of an open file.
+    pub fn of(file: &File) -> io::Result<Self> {
+        status_of(file)
+    }
+
+    /// Gives an open file to the owner of this one. Only root can.
+    pub fn give_to_owner(&self, file: &File) -> io::Result<()> {
+        if !is_root() {
+            return Ok(());
+        }
+        let (owner, group) = (Uid::from_raw(self.0.st_uid), Gid::from_raw(self.0.st_gid));
+        Ok(rustix::fs::fchown(file, Some(owner), Some(group))?)
+    }
+}

@@ -1,0 +1,112 @@
+//! How a database file is opened. What lies at its path, and beside it, may have been put there for whoever opens it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::fail;
+use super::{BUSY_TIMEOUT, Sqlite};
+use crate::files::{self, Place};
+use crate::store::{Fault, StoreError};
+
+/// What SQLite opens beside the database, by their names' ends.
+const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+impl Sqlite {
+    /// Whatever is in the file, as long as it is a database.
+    pub(super) fn connect_to_any(
+        &self,
+        access: OpenFlags,
+        wait: Duration,
+    ) -> Result<Connection, StoreError> {
+        let (path, has_journal) = self.look_at_file()?;
+        if has_journal && access.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            self.roll_back_hot_journal(&path)?;
+        }
+        self.open(&path, access, wait)
+    }
+
+    /// A path that begins at the root and has no link in it: SQLite takes it for no URI and, with `NOFOLLOW`, refuses a
+    /// link that was put there meanwhile (SQLite docs, "Opening A New Database Connection").
+    fn open(
+        &self,
+        path: &PathBuf,
+        access: OpenFlags,
+        wait: Duration,
+    ) -> Result<Connection, StoreError> {
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        Connection::open_with_flags(path, flags)
+            .and_then(|connection| {
+                connection.busy_timeout(wait)?;
+                Ok(connection)
+            })
+            .map_err(|error| fail(error, self.cannot_open()))
+    }
+
+    fn cannot_open(&self) -> String {
+        format!("cannot open {}", self.path.display())
+    }
+
+    /// Where the file is, and whether it has a rollback journal. Refuses what is no file: SQLite would wait for a pipe's
+    /// other end.
+    fn look_at_file(&self) -> Result<(PathBuf, bool), StoreError> {
+        let refuse = |why: &str, hint: &str| {
+            StoreError::new(Fault::Fatal, self.cannot_open()).because(why).hint(hint)
+        };
+        let cannot = |error: io::Error| {
+            let hint = files::hint(&error)
+                .unwrap_or("check the path, and that this user may go through each of its folders");
+            StoreError::new(Fault::Fatal, self.cannot_open()).hint(hint).because(error)
+        };
+        let (place, status) = Place::of_existing(&self.path).map_err(cannot)?;
+        if status.is_folder() {
+            return Err(refuse(
+                "it is a folder",
+                "check the path: it must be the database file itself",
+            ));
+        }
+        if !status.is_regular() {
+            return Err(refuse(
+                "it is not a regular file",
+                "check the path, and see who put that in the place of the database",
+            ));
+        }
+        let mut has_journal = false;
+        for end in BESIDE {
+            let beside = place.beside(end).map_err(cannot)?;
+            beside.demand_plain().map_err(cannot)?;
+            has_journal |= end == "-journal" && beside.status().map_err(cannot)?.is_some();
+        }
+        Ok((place.path(), has_journal))
+    }
+
+    /// A program that crashed in the middle of a commit leaves a journal, from which the next one has to restore the file
+    /// (SQLite docs, "Atomic Commit In SQLite" §4). A connection that cannot write cannot do it, so that one that can
+    /// does it first, as the site itself would with its next request.
+    fn roll_back_hot_journal(&self, path: &PathBuf) -> Result<(), StoreError> {
+        let touch = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        };
+        // Whoever holds a lock on the file is at work on it.
+        let reader = self.open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Duration::ZERO)?;
+        let is_hot = touch(&reader).is_err_and(|error| {
+            error
+                .sqlite_error()
+                .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
+        });
+        drop(reader);
+        if !is_hot {
+            return Ok(());
+        }
+        let writer = self.open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, BUSY_TIMEOUT)?;
+        touch(&writer).map_err(|error| {
+            let what = format!("cannot restore {} from its journal", self.path.display());
+            fail(error, what).hint(
+                "a program that crashed in the middle of a commit left it: run sessctl as a user that may write the \
+                 file and its folder, or start the site, which restores it too",
+            )
+        })
+    }
+}
