@@ -4,7 +4,8 @@ use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
-use crate::codec::DecodeError;
+use django_session::DecodeError;
+
 use crate::files;
 use crate::model::Health;
 use crate::store::{ConninfoError, NotATable, StoreError};

@@ -9,13 +9,12 @@
 //! cli  error
 //! engine         scan, batches, pace, events
 //! store          SQLite, PostgreSQL, memory
-//! codec  report  what Django wrote; what a command found
+//! report  what a command found
 //! model  stop  consent  files
 //! ```
 
 pub mod cli;
 mod cmd;
-pub mod codec;
 pub mod consent;
 pub mod engine;
 pub mod error;

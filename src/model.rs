@@ -1,19 +1,19 @@
 //! Plain data that every room shares.
 
 mod finding;
+mod fingerprint;
 mod page;
 mod tally;
 mod time;
 
-use serde::Serialize;
-
+pub use django_session::{
+    Layout, MOST_ID_BYTES, Serializer, Signature, steers_terminal, uuid_digits,
+};
 pub use finding::{Finding, Status};
+pub use fingerprint::fingerprint;
 pub use page::{Data, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};
-
-/// Bytes of the longest user id that is kept: no site's primary keys are that long.
-pub const MOST_ID_BYTES: usize = 1_000;
 
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]
@@ -75,40 +75,6 @@ impl SavedWindow {
     }
 }
 
-/// How a stored text is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// `["."]data:time:signature`: Django 3.1 and later.
-    Signed,
-    /// base64 of `hash:payload`: Django 1.3 to 3.0, and 3.1 and 3.2 when told to.
-    Legacy,
-    /// base64 of payload and MD5: Django 1.2 and earlier.
-    Md5,
-}
-
-/// Whether Django with one of the given keys would believe a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Signature {
-    /// One of the keys made it.
-    Valid,
-    /// None of the keys made it: Django reads an empty session.
-    Invalid,
-    /// There was no key to check it with, or the row is too large to be read.
-    Unchecked,
-}
-
-/// How a payload is serialized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Serializer {
-    /// `JSONSerializer`, the default since Django 1.6.
-    Json,
-    /// `PickleSerializer`, the default before.
-    Pickle,
-}
-
 /// A verdict of `check`, in the words and with the exit codes of Nagios' plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
@@ -151,30 +117,6 @@ pub fn rough_time(seconds: u64) -> String {
         _ => (seconds / 86_400, "day"),
     };
     counted(number, unit)
-}
-
-/// The digits of a UUID, of one with or without hyphens in either case: 32 in lower case.
-pub fn uuid_digits(text: &str) -> Option<String> {
-    let is_uuid = match text.len() {
-        32 => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        36 => text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        }),
-        _ => false,
-    };
-    is_uuid.then(|| text.replace('-', "").to_ascii_lowercase())
-}
-
-/// Whether a character could steer a terminal or reorder what it shows: control characters (C0,
-/// DEL, C1), line and paragraph separators, and the bidirectional and invisible format characters
-/// (Unicode Standard Annex #9; CVE-2021-42574).
-pub fn steers_terminal(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
+use django_session::{Codec, DEFAULT_KEY_SALT, Keyring, Limits, LoginKeys};
+
 use crate::cli;
-use crate::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits, LoginKeys};
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::files;

@@ -44,6 +44,8 @@ struct Crates {
     /// Those that are in the program or that build it: not what only tests need.
     shipped: BTreeSet<String>,
     ours: String,
+    /// All crates of this repository.
+    members: BTreeSet<String>,
 }
 
 impl Crates {
@@ -77,7 +79,8 @@ impl Crates {
                 }
             }
         }
-        Self { packages: by_id(&metadata["packages"]), shipped, ours }
+        let members = metadata["workspace_members"].as_array().unwrap().iter().map(id).collect();
+        Self { packages: by_id(&metadata["packages"]), shipped, ours, members }
     }
 
     fn shipped(&self) -> impl Iterator<Item = &Value> {
@@ -108,7 +111,7 @@ fn every_licence_has_been_looked_at() {
 fn every_crate_is_from_the_registry() {
     let crates = Crates::of_this_machine();
     let registry = "registry+https://github.com/rust-lang/crates.io-index";
-    for (id, package) in crates.packages.iter().filter(|(id, _)| **id != crates.ours) {
+    for (id, package) in crates.packages.iter().filter(|(id, _)| !crates.members.contains(*id)) {
         assert_eq!(package["source"], registry, "{id}");
     }
 }
@@ -158,7 +161,8 @@ fn every_dependency_has_its_reason() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let reasons = fs::read_to_string(root.join("docs/dependencies.md")).unwrap();
     let dashed = |text: &str| text.replace('_', "-");
-    for dependency in crates.packages[&crates.ours]["dependencies"].as_array().unwrap() {
+    let dependencies = |id: &String| crates.packages[id]["dependencies"].as_array().unwrap();
+    for dependency in crates.members.iter().flat_map(dependencies) {
         let name = dependency["name"].as_str().unwrap();
         let reasons = dashed(&reasons);
         assert!(

@@ -33,8 +33,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use clap::Parser;
+use django_session::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring, UserIds};
 use libdeflater::Decompressor;
-use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring, UserIds};
 use sessctl::model::Signature;
 
 use crate::encoder::Encoder;

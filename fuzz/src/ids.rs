@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use clap::Parser as _;
+use django_session::UserIds;
 use sessctl::cli::{Cli, Command, Saved};
-use sessctl::codec::UserIds;
 use sessctl::settings;
 use sessctl::store::Table;
 

@@ -8,7 +8,8 @@ mod url;
 
 use std::sync::LazyLock;
 
-use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
+use django_session::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
+
 
 /// Gives an input to the target that the environment names.
 pub fn run(data: &[u8]) {

@@ -1,7 +1,7 @@
 //! `decode`: stored texts and payloads of all kinds. `pickle`: payloads that are pickles.
 
-use sessctl::codec::{Auth, Codec, DecodeError, Decoded, Decoder, NotKept};
-use sessctl::model::{Layout, Serializer, Signature, Timestamp};
+use django_session::{Auth, Codec, DecodeError, Decoded, Decoder, NotKept};
+use sessctl::model::{Layout, Serializer, Signature};
 
 use crate::members::{members, string};
 use crate::sealed::How;
@@ -68,7 +68,7 @@ fn look(stored: &str) {
     let mut decoder = Decoder::new(&CODEC);
     let decoded = decoder.decode(stored);
     let said = Said::of(&decoded);
-    let without = decoded.without_login(Timestamp::from_micros(1_795_000_000_000_000));
+    let without = decoded.without_login(1_795_000_000);
     let mut again = Decoder::new(&CODEC);
     again.decode(".eJw:1:x");
     assert_eq!(Said::of(&again.decode(stored)), said, "the same buffers give another answer");
@@ -175,7 +175,7 @@ fn is_the_same_session(said: &Said, anonymous: &str) {
     let mut rest = members(before).expect("an object");
     rest.retain(|(key, _)| !LOGIN.iter().any(|name| name.as_bytes() == key));
     assert_eq!(members(after), Some(rest));
-    let twice = decoded.without_login(Timestamp::from_micros(1_795_000_000_000_000));
+    let twice = decoded.without_login(1_795_000_000);
     assert_eq!(twice.as_deref(), Ok(anonymous), "what has no login stays as it is");
 }
 

@@ -7,10 +7,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use crate::model::fingerprint;
 use serde::Serialize;
 
 use super::Ctx;
-use crate::codec::fingerprint;
 use crate::error::{Error, Exit};
 use crate::files::Place;
 use crate::model::Timestamp;

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, Read};
 
+use django_session::Decoder;
+
 use super::Ctx;
 use super::describe::{Detail, describe};
 use crate::cli::Decode;
-use crate::codec::Decoder;
 use crate::error::{Error, Exit};
 use crate::{settings, ui};
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 
+use django_session::Decoder;
+
 use super::Ctx;
 use super::site_users::{AT_ONCE, SiteUsers};
 use super::whose::reader;
-use crate::codec::Decoder;
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{MOST_ID_BYTES, Page, Row, counted};
@@ -157,7 +158,7 @@ fn logins(page: &Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Logins {
 
 impl Logins {
     fn row(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, site: &SiteUsers) {
-        let session = decoder.decode_row(row);
+        let session = row.decode(decoder);
         let Ok(auth) = session.auth() else { return };
         let Some(own) = auth.user_id else { return };
         if own.len() > MOST_ID_BYTES {

@@ -1,8 +1,8 @@
 //! Turns a decoded row into what is reported of it.
 
+use django_session::{Decoded, Decoder, Verdict};
 use serde_json::value::RawValue;
 
-use crate::codec::{Decoded, Decoder, Verdict};
 use crate::model::{Expiry, Row, Timestamp, masked_key};
 use crate::report::{DecodedSession, ListedSession, State};
 
@@ -68,7 +68,7 @@ pub(super) fn describe_row(
     detail: Detail,
     keys: KeyDisplay,
 ) -> ListedSession {
-    listed(row, describe(&decoder.decode_row(row), detail), keys)
+    listed(row, describe(&row.decode(decoder), detail), keys)
 }
 
 pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -> ListedSession {

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::codec::Decoder;
+use django_session::Decoder;
+
 use crate::error::Error;
 use crate::model::{MASKED_KEY_CHARS, Page};
 use crate::store::{Filter, Reader};
@@ -34,7 +35,7 @@ pub(super) fn find(
         let matches = page.rows().filter(|row| row.key.starts_with(prefix));
         for row in matches.take(2 - found.len().min(2)) {
             let session = describe_row(&mut decoder, &row, Detail::Payload, keys);
-            let auth = decoder.decode_row(&row).auth().unwrap_or_default();
+            let auth = row.decode(&mut decoder).auth().unwrap_or_default();
             let users = auth.user_id.into_iter().chain(auth.others);
             let users = users.map(std::borrow::Cow::into_owned).collect();
             found.push(Found { key: row.key.to_owned(), session, users });

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use django_session::Decoder;
+
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::query::{Answer, SessionQuery};
-use crate::codec::Decoder;
 use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
 use crate::model::{Data, Keys, Timestamp};
@@ -94,7 +95,7 @@ impl Kept {
             if !query.takes(answer) {
                 continue;
             }
-            match session.without_login(Timestamp::now()) {
+            match session.without_login(Timestamp::now().as_seconds()) {
                 Ok(data) if answer == Answer::Match => new.push((row.key, old, data)),
                 _ => others.push(row.key),
             }

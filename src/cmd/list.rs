@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
+use django_session::{Decoder, UserIds};
+
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
 use super::lookup::by_user;
@@ -10,7 +12,6 @@ use super::proof;
 use super::query::{SessionQuery, Who};
 use super::unfit_ids::GivenIds;
 use crate::cli::{List, ListFormat};
-use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, SavedWindow, counted};
@@ -181,7 +182,7 @@ impl Query<'_> {
         if self.saved.is_none() && self.users.is_none() {
             return true;
         }
-        let session = decoder.decode_row(row);
+        let session = row.decode(decoder);
         let query = self.sessions();
         let verdict = query.verdict(row, &session);
         let answer = query.answer(row, &session, &verdict);
@@ -251,7 +252,7 @@ impl Listed {
     fn add(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, detail: Detail, keys: KeyDisplay) {
         // From the first that is left to the printer on all are, or they would not be in order.
         if self.later.is_empty() && row.data.bytes() <= LARGE_PAYLOAD {
-            let stored = decoder.decode_row(row);
+            let stored = row.decode(decoder);
             if stored.payload().map_or(0, |payload| payload.bytes()) <= LARGE_PAYLOAD {
                 let session = listed(row, describe(&stored, detail), keys);
                 self.held_bytes += session.session.held_bytes();

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use django_session::UserIds;
+
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::deed::{Deed, Told};
@@ -20,7 +22,6 @@ use super::survey::{Collect, Look};
 use super::unfit_ids::GivenIds;
 use super::whose::{self, Meant};
 use crate::cli::LogoutUser;
-use crate::codec::UserIds;
 use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use django_session::{Decoder, Verdict};
+
 use super::Ctx;
 use crate::cli::UserLookup;
-use crate::codec::{Decoder, Verdict};
 use crate::error::Error;
 use crate::settings;
 use crate::store::{ByUser, Filter, Reader, Stamps, Store, StoreError, UserColumn, UserType};
@@ -94,7 +95,7 @@ fn means_another(
     let (mut same, mut different, mut pages) = (0, 0, 0);
     reader.scan(&filter, &mut |mut page| {
         for row in page.rows() {
-            let session = decoder.decode_row(&row);
+            let session = row.decode(&mut decoder);
             let (Some(said), Verdict::Login(login)) = (row.user, session.verdict(|_| false)) else {
                 continue;
             };

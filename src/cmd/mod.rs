@@ -41,10 +41,11 @@ use std::cell::OnceCell;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
+use django_session::Codec;
+
 use self::audit::Audit;
 use self::cache_keys::CacheKeys;
 use crate::cli::{Cli, Command, Global, ListFormat, Saved};
-use crate::codec::Codec;
 use crate::engine::{Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;

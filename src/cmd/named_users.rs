@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use django_session::UserIds;
+
 use super::Ctx;
 use super::site_users::{AT_ONCE, SiteUsers};
 use super::whose::Meant;
-use crate::codec::UserIds;
 use crate::error::Error;
 use crate::report::NamedUser;
 use crate::store::{Reader, Store, StoreError, UserType};

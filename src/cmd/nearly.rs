@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use django_session::Decoder;
+
 use super::Ctx;
-use crate::codec::Decoder;
 use crate::error::Error;
 use crate::model::Page;
 use crate::settings;
@@ -29,7 +30,7 @@ fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
     let mut decoder = Decoder::new(&variants.codec);
     let (mut tried, mut found) = (0, None);
     ctx.open()?.reader()?.scan(&Filter::default(), &mut |mut page: Page| {
-        found = page.rows().take(MOST_ROWS).find_map(|row| decoder.decode_row(&row).signed_by());
+        found = page.rows().take(MOST_ROWS).find_map(|row| row.decode(&mut decoder).signed_by());
         tried += page.len();
         if found.is_some() || tried >= MOST_ROWS || ctx.stop.requested().is_some() {
             return ControlFlow::Break(());

@@ -1,7 +1,8 @@
 //! Which sessions a command is about, and what one row is to that question. `list` asks it like `logout-user` does, so
 //! what one shows the other deletes.
 
-use crate::codec::{Auth, Decoded, Login, UserIds, Verdict};
+use django_session::{Auth, Decoded, Login, UserIds, Verdict};
+
 use crate::model::{Row, SavedWindow};
 use crate::report::Matches;
 

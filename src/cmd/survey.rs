@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use django_session::{Decoded, Decoder, Verdict};
+
 use super::Ctx;
 use super::counts::Counts;
 use super::describe::{Detail, KeyDisplay, describe, listed};
 use super::distinct::DistinctUsers;
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
-use crate::codec::{Decoded, Decoder, Verdict};
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Tally};
 use crate::report::{ListedSession, Matches};
@@ -179,7 +180,7 @@ pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, 
     let worker = || {
         let mut decoder = Decoder::new(codec);
         move |page: &Page| {
-            page.rows().any(|row| decoder.decode_row(&row).signature() == Signature::Valid)
+            page.rows().any(|row| row.decode(&mut decoder).signature() == Signature::Valid)
         }
     };
     ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |verifies| {
@@ -227,7 +228,7 @@ impl Findings {
                         findings.prove(|| decoder.decode(stored).signature(), seen);
                     }
                 }
-                _ => findings.row(&row, &decoder.decode_row(&row), look, seen),
+                _ => findings.row(&row, &row.decode(decoder), look, seen),
             }
         }
         decoder.shrink();
@@ -255,7 +256,7 @@ impl Findings {
     fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, look: &Look<'_>, seen: &Seen) {
         let query = &look.query;
         let verdict = query.verdict(row, session);
-        verdict.count(&mut self.tally);
+        self.tally.count(&verdict);
         self.prove(|| session.signature(), seen);
         match &verdict {
             Verdict::Login(_) => seen.login.store(true, Relaxed),

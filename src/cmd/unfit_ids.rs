@@ -3,9 +3,10 @@
 
 use std::ops::ControlFlow;
 
+use django_session::Decoder;
+
 use super::Ctx;
 use super::site_users::{SiteUsers, plural};
-use crate::codec::Decoder;
 use crate::error::Error;
 use crate::model::{Signature, counted};
 use crate::store::{Filter, Store, StoreError, UserType};
@@ -118,7 +119,7 @@ impl Logins {
         let (mut logins, mut pages) = (Self::default(), 0);
         reader.scan(&filter, &mut |mut page| {
             for row in page.rows() {
-                let session = decoder.decode_row(&row);
+                let session = row.decode(&mut decoder);
                 let user = session.auth().ok().and_then(|auth| auth.user_id);
                 if let Some(id) = user.filter(|_| session.signature() != Signature::Invalid) {
                     logins.count(&id);

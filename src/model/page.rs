@@ -1,5 +1,7 @@
 //! Rows on their way from a database to whoever looks at them.
 
+use django_session::{Decoded, Decoder};
+
 use super::Expiry;
 
 /// Bytes of `session_data` that are read at most: what a row takes in memory is bounded, whatever is in the
@@ -53,6 +55,16 @@ pub struct Row<'a> {
     pub expires: Expiry,
     /// What the user column says, if there is one, it was read and is not NULL.
     pub user: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    /// Takes `session_data` apart.
+    pub fn decode(&self, decoder: &'a mut Decoder<'_>) -> Decoded<'a> {
+        match self.data {
+            Data::Text(stored) => decoder.decode(stored),
+            Data::TooLarge(_) => decoder.too_large(),
+        }
+    }
 }
 
 /// One row as a database hands it over: Django writes nothing but UTF-8, others may.

@@ -2,9 +2,8 @@
 
 use std::ops::AddAssign;
 
+use django_session::{Signature, Verdict};
 use serde::Serialize;
-
-use super::Signature;
 
 /// Rows by what they are. Every command counts with this, so that no two of them can disagree.
 ///
@@ -33,6 +32,18 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a live row.
+    pub fn count(&mut self, verdict: &Verdict<'_>) {
+        self.scanned += 1;
+        *match verdict {
+            Verdict::Login(login) if login.is_unverified() => &mut self.unverified,
+            Verdict::Login(_) => &mut self.logins,
+            Verdict::Anonymous => &mut self.anonymous,
+            Verdict::Unreadable(_) => &mut self.unreadable,
+            Verdict::Damaged(_) => &mut self.damaged,
+        } += 1;
+    }
+
     /// Counts a row that expired, whatever it holds.
     pub fn count_expired(&mut self) {
         self.scanned += 1;

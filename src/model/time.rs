@@ -14,6 +14,11 @@ const CYCLE_MICROS: i64 = 146_097 * 24 * 3_600 * 1_000_000;
 const YEAR_9999: i64 = 253_370_764_800_000_000;
 
 impl Timestamp {
+    /// Whole seconds since 1970-01-01 00:00 UTC.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
     /// Before every other instant.
     pub const EARLIEST: Self = Self(i64::MIN);
     /// After every other instant.

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
+use django_session::{Codec, Keyring};
+
 use super::{cannot_read, name, open, without_carriage_return};
-use crate::codec::{Codec, Keyring};
 use crate::error::Error;
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use django_session::{Auth, Codec, DEFAULT_KEY_SALT, DecodeError, Decoder, Keyring};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sessctl::codec::{Auth, Codec, DEFAULT_KEY_SALT, DecodeError, Decoder, Keyring};
 use sessctl::model::{Layout, Serializer, Signature};
 
 use crate::corpus::same;

@@ -19,6 +19,7 @@ mod cache_keys;
 mod conflicts;
 mod conformance;
 mod conninfo;
+#[path = "../../crates/django-session/tests/fixture/mod.rs"]
 mod corpus;
 mod damaged_files;
 mod deploy;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::codec::{Codec, Decoder, Verdict};
+use django_session::{Codec, Decoder, Verdict};
+
 use crate::model::{Data, Keys, Page, Row, Tally, Timestamp};
 use crate::store::{UserColumn, UserType};
 
@@ -96,9 +97,9 @@ impl<'c> Judge<'c> {
 
     fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
         let found = &mut page.found;
-        let session = self.decoder.decode_row(row);
+        let session = row.decode(&mut self.decoder);
         let verdict = session.verdict(|_| true);
-        verdict.count(&mut found.tally);
+        found.tally.count(&verdict);
         let (Verdict::Login(login), Data::Text(data)) = (&verdict, row.data) else {
             // Only as long as no row has shown that the keys are right.
             if found.tally.signatures.valid == 0 {

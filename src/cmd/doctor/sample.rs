@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use django_session::{Decoder, Verdict};
+
 use crate::cmd::Ctx;
 use crate::cmd::lookup::spellings;
-use crate::codec::{Decoder, Verdict};
 use crate::model::{Expiry, Finding, Layout, Row, Serializer, Tally, Timestamp, counted};
 use crate::store::{ByUser, Filter, Reader, Stamps, StoreError, UserColumn};
 
@@ -82,7 +83,7 @@ impl Sample {
         column: Option<&UserColumn>,
         now: i64,
     ) {
-        let session = decoder.decode_row(row);
+        let session = row.decode(decoder);
         self.rows += 1;
         if let Some(count) = session.signed_by().and_then(|key| self.by_key.get_mut(key)) {
             *count += 1;
@@ -92,7 +93,7 @@ impl Sample {
         *self.serializers.entry(serializer).or_default() += 1;
         self.moments.extend(session.saved().map(|saved| Moment { saved, expires: row.expires }));
         let verdict = session.verdict(|_| true);
-        verdict.count(&mut self.tally);
+        self.tally.count(&verdict);
         if let (Some(column), Verdict::Login(login)) = (column, &verdict)
             && !login.is_unverified()
         {

@@ -1,8 +1,9 @@
 use std::ops::ControlFlow;
 
+use django_session::{Decoder, UserIds, Verdict};
+
 use crate::cmd::Ctx;
 use crate::cmd::distinct::DistinctUsers;
-use crate::codec::{Decoder, UserIds, Verdict};
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, Tally, Timestamp};
@@ -52,9 +53,9 @@ impl Counted {
                 tally.count_expired();
                 continue;
             }
-            let session = decoder.decode_row(&row);
+            let session = row.decode(decoder);
             let verdict = session.verdict(|_| true);
-            verdict.count(tally);
+            tally.count(&verdict);
             tally.signatures.count(session.signature());
             if let Verdict::Login(login) = &verdict {
                 if login.is_unverified() {

@@ -5,6 +5,8 @@ mod spared;
 
 use std::time::{Duration, Instant};
 
+use django_session::UserIds;
+
 use self::census::Counted;
 use super::Ctx;
 use super::cache_keys::CacheKeys;
@@ -19,7 +21,6 @@ use super::rounds::{Outcome, Plan};
 use super::schemas;
 use super::survey::{Collect, Look};
 use crate::cli::FlushAll;
-use crate::codec::UserIds;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Done, Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use django_session::{Decoder, UserIds};
+
 use crate::cmd::Ctx;
 use crate::cmd::site_users::SiteUsers;
 use crate::cmd::unfit_ids::{GivenIds, some};
-use crate::codec::{Decoder, UserIds};
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::Page;
+use crate::model::{Page, Row};
 use crate::store::{Filter, Store};
 
 const HINT: &str =
@@ -79,8 +80,8 @@ fn drop_logged_in(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> R
         let users = &users;
         move |page: &Page| -> UserIds {
             // A row of a user who is to be spared stays, also where no key verifies it.
-            let named = |row| -> Vec<String> {
-                let Ok(auth) = decoder.decode_row(&row).auth() else { return Vec::new() };
+            let named = |row: Row<'_>| -> Vec<String> {
+                let Ok(auth) = row.decode(&mut decoder).auth() else { return Vec::new() };
                 let named = auth.user_id.into_iter().chain(auth.others);
                 named.filter(|id| users.contains(id)).map(Cow::into_owned).collect()
             };

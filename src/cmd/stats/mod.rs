@@ -9,13 +9,13 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use django_session::Decoder;
 use serde::Serialize;
 
 use self::sketch::{Day, Days, Distinct};
 use self::tally::{Counter, Totals};
 use super::Ctx;
 use crate::cli::{ReportFormat, Stats};
-use crate::codec::Decoder;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use django_session::{Decoded, Decoder, Verdict};
+
 use super::super::counts::{Counts, beginning};
 use super::sketch::{Day, Days, Distinct, Sizes};
-use crate::codec::{Decoded, Decoder, Verdict};
 use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
 };
@@ -53,7 +54,7 @@ impl Counter<'_> {
         let mut totals = Totals::default();
         for row in page.rows() {
             let live = row.expires.may_be_after(self.now);
-            let session = self.decoder.decode_row(&row);
+            let session = row.decode(&mut self.decoder);
             if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
                 totals.row(&row, &session, live);
             } else if live && self.saved.is_some_and(|time| time.is_before(session.saved())) {
@@ -91,7 +92,7 @@ impl Totals {
         if !live {
             return self.tally.count_expired();
         }
-        verdict.count(&mut self.tally);
+        self.tally.count(&verdict);
         self.expires.add(day(row.expires), 1);
         if let Some(saved) = session.saved().filter(|_| signature != Signature::Invalid) {
             self.saved.add(Day::On(saved.div_euclid(DAY)), 1);

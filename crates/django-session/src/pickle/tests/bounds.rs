@@ -60,5 +60,5 @@ fn an_int_of_megabytes_is_not_turned_into_decimal() {
 
 #[test]
 fn a_value_is_sixteen_bytes() {
-    assert_eq!(size_of::<crate::codec::pickle::value::Value>(), 16);
+    assert_eq!(size_of::<crate::pickle::value::Value>(), 16);
 }

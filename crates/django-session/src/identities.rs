@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::signed_id::readings;
+use super::user_ids::MOST_ID_BYTES;
 use super::{Auth, DecodeError};
-use crate::model::MOST_ID_BYTES;
 
 /// What a value says of a user.
 #[derive(Debug, PartialEq)]

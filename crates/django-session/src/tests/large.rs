@@ -65,7 +65,7 @@ fn a_large_session_is_the_users_whom_its_beginning_names() {
                 let members = payload.unwrap().members(&mut |_, _| ());
                 assert_eq!(members, Err(DecodeError::TooLarge));
             }
-            let kept = session.without_login(Timestamp::from_micros(0));
+            let kept = session.without_login(0);
             assert_eq!(kept, Err(NotKept::Unreadable(DecodeError::TooLarge)));
             let again = Decoder::new(code).decode_unless(&stored, |_| false).map(|it| user(&it));
             assert_eq!(again, Some(expected.clone()));
@@ -132,7 +132,7 @@ fn a_large_pickle_is_the_users_whom_its_beginning_names() {
             let mut decoder = Decoder::new(&codec);
             let session = decoder.decode(&stored);
             assert_eq!((user(&session), session.signature()), (expected.clone(), Signature::Valid));
-            assert!(session.without_login(Timestamp::from_micros(0)).is_err());
+            assert!(session.without_login(0).is_err());
         }
     }
     // The same holds for one that has more values than are allowed.
@@ -195,15 +195,13 @@ fn of_what_is_too_large_nobody_says_that_it_is_not_signed() {
         assert_eq!(session.auth(), Err(DecodeError::TooLarge));
         assert_eq!(session.signature(), signature, "{stored}");
     }
-    let data = Data::TooLarge(crate::model::MOST_DATA_BYTES + 1);
-    let row = Row { key: "", data, expires: crate::model::Expiry::MISSING, user: None };
     for (keys, keyring) in [(&[][..], "no key"), (&[KEY], "a key")] {
         let codec = codec(keys);
-        let mut decoder = Decoder::new(&codec);
-        let session = decoder.decode_row(&row);
+        let decoder = Decoder::new(&codec);
+        let session = decoder.too_large();
         assert_eq!(session.auth(), Err(DecodeError::TooLarge));
         assert_eq!(session.signature(), Signature::Unchecked, "{keyring}");
-        let without = session.without_login(Timestamp::from_micros(0));
+        let without = session.without_login(0);
         assert_eq!(without, Err(NotKept::Unverified));
     }
 }

@@ -3,10 +3,7 @@ use std::cell::OnceCell;
 use super::envelope::{Seal, Signed, Whole, may_be_whole};
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater, shrink};
-use super::{
-    Auth, Codec, Data, DecodeError, Keyring, Layout, Limits, NotKept, Row, Signature, Timestamp,
-    base64, json,
-};
+use super::{Auth, Codec, DecodeError, Keyring, Layout, Limits, NotKept, Signature, base64, json};
 
 /// Texts of more characters are first decoded to their middle only, if there.
 const LARGE: usize = 4 << 10;
@@ -45,18 +42,10 @@ impl<'c> Decoder<'c> {
         self.bytes.capacity() + self.inflater.capacity()
     }
 
-    /// Takes what a row has in `session_data` apart, as [`decode`](Self::decode) does.
-    pub fn decode_row<'s>(&'s mut self, row: &Row<'s>) -> Decoded<'s> {
-        match row.data {
-            Data::Text(stored) => self.decode(stored),
-            Data::TooLarge(_) => self.unreadable(DecodeError::TooLarge),
-        }
-    }
-
     /// Takes one stored `session_data` apart. A row that cannot be read is an answer too, so this
     /// never fails: see [`Decoded::payload`].
     ///
-    /// sessctl does not know which release reads the row; where they differ this answers as the
+    /// The decoder does not know which release reads the row; where they differ this answers as the
     /// most accepting of them.
     pub fn decode<'s>(&'s mut self, stored: &'s str) -> Decoded<'s> {
         self.shrink();
@@ -90,6 +79,11 @@ impl<'c> Decoder<'c> {
         }
         let payload = self.signed_payload(&signed, is_enough).transpose()?;
         Some(Decoded::signed(codec, signed, payload))
+    }
+
+    /// A row whose `session_data` was not read, since it is too large.
+    pub fn too_large(&self) -> Decoded<'_> {
+        self.unreadable(DecodeError::TooLarge)
     }
 
     /// Gives back what only an unusual row needed.
@@ -251,21 +245,21 @@ impl<'s> Decoded<'s> {
 
     /// The stored text of the same session without its login: `_auth_user_id`,
     /// `_auth_user_backend`, `_auth_user_hash` and all [`LoginKeys`](super::LoginKeys) go from the top level of the
-    /// payload, everything else stays, and the first key of the keyring signs it as saved at this time.
+    /// payload, everything else stays, and the first key of the keyring signs it as saved at
+    /// this time, in seconds since 1970.
     ///
     /// Whichever Django reads this row will read the result, if the first key is its `SECRET_KEY`:
     /// layout and hash stay as they are, and the payload is compressed where `signing.dumps` would
     /// do it, and plain ASCII, since `JSONSerializer` reads Latin-1 (Django 5.2 `core/signing.py`,
     /// `sessions/serializers.py`). It is an error if the result would be beyond the [`Limits`].
-    pub fn without_login(&self, saved: Timestamp) -> Result<String, NotKept> {
+    pub fn without_login(&self, saved: i64) -> Result<String, NotKept> {
         let codec = self.codec;
         let seal = self.seal.filter(|seal| seal.verify(&codec.keyring));
         let seal = seal.ok_or(NotKept::Unverified)?;
         let payload = self.payload()?;
         let json = payload.without_login()?.ok_or(NotKept::NotAnObject)?;
         within(json.len(), &codec.limits)?;
-        let seconds = saved.as_micros().div_euclid(1_000_000);
-        let stored = seal.renew(json.as_bytes(), seconds, &codec.keyring);
+        let stored = seal.renew(json.as_bytes(), saved, &codec.keyring);
         let stored = stored.ok_or(NotKept::NotAnObject)?;
         within(stored.len() / 4 * 3, &codec.limits)?;
         Ok(stored)

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Auth, DecodeError, Decoded};
-use crate::model::{Signature, Tally};
+use super::{Auth, DecodeError, Decoded, Signature};
 
 /// What a row is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +11,7 @@ pub enum Verdict<'a> {
     Login(Login<'a>),
     /// A session that names no user.
     Anonymous,
-    /// sessctl cannot read it, and it may be somebody's login.
+    /// This crate cannot read it, and it may be somebody's login.
     Unreadable(DecodeError),
     /// None of the keys verifies it, and no Django release could read it with any other key: to the site it is an
     /// empty session.
@@ -28,7 +27,7 @@ pub struct Login<'a> {
     pub backend: Option<Cow<'a, str>>,
     /// Users who are logged in again when an impersonation ends.
     pub others: Vec<Cow<'a, str>>,
-    /// Whether there may be more of them than sessctl understands: see [`Auth::unclear`].
+    /// Whether there may be more of them than this crate understands: see [`Auth::unclear`].
     pub unclear: bool,
     /// Whether one of the keys verifies it. [`Signature::Unchecked`] also where nobody asked.
     pub signature: Signature,
@@ -43,20 +42,6 @@ impl Login<'_> {
     /// All users whom the session names.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&*self.user_id).chain(self.others.iter().map(|id| &**id))
-    }
-}
-
-impl Verdict<'_> {
-    /// Adds a live row of this kind.
-    pub fn count(&self, tally: &mut Tally) {
-        tally.scanned += 1;
-        *match self {
-            Self::Login(login) if login.is_unverified() => &mut tally.unverified,
-            Self::Login(_) => &mut tally.logins,
-            Self::Anonymous => &mut tally.anonymous,
-            Self::Unreadable(_) => &mut tally.unreadable,
-            Self::Damaged(_) => &mut tally.damaged,
-        } += 1;
     }
 }
 
@@ -86,7 +71,7 @@ impl<'s> Decoded<'s> {
     }
 }
 
-/// Whether Django could read what sessctl cannot: its serializer is not known here, or it is beyond a limit of sessctl's.
+/// Whether Django could read what this crate cannot: its serializer is not known here, or it is beyond one of the limits.
 fn is_limit_of_ours(why: DecodeError) -> bool {
     match why {
         DecodeError::UnknownSerializer | DecodeError::TooLarge | DecodeError::TooComplex => true,

@@ -1,15 +1,16 @@
-//! What Django wrote in `session_data`: layouts, signatures, payloads.
+#![doc = include_str!("../README.md")]
 //!
-//! The formats are a closed set, so this is enums and functions, not traits. Nothing here does I/O,
-//! and nothing that a row contains is ever executed: JSON and pickles are read as data by bounded
-//! readers of our own.
+//! # How it is built
+//!
+//! The formats are a closed set, so this is enums and functions, not traits. JSON and pickles are read as data by bounded
+//! readers of its own.
 
 mod auth;
 mod base64;
 mod decoder;
 mod envelope;
 mod error;
-mod fingerprint;
+mod format;
 mod identities;
 mod inflate;
 mod json;
@@ -28,14 +29,13 @@ mod zlib;
 pub use auth::Auth;
 pub use decoder::{Decoded, Decoder};
 pub use error::{DecodeError, NotKept};
-pub use fingerprint::fingerprint;
+pub use format::{Layout, Serializer, Signature};
+pub use json_text::steers_terminal;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use login_keys::LoginKeys;
 pub use payload::Payload;
-pub use user_ids::UserIds;
+pub use user_ids::{MOST_ID_BYTES, UserIds, uuid_digits};
 pub use verdict::{Login, Verdict};
-
-use crate::model::{Data, Layout, Row, Serializer, Signature, Timestamp};
 
 /// Buffers above this many bytes are given back after the row that needed them.
 const KEPT_BUFFER: usize = 1 << 20;

@@ -1,13 +1,20 @@
 //! Every row of `fixtures/corpus.jsonl`, written by real releases of Django, gives the answer that the real release
 //! gave. `fixtures/README.md` has the fields and the rules by which answers compare.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must stop"
+)]
 
+mod fixture;
+
+use django_session::{Decoder, Signature};
 use serde_json::Value;
-use sessctl::codec::{Codec, DEFAULT_KEY_SALT, Decoder, Keyring};
-use sessctl::model::Signature;
+
+use crate::fixture::{codec, rows, same};
 
 /// Rows where Django's answer depends on who reads, while the row alone cannot tell who will, and why sessctl answers
 /// as it does. Only the payload of these is not compared.
@@ -129,51 +136,6 @@ fn answer(row: &Value) -> Answer {
             Err(_) => User::Unreadable,
         },
         json: json.and_then(|json| serde_json::from_str(&json).ok()),
-    }
-}
-
-/// The lines of the file.
-pub(crate) fn rows() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus.jsonl");
-    let lines = BufReader::new(File::open(path).unwrap()).lines();
-    let rows: Vec<Value> =
-        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
-    assert!(rows.len() >= 878, "only {} rows", rows.len());
-    rows
-}
-
-/// Keys and salt of the row's reader.
-pub(crate) fn codec(row: &Value) -> Codec {
-    let key_salt = row["key_salt"].as_str().unwrap_or(DEFAULT_KEY_SALT);
-    let mut secrets = vec![secret(row)];
-    let fallbacks = row["fallback_keys"].as_array().unwrap();
-    secrets.extend(fallbacks.iter().map(|key| key.as_str().unwrap().as_bytes().to_vec()));
-    Codec { keyring: Keyring::new(secrets, key_salt), ..Codec::default() }
-}
-
-fn secret(row: &Value) -> Vec<u8> {
-    if let Some(hex) = row["secret_key_hex"].as_str() {
-        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-        return (0..hex.len()).step_by(2).map(byte).collect();
-    }
-    row["secret_key"].as_str().unwrap().as_bytes().to_vec()
-}
-
-/// Whether Python would call two JSON values equal: integers of any size exactly, floats however they are spelt.
-pub(crate) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            let (a, b) = (a.to_string(), b.to_string());
-            let is_float = |text: &str| text.contains(['.', 'e', 'E']);
-            a == b || (is_float(&a) && is_float(&b) && a.parse::<f64>() == b.parse::<f64>())
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
-        }
-        _ => a == b,
     }
 }
 

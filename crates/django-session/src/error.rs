@@ -53,7 +53,7 @@ pub enum NotKept {
     /// None of the keys made its signature, or no key was given.
     Unverified,
     /// A pickle, the work of a serializer of the site's own, JSON that is no object, or in
-    /// [`Layout::Md5`](crate::model::Layout::Md5), whose readers know pickles only.
+    /// [`Layout::Md5`](crate::Layout::Md5), whose readers know pickles only.
     NotAnObject,
     /// The payload cannot be read, or what stays of it could not be.
     Unreadable(DecodeError),
