@@ -211,7 +211,7 @@ pub struct PurgeExpired {
     /// Count what would be deleted, and delete nothing.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// If another sessctl purges this database, end well.
+    /// If another sessctl of this user purges this database, end well; if somebody else holds its lock, with exit code 3.
     #[arg(long)]
     pub skip_if_running: bool,
     /// Write metrics for the textfile collector of Prometheus' node exporter.

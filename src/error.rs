@@ -8,7 +8,7 @@ use django_session::DecodeError;
 
 use crate::files;
 use crate::model::Health;
-use crate::store::{ConninfoError, NotATable, StoreError};
+use crate::store::{ConninfoError, Holder, NotATable, StoreError};
 
 /// How a command ended. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,9 +152,14 @@ pub enum Error {
         /// With this signal.
         signal: i32,
     },
-    /// Another sessctl purges the same database.
-    #[error("another sessctl purges this database at the moment")]
-    AnotherInstance,
+    /// Another sessctl purges the same database, or somebody else holds the lock that keeps a second one out.
+    #[error("{}", match .0 {
+        Holder::Sessctl => "another sessctl purges this database at the moment".to_owned(),
+        Holder::Unknown(who) => {
+            format!("the lock that one purge at a time takes is held by {who}, not known to be a sessctl of this user")
+        }
+    })]
+    AnotherInstance(Holder),
     /// Other tables point at the sessions.
     #[error("cannot empty a table that other tables refer to: {tables}")]
     Referenced {
@@ -218,7 +223,12 @@ impl Error {
             Self::NotConfirmed => {
                 Some("--yes does it without asking; --dry-run only says what would go")
             }
-            Self::AnotherInstance => Some("let it finish; --skip-if-running makes this no failure"),
+            Self::AnotherInstance(Holder::Sessctl) => {
+                Some("let it finish; --skip-if-running makes this no failure")
+            }
+            Self::AnotherInstance(Holder::Unknown(_)) => {
+                Some("find out who that is, and end it: until then nothing is purged here")
+            }
             Self::Referenced { .. } => Some(
                 "leave --truncate out: then the sessions go to which no row of these tables refers",
             ),

@@ -8,6 +8,7 @@ use super::pacing::failure;
 use crate::cli::{self, ReportFormat};
 use crate::engine::Why;
 use crate::error::{Error, Exit};
+use crate::store::Holder;
 use crate::ui::{self, Report};
 
 /// What a command did, and how it ended.
@@ -22,21 +23,22 @@ pub(super) struct Deed<R> {
     pub(super) advice: Vec<String>,
     /// Whether nothing more is to be done, in no other schema either.
     pub(super) over: bool,
-    /// Whether nothing was done because another sessctl is at it.
-    pub(super) skipped: bool,
+    /// Who is at it, where nothing was done for that reason.
+    pub(super) skipped: Option<Holder>,
 }
 
 impl<R> Deed<R> {
-    /// Another sessctl is at it, and that is to be no failure.
-    pub(super) fn skipped() -> Self {
-        let (failed, exit, advice) = (Ok(()), Exit::Done, Vec::new());
-        Self { report: None, failed, exit, advice, over: true, skipped: true }
+    /// Another sessctl is at it, and that is to be no failure. Of somebody else nobody knows whether the work gets done.
+    pub(super) fn skipped(holder: Holder) -> Self {
+        let exit = if holder == Holder::Sessctl { Exit::Done } else { Exit::Incomplete };
+        let (failed, advice) = (Ok(()), Vec::new());
+        Self { report: None, failed, exit, advice, over: true, skipped: Some(holder) }
     }
 
     pub(super) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
         let over = matches!(ended, Err(Why::Limit | Why::RunTime | Why::Interrupted(_)));
         let (failed, advice) = (failure(ended), Vec::new());
-        Self { report: Some(report), failed, exit, advice, over, skipped: false }
+        Self { report: Some(report), failed, exit, advice, over, skipped: None }
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) fn ending(ended: &Result<(), Why>) -> Ending {
         Err(Why::Limit) => Ending::Limit,
         Err(Why::RunTime) => Ending::RunTime,
         Err(Why::Interrupted(_)) => Ending::Interrupted,
-        Err(Why::Failed(_) | Why::AnotherInstance) => Ending::Failed,
+        Err(Why::Failed(_) | Why::AnotherInstance(_)) => Ending::Failed,
     }
 }
 
@@ -18,7 +18,7 @@ pub(super) fn ending(ended: &Result<(), Why>) -> Ending {
 pub(super) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
     match ended {
         Err(Why::Failed(error)) => Err(error.into()),
-        Err(Why::AnotherInstance) => Err(Error::AnotherInstance),
+        Err(Why::AnotherInstance(holder)) => Err(Error::AnotherInstance(holder)),
         Ok(()) | Err(Why::Limit | Why::RunTime | Why::Interrupted(_)) => Ok(()),
     }
 }

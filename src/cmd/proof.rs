@@ -54,7 +54,7 @@ impl Outcome {
             Ok(()) => Exit::Done,
             Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
             Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-            Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+            Err(Why::Failed(_) | Why::AnotherInstance(_)) => Exit::Failed,
         }
     }
 }

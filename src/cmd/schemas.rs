@@ -11,7 +11,7 @@ use crate::engine::Pace;
 use crate::error::{Error, Exit};
 use crate::report::{InSchema, Sum, Total};
 use crate::settings;
-use crate::store::Fault;
+use crate::store::{Fault, Holder};
 
 impl Ctx<'_> {
     /// Whether several schemas may be meant.
@@ -78,8 +78,8 @@ pub(super) fn each<R: Sum>(
 ) -> Result<Deed<Total<R>>, Error> {
     let Some(schemas) = ctx.schemas()? else {
         let deed = act(ctx, pace.clone()).map_err(|error| nearly::explain(ctx, error))?;
-        if deed.skipped {
-            ctx.talk.note(NOTHING_TO_DO);
+        if let Some(holder) = &deed.skipped {
+            tell_of(ctx, holder);
         }
         let Deed { report, failed, exit, advice, over, skipped } = deed;
         let report = report.map(Total::of_one);
@@ -101,8 +101,9 @@ pub(super) fn each<R: Sum>(
         let acted = act(ctx, pace.left(done, began.elapsed()));
         let (report, failed) = match acted {
             Err(error) => (None, Err(nearly::explain(ctx, error))),
-            Ok(deed) if deed.skipped => {
-                skipped = Some(schema);
+            Ok(Deed { skipped: Some(holder), exit: of_skipped, .. }) => {
+                exit = exit.worse(of_skipped);
+                skipped = Some((schema, holder));
                 break;
             }
             Ok(deed) => {
@@ -123,27 +124,33 @@ pub(super) fn each<R: Sum>(
             break;
         }
     }
-    if let Some(schema) = &skipped {
-        exit = exit.worse(skip(ctx, schema, parts.is_empty()));
+    if let Some((schema, holder)) = &skipped {
+        exit = exit.worse(skip(ctx, schema, holder, parts.is_empty()));
     }
-    let was_skipped = skipped.is_some();
-    let not_begun = skipped.into_iter().chain(waiting).collect();
+    let (schema, holder) = skipped.unzip();
+    let not_begun = schema.into_iter().chain(waiting).collect();
     let report = Some(Total::of_many(parts, not_begun));
-    Ok(Deed { report, failed: Ok(()), exit, advice, over, skipped: was_skipped })
+    Ok(Deed { report, failed: Ok(()), exit, advice, over, skipped: holder })
 }
 
-const NOTHING_TO_DO: &str = "another sessctl purges this database at the moment: nothing to do";
+/// Says why nothing is purged.
+fn tell_of(ctx: &Ctx<'_>, holder: &Holder) {
+    let why = Error::AnotherInstance(holder.clone());
+    match holder {
+        Holder::Sessctl => ctx.talk.note(&format!("{why}: nothing to do")),
+        Holder::Unknown(_) => ctx.talk.warning(&format!("{why}: nothing was purged")),
+    }
+}
 
-/// Another sessctl holds the lock of the database, which is one for all its schemas. If it had the lock first, it does
-/// the work. If it took the lock in between, nobody knows in which schemas it does.
-fn skip(ctx: &Ctx<'_>, schema: &str, is_first: bool) -> Exit {
+/// Somebody else holds the lock of the database, which is one for all its schemas. If another sessctl had the lock first,
+/// it does the work. If it took the lock in between, nobody knows in which schemas it does.
+fn skip(ctx: &Ctx<'_>, schema: &str, holder: &Holder, is_first: bool) -> Exit {
     if is_first {
-        ctx.talk.note(NOTHING_TO_DO);
+        tell_of(ctx, holder);
         return Exit::Done;
     }
-    ctx.talk.warning(&format!(
-        "another sessctl purges this database at the moment: schema \"{schema}\" and those after it were skipped"
-    ));
+    let why = Error::AnotherInstance(holder.clone());
+    ctx.talk.warning(&format!("{why}: schema \"{schema}\" and those after it were skipped"));
     Exit::Incomplete
 }
 
@@ -151,7 +158,7 @@ fn skip(ctx: &Ctx<'_>, schema: &str, is_first: bool) -> Exit {
 fn ends_all(error: &Error) -> bool {
     match error {
         Error::Store(error) => error.fault() == Fault::Lost,
-        Error::Interrupted { .. } | Error::AnotherInstance => true,
+        Error::Interrupted { .. } | Error::AnotherInstance(_) => true,
         _ => false,
     }
 }

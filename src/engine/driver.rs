@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use crate::consent::Consent;
 use crate::model::Keys;
 use crate::stop::Stop;
-use crate::store::{Fault, Store, StoreError, Writer};
+use crate::store::{Fault, Holder, Store, StoreError, Writer};
 
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
 use super::progress::{Doing, Event, Pause, Progress};
@@ -81,8 +81,8 @@ pub enum Why {
     Limit,
     /// The time that was given is over.
     RunTime,
-    /// Another sessctl is at it.
-    AnotherInstance,
+    /// Another sessctl is at it, or somebody else keeps this one out.
+    AnotherInstance(Holder),
     /// A batch failed, and trying again would not have helped or did not help.
     Failed(StoreError),
 }

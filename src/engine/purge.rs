@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::Timestamp;
-use crate::store::{Cursor, Fault, Instance, Locked};
+use crate::store::{Claim, Cursor, Fault, Instance, Locked};
 
 use super::driver::{Driver, IfBusy, Tries, Why};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
@@ -95,8 +95,10 @@ impl Purge<'_> {
         let mut clean = true;
         self.kept.after = 0;
         loop {
-            if !driver.retry(ATTEMPTS, |fault| fault != Fault::Fatal, || self.instance.claim())? {
-                return Err(Why::AnotherInstance);
+            let claim =
+                driver.retry(ATTEMPTS, |fault| fault != Fault::Fatal, || self.instance.claim())?;
+            if let Claim::Held(holder) = claim {
+                return Err(Why::AnotherInstance(holder));
             }
             let limit = driver.at_most(usize::MAX);
             let window =

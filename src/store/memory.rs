@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assigned, Assignment, BATCH, BlindSpot, Cursor, Emit, Expired, Facts, Fault, Filter, Gone,
-    Instance, Kept, Locked, Reader, Reference, Replacement, Store, StoreError, Table, Turn, Upkeep,
-    User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
+    Assigned, Assignment, BATCH, BlindSpot, Claim, Cursor, Emit, Expired, Facts, Fault, Filter,
+    Gone, Instance, Kept, Locked, Reader, Reference, Replacement, Store, StoreError, Table, Turn,
+    Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Data, Expiry, Keys, Page, Row, Timestamp};
@@ -100,8 +100,8 @@ impl Store for &Memory {
 struct Alone;
 
 impl Instance for Alone {
-    fn claim(&mut self) -> Result<bool, StoreError> {
-        Ok(true)
+    fn claim(&mut self) -> Result<Claim, StoreError> {
+        Ok(Claim::Made)
     }
 }
 

@@ -272,8 +272,27 @@ const BATCH: Duration = Duration::from_millis(50);
 
 /// One purge at a time on a database. The claim ends with this value, or with the process.
 pub trait Instance {
-    /// Makes or renews the claim; false if another sessctl has it.
-    fn claim(&mut self) -> Result<bool, StoreError>;
+    /// Makes or renews the claim, unless somebody else has it.
+    fn claim(&mut self) -> Result<Claim, StoreError>;
+}
+
+/// What came of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is made.
+    Made,
+    /// Somebody else has it.
+    Held(Holder),
+}
+
+/// Who has the claim. Every role of a database and, where they may read its file, every user of a machine can take the lock
+/// that it consists of, and keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Another sessctl of the same user, or of the same role under the same `application_name`.
+    Sessctl,
+    /// Not known to be one: who it is, as far as that can be seen.
+    Unknown(String),
 }
 
 /// Which database to open.

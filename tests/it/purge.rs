@@ -1,10 +1,16 @@
 //! `purge-expired` and `check`.
 
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 
+use crate::role::Role;
 use crate::running::{Running, eventually};
+use crate::schemas::LOCK;
 use crate::world::{RunToEnd, World, key, program};
 
 /// Rows that expired one a minute, the last one a minute ago, and three that are live.
@@ -114,10 +120,75 @@ fn one_purges_at_a_time() {
     });
 }
 
+/// A process of this user and of this name that has the lock.
+fn process_with_lock(w: &World, user: u32, name: &str) -> Running {
+    let lock = w.file("db.sqlite3-sessctl", "");
+    std::fs::set_permissions(&lock, PermissionsExt::from_mode(0o666)).unwrap();
+    let program = Path::new(&lock).with_file_name(name);
+    if !program.exists() {
+        std::os::unix::fs::symlink("/usr/bin/flock", &program).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user.to_string(), "--clear-groups"]);
+    let process = Running::start(command.arg(program).args(["-o", &lock, "cat"]));
+    eventually("the lock", || File::open(&lock).unwrap().try_lock().is_err());
+    process
+}
+
+/// A session that calls itself so and has the lock.
+fn session_with_lock(url: &str, name: &str) -> postgres::Client {
+    let mut client = postgres::Client::connect(url, postgres::NoTls).unwrap();
+    let sql = format!("SET application_name = '{name}'; SELECT pg_advisory_lock({LOCK})");
+    client.batch_execute(&sql).unwrap();
+    client
+}
+
+/// Whoever can take the lock could otherwise keep every purge from its work, for ever and in silence.
+#[test]
+fn a_stranger_who_holds_the_lock_is_told() {
+    let is_told = |w: &World, who: &str| {
+        let held = format!("held by {who}");
+        for arguments in [&["--skip-if-running"][..], &["--skip-if-running", "--quiet"]] {
+            let ran = w.run(&[&["purge-expired"], arguments].concat()).exits(3);
+            ran.says("warning: ").says(&held).says("nothing was purged");
+        }
+        let ran = w.run(&["purge-expired"]).exits(1).says("error: ").says(&held);
+        ran.says("hint: find out who that is");
+        w.run(&["check", "--max-age", "1m"]).exits(2).says("30 expired");
+    };
+    let w = World::sqlite("purge_stranger");
+    table(&w, 30);
+    for (user, name) in [(4711, "sessctl"), (0, "other")] {
+        let stranger = process_with_lock(&w, user, name);
+        is_told(&w, "process ");
+        w.run(&["purge-expired"]).exits(1).says(&format!("of user {user}"));
+        drop(stranger);
+    }
+    let own = process_with_lock(&w, 0, "sessctl");
+    w.run(&["purge-expired", "--skip-if-running"]).ok().says("nothing to do");
+    drop(own);
+    eventually("the lock", || w.run(&["purge-expired"]).code == 0);
+    live(&w);
+
+    let w = World::postgres("purge_stranger");
+    table(&w, 30);
+    let role = Role::new(&w, "stranger");
+    for (url, name) in [(role.url(), "sessctl"), (w.url(), "other"), (w.url(), "")] {
+        let stranger = session_with_lock(&url, name);
+        is_told(&w, "pid ");
+        drop(stranger);
+    }
+    let own = session_with_lock(&w.url(), "sessctl");
+    w.run(&["purge-expired", "--skip-if-running"]).ok().says("nothing to do");
+    drop(own);
+    eventually("the lock", || w.run(&["purge-expired"]).code == 0);
+    live(&w);
+}
+
 /// Whether one purges.
 pub(crate) fn is_claimed(w: &World) -> bool {
     if w.is_sqlite() {
-        return std::path::Path::new(&format!("{}-sessctl", w.url())).exists();
+        return Path::new(&format!("{}-sessctl", w.url())).exists();
     }
     let mut client = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
     let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted

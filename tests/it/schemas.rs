@@ -280,7 +280,7 @@ fn a_signal_ends_it_in_all_schemas() {
 }
 
 /// The number of the lock: `sessctl` in ASCII.
-const LOCK: i64 = 0x73_65_73_73_63_74_6c;
+pub(crate) const LOCK: i64 = 0x73_65_73_73_63_74_6c;
 
 #[test]
 fn what_another_sessctl_keeps_from_being_purged_is_not_done() {
@@ -291,6 +291,7 @@ fn what_another_sessctl_keeps_from_being_purged_is_not_done() {
     eventually("a claim", || is_claimed(&w));
     // Waits for the lock, and has it as soon as the first schema is done.
     let mut other = w.client();
+    other.batch_execute("SET application_name = 'sessctl'").unwrap();
     let waiting = std::thread::spawn(move || {
         other.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).unwrap();
         other

@@ -295,7 +295,7 @@ fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
         Ok(()) | Err(Why::Limit) => Exit::Done,
         Err(Why::RunTime) => Exit::Incomplete,
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-        Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+        Err(Why::Failed(_) | Why::AnotherInstance(_)) => Exit::Failed,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport, Referenced};
 use crate::settings;
-use crate::store::{Cursor, Expired, Reference, Store, StoreError, Upkeep};
+use crate::store::{Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
     let told = Told {
@@ -59,8 +59,8 @@ fn act(
         let (clean_to, kept_before);
         (ended, clean_to, kept_before) = purge(work, cutoff, args.analyze, &mut report);
         match ended {
-            Err(Why::AnotherInstance) if report.batches == 0 => {
-                return another_instance(args.skip_if_running);
+            Err(Why::AnotherInstance(holder)) if report.batches == 0 => {
+                return another_instance(holder, args.skip_if_running);
             }
             // Nothing was done that could be reported.
             Err(Why::Failed(error)) if report.batches == 0 => return Err(error.into()),
@@ -149,8 +149,8 @@ fn look_back(
     Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
 }
 
-fn another_instance(skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
-    if skip_if_running { Ok(Deed::skipped()) } else { Err(Error::AnotherInstance) }
+fn another_instance(holder: Holder, skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
+    if skip_if_running { Ok(Deed::skipped(holder)) } else { Err(Error::AnotherInstance(holder)) }
 }
 
 fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
@@ -159,7 +159,7 @@ fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
         Err(Why::Limit) => Exit::Done,
         Ok(()) | Err(Why::RunTime) => Exit::Incomplete,
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-        Err(Why::Failed(_) | Why::AnotherInstance) => Exit::Failed,
+        Err(Why::Failed(_) | Why::AnotherInstance(_)) => Exit::Failed,
     }
 }
 

@@ -3,10 +3,29 @@ use tokio_postgres::types::Type;
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
-use crate::store::{Instance, StoreError};
+use crate::store::{Claim, Holder, Instance, StoreError};
 
 /// The number of the advisory lock, the same for every table of a database: `sessctl` in ASCII.
 const LOCK: i64 = 0x73_65_73_73_63_74_6c;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+const TRY: &str = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
+/// How often the lock is tried while nobody is seen to hold it: who held it may have ended just now.
+const ATTEMPTS: u32 = 3;
+
+/// Who holds the lock: whether it is of this role and calls itself sessctl, or as this session does, and how people would
+/// know it. A session of another role may call itself what it likes.
+const HOLDER: &str = "
+    SELECT coalesce(a.usesysid = me.usesysid AND a.application_name IN (me.application_name, 'sessctl'), false),
+           coalesce('pid ' || l.pid, 'a prepared transaction') || ' (user ' || coalesce(a.usename, '?')
+           || ', application ' || coalesce(nullif(a.application_name, ''), '?') || ')'
+    FROM pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_stat_activity me ON me.pid = pg_catalog.pg_backend_pid()
+    LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      AND l.classid::int8 = $1 AND l.objid::int8 = $2
+      AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    ORDER BY 1 DESC LIMIT 1";
 
 /// An advisory lock that is held by a transaction of its own, which has neither snapshot nor
 /// transaction number and so keeps nothing from being vacuumed. One held by a session would be lost
@@ -23,24 +42,34 @@ impl<'s> PostgresInstance<'s> {
 }
 
 impl Instance for PostgresInstance<'_> {
-    fn claim(&mut self) -> Result<bool, StoreError> {
+    fn claim(&mut self) -> Result<Claim, StoreError> {
         let alive = |client: &mut Client| client.batch_execute("SELECT 1").is_ok();
         if self.client.as_mut().is_some_and(alive) {
-            return Ok(true);
+            return Ok(Claim::Made);
         }
         self.client = None;
         let mut client = self.store.connect()?;
-        let claimed = try_lock(&mut client)
+        let claim = claim_with(&mut client)
             .map_err(|error| fail(error, format!("cannot lock {}", self.store.server())))?;
-        self.client = claimed.then_some(client);
-        Ok(claimed)
+        self.client = (claim == Claim::Made).then_some(client);
+        Ok(claim)
     }
 }
 
-fn try_lock(client: &mut Client) -> Result<bool, tokio_postgres::Error> {
-    client.batch_execute(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
-    )?;
-    let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
-    client.query_typed_one(sql, &[(&LOCK, Type::INT8)])?.try_get(0)
+fn claim_with(client: &mut Client) -> Result<Claim, tokio_postgres::Error> {
+    client.batch_execute(BEGIN)?;
+    let (high, low) = (LOCK >> 32, LOCK & 0xffff_ffff);
+    for _ in 0..ATTEMPTS {
+        if client.query_typed_one(TRY, &[(&LOCK, Type::INT8)])?.try_get(0)? {
+            return Ok(Claim::Made);
+        }
+        let holder = client.query_typed_opt(HOLDER, &[(&high, Type::INT8), (&low, Type::INT8)])?;
+        if let Some(row) = holder {
+            let is_sessctl = row.try_get(0)?;
+            let who = row.try_get(1)?;
+            let holder = if is_sessctl { Holder::Sessctl } else { Holder::Unknown(who) };
+            return Ok(Claim::Held(holder));
+        }
+    }
+    Ok(Claim::Held(Holder::Unknown("sessions that come and go".into())))
 }

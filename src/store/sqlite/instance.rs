@@ -2,8 +2,9 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::holder::holder_of;
 use crate::files::{self, Place, Status};
-use crate::store::{Fault, Instance, StoreError};
+use crate::store::{Claim, Fault, Holder, Instance, StoreError};
 
 /// A file beside the database, locked as long as it is open and removed afterwards. The database
 /// file itself must not be opened by us: closing it would drop the locks that SQLite has on it (SQLite
@@ -18,10 +19,11 @@ impl<'s> SqliteInstance<'s> {
         Self { database, held: None }
     }
 
-    fn try_lock(&self) -> io::Result<Option<(Place, File)>> {
+    fn try_lock(&self) -> io::Result<Locked> {
         // A link is another name of the same database.
         let (database, owner) = Place::of_existing(self.database)?;
         let place = database.beside("-sessctl")?;
+        let mut attempts = 0;
         loop {
             let file = match place.open() {
                 Err(error) if error.kind() == ErrorKind::NotFound => match make(&place, &owner) {
@@ -32,16 +34,32 @@ impl<'s> SqliteInstance<'s> {
             };
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::WouldBlock) => {
+                    attempts += 1;
+                    match holder_of(&file)? {
+                        Some(holder) => return Ok(Locked::By(holder)),
+                        None if attempts < ATTEMPTS => continue,
+                        None => return Ok(Locked::By(Holder::Unknown(UNSEEN.into()))),
+                    }
+                }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Whoever had it may have removed it between our opening and our locking it.
             let ours = Status::of(&file)?;
             if place.status()?.is_some_and(|named| named.is_same(&ours)) {
-                return Ok(Some((place, file)));
+                return Ok(Locked::ByUs(place, file));
             }
         }
     }
+}
+
+/// How often the lock is tried while nobody is seen to hold it: who held it may have ended just now.
+const ATTEMPTS: u32 = 3;
+const UNSEEN: &str = "a process that cannot be seen from here";
+
+enum Locked {
+    ByUs(Place, File),
+    By(Holder),
 }
 
 /// The file is the site's, whoever makes it: a purge of the site's own user must be able to lock it, and nobody else.
@@ -52,17 +70,24 @@ fn make(place: &Place, owner: &Status) -> io::Result<File> {
 }
 
 impl Instance for SqliteInstance<'_> {
-    fn claim(&mut self) -> Result<bool, StoreError> {
-        if self.held.is_none() {
-            self.held = self.try_lock().map_err(|error| {
-                let what = format!("cannot lock {}-sessctl", self.database.display());
-                let hint = files::hint(&error).unwrap_or(
-                    "run as a user that may write the database file and its folder; or is the disk mounted read-only?",
-                );
-                StoreError::new(Fault::Fatal, what).hint(hint).because(error)
-            })?;
+    fn claim(&mut self) -> Result<Claim, StoreError> {
+        if self.held.is_some() {
+            return Ok(Claim::Made);
         }
-        Ok(self.held.is_some())
+        let locked = self.try_lock().map_err(|error| {
+            let what = format!("cannot lock {}-sessctl", self.database.display());
+            let hint = files::hint(&error).unwrap_or(
+                "run as a user that may write the database file and its folder; or is the disk mounted read-only?",
+            );
+            StoreError::new(Fault::Fatal, what).hint(hint).because(error)
+        })?;
+        match locked {
+            Locked::ByUs(place, file) => {
+                self.held = Some((place, file));
+                Ok(Claim::Made)
+            }
+            Locked::By(holder) => Ok(Claim::Held(holder)),
+        }
     }
 }
 

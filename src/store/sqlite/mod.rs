@@ -6,6 +6,7 @@ mod allauth;
 mod expired;
 mod facts;
 mod fault;
+mod holder;
 mod instance;
 mod open;
 mod reader;

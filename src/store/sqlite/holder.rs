@@ -1,0 +1,77 @@
+//! Who holds the lock of a file, as Linux tells it (proc(5)).
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use crate::store::Holder;
+
+/// Who locked this file (flock(2)), if anybody is seen. A sessctl is known by the name of its process, and believed only if the process is of
+/// this user: others may call theirs what they like.
+pub(super) fn holder_of(file: &File) -> io::Result<Option<Holder>> {
+    let file = file.metadata()?;
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let mut stranger = None;
+    for pid in locks.lines().filter_map(|line| holder_in(line, file.ino())) {
+        let Some(user) = user_of(pid) else { continue };
+        let is_alike = Some(&user) == user_of("self").as_ref() && name_of(pid) == name_of("self");
+        if is_alike && has_open(pid, &file) {
+            return Ok(Some(Holder::Sessctl));
+        }
+        stranger.get_or_insert_with(|| format!("process {pid} of user {}", user.real));
+    }
+    Ok(stranger.map(Holder::Unknown))
+}
+
+/// The process of a line of `/proc/locks`, if it holds a lock on a file of this number, on whatever file system:
+/// `1: FLOCK  ADVISORY  WRITE 4711 08:01:131072 0 EOF`. Who waits for one stands behind an arrow.
+fn holder_in(line: &str, inode: u64) -> Option<&str> {
+    let mut words = line.split_whitespace().skip(1);
+    let (kind, pid, file) = (words.next()?, words.nth(2)?, words.next()?);
+    let is_meant = kind == "FLOCK" && file.rsplit(':').next()?.parse() == Ok(inode);
+    is_meant.then_some(pid)
+}
+
+#[derive(PartialEq)]
+struct User {
+    real: String,
+    effective: String,
+}
+
+/// By its status: the owner of its folder in `/proc` is root where it does not let itself be dumped.
+fn user_of(pid: &str) -> Option<User> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mut ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace();
+    Some(User { real: ids.next()?.into(), effective: ids.next()?.into() })
+}
+
+fn name_of(pid: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/comm")).ok()
+}
+
+fn has_open(pid: &str, file: &Metadata) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    open.flatten()
+        .filter_map(|open| fs::metadata(open.path()).ok())
+        .any(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_told_from_those_who_wait() {
+        let line = "1: FLOCK  ADVISORY  WRITE 4711 08:01:131072 0 EOF";
+        assert_eq!(holder_in(line, 131_072), Some("4711"));
+        assert_eq!(holder_in(line, 131_073), None);
+        for other in [
+            "1: -> FLOCK  ADVISORY  WRITE 4711 08:01:131072 0 EOF",
+            "1: POSIX  ADVISORY  WRITE 4711 08:01:131072 0 EOF",
+            "1: FLOCK",
+            "",
+        ] {
+            assert_eq!(holder_in(other, 131_072), None, "{other}");
+        }
+    }
+}
