@@ -18,12 +18,15 @@ struct Subject<'a> {
     add: Box<AddRows<'a>>,
     /// Has django-allauth keep rows for these sessions, and no others.
     list: Box<ListKeys<'a>>,
+    /// Gives a row another expiry, as Django does where a session is saved.
+    renew: Box<RenewRow<'a>>,
     /// The sessions that it has rows for.
     listed: Box<dyn Fn() -> Vec<String> + 'a>,
 }
 
 type AddRows<'a> = dyn Fn(&[RowToAdd<'_>]) + 'a;
 type ListKeys<'a> = dyn Fn(&[&str]) + 'a;
+type RenewRow<'a> = dyn Fn(&str, i64) + 'a;
 
 /// Key, data, and when it expires: so many seconds after `THEN`.
 type RowToAdd<'r> = (&'r str, &'r str, i64);
@@ -33,9 +36,10 @@ const THEN: i64 = 1_000_000_000;
 
 fn each(name: &str, test: impl Fn(&Subject<'_>)) {
     memory(&test);
-    for journal in ["wal", "delete"] {
-        let world = World::sqlite(&format!("conf_{name}_{journal}"));
+    for (journal, option) in [("wal", ""), ("delete", ""), ("wal", "WITHOUT ROWID")] {
+        let world = World::sqlite(&format!("conf_{name}_{journal}{}", option.len()));
         world.execute(&format!("PRAGMA journal_mode = {journal}"));
+        world.renew_with(option);
         let clock = WallClock::in_zone("UTC").unwrap();
         let store = Sqlite::new(world.url().into(), Table::default(), clock);
         test(&on(&world, Box::new(store)));
@@ -56,21 +60,33 @@ fn memory(test: &impl Fn(&Subject<'_>)) {
             }
         }),
         list: Box::new(|keys| shared.list_in_allauth(keys)),
+        renew: Box::new(|key, seconds| {
+            let at = Timestamp::from_seconds(THEN + seconds).unwrap();
+            shared.insert(key, "", Expiry::At(at));
+        }),
         listed: Box::new(|| shared.listed_in_allauth()),
     });
+}
+
+/// So many seconds after `THEN`, as Django stores it.
+fn shown(world: &World, seconds: i64) -> String {
+    let zone = if world.is_sqlite() { "" } else { "+00" };
+    let at = jiff::Timestamp::from_second(THEN + seconds).unwrap();
+    format!("{}{zone}", at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S"))
 }
 
 fn on(world: &World, store: Box<dyn Store>) -> Subject<'_> {
     Subject {
         store,
         add: Box::new(|rows| {
-            let zone = if world.is_sqlite() { "" } else { "+00" };
-            let shown = |seconds: &i64| {
-                let at = jiff::Timestamp::from_second(THEN + seconds).unwrap();
-                let shown = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S");
-                format!("{shown}{zone}")
-            };
+            let shown = |seconds: &i64| shown(world, *seconds);
             world.rows(rows.iter().map(|(key, data, seconds)| (*key, *data, shown(seconds))));
+        }),
+        renew: Box::new(|key, seconds| {
+            world.execute(&format!(
+                "UPDATE django_session SET expire_date = '{}' WHERE session_key = '{key}'",
+                shown(world, seconds)
+            ));
         }),
         list: Box::new(|keys| {
             world.execute("DROP TABLE IF EXISTS usersessions_usersession");
@@ -434,21 +450,57 @@ fn postgres_rows_are_picked_page_by_page() {
     assert!(pages.is_sorted() && pages.last() > Some(&10), "{pages:?}");
 }
 
+/// Renewed where they are, and added anew: SQLite gives the last row number again once its row is gone.
 #[test]
 fn what_was_picked_and_is_live_again_stays() {
     each("renewed", |subject| {
-        (subject.add)(&[("kept", "", 1), ("gone", "", 2)]);
+        (subject.add)(&[("renewed", "", 1), ("gone", "", 2), ("anew", "", 3)]);
         let mut writer = subject.store.writer(consent()).unwrap();
         let picked = writer.pick_expired(at(5), None, 10).unwrap();
-        writer.delete(&["kept"]).unwrap();
-        subject.add("kept", "", 9);
+        assert_eq!(picked.rows.len(), 3);
+        (subject.renew)("renewed", 9);
+        writer.delete(&["anew"]).unwrap();
+        subject.add("anew", "", 9);
         let mut delete =
             |rows: &[&str], locked| writer.delete_expired(rows, at(5), locked).unwrap();
         assert_eq!(delete(&batch(&picked.rows), Locked::Skip), Gone::of(1));
         assert_eq!(delete(&batch(&picked.rows), Locked::Wait), Gone::default());
         assert_eq!(delete(&[], Locked::Skip), Gone::default());
-        assert_eq!(subject.keys(&Filter::default()), ["kept"]);
+        assert_eq!(subject.keys(&Filter::default()), ["anew", "renewed"]);
     });
+}
+
+/// On PostgreSQL, at the address of a row that is gone; and renewed where rows have no address of their own.
+#[test]
+fn postgres_rows_that_are_live_again_stay() {
+    for (name, table) in [("heap", ""), ("parted", "PARTITION BY HASH (session_key)")] {
+        for locked in [Locked::Skip, Locked::Wait] {
+            let world = World::postgres(&format!("conf_renewed_{name}"));
+            world.renew_with(table);
+            if !table.is_empty() {
+                world.execute(
+                    "CREATE TABLE part PARTITION OF django_session FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+                );
+            }
+            let subject = on(&world, Box::new(Postgres::new(world.conninfo(), Table::default())));
+            (subject.add)(&[("renewed", "", 1), ("another", "", 2), ("gone", "", 3)]);
+            let mut writer = subject.store.writer(consent()).unwrap();
+            let picked = writer.pick_expired(at(5), None, 10).unwrap();
+            let address = |key: &str| -> String {
+                let sql = "SELECT ctid::text FROM django_session WHERE session_key = $1";
+                world.client().query_one(sql, &[&key]).unwrap().get(0)
+            };
+            let before = address("another");
+            world.execute("DELETE FROM django_session WHERE session_key = 'another'");
+            world.execute("VACUUM django_session");
+            subject.add("taker", "", 9);
+            assert_eq!(address("taker"), before, "nobody took the address");
+            (subject.renew)("renewed", 9);
+            let gone = writer.delete_expired(&batch(&picked.rows), at(5), locked).unwrap();
+            assert_eq!(gone, Gone::of(1), "{name}");
+            assert_eq!(subject.keys(&Filter::default()), ["renewed", "taker"], "{name}");
+        }
+    }
 }
 
 #[test]

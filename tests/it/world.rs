@@ -78,7 +78,13 @@ impl World {
 
     /// Makes its table anew: much faster than a database.
     pub(crate) fn renew(&self) {
+        self.renew_with("");
+    }
+
+    /// The same, with this behind the columns.
+    pub(crate) fn renew_with(&self, option: &str) {
         let table = if self.is_sqlite() { SQLITE_TABLE } else { POSTGRES_TABLE };
+        let table = table.replacen(");", &format!(") {option};"), 1);
         self.execute(&format!("DROP TABLE django_session; {table}"));
         self.keys.set(0);
     }
