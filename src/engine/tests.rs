@@ -1,3 +1,5 @@
+mod windows;
+
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicUsize;

@@ -26,6 +26,7 @@ pub struct Memory {
     users: Mutex<BTreeMap<String, String>>,
     allauth: Mutex<Option<BTreeSet<String>>>,
     referred: Mutex<BTreeSet<String>>,
+    window: Mutex<Option<usize>>,
 }
 
 impl Memory {
@@ -57,6 +58,11 @@ impl Memory {
     /// Has another table refer to these sessions.
     pub fn refer(&self, keys: &[&str]) {
         *lock(&self.referred) = keys.iter().map(|key| (*key).to_owned()).collect();
+    }
+
+    /// Has expired rows picked in windows of so many.
+    pub fn in_windows_of(&self, rows: usize) {
+        *lock(&self.window) = Some(rows);
     }
 
     /// What the next deletes meet, one after another: a fault, or nothing. Afterwards all is well.
@@ -355,6 +361,7 @@ impl Writer for MemoryWriter<'_> {
         limit: usize,
     ) -> Result<Window, StoreError> {
         let mut picked = expired(&lock(&self.0.rows), cutoff, from);
+        let limit = lock(&self.0.window).map_or(limit, |window| limit.min(window));
         let more = picked.len() > limit;
         picked.truncate(limit);
         let next = picked
