@@ -1,3 +1,4 @@
+mod early;
 mod large;
 mod unusual;
 

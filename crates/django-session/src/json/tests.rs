@@ -355,6 +355,23 @@ fn a_beginning_is_read_by_the_first_key_of_users() {
     assert_eq!(first(r#"{"account":"5""#, "account"), Some("5"));
 }
 
+/// The beginning may end amid the number: then it names nobody.
+#[test]
+fn a_number_that_the_beginning_cuts_is_no_user() {
+    let keys = LoginKeys::default();
+    for payload in [
+        r#"{"_auth_user_id":4211223344556677,"a":1}"#,
+        r#"{"a":1,"_auth_user_id":4211223344556677}"#,
+    ] {
+        let number_ends = payload.find("77").unwrap() + 2;
+        for cut in 0..payload.len() {
+            let user = super::first_user(&payload.as_bytes()[..cut], &keys);
+            let is_whole = cut > number_ends;
+            assert_eq!(user, is_whole.then_some("4211223344556677"), "{}", &payload[..cut]);
+        }
+    }
+}
+
 #[test]
 fn what_goes_with_the_login_is_every_key_that_says_whose_it_is() {
     let keys = LoginKeys { user: vec!["account".into()], ..LoginKeys::default() };

@@ -19,7 +19,7 @@ fn stored(payload: &[u8]) -> [String; 3] {
     [signed(payload, &codec(&[KEY])), compressed(payload), legacy(payload)]
 }
 
-fn compressed(payload: &[u8]) -> String {
+pub(super) fn compressed(payload: &[u8]) -> String {
     let value = format!(".{}:1r31eq", base64::encode_url(&zlib::deflate(payload).unwrap()));
     let signature = codec(&[KEY]).keyring.sign_signed(value.as_bytes(), 43).unwrap();
     format!("{value}:{signature}")

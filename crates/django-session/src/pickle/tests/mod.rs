@@ -2,6 +2,7 @@ mod behind;
 mod bounds;
 mod json;
 mod login;
+mod memo;
 mod validity;
 
 use super::super::json_text::JsonText;
