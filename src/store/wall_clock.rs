@@ -218,6 +218,10 @@ mod tests {
             assert_eq!(utc.read(text.as_bytes()).to_string(), shown, "{text}");
         }
         assert_eq!(tokyo.read(b"9999-12-31 23:59:59").to_string(), "9999-12-31T14:59:59Z");
+        // New York shows this hour twice, from 05:00 UTC and from 06:00 UTC on, and the hour from 07:00 UTC on not at all.
+        let new_york = WallClock::in_zone("America/New_York").unwrap();
+        assert_eq!(new_york.read(b"2026-11-01 01:30:00").to_string(), "2026-11-01T06:30:00Z");
+        assert_eq!(new_york.read(b"2026-03-08 02:30:00").to_string(), "2026-03-08T07:00:00Z");
         let west = WallClock::in_zone("-08:00").unwrap();
         assert_eq!(west.read(b"9999-12-31 23:59:59").to_string(), "9999-12-31T23:59:59");
     }
