@@ -67,6 +67,7 @@ mod random_signals;
 mod redis;
 mod references;
 mod replication;
+mod rests;
 mod role;
 mod running;
 mod schemas;

@@ -1,9 +1,12 @@
 //! `purge-expired` on a PostgreSQL that others use too: their locks, their snapshots, and what a role may do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use serde_json::{Value, json};
+use sessctl::consent::{Ask, Consent};
+use sessctl::model::Timestamp;
+use sessctl::store::{Gone, Locked, Postgres, Store, Table};
 
 use crate::role::Role;
 use crate::running::{Running, eventually};
@@ -83,6 +86,26 @@ fn a_row_that_is_renewed_meanwhile_stays() {
         assert_eq!(deleted_locked_left(&report), [&json!(297), &json!(0), &json!(0)]);
         assert_eq!((w.count(), w.live_keys().len()), (23, 23));
     }
+}
+
+/// A batch that meets a locked row keeps its other rows locked while it waits, and a request that wants one of them
+/// waits too.
+#[test]
+fn whoever_wants_a_neighbour_of_a_locked_row_hardly_waits() {
+    let w = World::postgres("purge_neighbour");
+    w.expired(20);
+    let store = Postgres::new(w.conninfo(), Table::default());
+    let mut writer = store.writer(Consent::from_ask(Ask::Explicit).unwrap()).unwrap();
+    let now = Timestamp::now();
+    let picked = writer.pick_expired(now, None, 100).unwrap();
+    let rows: Vec<&str> = picked.rows.iter().collect();
+    let last = format!("SELECT FROM django_session WHERE ctid = '{}' FOR UPDATE", rows[19]);
+    let _holder = somebody(&w, &last);
+    let began = Instant::now();
+    let gone = writer.delete_expired(&rows, now, Locked::Skip).unwrap();
+    let took = began.elapsed();
+    assert_eq!(gone, Gone::of(19));
+    assert!(took < Duration::from_secs(1), "rows were locked for {took:?}");
 }
 
 #[test]

@@ -45,6 +45,30 @@ fn fallbacks_come_from_every_variable() {
 }
 
 #[test]
+fn of_several_keys_the_first_in_the_documented_order_counts() {
+    let w = World::sqlite("keys_order");
+    // Keys that are looked at later verify more rows.
+    for (rows, key) in ["in-a-file", "of-sessctl", "of-django", "usual"].iter().enumerate() {
+        (0..=rows).for_each(|_| session(&w, "42", key));
+    }
+    let file = w.file("key", "in-a-file");
+    let set = [
+        ("SESSCTL_SECRET_KEY", "of-sessctl"),
+        ("DJANGO_SECRET_KEY", "of-django"),
+        ("SECRET_KEY", "usual"),
+    ];
+    for counts in 0..=set.len() {
+        let mut command = w.command(&["stats", "--format", "json"]);
+        if counts == 0 {
+            command.args(["--secret-key-file", &file]);
+        }
+        command.envs(set[counts.saturating_sub(1)..].iter().copied());
+        let valid = command.ran("").ok().json()["signatures"]["valid"].as_u64().unwrap();
+        assert_eq!(valid, 1 + counts as u64, "{:?}", &set[counts.saturating_sub(1)..]);
+    }
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_key() {
     World::each("keys_mark", |w| {
         w.user("42", 1);
