@@ -75,6 +75,8 @@ struct Ctx<'a> {
     talk: Talk,
     out: Box<dyn Write>,
     workers: usize,
+    /// Keys that one look collects.
+    most_keys: usize,
 }
 
 /// Runs the command that was typed.
@@ -106,6 +108,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         talk,
         out: ui::stdout(),
         workers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS),
+        most_keys: survey::MOST_KEYS,
     };
     let exit = match &cli.command {
         Command::LogoutUser(args) => logout_user::run(&mut ctx, args),

@@ -22,6 +22,9 @@ use crate::model::{Keys, Signatures, Tally};
 use crate::report::{Doubt, ListedSession, Matches, Referenced};
 use crate::store::{self, Store, StoreError};
 
+#[cfg(test)]
+mod tests;
+
 /// How often sessions are looked for and acted on before the operator is told that they keep coming.
 const MAX_ROUNDS: u32 = 3;
 

@@ -44,7 +44,7 @@ pub(super) enum Collect {
 
 /// What a look found.
 pub(super) struct Survey {
-    /// [`Ended::Enough`] if more sessions are asked for than [`MOST_KEYS`].
+    /// [`Ended::Enough`] if more sessions are asked for than one look collects.
     pub(super) ended: Ended,
     pub(super) tally: Tally,
     pub(super) matches: Matches,
@@ -63,7 +63,7 @@ pub(super) struct Survey {
 
 /// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
 /// looks that follow.
-const MOST_KEYS: usize = 500_000;
+pub(super) const MOST_KEYS: usize = 500_000;
 
 /// Sessions of which a dry run shows more than their number.
 const PREVIEW: usize = 20;
@@ -108,9 +108,8 @@ impl Look<'_> {
         };
         let mut survey = Survey::empty();
         let ended = ctx.scan().run(&mut *reader, &filter, worker, |findings| {
-            survey.add(findings, self.collect);
-            let is_full = survey.keys.len() + survey.unverified.len() >= MOST_KEYS;
-            if self.collect == Collect::Keys && is_full {
+            survey.add(findings, self.collect, ctx.most_keys);
+            if self.collect == Collect::Keys && survey.has(ctx.most_keys) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -158,11 +157,14 @@ impl Survey {
         }
     }
 
-    fn add(&mut self, findings: Findings, collect: Collect) {
+    fn has(&self, keys: usize) -> bool {
+        self.keys.len() + self.unverified.len() >= keys
+    }
+
+    fn add(&mut self, findings: Findings, collect: Collect, most_keys: usize) {
         self.tally += findings.tally;
         self.matches += findings.matches;
-        let is_full = self.keys.len() + self.unverified.len() >= MOST_KEYS;
-        if collect == Collect::Keys || collect == Collect::FirstKeys && !is_full {
+        if collect == Collect::Keys || collect == Collect::FirstKeys && !self.has(most_keys) {
             self.keys.append(&findings.keys);
             self.unverified.append(&findings.unverified);
         }

@@ -1,0 +1,222 @@
+//! On the store in memory: more sessions than one look collects, and signals between the looks.
+
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+use clap::Parser;
+
+use super::*;
+use crate::cli::Cli;
+use crate::cmd::survey::Collect;
+use crate::consent::{Ask, Consent};
+use crate::engine::{Event, Pace, Progress, Work};
+use crate::error::Exit;
+use crate::model::{Expiry, Timestamp};
+use crate::stop::Stop;
+use crate::store::memory::Memory;
+use crate::ui::Talk;
+use django_session::{Codec, UserIds};
+
+/// Sessions of user 42, and of user 7, without a key to verify them.
+const OF_42: &str =
+    "eyJfYXV0aF91c2VyX2lkIjoiNDIifQ:1r31eq:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_feI";
+const OF_7: &str =
+    "eyJfYXV0aF91c2VyX2lkIjoiNyJ9:1r31eq:9-lDUIrMk3uksYsP0muww_qFLG4nfE8KOVaI6XN_feI";
+
+/// The store in memory has so many rows in a page, at the end of which a look sees that it has enough.
+const PAGE: usize = 1_000;
+const SIGTERM: i32 = 15;
+
+fn session(memory: &Memory, key: &str, data: &str) {
+    let far = Expiry::At(Timestamp::from_seconds(4_000_000_000).unwrap());
+    memory.insert(key, data, far);
+}
+
+/// So many sessions of user 42, and three of user 7.
+fn table(sessions: usize) -> Memory {
+    let memory = Memory::default();
+    (0..sessions).for_each(|number| session(&memory, &format!("{number:06}"), OF_42));
+    for key in OTHERS {
+        session(&memory, key, OF_7);
+    }
+    memory
+}
+
+const OTHERS: [&str; 3] = ["000000-", "000999-", "other"];
+
+/// What is done when the engine tells something.
+type Listen = dyn Fn(&Event<'_>);
+
+struct Listener(Rc<Listen>);
+
+impl Progress for Listener {
+    fn event(&self, event: Event<'_>) {
+        (self.0)(&event);
+    }
+}
+
+/// What a run is asked for, as `logout-user 42` would be.
+struct Asked {
+    no_verify: bool,
+    settle: Duration,
+    listen: Rc<Listen>,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { no_verify: false, settle: Duration::ZERO, listen: Rc::new(|_| ()) }
+    }
+}
+
+fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
+    let cli = Cli::parse_from(["sessctl", "logout-user", "42"]);
+    let ctx = Ctx {
+        global: &cli.global,
+        project: None,
+        schema: None,
+        place: OnceCell::new(),
+        audit: None,
+        codec: Codec::default(),
+        stop,
+        progress: Box::new(Listener(Rc::clone(&asked.listen))),
+        talk: Talk::new(true, false, false),
+        out: Box::new(std::io::sink()),
+        workers: 2,
+        most_keys: PAGE,
+    };
+    let ids: UserIds = ["42"].iter().collect();
+    let first = Look {
+        query: SessionQuery::of(Who::These(&ids)),
+        by_user: None,
+        skim: true,
+        collect: Collect::Keys,
+        key_is_right: false,
+    };
+    let store = &memory;
+    let plan = Plan {
+        store,
+        first,
+        proof: (!asked.no_verify).then_some(Look { skim: false, ..first }),
+        settle: asked.settle,
+        how: How::Delete,
+        cache: &CacheKeys::None,
+        emptied: false,
+        doubts_no_login: false,
+    };
+    let consent = Consent::from_ask(Ask::Explicit).unwrap();
+    let pace = Pace::default();
+    let mut driver = Driver::new(Work { store, consent, stop, pace, progress: &*ctx.progress });
+    Outcome::run(&ctx, &plan, Some(&mut driver)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn beyond_what_one_look_collects_all_go_where_nobody_looks_again() {
+    for sessions in [PAGE - 4, PAGE, PAGE + 1, 3 * PAGE + 7] {
+        let memory = table(sessions);
+        let outcome =
+            run(&memory, &Stop::default(), &Asked { no_verify: true, ..Asked::default() });
+        assert_eq!(memory.keys(), OTHERS, "{sessions}");
+        let all = u64::try_from(sessions).unwrap();
+        assert_eq!((outcome.deleted, outcome.matches.matched), (all, all));
+        assert_eq!((outcome.remaining, outcome.exit()), (None, Exit::Done), "{sessions}");
+    }
+}
+
+#[test]
+fn beyond_what_one_look_collects_all_go_before_the_look_that_proves() {
+    for sessions in [PAGE, 3 * PAGE + 7] {
+        let memory = table(sessions);
+        let outcome = run(&memory, &Stop::default(), &Asked::default());
+        assert_eq!(memory.keys(), OTHERS, "{sessions}");
+        let all = u64::try_from(sessions).unwrap();
+        assert_eq!((outcome.deleted, outcome.matches.matched), (all, all));
+        assert_eq!((outcome.remaining, outcome.rounds), (Some(0), 1), "{sessions}");
+        assert!(outcome.is_proved(), "{sessions}");
+    }
+}
+
+/// Looking on for the others would never end.
+#[test]
+fn beyond_what_one_look_collects_what_is_kept_is_told() {
+    for no_verify in [false, true] {
+        let memory = table(3 * PAGE);
+        let keys = memory.keys();
+        memory.refer(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let outcome = run(&memory, &Stop::default(), &Asked { no_verify, ..Asked::default() });
+        assert_eq!(memory.keys(), keys);
+        assert!(outcome.remaining.is_some_and(|left| left > 0), "{:?}", outcome.remaining);
+        assert_eq!((outcome.deleted, outcome.exit()), (0, Exit::Incomplete));
+    }
+}
+
+type IsIt = fn(&Event<'_>) -> bool;
+
+/// Asks for an end when something happens for the nth time.
+fn stop_at(stop: &'static Stop, nth: u32, is_it: IsIt) -> Rc<Listen> {
+    let seen = Cell::new(0);
+    Rc::new(move |event| {
+        if is_it(event) {
+            seen.set(seen.get() + 1);
+            if seen.get() == nth {
+                stop.request(SIGTERM);
+            }
+        }
+    })
+}
+
+/// Whenever a signal comes, nothing is claimed of what is left: during the look that proves, while requests settle
+/// before it, and between looks of which one collects no more.
+#[test]
+fn what_is_interrupted_claims_nothing_of_what_is_left() {
+    let begins: IsIt = |event| matches!(event, Event::ScanBegins { .. });
+    let ends: IsIt = |event| matches!(event, Event::BatchesEnd);
+    let (at_once, long) = (Duration::ZERO, Duration::from_secs(60));
+    for (sessions, settle, nth, is_it) in [
+        (9, at_once, 1, begins),
+        (9, at_once, 2, begins),
+        (9, long, 1, ends),
+        (3 * PAGE, at_once, 2, begins),
+        (3 * PAGE, long, 1, ends),
+    ] {
+        let memory = table(sessions);
+        let stop: &'static Stop = Box::leak(Box::default());
+        let listen = stop_at(stop, nth, is_it);
+        let asked = Asked { settle, listen, ..Asked::default() };
+        let outcome = run(&memory, stop, &asked);
+        assert_eq!(outcome.exit(), Exit::Interrupted(SIGTERM), "{sessions} {nth}");
+        assert_eq!(outcome.remaining, None, "{sessions} {nth}");
+        assert!(!outcome.is_proved());
+        let gone = sessions + OTHERS.len() - memory.keys().len();
+        assert_eq!(usize::try_from(outcome.deleted), Ok(gone));
+    }
+}
+
+/// A site that gives the user a session anew after so many rounds of deletes.
+fn comes_back(memory: &'static Memory, times: u32) -> Rc<Listen> {
+    let left = Cell::new(times);
+    Rc::new(move |event| {
+        if matches!(event, Event::BatchesEnd) && left.get() > 0 {
+            left.set(left.get() - 1);
+            session(memory, &format!("again{}", left.get()), OF_42);
+        }
+    })
+}
+
+#[test]
+fn what_comes_back_is_looked_for_three_times_and_then_told() {
+    for (times, remaining, rounds, exit) in [
+        (0, 0, 1, Exit::Done),
+        (1, 0, 2, Exit::Done),
+        (2, 0, 3, Exit::Done),
+        (3, 1, 3, Exit::Incomplete),
+        (4, 1, 3, Exit::Incomplete),
+    ] {
+        let memory: &'static Memory = Box::leak(Box::new(table(5)));
+        let listen = comes_back(memory, times);
+        let outcome = run(memory, &Stop::default(), &Asked { listen, ..Asked::default() });
+        assert_eq!((outcome.remaining, outcome.rounds), (Some(remaining), rounds), "{times}");
+        assert_eq!((outcome.exit(), outcome.is_proved()), (exit, remaining == 0), "{times}");
+        assert_eq!(u64::try_from(memory.keys().len() - OTHERS.len()), Ok(remaining), "{times}");
+        assert_eq!(outcome.deleted, 5 + u64::from(times.min(3)) - remaining, "{times}");
+    }
+}
