@@ -111,19 +111,17 @@ impl Instance for Alone {
     }
 }
 
+/// When a session expired, if that was before the cutoff.
+fn expired_at(expires: Expiry, cutoff: Timestamp) -> Option<i64> {
+    let (Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at)) = expires;
+    (at < cutoff && expires != Expiry::MISSING).then(|| at.as_micros())
+}
+
 /// Keys of expired sessions, in order of expiry.
 fn expired(rows: &Rows, cutoff: Timestamp, from: Option<&Cursor>) -> Vec<(i64, String)> {
-    let mut expired: Vec<_> = rows
-        .iter()
-        .filter_map(|(key, (_, expires))| match expires {
-            Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at)
-                if *at < cutoff && *expires != Expiry::MISSING =>
-            {
-                Some((at.as_micros(), key.clone()))
-            }
-            _ => None,
-        })
-        .collect();
+    let at = |expires: &Expiry| expired_at(*expires, cutoff);
+    let mut expired: Vec<_> =
+        rows.iter().filter_map(|(key, (_, expires))| Some((at(expires)?, key.clone()))).collect();
     expired.sort();
     let start = from.map(|cursor| {
         let row = cursor.row.clone().unwrap_or_default();
@@ -390,12 +388,7 @@ impl Writer for MemoryWriter<'_> {
         let mut table = lock(&self.0.rows);
         let before = table.len();
         for key in free.into_iter().filter(|key| !locked.contains(*key)) {
-            let expired = |(_, expires): &(String, Expiry)| match expires {
-                Expiry::At(at) | Expiry::Wall(at) | Expiry::Unreadable(at) => {
-                    *at < cutoff && *expires != Expiry::MISSING
-                }
-            };
-            if table.get(key).is_some_and(expired) {
+            if table.get(key).is_some_and(|(_, expires)| expired_at(*expires, cutoff).is_some()) {
                 table.remove(key);
             }
         }
