@@ -88,6 +88,10 @@ pub struct Global {
     /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true, help_heading = DATABASE)]
     pub db_timezone: Option<String>,
+    /// Give up on a server or a file that does not answer for so long; 1m for a batch and 10m for
+    /// the next row of a scan by default.
+    #[arg(long, global = true, value_name = "DURATION", help_heading = DATABASE)]
+    pub answer_timeout: Option<String>,
     /// Ask this Django project, once, for what is not given above: its folder, or its manage.py. Runs
     /// its code.
     #[arg(long, global = true, value_name = "PATH", help_heading = PROJECT)]

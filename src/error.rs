@@ -8,7 +8,7 @@ use django_session::DecodeError;
 
 use crate::files;
 use crate::model::Health;
-use crate::store::{ConninfoError, Holder, NotATable, StoreError};
+use crate::store::{ConninfoError, Fault, Holder, NotATable, StoreError};
 
 /// How a command ended. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +236,15 @@ impl Error {
             Self::AmbiguousSession { .. } => Some("give more characters of the key"),
             Self::Input { source, .. } | Self::CannotWrite { source, .. } => files::hint(source),
             _ => None,
+        }
+    }
+
+    /// Whether it could go better another time: a lock, a connection, an answer that took too long.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(error) => error.fault() != Fault::Fatal,
+            Self::InSchema { source, .. } => source.is_passing(),
+            _ => false,
         }
     }
 

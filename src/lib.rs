@@ -26,6 +26,8 @@ pub mod stop;
 pub mod store;
 mod ui;
 
+use std::sync::Arc;
+
 use cli::{Cli, Global, LogFormat};
 use error::Exit;
 use model::Health;
@@ -43,15 +45,29 @@ pub fn misused(said: &str) -> Option<u8> {
 }
 
 /// Runs what was typed, and says on standard error what went wrong.
-pub fn run(cli: &Cli, stop: &Stop) -> Exit {
-    let Global { quiet, verbose, log_format, .. } = cli.global;
-    let talk = ui::Talk::new(quiet, verbose, log_format == LogFormat::Json);
+pub fn run(cli: &Cli, stop: &Arc<Stop>) -> Exit {
+    let talk = talk(cli);
     match cmd::run(cli, stop, talk) {
         Ok(exit) => exit,
         Err(error) if error.is_broken_pipe() => Exit::Done,
         Err(error) => {
             talk.error(&error);
-            error.exit()
+            cmd::exit(&error, stop)
         }
     }
+}
+
+/// Says that the process is ended in the midst of its work.
+pub fn last_words(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
+    let talk = talk(cli);
+    move || {
+        talk.warning(
+            "ended at once, without a report: what was committed stays, an open transaction is undone, and nothing is proved",
+        );
+    }
+}
+
+fn talk(cli: &Cli) -> ui::Talk {
+    let Global { quiet, verbose, log_format, .. } = cli.global;
+    ui::Talk::new(quiet, verbose, log_format == LogFormat::Json)
 }

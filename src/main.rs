@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sessctl::cli::Cli;
-use sessctl::stop::Stop;
+use sessctl::error::Exit;
+use sessctl::stop::{Asked, Stop};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -19,7 +22,9 @@ fn main() -> ExitCode {
     };
     leave_no_core();
     let stop = Arc::new(Stop::default());
-    heed_signals(&stop);
+    let last_words = Arc::new(sessctl::last_words(&cli));
+    heed_signals(&stop, Arc::clone(&last_words));
+    end_what_does_not_end(&stop, last_words);
     ExitCode::from(sessctl::run(&cli, &stop).code())
 }
 
@@ -43,9 +48,9 @@ fn leave_no_core() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// The first signal asks for an end after the batch. A second one ends at once, and so does one that nobody would heed.
+/// The first signal asks for an end after the batch, which has a few seconds. A second one ends at once, and so does one that nobody would heed.
 /// A hangup never counts as a second one: the kernel and the shell each send one when a connection drops.
-fn heed_signals(stop: &Arc<Stop>) {
+fn heed_signals(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sync + 'static>) {
     let stop = Arc::clone(stop);
     let mut signals = vec![SIGINT, SIGTERM];
     if !ignores_hangup() {
@@ -57,15 +62,42 @@ fn heed_signals(stop: &Arc<Stop>) {
         for signal in signals.forever() {
             let is_heeded = stop.request(signal);
             let insists = signal != SIGHUP && std::mem::replace(&mut asked, true);
+            if insists && is_heeded {
+                end(128 + signal, &last_words);
+            }
             if insists || !is_heeded {
-                #[allow(
-                    clippy::exit,
-                    reason = "the operator insists; open transactions roll back"
-                )]
-                std::process::exit(128 + signal);
+                end(128 + signal, &Arc::new(|| {}));
             }
         }
     });
+}
+
+/// What cannot be given up ends with the process: a name server, a disk that went away, one call of a function of
+/// SQLite.
+fn end_what_does_not_end(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sync + 'static>) {
+    let stop = Arc::clone(stop);
+    thread::spawn(move || {
+        let code = match stop.wait_until_overdue() {
+            Asked::Signal(signal) => 128 + signal,
+            Asked::RunTime => i32::from(Exit::Incomplete.code()),
+        };
+        end(code, &last_words);
+    });
+}
+
+/// Ends the process, even where nobody takes its last words.
+fn end(code: i32, last_words: &Arc<impl Fn() + Send + Sync + 'static>) {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    let (said, heard) = channel();
+    let last_words = Arc::clone(last_words);
+    thread::spawn(move || {
+        last_words();
+        // Nobody may be waiting any more.
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(PATIENCE);
+    #[allow(clippy::exit, reason = "the operator insists; open transactions roll back")]
+    std::process::exit(code);
 }
 
 /// Whether it was started with hangups ignored, as by `nohup`: they are to stay so. Where that cannot be told they

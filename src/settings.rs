@@ -158,6 +158,19 @@ pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
     })
 }
 
+/// How long a server or a file is waited for, if that is said.
+pub fn answer_timeout(global: &cli::Global) -> Result<Option<Duration>, Error> {
+    const OPTION: &str = "--answer-timeout";
+    let Some(text) = &global.answer_timeout else { return Ok(None) };
+    match duration(OPTION, text)? {
+        timeout if timeout < Duration::from_secs(1) => Err(Error::usage(
+            format!("{OPTION}: {text} is too short for a server to answer in"),
+            "give at least 1s",
+        )),
+        timeout => Ok(Some(timeout)),
+    }
+}
+
 /// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
 pub fn check_user_column(option: &str, name: &str) -> Result<(), Error> {
     const LONGEST: usize = 63;

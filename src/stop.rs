@@ -1,15 +1,47 @@
-//! The wish to stop, and the sleep that heeds it.
+//! The wish to stop, and the sleep that heeds it. A signal asks for an end, and so does `--run-time`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Set once, by a signal; looked at between pages and batches.
+/// For how long what is under way may go on once an end was asked for. Then sessctl gives up whatever it waits for.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// After this the process is ended: it waits for something that cannot be given up, such as a name server, a disk that
+/// went away, or one call of a function inside of SQLite.
+pub const LAST_GRACE: Duration = Duration::from_secs(20);
+
+/// Looked at between pages and batches, and while a server or a file is waited for.
 #[derive(Debug, Default)]
 pub struct Stop {
-    signal: Mutex<Option<i32>>,
+    state: Mutex<State>,
     heeded: AtomicBool,
     changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// The first signal that asked for an end, and when it came.
+    signal: Option<(i32, Instant)>,
+    /// When the time that the run was given is over.
+    end: Option<Instant>,
+}
+
+/// Why there shall be an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// This signal came.
+    Signal(i32),
+    /// The time that the run was given is over.
+    RunTime,
+}
+
+impl State {
+    /// Who asked first, and when.
+    fn asked(self) -> Option<(Asked, Instant)> {
+        let signal = self.signal.map(|(signal, since)| (Asked::Signal(signal), since));
+        let run_time = self.end.filter(|end| *end <= Instant::now());
+        signal.or(run_time.map(|since| (Asked::RunTime, since)))
+    }
 }
 
 impl Stop {
@@ -29,22 +61,57 @@ impl Stop {
 
     /// Asks for an end because of this signal, unless that was asked before. False if nobody would heed it.
     pub fn request(&self, signal: i32) -> bool {
-        let mut current = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
-        current.get_or_insert(signal);
+        self.state().signal.get_or_insert((signal, Instant::now()));
         self.changed.notify_all();
         self.heeded.load(Ordering::Relaxed)
     }
 
-    /// The signal that asked, if one did.
-    pub fn requested(&self) -> Option<i32> {
-        *self.signal.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks for an end after this time.
+    pub fn end_after(&self, time: Duration) {
+        self.state().end = Instant::now().checked_add(time);
+        self.changed.notify_all();
     }
 
-    /// Sleeps for `duration`, or until somebody asks for an end.
+    /// The signal that asked, if one did.
+    pub fn requested(&self) -> Option<i32> {
+        self.state().signal.map(|(signal, _)| signal)
+    }
+
+    /// Why there shall be an end, if somebody asked for it.
+    pub fn asked(&self) -> Option<Asked> {
+        self.state().asked().map(|(asked, _)| asked)
+    }
+
+    /// Whether what is under way has had its time since somebody asked for an end.
+    pub fn must_end(&self) -> bool {
+        self.state().asked().is_some_and(|(_, since)| since.elapsed() >= GRACE)
+    }
+
+    /// Returns when an end was asked for and there is none long after that, with the reason.
+    pub fn wait_until_overdue(&self) -> Asked {
+        const TICK: Duration = Duration::from_secs(1);
+        let mut state = self.state();
+        loop {
+            if let Some((asked, since)) = state.asked()
+                && since.elapsed() >= LAST_GRACE
+                && self.heeded.load(Ordering::Relaxed)
+            {
+                return asked;
+            }
+            let waited = self.changed.wait_timeout(state, TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Sleeps for `duration`, or until a signal asks for an end.
     pub fn sleep(&self, duration: Duration) {
-        let guard = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
         // A poisoned lock holds nothing that could be half changed, and a spurious end of the wait
         // is caught by the condition.
-        drop(self.changed.wait_timeout_while(guard, duration, |signal| signal.is_none()));
+        let unasked = |state: &mut State| state.signal.is_none();
+        drop(self.changed.wait_timeout_while(self.state(), duration, unasked));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

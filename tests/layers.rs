@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("consent", &[]),
     ("files", &[]),
     ("report", &["model"]),
-    ("store", &["model", "consent", "files"]),
+    ("store", &["model", "stop", "consent", "files"]),
     ("engine", &["model", "stop", "consent", "store"]),
     ("error", &["model", "files", "store", "engine"]),
     ("ui", &["model", "report", "consent", "engine", "error"]),
@@ -44,6 +44,7 @@ const WALLS: &[(&str, &[&str])] = &[
         &[
             "files",
             "settings/operator.rs",
+            "store/postgres/connect/wire.rs",
             "store/sqlite/facts.rs",
             "store/sqlite/visitors.rs",
             "ui/bar.rs",

@@ -39,6 +39,7 @@ mod whose;
 
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use django_session::Codec;
@@ -46,12 +47,12 @@ use django_session::Codec;
 use self::audit::Audit;
 use self::cache_keys::CacheKeys;
 use crate::cli::{Cli, Command, Global, ListFormat, Saved};
-use crate::engine::{Progress, Scan, Silent};
+use crate::engine::{Pace, Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::settings::{self, Database, Project};
-use crate::stop::Stop;
-use crate::store::{self, Fault, Gone, Store, StoreError, Table, Target};
+use crate::stop::{Asked, Stop};
+use crate::store::{self, Fault, Gone, Store, StoreError, Table, Target, Waits};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -71,6 +72,7 @@ struct Ctx<'a> {
     audit: Option<Audit>,
     codec: Codec,
     stop: &'a Stop,
+    waits: Waits,
     progress: Box<dyn Progress>,
     talk: Talk,
     out: Box<dyn Write>,
@@ -80,7 +82,7 @@ struct Ctx<'a> {
 }
 
 /// Runs the command that was typed.
-pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
+pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
     settings::check_stdin(cli)?;
     let progress: Box<dyn Progress> = if talk.is_quiet() {
         Box::new(Silent)
@@ -104,6 +106,7 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         place: OnceCell::new(),
         audit: None,
         stop,
+        waits: Waits::new(Arc::clone(stop), settings::answer_timeout(&cli.global)?),
         progress,
         talk,
         out: ui::stdout(),
@@ -129,6 +132,15 @@ pub fn run(cli: &Cli, stop: &Stop, talk: Talk) -> Result<Exit, Error> {
         // What was done remains done, or undone, when nobody reads the report.
         Err(error) if error.kind() == ErrorKind::BrokenPipe || exit.is_hangup() => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
+    }
+}
+
+/// How a command with this error ends: one that was asked to end has not failed.
+pub fn exit(error: &Error, stop: &Stop) -> Exit {
+    match stop.asked().filter(|_| error.is_passing()) {
+        Some(Asked::Signal(signal)) => Exit::Interrupted(signal),
+        Some(Asked::RunTime) => Exit::Incomplete,
+        None => error.exit(),
     }
 }
 
@@ -201,7 +213,7 @@ impl Ctx<'_> {
             }
         }
         self.stop.heed();
-        Ok(store::open(target, table))
+        Ok(store::open(target, table, self.waits.clone()))
     }
 
     /// Makes known that these sessions are no login any more, if they were written. Of a connection that was lost
@@ -219,7 +231,7 @@ impl Ctx<'_> {
                 }
                 cache.gone(keys);
             }
-            Err(error) if error.fault() == Fault::Lost => cache.gone(keys),
+            Err(error) if matches!(error.fault(), Fault::Lost | Fault::Stopped) => cache.gone(keys),
             Err(_) => {}
         }
         written
@@ -236,6 +248,13 @@ impl Ctx<'_> {
         let gone = keys.iter().filter(|key| kept.is_none_or(|kept| !kept.contains(**key)));
         let gone: Vec<&str> = gone.copied().collect();
         self.told(cache, &gone, deleted)
+    }
+
+    /// From here on the time counts that the work was given.
+    fn begin(&self, pace: &Pace) {
+        if let Some(time) = pace.run_time {
+            self.stop.end_after(time);
+        }
     }
 
     fn scan(&self) -> Scan<'_> {

@@ -105,8 +105,8 @@ impl Outcome {
         let by_column = plan.proof.as_ref().unwrap_or(&plan.first).by_user.is_some();
         let mut outcome = Self { emptied: plan.emptied, by_column, ..Self::nothing_yet() };
         let mut first = match plan.first.take(ctx, plan.store) {
-            Err(error) if plan.emptied => {
-                outcome.ended = Err(Why::Failed(error));
+            Err(error) if plan.emptied || ctx.stop.asked().is_some() => {
+                outcome.ended = Err(Why::of(error, ctx.stop));
                 return Ok(outcome);
             }
             first => first?,
@@ -221,7 +221,7 @@ impl Outcome {
             let gone = match self.look_again(ctx, plan, look) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,
                 Err(error) => {
-                    self.ended = Err(Why::Failed(error));
+                    self.ended = Err(Why::of(error, ctx.stop));
                     return Ok(());
                 }
             };

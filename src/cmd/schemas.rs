@@ -116,7 +116,7 @@ pub(super) fn each<R: Sum>(
         let error = failed.as_ref().err().map(ToString::to_string);
         parts.push(InSchema { schema: schema.clone(), report, error });
         if let Err(error) = failed {
-            exit = exit.worse(error.exit());
+            exit = exit.worse(super::exit(&error, ctx.stop));
             over |= ends_all(&error);
             ctx.talk.error(&Error::InSchema { schema, source: Box::new(error) });
         }
@@ -157,7 +157,7 @@ fn skip(ctx: &Ctx<'_>, schema: &str, holder: &Holder, is_first: bool) -> Exit {
 /// Whether it would go no better in the next schema.
 fn ends_all(error: &Error) -> bool {
     match error {
-        Error::Store(error) => error.fault() == Fault::Lost,
+        Error::Store(error) => matches!(error.fault(), Fault::Lost | Fault::Stopped),
         Error::Interrupted { .. } | Error::AnotherInstance(_) => true,
         _ => false,
     }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use crate::consent::Consent;
 use crate::model::Keys;
-use crate::stop::Stop;
+use crate::stop::{Asked, Stop};
 use crate::store::{Fault, Holder, Store, StoreError, Writer};
 
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
@@ -85,6 +85,25 @@ pub enum Why {
     AnotherInstance(Holder),
     /// A batch failed, and trying again would not have helped or did not help.
     Failed(StoreError),
+}
+
+impl Why {
+    /// What an error puts an end to. Where an end was asked for, what trying again might heal is no failure.
+    pub fn of(error: StoreError, stop: &Stop) -> Self {
+        match stop.asked().filter(|_| error.fault() != Fault::Fatal) {
+            Some(asked) => asked.into(),
+            None => Self::Failed(error),
+        }
+    }
+}
+
+impl From<Asked> for Why {
+    fn from(asked: Asked) -> Self {
+        match asked {
+            Asked::Signal(signal) => Self::Interrupted(signal),
+            Asked::RunTime => Self::RunTime,
+        }
+    }
 }
 
 /// How often it is looked whether a pause is over, and how far replicas are behind.
@@ -236,15 +255,15 @@ impl<'a> Driver<'a> {
     ) -> Result<T, Why> {
         let mut attempt = 1;
         let ended = loop {
-            if let Some(signal) = self.work.stop.requested() {
-                break Err(Why::Interrupted(signal));
+            if let Some(asked) = self.work.stop.asked() {
+                break Err(asked.into());
             }
             let error = match call() {
                 Ok(value) => break Ok(value),
                 Err(error) => error,
             };
             if attempt >= attempts || !can_heal(error.fault()) {
-                break Err(Why::Failed(error));
+                break Err(Why::of(error, self.work.stop));
             }
             let lost = error.fault() == Fault::Lost;
             self.work.progress.event(Event::Retrying { attempt, lost, error: &error });
@@ -276,9 +295,13 @@ impl<'a> Driver<'a> {
             };
             let open = writer.insert(open);
             let called = call(&mut **open);
-            if called.as_ref().is_err_and(|error| error.fault() == Fault::Lost) {
-                writer = None;
-                lost += 1;
+            match called.as_ref().map_err(StoreError::fault) {
+                Err(Fault::Lost) => {
+                    writer = None;
+                    lost += 1;
+                }
+                Err(Fault::Stopped) => writer = None,
+                _ => {}
             }
             called
         });
@@ -331,8 +354,8 @@ impl<'a> Driver<'a> {
     }
 
     fn reason_to_pause(&mut self) -> Result<Option<Pause>, Why> {
-        if let Some(signal) = self.work.stop.requested() {
-            return Err(Why::Interrupted(signal));
+        if let Some(asked) = self.work.stop.asked() {
+            return Err(asked.into());
         }
         if self.work.pace.pause_file.as_ref().is_some_and(|file| file.exists()) {
             return Ok(Some(Pause::File));
@@ -363,6 +386,6 @@ impl<'a> Driver<'a> {
 }
 
 /// What trying again can heal.
-fn heals(fault: Fault) -> bool {
-    fault != Fault::Fatal
+pub(super) fn heals(fault: Fault) -> bool {
+    matches!(fault, Fault::Busy | Fault::Lost)
 }

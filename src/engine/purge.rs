@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use crate::model::Timestamp;
 use crate::store::{Claim, Cursor, Fault, Instance, Locked};
 
-use super::driver::{Driver, IfBusy, Tries, Why};
+use super::driver::{Driver, IfBusy, Tries, Why, heals};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
 use super::progress::{Doing, Event};
 
@@ -95,8 +95,7 @@ impl Purge<'_> {
         let mut clean = true;
         self.kept.after = 0;
         loop {
-            let claim =
-                driver.retry(ATTEMPTS, |fault| fault != Fault::Fatal, || self.instance.claim())?;
+            let claim = driver.retry(ATTEMPTS, heals, || self.instance.claim())?;
             if let Claim::Held(holder) = claim {
                 return Err(Why::AnotherInstance(holder));
             }

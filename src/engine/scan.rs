@@ -20,7 +20,7 @@ use super::load::Load;
 use super::progress::{Event, Progress};
 use crate::model::Page;
 use crate::stop::Stop;
-use crate::store::{Filter, Reader, StoreError};
+use crate::store::{Fault, Filter, Reader, StoreError};
 
 /// How a scan ended. Only of [`Ended::Whole`] may be said what is *not* in the table.
 #[must_use]
@@ -84,7 +84,12 @@ impl Scan<'_> {
             let ended = self.fold_in_order(load, &results_out, &mut fold);
             drop(results_out);
             let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            read.map(|()| ended)
+            match (read, self.stop.requested()) {
+                (Err(error), Some(signal)) if error.fault() != Fault::Fatal => {
+                    Ok(Ended::Interrupted(signal))
+                }
+                (read, _) => read.map(|()| ended),
+            }
         });
         self.progress.event(Event::ScanEnds);
         ended

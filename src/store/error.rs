@@ -8,6 +8,8 @@ pub enum Fault {
     Busy,
     /// The connection is gone: a new one may try again.
     Lost,
+    /// It was given up, since it took too long or an end was asked for.
+    Stopped,
     /// Trying again would not help.
     Fatal,
 }

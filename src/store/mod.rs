@@ -12,6 +12,7 @@ mod sqlite;
 mod table;
 mod user_column;
 mod users;
+mod waits;
 mod wall_clock;
 
 use std::ops::ControlFlow;
@@ -27,6 +28,7 @@ pub use sqlite::Sqlite;
 pub use table::{NotATable, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
 pub use users::{Address, User, Users, WhichUsers};
+pub use waits::Waits;
 pub use wall_clock::WallClock;
 
 use crate::consent::Consent;
@@ -320,9 +322,9 @@ impl Target {
 }
 
 /// Makes a store of a target. Connects to nothing yet.
-pub fn open(target: Target, table: Table) -> Box<dyn Store> {
+pub fn open(target: Target, table: Table, waits: Waits) -> Box<dyn Store> {
     match target {
-        Target::Sqlite { path, clock } => Box::new(Sqlite::new(path, table, clock)),
-        Target::Postgres(conninfo) => Box::new(Postgres::new(*conninfo, table)),
+        Target::Sqlite { path, clock } => Box::new(Sqlite::new(path, table, clock).waiting(waits)),
+        Target::Postgres(conninfo) => Box::new(Postgres::new(*conninfo, table).waiting(waits)),
     }
 }

@@ -83,6 +83,7 @@ mod table_flavours;
 mod table_kinds;
 mod tls;
 mod tls_certificates;
+mod waits;
 mod whose;
 mod window;
 mod without_login;

@@ -1,6 +1,7 @@
 //! The network fails between sessctl and PostgreSQL, after every number of bytes. Whatever was under way, nobody else's
 //! session goes, no user is told to be out who is in, and another run ends well.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::proxy::{Fault, Proxy, Side};
@@ -9,23 +10,28 @@ use crate::work::{ALL, BACKFILL, Before, FLUSH, KEEP, LOGOUT, PURGE, Work};
 use crate::world::{RunToEnd, World};
 
 /// Runs it on this database through this port of this machine.
-fn through(work: &Work, w: &World, port: u16) -> crate::world::Ran {
+pub(crate) fn through(work: &Work, w: &World, port: u16) -> Command {
     let url = w.url();
     let (login, rest) = url.rsplit_once('@').unwrap();
     let database = rest.rsplit_once('/').unwrap().1;
     let mut command = work.on(w, "0s");
-    command.env("SESSCTL_DATABASE_URL", format!("{login}@127.0.0.1:{port}/{database}")).ran("")
+    command.env("SESSCTL_DATABASE_URL", format!("{login}@127.0.0.1:{port}/{database}"));
+    command
+}
+
+/// Between it and its server.
+pub(crate) fn proxy(w: &World, fault: Fault) -> Proxy {
+    let url = w.url();
+    Proxy::to(url.rsplit_once('@').unwrap().1.split_once('/').unwrap().0, fault)
 }
 
 /// Runs it with a fault, looks, runs it again without, looks again.
 fn run(test: &str, work: &Work, fault: Fault) -> Proxy {
     let w = World::postgres(&format!("network_{test}_{}", work.name()));
     let before = Before::fill(&w);
-    let url = w.url();
-    let server = url.rsplit_once('@').unwrap().1.split_once('/').unwrap().0;
-    let proxy = Proxy::to(server, fault);
+    let proxy = proxy(&w, fault);
     let what = format!("{:?} {fault:?}", work.command);
-    let ran = through(work, &w, proxy.port);
+    let ran = through(work, &w, proxy.port).ran("");
     if matches!(fault, Fault::None | Fault::Delay(_)) {
         assert_eq!(ran.code, 0, "{what}: {ran:#?}");
         work.is_true(&w, &before, &ran, &what);

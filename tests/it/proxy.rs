@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     },
     /// All that the server says comes so much later.
     Delay(Duration),
+    /// The first connection on which the program says this hears nothing more from then on.
+    Silence(&'static str),
     /// The server says the second wherever it says the first, which is as long.
     Replace(&'static str, &'static str),
 }
@@ -67,11 +69,13 @@ impl Proxy {
                 }
                 let (program, server) = (program.unwrap(), TcpStream::connect(&server).unwrap());
                 let ends = || (program.try_clone().unwrap(), server.try_clone().unwrap());
+                let silent = Arc::new(AtomicBool::new(false));
                 for side in [Side::Program, Side::Server] {
                     let (wire, (program, server)) = (Arc::clone(&shared), ends());
+                    let silent = Arc::clone(&silent);
                     thread::spawn(move || match side {
-                        Side::Program => wire.pass(side, program, server),
-                        Side::Server => wire.pass(side, server, program),
+                        Side::Program => wire.pass(side, program, server, &silent),
+                        Side::Server => wire.pass(side, server, program, &silent),
                     });
                 }
             }
@@ -100,7 +104,7 @@ impl Drop for Proxy {
 
 impl Wire {
     /// Hands on what one side says until it has no more to say, or the fault strikes.
-    fn pass(&self, side: Side, mut from: TcpStream, mut to: TcpStream) {
+    fn pass(&self, side: Side, mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
         let mut bytes = [0; 4096];
         while let Ok(len @ 1..) = from.read(&mut bytes) {
             if let (Fault::Delay(delay), Side::Server) = (self.fault, side) {
@@ -112,6 +116,15 @@ impl Wire {
                 for start in starts.collect::<Vec<_>>() {
                     bytes[start..start + old.len()].copy_from_slice(new.as_bytes());
                 }
+            }
+            if let (Fault::Silence(text), Side::Program) = (self.fault, side) {
+                let said = |bytes: &[u8]| bytes.windows(text.len()).any(|b| b == text.as_bytes());
+                if said(&bytes[..len]) && !self.struck.swap(true, Ordering::SeqCst) {
+                    silent.store(true, Ordering::SeqCst);
+                }
+            }
+            if side == Side::Server && silent.load(Ordering::SeqCst) {
+                continue;
             }
             let before = self.passed[side as usize].fetch_add(len as u64, Ordering::SeqCst);
             let through = self.through(side, before, len);

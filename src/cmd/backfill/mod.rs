@@ -50,6 +50,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
 
 fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {
     let began = Instant::now();
+    ctx.begin(&pace);
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let only_looks = args.dry_run || args.watch_nulls;
@@ -216,13 +217,13 @@ impl Fill<'_, '_> {
         report: &mut BackfillReport,
     ) -> Result<BTreeSet<String>, Why> {
         let stamps = if overwrite { Stamps::Any } else { Stamps::Missing };
-        let mut reader = self.store.reader().map_err(Why::Failed)?;
+        let mut reader = self.store.reader().map_err(|error| Why::of(error, self.ctx.stop))?;
         let mut unknown = BTreeSet::new();
         let act = Act { driver, overwrite, unknown: &mut unknown };
         let none = BTreeSet::new();
         let scope = self.scope(true, stamps, &none);
-        let (found, ended) =
-            Findings::take(self.ctx, &mut *reader, &scope, Some(act)).map_err(Why::Failed)?;
+        let (found, ended) = Findings::take(self.ctx, &mut *reader, &scope, Some(act))
+            .map_err(|error| Why::of(error, self.ctx.stop))?;
         report.note(found);
         whole(ended).map(|()| unknown)
     }
@@ -234,10 +235,10 @@ impl Fill<'_, '_> {
         unknown: &BTreeSet<String>,
         report: &mut BackfillReport,
     ) -> Result<Keys, Why> {
-        let mut reader = self.store.reader().map_err(Why::Failed)?;
+        let mut reader = self.store.reader().map_err(|error| Why::of(error, self.ctx.stop))?;
         let scope = self.scope(exists, Stamps::Any, unknown);
-        let (mut found, ended) =
-            Findings::take(self.ctx, &mut *reader, &scope, None).map_err(Why::Failed)?;
+        let (mut found, ended) = Findings::take(self.ctx, &mut *reader, &scope, None)
+            .map_err(|error| Why::of(error, self.ctx.stop))?;
         let wrong = std::mem::take(&mut found.wrong);
         report.note(found);
         whole(ended).map(|()| wrong)

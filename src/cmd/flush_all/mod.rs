@@ -72,6 +72,10 @@ impl<'a> Task<'a> {
     fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<FlushReport>, Error> {
         let Self { args, how, ref spared, ref cache } = *self;
         let began = Instant::now();
+        // Else a person is asked first, and may take time.
+        if args.yes || args.dry_run {
+            ctx.begin(&pace);
+        }
         let store = ctx.open()?;
         let mut reader = store.reader()?;
         if !args.dry_run {
@@ -172,6 +176,7 @@ struct Flush<'f, 'c> {
 impl Flush<'_, '_> {
     fn run(&self, consent: Option<Consent>, pace: Pace) -> Result<(Outcome, Done), Error> {
         let (ctx, store) = (self.ctx, self.store);
+        ctx.begin(&pace);
         let mut driver = consent.map(|consent| {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
             Driver::new(Work { store, consent, stop, pace, progress })

@@ -47,6 +47,7 @@ fn act(
     pace: Pace,
 ) -> Result<Deed<PurgeReport>, Error> {
     let began = Instant::now();
+    ctx.begin(&pace);
     let store = ctx.open()?;
     let (cutoff, references) = cutoff(ctx, &*store, grace, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });

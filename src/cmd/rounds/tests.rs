@@ -13,6 +13,7 @@ use crate::engine::{Event, Pace, Progress, Work};
 use crate::error::Exit;
 use crate::model::{Expiry, Timestamp};
 use crate::stop::Stop;
+use crate::store::Waits;
 use crate::store::memory::Memory;
 use crate::ui::Talk;
 use django_session::{Codec, UserIds};
@@ -83,6 +84,7 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         out: Box::new(std::io::sink()),
         workers: 2,
         most_keys: PAGE,
+        waits: Waits::default(),
     };
     let ids: UserIds = ["42"].iter().collect();
     let first = Look {

@@ -15,8 +15,8 @@ use crate::store::{Fault, StoreError};
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Found {
     pub(super) oid: u32,
-    /// Whether it can compile statements: PostgreSQL itself.
-    pub(super) has_jit: bool,
+    /// Whether it is PostgreSQL itself, and has all its settings.
+    pub(super) is_genuine: bool,
     /// Whether a row has an address (`ctid`) of its own: heaps of PostgreSQL itself. Partitions and
     /// foreign tables repeat each other's, and other servers and access methods may have none.
     pub(super) has_row_addresses: bool,
@@ -140,7 +140,7 @@ impl Postgres {
         let has_foreign_parts = is(8)?;
         let found = Found {
             oid: row.try_get(0).map_err(cannot)?,
-            has_jit: genuine,
+            is_genuine: genuine,
             has_row_addresses: genuine && is(6)?,
             can_skip_locked: genuine && is(7)? && !has_foreign_parts,
             has_foreign_parts,

@@ -3,16 +3,26 @@
 //! it, so a row of many costs no look at the socket.
 
 use std::future::poll_fn;
-use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::tls::MakeTlsConnect;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Runtime;
 use tokio_postgres::types::{BorrowToSql, ToSql, Type};
-use tokio_postgres::{Config, Error, Row, RowStream, SimpleQueryMessage, Socket};
+use tokio_postgres::{Connection, Error, Row, RowStream, SimpleQueryMessage};
+
+use super::connect::{Allowance, Metered, Wire};
+use super::fault;
+use crate::store::waits::{Watch, Work};
+
+/// For so long a server may take to hear that we go.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// What a server has more time to tell that it gave up than it had until then.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// A connection. Dropping it says goodbye to the server.
 pub(super) struct Client {
@@ -26,18 +36,41 @@ pub(super) struct Client {
 type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 
 impl Client {
-    /// Connects; the outer error is a system that has no means left.
-    pub(super) fn connect<T>(config: &Config, tls: T) -> io::Result<Result<Self, Error>>
+    /// A connection that the server has let in.
+    pub(super) fn new<T>(
+        runtime: Runtime,
+        requests: tokio_postgres::Client,
+        connection: Connection<Metered<Wire>, T>,
+        cancel: Cancel,
+        watch: Arc<Watch>,
+        allowance: Arc<Allowance>,
+    ) -> Self
     where
-        T: MakeTlsConnect<Socket, Stream: Send + 'static>,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(runtime.block_on(config.connect(tls)).map(|(requests, connection)| Self {
+        Self {
             version: connection.parameter("server_version").map(str::to_owned),
             requests,
-            driver: Driver { runtime, connection: Some(Box::pin(connection)), failed: false },
+            driver: Driver {
+                runtime,
+                connection: Some(Box::pin(connection)),
+                failed: false,
+                cancel,
+                watch,
+                allowance,
+            },
             in_transaction: false,
-        }))
+        }
+    }
+
+    /// From here on the server is asked for such work.
+    pub(super) fn wait_for(&self, work: Work) {
+        self.driver.watch.wait_for(work);
+    }
+
+    /// The same, for work that the server itself ends after this time.
+    pub(super) fn wait_longer_than(&self, patience: Duration) {
+        self.driver.watch.set_patience(patience.saturating_add(MARGIN));
     }
 
     /// What the server said of its version when it let us in: `15.9 (Debian 15.9-0+deb12u1)`.
@@ -56,7 +89,7 @@ impl Client {
 
     /// Runs statements and returns what they say as text.
     pub(super) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
-        self.driver.run(self.requests.simple_query(sql))
+        self.driver.run_held(self.requests.simple_query(sql))
     }
 
     /// All rows of an unnamed statement.
@@ -65,7 +98,7 @@ impl Client {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, Error> {
-        self.driver.run(self.requests.query_typed(sql, values))
+        self.driver.run_held(self.requests.query_typed(sql, values))
     }
 
     /// Its one row.
@@ -107,13 +140,14 @@ impl Client {
         sql: &str,
         mut take: impl FnMut(&[u8]) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, Error> {
-        let requests = &self.requests;
+        let (requests, watch) = (&self.requests, Arc::clone(&self.driver.watch));
         self.driver.run(async move {
             let mut messages = pin!(requests.copy_out(sql).await?);
             while let Some(message) = messages.try_next().await? {
                 if let ControlFlow::Break(why) = take(&message) {
                     return Ok(ControlFlow::Break(why));
                 }
+                watch.moved();
             }
             Ok(ControlFlow::Continue(()))
         })
@@ -125,8 +159,8 @@ impl Client {
     }
 
     /// Asks the server, on a connection of its own, to end what this one is doing.
-    pub(super) fn cancel<T: MakeTlsConnect<Socket>>(&self, tls: T) -> Result<(), Error> {
-        self.driver.runtime.block_on(self.requests.cancel_token().cancel_query(tls))
+    pub(super) fn cancel(&self) {
+        (self.driver.cancel)(&self.driver.runtime);
     }
 }
 
@@ -149,14 +183,29 @@ struct Driver {
     /// `None` once it has ended.
     connection: Option<Running>,
     failed: bool,
+    cancel: Cancel,
+    watch: Arc<Watch>,
+    allowance: Arc<Allowance>,
 }
+
+/// Asks the server, on a connection of its own, to end what a connection is doing. It is waited for a moment only.
+pub(super) type Cancel = Box<dyn Fn(&Runtime) + Send>;
 
 type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 impl Driver {
+    /// Runs what holds the whole answer.
+    fn run_held<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.allowance.limit();
+        let answered = self.run(answer);
+        self.allowance.lift();
+        answered
+    }
+
     fn run<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let mut answer = pin!(answer);
         let connection = &mut self.connection;
+        self.watch.moved();
         let answered = self.runtime.block_on(poll_fn(|context| {
             if let Poll::Ready(answer) = answer.as_mut().poll(context) {
                 return Poll::Ready(answer);
@@ -175,7 +224,13 @@ impl Driver {
                 Poll::Ready(Ok(())) => answer.as_mut().poll(context),
             }
         }));
-        self.failed |= answered.is_err();
+        if let Err(error) = &answered {
+            self.failed = true;
+            // Else the server might go on with it, locks and all, until it finds nobody to tell.
+            if fault::gave_up(error).is_some() {
+                (self.cancel)(&self.runtime);
+            }
+        }
         answered
     }
 }
@@ -183,6 +238,8 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         let connection = &mut self.connection;
+        self.watch.set_patience(GOODBYE);
+        self.watch.moved();
         // Nobody is left to whom an error here would matter.
         let _ = self.runtime.block_on(poll_fn(|context| poll_connection(connection, context)));
     }

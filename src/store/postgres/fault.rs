@@ -5,11 +5,17 @@ use std::io;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use super::connect::TlsFailure;
+use super::connect::{TlsFailure, TooMuch};
+use crate::store::waits::GaveUp;
 use crate::store::{Fault, StoreError};
+
+const PATIENCE: &str = "is the server at work, or out of reach? A smaller --batch-size takes less time; --answer-timeout waits longer";
 
 /// What an error means for the next step.
 pub(super) fn of(error: &Error) -> Fault {
+    if let Some(why) = gave_up(error) {
+        return of_giving_up(why);
+    }
     match TlsFailure::in_error(error) {
         Some(failure) if failure.is_lost() => Fault::Lost,
         Some(_) => Fault::Fatal,
@@ -17,7 +23,32 @@ pub(super) fn of(error: &Error) -> Fault {
     }
 }
 
+/// The same of an answer that was not waited for: a new connection may bring one.
+pub(super) fn of_giving_up(why: GaveUp) -> Fault {
+    match why {
+        GaveUp::Asked => Fault::Stopped,
+        GaveUp::Silent(_) => Fault::Lost,
+    }
+}
+
+/// Why an answer was not waited for, if that is what the error is.
+pub(super) fn gave_up(error: &Error) -> Option<GaveUp> {
+    io_cause(error)?.get_ref()?.downcast_ref().copied()
+}
+
 pub(super) fn fail(error: Error, what: String) -> StoreError {
+    if let Some(why) = gave_up(&error) {
+        let store_error = StoreError::new(of_giving_up(why), what).because(why);
+        return match why {
+            GaveUp::Asked => store_error,
+            GaveUp::Silent(_) => store_error.hint(PATIENCE),
+        };
+    }
+    if let Some(too_much) = too_much(&error) {
+        return StoreError::new(Fault::Fatal, what).because(too_much).hint(
+            "is it the site's server that answers there? sslmode=verify-full makes sure of it",
+        );
+    }
     if let Some(failure) = TlsFailure::in_error(&error) {
         return failure.on(of(&error), what);
     }
@@ -114,6 +145,10 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         code if code.code().starts_with("08") => (Fault::Lost, None),
         _ => (Fault::Fatal, None),
     }
+}
+
+fn too_much(error: &Error) -> Option<TooMuch> {
+    io_cause(error)?.get_ref()?.downcast_ref().copied()
 }
 
 fn io_cause(error: &Error) -> Option<&io::Error> {

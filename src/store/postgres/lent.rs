@@ -8,6 +8,7 @@ use super::Postgres;
 use super::catalog::{Found, Right};
 use super::client::Client;
 use crate::store::StoreError;
+use crate::store::waits::Work;
 
 /// One that was unused for longer may have been forgotten by what stands in between, and nobody would say so.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ impl Postgres {
     /// A connection, and what there is to know of the table.
     pub(super) fn lend(&self, right: Right) -> Result<(Lent<'_>, Found), StoreError> {
         if let Some(mut client) = self.idle.take() {
+            client.wait_for(Work::Batch);
             // What is wrong with the table a new connection says again, and what is wrong with the old
             // one does not matter.
             if let Ok(found) = self.find(&mut client, right) {

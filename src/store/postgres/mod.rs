@@ -32,7 +32,7 @@ use self::instance::PostgresInstance;
 use self::lent::Idle;
 use self::reader::PostgresReader;
 use self::writer::PostgresWriter;
-use super::{Facts, Instance, Purpose, Reader, Store, StoreError, Table, Users, Writer};
+use super::{Facts, Instance, Purpose, Reader, Store, StoreError, Table, Users, Waits, Writer};
 use crate::consent::Consent;
 
 pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
@@ -42,12 +42,19 @@ pub struct Postgres {
     conninfo: Conninfo,
     table: Table,
     idle: Idle,
+    waits: Waits,
 }
 
 impl Postgres {
     /// A table on a server. Connects when a reader or a writer is asked for.
     pub fn new(conninfo: Conninfo, table: Table) -> Self {
-        Self { conninfo, table, idle: Idle::default() }
+        Self { conninfo, table, idle: Idle::default(), waits: Waits::default() }
+    }
+
+    /// The same, and waits no longer than this.
+    #[must_use]
+    pub fn waiting(self, waits: Waits) -> Self {
+        Self { waits, ..self }
     }
 
     /// Servers and database, never the password.

@@ -15,6 +15,7 @@ use super::lent::Lent;
 use super::row::{can_be_read, columns, columns_with_data, columns_with_size, push};
 use crate::model::{Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
+use crate::store::waits::Work;
 use crate::store::{
     BlindSpot, Cursor, Emit, Expired, Fault, Filter, Kept, Reader, Reference, StoreError, Table,
     Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
@@ -64,6 +65,7 @@ impl Reader for PostgresReader<'_> {
             Some(client) => client,
             None => self.store.lent(self.store.connect()?),
         };
+        client.wait_for(Work::Scan);
         let whole = if filter.in_pages {
             self.store.pages(&mut client, times, filter, emit)?;
             true
@@ -186,6 +188,7 @@ impl PostgresReader<'_> {
             store.table.quoted()
         );
         let client = self.client()?;
+        client.wait_longer_than(patience);
         let ask = |client: &mut Client| {
             client.batch_execute(&format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '10s'",
@@ -207,10 +210,12 @@ impl PostgresReader<'_> {
     }
 
     fn client(&mut self) -> Result<&mut Client, StoreError> {
-        match &mut self.client {
-            Some(client) => Ok(client),
-            none => Ok(none.insert(self.store.lent(self.store.connect()?))),
-        }
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(self.store.lent(self.store.connect()?)),
+        };
+        client.wait_for(Work::Scan);
+        Ok(client)
     }
 }
 
@@ -240,7 +245,7 @@ impl Postgres {
             }
             broken @ ControlFlow::Break(_) => {
                 // Closing the connection alone would first read all that the server still has to send.
-                self.cancel(client);
+                client.cancel();
                 broken
             }
         };

@@ -16,6 +16,7 @@ use super::references::Doomed;
 use super::replica::Replicas;
 use super::row::{columns, push};
 use crate::model::{Page, Timestamp};
+use crate::store::waits::Work;
 use crate::store::{
     Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
     Turn, UserColumn, Window, Writer,
@@ -59,7 +60,31 @@ pub(super) struct PostgresWriter<'s> {
 
 impl<'s> PostgresWriter<'s> {
     pub(super) fn new(store: &'s Postgres, client: Lent<'s>, found: Found) -> Self {
-        Self { store, client, found, replicas: Replicas::default(), references: None }
+        let writer = Self { store, client, found, replicas: Replicas::default(), references: None };
+        writer.wait_for_batches();
+        writer
+    }
+
+    /// The server ends a batch first, and then we do.
+    fn wait_for_batches(&self) {
+        self.client.wait_longer_than(self.store.waits.patience(Work::Batch));
+    }
+
+    /// What has the server end a batch that takes too long, and the transaction of a client that is gone, unless the
+    /// role has limits of its own.
+    fn limits(&self) -> String {
+        if !self.found.is_genuine {
+            return String::new();
+        }
+        let millis = self.store.waits.patience(Work::Batch).as_millis().max(1);
+        let limit = |name: &str| {
+            format!(
+                "SELECT pg_catalog.set_config('{name}', '{millis}', true) \
+                 WHERE pg_catalog.current_setting('{name}') OPERATOR(pg_catalog.=) '0'"
+            )
+        };
+        let [statement, idle] = ["statement_timeout", "idle_in_transaction_session_timeout"];
+        format!("{}; {}", limit(statement), limit(idle))
     }
 
     /// Runs one statement in a transaction of its own.
@@ -81,8 +106,9 @@ impl<'s> PostgresWriter<'s> {
         run: impl FnOnce(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let timeout = if self.found.has_foreign_parts { FOREIGN_TIMEOUT } else { "" };
-        let jit = if self.found.has_jit { WITHOUT_JIT } else { "" };
-        self.client.batch_execute(&format!("{BEGIN_BATCH}; {plan}; {jit}; {timeout}"))?;
+        let jit = if self.found.is_genuine { WITHOUT_JIT } else { "" };
+        let begin = format!("{BEGIN_BATCH}; {}; {plan}; {jit}; {timeout}", self.limits());
+        self.client.batch_execute(&begin)?;
         let done = run(&mut self.client)?;
         self.client.batch_execute("COMMIT")?;
         Ok(done)
@@ -115,7 +141,8 @@ impl<'s> PostgresWriter<'s> {
     }
 
     fn read_page(&mut self, sql: &str, keys: &[&str]) -> Result<Page, Error> {
-        self.client.batch_execute(&format!("{BEGIN_BATCH}; {BY_KEY}"))?;
+        let begin = format!("{BEGIN_BATCH}; {}; {BY_KEY}", self.limits());
+        self.client.batch_execute(&begin)?;
         let mut page = Page::default();
         let times = self.found.times;
         {
@@ -194,11 +221,18 @@ impl Writer for PostgresWriter<'_> {
     }
 
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
-        self.index_column(column)
+        self.client.wait_for(Work::Build);
+        let indexed = self.index_column(column);
+        self.wait_for_batches();
+        indexed
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
-        let sql = format!("{BEGIN_TRUNCATE}; TRUNCATE {}; COMMIT", self.store.table.quoted());
+        let sql = format!(
+            "{BEGIN_TRUNCATE}; {}; TRUNCATE {}; COMMIT",
+            self.limits(),
+            self.store.table.quoted()
+        );
         match self.client.batch_execute(&sql) {
             Ok(()) => Ok(()),
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
@@ -281,6 +315,9 @@ impl Writer for PostgresWriter<'_> {
 
     fn analyze(&mut self) -> Result<(), StoreError> {
         let sql = format!("ANALYZE {}", self.store.table.quoted());
-        self.client.batch_execute(&sql).map_err(|error| fail(error, self.store.what("analyze")))
+        self.client.wait_for(Work::Build);
+        let analyzed = self.client.batch_execute(&sql);
+        self.wait_for_batches();
+        analyzed.map_err(|error| fail(error, self.store.what("analyze")))
     }
 }

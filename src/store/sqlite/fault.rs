@@ -8,6 +8,18 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
             Fault::Busy,
             Some("another process holds the write lock; look for a long transaction on the file"),
         ),
+        Some(ErrorCode::OperationInterrupted) => (
+            Fault::Stopped,
+            Some(
+                "a view, a trigger or a generated column of the file may never end; --answer-timeout waits longer",
+            ),
+        ),
+        Some(ErrorCode::OutOfMemory | ErrorCode::TooBig) => (
+            Fault::Fatal,
+            Some(
+                "a view, a trigger or a generated column of the file makes values that no session has",
+            ),
+        ),
         Some(ErrorCode::NotADatabase) => (Fault::Fatal, Some("the file is not an SQLite database")),
         Some(ErrorCode::CannotOpen) => (
             Fault::Fatal,
@@ -38,6 +50,7 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
         _ => (Fault::Fatal, None),
     };
     let store_error = StoreError::new(fault, what).because(match error {
+        _ if fault == Fault::Stopped => "it took too long, or sessctl was asked to end".into(),
         rusqlite::Error::SqliteFailure(_, Some(said)) => said,
         rusqlite::Error::SqlInputError { msg, .. } => msg,
         error => error.to_string(),

@@ -3,6 +3,7 @@
 //! same reason.
 
 mod allauth;
+mod connection;
 mod expired;
 mod facts;
 mod fault;
@@ -23,10 +24,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use self::connection::Limited;
 use self::fault::fail;
 use self::instance::SqliteInstance;
 use self::reader::SqliteReader;
 use self::writer::SqliteWriter;
+use super::waits::Waits;
 use super::{
     BlindSpot, Facts, Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer,
 };
@@ -43,15 +46,22 @@ pub struct Sqlite {
     path: PathBuf,
     table: Table,
     clock: WallClock,
+    waits: Waits,
 }
 
 impl Sqlite {
     /// A file that is opened when a reader or a writer is asked for.
     pub fn new(path: PathBuf, table: Table, clock: WallClock) -> Self {
-        Self { path, table, clock }
+        Self { path, table, clock, waits: Waits::default() }
     }
 
-    fn connect(&self, access: OpenFlags, wait: Duration) -> Result<Connection, StoreError> {
+    /// The same, and waits no longer than this.
+    #[must_use]
+    pub fn waiting(self, waits: Waits) -> Self {
+        Self { waits, ..self }
+    }
+
+    fn connect(&self, access: OpenFlags, wait: Duration) -> Result<Limited, StoreError> {
         let connection = self.connect_to_any(access, wait)?;
         self.check_columns(&connection)?;
         Ok(connection)

@@ -1,14 +1,16 @@
 //! How a database file is opened. What lies at its path, and beside it, may have been put there for whoever opens it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::connection::Limited;
 use super::fault::fail;
 use super::{BUSY_TIMEOUT, Sqlite};
 use crate::files::{self, Place};
+use crate::store::waits::Work;
 use crate::store::{Fault, StoreError};
 
 /// What SQLite opens beside the database, by their names' ends.
@@ -20,7 +22,7 @@ impl Sqlite {
         &self,
         access: OpenFlags,
         wait: Duration,
-    ) -> Result<Connection, StoreError> {
+    ) -> Result<Limited, StoreError> {
         let (path, has_journal) = self.look_at_file()?;
         if has_journal && access.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
             self.roll_back_hot_journal(&path)?;
@@ -30,18 +32,11 @@ impl Sqlite {
 
     /// A path that begins at the root and has no link in it: SQLite takes it for no URI and, with `NOFOLLOW`, refuses a
     /// link that was put there meanwhile (SQLite docs, "Opening A New Database Connection").
-    fn open(
-        &self,
-        path: &PathBuf,
-        access: OpenFlags,
-        wait: Duration,
-    ) -> Result<Connection, StoreError> {
+    fn open(&self, path: &Path, access: OpenFlags, wait: Duration) -> Result<Limited, StoreError> {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        Connection::open_with_flags(path, flags)
-            .and_then(|connection| {
-                connection.busy_timeout(wait)?;
-                Ok(connection)
-            })
+        let reads = access.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let work = if reads { Work::Scan } else { Work::Batch };
+        Limited::open(path, flags, wait, &self.waits, work)
             .map_err(|error| fail(error, self.cannot_open()))
     }
 
@@ -85,7 +80,7 @@ impl Sqlite {
     /// A program that crashed in the middle of a commit leaves a journal, from which the next one has to restore the file
     /// (SQLite docs, "Atomic Commit In SQLite" §4). A connection that cannot write cannot do it, so that one that can
     /// does it first, as the site itself would with its next request.
-    fn roll_back_hot_journal(&self, path: &PathBuf) -> Result<(), StoreError> {
+    fn roll_back_hot_journal(&self, path: &Path) -> Result<(), StoreError> {
         let touch = |connection: &Connection| {
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         };

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use rusqlite::limits::Limit;
 use rusqlite::vtab::array;
 
+use super::connection::Limited;
 use super::fault::fail;
 use super::row::{REFUSING_COLUMNS, columns, data, push, size_column};
 use super::user_column::{shown, values};
@@ -20,11 +21,11 @@ use crate::store::{
 pub(super) struct SqliteReader<'s> {
     store: &'s Sqlite,
     /// Refuses to read a value of more than [`MOST_DATA_BYTES`].
-    connection: Connection,
+    connection: Limited,
 }
 
 impl<'s> SqliteReader<'s> {
-    pub(super) fn new(store: &'s Sqlite, connection: Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(store: &'s Sqlite, connection: Limited) -> rusqlite::Result<Self> {
         let most = i32::try_from(MOST_DATA_BYTES).unwrap_or(i32::MAX);
         array::load_module(&connection)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most)?;

@@ -2,8 +2,9 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, Rows, params};
+use rusqlite::{CachedStatement, ErrorCode, Rows, params};
 
+use super::connection::Limited;
 use super::row::{bytes, data, push};
 use super::user_column::shown;
 use crate::model::{Data, Page};
@@ -17,7 +18,7 @@ const ROWS_PER_LOOK: u32 = 256;
 /// One walk over the table. Its statements read the number of a row or NULL, its
 /// [`columns`](super::row::columns), and the user column if it matters.
 pub(super) struct Walk<'w> {
-    pub(super) connection: &'w Connection,
+    pub(super) connection: &'w Limited,
     pub(super) way: Way,
     pub(super) clock: &'w WallClock,
     pub(super) live_bound: Option<&'w [u8]>,
@@ -84,6 +85,7 @@ impl Walk<'_> {
                                 return Ok(());
                             }
                         }
+                        self.connection.moved();
                     }
                 }
             }

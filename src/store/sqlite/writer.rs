@@ -2,13 +2,15 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rusqlite::vtab::array;
-use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
+use rusqlite::{Params, Transaction, TransactionBehavior};
 
+use super::connection::Limited;
 use super::fault::fail;
 use super::row::{columns, data, push, size_column};
 use super::visitors::Visitors;
 use super::{Sqlite, comparable};
 use crate::model::{Page, Timestamp};
+use crate::store::waits::Work;
 use crate::store::{
     Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
     Turn, UserColumn, Window, Writer,
@@ -45,7 +47,7 @@ const PURGE_CACHE_KIB: i64 = 32 << 10;
 
 pub(super) struct SqliteWriter<'s> {
     pub(super) store: &'s Sqlite,
-    pub(super) connection: Connection,
+    pub(super) connection: Limited,
     /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
     data_version: Option<i64>,
     others_wrote: Option<Instant>,
@@ -62,7 +64,7 @@ pub(super) struct SqliteWriter<'s> {
 }
 
 impl<'s> SqliteWriter<'s> {
-    pub(super) fn new(store: &'s Sqlite, connection: Connection) -> Self {
+    pub(super) fn new(store: &'s Sqlite, connection: Limited) -> Self {
         let writer = Self {
             store,
             connection,
@@ -240,7 +242,10 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
-        self.index_column(column)
+        self.connection.wait_for(Work::Build);
+        let indexed = self.index_column(column);
+        self.connection.wait_for(Work::Batch);
+        indexed
     }
 
     /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
@@ -328,6 +333,9 @@ impl Writer for SqliteWriter<'_> {
 
     fn analyze(&mut self) -> Result<(), StoreError> {
         let sql = format!("ANALYZE {}", self.store.table.quoted());
-        self.connection.execute_batch(&sql).map_err(|error| fail(error, self.store.what("analyze")))
+        self.connection.wait_for(Work::Build);
+        let analyzed = self.connection.execute_batch(&sql);
+        self.connection.wait_for(Work::Batch);
+        analyzed.map_err(|error| fail(error, self.store.what("analyze")))
     }
 }

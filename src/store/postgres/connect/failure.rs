@@ -1,7 +1,6 @@
 //! Why one server cannot be had, and whether another may do.
 
 use std::io;
-use std::time::Duration;
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -9,6 +8,7 @@ use tokio_postgres::error::SqlState;
 use super::TlsFailure;
 use crate::store::postgres::conninfo::Host;
 use crate::store::postgres::fault::fail;
+use crate::store::waits::GaveUp;
 use crate::store::{Fault, StoreError};
 
 pub(super) enum Failure {
@@ -20,8 +20,10 @@ pub(super) enum Failure {
     Tls(Box<TlsFailure>),
     /// The system has no means left to try it with.
     System(io::Error),
-    /// It did not answer for so long.
-    Silent(Duration),
+    /// The network does not lead there.
+    Unreachable(io::Error),
+    /// It did not answer.
+    GaveUp(GaveUp),
     /// It is not what `target_session_attrs` demands.
     Unwanted(&'static str),
     /// It is PostgreSQL of this version, which we do not work with.
@@ -33,8 +35,11 @@ impl Failure {
     /// other.
     pub(super) fn is_for_the_next(&self) -> bool {
         match self {
-            Self::Name(_) | Self::Silent(_) | Self::Unwanted(_) => true,
-            Self::Tls(_) | Self::System(_) | Self::TooOld(_) => false,
+            Self::Name(_)
+            | Self::Unreachable(_)
+            | Self::GaveUp(GaveUp::Silent(_))
+            | Self::Unwanted(_) => true,
+            Self::GaveUp(GaveUp::Asked) | Self::Tls(_) | Self::System(_) | Self::TooOld(_) => false,
             Self::Driver(error) => match error.code() {
                 Some(code) => *code == SqlState::CANNOT_CONNECT_NOW,
                 None => self.fault() == Fault::Lost,
@@ -57,7 +62,8 @@ impl Failure {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::Name(_) | Self::Silent(_) => Fault::Lost,
+            Self::Name(_) | Self::Unreachable(_) => Fault::Lost,
+            Self::GaveUp(why) => crate::store::postgres::fault::of_giving_up(*why),
             Self::Tls(_) | Self::Unwanted(_) | Self::System(_) | Self::TooOld(_) => Fault::Fatal,
             Self::Driver(error) => crate::store::postgres::fault::of(error),
         }
@@ -67,12 +73,15 @@ impl Failure {
         const HINT: &str = "is the server running, and does it listen at that host and port?";
         let fault = self.fault();
         match self {
-            Self::Name(error) => StoreError::new(fault, what).because(error).hint(HINT),
+            Self::Name(error) | Self::Unreachable(error) => {
+                StoreError::new(fault, what).because(error).hint(HINT)
+            }
             Self::Driver(error) => fail(error, what),
             Self::System(error) => StoreError::new(fault, what).because(error),
             Self::Tls(failure) => failure.on(fault, what),
-            Self::Silent(limit) => StoreError::new(fault, what)
-                .because(format!("no answer in {} s", limit.as_secs()))
+            Self::GaveUp(why @ GaveUp::Asked) => StoreError::new(fault, what).because(why),
+            Self::GaveUp(why) => StoreError::new(fault, what)
+                .because(why)
                 .hint("is it PostgreSQL that listens there? connect_timeout=SECONDS waits longer"),
             Self::TooOld(version) => StoreError::new(fault, what)
                 .because(format!("the server is PostgreSQL {version}, and sessctl needs 11 or later"))
@@ -90,13 +99,13 @@ pub(super) fn sum_up(failures: Vec<(Host, Failure)>, what: String) -> StoreError
         Ok([(_, only)]) => return only.into_error(what),
         Err(failures) => failures,
     };
-    let lost = failures.iter().any(|(_, failure)| failure.fault() == Fault::Lost);
+    let is_any = |fault| failures.iter().any(|(_, failure)| failure.fault() == fault);
+    let fault = [Fault::Stopped, Fault::Lost].into_iter().find(|fault| is_any(*fault));
     let errors: Vec<StoreError> =
         failures.into_iter().map(|(host, failure)| failure.into_error(host.to_string())).collect();
     let causes: Vec<String> =
         errors.iter().map(|error| format!("{error}: {}", innermost(error))).collect();
-    let sum = StoreError::new(if lost { Fault::Lost } else { Fault::Fatal }, what)
-        .because(causes.join("; "));
+    let sum = StoreError::new(fault.unwrap_or(Fault::Fatal), what).because(causes.join("; "));
     match errors.iter().rev().find_map(StoreError::next_step) {
         Some(hint) => sum.hint(hint),
         None => sum,

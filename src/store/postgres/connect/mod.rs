@@ -5,6 +5,7 @@
 mod credentials;
 mod der;
 mod failure;
+mod meter;
 mod modes;
 mod session;
 #[cfg(test)]
@@ -12,18 +13,22 @@ mod tests;
 mod tls;
 mod tls_failure;
 mod verify;
+mod wire;
 
-use std::net::ToSocketAddrs;
-
-use tokio_postgres::NoTls;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use self::failure::{Failure, sum_up};
-use self::tls::Connector;
+pub(super) use self::meter::{Allowance, Metered, TooMuch};
 pub(super) use self::tls_failure::TlsFailure;
+pub(super) use self::wire::Wire;
 use super::Postgres;
 use super::conninfo::{Host, Place, Wanted};
 use crate::store::StoreError;
 use crate::store::postgres::client::Client;
+use crate::store::waits::Waits;
 
 /// A connection, and how it was had.
 pub(super) struct Reached {
@@ -53,9 +58,11 @@ impl Postgres {
 
     fn first(&self, wanted: Wanted) -> Result<Reached, Vec<(Host, Failure)>> {
         let mut failures = Vec::new();
-        for (host, found) in self.conninfo.hosts.iter().flat_map(addresses) {
+        for (host, found) in
+            self.conninfo.hosts.iter().flat_map(|host| addresses(host, &self.waits))
+        {
             let connected = found
-                .and_then(|()| self.conninfo.try_host(&host))
+                .and_then(|()| self.conninfo.try_host(&host, &self.waits))
                 .and_then(|reached| session::check(reached, wanted));
             match connected {
                 Ok(reached) => return Ok(reached),
@@ -70,26 +77,46 @@ impl Postgres {
         }
         Err(failures)
     }
-
-    /// Asks the server to end what the connection is doing. What comes of it nobody learns.
-    pub(super) fn cancel(&self, client: &Client) {
-        let _ = match Connector::new(&self.conninfo.tls) {
-            Ok(tls) => client.cancel(tls),
-            Err(_) => client.cancel(NoTls),
-        };
-    }
 }
 
 /// The host at each of its addresses.
-fn addresses(host: &Host) -> Vec<(Host, Result<(), Failure>)> {
+fn addresses(host: &Host, waits: &Waits) -> Vec<(Host, Result<(), Failure>)> {
     let name = match &host.place {
         Place::Network(name) if host.address.is_none() => name,
         _ => return vec![(host.clone(), Ok(()))],
     };
-    match (&**name, host.port).to_socket_addrs() {
+    match look_up(name, host.port, waits) {
         Ok(found) => found
+            .into_iter()
             .map(|found| (Host { address: Some(found.ip()), ..host.clone() }, Ok(())))
             .collect(),
-        Err(error) => vec![(host.clone(), Err(Failure::Name(error)))],
+        Err(failure) => vec![(host.clone(), Err(failure))],
+    }
+}
+
+/// The system cannot be asked to give up. A thread that a name server keeps waiting is left to itself.
+fn look_up(name: &str, port: u16, waits: &Waits) -> Result<Vec<SocketAddr>, Failure> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const TICK: Duration = Duration::from_millis(100);
+    let (send, receive) = channel();
+    let asked = (name.to_owned(), port);
+    thread::spawn(move || {
+        let found = asked.to_socket_addrs().map(Iterator::collect);
+        // Nobody may be waiting any more.
+        let _ = send.send(found);
+    });
+    let mut clock = waits.watch(PATIENCE).clock();
+    loop {
+        match receive.recv_timeout(TICK) {
+            Ok(found) => return found.map_err(Failure::Name),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(why) = clock.over() {
+                    return Err(Failure::GaveUp(why));
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::Name(std::io::Error::other("nobody looked it up")));
+            }
+        }
     }
 }

@@ -1,50 +1,56 @@
 //! What each `sslmode` tries, on one address.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio_postgres::config::{self, SslMode, SslNegotiation};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Config, NoTls, Socket};
+use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::{Config, NoTls};
 
 use super::Reached;
 use super::failure::Failure;
+use super::meter::{Allowance, Metered};
 use super::tls::Connector;
-use crate::store::postgres::client::Client;
+use super::wire::{Address, Wait, Wire};
+use crate::store::postgres::client::{Cancel, Client};
 use crate::store::postgres::conninfo::{
     ChannelBinding, Conninfo, Host, Mode, Negotiation, Place, Timeout,
 };
+use crate::store::waits::{Waits, Work};
 
 /// For so long an address is tried that does not take the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For so long a server is waited for that has taken the connection: a pooler may let it queue.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// And for so long when all that is left is to ask it to end what it does.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Conninfo {
     /// Connects to one address.
-    pub(super) fn try_host(&self, host: &Host) -> Result<Reached, Failure> {
+    pub(super) fn try_host(&self, host: &Host, waits: &Waits) -> Result<Reached, Failure> {
         let is_socket = matches!(host.place, Place::Socket(_));
         match self.tls.mode {
-            _ if is_socket => self.plain(host),
-            Mode::Disable => self.plain(host),
-            Mode::Allow => match self.plain(host) {
+            _ if is_socket => self.plain(host, waits),
+            Mode::Disable => self.plain(host, waits),
+            Mode::Allow => match self.plain(host, waits) {
                 Err(first) if first.is_refusal() => self
-                    .encrypted(host, SslMode::Require, &self.connector()?)
+                    .encrypted(host, SslMode::Require, &self.connector()?, waits)
                     .map_err(|second| second.or(first)),
                 done => done,
             },
             Mode::Prefer => {
                 let connector = self.connector()?;
-                match self.encrypted(host, SslMode::Prefer, &connector) {
+                match self.encrypted(host, SslMode::Prefer, &connector, waits) {
                     Err(first) if connector.began() && first.is_refusal() => {
-                        self.plain(host).map_err(|second| second.or(first))
+                        self.plain(host, waits).map_err(|second| second.or(first))
                     }
                     done => done,
                 }
             }
             Mode::Require | Mode::VerifyCa | Mode::VerifyFull => {
-                self.encrypted(host, SslMode::Require, &self.connector()?)
+                self.encrypted(host, SslMode::Require, &self.connector()?, waits)
             }
         }
     }
@@ -53,10 +59,8 @@ impl Conninfo {
         Connector::new(&self.tls).map_err(|failure| Failure::Tls(failure.into()))
     }
 
-    fn plain(&self, host: &Host) -> Result<Reached, Failure> {
-        let mut config = self.config(host);
-        config.ssl_mode(SslMode::Disable);
-        let client = self.in_time(config, NoTls)?;
+    fn plain(&self, host: &Host, waits: &Waits) -> Result<Reached, Failure> {
+        let client = self.open(host, SslMode::Disable, NoTls, waits)?;
         Ok(Reached { client, host: host.clone(), tls: None })
     }
 
@@ -65,54 +69,78 @@ impl Conninfo {
         host: &Host,
         mode: SslMode,
         connector: &Connector,
+        waits: &Waits,
     ) -> Result<Reached, Failure> {
-        let mut config = self.config(host);
-        config.ssl_mode(mode).ssl_negotiation(match self.tls.negotiation {
-            Negotiation::Postgres => SslNegotiation::Postgres,
-            Negotiation::Direct => SslNegotiation::Direct,
-        });
-        let client = self.in_time(config, connector.clone())?;
+        let name = match &host.place {
+            Place::Network(name) => name,
+            Place::Socket(_) => "",
+        };
+        let handshake =
+            connector.handshake(name).map_err(|failure| Failure::Tls(failure.into()))?;
+        let client = self.open(host, mode, handshake, waits)?;
         Ok(Reached { client, host: host.clone(), tls: connector.spoken() })
     }
 
-    /// The driver's own timeout ends with the TCP handshake. A thread that a server keeps waiting is
-    /// left to itself.
-    fn in_time<T>(&self, config: Config, tls: T) -> Result<Client, Failure>
+    fn open<T>(&self, host: &Host, mode: SslMode, tls: T, waits: &Waits) -> Result<Client, Failure>
     where
-        T: MakeTlsConnect<Socket, Stream: Send + 'static> + Send + 'static,
+        T: TlsConnect<Metered<Wire>, Stream: Send + 'static> + Clone + Send + 'static,
     {
-        let connect = move || {
-            Client::connect(&config, tls).map_err(Failure::System)?.map_err(Failure::Driver)
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(Failure::System)?;
+        let (to_be_taken, to_be_let_in) = match self.timeout {
+            None => (CONNECT_TIMEOUT, ANSWER_TIMEOUT),
+            Some(Timeout::After(limit)) => (limit, limit),
+            Some(Timeout::Never) => (Duration::MAX, Duration::MAX),
         };
-        let limit = match self.timeout {
-            Some(Timeout::Never) => return connect(),
-            Some(Timeout::After(limit)) => limit,
-            None => ANSWER_TIMEOUT,
+        let (config, address) = (self.config(host, mode), self.address(host));
+        // What a server says to the wish to encrypt is one letter, and no message.
+        let letter = mode != SslMode::Disable && self.tls.negotiation == Negotiation::Postgres;
+        let before = usize::from(letter);
+        let allowance = Arc::new(Allowance::new());
+        let watch = waits.watch(to_be_let_in);
+        let reach = async {
+            let dial = address.dial(watch.clock());
+            let dialled = Wait::new(waits.watch(to_be_taken).clock()).wait_for(dial).await;
+            let wire = dialled.map_err(Failure::GaveUp)?.map_err(Failure::Unreachable)?;
+            let stream = Metered::new(wire, before, Arc::clone(&allowance));
+            config.connect_raw(stream, tls.clone()).await.map_err(Failure::Driver)
         };
-        let (send, receive) = channel();
-        thread::spawn(move || {
-            // Nobody may be waiting any more.
-            let _ = send.send(connect());
+        let reached = runtime.block_on(Wait::new(watch.clock()).wait_for(reach));
+        let (requests, connection) = reached.map_err(Failure::GaveUp)??;
+        watch.wait_for(Work::Batch);
+        let token = requests.cancel_token();
+        let cancel: Cancel = Box::new(move |runtime| {
+            let watch = Waits::default().watch(CANCEL_TIMEOUT);
+            let ask = async {
+                let wire = address.dial(watch.clock()).await.ok()?;
+                let stream = Metered::new(wire, before, Arc::new(Allowance::new()));
+                token.cancel_query_raw(stream, tls.clone()).await.ok()
+            };
+            // What comes of it nobody learns, not even from a server that answers.
+            let _ = runtime.block_on(Wait::new(watch.clock()).wait_for(ask));
         });
-        match receive.recv_timeout(limit) {
-            Ok(connected) => connected,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(Failure::Silent(limit))
+        Ok(Client::new(runtime, requests, connection, cancel, watch, allowance))
+    }
+
+    fn address(&self, host: &Host) -> Address {
+        match &host.place {
+            Place::Socket(folder) => Address::Unix(folder.join(format!(".s.PGSQL.{}", host.port))),
+            Place::Network(_) => {
+                // A name has led to an address before it is tried.
+                let address = host.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                Address::Tcp((address, host.port).into(), self.keepalives)
             }
         }
     }
 
     /// What the driver is told of one address.
-    fn config(&self, host: &Host) -> Config {
+    fn config(&self, host: &Host, mode: SslMode) -> Config {
         let mut config = Config::new();
-        match &host.place {
-            Place::Socket(folder) => config.host_path(folder),
-            Place::Network(name) => config.host(name),
-        };
-        if let (Place::Network(_), Some(address)) = (&host.place, host.address) {
-            config.hostaddr(address);
-        }
-        config.port(host.port).user(&self.user).dbname(&self.database);
+        config.ssl_mode(mode).ssl_negotiation(match self.tls.negotiation {
+            Negotiation::Postgres => SslNegotiation::Postgres,
+            Negotiation::Direct => SslNegotiation::Direct,
+        });
+        config.user(&self.user).dbname(&self.database);
         config.application_name(&self.application);
         if let Some(password) = &host.password {
             config.password(&password.0);
@@ -125,25 +153,6 @@ impl Conninfo {
             ChannelBinding::Prefer => config::ChannelBinding::Prefer,
             ChannelBinding::Require => config::ChannelBinding::Require,
         });
-        match self.timeout {
-            None => config.connect_timeout(CONNECT_TIMEOUT),
-            Some(Timeout::After(timeout)) => config.connect_timeout(timeout),
-            Some(Timeout::Never) => &mut config,
-        };
-        let keepalives = self.keepalives;
-        config.keepalives(!keepalives.off);
-        if let Some(idle) = keepalives.idle {
-            config.keepalives_idle(idle);
-        }
-        if let Some(interval) = keepalives.interval {
-            config.keepalives_interval(interval);
-        }
-        if let Some(count) = keepalives.count {
-            config.keepalives_retries(count);
-        }
-        if let Some(timeout) = keepalives.user_timeout {
-            config.tcp_user_timeout(timeout);
-        }
         config
     }
 }

@@ -1,23 +1,21 @@
 //! TLS over rustls, in the form in which the driver wants it.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ProtocolVersion, SupportedProtocolVersion};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::Socket;
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as RustlsStream;
 
+use super::meter::Metered;
 use super::verify::Verifier;
+use super::wire::Wire;
 use super::{TlsFailure, credentials, der};
 use crate::store::postgres::conninfo::{Mode, Negotiation, Tls};
 
@@ -65,6 +63,19 @@ impl Connector {
         })
     }
 
+    /// How a connection to this host is encrypted.
+    pub(super) fn handshake(&self, host: &str) -> Result<Handshake, TlsFailure> {
+        let name = match ServerName::try_from(host) {
+            Ok(name) => name.to_owned(),
+            Err(_) if self.needs_name => {
+                return Err(TlsFailure::new("no certificate can be for such a host name"));
+            }
+            // It is sent to nobody: servers are told names, not addresses.
+            Err(_) => ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)),
+        };
+        Ok(Handshake { connector: self.clone(), name })
+    }
+
     /// Whether a server said yes to TLS.
     pub(super) fn began(&self) -> bool {
         self.began.load(Ordering::Relaxed)
@@ -80,86 +91,42 @@ impl Connector {
     }
 }
 
-impl MakeTlsConnect<Socket> for Connector {
-    type Stream = Encrypted;
-    type TlsConnect = Handshake;
-    type Error = TlsFailure;
-
-    fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, TlsFailure> {
-        let name = match ServerName::try_from(host) {
-            Ok(name) => name.to_owned(),
-            Err(_) if self.needs_name => {
-                return Err(TlsFailure::new("no certificate can be for such a host name"));
-            }
-            // It is sent to nobody: servers are told names, not addresses.
-            Err(_) => ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)),
-        };
-        Ok(Handshake { connector: self.clone(), name })
-    }
-}
-
 /// A handshake that is about to begin.
+#[derive(Clone)]
 pub(super) struct Handshake {
     connector: Connector,
     name: ServerName<'static>,
 }
 
-impl TlsConnect<Socket> for Handshake {
+impl TlsConnect<Metered<Wire>> for Handshake {
     type Stream = Encrypted;
     type Error = TlsFailure;
     type Future = Pin<Box<dyn Future<Output = Result<Encrypted, TlsFailure>> + Send>>;
 
-    fn connect(self, stream: Socket) -> Self::Future {
+    fn connect(self, stream: Metered<Wire>) -> Self::Future {
         self.connector.began.store(true, Ordering::Relaxed);
-        let handshake = TlsConnector::from(self.connector.config).connect(self.name, stream);
+        let (wire, allowance) = stream.into_parts();
+        let handshake = TlsConnector::from(self.connector.config).connect(self.name, wire);
         let spoken = self.connector.spoken;
         Box::pin(async move {
             let stream = handshake.await.map_err(|error| TlsFailure::of_io(&error))?;
             if let Some(version) = stream.get_ref().1.protocol_version() {
                 let _ = spoken.set(version);
             }
-            Ok(Encrypted(stream))
+            Ok(Metered::new(stream, 0, allowance))
         })
     }
 }
 
-/// An encrypted stream.
-pub(super) struct Encrypted(RustlsStream<Socket>);
+/// An encrypted stream. What is metered is what was encrypted.
+type Encrypted = Metered<RustlsStream<Wire>>;
 
 impl TlsStream for Encrypted {
     fn channel_binding(&self) -> ChannelBinding {
-        let (_, connection) = self.0.get_ref();
+        let (_, connection) = self.get_ref().get_ref();
         connection
             .peer_certificates()
             .and_then(|chain| der::end_point(chain.first()?))
             .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
-    }
-}
-
-impl AsyncRead for Encrypted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Encrypted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }

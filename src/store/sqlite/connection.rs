@@ -1,0 +1,82 @@
+//! A connection to a file that somebody else made: what its schema makes SQLite do ends in time.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::waits::{Waits, Watch, Work};
+
+/// Steps of SQLite's machine after which it is asked whether to go on: some ten microseconds.
+const STEPS: i32 = 1_000;
+
+/// Whatever is begun on it has its own time.
+pub(super) struct Limited {
+    connection: Connection,
+    watch: Arc<Watch>,
+}
+
+impl Limited {
+    /// Opens a file. A lock is waited for so long, and other work as long as `waits` says.
+    pub(super) fn open(
+        path: &std::path::Path,
+        flags: OpenFlags,
+        for_lock: Duration,
+        waits: &Waits,
+        work: Work,
+    ) -> rusqlite::Result<Self> {
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        let watch = waits.watch(waits.patience(work));
+        let mut clock = watch.clock();
+        connection.progress_handler(STEPS, Some(move || clock.over().is_some()))?;
+        connection.busy_handler(Some(wait_for_lock(waits.clone(), for_lock)))?;
+        Ok(Self { connection, watch })
+    }
+
+    /// From here on this is waited for.
+    pub(super) fn wait_for(&self, work: Work) {
+        self.watch.wait_for(work);
+    }
+
+    /// What was waited for came.
+    pub(super) fn moved(&self) {
+        self.watch.moved();
+    }
+}
+
+/// Waits as SQLite itself does (`sqliteDefaultBusyCallback`), as long as nobody asks for an end.
+fn wait_for_lock(waits: Waits, patience: Duration) -> impl FnMut(i32) -> bool + Send {
+    const MILLIS: [u64; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
+    let mut since = Instant::now();
+    move |tries| {
+        if tries == 0 {
+            since = Instant::now();
+        }
+        let left = patience.saturating_sub(since.elapsed());
+        if left.is_zero() || waits.stop().must_end() {
+            return false;
+        }
+        let place = usize::try_from(tries).unwrap_or(usize::MAX).min(MILLIS.len() - 1);
+        let millis = MILLIS.get(place).copied().unwrap_or(100);
+        sleep(left.min(Duration::from_millis(millis)));
+        true
+    }
+}
+
+impl Deref for Limited {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.watch.moved();
+        &self.connection
+    }
+}
+
+impl DerefMut for Limited {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.watch.moved();
+        &mut self.connection
+    }
+}
