@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::{django_python, sessctl};
-use crate::world::{RunToEnd, SECRET_KEY, World, base64_url, login, signed, signed_text};
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, base64_url, login, signed, signed_text};
 
 const FAR: &str = "2099-01-01 00:00:00";
 const HUGE: usize = 300_000_000;
@@ -15,17 +15,23 @@ const MOST_SMALL: u64 = 60;
 
 /// Runs the program and returns what it took at most, in MB.
 fn memory(w: &World, arguments: &[&str], code: i32) -> u64 {
+    let (ran, memory) = measured(w.command(arguments).env("SECRET_KEY", SECRET_KEY));
+    assert_eq!(ran.code, code, "{arguments:?}: {ran:#?}");
+    memory
+}
+
+/// Runs the program; what it said, all of it as standard error, and what it took at most, in MB.
+pub(crate) fn measured(program: &Command) -> (Ran, u64) {
     const MEASURE: &str = "import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode
 print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)";
-    let program = w.command(arguments);
     let mut command = Command::new(django_python("5.2"));
     command.args(["-c", MEASURE]).arg(sessctl()).args(program.get_args());
     command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = command.env("SECRET_KEY", SECRET_KEY).ran("").ok();
+    let ran = command.ran("").ok();
     let (ended, memory) = ran.stdout.trim().split_once(' ').unwrap();
-    assert_eq!(ended, code.to_string(), "{arguments:?}: {ran:#?}");
-    memory.parse().unwrap()
+    let (code, memory) = (ended.parse().unwrap(), memory.parse().unwrap());
+    (Ran { code, stdout: String::new(), ..ran }, memory)
 }
 
 fn padded(id: &str, bytes: usize) -> String {

@@ -15,6 +15,7 @@ mod backfill;
 mod backfill_keys;
 mod backfill_postgres;
 mod blinded;
+mod budgets;
 mod cache_keys;
 mod conflicts;
 mod conformance;

@@ -1,14 +1,21 @@
-//! A connection to a file that somebody else made: what its schema makes SQLite do ends in time.
+//! A connection to a file that somebody else made: what its schema makes SQLite do ends in time, and takes no more
+//! memory than a session does.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::waits::{Waits, Watch, Work};
 
+/// A value that SQLite makes or reads. A trigger may keep a session of 12 MiB elsewhere, in another form.
+const MOST_OF_A_VALUE: i32 = 64 << 20;
+/// All that SQLite holds, in the whole process (SQLite docs, `PRAGMA hard_heap_limit`): a statement can have thousands of values.
+const MOST_MEMORY: i64 = 192 << 20;
 /// Steps of SQLite's machine after which it is asked whether to go on: some ten microseconds.
 const STEPS: i32 = 1_000;
 
@@ -28,6 +35,12 @@ impl Limited {
         work: Work,
     ) -> rusqlite::Result<Self> {
         let mut connection = Connection::open_with_flags(path, flags)?;
+        // Sooner than anything of the file is read, its schema included.
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MOST_OF_A_VALUE)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))?;
         let watch = waits.watch(waits.patience(work));
         let mut clock = watch.clock();
         connection.progress_handler(STEPS, Some(move || clock.over().is_some()))?;

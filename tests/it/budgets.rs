@@ -1,0 +1,218 @@
+//! Servers and files that send without end: what is held of it is bounded.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::huge_rows::measured;
+use crate::world::{World, program};
+
+/// In MB. A run on a server that means well takes about 20.
+const MOST_OF_A_SERVER: u64 = 110;
+const MOST_OF_A_FILE: u64 = 300;
+
+/// How a server treats whoever comes.
+#[derive(Clone)]
+struct Hostile {
+    /// Whether it says yes to TLS.
+    tls: bool,
+    /// What it says first, and then over and over again.
+    first: Vec<u8>,
+    flood: Vec<u8>,
+    /// Whether it waits for a question in between.
+    is_asked: bool,
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(body.len() + 4).unwrap();
+    [&[kind], &len.to_be_bytes()[..], body].concat()
+}
+
+/// The head of a message of so many bytes.
+fn announced(kind: u8, len: u32) -> Vec<u8> {
+    [&[kind], &len.to_be_bytes()[..]].concat()
+}
+
+fn let_in() -> Vec<u8> {
+    message(b'R', &[0; 4])
+}
+
+fn ready() -> Vec<u8> {
+    [let_in(), message(b'Z', b"I")].concat()
+}
+
+impl Hostile {
+    fn new(first: Vec<u8>, flood: Vec<u8>) -> Self {
+        Self { tls: false, first, flood, is_asked: false }
+    }
+
+    /// Its URL.
+    fn start(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let config = self.tls.then(tls);
+        thread::spawn(move || {
+            for socket in listener.incoming() {
+                let (hostile, config) = (self.clone(), config.clone());
+                thread::spawn(move || hostile.treat(socket.unwrap(), config));
+            }
+        });
+        format!("postgres://u:p@127.0.0.1:{port}/d")
+    }
+
+    fn treat(&self, mut socket: TcpStream, config: Option<Arc<ServerConfig>>) {
+        let mut heard = [0; 8];
+        let _ = socket.read_exact(&mut heard);
+        match config {
+            None => {
+                let _ = socket.write_all(b"N");
+                self.speak(&mut socket);
+            }
+            Some(config) => {
+                let _ = socket.write_all(b"S");
+                let connection = ServerConnection::new(config).unwrap();
+                self.speak(&mut StreamOwned::new(connection, socket));
+            }
+        }
+    }
+
+    fn speak(&self, stream: &mut (impl Read + Write)) {
+        let mut heard = [0; 8192];
+        let _ = stream.read(&mut heard);
+        let _ = stream.write_all(&self.first);
+        if self.is_asked {
+            let _ = stream.read(&mut heard);
+        }
+        let flood = self.flood.repeat(1 + 65536 / self.flood.len());
+        // As much as would be noticed, and no more than a test machine has.
+        for _ in 0..16_384 {
+            if stream.write_all(&flood).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn tls() -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["db".into()]).unwrap().self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        );
+    Arc::new(config.unwrap())
+}
+
+/// The program takes no more memory than this, gives up soon, and says why.
+fn is_refused(hostile: Hostile, said: &str) {
+    let url = hostile.start();
+    let began = Instant::now();
+    let (ran, memory) =
+        measured(program(&["list", "--answer-timeout", "20s"]).env("SESSCTL_DATABASE_URL", url));
+    ran.exits(1).says(said).says("sslmode=verify-full");
+    assert!(memory < MOST_OF_A_SERVER, "{said}: {memory} MB");
+    assert!(began.elapsed() < Duration::from_secs(20), "{said}");
+}
+
+#[test]
+fn what_comes_before_the_server_lets_us_in_is_bounded() {
+    const BEFORE: &str = "before it let us in";
+    let parameters = message(b'S', &[b"name\0", &[b'x'; 5000][..], b"\0"].concat());
+    let notices = message(b'N', &[b"SNOTICE\0", &[b'x'; 5000][..], b"\0\0"].concat());
+    for flood in [&parameters, &notices] {
+        is_refused(Hostile::new(let_in(), flood.clone()), BEFORE);
+        let hostile = Hostile { tls: true, ..Hostile::new(let_in(), flood.clone()) };
+        is_refused(hostile, BEFORE);
+    }
+    is_refused(Hostile::new(announced(b'R', 1 << 24), vec![0]), BEFORE);
+}
+
+#[test]
+fn no_message_is_taken_that_is_larger_than_a_session() {
+    let sized = |kind| Hostile::new(ready(), [announced(kind, 700_000_000), vec![0]].concat());
+    for kind in *b"DNEdT" {
+        is_refused(sized(kind), "a message of 700000000 bytes");
+    }
+    is_refused(Hostile { tls: true, ..sized(b'D') }, "a message of 700000000 bytes");
+    let all = Hostile::new(announced(b'R', 700_000_000), vec![0]);
+    is_refused(all, "a message of 700000000 bytes");
+}
+
+#[test]
+fn what_is_held_of_a_server_that_has_let_us_in_is_bounded() {
+    let parameters = (0..1000).flat_map(|number| {
+        message(b'S', format!("name{number}\0{}\0", "x".repeat(5000)).as_bytes())
+    });
+    is_refused(Hostile::new(ready(), parameters.collect()), "of parameters");
+    // Rows, in answer to the first question.
+    let row = message(b'D', &[&1_u16.to_be_bytes()[..], &8_u32.to_be_bytes(), &[b'x'; 8]].concat());
+    let columns = message(
+        b'T',
+        &[&1_u16.to_be_bytes()[..], b"c\0", &[0; 6], &25_u32.to_be_bytes(), &[0; 8]].concat(),
+    );
+    let bound = [message(b'1', b""), message(b't', &[0; 2]), columns, message(b'2', b"")].concat();
+    let hostile = Hostile { is_asked: true, ..Hostile::new(ready(), row) };
+    let first = [ready(), bound].concat();
+    let url = Hostile { first, ..hostile }.start();
+    let (ran, memory) =
+        measured(program(&["list", "--answer-timeout", "9s"]).env("SESSCTL_DATABASE_URL", url));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(memory < 400, "{memory} MB");
+}
+
+#[test]
+fn what_a_file_has_sqlite_make_is_bounded() {
+    let many = vec!["randomblob(60000000)"; 30].join(", ");
+    for made in ["randomblob(900000000)", "zeroblob(900000000) || 'x'", &many] {
+        let w = World::sqlite("large_values");
+        w.user("42", 3).expired(3);
+        w.execute(&format!(
+            "CREATE TABLE kept (x); CREATE TRIGGER large BEFORE DELETE ON django_session BEGIN
+                 INSERT INTO kept SELECT length(hex(a.c1)) FROM (SELECT {}) AS a; END",
+            made.split(", ")
+                .enumerate()
+                .map(|(n, value)| format!("{value} AS c{}", n + 1))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ));
+        for command in [&["logout-user", "42"][..], &["purge-expired"], &["flush-all", "--yes"]] {
+            let (ran, memory) = measured(&w.command(command));
+            assert_eq!(ran.code, 1, "{made}: {ran:?}");
+            let ran = ran.says("that no session has");
+            assert!(memory < MOST_OF_A_FILE, "{made}: {memory} MB: {ran:?}");
+            assert_eq!(w.count(), 6);
+        }
+    }
+    let w = World::sqlite("large_view");
+    w.execute(
+        "ALTER TABLE django_session RENAME TO hidden; CREATE VIEW django_session AS
+             SELECT 'k' AS session_key, hex(randomblob(400000000)) AS session_data, '2099-01-01' AS expire_date",
+    );
+    for command in [&["list"][..], &["stats"], &["logout-user", "42", "--dry-run"]] {
+        let (ran, memory) = measured(&w.command(command));
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(memory < MOST_OF_A_FILE, "{memory} MB: {ran:?}");
+    }
+}
+
+#[test]
+fn what_a_file_says_is_not_trusted_with_functions_that_do_things() {
+    let w = World::sqlite("untrusted_schema");
+    w.user("42", 3);
+    w.execute(
+        "CREATE TRIGGER loads BEFORE DELETE ON django_session BEGIN SELECT load_extension('evil'); END",
+    );
+    w.run(&["logout-user", "42"]).exits(1).says("unsafe use of load_extension");
+    assert_eq!(w.count(), 3);
+}
