@@ -92,6 +92,9 @@ pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
     let project = settings::project(&cli.global)?;
     if let Some(project) = &project {
         talk.detail(&project.summary());
+        if let Some(warning) = project.warning() {
+            talk.warning(&warning);
+        }
     }
     if let Some(name) = settings::unread_fallbacks(&cli.global) {
         talk.note(&format!(

@@ -30,11 +30,11 @@ pub(super) enum Missing {
     Make,
 }
 
-/// A link on the way to a file, and who made it.
+/// A folder or link on the way to a file.
 #[derive(Debug)]
-pub(super) struct Link {
-    path: PathBuf,
-    owner: u32,
+pub(super) struct Step {
+    pub(super) path: PathBuf,
+    pub(super) status: Status,
 }
 
 /// As many as Linux follows (`path_resolution(7)`).
@@ -51,9 +51,8 @@ impl Folder {
     /// Makes the folders of this path that are not there, and opens the last one.
     pub fn make(path: &Path) -> io::Result<Self> {
         // The folder of any name in it.
-        let (place, links) = walk(&path.join("name"), End::Keep, Missing::Make)?;
-        let owner = place.folder.status()?.owner();
-        demand_own_links(links, owner)?;
+        let (place, steps) = walk(&path.join("name"), End::Keep, Missing::Make)?;
+        demand_own_links(steps, place.folder.status()?.owner())?;
         Ok(place.folder)
     }
 
@@ -100,14 +99,15 @@ impl Folder {
 pub(super) const PUBLIC: u32 = 0o644;
 
 /// Goes along a path, folder by folder, each opened in the one before: so nobody can put a link in the place of a folder
-/// that was looked at. The links that were followed come back too.
-pub(super) fn walk(path: &Path, end: End, missing: Missing) -> io::Result<(Place, Vec<Link>)> {
+/// that was looked at. The folders and links that it went through come back too.
+pub(super) fn walk(path: &Path, end: End, missing: Missing) -> io::Result<(Place, Vec<Step>)> {
     let mut ahead: Vec<OsString> = names_backwards(&std::path::absolute(path)?).collect();
     let mut folder = Folder::root()?;
-    let mut links = Vec::new();
+    let mut steps = Vec::new();
+    let mut links = 0;
     loop {
         let Some(name) = ahead.pop() else {
-            return Ok((Place { folder, name: ".".into() }, links));
+            return Ok((Place { folder, name: ".".into() }, steps));
         };
         if name == ".." {
             folder = folder.parent()?;
@@ -116,19 +116,21 @@ pub(super) fn walk(path: &Path, end: End, missing: Missing) -> io::Result<(Place
         let is_last = ahead.is_empty();
         let open = || openat(&folder.handle, &*name, HANDLE, Mode::empty());
         let found = match open() {
-            Err(Errno::NOENT) if is_last => return Ok((Place { folder, name }, links)),
+            Err(Errno::NOENT) if is_last => return Ok((Place { folder, name }, steps)),
             Err(Errno::NOENT) if missing == Missing::Make => {
-                demand_own_links(std::mem::take(&mut links), folder.status()?.owner())?;
+                demand_own_links(std::mem::take(&mut steps), folder.status()?.owner())?;
                 mkdirat(&folder.handle, &*name, Mode::from_raw_mode(0o755))?;
                 open()?
             }
             found => found?,
         };
         let status = fstat(&found)?;
+        let path = folder.path.join(&name);
         match FileType::from_raw_mode(status.st_mode) {
             FileType::Symlink if !is_last || end == End::Follow => {
-                links.push(Link { path: folder.path.join(&name), owner: status.st_uid });
-                if links.len() > MOST_LINKS {
+                steps.push(Step { path, status: Status(status) });
+                links += 1;
+                if links > MOST_LINKS {
                     return Err(Errno::LOOP.into());
                 }
                 let target = readlinkat(&found, "", Vec::new())?;
@@ -138,8 +140,11 @@ pub(super) fn walk(path: &Path, end: End, missing: Missing) -> io::Result<(Place
                 }
                 ahead.extend(names_backwards(target));
             }
-            _ if is_last => return Ok((Place { folder, name }, links)),
-            FileType::Directory => folder = Folder { path: folder.path.join(&name), handle: found },
+            _ if is_last => return Ok((Place { folder, name }, steps)),
+            FileType::Directory => {
+                steps.push(Step { path: path.clone(), status: Status(status) });
+                folder = Folder { path, handle: found };
+            }
             _ => return Err(Errno::NOTDIR.into()),
         }
     }
@@ -155,12 +160,24 @@ fn names_backwards(path: &Path) -> impl Iterator<Item = OsString> {
 
 /// Refuses to root a link whose maker owns nothing of what it leads to: who makes such a link chooses what root works on,
 /// and could not touch it himself. For all other users the system decides what they may open.
-pub(super) fn demand_own_links(links: Vec<Link>, owner: u32) -> io::Result<()> {
-    let is_anothers = |link: &Link| link.owner != 0 && link.owner != owner;
-    match links.into_iter().find(is_anothers) {
-        Some(Link { path, owner }) if is_root() => {
-            Err(Refusal::LinkOfAnother { link: path, owner }.into())
+pub(super) fn demand_own_links(steps: Vec<Step>, owner: u32) -> io::Result<()> {
+    let is_anothers = |step: &Step| {
+        step.status.is_link() && step.status.owner() != 0 && step.status.owner() != owner
+    };
+    match steps.into_iter().find(is_anothers) {
+        Some(Step { path, status }) if is_root() => {
+            Err(Refusal::LinkOfAnother { link: path, owner: status.owner() }.into())
         }
         _ => Ok(()),
     }
+}
+
+/// The first folder or link on the way to a file, or the file itself, that somebody else can change: neither root, the
+/// user of this process, nor this one.
+pub fn find_changeable(path: &Path, trusted: Option<u32>) -> io::Result<Option<PathBuf>> {
+    let (place, mut steps) = walk(path, End::Follow, Missing::Fail)?;
+    let status = place.status()?.ok_or(Errno::NOENT)?;
+    steps.push(Step { path: place.path(), status });
+    let found = steps.into_iter().find(|step| step.status.others_can_change(trusted));
+    Ok(found.map(|step| step.path))
 }

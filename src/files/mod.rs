@@ -7,7 +7,7 @@ mod input;
 mod place;
 mod refusal;
 
-pub use folder::Folder;
+pub use folder::{Folder, find_changeable};
 pub use input::{open, read, read_to_string};
 pub use place::Place;
 pub use refusal::{Refusal, hint};
@@ -16,6 +16,9 @@ pub use refusal::{Refusal, hint};
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// The bits of a mode that let others write.
+const GROUP_OR_OTHERS: u32 = 0o022;
 
 /// Owner, kind and mode of what lies at a path.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +43,19 @@ impl Status {
     /// Whether somebody else can write to it: its owner, unless that is root or the user of this process, or users whom
     /// its mode allows it.
     pub fn others_can_write(&self) -> bool {
-        const GROUP_OR_OTHERS: u32 = 0o022;
         !self.is_own() || self.0.st_mode & GROUP_OR_OTHERS != 0
+    }
+
+    /// Whether somebody else can put other code there: in a folder with a sticky bit everybody replaces own files only.
+    fn others_can_change(&self, trusted: Option<u32>) -> bool {
+        const STICKY: u32 = 0o1000;
+        let is_trusted = self.is_own() || trusted == Some(self.owner());
+        let is_safe = self.is_link() || self.is_folder() && self.0.st_mode & STICKY != 0;
+        !is_trusted || !is_safe && self.0.st_mode & GROUP_OR_OTHERS != 0
+    }
+
+    fn is_link(&self) -> bool {
+        rustix::fs::FileType::from_raw_mode(self.0.st_mode).is_symlink()
     }
 
     fn is_own(&self) -> bool {

@@ -23,17 +23,17 @@ const CAREFULLY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags:
 impl Place {
     /// A file that is there, and that links may lead to; to root only links of root and of the file's owner.
     pub fn of_existing(path: &Path) -> io::Result<(Self, Status)> {
-        let (place, links) = walk(path, End::Follow, Missing::Fail)?;
+        let (place, steps) = walk(path, End::Follow, Missing::Fail)?;
         let status = place.status()?.ok_or(Errno::NOENT)?;
-        demand_own_links(links, status.owner())?;
+        demand_own_links(steps, status.owner())?;
         Ok((place, status))
     }
 
     /// A file to be made or written, which may not be a link. To its folder links may lead; to root only links of root and
     /// of the folder's owner.
     pub fn of_output(path: &Path) -> io::Result<Self> {
-        let (place, links) = walk(path, End::Keep, Missing::Fail)?;
-        demand_own_links(links, place.folder.status()?.owner())?;
+        let (place, steps) = walk(path, End::Keep, Missing::Fail)?;
+        demand_own_links(steps, place.folder.status()?.owner())?;
         Ok(place)
     }
 

@@ -84,6 +84,7 @@ mod table_flavours;
 mod table_kinds;
 mod tls;
 mod tls_certificates;
+mod trust;
 mod waits;
 mod whose;
 mod window;

@@ -11,6 +11,8 @@ pub(super) enum Answer {
     /// The version of a Python without Django.
     NoDjango(String),
     NoSettings,
+    /// Code that others can change, which root does not run.
+    Changeable(String),
     /// The end of a traceback.
     Failed(Vec<String>),
 }
@@ -34,6 +36,8 @@ pub struct Project {
     pub(super) sessions: Option<Sessions>,
     pub(super) cache: Option<Cache>,
     pub(super) users: Option<UserModel>,
+    /// Code of it that others can change, where that is no reason to refuse it.
+    pub(super) changeable: Option<String>,
 }
 
 /// Where an engine keeps its sessions.

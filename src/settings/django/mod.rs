@@ -5,6 +5,7 @@
 
 mod answer;
 mod run;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ use self::answer::{Answer, Keeps};
 use self::run::{Ran, run};
 use crate::cli;
 use crate::error::Error;
+use crate::files;
 use crate::store::{Conninfo, Surroundings, Table, Target, Users, WallClock};
 
 const PROBE: &str = include_str!("probe.py");
@@ -38,11 +40,20 @@ pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
     };
     let place = Place::of(path)?;
     let python = python(global, &place.folder);
+    let trusted = trust::also_trusted(&place.folder);
+    let changeable = trust::find_changeable(path, &place, &python, trusted);
+    if let (Some(changeable), true) = (&changeable, files::is_root()) {
+        return Err(trust::refused(path, changeable));
+    }
     let mut command = Command::new(&python);
     command.args(["-B", "-c", PROBE]).args([&place.manage, &place.folder]);
     command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
-    for ours in ["SESSCTL_DATABASE_URL", "SESSCTL_SECRET_KEY", "SESSCTL_SECRET_KEY_FALLBACKS"] {
-        command.env_remove(ours);
+    command.arg(trusted.map(|user| user.to_string()).unwrap_or_default());
+    // The project has the environment that it has elsewhere, but nothing of ours.
+    let ours =
+        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SESSCTL_"));
+    for (name, _) in ours {
+        command.env_remove(name);
     }
     let ran = run(&mut command, PATIENCE).map_err(|error| {
         Error::usage(
@@ -50,7 +61,9 @@ pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
             "name the Python of the project's virtual environment with --python",
         )
     })?;
-    heard(&ran, path, &python).map(Some)
+    let mut project = heard(&ran, path, &python)?;
+    project.changeable = changeable.or(project.changeable);
+    Ok(Some(project))
 }
 
 struct Place {
@@ -91,16 +104,23 @@ fn python(global: &cli::Global, folder: &Path) -> PathBuf {
     let environments =
         active.map(PathBuf::from).into_iter().chain([folder.join(".venv"), folder.join("venv")]);
     let mut interpreters = environments.map(|environment| environment.join("bin/python"));
-    interpreters.find(|python| python.exists()).unwrap_or_else(|| "python3".into())
+    interpreters.find(|python| python.exists()).unwrap_or_else(|| in_search_path("python3"))
+}
+
+/// The program of this name that would be run.
+fn in_search_path(name: &str) -> PathBuf {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    found.find(|program| program.is_file()).unwrap_or_else(|| name.into())
 }
 
 /// What the project answered.
 fn heard(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
-    let (path, python) = (path.display(), python.display());
+    let (place, python) = (path.display(), python.display());
     let Some(status) = ran.status else {
         return Err(Error::project(
             format!(
-                "the Django project {path} did not set itself up within {} s",
+                "the Django project {place} did not set itself up within {} s",
                 PATIENCE.as_secs()
             ),
             Vec::new(),
@@ -116,12 +136,12 @@ fn heard(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
             "--python names the interpreter: Python 3.6 or later",
         )),
         Err(_) => Err(Error::project(
-            format!("the Django project {path} ended its Python: {status}"),
+            format!("the Django project {place} ended its Python: {status}"),
             Vec::new(),
             "does `manage.py check` say what is wrong with it?",
         )),
         Ok(Answer::Failed(lines)) => Err(Error::project(
-            format!("the Django project {path} does not set itself up"),
+            format!("the Django project {place} does not set itself up"),
             lines,
             "it needs the environment that the site has, and its Python (--python); `manage.py check` should pass",
         )),
@@ -130,8 +150,9 @@ fn heard(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
             Vec::new(),
             "name the Python of the project's virtual environment with --python",
         )),
+        Ok(Answer::Changeable(changeable)) => Err(trust::refused(path, &changeable)),
         Ok(Answer::NoSettings) => Err(Error::project(
-            format!("nothing says which settings module the Django project {path} has"),
+            format!("nothing says which settings module the Django project {place} has"),
             Vec::new(),
             "give the folder that manage.py is in, or name the module with --settings",
         )),
@@ -190,6 +211,14 @@ impl Project {
                 "it makes something else of a session's key than a text around it: clear the whole cache instead",
             )
         })
+    }
+
+    /// What the operator should know of it.
+    pub fn warning(&self) -> Option<String> {
+        let changeable = self.changeable.as_ref()?;
+        Some(format!(
+            "others can change what the Django project runs, and with it what sessctl is told: {changeable}"
+        ))
     }
 
     /// What it is, in one line.

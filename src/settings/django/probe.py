@@ -1,15 +1,22 @@
 """Asks a Django project what sessctl needs to know. Runs in the project's own Python, from memory.
 
-argv: manage.py or "", the project's folder, the settings module or "". The answer is JSON on what was standard output
-when Python began, behind a NUL byte; by then standard output is standard error, so that the project may print.
+argv: manage.py or "", the project's folder, the settings module or "", ids of users who may change its code. The answer
+is JSON on what was standard output when Python began, behind a NUL byte; by then standard output is standard error, so that
+the project may print.
 """
+
+import sys
+
+# With `-c`, that is the folder we are in: a json.py of the project is not ours to import.
+if sys.path[:1] == [""]:
+    del sys.path[0]
 
 import importlib
 import json
 import os
 import re
 import runpy
-import sys
+import stat
 import traceback
 
 pipe = os.dup(1)
@@ -19,6 +26,71 @@ FILES = ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
 # What psycopg itself takes, and no server.
 OF_THE_DRIVER = ("autocommit", "prepare_threshold", "async_")
 SAMPLES = "sample0of0a0session0key0aaaaaaaa", "sample0of0a0session0key0bbbbbbbb"
+
+
+class Code:
+    """Whose code runs: sees each file of it before it does. As root, code that others can change does not."""
+
+    def __init__(self, trusted):
+        self.trusted = {0, os.geteuid(), *map(int, trusted.split())}
+        self.refuses = os.geteuid() == 0
+        self.known = {}
+        self.changeable = None
+
+    def watch(self):
+        for module in list(sys.modules.values()):
+            # It has run, but sessctl can refuse to go on.
+            path = getattr(module, "__file__", None)
+            self.changeable = self.changeable or (path and self.look(path))
+        # Before Python 3.8 nobody is told.
+        if hasattr(sys, "addaudithook"):
+            sys.addaudithook(self.hear)
+        elif self.refuses:
+            self.changeable = sys.executable + " (older than Python 3.8: it does not tell which files it runs)"
+
+    def hear(self, event, args):
+        if event == "open":
+            path = args[0] if str(args[0]).endswith((".py", ".pyc")) else None
+        elif event == "exec":
+            path = getattr(args[0], "co_filename", None)
+        elif event == "import":
+            path = args[1]
+        else:
+            return
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str) or not path or path.startswith("<"):
+            return
+        found = self.look(os.path.realpath(path)) or self.look(path)
+        if found:
+            self.changeable = self.changeable or found
+            if self.refuses:
+                raise PermissionError("others can change " + found)
+
+    def look(self, path):
+        """The first of a file, the folders above it and the links on the way that others can change."""
+        path = os.path.abspath(path)
+        if path not in self.known:
+            # Also ends a circle of links.
+            self.known[path] = None
+            self.known[path] = self.look_at(path)
+        return self.known[path]
+
+    def look_at(self, path):
+        folder = os.path.dirname(path)
+        above = self.look(folder) if folder != path else None
+        if above:
+            return above
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return None
+        if status.st_uid not in self.trusted:
+            return path
+        if stat.S_ISLNK(status.st_mode):
+            return self.look(os.path.join(folder, os.readlink(path)))
+        sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        return path if status.st_mode & 0o022 and not sticky else None
 
 
 def set_up(manage, folder, module):
@@ -204,13 +276,26 @@ def without_secrets(text):
     return re.sub(r"//\S*@", "//...@", text)
 
 
-def answer(manage, folder, module):
+def answer(manage, folder, module, trusted):
+    code = Code(trusted)
+    code.watch()
+    told = ask(code, manage, folder, module)
+    if code.refuses and code.changeable:
+        return {"changeable": code.changeable}
+    if "project" in told:
+        told["project"]["changeable"] = code.changeable
+    return told
+
+
+def ask(code, manage, folder, module):
+    if code.refuses and code.changeable:
+        return {}
     try:
         import django  # noqa: F401
     except ImportError:
         return {"no_django": sys.version.split()[0]}
     try:
-        return {"project": project()} if set_up(manage, folder, module) else "no_settings"
+        return {"project": project()} if set_up(manage, folder, module) else {"no_settings": None}
     except BaseException as error:
         return {"failed": failure(error)}
 

@@ -1,0 +1,172 @@
+//! Whose code `--django` runs. These tests are root: they give files to other users.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::site::Site;
+use crate::support::django_python;
+use crate::world::{RunToEnd, around};
+
+/// Users of this machine that are nobody in particular.
+const OWNER: u32 = 4711;
+const STRANGER: u32 = 4712;
+
+/// A project with a package, a module behind a link, and two folders that are no code; each notes that it ran.
+struct Project {
+    site: Site,
+    folder: PathBuf,
+}
+
+impl Project {
+    fn new(name: &str) -> Self {
+        let uid = fs::metadata("/proc/self").unwrap().uid();
+        assert_eq!(uid, 0, "these tests give files to other users: run them as root");
+        let site = Site::sqlite(name, "5.2", &[]).project(
+            "",
+            "import part.code, linked.module; open(os.path.dirname(__file__) + '/media/ran', 'w').close()",
+        );
+        let folder = PathBuf::from(site.file("requirements.txt", ""));
+        let folder = folder.parent().unwrap().to_owned();
+        for made in ["part", "elsewhere", "media", "odd"] {
+            fs::create_dir(folder.join(made)).unwrap();
+        }
+        symlink("elsewhere", folder.join("linked")).unwrap();
+        for module in ["part/__init__.py", "part/code.py", "elsewhere/module.py"] {
+            fs::write(folder.join(module), "").unwrap();
+        }
+        // What nobody imports does not count, and neither does what has the name of a module of Python's.
+        fs::write(folder.join("media/upload.py"), "").unwrap();
+        fs::write(folder.join("json.py"), "open('media/ran', 'w')").unwrap();
+        for file in ["media", "media/upload.py", "json.py"] {
+            chown(folder.join(file), Some(STRANGER), None).unwrap();
+        }
+        Self { site, folder }
+    }
+
+    fn ran(&self) -> bool {
+        self.folder.join("media/ran").exists()
+    }
+
+    /// That root refuses it, naming that path, before any of it runs that others can change.
+    fn is_refused(&self, command: &mut Command, changeable: &Path) {
+        let ran = command.ran("").exits(2).says("root does not run the Django project");
+        let path = changeable.display().to_string();
+        ran.says(&format!("since others can change its code: {path}\nhint: run sessctl as the"));
+        assert!(!self.ran(), "{path}: it ran");
+    }
+}
+
+#[test]
+fn root_runs_no_code_that_others_can_change() {
+    let project = Project::new("trust_root");
+    let list = || project.site.command(&["list"]);
+    list().ran("").ok();
+    assert!(project.ran());
+    fs::remove_file(project.folder.join("media/ran")).unwrap();
+    for file in [
+        "",
+        "manage.py",
+        "own_settings.py",
+        "part",
+        "part/__init__.py",
+        "part/code.py",
+        "linked",
+        "elsewhere",
+        "elsewhere/module.py",
+    ] {
+        let file = if file.is_empty() { project.folder.clone() } else { project.folder.join(file) };
+        lchown(&file, Some(STRANGER), None).unwrap();
+        project.is_refused(&mut list(), &file);
+        lchown(&file, Some(0), None).unwrap();
+        if file.is_symlink() {
+            continue;
+        }
+        let mode = fs::metadata(&file).unwrap().permissions();
+        for bit in [0o020, 0o002] {
+            fs::set_permissions(&file, PermissionsExt::from_mode(mode.mode() | bit)).unwrap();
+            project.is_refused(&mut list(), &file);
+        }
+        fs::set_permissions(&file, mode).unwrap();
+    }
+    list().ran("").ok();
+}
+
+/// What Python runs before anybody can look at it.
+#[test]
+fn root_runs_no_python_that_others_can_change() {
+    let project = Project::new("trust_python");
+    let environment = project.folder.join("environment");
+    let base = django_python("5.2");
+    let make = ["-m", "venv", "--without-pip"];
+    assert!(Command::new(&base).args(make).arg(&environment).status().unwrap().success());
+    let packages = |python: &Path| {
+        let folder = python.parent().unwrap().parent().unwrap().join("lib");
+        let version = fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+        version.path().join("site-packages")
+    };
+    let python = environment.join("bin/python");
+    let lines = packages(&python).join("lines.pth");
+    let text = format!(
+        "{}\nimport os; open({:?} + '/media/ran', 'w')\n",
+        packages(&base).display(),
+        project.folder
+    );
+    fs::write(&lines, text).unwrap();
+    let is_refused = |changeable: &Path| {
+        lchown(changeable, Some(STRANGER), None).unwrap();
+        let named = ["--python", python.to_str().unwrap()];
+        let mut command = crate::world::program(&["list", "--django"]);
+        let environment_of_site = project.site.command(&[]);
+        let variables =
+            environment_of_site.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.arg(&project.folder).envs(variables);
+        project.is_refused(command.args(named), changeable);
+        // Found, and not named.
+        let mut command = crate::world::program(&["list", "--django"]);
+        command.arg(&project.folder).env("VIRTUAL_ENV", &environment);
+        project.is_refused(&mut command, changeable);
+        lchown(changeable, Some(0), None).unwrap();
+    };
+    for changeable in [
+        environment.clone(),
+        environment.join("bin"),
+        python.clone(),
+        environment.join("pyvenv.cfg"),
+        packages(&python),
+        lines,
+    ] {
+        is_refused(&changeable);
+    }
+}
+
+#[test]
+fn others_are_warned_of_code_that_strangers_can_change() {
+    let project = Project::new("trust_warned");
+    let folder = &project.folder;
+    for file in ["", "manage.py", "own_settings.py", "part", "part/code.py", "elsewhere"] {
+        chown(folder.join(file), Some(OWNER), None).unwrap();
+    }
+    fs::set_permissions(folder.join("media"), PermissionsExt::from_mode(0o777)).unwrap();
+    let list = |user: u32| {
+        let mut other = Command::new("setpriv");
+        // Python may be in a folder that only root can enter.
+        let enters = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"];
+        other.args(["--reuid", &user.to_string(), "--clear-groups"]).args(enters);
+        around(other, &project.site.command(&["list", "--quiet"])).ran("").ok()
+    };
+    // The owner of the project, and another user whom the site runs as.
+    for user in [OWNER, 4713] {
+        let ran = list(user);
+        assert!(project.ran() && ran.stderr.is_empty(), "{ran:#?}");
+        for file in ["part/code.py", "elsewhere/module.py", "manage.py"] {
+            let file = folder.join(file);
+            let before = fs::metadata(&file).unwrap().uid();
+            chown(&file, Some(STRANGER), None).unwrap();
+            list(user).says("warning: others can change").says(file.to_str().unwrap());
+            chown(&file, Some(before), None).unwrap();
+        }
+        fs::remove_file(folder.join("media/ran")).unwrap();
+    }
+}
