@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use django_session::{Decoder, UserIds};
+use django_session::{Decoder, UserIds, Verdict};
 
 use super::Ctx;
 use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
@@ -36,7 +36,8 @@ struct Listed {
     /// to megabytes, would not fit.
     later: Page,
     held_bytes: usize,
-    live: u64,
+    /// Whether one of the rows was a login, asked for or not.
+    has_login: bool,
     matches: Matches,
 }
 
@@ -123,18 +124,19 @@ impl Query<'_> {
             let mut decoder = Decoder::new(codec);
             move |page: &Page| self.page(page, &mut decoder)
         };
-        let (mut failed, mut here, mut live) = (Ok(()), Matches::default(), 0);
+        let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let mut decoder = Decoder::new(codec);
         let fold = |listed: Listed| {
             here += listed.matches;
-            live += listed.live;
+            has_login |= listed.has_login;
             let later =
                 listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
             for session in listed.sessions.into_iter().chain(later) {
                 if listing.is_full() {
                     break;
                 }
+                has_login |= session.session.state == State::User;
                 let session = ListedSession { schema: schema.cloned(), ..session };
                 if let Err(error) = listing.add(&session) {
                     failed = Err(error);
@@ -159,7 +161,8 @@ impl Query<'_> {
             told.unfit = given.refuse_unfit(ctx, &*store).err().map(|error| error.to_string());
         }
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
-        if live == 0 && ended == Ended::Whole && !args.lookup.trust_column {
+        // With --all it may have been one that expired.
+        if ended == Ended::Whole && (args.all || !has_login) {
             told.doubts.extend(proof::other_tables(ctx, &*store));
         }
         Ok(ended)
@@ -168,8 +171,7 @@ impl Query<'_> {
     fn page(&self, page: &Page, decoder: &mut Decoder<'_>) -> Listed {
         let mut listed = Listed::default();
         for row in page.rows() {
-            listed.live += 1;
-            if self.wants(&row, decoder, &mut listed.matches) {
+            if self.wants(&row, decoder, &mut listed) {
                 listed.add(&row, decoder, self.detail, self.keys);
             }
         }
@@ -178,7 +180,7 @@ impl Query<'_> {
     }
 
     /// Whether it is to be listed, as far as that can be told.
-    fn wants(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, matches: &mut Matches) -> bool {
+    fn wants(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, listed: &mut Listed) -> bool {
         if self.saved.is_none() && self.users.is_none() {
             return true;
         }
@@ -186,7 +188,8 @@ impl Query<'_> {
         let query = self.sessions();
         let verdict = query.verdict(row, &session);
         let answer = query.answer(row, &session, &verdict);
-        query.count(answer, &verdict, matches);
+        listed.has_login |= matches!(verdict, Verdict::Login(_));
+        query.count(answer, &verdict, &mut listed.matches);
         query.takes(answer)
     }
 }

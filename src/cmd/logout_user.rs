@@ -114,7 +114,10 @@ impl<'a> Task<'a> {
         drop(driver);
         outcome.doubts.extend(hidden);
         outcome.doubts.extend(meant.doubt.clone());
-        proof::doubt(ctx, &*store, &mut outcome);
+        if outcome.ended.is_ok() && outcome.named == 0 {
+            outcome.doubts.extend(proof::other_tables(ctx, &*store));
+        }
+        proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
@@ -218,6 +221,8 @@ fn given_ids<'a>(args: &'a LogoutUser, ids: &'a [String]) -> GivenIds<'a> {
 }
 
 fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> LogoutReport {
+    // Before its doubts are handed over.
+    let unsure = outcome.is_unsure();
     LogoutReport {
         command: "logout-user",
         users,
@@ -250,7 +255,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         cached: false,
         verified_only: args.verified_only,
         engine_unknown: false,
-        unsure: outcome.is_unsure(),
+        unsure,
         stopped: outcome.ended.is_err(),
         failed: matches!(outcome.ended, Err(Why::Failed(_))),
         of_a_schema: false,

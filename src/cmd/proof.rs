@@ -2,11 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use django_session::{Decoder, Verdict};
+
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::rounds::Outcome;
-use crate::engine::Why;
+use crate::engine::{Ended, Why};
 use crate::error::{Error, Exit};
+use crate::model::{Page, Row};
 use crate::report::{Doubt, Matches, Proof};
 use crate::store::{BlindSpot, Filter, Store, StoreError, Table};
 use crate::ui;
@@ -68,12 +71,8 @@ pub(super) fn may_be_elsewhere(ctx: &Ctx<'_>) -> bool {
 /// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
 const DJANGO_USER_KEY: &str = "_auth_user_id";
 
-/// Says why nothing is proved, where that is so. Where the table that nobody named had no live row, another one of the
-/// database may be the site's.
-pub(super) fn doubt(ctx: &Ctx<'_>, store: &dyn Store, outcome: &mut Outcome) {
-    if outcome.ended.is_ok() && outcome.live == Some(0) {
-        outcome.doubts.extend(other_tables(ctx, store));
-    }
+/// Says why nothing is proved, where that is so.
+pub(super) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
     for doubt in &outcome.doubts {
         ctx.talk.warning(&ui::doubt(doubt));
     }
@@ -101,37 +100,30 @@ const MOST_TABLES: usize = 200;
 /// Other tables that are named.
 const MOST_NAMED: usize = 20;
 
-/// Other session tables that have live rows, unless the operator or the project named this one. What was done is done:
-/// where this fails, that is a doubt as well.
+/// Other session tables that have live rows, where this one has no live login: one of them may be the site's, and this one
+/// what a package or a migration left behind. `None` if the operator or the project named this one. Where the search
+/// fails, that is a doubt as well.
 pub(super) fn other_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Option<Doubt> {
     if is_named(ctx) {
         return None;
     }
-    let Ok((tables, whole)) = used_tables(ctx, store) else { return Some(Doubt::TablesUnknown) };
-    match (tables.is_empty(), whole) {
-        (true, true) => None,
-        (true, false) => Some(Doubt::TablesUnknown),
-        (false, _) => Some(Doubt::OtherTables { tables }),
-    }
+    let doubt = match used_tables(ctx, store) {
+        Ok((tables, true)) if tables.is_empty() => return None,
+        Ok((tables, _)) if !tables.is_empty() => Doubt::OtherTables { tables },
+        _ => Doubt::TablesUnknown,
+    };
+    (!has_login(ctx, store).unwrap_or(false)).then_some(doubt)
 }
 
 /// The names of these tables, and whether all were looked at.
 fn used_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Result<(Vec<String>, bool), Error> {
-    let own = ctx.table()?;
     let (mut tables, mut looked_at) = (Vec::new(), 0);
-    for name in store.alike()? {
-        let table = name.parse::<Table>()?;
-        let is_own = table.name() == own.name()
-            && (table.schema().is_none() || table.schema() == own.schema());
-        let in_schema = own.schema().is_none() || table.schema() == own.schema();
-        if is_own || !in_schema {
-            continue;
-        }
+    for name in store.others_alike()? {
         if looked_at == MOST_TABLES || tables.len() == MOST_NAMED {
             return Ok((tables, false));
         }
         looked_at += 1;
-        if is_used(ctx, table)? {
+        if is_used(ctx, name.parse()?)? {
             tables.push(name);
         }
     }
@@ -139,17 +131,33 @@ fn used_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Result<(Vec<String>, bool), 
 }
 
 /// Whether a table has a row that may be live. One that cannot be read may have.
-pub(super) fn is_used(ctx: &Ctx<'_>, table: Table) -> Result<bool, Error> {
+fn is_used(ctx: &Ctx<'_>, table: Table) -> Result<bool, Error> {
     let store = ctx.open_table(table)?;
-    let look = || -> Result<bool, StoreError> {
-        let mut reader = store.reader()?;
-        let filter = Filter { live_at: Some(reader.now()?), ..Filter::default() };
-        let mut found = false;
-        reader.scan(&filter, &mut |page| {
-            found |= !page.is_empty();
-            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(page) }
-        })?;
-        Ok(found)
+    Ok(has_row(ctx, &*store, |_, _| true).unwrap_or(true))
+}
+
+/// Whether the session table has a live login, whoever signed it.
+fn has_login(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
+    has_row(ctx, store, |decoder, row| {
+        matches!(row.decode(decoder).verdict(|_| false), Verdict::Login(_))
+    })
+}
+
+/// Whether a table has such a row that may be live.
+fn has_row(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    is_such: impl Fn(&mut Decoder<'_>, &Row<'_>) -> bool + Sync,
+) -> Result<bool, StoreError> {
+    let codec = &ctx.codec;
+    let worker = || {
+        let (mut decoder, is_such) = (Decoder::new(codec), &is_such);
+        move |page: &Page| page.rows().any(|row| is_such(&mut decoder, &row))
     };
-    Ok(look().unwrap_or(true))
+    let mut reader = store.reader()?;
+    let filter = Filter { live_at: Some(reader.now()?), ..Filter::default() };
+    let ended = ctx.scan().run(&mut *reader, &filter, worker, |found| {
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(ended == Ended::Enough)
 }

@@ -76,8 +76,6 @@ pub(super) struct Outcome {
     pub(super) rounds: u32,
     /// Why nothing is proved, although no session is left that was looked for.
     pub(super) doubts: Vec<Doubt>,
-    /// Live rows of any kind that were seen, if anybody looked at all of them.
-    pub(super) live: Option<u64>,
     /// Whether the answer rests on what the user column says.
     pub(super) by_column: bool,
     /// Sessions that no key verifies and that stay.
@@ -85,7 +83,7 @@ pub(super) struct Outcome {
     /// Whether a look found a row that the keys verify.
     key_is_right: bool,
     /// Logins that all looks saw, and what is at the top level of sessions if there was none.
-    named: u64,
+    pub(super) named: u64,
     members: Counts,
     unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
@@ -123,9 +121,6 @@ impl Outcome {
             }
             Some(driver) => outcome.act_and_look(ctx, plan, driver, first)?,
         }
-        // The first look may have gone by a column, and the next have come after the deletion.
-        outcome.live =
-            outcome.live.max(Some(outcome.deleted + outcome.rewritten).filter(|live| *live > 0));
         if plan.doubts_no_login && outcome.ended.is_ok() {
             outcome.doubt_no_login(&ctx.codec.login.user);
         }
@@ -152,7 +147,6 @@ impl Outcome {
             kept: KeptSessions::default(),
             rounds: 1,
             doubts: Vec::new(),
-            live: None,
             by_column: false,
             unverified_left: 0,
             key_is_right: false,
@@ -349,9 +343,6 @@ impl Outcome {
             self.tally = survey.tally;
         }
         self.named += survey.tally.named();
-        if look.by_user.is_none() {
-            self.live = self.live.max(Some(survey.tally.live()));
-        }
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         let Matches { shared, unreadable, undated, saved_later, different, .. } = survey.matches;

@@ -39,12 +39,12 @@ pub enum Doubt {
         /// Whether it is a view; otherwise rows of it are on another server.
         view: bool,
     },
-    /// The table has no live row, and others do.
+    /// The table has no live login, and others have live rows.
     OtherTables {
         /// Those.
         tables: Vec<String>,
     },
-    /// The table has no live row, and whether others have could not be found out.
+    /// The table has no live login, and whether others have live rows could not be found out.
     TablesUnknown,
 }
 

@@ -89,7 +89,7 @@ impl Store for &Memory {
         Ok(Facts { expiry_indexed: true, ..Facts::default() })
     }
 
-    fn alike(&self) -> Result<Vec<String>, StoreError> {
+    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -58,8 +58,9 @@ pub trait Store: Sync {
         Ok(Vec::new())
     }
 
-    /// All tables that have the columns of a session table, this one included, named as an operator would name them.
-    fn alike(&self) -> Result<Vec<String>, StoreError>;
+    /// Other tables that have the columns of a session table, named as an operator would name them: in the schema of this
+    /// one, if that was named. Parts of a table are not tables of their own.
+    fn others_alike(&self) -> Result<Vec<String>, StoreError>;
 
     /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
     fn schemas(&self) -> Result<Vec<String>, StoreError>;

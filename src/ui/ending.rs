@@ -122,7 +122,7 @@ pub fn doubt(doubt: &Doubt) -> String {
         Doubt::OtherTables { tables } => {
             let first = tables.first().map_or("NAME", String::as_str);
             format!(
-                "the table has no live session, and other session tables of this database have some: {}. Did you mean \
+                "the table has no live login, and other session tables of this database have live sessions: {}. Did you mean \
                  --table {first}? --table with this table's own name says that it is the right one",
                 tables.join(", ")
             )

@@ -91,3 +91,4 @@ mod window;
 mod without_login;
 mod work;
 mod world;
+mod wrong_table;

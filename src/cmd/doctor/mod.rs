@@ -9,11 +9,11 @@ mod zone;
 use std::io::ErrorKind;
 
 use self::sample::Sample;
-use super::Ctx;
+use super::{Ctx, proof};
 use crate::cli::{Doctor, ReportFormat};
 use crate::error::{Error, Exit};
 use crate::model::{Finding, Status};
-use crate::report::Diagnosis;
+use crate::report::{Diagnosis, Doubt};
 use crate::settings::Project;
 use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
 use crate::ui;
@@ -59,7 +59,10 @@ fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Find
     let mut findings = std::mem::take(&mut facts.findings);
     findings.extend(ctx.project.as_ref().map(engine));
     match store.reader() {
-        Ok(mut reader) => findings.extend(read(ctx, &mut *reader, &facts, clock)),
+        Ok(mut reader) => {
+            let elsewhere = proof::other_tables(ctx, store).as_ref().map(wrong_table);
+            findings.extend(read(ctx, &mut *reader, &facts, clock, elsewhere));
+        }
         Err(error) => findings.push(Finding::unknown("rows", told(error))),
     }
     findings
@@ -85,6 +88,7 @@ fn read(
     reader: &mut dyn Reader,
     facts: &Facts,
     clock: Option<&WallClock>,
+    elsewhere: Option<Finding>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let column = user_column::find(reader);
@@ -94,8 +98,9 @@ fn read(
         Err(error) => return vec![Finding::unknown("rows", told(error))],
     };
     if sample.rows == 0 {
-        findings.push(empty(ctx, reader, facts));
+        findings.push(elsewhere.unwrap_or_else(|| empty(ctx, reader, facts)));
     } else {
+        findings.extend(elsewhere);
         findings.push(sample.describe_keys());
         findings.extend(sample.describe_formats());
     }
@@ -110,6 +115,12 @@ fn read(
         ),
     );
     findings
+}
+
+/// What the other commands doubt: sessions of the site may be in another table.
+fn wrong_table(doubt: &Doubt) -> Finding {
+    let next_step = "name the site's session table with --table, or let --django find it";
+    Finding::warning("rows", ui::doubt(doubt), next_step)
 }
 
 /// Other tables that are named.

@@ -94,14 +94,14 @@ impl<'a> Task<'a> {
         let consent = consent(ctx, args, census.as_ref())?;
 
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
-        // A table that is emptied at once is not counted before; an empty one may be the wrong one.
-        let was_used = counted.is_some() || proof::is_used(ctx, ctx.table()?)?;
+        // Before anything goes: whether there was a login. A table that is emptied at once is not counted.
+        let saw_login = census.is_some_and(|tally| tally.named() > 0);
+        let elsewhere = if saw_login { None } else { proof::other_tables(ctx, &*store) };
         let flush =
             Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
-        outcome.live = Some(census.map_or(u64::from(was_used), |tally| tally.live()));
-        outcome.doubts.extend(hidden);
-        proof::doubt(ctx, &*store, &mut outcome);
+        outcome.doubts.extend(hidden.into_iter().chain(elsewhere));
+        proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let report = FlushReport {

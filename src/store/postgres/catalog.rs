@@ -91,11 +91,27 @@ pub(super) const TABLES_ALIKE: &str = "
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f')
     GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1";
 
-/// Partitions are no tables of their own.
+/// The name leads to one of them only by the search path, so tables are told apart by what it leads to.
+const OTHERS_ALIKE: &str = "
+    WITH RECURSIVE own (part) AS (
+        SELECT pg_catalog.to_regclass($1)::oid
+        UNION SELECT inhrelid FROM own JOIN pg_catalog.pg_inherits ON inhparent = part)
+    SELECT attrelid::pg_catalog.regclass::text
+    FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE attname IN ('session_key', 'session_data', 'expire_date')
+      AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND NOT EXISTS (SELECT FROM own WHERE part = attrelid) AND ($2::text IS NULL OR n.nspname = $2)
+    GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1";
+
+/// A view may stand for a tenant's table. A partition is a table of its own unless the whole has its name, too.
 const SCHEMAS: &str = "
     SELECT n.nspname::text
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
+    WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+      AND NOT (c.relispartition AND EXISTS (
+          SELECT FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class whole ON whole.oid = inhparent
+          WHERE inhrelid = c.oid AND whole.relname = $1))
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND 3 = (SELECT count(*) FROM pg_catalog.pg_attribute
                WHERE attrelid = c.oid AND attname IN ('session_key', 'session_data', 'expire_date') AND NOT attisdropped)
@@ -171,6 +187,16 @@ impl Postgres {
         };
         let what = self.what(Right::Write.verb());
         Err(StoreError::new(Fault::Fatal, what).because(cause).hint(hint))
+    }
+
+    /// Other tables with the columns of a session table.
+    pub(super) fn find_others_alike(&self, client: &mut Client) -> Result<Vec<String>, StoreError> {
+        let cannot = |error| fail(error, self.what("look beside"));
+        let (name, schema) = (self.table.quoted(), self.table.schema());
+        let rows = client
+            .query_typed(OTHERS_ALIKE, &[(&name, Type::TEXT), (&schema, Type::TEXT)])
+            .map_err(cannot)?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
     }
 
     /// The schemas that have a session table of this name.

@@ -91,8 +91,8 @@ impl Store for Postgres {
         self.gather_grants(purposes, users, role)
     }
 
-    fn alike(&self) -> Result<Vec<String>, StoreError> {
-        self.find_alike(&mut self.lent(self.connect()?))
+    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
+        self.find_others_alike(&mut self.lent(self.connect()?))
     }
 
     fn schemas(&self) -> Result<Vec<String>, StoreError> {

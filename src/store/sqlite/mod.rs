@@ -107,9 +107,13 @@ impl Store for Sqlite {
         self.gather_facts()
     }
 
-    fn alike(&self) -> Result<Vec<String>, StoreError> {
+    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
-        tables_alike(&connection).map_err(|error| fail(error, self.what("read")))
+        let mut tables =
+            tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
+        // Names are the same to SQLite in either case.
+        tables.retain(|name| !name.eq_ignore_ascii_case(self.table.name()));
+        Ok(tables)
     }
 
     fn schemas(&self) -> Result<Vec<String>, StoreError> {

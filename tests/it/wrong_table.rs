@@ -1,0 +1,162 @@
+//! Session tables that may not be the site's: another one has the sessions.
+
+use serde_json::json;
+
+use crate::world::{SECRET_KEY, World, login, signed};
+
+const OTHER: &str = "user_sessions_session";
+
+/// A table of sessions as Django makes it, with this session in it.
+fn table_with(w: &World, table: &str, payload: &str) {
+    let time = if w.is_sqlite() { "datetime" } else { "timestamp with time zone" };
+    let data = signed(payload, SECRET_KEY);
+    w.execute(&format!(
+        "CREATE TABLE {table} (session_key varchar(40) PRIMARY KEY, session_data text NOT NULL, expire_date {time} NOT NULL);
+         INSERT INTO {table} VALUES ('abcdefghabcdefghabcdefghabcdefgh', '{data}', '2099-01-01 00:00:00')"
+    ));
+}
+
+const COMMANDS: [&[&str]; 8] = [
+    &["list"],
+    &["list", "--user", "42"],
+    &["list", "--user", "42", "--all"],
+    &["logout-user", "42", "-n"],
+    &["logout-user", "42"],
+    &["flush-all", "-n"],
+    &["flush-all", "--yes", "--authenticated-only"],
+    &["logout-user", "42", "--no-verify"],
+];
+
+/// Visitors, expired logins and rows of no kind are in a table that the site left behind, too.
+#[test]
+fn a_table_without_a_live_login_beside_one_with_sessions_is_a_doubt() {
+    World::each("wrong_carts", |w| {
+        table_with(w, OTHER, &login("42"));
+        for payload in ["{}", r#"{"cart":[1]}"#] {
+            w.session(payload);
+        }
+        w.row("expired1", &signed(&login("42"), SECRET_KEY), "2001-01-01 00:00:00");
+        for command in COMMANDS {
+            let ran = w.run(command).exits(3).says(&format!("Did you mean --table {OTHER}?"));
+            assert!(!ran.stdout.contains("Logged out user 42"), "{ran:#?}");
+            w.run(
+                &[command, &["--table", "django_session", "--user-key", "_auth_user_id"]].concat(),
+            )
+            .ok();
+        }
+        w.run(&["doctor"]).says(&format!("Did you mean --table {OTHER}?"));
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        let doubts = report["doubts"].as_array().unwrap();
+        assert!(doubts.contains(&json!({"doubt": "other_tables", "tables": [OTHER]})), "{report}");
+        w.run(&["flush-all", "--yes", "--truncate"]).exits(3).says("Did you mean");
+        // One login, of whomever, shows that the site uses the table.
+        w.user("7", 1);
+        for command in COMMANDS {
+            w.run(command).ok();
+            w.user("7", 1);
+        }
+        assert!(!w.run(&["doctor"]).stdout.contains("Did you mean"));
+    });
+}
+
+/// A column that is believed shows no login of anybody else.
+#[test]
+fn a_column_that_is_trusted_does_not_hide_the_wrong_table() {
+    World::each("wrong_column", |w| {
+        w.user("7", 1).run(&["backfill"]).ok();
+        table_with(w, OTHER, &login("42"));
+        let trusting = ["logout-user", "42", "--trust-column"];
+        w.run(&trusting).ok();
+        w.execute("DELETE FROM django_session");
+        w.run(&trusting).exits(3).says("Did you mean");
+        w.run(&["list", "--user", "42", "--trust-column"]).exits(3).says("Did you mean");
+    });
+}
+
+/// The schema that is named may be the one in which bare names are looked up.
+#[test]
+fn a_schema_that_is_named_does_not_hide_the_wrong_table() {
+    World::each("wrong_schema", |w| {
+        let schema = if w.is_sqlite() { "main" } else { "public" };
+        table_with(w, OTHER, &login("42"));
+        for command in COMMANDS {
+            for schemas in [&["--schema", schema][..], &["--all-schemas"]] {
+                let ran = w.run(&[command, schemas].concat()).exits(3);
+                ran.says(&format!("Did you mean --table {OTHER}?"));
+            }
+        }
+    });
+    let w = World::postgres("wrong_schema_other");
+    table_with(&w, OTHER, &login("42"));
+    w.execute(
+        "CREATE SCHEMA acme; CREATE TABLE acme.django_session AS SELECT * FROM django_session",
+    );
+    w.run(&["logout-user", "42", "--schema", "acme"]).ok();
+    w.run(&["logout-user", "42"]).exits(3).says("Did you mean");
+}
+
+#[test]
+fn a_table_of_the_role_in_front_of_the_site_s_is_a_doubt() {
+    let w = World::postgres("wrong_front");
+    w.user("42", 1);
+    w.execute("CREATE SCHEMA mine");
+    table_with(&w, "mine.django_session", "{}");
+    let url = format!("{}?options=-csearch_path%3Dmine,public", w.url());
+    let run = |arguments: &[&str]| w.run(&[arguments, &["-d", &url]].concat());
+    run(&["logout-user", "42"]).exits(3).says("Did you mean --table public.django_session?");
+    run(&["logout-user", "42", "--schema", "public"]).ok().says("1 session deleted");
+}
+
+/// Its partitions are the table itself.
+#[test]
+fn partitions_are_no_other_tables() {
+    let w = World::postgres("wrong_partitions");
+    w.execute(
+        "DROP TABLE django_session;
+         CREATE TABLE django_session (session_key varchar(40), session_data text NOT NULL,
+             expire_date timestamptz NOT NULL) PARTITION BY HASH (session_key);
+         CREATE TABLE part PARTITION OF django_session FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+    );
+    w.session("{}");
+    w.run(&["logout-user", "42", "--user-key", "_auth_user_id"]).ok();
+}
+
+#[test]
+fn a_tenant_s_view_is_no_tenant_who_is_passed_over() {
+    let w = World::postgres("wrong_tenant");
+    table_with(&w, "hidden", &login("42"));
+    w.user("42", 1).user("7", 1);
+    w.execute(
+        "ALTER TABLE hidden RENAME session_key TO k;
+         CREATE SCHEMA t2; CREATE VIEW t2.django_session AS
+             SELECT k AS session_key, session_data, expire_date FROM hidden",
+    );
+    w.run(&["logout-user", "42", "--schema", "t2", "--schema", "public", "-n"])
+        .exits(3)
+        .says("2 live sessions")
+        .says("t2.django_session is a view");
+    w.run(&["flush-all", "--all-schemas", "-n"]).exits(3).says("3 sessions would go");
+    w.run(&["logout-user", "42", "--all-schemas"]).exits(3).says("2 sessions deleted");
+    assert_eq!((w.count(), w.keys_in("t2.django_session").len()), (1, 0));
+}
+
+/// A partition is passed over only where the whole is not.
+#[test]
+fn a_tenant_s_partition_of_another_table_is_a_tenant() {
+    let w = World::postgres("wrong_tenant_partition");
+    w.user("42", 1).execute(
+        "CREATE SCHEMA t2; CREATE SCHEMA t3;
+         CREATE TABLE every_session (session_key varchar(40), session_data text, expire_date timestamptz)
+             PARTITION BY HASH (session_key);
+         CREATE TABLE t2.django_session PARTITION OF every_session FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         INSERT INTO every_session SELECT * FROM django_session;
+         CREATE TABLE t3.django_session (LIKE every_session) PARTITION BY HASH (session_key)",
+    );
+    w.execute(
+        "CREATE SCHEMA t4;
+         CREATE TABLE t4.django_session PARTITION OF t3.django_session FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         INSERT INTO t3.django_session SELECT * FROM public.django_session",
+    );
+    let ran = w.run(&["logout-user", "42", "--all-schemas"]).ok().says("All 3 schemas");
+    assert!(ran.stdout.contains("3 sessions deleted"), "{ran:#?}");
+}
