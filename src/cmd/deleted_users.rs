@@ -1,5 +1,6 @@
 //! `--deleted-users`: users who have live sessions and are not in the table of users.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
@@ -60,6 +61,8 @@ impl Unfit {
 #[derive(Default)]
 struct Logins {
     users: BTreeSet<String>,
+    /// Two users of whom a session means one: a text that a package signed can be read in two ways.
+    either: BTreeSet<(String, String)>,
     unfit: Unfit,
     /// Sessions of users whose ids are too long for any key.
     too_long: Unfit,
@@ -92,6 +95,7 @@ impl DeletedUsers {
         let most_unfit_ids = if unfit_too { usize::MAX } else { MOST_UNFIT_IDS };
         let (mut asked, mut unfit, mut too_long) =
             (BTreeSet::new(), Unfit::default(), Unfit::default());
+        let mut either = BTreeSet::new();
         let mut failed = None;
         let codec = &ctx.codec;
         let worker = || {
@@ -109,6 +113,7 @@ impl DeletedUsers {
                 logins
             });
             for logins in std::iter::once(page).chain(later) {
+                either.extend(logins.either);
                 unfit.add(logins.unfit, most_unfit_ids);
                 too_long.add(logins.too_long, MOST_UNFIT_IDS);
                 asked.extend(logins.users.into_iter().filter(|id| !search.knows(id)));
@@ -131,6 +136,7 @@ impl DeletedUsers {
         // Once more, for those who were put back meanwhile.
         let gone = std::mem::take(&mut search.gone);
         search.ask(gone)?;
+        search.take_one_reading(&either);
         let (there, mut ids) = (search.there.len(), search.gone);
         if there == 0 && !ids.is_empty() {
             return Err(none_is_there(site, ids.len()));
@@ -160,16 +166,30 @@ impl Logins {
     fn row(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, site: &SiteUsers) {
         let session = row.decode(decoder);
         let Ok(auth) = session.auth() else { return };
-        let Some(own) = auth.user_id else { return };
-        if own.len() > MOST_ID_BYTES {
-            let beginning: String = own.chars().take(BEGINNING).collect();
-            self.too_long.one(format!("{beginning}…"));
-            self.held_bytes += BEGINNING;
-        } else if site.kind.fit(&own).is_none() {
-            self.unfit.one(own.to_string());
-            self.held_bytes += own.len();
+        match &auth.user_id {
+            Some(own) if own.len() > MOST_ID_BYTES => {
+                let beginning: String = own.chars().take(BEGINNING).collect();
+                self.too_long.one(format!("{beginning}…"));
+                self.held_bytes += BEGINNING;
+            }
+            Some(own) if site.kind.fit(own).is_none() => {
+                self.unfit.one(own.to_string());
+                self.held_bytes += own.len();
+            }
+            _ => {}
         }
-        let all = std::iter::once(&own).chain(&auth.others);
+        let fitting = |id: &str| {
+            let id = Some(id).filter(|id| id.len() <= MOST_ID_BYTES)?;
+            site.kind.fit(id).map(Cow::into_owned)
+        };
+        for (place, id) in auth.others.iter().enumerate() {
+            let longer = auth.others.iter().skip(place + 1).find(|other| is_reading(id, other));
+            if let (Some(one), Some(other)) = (fitting(id), longer.and_then(|id| fitting(id))) {
+                self.held_bytes += one.len() + other.len();
+                self.either.insert((one, other));
+            }
+        }
+        let all = auth.user_id.iter().chain(&auth.others);
         for id in all.filter(|id| id.len() <= MOST_ID_BYTES).filter_map(|id| site.kind.fit(id)) {
             self.held_bytes += id.len();
             self.users.insert(id.into_owned());
@@ -214,7 +234,24 @@ struct Search<'s> {
     gone: BTreeSet<String>,
 }
 
+/// Whether both are readings of one signed text: the id alone, and the id with a part of the signature.
+fn is_reading(id: &str, longer: &str) -> bool {
+    longer.strip_prefix(id).is_some_and(|rest| rest.starts_with([':', '/']))
+}
+
 impl Search<'_> {
+    /// Of two readings of one text the one that names a user is meant, and the other one is nobody.
+    fn take_one_reading(&mut self, either: &BTreeSet<(String, String)>) {
+        for (one, other) in either {
+            if self.there.contains(&hash(one)) {
+                self.gone.remove(other);
+            }
+            if self.there.contains(&hash(other)) {
+                self.gone.remove(one);
+            }
+        }
+    }
+
     fn knows(&self, id: &str) -> bool {
         self.gone.contains(id) || self.there.contains(&hash(id))
     }

@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use django_session::{Decoder, UserIds, Verdict};
 
 use super::Ctx;
+use super::counts::Counts;
 use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
+use super::login_keys_seen::{self, LoginKeysSeen};
 use super::lookup::by_user;
 use super::proof;
 use super::query::{SessionQuery, Who};
@@ -39,6 +41,8 @@ struct Listed {
     /// Whether one of the rows was a login, asked for or not.
     has_login: bool,
     matches: Matches,
+    /// What stands at the top level of sessions, as long as no login was seen.
+    members: Counts,
 }
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
@@ -120,16 +124,20 @@ impl Query<'_> {
         let live_at = if args.all { None } else { Some(reader.now()?) };
         let filter = Filter { live_at, user: by_user, ..Filter::default() };
         let codec = &ctx.codec;
+        let seen = LoginKeysSeen::new(codec);
         let worker = || {
             let mut decoder = Decoder::new(codec);
-            move |page: &Page| self.page(page, &mut decoder)
+            let seen = &seen;
+            move |page: &Page| self.page(page, &mut decoder, seen)
         };
         let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
+        let mut members = Counts::default();
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let mut decoder = Decoder::new(codec);
         let fold = |listed: Listed| {
             here += listed.matches;
             has_login |= listed.has_login;
+            members.merge(listed.members);
             let later =
                 listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
             for session in listed.sessions.into_iter().chain(later) {
@@ -157,6 +165,11 @@ impl Query<'_> {
         told.matches += here;
         if here.matched + here.unverified == 0 && ended == Ended::Whole {
             // Nothing listed must not look like nobody logged in.
+            let unseen = seen.unseen();
+            if self.users.is_some() && !args.lookup.trust_column {
+                let named = &ctx.global.user_keys;
+                told.doubts.extend(login_keys_seen::doubt(&unseen, named, members));
+            }
             let given = GivenIds { ids: &args.users, user_table: None, hint: "" };
             told.unfit = given.refuse_unfit(ctx, &*store).err().map(|error| error.to_string());
         }
@@ -168,10 +181,10 @@ impl Query<'_> {
         Ok(ended)
     }
 
-    fn page(&self, page: &Page, decoder: &mut Decoder<'_>) -> Listed {
+    fn page(&self, page: &Page, decoder: &mut Decoder<'_>, seen: &LoginKeysSeen<'_>) -> Listed {
         let mut listed = Listed::default();
         for row in page.rows() {
-            if self.wants(&row, decoder, &mut listed) {
+            if self.wants(&row, decoder, seen, &mut listed) {
                 listed.add(&row, decoder, self.detail, self.keys);
             }
         }
@@ -180,7 +193,13 @@ impl Query<'_> {
     }
 
     /// Whether it is to be listed, as far as that can be told.
-    fn wants(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, listed: &mut Listed) -> bool {
+    fn wants(
+        &self,
+        row: &Row<'_>,
+        decoder: &mut Decoder<'_>,
+        seen: &LoginKeysSeen<'_>,
+        listed: &mut Listed,
+    ) -> bool {
         if self.saved.is_none() && self.users.is_none() {
             return true;
         }
@@ -190,6 +209,7 @@ impl Query<'_> {
         let answer = query.answer(row, &session, &verdict);
         listed.has_login |= matches!(verdict, Verdict::Login(_));
         query.count(answer, &verdict, &mut listed.matches);
+        seen.note(&session, &verdict, &mut listed.members);
         query.takes(answer)
     }
 }

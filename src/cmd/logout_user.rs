@@ -108,7 +108,7 @@ impl<'a> Task<'a> {
                 column = by_user.as_ref().map(|by| by.column.name.clone());
                 let spared = self.spared_key(ctx, &*store, &ids)?;
                 let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
-                Outcome::run(ctx, &self.plan(ctx, &*store, looks), driver.as_mut())?
+                Outcome::run(ctx, &self.plan(&*store, looks), driver.as_mut())?
             }
         };
         drop(driver);
@@ -171,7 +171,6 @@ impl<'a> Task<'a> {
 
     fn plan<'p>(
         &'p self,
-        ctx: &Ctx<'_>,
         store: &'p dyn Store,
         (first, proof): (Look<'p>, Option<Look<'p>>),
     ) -> Plan<'p> {
@@ -183,8 +182,7 @@ impl<'a> Task<'a> {
             how: self.how,
             cache: &self.cache,
             emptied: false,
-            doubts_no_login: proof::may_be_elsewhere(ctx)
-                && proof.as_ref().unwrap_or(&first).by_user.is_none(),
+            doubts_no_login: proof.as_ref().unwrap_or(&first).by_user.is_none(),
         }
     }
 

@@ -18,6 +18,7 @@ mod flush_all;
 mod how;
 mod keep_data;
 mod list;
+mod login_keys_seen;
 mod logout_user;
 mod lookup;
 mod man;

@@ -9,7 +9,7 @@ use super::cache_keys::CacheKeys;
 use super::rounds::Outcome;
 use crate::engine::{Ended, Why};
 use crate::error::{Error, Exit};
-use crate::model::{Page, Row};
+use crate::model::{Page, Row, counted};
 use crate::report::{Doubt, Matches, Proof};
 use crate::store::{BlindSpot, Filter, Store, StoreError, Table};
 use crate::ui;
@@ -62,17 +62,18 @@ impl Outcome {
     }
 }
 
-/// Whether logins may stand under another key than the one that is looked at: unless the operator says that Django's own
-/// is right. A key of the site's own may be mistyped.
-pub(super) fn may_be_elsewhere(ctx: &Ctx<'_>) -> bool {
-    !ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY)
-}
-
-/// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
-const DJANGO_USER_KEY: &str = "_auth_user_id";
-
 /// Says why nothing is proved, where that is so.
 pub(super) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
+    let damaged = outcome.tally.damaged;
+    if damaged > 0 {
+        ctx.talk.note(&format!(
+            "{} damaged: no key verifies {}, and no Django could read {} with another; a site whose SessionStore has an encode() \
+             of its own might",
+            counted(damaged, "row"),
+            if damaged == 1 { "it" } else { "them" },
+            if damaged == 1 { "it" } else { "them" },
+        ));
+    }
     for doubt in &outcome.doubts {
         ctx.talk.warning(&ui::doubt(doubt));
     }

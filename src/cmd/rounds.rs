@@ -12,6 +12,7 @@ use super::counts::Counts;
 use super::distinct::DistinctUsers;
 use super::how::How;
 use super::keep_data::Kept;
+use super::login_keys_seen;
 use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
 use super::references::KeptSessions;
@@ -30,9 +31,6 @@ const MAX_ROUNDS: u32 = 3;
 
 /// Keys that are looked up in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
-
-/// Keys of sessions without a login that are named, the most frequent first.
-const MOST_MEMBERS: usize = 20;
 
 /// Which sessions are to end, and how.
 pub(super) struct Plan<'p> {
@@ -82,8 +80,10 @@ pub(super) struct Outcome {
     pub(super) unverified_left: u64,
     /// Whether a look found a row that the keys verify.
     key_is_right: bool,
-    /// Logins that all looks saw, and what is at the top level of sessions if there was none.
+    /// Logins that all looks saw.
     pub(super) named: u64,
+    /// Keys of logins under which no look saw one, and what is at the top level of sessions; `None` before the first look.
+    unseen: Option<Vec<String>>,
     members: Counts,
     unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
@@ -122,7 +122,9 @@ impl Outcome {
             Some(driver) => outcome.act_and_look(ctx, plan, driver, first)?,
         }
         if plan.doubts_no_login && outcome.ended.is_ok() {
-            outcome.doubt_no_login(&ctx.codec.login.user);
+            let unseen = outcome.unseen.take().unwrap_or_default();
+            let members = std::mem::take(&mut outcome.members);
+            outcome.doubts.extend(login_keys_seen::doubt(&unseen, &ctx.global.user_keys, members));
         }
         Ok(outcome)
     }
@@ -151,6 +153,7 @@ impl Outcome {
             unverified_left: 0,
             key_is_right: false,
             named: 0,
+            unseen: None,
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
@@ -343,6 +346,11 @@ impl Outcome {
             self.tally = survey.tally;
         }
         self.named += survey.tally.named();
+        let unseen = std::mem::take(&mut survey.unseen);
+        match &mut self.unseen {
+            Some(so_far) => so_far.retain(|key| unseen.contains(key)),
+            None => self.unseen = Some(unseen),
+        }
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         let Matches { shared, unreadable, undated, saved_later, different, .. } = survey.matches;
@@ -366,15 +374,6 @@ impl Outcome {
         }
         self.matches.impersonated += found.matches.impersonated;
         self.sessions_of.append(std::mem::take(&mut found.sessions_of));
-    }
-
-    /// Where live sessions are there and none names a user, the site may keep its logins under a key of its own.
-    fn doubt_no_login(&mut self, looked_for: &[String]) {
-        let keys = std::mem::take(&mut self.members).top(MOST_MEMBERS, |key| key.times);
-        if self.named == 0 && !keys.is_empty() {
-            let keys = keys.into_iter().map(|(key, _)| key).collect();
-            self.doubts.push(Doubt::NoLogin { looked_for: looked_for.to_vec(), keys });
-        }
     }
 
     /// Different users of sessions that no key verifies, as far as they were counted.

@@ -10,6 +10,7 @@ use super::Ctx;
 use super::counts::Counts;
 use super::describe::{Detail, KeyDisplay, describe, listed};
 use super::distinct::DistinctUsers;
+use super::login_keys_seen::LoginKeysSeen;
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
 use crate::engine::Ended;
@@ -52,7 +53,9 @@ pub(super) struct Survey {
     pub(super) keys: Keys,
     /// The same of sessions that no key verifies: they are asked for once the keys are known to be right.
     unverified: Keys,
-    /// Keys at the top level of sessions without a login, as long as no login was seen.
+    /// Keys of logins under which no session holds one.
+    pub(super) unseen: Vec<String>,
+    /// What stands at the top level of sessions, as long as there are such keys.
     pub(super) members: Counts,
     /// Users of sessions that no key verifies.
     pub(super) unverified_users: DistinctUsers,
@@ -89,7 +92,7 @@ impl Look<'_> {
         let codec = &ctx.codec;
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
-            login: AtomicBool::new(false),
+            login_keys: LoginKeysSeen::new(codec),
         };
         let worker = || {
             let mut decoder = Decoder::new(codec);
@@ -116,6 +119,7 @@ impl Look<'_> {
             }
         })?;
         survey.ended = ended;
+        survey.unseen = seen.login_keys.unseen();
         ctx.talk.detail(&format!(
             "looked at {} rows: {} sessions found",
             survey.tally.scanned,
@@ -150,6 +154,7 @@ impl Survey {
             matches: Matches::default(),
             keys: Keys::default(),
             unverified: Keys::default(),
+            unseen: Vec::new(),
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
@@ -191,11 +196,10 @@ pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, 
 }
 
 /// What all workers together have seen.
-struct Seen {
+struct Seen<'c> {
     /// A row that one of the keys verifies. From then on only rows that matter have their signature checked.
     key_is_right: AtomicBool,
-    /// A login. From then on nobody asks what sessions without one hold.
-    login: AtomicBool,
+    login_keys: LoginKeysSeen<'c>,
 }
 
 /// What one page gave.
@@ -212,11 +216,12 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(page: &Page, decoder: &mut Decoder<'_>, look: &Look<'_>, seen: &Seen) -> Self {
+    fn of(page: &Page, decoder: &mut Decoder<'_>, look: &Look<'_>, seen: &Seen<'_>) -> Self {
         let mut findings = Self::default();
         for row in page.rows() {
             // What the column says of a row is compared with the whole of it.
-            let skimmed = row.data.text().filter(|_| look.skim && row.user.is_none());
+            let skims = look.skim && row.user.is_none() && seen.login_keys.has_one_key();
+            let skimmed = row.data.text().filter(|_| skims);
             match (look.query.who, skimmed) {
                 (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (Who::These(ids), Some(stored)) => {
@@ -226,7 +231,7 @@ impl Findings {
                     } else {
                         findings.tally.scanned += 1;
                         findings.tally.logins += 1;
-                        seen.login.store(true, Relaxed);
+                        seen.login_keys.note_first(|| decoder.decode(stored).signature());
                         findings.prove(|| decoder.decode(stored).signature(), seen);
                     }
                 }
@@ -245,7 +250,7 @@ impl Findings {
     }
 
     /// Checks a signature as long as no row has shown that the keys are right.
-    fn prove(&mut self, signature: impl FnOnce() -> Signature, seen: &Seen) {
+    fn prove(&mut self, signature: impl FnOnce() -> Signature, seen: &Seen<'_>) {
         if !seen.key_is_right.load(Relaxed) {
             let signature = signature();
             self.tally.signatures.count(signature);
@@ -255,16 +260,12 @@ impl Findings {
         }
     }
 
-    fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, look: &Look<'_>, seen: &Seen) {
+    fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, look: &Look<'_>, seen: &Seen<'_>) {
         let query = &look.query;
         let verdict = query.verdict(row, session);
         self.tally.count(&verdict);
         self.prove(|| session.signature(), seen);
-        match &verdict {
-            Verdict::Login(_) => seen.login.store(true, Relaxed),
-            Verdict::Anonymous if !seen.login.load(Relaxed) => self.note_members(session),
-            _ => {}
-        }
+        seen.login_keys.note(session, &verdict, &mut self.members);
         let answer = query.answer(row, session, &verdict);
         query.count(answer, &verdict, &mut self.matches);
         if let (Answer::Unverified, Verdict::Login(login)) = (answer, &verdict) {
@@ -293,12 +294,5 @@ impl Findings {
                 self.sessions_of.count(id, query.takes(answer));
             }
         }
-    }
-
-    /// What is at the top level of a session without a login: one of these may be the site's own login.
-    fn note_members(&mut self, session: &Decoded<'_>) {
-        let Ok(payload) = session.payload() else { return };
-        // A payload that ends in the middle has shown keys all the same.
-        let _ = payload.members(&mut |key, _| self.members.add(&key, 1, 0));
     }
 }

@@ -93,7 +93,9 @@ pub fn doubt(doubt: &Doubt) -> String {
         Doubt::NoLogin { looked_for, keys } => {
             let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
             let more = if keys.len() > MOST_KEYS { " and more" } else { "" };
-            let example = keys.iter().find(|key| may_be_login(key)).map_or("KEY", String::as_str);
+            let example = ["_auth_user_id"].into_iter().find(|key| keys.iter().any(|one| one == key));
+            let own = || keys.iter().find(|key| may_be_login(key)).map(String::as_str);
+            let example = example.or_else(own).unwrap_or("KEY");
             format!(
                 "no live session holds a login under the key {}, so nothing is proved; at the top level of sessions stand: \
                  {}{more}. If the site keeps its login under one of these, name it, as in --user-key {example}; \
@@ -139,6 +141,10 @@ pub fn hidden_sessions(table: &str, view: bool) -> String {
 /// Whether a key may be the login of a site that has its own.
 fn may_be_login(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    // What Django keeps beside the login names nobody.
+    if key.starts_with("_auth_user_backend") || key.starts_with("_auth_user_hash") {
+        return false;
+    }
     ["user", "account", "login", "member", "uid"].iter().any(|word| key.contains(word))
 }
 

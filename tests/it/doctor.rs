@@ -276,6 +276,7 @@ fn what_is_left_of_old_times() {
         w.row(&w.next_key(), "garbage!", "2099-01-01 00:00:00");
         doctor(w).finds("layouts", "warning", &["no layout of Django's 9%"]);
         w.execute("DELETE FROM django_session WHERE session_key LIKE '00000008%'");
+        w.session("\u{93}msgpack");
         doctor(w).finds("serializers", "warning", &["1 row cannot be read"]);
     });
 }

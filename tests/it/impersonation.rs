@@ -293,3 +293,28 @@ fn an_admin_who_is_not_logged_out_is_back_when_the_impersonation_ends() {
         assert_eq!(after_the_end(site, hijack, loginas), "admin admin");
     });
 }
+
+/// A signed text id with a colon in it can be read in two ways, of which one names nobody: nobody was deleted for that.
+#[test]
+fn who_is_behind_and_there_is_not_taken_for_a_deleted_user() {
+    World::each("behind_there", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id varchar(60) PRIMARY KEY, username text, email text, is_active boolean,
+             is_staff boolean, is_superuser boolean);
+             INSERT INTO auth_user VALUES ('42', 'a', '', true, false, false), ('anna', 'b', '', true, false, false),
+             ('1:2', 'c', '', true, false, false)",
+        );
+        let signature = SIGNED.split_once(':').unwrap().1;
+        for id in ["anna", "1:2"] {
+            w.session(&with("42", &format!(r#""loginas_from_user":"{id}:{signature}""#)));
+        }
+        let deleted = ["logout-user", "--deleted-users", "--format", "json"];
+        let report = w.run(&deleted).ok().json();
+        assert_eq!((&report["users"], &report["deleted"], w.count()), (&json!([]), &json!(0), 2));
+        // Whom neither reading names is gone, and so is who stands behind a session that has no login of its own.
+        w.session(&with("42", &format!(r#""loginas_from_user":"ben:{signature}""#)));
+        w.session(r#"{"hijack_history":["carl"]}"#);
+        let report = w.run(&[&deleted[..], &["--yes"]].concat()).ok().json();
+        assert_eq!((&report["deleted"], w.count()), (&json!(2), 2), "{report}");
+    });
+}

@@ -34,6 +34,7 @@ mod doctor_indexes;
 mod doctor_postgres;
 mod doctor_snapshots;
 mod doctor_sqlite;
+mod doubts;
 mod empty_key;
 mod encrypted;
 mod environment;

@@ -71,8 +71,8 @@ pub(crate) struct Row {
     pub(crate) stamp: Option<&'static str>,
     /// Whom one that cannot be read names at its very beginning.
     pub(crate) begins: Option<&'static str>,
-    /// Whether a serializer of the site's own wrote it.
-    of_other_serializer: bool,
+    /// Whether it is in none of Django's layouts, so that it is nobody's login.
+    is_damaged: bool,
     data: String,
 }
 
@@ -90,7 +90,7 @@ impl Row {
 
     /// Whether it cannot be read and may be somebody's login, for all that can be told.
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.whose == Whose::Unknown && (self.valid || self.of_other_serializer)
+        self.whose == Whose::Unknown && !self.is_damaged
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -123,8 +123,13 @@ impl Row {
         let age = age + key[..8].parse::<i64>().unwrap();
         let is_cut = whose == Whose::Unknown && payload == CUT && saved.is_some();
         let begins = is_cut.then_some("42");
-        let of_other_serializer = payload == OTHER;
-        Self { key, whose, valid, saved, age, stamp: None, begins, of_other_serializer, data }
+        let is_damaged = whose == Whose::Unknown && random.one_in(4);
+        let row = Self { key, whose, valid, saved, age, stamp: None, begins, is_damaged, data };
+        if is_damaged {
+            Self { valid: false, saved: None, begins: None, data: "in no layout".into(), ..row }
+        } else {
+            row
+        }
     }
 }
 

@@ -73,6 +73,15 @@ impl<'s> Payload<'s> {
         self.serializer
     }
 
+    /// Whether it is a JSON object or a pickled dictionary, as far as that can be told without reading a JSON document to its
+    /// end.
+    pub fn is_mapping(&self) -> bool {
+        match self.serializer {
+            Serializer::Json => self.bytes.trim_ascii_start().starts_with(b"{"),
+            Serializer::Pickle => pickle::is_session(self.bytes, &self.codec.limits),
+        }
+    }
+
     /// The login at the top level. The whole payload is checked: what Django could not load is no
     /// login.
     ///

@@ -13,8 +13,8 @@ pub enum Verdict<'a> {
     Anonymous,
     /// This crate cannot read it, and it may be somebody's login.
     Unreadable(DecodeError),
-    /// None of the keys verifies it, and no Django release could read it with any other key: to the site it is an
-    /// empty session.
+    /// None of the keys verifies it, and what encloses it is broken, so that no Django release could read it with any
+    /// other key: to the site it is an empty session.
     Damaged(DecodeError),
 }
 
@@ -53,14 +53,14 @@ impl<'s> Decoded<'s> {
             Ok(auth) => auth,
             Err(why)
                 if self.signature() == Signature::Invalid
-                    && !(is_limit_of_ours(why) && self.may_be_of_another_key()) =>
+                    && !(may_be_a_session(why) && self.may_be_of_another_key()) =>
             {
                 return Verdict::Damaged(why);
             }
             Err(why) => return Verdict::Unreadable(why),
         };
         if auth.user_id.is_none() && auth.others.is_empty() && !auth.unclear {
-            return Verdict::Anonymous;
+            return self.without_a_user();
         }
         let signature = if matters(&auth) { self.signature() } else { Signature::Unchecked };
         let Auth { user_id, backend, mut others, unclear } = auth;
@@ -69,18 +69,33 @@ impl<'s> Decoded<'s> {
         };
         Verdict::Login(Login { user_id, backend, others, unclear, signature })
     }
+
+    /// Django's own serializers write a mapping. Anything else is the work of a serializer of the site's own, which JSON and
+    /// pickle only enclose, or it is no session.
+    fn without_a_user(&self) -> Verdict<'s> {
+        if self.payload().is_ok_and(|payload| payload.is_mapping()) {
+            Verdict::Anonymous
+        } else if self.signature() == Signature::Invalid && !self.may_be_of_another_key() {
+            Verdict::Damaged(DecodeError::UnknownSerializer)
+        } else {
+            Verdict::Unreadable(DecodeError::UnknownSerializer)
+        }
+    }
 }
 
-/// Whether Django could read what this crate cannot: its serializer is not known here, or it is beyond one of the limits.
-fn is_limit_of_ours(why: DecodeError) -> bool {
+/// Whether a row that this crate cannot read could be a session all the same: of a serializer of the site's own, which may
+/// begin like JSON or a pickle, or beyond one of the limits.
+fn may_be_a_session(why: DecodeError) -> bool {
     match why {
-        DecodeError::UnknownSerializer | DecodeError::TooLarge | DecodeError::TooComplex => true,
+        DecodeError::UnknownSerializer
+        | DecodeError::TooLarge
+        | DecodeError::TooComplex
+        | DecodeError::Json
+        | DecodeError::Pickle
+        | DecodeError::UserId => true,
         DecodeError::UnknownLayout
         | DecodeError::Base64
         | DecodeError::SaveTime
-        | DecodeError::Zlib
-        | DecodeError::Json
-        | DecodeError::Pickle
-        | DecodeError::UserId => false,
+        | DecodeError::Zlib => false,
     }
 }

@@ -192,11 +192,10 @@ impl Sample {
                 "who has the SECRET_KEY can run code on a site that reads pickles: let it use JSONSerializer; \
                  `sessctl stats` counts those that are left",
             )
-        } else if self.tally.unreadable + self.tally.damaged > 0 {
-            let rows = self.tally.unreadable + self.tally.damaged;
+        } else if self.tally.unreadable > 0 {
             Finding::warning(
                 CHECK,
-                format!("{text}; {} cannot be read", counted(rows, "row")),
+                format!("{text}; {} cannot be read", counted(self.tally.unreadable, "row")),
                 "they may be anybody's, and logout-user leaves them: `sessctl list --all` says why",
             )
         } else {

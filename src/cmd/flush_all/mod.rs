@@ -220,7 +220,7 @@ impl Flush<'_, '_> {
             how: self.how,
             cache: self.cache,
             emptied,
-            doubts_no_login: only_logins && proof::may_be_elsewhere(self.ctx),
+            doubts_no_login: only_logins,
         }
     }
 }
