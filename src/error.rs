@@ -262,11 +262,21 @@ impl Error {
         };
         let mut cause = self.source();
         while let Some(error) = cause {
-            causes.push(error.to_string());
+            causes.push(brief(error.to_string()));
             cause = error.source();
         }
         causes
     }
+}
+
+/// What a server or a file says of itself can be long.
+fn brief(mut said: String) -> String {
+    const MOST: usize = 1_000;
+    if let Some((end, _)) = said.char_indices().nth(MOST) {
+        said.truncate(end);
+        said.push_str(" ...");
+    }
+    said
 }
 
 impl From<NotATable> for Error {

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::huge_rows::measured;
-use crate::world::{World, program};
+use crate::world::{Ran, RunToEnd, World, program};
 
 /// In MB. A run on a server that means well takes about 20.
 const MOST_OF_A_SERVER: u64 = 110;
@@ -215,4 +215,53 @@ fn what_a_file_says_is_not_trusted_with_functions_that_do_things() {
     );
     w.run(&["logout-user", "42"]).exits(1).says("unsafe use of load_extension");
     assert_eq!(w.count(), 3);
+}
+
+/// How long the first letters of a server make the program wait, and what it says then.
+fn first_letters(said: impl Fn(&str) -> Vec<Vec<u8>> + Send + 'static) -> (Ran, Duration) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "postgres://u:p@127.0.0.1:{}/d?sslmode=disable&connect_timeout=2",
+        listener.local_addr().unwrap().port()
+    );
+    thread::spawn(move || {
+        let (mut socket, mut heard) = (listener.accept().unwrap().0, [0; 4096]);
+        let mut last = String::new();
+        for number in 0.. {
+            let len = socket.read(&mut heard).unwrap_or(0);
+            last.push_str(&String::from_utf8_lossy(&heard[..len]));
+            let said = said(&last);
+            let Some(message) = said.get(number).filter(|_| len > 0) else { break };
+            let _ = socket.write_all(message);
+        }
+        thread::sleep(Duration::from_secs(30));
+    });
+    let began = Instant::now();
+    let ran = program(&["list"]).env("SESSCTL_DATABASE_URL", url).ran("");
+    (ran, began.elapsed())
+}
+
+/// The driver's own limit.
+#[test]
+fn a_password_is_not_hashed_for_hours() {
+    let (ran, took) = first_letters(|heard| {
+        let nonce = heard.rsplit_once("r=").map_or("", |(_, nonce)| nonce.trim_end_matches('\0'));
+        let first = format!("r={nonce}x,s=QSXCR+Q6sek8bf92,i=4294967295");
+        vec![
+            message(b'R', &[&10_u32.to_be_bytes()[..], b"SCRAM-SHA-256\0\0"].concat()),
+            message(b'R', &[&11_u32.to_be_bytes()[..], first.as_bytes()].concat()),
+        ]
+    });
+    ran.exits(1).says("iteration count");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn a_long_error_is_told_in_brief() {
+    let (ran, _) = first_letters(|_| {
+        let text = "y".repeat(900_000);
+        vec![message(b'E', format!("SFATAL\0C28000\0M{text}\0\0").as_bytes())]
+    });
+    let ran = ran.exits(1).says("yyy ...");
+    assert!(ran.stderr.len() < 3_000, "{} bytes", ran.stderr.len());
 }

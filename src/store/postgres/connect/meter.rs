@@ -11,7 +11,7 @@ use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A message. The largest that is asked for is a row with a session of 12 MiB.
-const MOST_OF_A_MESSAGE: u64 = 32 << 20;
+const MOST_OF_A_MESSAGE: u64 = 16 << 20;
 /// All that comes until the server lets us in: some 2 KB of a server that means well.
 const MOST_BEFORE: u64 = 1 << 20;
 /// Parameters after that: the driver keeps them all.
