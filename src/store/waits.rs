@@ -125,7 +125,9 @@ pub(super) enum GaveUp {
 impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asked => f.write_str("no answer, and sessctl was asked to end"),
+            Self::Asked => {
+                f.write_str("no answer, and a signal or --run-time asked sessctl to end")
+            }
             Self::Silent(patience) => write!(f, "no answer in {} s", patience.as_secs_f32()),
         }
     }

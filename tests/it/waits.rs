@@ -62,7 +62,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
         let mut waiting = Running::start(program(&["list"]).env("SESSCTL_DATABASE_URL", url("")));
         thread::sleep(Duration::from_millis(500));
         waiting.signal("TERM");
-        waiting.end().exits(143).says("asked to end");
+        waiting.end().exits(143).says("asked sessctl to end");
         assert!(began.elapsed() < SOON, "{said:?} {options}");
     }
     let url = format!("postgres://u:p@127.0.0.1:{}/d", silent_after(&[NO_TLS, READY]));

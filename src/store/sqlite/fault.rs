@@ -50,7 +50,9 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
         _ => (Fault::Fatal, None),
     };
     let store_error = StoreError::new(fault, what).because(match error {
-        _ if fault == Fault::Stopped => "it took too long, or sessctl was asked to end".into(),
+        _ if fault == Fault::Stopped => {
+            "it took too long, or a signal or --run-time asked sessctl to end".into()
+        }
         rusqlite::Error::SqliteFailure(_, Some(said)) => said,
         rusqlite::Error::SqlInputError { msg, .. } => msg,
         error => error.to_string(),
