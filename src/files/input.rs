@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -24,11 +24,23 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// No key, certificate or list of users is larger; a device that a link leads to has no end.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// All that is in such a file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_all(open(path)?)
+}
+
+/// All that there is to be read, up to 64 MiB.
+pub fn read_all(input: impl Read) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    open(path)?.read_to_end(&mut content)?;
-    Ok(content)
+    let read = input.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MOST_BYTES) {
+        Ok(content)
+    } else {
+        Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than 64 MiB"))
+    }
 }
 
 /// The same, as text.

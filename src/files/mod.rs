@@ -8,7 +8,7 @@ mod place;
 mod refusal;
 
 pub use folder::{Folder, find_changeable};
-pub use input::{open, read, read_to_string};
+pub use input::{open, read, read_all, read_to_string};
 pub use place::Place;
 pub use refusal::{Refusal, hint};
 

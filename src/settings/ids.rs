@@ -1,12 +1,12 @@
 //! Ids of users and other values that rows are compared with.
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::Path;
 
 use super::{cannot_read, name, open, without_carriage_return};
 use crate::cli;
 use crate::error::Error;
+use crate::files;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -20,8 +20,7 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
     refuse_blank("--email", &args.whose.emails)?;
     refuse_blank("--user-table", &args.whose.user_table)?;
     if let Some(file) = &args.from_file {
-        let mut bytes = Vec::new();
-        open(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
+        let bytes = files::read_all(open(file)?).map_err(|source| cannot_read(file, source))?;
         ids.extend(ids_of_file(file, &bytes)?);
     }
     if ids.is_empty() && !args.whose.is_given() {

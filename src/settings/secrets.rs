@@ -1,7 +1,6 @@
 //! The site's keys: in a file, or in the environment.
 
 use std::ffi::OsString;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use django_session::{Codec, Keyring};
 
 use super::{cannot_read, name, open, without_carriage_return};
 use crate::error::Error;
+use crate::files;
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
 /// All that are set count: a key too many verifies nothing, one that is missing leaves sessions unverified.
@@ -21,8 +21,7 @@ const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// One key a line: the `SECRET_KEY`, then fallbacks.
 pub(super) fn of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
-    let mut bytes = Vec::new();
-    open_secret(file)?.read_to_end(&mut bytes).map_err(|source| cannot_read(file, source))?;
+    let bytes = files::read_all(open_secret(file)?).map_err(|source| cannot_read(file, source))?;
     if UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
         return Err(Error::usage(
             format!("{} is UTF-16", name(file)),

@@ -280,6 +280,19 @@ fn a_pipe_of_another_is_not_read() {
     });
 }
 
+#[test]
+fn a_device_without_an_end_is_not_read_to_its_end() {
+    let w = World::sqlite("files_device");
+    w.user("42", 1);
+    let file = linked(&w, "input", Path::new("/dev/zero"));
+    for option in ["--from-file", "--secret-key-file"] {
+        run(&w, &["logout-user", "7", option, text(&file)])
+            .exits(1)
+            .says("cannot read")
+            .says("larger than 64 MiB");
+    }
+}
+
 /// As that of `<(command)`, or one that a script made: even where nobody writes to it yet.
 #[test]
 fn a_pipe_of_ones_own_is_waited_for() {
