@@ -47,6 +47,7 @@ mod hostile;
 mod hosts;
 mod huge_rows;
 mod impersonation;
+mod keys_alike;
 mod list;
 mod live;
 mod locks;

@@ -46,7 +46,9 @@ impl PostgresWriter<'_> {
                  RETURNING session_key::pg_catalog.text AS key
              ), listed AS (
                  DELETE FROM {}
-                 WHERE session_key OPERATOR(pg_catalog.=) ANY(ARRAY(SELECT key FROM gone)) RETURNING 1
+                 WHERE session_key OPERATOR(pg_catalog.=) ANY(ARRAY(SELECT key FROM gone))
+                     AND session_key::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=)
+                         ANY(ARRAY(SELECT key FROM gone)) RETURNING 1
              )
              SELECT (SELECT pg_catalog.count(*) FROM gone), (SELECT pg_catalog.count(*) FROM listed)",
             doomed.delete,

@@ -38,6 +38,15 @@ const REFERENCES: &str = "
     FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class other ON other.oid = conrelid
     WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0 ORDER BY 1";
 
+/// The rows with one of the keys in `$1`. The first condition finds them in the index. The second one is for columns whose
+/// collation takes different keys for equal: Django and sessctl tell sessions apart byte by byte.
+pub(super) const NAMED: &str = "session_key OPERATOR(pg_catalog.=) ANY($1) \
+    AND session_key::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) ANY($1)";
+/// Of the table `t`, the rows with the keys of the rows `n`, which stand in `$1`, too.
+pub(super) const PAIRED: &str = "t.session_key OPERATOR(pg_catalog.=) ANY($1) \
+    AND t.session_key OPERATOR(pg_catalog.=) n.key \
+    AND t.session_key::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) n.key";
+
 /// What the rows of the other table are called in conditions.
 const OTHER: &str = "sessctl_other";
 
@@ -58,7 +67,7 @@ pub(super) struct Doomed<'d> {
 impl<'d> Doomed<'d> {
     /// Rows that are named by their keys.
     pub(super) fn by_key(plan: &'d str) -> Self {
-        let find = "session_key OPERATOR(pg_catalog.=) ANY($1)".to_owned();
+        let find = NAMED.to_owned();
         Self { plan, address: "session_key", delete: find.clone(), find, cutoff: None }
     }
 }

@@ -6,6 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::references::PAIRED;
 use super::sight::hidden;
 use super::writer::{BY_KEY, PostgresWriter};
 use crate::store::table::quote;
@@ -233,9 +234,7 @@ impl PostgresWriter<'_> {
             "UPDATE {} AS t SET {name} = {said} \
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
                  AS n (key, data, id) \
-             WHERE t.session_key OPERATOR(pg_catalog.=) ANY($1) \
-                 AND t.session_key OPERATOR(pg_catalog.=) n.key \
-                 AND t.session_data OPERATOR(pg_catalog.=) n.data AND {news}",
+             WHERE {PAIRED} AND t.session_data OPERATOR(pg_catalog.=) n.data AND {news}",
             self.store.table.quoted()
         );
         let (keys, data): (Vec<_>, Vec<_>) = rows.iter().map(|row| (row.key, row.data)).unzip();

@@ -12,7 +12,7 @@ use super::fault::fail;
 use super::grants::{Need, hint};
 use super::lent::Lent;
 use super::reader::{EVER, instant};
-use super::references::Doomed;
+use super::references::{Doomed, NAMED, PAIRED};
 use super::replica::Replicas;
 use super::row::{columns, push};
 use crate::model::{Page, Timestamp};
@@ -166,10 +166,8 @@ impl Writer for PostgresWriter<'_> {
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
-            self.store.table.quoted()
-        );
+        let sql =
+            format!("SELECT pg_catalog.count(*) FROM {} WHERE {NAMED}", self.store.table.quoted());
         let counted = self.transaction(BY_KEY, |client| {
             let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])?;
             rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0))
@@ -180,7 +178,7 @@ impl Writer for PostgresWriter<'_> {
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
-            "SELECT {} FROM {} WHERE session_key OPERATOR(pg_catalog.=) ANY($1)",
+            "SELECT {} FROM {} WHERE {NAMED}",
             columns(self.found.times),
             self.store.table.quoted()
         );
@@ -192,9 +190,7 @@ impl Writer for PostgresWriter<'_> {
             "UPDATE {} AS t SET session_data = n.new \
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
                  AS n (key, old, new) \
-             WHERE t.session_key OPERATOR(pg_catalog.=) ANY($1) \
-                 AND t.session_key OPERATOR(pg_catalog.=) n.key \
-                 AND t.session_data OPERATOR(pg_catalog.=) n.old",
+             WHERE {PAIRED} AND t.session_data OPERATOR(pg_catalog.=) n.old",
             self.store.table.quoted()
         );
         let column = |text: for<'r> fn(&Replacement<'r>) -> &'r str| -> Vec<&str> {

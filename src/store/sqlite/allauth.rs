@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::fault::fail;
+use super::references::NAMED;
 use super::writer::SqliteWriter;
 use super::{Sqlite, columns};
 use crate::store::{Gone, StoreError};
@@ -19,7 +20,7 @@ impl SqliteWriter<'_> {
     /// A row goes only with the session that went.
     pub(super) fn delete_both(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         let allauth = self.store.table.of_allauth().quoted();
-        let delete_listed = format!("DELETE FROM {allauth} WHERE session_key = ?1");
+        let delete_listed = format!("DELETE FROM {allauth} WHERE {NAMED}");
         self.delete_by_key(keys, &mut |transaction, key, gone| {
             let mut listed = transaction.prepare_cached(&delete_listed)?;
             gone.allauth += u64::try_from(listed.execute([key])?).unwrap_or(u64::MAX);

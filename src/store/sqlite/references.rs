@@ -21,6 +21,12 @@ const REFERENCES: &str = "
     FROM sqlite_schema t, pragma_foreign_key_list(t.name) f
     WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name, f.id, f.seq";
 
+/// The row with the key ?1. The first condition finds it in the index. The second one is for columns whose collation takes
+/// different keys for equal: Django and sessctl tell sessions apart byte by byte.
+pub(super) const NAMED: &str = "session_key = ?1 AND session_key = ?1 COLLATE BINARY";
+/// The rows with one of the keys in the array ?1.
+const AMONG: &str = "session_key IN rarray(?1) AND session_key COLLATE BINARY IN rarray(?1)";
+
 /// What the rows of the other table are called in conditions.
 const OTHER: &str = "sessctl_other";
 
@@ -74,7 +80,7 @@ impl Sqlite {
     ) -> Result<Kept, StoreError> {
         let references = self.references(connection)?;
         let hindrances = hindrances(&references);
-        let (table, which) = (self.table.quoted(), "session_key IN rarray(?1)");
+        let (table, which) = (self.table.quoted(), AMONG);
         let Some(find) = find_kept("session_key", &table, which, &hindrances) else {
             return Ok(Kept::default());
         };
@@ -105,9 +111,8 @@ impl SqliteWriter<'_> {
         let references = self.references()?;
         let hindrances = hindrances(&references);
         let table = self.store.table.quoted();
-        let delete =
-            format!("DELETE FROM {table} WHERE session_key = ?1{}", unless_kept(&hindrances));
-        let find = find_kept("session_key", &table, "session_key = ?1", &hindrances);
+        let delete = format!("DELETE FROM {table} WHERE {NAMED}{}", unless_kept(&hindrances));
+        let find = find_kept("session_key", &table, NAMED, &hindrances);
         self.in_halves(keys, &mut |transaction, keys| {
             let mut statement = transaction.prepare_cached(&delete)?;
             let mut gone = Gone::default();

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::Sqlite;
 use super::fault::fail;
+use super::references::NAMED;
 use super::row::text;
 use super::writer::SqliteWriter;
 use crate::store::table::quote;
@@ -197,7 +198,7 @@ impl SqliteWriter<'_> {
         let name = column.quoted();
         let news = if overwrite { format!("{name} IS NOT ?3") } else { format!("{name} IS NULL") };
         let sql = format!(
-            "UPDATE {} SET {name} = ?3 WHERE session_key = ?1 AND session_data = ?2 AND {news}",
+            "UPDATE {} SET {name} = ?3 WHERE {NAMED} AND session_data = ?2 AND {news}",
             self.store.table.quoted()
         );
         let schema = quote(self.store.table.schema().unwrap_or("main"));

@@ -6,6 +6,7 @@ use rusqlite::{Params, Transaction, TransactionBehavior};
 
 use super::connection::Limited;
 use super::fault::fail;
+use super::references::NAMED;
 use super::row::{columns, data, push, size_column};
 use super::visitors::Visitors;
 use super::{Sqlite, comparable};
@@ -182,7 +183,7 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        let sql = format!("SELECT 1 FROM {} WHERE session_key = ?1", self.store.table.quoted());
+        let sql = format!("SELECT 1 FROM {} WHERE {NAMED}", self.store.table.quoted());
         let count = || -> rusqlite::Result<u64> {
             // One lock for all.
             let transaction = self.connection.unchecked_transaction()?;
@@ -198,7 +199,7 @@ impl Writer for SqliteWriter<'_> {
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let sql = format!(
-            "SELECT {}, {} FROM {} WHERE session_key = ?1",
+            "SELECT {}, {} FROM {} WHERE {NAMED}",
             columns(),
             size_column(),
             self.store.table.quoted()
@@ -222,7 +223,7 @@ impl Writer for SqliteWriter<'_> {
 
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
         let sql = format!(
-            "UPDATE {} SET session_data = ?3 WHERE session_key = ?1 AND session_data = ?2",
+            "UPDATE {} SET session_data = ?3 WHERE {NAMED} AND session_data = ?2",
             self.store.table.quoted()
         );
         self.batch("update", &sql, rows.iter().map(|row| [row.key, row.old, row.new]))

@@ -1,0 +1,75 @@
+//! Session keys that are equal to the database, by the collation of their column, and are not the same byte for byte.
+
+use serde_json::Value;
+
+use crate::world::{SECRET_KEY, World, login, signed};
+
+/// A table whose keys are equal in either case. They are not unique, or the site could not have such rows.
+fn alike(w: &World) {
+    let (collation, text, time) = if w.is_sqlite() {
+        ("NOCASE", "text", "datetime")
+    } else {
+        w.execute(
+            "CREATE COLLATION either_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        );
+        ("either_case", "text", "timestamptz")
+    };
+    w.execute(&format!(
+        "DROP TABLE django_session;
+         CREATE TABLE django_session (session_key varchar(40) COLLATE {collation} NOT NULL, session_data {text} NOT NULL,
+             expire_date {time} NOT NULL);
+         CREATE INDEX keys_in_either_case ON django_session (session_key);
+         CREATE TABLE usersessions_usersession (session_key varchar(40) COLLATE {collation} NOT NULL);
+         INSERT INTO usersessions_usersession VALUES ('abc'), ('ABC')"
+    ));
+    for (key, user) in [("abc", "42"), ("ABC", "7"), ("def", "7"), ("DEF", "42")] {
+        w.row(key, &signed(&login(user), SECRET_KEY), "2099-01-01 00:00:00");
+    }
+}
+
+fn deleted(report: &Value) -> [&Value; 3] {
+    ["deleted", "remaining", "not_deleted"].map(|name| &report[name])
+}
+
+#[test]
+fn a_key_that_another_one_is_equal_to_is_the_key_of_one_session() {
+    World::each("keys_alike", |w| {
+        alike(w);
+        let all = ["logout-user", "42", "--cleanup-allauth", "--format", "json"];
+        let dry = w.run(&[&all[..], &["--dry-run"]].concat()).ok().json();
+        assert_eq!(dry["matched"], 2);
+        let report = w.run(&all).ok().json();
+        assert_eq!(deleted(&report), [2, 0, 0]);
+        assert_eq!(report["allauth_deleted"], 1);
+        let mut left = w.session_keys();
+        left.sort();
+        assert_eq!(
+            (left, w.keys_in("usersessions_usersession")),
+            (vec!["ABC".into(), "def".into()], vec!["ABC".into()])
+        );
+    });
+}
+
+#[test]
+fn such_a_session_is_spared_from_a_flush() {
+    World::each("keys_alike_flush", |w| {
+        alike(w);
+        let report =
+            w.run(&["flush-all", "--yes", "--except-user", "7", "--format", "json"]).ok().json();
+        assert_eq!(deleted(&report), [2, 0, 0]);
+        w.run(&["list", "--user", "7", "--format", "count"]).ok().says("2\n");
+    });
+}
+
+#[test]
+fn such_a_session_keeps_its_login_and_its_column_says_whose_it_is() {
+    World::each("keys_alike_rewrite", |w| {
+        alike(w);
+        w.run(&["backfill"]).ok().says("4 sessions filled").says("right for every login");
+        w.run(&["logout-user", "42", "--keep-data"])
+            .ok()
+            .says("2 sessions kept without their login");
+        w.run(&["list", "--user", "7", "--format", "count"]).ok().says("2\n");
+        assert_eq!(w.count(), 4);
+    });
+}
