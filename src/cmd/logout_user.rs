@@ -65,6 +65,7 @@ impl<'a> Task<'a> {
         let settle = settings::duration("--settle", &args.settle)?;
         let saved = ctx.saved_window(&args.saved)?;
         ctx.refuse_many("--except", except.is_some())?;
+        ctx.demand_key(args.verified_only)?;
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;

@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use django_session::{Decoder, Verdict};
 
 use super::Ctx;
+use super::unfit_ids::some;
 use crate::cli::UserLookup;
 use crate::error::Error;
 use crate::settings;
@@ -31,6 +32,9 @@ pub(super) fn by_user(
         return Ok(None);
     }
     let Some(column) = column(ctx, store, args)? else { return Ok(None) };
+    if args.trust_column {
+        refuse_unfit(&column, ids)?;
+    }
     let name = &column.name;
     ctx.talk.note(&if args.trust_column {
         format!("--trust-column: only rows that {name} gives to these users are read")
@@ -40,6 +44,19 @@ pub(super) fn by_user(
     });
     let stamps = Stamps::OneOf(ids.iter().flat_map(|id| spellings(&column, id)).collect());
     Ok(Some(ByUser { column, stamps }))
+}
+
+/// Refuses users whose ids a trusted column cannot hold: it would find none of their sessions, whoever is logged in.
+fn refuse_unfit(column: &UserColumn, ids: &[String]) -> Result<(), Error> {
+    let unfit: Vec<&str> =
+        ids.iter().filter(|id| column.fit(id).is_none()).map(String::as_str).collect();
+    if unfit.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("--trust-column: column {} cannot hold the user id {}", column.name, some(&unfit)),
+        "leave --trust-column out, or name the column that says whose sessions are with --user-column",
+    ))
 }
 
 fn column(

@@ -166,6 +166,17 @@ impl Ctx<'_> {
         }
     }
 
+    /// Refuses `--verified-only` where nothing can be verified: it would leave nothing, and delete all.
+    fn demand_key(&self, verified_only: bool) -> Result<(), Error> {
+        if verified_only && self.codec.keyring.is_empty() {
+            return Err(Error::usage(
+                "--verified-only: no SECRET_KEY is given, so nothing can be verified",
+                "give the site's SECRET_KEY (--secret-key-file, SESSCTL_SECRET_KEY or --django), or leave --verified-only out",
+            ));
+        }
+        Ok(())
+    }
+
     /// The time in which sessions were saved that are asked for. How it was understood is said at once.
     fn saved_window(&self, args: &Saved) -> Result<Option<SavedWindow>, Error> {
         let understood = settings::saved_window(args, self.project.as_ref())?;

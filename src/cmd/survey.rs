@@ -181,7 +181,8 @@ impl Survey {
     }
 }
 
-/// Reads the table until the key verifies a row: [`Ended::Enough`] if there is one.
+/// Reads the live rows until the key verifies one: [`Ended::Enough`] if there is one. An expired row proves nothing: its
+/// key may have gone out of use with it.
 pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
     let codec = &ctx.codec;
     let worker = || {
@@ -190,7 +191,9 @@ pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, 
             page.rows().any(|row| row.decode(&mut decoder).signature() == Signature::Valid)
         }
     };
-    ctx.scan().run(&mut *store.reader()?, &Filter::default(), worker, |verifies| {
+    let mut reader = store.reader()?;
+    let filter = Filter { live_at: Some(reader.now()?), ..Filter::default() };
+    ctx.scan().run(&mut *reader, &filter, worker, |verifies| {
         if verifies { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }

@@ -40,7 +40,8 @@ impl Report for LogoutReport {
             let go = self.matches.matched.saturating_sub(self.kept.referenced);
             let found = counted(go, "live session");
             let fate = if self.keep_data { "lose their login" } else { "be deleted" };
-            writeln!(out, "Dry run: {found} of {whom} would {fate} ({looked}).")?;
+            let by = self.by_trusted_column();
+            writeln!(out, "Dry run: {found} of {whom} would {fate}{by} ({looked}).")?;
             write_resolved(out, self)?;
             write_preview(out, self)?;
         } else {
@@ -73,6 +74,12 @@ impl LogoutReport {
         }
     }
 
+    /// Where the answer rests on what the user column says: that it does.
+    fn by_trusted_column(&self) -> String {
+        let column = self.user_column.as_ref().filter(|_| self.by_column);
+        column.map_or_else(String::new, |column| format!(" by column {}", sanitize(column)))
+    }
+
     /// What the last look proved.
     fn proof(&self) -> String {
         let stay = self.verified_only && self.matches.unverified > 0;
@@ -82,11 +89,10 @@ impl LogoutReport {
             (true, false) => "no other",
             (true, true) => "no other of that time",
         };
-        let column = self.user_column.as_ref().filter(|_| self.by_column);
-        let place = match column {
-            Some(column) => format!(" by column {}", sanitize(column)),
-            None if self.cached || self.engine_unknown => " in the table".into(),
-            None => String::new(),
+        let place = match self.by_trusted_column() {
+            by if !by.is_empty() => by,
+            _ if self.cached || self.engine_unknown => " in the table".into(),
+            _ => String::new(),
         };
         match self.remaining {
             Some(0) => format!("{which} is left{place}"),

@@ -219,3 +219,61 @@ fn what_stays_unverified_is_counted_however_it_is_found() {
         assert_eq!((&report["unverified"], &report["deleted"]), (&json!(1), &json!(0)));
     });
 }
+
+#[test]
+fn a_trusted_column_must_be_able_to_hold_the_ids() {
+    World::each("lookup_unfit", |w| {
+        let uuid = "0fce2a16-9e1b-4c55-8c0e-0a6cf5f1e7a2";
+        w.user(uuid, 2);
+        w.execute("ALTER TABLE django_session ADD COLUMN account_id integer");
+        for command in [
+            ["list", "--user", uuid],
+            ["logout-user", uuid, "--no-verify"],
+            ["logout-user", uuid, "-n"],
+        ] {
+            let trusting = [&command[..], &["--trust-column"]].concat();
+            w.run(&trusting).exits(2).says("column account_id cannot hold the user id");
+        }
+        assert_eq!(w.count(), 2);
+        w.run(&["logout-user", uuid]).ok().says("2 sessions deleted");
+    });
+}
+
+#[test]
+fn a_dry_run_says_that_it_rests_on_the_column() {
+    with_column("lookup_dry", |w| {
+        w.run(&["logout-user", "42", "-n", "--trust-column"])
+            .ok()
+            .says("3 live sessions of user 42 would be deleted by column user_id (3 rows read");
+    });
+}
+
+#[test]
+fn a_key_that_verifies_only_what_expired_is_a_wrong_one() {
+    with_column("lookup_expired_proof", |w| {
+        let older = "the key before this one";
+        w.row("expired", &signed(&login("42"), older), "2020-01-01 00:00:00");
+        let older = w.file("older", older);
+        for how in [&["-n"][..], &["--no-verify"], &["--trust-column"], &[]] {
+            let arguments = [&["logout-user", "42", "--secret-key-file", &older], how].concat();
+            w.run(&arguments).exits(2).says("not one of ");
+        }
+        assert_eq!(w.count(), 56);
+    });
+}
+
+#[test]
+fn without_a_key_nothing_can_be_verified() {
+    World::each("lookup_no_key", |w| {
+        w.user("42", 2);
+        for command in [
+            &["logout-user", "42"][..],
+            &["logout-user", "42", "-n"],
+            &["flush-all", "--yes", "--authenticated-only"],
+        ] {
+            let careful = [command, &["--verified-only"]].concat();
+            w.run_without_key(&careful).exits(2).says("--verified-only: no SECRET_KEY is given");
+        }
+        assert_eq!(w.count(), 2);
+    });
+}

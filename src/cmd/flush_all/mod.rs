@@ -59,6 +59,7 @@ impl<'a> Task<'a> {
         let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
         let spared = args.except_users.iter().collect();
+        ctx.demand_key(args.verified_only)?;
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         if ctx.is_about_many() && !args.yes && !args.dry_run {
