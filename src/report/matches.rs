@@ -18,6 +18,9 @@ pub struct Matches {
     pub shared: u64,
     /// Rows that sessctl cannot read and that may be such a session.
     pub unreadable: u64,
+    /// Rows that sessctl cannot read, that were to go with all others, and that may be sessions of users who are to be
+    /// spared.
+    pub maybe_spared: u64,
     /// Logins of somebody else than the user column says.
     pub different: u64,
     /// Sessions of these users that do not say when they were saved, where that was asked for.
@@ -33,6 +36,7 @@ impl AddAssign for Matches {
         self.impersonated += other.impersonated;
         self.shared += other.shared;
         self.unreadable += other.unreadable;
+        self.maybe_spared += other.maybe_spared;
         self.different += other.different;
         self.undated += other.undated;
         self.saved_later += other.saved_later;

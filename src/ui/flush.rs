@@ -6,7 +6,7 @@ use super::ending::{
 };
 use super::referenced::{KEEP_DATA_HELPS, write_referenced};
 use crate::model::counted;
-use crate::report::{Census, FlushReport, Proof};
+use crate::report::{Census, FlushReport, Matches, Proof};
 
 /// What is in the table, and what would go of it.
 pub fn flush_intent(
@@ -63,6 +63,9 @@ impl Report for FlushReport {
             rows => format!(", {rows} kept without their login"),
         };
         let everybody = match self.verdict {
+            Proof::Unknown if self.only_spared_are_in_doubt() => {
+                "Logged out everybody else, and perhaps users who are to be spared"
+            }
             Proof::Unknown => "NOT everybody is known to be logged out",
             _ if self.some_spared => "Logged out everybody else",
             _ => "Logged out everybody",
@@ -89,6 +92,13 @@ impl Report for FlushReport {
 }
 
 impl FlushReport {
+    /// Whether all is proved but that those who are to be spared were.
+    fn only_spared_are_in_doubt(&self) -> bool {
+        let Matches { maybe_spared, shared, unreadable, .. } = self.matches;
+        let proved = self.remaining == Some(0) && self.doubts.is_empty() && !self.cached;
+        maybe_spared > 0 && shared + unreadable == 0 && proved
+    }
+
     fn write_rest(&self, out: &mut dyn Write) -> io::Result<()> {
         let went = match (self.verified_only, self.dry_run) {
             (true, _) => "stay",
@@ -102,6 +112,13 @@ impl FlushReport {
                 "{} stayed that name a user who is spared and somebody else, too: one impersonates the other. See \
                  `sessctl list`.",
                 counted(self.matches.shared, "session")
+            )?;
+        }
+        if self.matches.maybe_spared > 0 {
+            let rows = counted(self.matches.maybe_spared, "row");
+            writeln!(
+                out,
+                "{rows} that could not be read {went}: a user who is to be spared may be logged in by one."
             )?;
         }
         if self.matches.unreadable > 0 {

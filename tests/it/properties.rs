@@ -228,13 +228,16 @@ impl Case<'_> {
         };
         // All that nobody can read went too, if not only logins were to go.
         let unreadable = self.count(|row| only_logins && row.is_live() && row.is_doubtful());
+        let spares_some = !only_logins && !options.users.is_empty();
+        let maybe_spared = self.count(|row| spares_some && row.is_live() && row.is_doubtful());
         let unverified = self.count(|row| only_logins && is_login(row) && !row.valid);
         let matched = self.count(is_wanted);
         let live = |whose: fn(&Row) -> bool| json!(self.count(|row| row.is_live() && whose(row)));
         self.run(
             &options,
-            if unreadable > 0 { 3 } else { 0 },
+            if unreadable + maybe_spared > 0 { 3 } else { 0 },
             [
+                ("maybe_spared", json!(maybe_spared)),
                 ("rows", json!(self.rows.len())),
                 ("live_users", live(|row| row.valid && row.user().is_some())),
                 ("live_anonymous", live(|row| row.whose == Whose::Nobody)),

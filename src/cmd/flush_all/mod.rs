@@ -101,6 +101,10 @@ impl<'a> Task<'a> {
         let flush =
             Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
+        let all_go = !args.authenticated_only && !args.keep_data;
+        if all_go && !spared.is_empty() {
+            outcome.matches.maybe_spared = census.map_or(0, |tally| tally.unreadable);
+        }
         outcome.doubts.extend(hidden.into_iter().chain(elsewhere));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
