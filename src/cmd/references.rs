@@ -18,7 +18,12 @@ pub(super) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Referen
     for reference in &references {
         let Reference { table, on_delete, .. } = reference;
         let columns = reference.columns.join(", ");
-        ctx.talk.note(&if reference.hinders() {
+        ctx.talk.note(&if reference.takes_sessions() {
+            format!(
+                "sessions refer to each other ({columns}) ON DELETE CASCADE: a session to which another one refers stays, \
+                 since that one would go with it, whosever it is"
+            )
+        } else if reference.hinders() {
             format!(
                 "table {table} ({columns}) refers to sessions: the database does not let a session go to which a row \
                  of it refers, so these stay"

@@ -11,15 +11,23 @@ pub struct Reference {
     pub columns: Vec<String>,
     /// What happens to its rows when theirs here goes, in SQL's words: `CASCADE`, `NO ACTION`.
     pub on_delete: String,
+    /// Whether a session that it refers to stays: see [`hinders`](Self::hinders).
+    pub(super) hinders: bool,
     /// The SQL condition that one of its rows refers to a row of the session table; `None` where this
     /// role may not see all of its rows.
     pub(super) refers: Option<String>,
 }
 
 impl Reference {
-    /// Whether a session that it refers to cannot be deleted.
+    /// Whether a session that it refers to stays. The database does not let it go, or sessctl does not: ON DELETE CASCADE
+    /// of the session table itself would take sessions with it that nobody looked at.
     pub fn hinders(&self) -> bool {
-        matches!(&*self.on_delete, "NO ACTION" | "RESTRICT")
+        self.hinders
+    }
+
+    /// Whether the database would delete the session, and others with it.
+    pub fn takes_sessions(&self) -> bool {
+        self.hinders && self.on_delete == "CASCADE"
     }
 
     /// Whether the rows that refer to sessions can be told by SQL.

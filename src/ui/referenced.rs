@@ -30,7 +30,7 @@ pub(super) fn write_referenced(
     let them = if *rows == 1 { "it" } else { "them" };
     writeln!(
         out,
-        "{} {}: rows of {tables} refer to {them}, so the database does not let {them} go. Delete those rows first{help}.",
+        "{} {}: rows of {tables} refer to {them}. Delete those rows first{help}.",
         counted(*rows, "session"),
         match (dry_run, *rows) {
             (true, _) => "would stay",

@@ -235,9 +235,48 @@ fn a_reference_that_may_not_become_null_keeps_its_session_and_no_other() {
         w.user("42", 3).user("7", 2);
         let first = w.session_keys().into_iter().next().unwrap();
         refer(w, "member", "ON DELETE SET NULL", &format!("session_key = '{first}'"));
+        w.run(&["logout-user", "42", "--dry-run"])
+            .exits(3)
+            .says("Dry run: 2 live sessions of user 42")
+            .says("1 session would stay: rows of member refer to it");
         let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
         assert_eq!((&report["deleted"], &report["referenced"]), (&json!(2), &json!(1)), "{report}");
         w.run(&["flush-all", "--yes"]).exits(3).says("2 sessions deleted");
         assert_eq!(w.session_keys(), [first]);
+    });
+}
+
+#[test]
+fn no_session_goes_because_it_refers_to_one_that_goes() {
+    World::each("references_itself", |w| {
+        w.user("42", 2).user("7", 1);
+        let keys = w.session_keys();
+        w.execute(&format!(
+            "ALTER TABLE django_session ADD COLUMN parent varchar(40)
+                 REFERENCES django_session (session_key) ON DELETE CASCADE;
+             UPDATE django_session SET parent = '{}' WHERE session_key = '{}'",
+            keys[0], keys[2]
+        ));
+        w.run(&["logout-user", "42", "--dry-run"])
+            .exits(3)
+            .says("Dry run: 1 live session of user 42")
+            .says("sessions refer to each other (parent) ON DELETE CASCADE");
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        assert_eq!((&report["deleted"], &report["referenced"]), (&json!(1), &json!(1)), "{report}");
+        assert_eq!(w.session_keys(), [keys[0].clone(), keys[2].clone()]);
+    });
+}
+
+#[test]
+fn a_reference_that_may_become_null_hinders_nobody() {
+    World::each("references_null", |w| {
+        w.user("42", 3);
+        w.execute(
+            "CREATE TABLE member (id integer NOT NULL, session varchar(40) REFERENCES django_session ON DELETE SET NULL,
+                 other varchar(40) DEFAULT NULL REFERENCES django_session ON DELETE SET DEFAULT);
+             INSERT INTO member SELECT 1, session_key, session_key FROM django_session",
+        );
+        w.run(&["logout-user", "42", "--dry-run"]).ok().says("Dry run: 3 live sessions of user 42");
+        w.run(&["logout-user", "42"]).ok().says("3 sessions deleted");
     });
 }

@@ -17,7 +17,8 @@ use crate::store::table::quote;
 use crate::store::{Gone, Kept, Reference, StoreError};
 
 /// Also those that point at a partition alone. The operators are the ones by which the server itself
-/// compares.
+/// compares. ON DELETE SET NULL and SET DEFAULT fail where NULL is forbidden; since PostgreSQL 15 they may set only some of the
+/// columns (`confdelsetcols`).
 const REFERENCES: &str = "
     WITH RECURSIVE parts (part) AS (
         SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
@@ -34,8 +35,17 @@ const REFERENCES: &str = "
                  JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace ORDER BY k.place),
            pg_catalog.has_schema_privilege(relnamespace, 'USAGE') AND NOT pg_catalog.row_security_active(conrelid)
                AND NOT EXISTS (SELECT FROM pg_catalog.unnest(conkey) AS k (number)
-                               WHERE NOT pg_catalog.has_column_privilege(conrelid, k.number, 'SELECT'))
-    FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class other ON other.oid = conrelid
+                               WHERE NOT pg_catalog.has_column_privilege(conrelid, k.number, 'SELECT')),
+           CASE confdeltype WHEN 'a' THEN true WHEN 'r' THEN true
+               WHEN 'c' THEN conrelid IN (SELECT part FROM parts)
+               ELSE EXISTS (
+                   SELECT FROM pg_catalog.unnest(conkey) AS k (number)
+                   JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = k.number
+                   JOIN pg_catalog.pg_type t ON t.oid = atttypid
+                   WHERE (attnotnull OR typnotnull) AND (confdeltype = 'n' OR NOT atthasdef AND typdefault IS NULL)
+                       AND coalesce(nullif(pg_catalog.to_jsonb(c) -> 'confdelsetcols', 'null')
+                                    @> pg_catalog.to_jsonb(k.number), true)) END
+    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class other ON other.oid = conrelid
     WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0 ORDER BY 1";
 
 /// The rows with one of the keys in `$1`. The first condition finds them in the index. The second one is for columns whose
@@ -96,7 +106,8 @@ impl Postgres {
             let equal = equal.collect::<Vec<_>>().join(" AND ");
             let refers = (visible && known)
                 .then(|| format!("EXISTS (SELECT FROM {table} AS {OTHER} WHERE {equal})"));
-            Ok(Reference { table, columns, on_delete: row.try_get(1)?, refers })
+            let (on_delete, hinders) = (row.try_get(1)?, row.try_get(6)?);
+            Ok(Reference { table, columns, on_delete, hinders, refers })
         };
         rows.iter().map(read).collect::<Result<_, _>>().map_err(cannot)
     }

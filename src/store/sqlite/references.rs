@@ -14,10 +14,14 @@ use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kep
 use crate::store::table::quote;
 use crate::store::{Gone, Kept, Reference, StoreError};
 
-/// A foreign key that names no column means the primary key.
+/// A foreign key that names no column means the primary key. ON DELETE SET NULL and SET DEFAULT fail where NULL is forbidden.
 const REFERENCES: &str = "
     SELECT t.name, f.on_delete, f.\"from\",
-           coalesce(f.\"to\", (SELECT name FROM pragma_table_info(?1) WHERE pk = f.seq + 1), 'session_key'), f.seq
+           coalesce(f.\"to\", (SELECT name FROM pragma_table_info(?1) WHERE pk = f.seq + 1), 'session_key'), f.seq,
+           CASE f.on_delete WHEN 'NO ACTION' THEN 1 WHEN 'RESTRICT' THEN 1
+               WHEN 'CASCADE' THEN t.name = ?1 COLLATE NOCASE
+               ELSE EXISTS (SELECT 1 FROM pragma_table_info(t.name) i WHERE i.name = f.\"from\" COLLATE NOCASE
+                   AND i.\"notnull\" AND (f.on_delete = 'SET NULL' OR i.dflt_value IS NULL)) END
     FROM sqlite_schema t, pragma_foreign_key_list(t.name) f
     WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name, f.id, f.seq";
 
@@ -48,6 +52,7 @@ impl Sqlite {
             match found.last_mut() {
                 Some(last) if row.get::<_, i64>(4)? > 0 => {
                     last.columns.push(column);
+                    last.hinders |= row.get::<_, bool>(5)?;
                     let refers = last.refers.get_or_insert_default();
                     refers.push_str(" AND ");
                     refers.push_str(&equal);
@@ -56,6 +61,7 @@ impl Sqlite {
                     table: row.get(0)?,
                     columns: vec![column],
                     on_delete: row.get(1)?,
+                    hinders: row.get(5)?,
                     refers: Some(equal),
                 }),
             }
