@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use django_session::Decoder;
 
 use super::Ctx;
+use super::asked_users::id_field;
 use super::site_users::{AT_ONCE, SiteUsers};
 use super::whose::reader;
 use crate::engine::Ended;
@@ -162,6 +163,12 @@ fn logins(page: &Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Logins {
     logins
 }
 
+/// The id as the key of the table holds it, if Django reads it so.
+fn read<'i>(site: &SiteUsers, id: &'i str) -> Option<Cow<'i, str>> {
+    let read = || Some(Cow::Owned(site.kind.fit(&id_field(site.kind).read(id)?)?.into_owned()));
+    site.kind.fit(id).or_else(read)
+}
+
 impl Logins {
     fn row(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, site: &SiteUsers) {
         let session = row.decode(decoder);
@@ -172,7 +179,7 @@ impl Logins {
                 self.too_long.one(format!("{beginning}…"));
                 self.held_bytes += BEGINNING;
             }
-            Some(own) if site.kind.fit(own).is_none() => {
+            Some(own) if read(site, own).is_none() => {
                 self.unfit.one(own.to_string());
                 self.held_bytes += own.len();
             }
@@ -180,7 +187,7 @@ impl Logins {
         }
         let fitting = |id: &str| {
             let id = Some(id).filter(|id| id.len() <= MOST_ID_BYTES)?;
-            site.kind.fit(id).map(Cow::into_owned)
+            read(site, id).map(Cow::into_owned)
         };
         for (place, id) in auth.others.iter().enumerate() {
             let longer = auth.others.iter().skip(place + 1).find(|other| is_reading(id, other));
@@ -190,7 +197,7 @@ impl Logins {
             }
         }
         let all = auth.user_id.iter().chain(&auth.others);
-        for id in all.filter(|id| id.len() <= MOST_ID_BYTES).filter_map(|id| site.kind.fit(id)) {
+        for id in all.filter(|id| id.len() <= MOST_ID_BYTES).filter_map(|id| read(site, id)) {
             self.held_bytes += id.len();
             self.users.insert(id.into_owned());
         }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use django_session::{Decoder, UserIds, Verdict};
 
 use super::Ctx;
+use super::asked_users::AskedUsers;
 use super::counts::Counts;
 use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
 use super::login_keys_seen::{self, LoginKeysSeen};
@@ -24,6 +25,7 @@ use crate::{settings, ui};
 /// Which sessions, and what of them.
 struct Query<'a> {
     args: &'a List,
+    /// In one table; `None` if everybody's sessions are asked for.
     users: Option<UserIds>,
     saved: Option<SavedWindow>,
     detail: Detail,
@@ -49,7 +51,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     settings::refuse_blank("--user", &args.users)?;
     let query = Query {
         args,
-        users: (!args.users.is_empty()).then(|| args.users.iter().collect()),
+        users: None,
         saved: ctx.saved_window(&args.saved)?,
         detail: match args.format {
             ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
@@ -109,11 +111,14 @@ impl Query<'_> {
         listing: &mut Listing<'_>,
         told: &mut Told,
     ) -> Result<Ended, Error> {
-        let Self { args, detail, keys, .. } = *self;
+        let Self { args, saved, detail, keys, .. } = *self;
         let store = ctx.open()?;
-        let by_user = match &self.users {
+        let asked = AskedUsers::of(ctx, &*store, None, &args.users)?;
+        let users = (!asked.ids.is_empty()).then(|| asked.set());
+        let query = Query { args, users, saved, detail, keys };
+        let by_user = match &query.users {
             Some(_) if args.lookup.trust_column || args.lookup.user_column.is_some() => {
-                by_user(ctx, &*store, &args.lookup, &args.users)?
+                by_user(ctx, &*store, &args.lookup, &asked.ids)?
             }
             _ => None,
         };
@@ -127,8 +132,8 @@ impl Query<'_> {
         let seen = LoginKeysSeen::new(codec);
         let worker = || {
             let mut decoder = Decoder::new(codec);
-            let seen = &seen;
-            move |page: &Page| self.page(page, &mut decoder, seen)
+            let (query, seen) = (&query, &seen);
+            move |page: &Page| query.page(page, &mut decoder, seen)
         };
         let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
         let mut members = Counts::default();
@@ -166,7 +171,7 @@ impl Query<'_> {
         if here.matched + here.unverified == 0 && ended == Ended::Whole {
             // Nothing listed must not look like nobody logged in.
             let unseen = seen.unseen();
-            if self.users.is_some() && !args.lookup.trust_column {
+            if query.users.is_some() && !args.lookup.trust_column {
                 let named = &ctx.global.user_keys;
                 told.doubts.extend(login_keys_seen::doubt(&unseen, named, members));
             }
@@ -216,12 +221,14 @@ impl Query<'_> {
 
 impl Told {
     fn is_doubtful(&self) -> bool {
-        let Matches { unreadable, different, undated, .. } = self.matches;
-        unreadable + different + undated > 0 || !self.doubts.is_empty() || self.unfit.is_some()
+        let Matches { unreadable, alike, different, undated, .. } = self.matches;
+        unreadable + alike + different + undated > 0
+            || !self.doubts.is_empty()
+            || self.unfit.is_some()
     }
 
     fn tell(&self, ctx: &Ctx<'_>) {
-        let Matches { unverified, undated, saved_later, unreadable, .. } = self.matches;
+        let Matches { unverified, undated, saved_later, unreadable, alike, .. } = self.matches;
         if unverified > 0 {
             ctx.talk.note(&format!(
                 "no key verifies {} of these: Django reads them as empty, unless it has a key that was not given here",
@@ -244,6 +251,12 @@ impl Told {
             ctx.talk.warning(&format!(
                 "{} could not be read and may be anybody's session",
                 counted(unreadable, "row")
+            ));
+        }
+        if alike > 0 {
+            ctx.talk.warning(&format!(
+                "{} left out whose id is spelled otherwise, and which Django may read as one of these users: see `sessctl list`",
+                counted(alike, "session")
             ));
         }
         if let Some(unfit) = &self.unfit {

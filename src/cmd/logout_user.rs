@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use django_session::UserIds;
 
 use super::Ctx;
+use super::asked_users::AskedUsers;
 use super::cache_keys::CacheKeys;
 use super::deed::{Deed, Told};
 use super::describe::KeyDisplay;
@@ -90,7 +91,6 @@ impl<'a> Task<'a> {
         if users.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
         }
-        let ids: UserIds = users.iter().collect();
         let mut driver = consent.map(|consent| {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
@@ -105,7 +105,9 @@ impl<'a> Task<'a> {
                 }
                 let table = args.whose.user_table.as_deref();
                 named = Some(NamedUsers::of(ctx, &*store, &self.users, table, &meant)?);
-                let by_user = by_user(ctx, &*store, &args.lookup, &users)?;
+                let asked = AskedUsers::of(ctx, &*store, table, &users)?;
+                let ids = asked.set();
+                let by_user = by_user(ctx, &*store, &args.lookup, &asked.ids)?;
                 column = by_user.as_ref().map(|by| by.column.name.clone());
                 let spared = self.spared_key(ctx, &*store, &ids)?;
                 let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);

@@ -1,5 +1,6 @@
 //! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
 
+mod asked_users;
 mod audit;
 mod backfill;
 mod cache_keys;

@@ -137,9 +137,14 @@ fn some_known(
     let one = |id: &String| {
         let fits = fit(id);
         let user = fits.as_ref().and_then(|id| there.remove(id));
-        let spelled = fits.filter(|_| site.kind == UserType::Uuid).unwrap_or_else(|| id.clone());
         let exists = (user.is_some() || !may_hide).then_some(user.is_some());
-        NamedUser { given: true, ..named(spelled, user.flatten(), exists) }
+        let (spelled, name) = match user {
+            Some(user) => (user.id, user.name),
+            None => {
+                (fits.filter(|_| site.kind == UserType::Uuid).unwrap_or_else(|| id.clone()), None)
+            }
+        };
+        NamedUser { given: true, ..named(spelled, name, exists) }
     };
     Ok(ids.iter().map(one).collect())
 }

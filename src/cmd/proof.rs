@@ -30,8 +30,10 @@ pub(super) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
 impl Outcome {
     /// Rows that may be what was looked for, or what was to be spared, for all that can be told.
     fn not_sure(&self) -> u64 {
-        let Matches { shared, unreadable, maybe_spared, undated, different, .. } = self.matches;
+        let Matches { shared, alike, unreadable, maybe_spared, undated, different, .. } =
+            self.matches;
         shared
+            + alike
             + unreadable
             + maybe_spared
             + undated

@@ -46,6 +46,8 @@ pub(super) enum Answer {
     Shared,
     /// It is somebody else's, although the user column was asked for theirs.
     Different,
+    /// Its user's id is not one of these, and Django may read it as one.
+    Alike,
     /// It cannot be read, and may be asked for.
     Unreadable,
     /// It is not asked for.
@@ -81,6 +83,13 @@ impl<'a> SessionQuery<'a> {
         };
         if !self.who.wants(login) {
             return match login {
+                Some(login) if self.who.may_mean(login) => {
+                    if in_time == Some(false) {
+                        Answer::Other
+                    } else {
+                        Answer::Alike
+                    }
+                }
                 Some(login) if self.who.shares(login) => Answer::Shared,
                 Some(login)
                     if login.unclear && self.who.is_about_some() && in_time != Some(false) =>
@@ -127,6 +136,7 @@ impl<'a> SessionQuery<'a> {
             Answer::SavedLater => &mut matches.saved_later,
             Answer::Shared => &mut matches.shared,
             Answer::Different => &mut matches.different,
+            Answer::Alike => &mut matches.alike,
             Answer::Unreadable => &mut matches.unreadable,
             Answer::Other => return,
         } += 1;
@@ -161,11 +171,22 @@ impl Who<'_> {
     fn wants(self, login: Option<&Login<'_>>) -> bool {
         let names =
             |ids: &UserIds| login.is_some_and(|login| login.users().any(|id| ids.contains(id)));
+        let may_mean = || login.is_some_and(|login| self.may_mean(login));
         match self {
             Self::Anybody => true,
             Self::These(ids) => names(ids),
-            Self::AllBut(ids) => login.is_some() && !names(ids),
-            Self::EverythingBut(ids) => !names(ids),
+            Self::AllBut(ids) => login.is_some() && !names(ids) && !may_mean(),
+            Self::EverythingBut(ids) => !names(ids) && !may_mean(),
+        }
+    }
+
+    /// Whether Django may read an id in a session as that of a user who is asked for, or is to be spared.
+    fn may_mean(self, login: &Login<'_>) -> bool {
+        match self {
+            Self::Anybody => false,
+            Self::These(ids) | Self::AllBut(ids) | Self::EverythingBut(ids) => {
+                login.users().any(|id| ids.may_mean(id))
+            }
         }
     }
 

@@ -353,10 +353,11 @@ impl Outcome {
         }
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
-        let Matches { shared, unreadable, undated, saved_later, different, .. } = survey.matches;
+        let Matches { shared, alike, unreadable, undated, saved_later, different, .. } =
+            survey.matches;
         let different = self.matches.different.max(different);
         self.matches =
-            Matches { shared, unreadable, different, undated, saved_later, ..self.matches };
+            Matches { shared, alike, unreadable, different, undated, saved_later, ..self.matches };
         if self.unverified_left > 0 {
             self.matches.unverified = self.unverified_left;
         }

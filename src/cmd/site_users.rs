@@ -1,11 +1,12 @@
 //! The table of the site's users.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::Ctx;
 use crate::error::Error;
 use crate::settings;
-use crate::store::{Reader, Store, StoreError, UserType, Users, WhichUsers};
+use crate::store::{Reader, Store, StoreError, User, UserType, Users, WhichUsers};
 
 /// Users of whom it is asked at once whether they exist.
 pub(super) const AT_ONCE: usize = 1_000;
@@ -50,20 +51,47 @@ impl SiteUsers {
         Ok(store.reader()?.user_key(&users)?.map(|kind| Self { users, kind }))
     }
 
-    /// Those of these users who exist, and what they log in with. All ids are spelled as [`UserType::fit`] has them.
+    /// Those of these users who exist, by the ids that were asked for. All ids are spelled as [`UserType::fit`] has them.
+    ///
+    /// The database may find a user under another id than the user's own, where the collation of a text key takes the two
+    /// for equal. Then Django finds the user as well.
     pub(super) fn existing(
         &self,
         reader: &mut dyn Reader,
         ids: impl IntoIterator<Item = String>,
-    ) -> Result<HashMap<String, Option<String>>, StoreError> {
+    ) -> Result<HashMap<String, User>, StoreError> {
         let ids: Vec<String> = ids.into_iter().collect();
         let mut there = HashMap::new();
         for some in ids.chunks(AT_ONCE) {
-            reader.users(&self.users, WhichUsers::Keys(self.kind, some), &mut |user| {
-                there.extend(self.kind.fit(&user.id).map(|id| (id.into_owned(), user.name)));
-            })?;
+            let found = self.with_keys(reader, some)?;
+            let exact = found.len();
+            let asked: HashSet<&String> = some.iter().collect();
+            there.extend(found.into_iter().filter(|(id, _)| asked.contains(id)));
+            if exact > some.iter().filter(|id| there.contains_key(*id)).count() {
+                for id in some {
+                    if !there.contains_key(id) {
+                        let found = self.with_keys(reader, std::slice::from_ref(id))?;
+                        there.extend(found.into_values().next().map(|user| (id.clone(), user)));
+                    }
+                }
+            }
         }
         Ok(there)
+    }
+
+    /// The users whom the database finds under these keys, by their own.
+    fn with_keys(
+        &self,
+        reader: &mut dyn Reader,
+        keys: &[String],
+    ) -> Result<HashMap<String, User>, StoreError> {
+        let mut found = HashMap::new();
+        reader.users(&self.users, WhichUsers::Keys(self.kind, keys), &mut |user| {
+            if let Some(id) = self.kind.fit(&user.id).map(Cow::into_owned) {
+                found.insert(id.clone(), User { id, ..user });
+            }
+        })?;
+        Ok(found)
     }
 
     /// What its keys are, for people.

@@ -228,7 +228,7 @@ impl Findings {
             match (look.query.who, skimmed) {
                 (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (Who::These(ids), Some(stored)) => {
-                    let others = |user_id: &str| !ids.contains(user_id);
+                    let others = |user_id: &str| !ids.contains(user_id) && !ids.may_mean(user_id);
                     if let Some(session) = decoder.decode_unless(stored, others) {
                         findings.row(&row, &session, look, seen);
                     } else {

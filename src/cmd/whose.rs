@@ -1,6 +1,8 @@
 //! Users who are named by what the site knows of them, not by their ids.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+
+use django_session::UserIds;
 
 use super::Ctx;
 use super::deleted_users::{DeletedUsers, Unfit};
@@ -140,9 +142,9 @@ impl Meant {
     /// The ids that were given, and those of all others, each once.
     pub(super) fn with_ids(&self, given: &[String]) -> Vec<String> {
         let mut all = given.to_vec();
-        let given: HashSet<&str> = given.iter().map(String::as_str).collect();
+        let given: UserIds = given.iter().collect();
         let found = self.users.iter().map(|user| &user.id).chain(&self.deleted);
-        all.extend(found.filter(|id| !given.contains(id.as_str())).cloned());
+        all.extend(found.filter(|id| !given.contains(id)).cloned());
         all
     }
 

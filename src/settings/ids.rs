@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use django_session::UserIds;
+
 use super::{cannot_read, name, open, without_carriage_return};
 use crate::cli;
 use crate::error::Error;
@@ -10,7 +12,7 @@ use crate::files;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The ids that were given, on the command line and in a file, each once, in their order.
+/// The ids that were given, on the command line and in a file, each user once, in their order.
 ///
 /// Ids are taken as they are: where keys are text, ` admin` and `admin` are two users.
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
@@ -26,8 +28,10 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
     if ids.is_empty() && !args.whose.is_given() {
         return Err(Error::usage("no user id given", "the file with the ids holds none"));
     }
+    // A UUID is one user however it is spelled.
     let mut seen = HashSet::with_capacity(ids.len());
-    let mut are_new = ids.iter().map(|id| seen.insert(&**id)).collect::<Vec<_>>().into_iter();
+    let mut are_new =
+        ids.iter().map(|id| seen.insert(UserIds::compared(id))).collect::<Vec<_>>().into_iter();
     ids.retain(|_| are_new.next().unwrap_or_default());
     Ok(ids)
 }

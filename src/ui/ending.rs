@@ -84,6 +84,19 @@ pub(super) fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<(
     )
 }
 
+/// Says how many sessions name a user by an id that Django never writes, and may read as that of one who matters.
+pub(super) fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} stayed whose id is spelled otherwise, as in \" 42\" or \"042\", and which Django may read as {whose}: see \
+         `sessctl list`. `logout-user --unfit-ids` takes such an id as it is.",
+        counted(rows, "session")
+    )
+}
+
 /// Keys that are named.
 const MOST_KEYS: usize = 10;
 

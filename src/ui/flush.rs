@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::ending::{
-    stopped, write_allauth, write_cached, write_left, write_paused, write_unverified,
+    stopped, write_alike, write_allauth, write_cached, write_left, write_paused, write_unverified,
 };
 use super::referenced::{KEEP_DATA_HELPS, write_referenced};
 use crate::model::counted;
@@ -94,9 +94,9 @@ impl Report for FlushReport {
 impl FlushReport {
     /// Whether all is proved but that those who are to be spared were.
     fn only_spared_are_in_doubt(&self) -> bool {
-        let Matches { maybe_spared, shared, unreadable, .. } = self.matches;
+        let Matches { maybe_spared, shared, alike, unreadable, .. } = self.matches;
         let proved = self.remaining == Some(0) && self.doubts.is_empty() && !self.cached;
-        maybe_spared > 0 && shared + unreadable == 0 && proved
+        maybe_spared > 0 && shared + alike + unreadable == 0 && proved
     }
 
     fn write_rest(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -114,6 +114,7 @@ impl FlushReport {
                 counted(self.matches.shared, "session")
             )?;
         }
+        write_alike(out, self.matches.alike, "a user who is spared")?;
         if self.matches.maybe_spared > 0 {
             let rows = counted(self.matches.maybe_spared, "row");
             writeln!(

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::ending::{
-    write_allauth, write_cached, write_impersonated, write_left, write_unverified,
+    write_alike, write_allauth, write_cached, write_impersonated, write_left, write_unverified,
 };
 use super::human::{write_table_header, write_table_row};
 use super::named::write_users;
@@ -116,6 +116,7 @@ impl LogoutReport {
         };
         write_unverified(out, self.matches.unverified, None, went)?;
         write_impersonated(out, self.matches.impersonated)?;
+        write_alike(out, self.matches.alike, whom)?;
         let nothing_found = self.matches.matched + self.matches.unverified == 0 && !self.stopped;
         if nothing_found
             && self.resolved.is_empty()

@@ -80,6 +80,7 @@ mod signals;
 mod site;
 mod site_keys;
 mod sites;
+mod spellings;
 mod stats;
 mod support;
 mod table_flavours;

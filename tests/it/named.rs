@@ -307,7 +307,7 @@ fn each_user_who_is_named_is_told() {
             [&["logout-user", "-n", "--format", "json"], &typed.each_ref().map(|id| &**id)[..]];
         w.user(UUIDS[0], 2);
         let report = w.run(&logout.concat()).ok().json();
-        assert_eq!(report["users"], json!(typed));
+        assert_eq!(report["users"], json!(typed[..2]), "one user is one id");
         assert_eq!(
             told(&report),
             [json!([UUIDS[0], null, null, 2]), json!([typed[1], null, null, 0])]

@@ -34,7 +34,7 @@ pub use json_text::steers_terminal;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use login_keys::LoginKeys;
 pub use payload::Payload;
-pub use user_ids::{MOST_ID_BYTES, UserIds, uuid_digits};
+pub use user_ids::{IdField, MOST_ID_BYTES, UserIds, uuid_digits};
 pub use verdict::{Login, Verdict};
 
 /// Buffers above this many bytes are given back after the row that needed them.

@@ -9,6 +9,7 @@ use django_session::UserIds;
 
 use self::census::Counted;
 use super::Ctx;
+use super::asked_users::AskedUsers;
 use super::cache_keys::CacheKeys;
 use super::deed::{Deed, Told};
 use super::how::How;
@@ -44,7 +45,6 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
 struct Task<'a> {
     args: &'a FlushAll,
     how: How,
-    spared: UserIds,
     cache: CacheKeys,
 }
 
@@ -58,7 +58,6 @@ impl<'a> Task<'a> {
         }
         let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
-        let spared = args.except_users.iter().collect();
         ctx.demand_key(args.verified_only)?;
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
@@ -67,17 +66,18 @@ impl<'a> Task<'a> {
         }
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
         spared::demand(ctx, &args.except_users)?;
-        Ok(Self { args, how, spared, cache })
+        Ok(Self { args, how, cache })
     }
 
     fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<FlushReport>, Error> {
-        let Self { args, how, ref spared, ref cache } = *self;
+        let Self { args, how, ref cache } = *self;
         let began = Instant::now();
         // Else a person is asked first, and may take time.
         if args.yes || args.dry_run {
             ctx.begin(&pace);
         }
         let store = ctx.open()?;
+        let spared = &AskedUsers::of(ctx, &*store, None, &args.except_users)?.set();
         let mut reader = store.reader()?;
         if !args.dry_run {
             reader.demand_writes()?;
