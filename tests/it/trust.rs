@@ -91,6 +91,16 @@ fn root_runs_no_code_that_others_can_change() {
         fs::set_permissions(&file, mode).unwrap();
     }
     list().ran("").ok();
+    fs::remove_file(project.folder.join("media/ran")).unwrap();
+    // What Python imports from a folder that the environment names.
+    let odd = project.folder.join("odd");
+    let note = format!("open({:?} + '/media/ran', 'w')", project.folder);
+    fs::write(odd.join("sitecustomize.py"), note).unwrap();
+    for changeable in [odd.clone(), odd.join("sitecustomize.py")] {
+        chown(&changeable, Some(STRANGER), None).unwrap();
+        project.is_refused(list().env("PYTHONPATH", &odd), &changeable);
+        chown(&changeable, Some(0), None).unwrap();
+    }
 }
 
 /// What Python runs before anybody can look at it.

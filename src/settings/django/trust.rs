@@ -23,7 +23,11 @@ pub(super) fn find_changeable(
     trusted: Option<u32>,
 ) -> Option<String> {
     let project = [named.to_owned(), place.folder.clone(), place.manage.clone(), python.to_owned()];
-    let mut paths = project.into_iter().chain(imported_at_once(python));
+    let search_path = std::env::var_os("PYTHONPATH").unwrap_or_default();
+    let searched: Vec<_> = std::env::split_paths(&search_path)
+        .flat_map(|folder| [folder.join("sitecustomize.py"), folder])
+        .collect();
+    let mut paths = project.into_iter().chain(searched).chain(imported_at_once(python));
     // What is not there is not run.
     let found = paths.find_map(|path| files::find_changeable(&path, trusted).ok().flatten());
     found.map(|path| path.display().to_string())
