@@ -11,7 +11,7 @@ pub use django_session::{
 };
 pub use finding::{Finding, Status};
 pub use fingerprint::fingerprint;
-pub use page::{Data, MOST_DATA_BYTES, Page, RawRow, Row};
+pub use page::{Data, Leftover, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};
 

@@ -13,7 +13,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
-use django_session::{Codec, DEFAULT_KEY_SALT, Keyring, Limits, LoginKeys};
+use django_session::{Codec, DEFAULT_KEY_SALT, Keyring, LoginKeys};
 
 use crate::cli;
 use crate::engine::{BatchSize, Pace};
@@ -70,7 +70,7 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
         (None, None) => secrets::of_environment()?,
     };
     let keyring = Keyring::new(secrets, key_salt(global, project));
-    Ok(Codec { keyring, limits: Limits::default(), login: login_keys(global, project)? })
+    Ok(Codec { keyring, login: login_keys(global, project)?, ..Codec::default() })
 }
 
 /// A variable with fallbacks that is set and not read, since the keys are in a file.

@@ -5,10 +5,10 @@ use std::io::{BufRead, Read};
 use django_session::Decoder;
 
 use super::Ctx;
-use super::describe::{Detail, describe};
+use super::describe::{Described, Detail, describe, write_json};
 use crate::cli::Decode;
 use crate::error::{Error, Exit};
-use crate::{settings, ui};
+use crate::settings;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
     ctx.note_unchecked();
@@ -42,7 +42,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
                 .map_err(|source| settings::cannot_read(&args.file, source))?;
         }
         let stored = String::from_utf8_lossy(&value);
-        ui::write_json_line(&mut ctx.out, &describe(&decoder.decode(&stored), Detail::Payload))?;
+        let stored = decoder.decode(&stored);
+        let Described { session, large } = describe(&stored, Detail::Payload);
+        write_json(&mut ctx.out, &session, large)?;
     }
 }
 

@@ -13,8 +13,8 @@ use super::site_users::{AT_ONCE, SiteUsers};
 use super::whose::reader;
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::{MOST_ID_BYTES, Page, Row, counted};
-use crate::store::{Filter, Reader, Store, StoreError, WhichUsers};
+use crate::model::{Leftover, MOST_ID_BYTES, Page, Row, counted};
+use crate::store::{Filter, Reader, Store, WhichUsers};
 
 /// Users who were deleted.
 #[derive(Default)]
@@ -38,6 +38,11 @@ pub(super) struct Unfit {
 
 /// Bytes of ids that one page may hold.
 const HELD_BYTES: usize = 1 << 20;
+/// Users who are held, and bytes of their ids: each id is held several times until it is reported.
+const MOST_GONE: usize = 100_000;
+const MOST_GONE_BYTES: usize = 4 << 20;
+/// Users who are known to be there, by hashes. Further ones are asked for with each page again.
+const MOST_THERE: usize = 500_000;
 /// Characters by which an id is told that is too long for any key.
 const BEGINNING: usize = 40;
 /// Unfit ids that are named.
@@ -49,12 +54,21 @@ impl Unfit {
         self.ids.insert(id);
     }
 
-    fn add(&mut self, other: Self, most_ids: usize) {
+    /// Returns how many bytes of ids came to be held.
+    fn add(&mut self, other: Self, most_ids: usize) -> usize {
         self.sessions += other.sessions;
-        self.ids.extend(other.ids);
+        let mut more = 0;
+        for id in other.ids {
+            let bytes = id.len();
+            if self.ids.insert(id) {
+                more += bytes;
+            }
+        }
         while self.ids.len() > most_ids {
             self.ids.pop_last();
+            more = 0;
         }
+        more
     }
 }
 
@@ -68,8 +82,8 @@ struct Logins {
     /// Sessions of users whose ids are too long for any key.
     too_long: Unfit,
     held_bytes: usize,
-    /// Rows that are left to whoever takes the page, one at a time: ids of a whole page might not fit.
-    later: Page,
+    /// Rows that are looked at one at a time: ids of a whole page might not fit.
+    later: Leftover,
 }
 
 impl DeletedUsers {
@@ -92,7 +106,7 @@ impl DeletedUsers {
         let mut reader = reader(store, dry_run)?;
         refuse_empty(&mut *reader, site)?;
         let mut search =
-            Search { reader: &mut *reader, site, there: HashSet::new(), gone: BTreeSet::new() };
+            Search { reader: &mut *reader, site, there: HashSet::new(), gone: Gone::default() };
         let most_unfit_ids = if unfit_too { usize::MAX } else { MOST_UNFIT_IDS };
         let (mut asked, mut unfit, mut too_long) =
             (BTreeSet::new(), Unfit::default(), Unfit::default());
@@ -101,26 +115,33 @@ impl DeletedUsers {
         let codec = &ctx.codec;
         let worker = || {
             let mut decoder = Decoder::new(codec);
-            move |page: &Page| logins(page, &mut decoder, site)
+            move |page: &mut Page| logins(page, &mut decoder, site)
         };
         let mut rows = store.reader()?;
         let filter = Filter { live_at: Some(rows.now()?), ..Filter::default() };
         let mut decoder = Decoder::new(codec);
         let ended = ctx.scan().run(&mut *rows, &filter, worker, |mut page| {
-            let later = std::mem::take(&mut page.later);
+            let (later, mut decoder) = (std::mem::take(&mut page.later), decoder.page());
             let later = later.rows().map(|row| {
                 let mut logins = Logins::default();
                 logins.row(&row, &mut decoder, site);
                 logins
             });
             for logins in std::iter::once(page).chain(later) {
-                either.extend(logins.either);
-                unfit.add(logins.unfit, most_unfit_ids);
+                for (one, other) in logins.either {
+                    let bytes = one.len() + other.len();
+                    if either.insert((one, other)) {
+                        search.gone.more(bytes);
+                    }
+                }
+                search.gone.more(unfit.add(logins.unfit, most_unfit_ids));
                 too_long.add(logins.too_long, MOST_UNFIT_IDS);
                 asked.extend(logins.users.into_iter().filter(|id| !search.knows(id)));
-                if asked.len() >= AT_ONCE {
-                    failed = search.ask(std::mem::take(&mut asked)).err();
-                }
+                failed = if asked.len() >= AT_ONCE {
+                    search.ask(std::mem::take(&mut asked)).err()
+                } else {
+                    search.gone.refuse_too_many().err()
+                };
                 if failed.is_some() {
                     return ControlFlow::Break(());
                 }
@@ -128,17 +149,17 @@ impl DeletedUsers {
             ControlFlow::Continue(())
         })?;
         if let Some(error) = failed {
-            return Err(error.into());
+            return Err(error);
         }
         if let Ended::Interrupted(signal) = ended {
             return Err(Error::Interrupted { signal });
         }
         search.ask(asked)?;
         // Once more, for those who were put back meanwhile.
-        let gone = std::mem::take(&mut search.gone);
+        let gone = std::mem::take(&mut search.gone).ids;
         search.ask(gone)?;
         search.take_one_reading(&either);
-        let (there, mut ids) = (search.there.len(), search.gone);
+        let (there, mut ids) = (search.there.len(), search.gone.ids);
         if there == 0 && !ids.is_empty() {
             return Err(none_is_there(site, ids.len()));
         }
@@ -150,16 +171,17 @@ impl DeletedUsers {
     }
 }
 
-fn logins(page: &Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Logins {
-    let mut logins = Logins::default();
-    for row in page.rows() {
+fn logins(page: &mut Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Logins {
+    let (mut logins, mut decoder) = (Logins::default(), decoder.page());
+    let mut later = Vec::new();
+    for (at, row) in page.rows().enumerate() {
         if logins.held_bytes <= HELD_BYTES {
-            logins.row(&row, decoder, site);
+            logins.row(&row, &mut decoder, site);
         } else {
-            logins.later.push(row);
+            later.push(at);
         }
     }
-    decoder.shrink();
+    logins.later = page.leave(later);
     logins
 }
 
@@ -238,7 +260,15 @@ struct Search<'s> {
     /// Hashes of those who are there, since they may be millions. If one who is gone has the same, his
     /// sessions stay.
     there: HashSet<u64>,
-    gone: BTreeSet<String>,
+    gone: Gone,
+}
+
+/// Users who are gone.
+#[derive(Default)]
+struct Gone {
+    ids: BTreeSet<String>,
+    /// Of these and of ids that are unfit.
+    bytes: usize,
 }
 
 /// Whether both are readings of one signed text: the id alone, and the id with a part of the signature.
@@ -251,26 +281,53 @@ impl Search<'_> {
     fn take_one_reading(&mut self, either: &BTreeSet<(String, String)>) {
         for (one, other) in either {
             if self.there.contains(&hash(one)) {
-                self.gone.remove(other);
+                self.gone.ids.remove(other);
             }
             if self.there.contains(&hash(other)) {
-                self.gone.remove(one);
+                self.gone.ids.remove(one);
             }
         }
     }
 
     fn knows(&self, id: &str) -> bool {
-        self.gone.contains(id) || self.there.contains(&hash(id))
+        self.gone.ids.contains(id) || self.there.contains(&hash(id))
     }
 
-    fn ask(&mut self, ids: BTreeSet<String>) -> Result<(), StoreError> {
+    fn ask(&mut self, ids: BTreeSet<String>) -> Result<(), Error> {
         let ids: Vec<String> = ids.into_iter().collect();
         for ids in ids.chunks(AT_ONCE) {
             let there = self.site.existing(&mut *self.reader, ids.iter().cloned())?;
-            self.there.extend(there.keys().map(|id| hash(id)));
-            self.gone.extend(ids.iter().filter(|id| !self.there.contains(&hash(id))).cloned());
+            let room = MOST_THERE.saturating_sub(self.there.len());
+            self.there.extend(there.keys().take(room).map(|id| hash(id)));
+            for id in ids.iter().filter(|id| !there.contains_key(*id)) {
+                if self.gone.ids.insert(id.clone()) {
+                    self.gone.more(id.len());
+                }
+            }
+            self.gone.refuse_too_many()?;
         }
         Ok(())
+    }
+}
+
+impl Gone {
+    fn more(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// Refuses what would take more memory than there may be.
+    fn refuse_too_many(&self) -> Result<(), Error> {
+        if self.ids.len() <= MOST_GONE && self.bytes <= MOST_GONE_BYTES {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!(
+                "--deleted-users: more than {MOST_GONE} users, or {} MiB of ids, who have sessions are not in the table \
+                 of users: nobody is logged out",
+                MOST_GONE_BYTES >> 20
+            ),
+            "log them out by their ids, a part at a time (logout-user --from-file), or everybody else (flush-all --except-user)",
+        ))
     }
 }
 

@@ -1,10 +1,14 @@
 //! Turns a decoded row into what is reported of it.
 
-use django_session::{Decoded, Decoder, Verdict};
+use std::io::{self, Write};
+
+use django_session::{Decoded, Payload, Verdict};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::model::{Expiry, Row, Timestamp, masked_key};
 use crate::report::{DecodedSession, ListedSession, State};
+use crate::ui;
 
 /// Whether the payload is wanted too: it is most of the work.
 #[derive(Clone, Copy, PartialEq)]
@@ -26,7 +30,37 @@ impl From<bool> for KeyDisplay {
     }
 }
 
-pub(super) fn describe(decoded: &Decoded<'_>, detail: Detail) -> DecodedSession {
+/// A session, and its payload if that is too large to be held as JSON: then it is written to its place beside.
+pub(super) struct Described<'s> {
+    pub(super) session: DecodedSession,
+    pub(super) large: Option<Payload<'s>>,
+}
+
+/// Bytes of JSON that are held in memory.
+const HELD_JSON: usize = 512 << 10;
+/// Stands for a payload that is written beside.
+const ELSEWHERE: &str = "0";
+
+/// Writes a session on one line.
+pub(super) fn write_json<T: Serialize>(
+    out: &mut dyn Write,
+    session: &T,
+    large: Option<Payload<'_>>,
+) -> io::Result<()> {
+    match large {
+        None => ui::write_json_line(out, session),
+        Some(payload) => {
+            ui::write_large_json_line(out, session, Some(&|out| payload.write_json(out)))
+        }
+    }
+}
+
+/// Without its payload.
+pub(super) fn summary(decoded: &Decoded<'_>) -> DecodedSession {
+    describe(decoded, Detail::Summary).session
+}
+
+pub(super) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'s> {
     let mut error = None;
     let (state, login) = match decoded.verdict(|_| false) {
         Verdict::Login(login) => (State::User, Some(login)),
@@ -36,17 +70,20 @@ pub(super) fn describe(decoded: &Decoded<'_>, detail: Detail) -> DecodedSession 
             (State::Unreadable, None)
         }
     };
-    let mut payload = None;
+    let (mut payload, mut large) = (None, None);
     if detail == Detail::Payload && error.is_none() {
-        match decoded.payload().and_then(|payload| payload.json()) {
-            Ok(json) => payload = RawValue::from_string(json).ok(),
+        match decoded.payload().and_then(|payload| Ok((payload.json_up_to(HELD_JSON)?, payload))) {
+            Ok((json, whole)) => {
+                large = json.is_none().then_some(whole);
+                payload = RawValue::from_string(json.unwrap_or_else(|| ELSEWHERE.into())).ok();
+            }
             Err(why) => error = Some(why),
         }
     }
     let behind_unclear = login.as_ref().is_some_and(|login| login.unclear);
     let (user_id, backend, behind) =
         login.map(|login| (Some(login.user_id), login.backend, login.others)).unwrap_or_default();
-    DecodedSession {
+    let session = DecodedSession {
         state,
         user_id: user_id.map(Into::into),
         backend: backend.map(Into::into),
@@ -59,16 +96,8 @@ pub(super) fn describe(decoded: &Decoded<'_>, detail: Detail) -> DecodedSession 
         compressed: decoded.compressed(),
         error: error.map(|why| why.to_string()),
         payload,
-    }
-}
-
-pub(super) fn describe_row(
-    decoder: &mut Decoder<'_>,
-    row: &Row<'_>,
-    detail: Detail,
-    keys: KeyDisplay,
-) -> ListedSession {
-    listed(row, describe(&row.decode(decoder), detail), keys)
+    };
+    Described { session, large }
 }
 
 pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -> ListedSession {

@@ -7,10 +7,11 @@ use django_session::Decoder;
 use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::query::{Answer, SessionQuery};
+use super::read_few::read_few;
 use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
-use crate::model::{Data, Keys, Timestamp};
-use crate::store::{self, Replacement, StoreError, Writer};
+use crate::model::{Data, Keys, Page, Timestamp};
+use crate::store::{self, Replacement, StoreError, Was, Writer};
 
 /// Sessions by what became of them.
 #[derive(Clone, Default)]
@@ -70,38 +71,26 @@ impl Kept {
         driver.each(keys, |writer, batch| {
             cache.go_on()?;
             let told = |keys: &[&str], written| ctx.told(cache, keys, written);
-            self.batch(&mut decoder, query, writer, batch, cache, told)
+            read_few(writer, batch, &mut |writer, page, keys| {
+                let (new, others) = rewrite(page, &mut decoder, query);
+                self.write(writer, keys, &new, &others, cache, &told)
+            })
         })
     }
 
     /// What another try finds done already is not wanted any more, so each is counted once. Each write tells its keys
     /// as soon as it is committed: the next one may fail.
-    fn batch(
+    fn write(
         &mut self,
-        decoder: &mut Decoder<'_>,
-        query: &SessionQuery<'_>,
         writer: &mut dyn Writer,
         keys: &[&str],
+        new: &[(&str, Was, String)],
+        others: &[&str],
         cache: &CacheKeys,
-        told: impl Fn(&[&str], Written) -> Written,
+        told: &impl Fn(&[&str], Written) -> Written,
     ) -> Result<u64, StoreError> {
-        let page = writer.read(keys)?;
-        let mut new = Vec::new();
-        let mut others = Vec::new();
-        for row in page.rows() {
-            let Data::Text(old) = row.data else { continue };
-            let session = decoder.decode(old);
-            let answer = query.answer(&row, &session, &query.verdict(&row, &session));
-            if !query.takes(answer) {
-                continue;
-            }
-            match session.without_login(Timestamp::now().as_seconds()) {
-                Ok(data) if answer == Answer::Match => new.push((row.key, old, data)),
-                _ => others.push(row.key),
-            }
-        }
         let rewritten_keys: Vec<&str> = new.iter().map(|(key, ..)| *key).collect();
-        let now: HashSet<&str> = rewritten_keys.iter().chain(&others).copied().collect();
+        let now: HashSet<&str> = rewritten_keys.iter().chain(others).copied().collect();
         let done: Vec<&str> = keys.iter().filter(|key| !now.contains(*key)).copied().collect();
         let new: Vec<_> =
             new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
@@ -112,7 +101,7 @@ impl Kept {
         if others.is_empty() {
             return Ok(rewritten);
         }
-        let gone = writer.delete(&others);
+        let gone = writer.delete(others);
         let kept = gone.as_ref().map(|gone| gone.kept.clone()).unwrap_or_default();
         let went: Vec<&str> =
             others.iter().filter(|key| !kept.rows.contains(**key)).copied().collect();
@@ -121,4 +110,26 @@ impl Kept {
         self.deleted += deleted;
         Ok(rewritten + deleted)
     }
+}
+
+/// Sessions without their logins, and those that have to be deleted.
+fn rewrite<'p>(
+    page: &'p Page,
+    decoder: &mut Decoder<'_>,
+    query: &SessionQuery<'_>,
+) -> (Vec<(&'p str, Was, String)>, Vec<&'p str>) {
+    let (mut new, mut others) = (Vec::new(), Vec::new());
+    for row in page.rows() {
+        let Data::Text(old) = row.data else { continue };
+        let session = decoder.decode(old);
+        let answer = query.answer(&row, &session, &query.verdict(&row, &session));
+        if !query.takes(answer) {
+            continue;
+        }
+        match session.without_login(Timestamp::now().as_seconds()) {
+            Ok(data) if answer == Answer::Match => new.push((row.key, old.into(), data)),
+            _ => others.push(row.key),
+        }
+    }
+    (new, others)
 }

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use django_session::{Decoder, UserIds, Verdict};
+use django_session::{Decoder, Payload, UserIds, Verdict};
 
 use super::Ctx;
 use super::asked_users::AskedUsers;
 use super::counts::Counts;
-use super::describe::{Detail, KeyDisplay, describe, describe_row, listed};
+use super::describe::{Described, Detail, KeyDisplay, describe, listed, write_json};
 use super::login_keys_seen::{self, LoginKeysSeen};
 use super::lookup::by_user;
 use super::proof;
@@ -17,7 +17,7 @@ use super::unfit_ids::GivenIds;
 use crate::cli::{List, ListFormat};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
-use crate::model::{Page, Row, SavedWindow, counted};
+use crate::model::{Leftover, Page, Row, SavedWindow, counted};
 use crate::report::{Doubt, ListedSession, Matches, State};
 use crate::store::Filter;
 use crate::{settings, ui};
@@ -36,9 +36,8 @@ struct Query<'a> {
 #[derive(Default)]
 struct Listed {
     sessions: Vec<ListedSession>,
-    /// Sessions that are described one by one when they are printed: a page of them, each inflated
-    /// to megabytes, would not fit.
-    later: Page,
+    /// Sessions that are described one by one when they are printed.
+    later: Leftover,
     held_bytes: usize,
     /// Whether one of the rows was a login, asked for or not.
     has_login: bool,
@@ -133,30 +132,22 @@ impl Query<'_> {
         let worker = || {
             let mut decoder = Decoder::new(codec);
             let (query, seen) = (&query, &seen);
-            move |page: &Page| query.page(page, &mut decoder, seen)
+            move |page: &mut Page| query.page(page, &mut decoder, seen)
         };
         let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
         let mut members = Counts::default();
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let mut decoder = Decoder::new(codec);
-        let fold = |listed: Listed| {
+        let fold = |mut listed: Listed| {
             here += listed.matches;
             has_login |= listed.has_login;
-            members.merge(listed.members);
-            let later =
-                listed.later.rows().map(|row| describe_row(&mut decoder, &row, detail, keys));
-            for session in listed.sessions.into_iter().chain(later) {
-                if listing.is_full() {
-                    break;
-                }
-                has_login |= session.session.state == State::User;
-                let session = ListedSession { schema: schema.cloned(), ..session };
-                if let Err(error) = listing.add(&session) {
-                    failed = Err(error);
-                    return ControlFlow::Break(());
-                }
+            members.merge(std::mem::take(&mut listed.members));
+            match query.print(listed, &mut decoder.page(), schema, listing) {
+                Ok(printed_login) => has_login |= printed_login,
+                Err(error) => failed = Err(error),
             }
-            if listing.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let is_over = failed.is_err() || listing.is_full();
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
         failed?;
@@ -186,15 +177,48 @@ impl Query<'_> {
         Ok(ended)
     }
 
-    fn page(&self, page: &Page, decoder: &mut Decoder<'_>, seen: &LoginKeysSeen<'_>) -> Listed {
-        let mut listed = Listed::default();
-        for row in page.rows() {
-            if self.wants(&row, decoder, seen, &mut listed) {
-                listed.add(&row, decoder, self.detail, self.keys);
+    fn page(&self, page: &mut Page, decoder: &mut Decoder<'_>, seen: &LoginKeysSeen<'_>) -> Listed {
+        let (mut listed, mut decoder) = (Listed::default(), decoder.page());
+        let mut later = Vec::new();
+        for (at, row) in page.rows().enumerate() {
+            // From the first that is left to the printer on all are, or they would not be in order.
+            if self.wants(&row, &mut decoder, seen, &mut listed)
+                && !(later.is_empty() && listed.add(&row, &mut decoder, self.detail, self.keys))
+            {
+                later.push(at);
             }
         }
-        decoder.shrink();
+        listed.later = page.leave(later);
         listed
+    }
+
+    /// Prints what a page gave, until there is enough. Returns whether a login was printed.
+    fn print(
+        &self,
+        listed_page: Listed,
+        decoder: &mut Decoder<'_>,
+        schema: Option<&String>,
+        listing: &mut Listing<'_>,
+    ) -> std::io::Result<bool> {
+        let mut has_login = false;
+        for session in listed_page.sessions {
+            if listing.is_full() {
+                return Ok(has_login);
+            }
+            has_login |= session.session.state == State::User;
+            listing.add(&ListedSession { schema: schema.cloned(), ..session }, None)?;
+        }
+        for row in listed_page.later.rows() {
+            if listing.is_full() {
+                return Ok(has_login);
+            }
+            let stored = row.decode(decoder);
+            let Described { session, large } = describe(&stored, self.detail);
+            has_login |= session.state == State::User;
+            let session = listed(&row, session, self.keys);
+            listing.add(&ListedSession { schema: schema.cloned(), ..session }, large)?;
+        }
+        Ok(has_login)
     }
 
     /// Whether it is to be listed, as far as that can be told.
@@ -285,20 +309,28 @@ const HELD_BYTES: usize = 1 << 20;
 const LARGE_PAYLOAD: usize = 256 << 10;
 
 impl Listed {
-    fn add(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, detail: Detail, keys: KeyDisplay) {
-        // From the first that is left to the printer on all are, or they would not be in order.
-        if self.later.is_empty() && row.data.bytes() <= LARGE_PAYLOAD {
-            let stored = row.decode(decoder);
-            if stored.payload().map_or(0, |payload| payload.bytes()) <= LARGE_PAYLOAD {
-                let session = listed(row, describe(&stored, detail), keys);
-                self.held_bytes += session.session.held_bytes();
-                if self.held_bytes <= HELD_BYTES {
-                    self.sessions.push(session);
-                    return;
-                }
-            }
+    /// Describes a session, unless that takes up too much memory.
+    fn add(
+        &mut self,
+        row: &Row<'_>,
+        decoder: &mut Decoder<'_>,
+        detail: Detail,
+        keys: KeyDisplay,
+    ) -> bool {
+        if row.data.bytes() > LARGE_PAYLOAD {
+            return false;
         }
-        self.later.push(*row);
+        let stored = row.decode(decoder);
+        if stored.payload().map_or(0, |payload| payload.bytes()) > LARGE_PAYLOAD {
+            return false;
+        }
+        let Described { session, large } = describe(&stored, detail);
+        self.held_bytes += session.held_bytes();
+        if large.is_some() || self.held_bytes > HELD_BYTES {
+            return false;
+        }
+        self.sessions.push(listed(row, session, keys));
+        true
     }
 }
 
@@ -338,7 +370,7 @@ impl<'o> Listing<'o> {
         }
     }
 
-    fn add(&mut self, session: &ListedSession) -> std::io::Result<()> {
+    fn add(&mut self, session: &ListedSession, large: Option<Payload<'_>>) -> std::io::Result<()> {
         self.begin()?;
         let first = self.count == 0;
         self.count += 1;
@@ -347,9 +379,9 @@ impl<'o> Listing<'o> {
             ListFormat::Csv => ui::write_csv_row(self.out, session),
             ListFormat::Json => {
                 self.out.write_all(if first { b"\n" } else { b"," })?;
-                ui::write_json_line(self.out, session)
+                write_json(self.out, session, large)
             }
-            ListFormat::Jsonl => ui::write_json_line(self.out, session),
+            ListFormat::Jsonl => write_json(self.out, session, large),
             ListFormat::Ids => match &session.session.user_id {
                 Some(id) if session.session.state == State::User => {
                     self.inexact_ids += u64::from(!ui::write_id(self.out, id)?);

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use django_session::UserIds;
+use django_session::{Decoder, UserIds};
 
 use super::Ctx;
 use super::asked_users::AskedUsers;
 use super::cache_keys::CacheKeys;
 use super::deed::{Deed, Told};
-use super::describe::KeyDisplay;
 use super::find::find;
 use super::how::How;
 use super::keep_data;
@@ -197,11 +196,15 @@ impl<'a> Task<'a> {
         ids: &UserIds,
     ) -> Result<Option<String>, Error> {
         let Some(prefix) = &self.except else { return Ok(None) };
-        let found = find(ctx, &mut *store.reader()?, prefix, KeyDisplay::Masked)?;
-        if ids.is_empty() || found.users.iter().any(|id| ids.contains(id)) {
-            return Ok(Some(found.key));
+        let found = find(&mut *store.reader()?, prefix)?;
+        let row = found.row()?;
+        let mut decoder = Decoder::new(&ctx.codec);
+        let auth = row.decode(&mut decoder).auth().unwrap_or_default();
+        let users: Vec<_> = auth.user_id.into_iter().chain(auth.others).collect();
+        if ids.is_empty() || users.iter().any(|id| ids.contains(id)) {
+            return Ok(Some(row.key.to_owned()));
         }
-        let whose = found.users.first().map_or("names no user".into(), |id| {
+        let whose = users.first().map_or("names no user".into(), |id| {
             format!("is of user \"{id}\", who is not to be logged out")
         });
         Err(Error::usage(

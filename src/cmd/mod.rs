@@ -29,6 +29,7 @@ mod pacing;
 mod proof;
 mod purge_expired;
 mod query;
+mod read_few;
 mod references;
 mod rounds;
 mod schemas;

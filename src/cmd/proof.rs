@@ -156,7 +156,10 @@ fn has_row(
     let codec = &ctx.codec;
     let worker = || {
         let (mut decoder, is_such) = (Decoder::new(codec), &is_such);
-        move |page: &Page| page.rows().any(|row| is_such(&mut decoder, &row))
+        move |page: &mut Page| {
+            let mut decoder = decoder.page();
+            page.rows().any(|row| is_such(&mut decoder, &row))
+        }
     };
     let mut reader = store.reader()?;
     let filter = Filter { live_at: Some(reader.now()?), ..Filter::default() };

@@ -8,7 +8,7 @@ use django_session::{Decoded, Decoder, Verdict};
 
 use super::Ctx;
 use super::counts::Counts;
-use super::describe::{Detail, KeyDisplay, describe, listed};
+use super::describe::{KeyDisplay, listed, summary};
 use super::distinct::DistinctUsers;
 use super::login_keys_seen::LoginKeysSeen;
 use super::named_users::SessionsOf;
@@ -97,7 +97,7 @@ impl Look<'_> {
         let worker = || {
             let mut decoder = Decoder::new(codec);
             let seen = &seen;
-            move |page: &Page| Findings::of(page, &mut decoder, self, seen)
+            move |page: &mut Page| Findings::of(page, &mut decoder, self, seen)
         };
         let mut reader = store.reader()?;
         if self.collect == Collect::Keys {
@@ -187,7 +187,8 @@ pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, 
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
-        move |page: &Page| {
+        move |page: &mut Page| {
+            let mut decoder = decoder.page();
             page.rows().any(|row| row.decode(&mut decoder).signature() == Signature::Valid)
         }
     };
@@ -220,7 +221,7 @@ struct Findings {
 
 impl Findings {
     fn of(page: &Page, decoder: &mut Decoder<'_>, look: &Look<'_>, seen: &Seen<'_>) -> Self {
-        let mut findings = Self::default();
+        let (mut findings, mut decoder) = (Self::default(), decoder.page());
         for row in page.rows() {
             // What the column says of a row is compared with the whole of it.
             let skims = look.skim && row.user.is_none() && seen.login_keys.has_one_key();
@@ -238,10 +239,9 @@ impl Findings {
                         findings.prove(|| decoder.decode(stored).signature(), seen);
                     }
                 }
-                _ => findings.row(&row, &row.decode(decoder), look, seen),
+                _ => findings.row(&row, &row.decode(&mut decoder), look, seen),
             }
         }
-        decoder.shrink();
         findings
     }
 
@@ -283,7 +283,7 @@ impl Findings {
             _ => self.keys.push(row.key),
         }
         if self.preview.len() < PREVIEW {
-            let described = describe(session, Detail::Summary);
+            let described = summary(session);
             if described.held_bytes() <= MOST_PREVIEW_BYTES {
                 self.preview.push(listed(row, described, KeyDisplay::Masked));
             }

@@ -51,7 +51,7 @@ const PAGES_UNFOLDED_PER_WORKER: usize = 3;
 
 impl Scan<'_> {
     /// Reads all rows that pass `filter`. Each worker gets a function from `worker` that makes a
-    /// result of a page; `fold` gets the results in the order of the pages.
+    /// result of a page, and may take the page for it; `fold` gets the results in the order of the pages.
     pub fn run<T, W>(
         &self,
         reader: &mut dyn Reader,
@@ -61,7 +61,7 @@ impl Scan<'_> {
     ) -> Result<Ended, StoreError>
     where
         T: Send,
-        W: FnMut(&Page) -> T,
+        W: FnMut(&mut Page) -> T,
     {
         let workers = self.workers.max(1);
         let under_way = workers * PAGES_PER_WORKER;
@@ -143,7 +143,7 @@ fn read(
 }
 
 fn work<T>(
-    mut make: impl FnMut(&Page) -> T,
+    mut make: impl FnMut(&mut Page) -> T,
     load: &Load,
     pages: &Receiver<(u64, Page)>,
     results: &Sender<(u64, u64, T)>,
@@ -152,7 +152,7 @@ fn work<T>(
     let _worker = load.part();
     for (number, mut page) in pages {
         let rows = u64::try_from(page.len()).unwrap_or(u64::MAX);
-        let result = make(&page);
+        let result = make(&mut page);
         if results.send((number, rows, result)).is_err() {
             return;
         }

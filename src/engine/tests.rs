@@ -202,7 +202,7 @@ fn a_pause_file_keeps_batches_from_running() {
 fn scan(memory: &Memory, stop: &Stop, enough: usize) -> (Ended, Vec<String>) {
     let scan = Scan { workers: 4, stop, progress: &Silent };
     let mut seen = Vec::new();
-    let worker = || |page: &Page| page.rows().map(|row| row.key.to_owned()).collect::<Vec<_>>();
+    let worker = || |page: &mut Page| page.rows().map(|row| row.key.to_owned()).collect::<Vec<_>>();
     let mut reader = memory.reader().unwrap();
     let ended = scan.run(&mut *reader, &Filter::default(), worker, |keys| {
         seen.extend(keys);
@@ -255,7 +255,7 @@ fn results_that_overtake_a_slow_page_do_not_pile_up() {
     let (stop, there, most) = (Stop::default(), AtomicUsize::new(0), AtomicUsize::new(0));
     let scan = Scan { workers: 2, stop: &stop, progress: &Silent };
     let worker = || {
-        |page: &Page| {
+        |page: &mut Page| {
             if page.rows().any(|row| row.key == "000000") {
                 std::thread::sleep(Duration::from_millis(500));
             }
@@ -283,7 +283,7 @@ fn a_fold_that_has_enough_lets_no_reader_wait_for_a_slow_page() {
     let ended = scan.run(
         &mut *reader,
         &Filter::default(),
-        || |_: &Page| (),
+        || |_: &mut Page| (),
         |()| {
             // The reader is as far ahead as it may be.
             std::thread::sleep(Duration::from_millis(100));
@@ -299,7 +299,7 @@ fn a_worker_that_panics_ends_the_scan_with_a_panic() {
     let stop = Stop::default();
     let scan = Scan { workers: 2, stop: &stop, progress: &Silent };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let worker = || |page: &Page| assert!(page.rows().all(|row| row.key != "004242"));
+        let worker = || |page: &mut Page| assert!(page.rows().all(|row| row.key != "004242"));
         let store = &memory;
         let mut reader = store.reader().unwrap();
         scan.run(&mut *reader, &Filter::default(), worker, |()| ControlFlow::Continue(()))

@@ -140,7 +140,7 @@ impl Page {
     pub fn push_raw(&mut self, row: RawRow<'_>) {
         let key_end = self.push_text(row.key);
         let data = match row.data {
-            Data::Text(data) if data.len() > MOST_DATA_BYTES => Data::TooLarge(data.len()),
+            Data::Text(data) if is_too_large(data) => Data::TooLarge(data.len()),
             data => data.map(|data| self.push_text(data)),
         };
         let user_end = row.user.map(|user| self.push_text(user));
@@ -149,6 +149,10 @@ impl Page {
 
     /// Returns where the text ends then.
     fn push_text(&mut self, bytes: &[u8]) -> usize {
+        if bytes.len() > PAGE_BYTES {
+            // As much as for any other: the allocator gives the same place to one large page after the other.
+            self.text.reserve_exact(MOST_DATA_BYTES + PAGE_BYTES);
+        }
         match simdutf8::basic::from_utf8(bytes) {
             Ok(text) => self.text.push_str(text),
             Err(_) => self.text.push_str(&String::from_utf8_lossy(bytes)),
@@ -172,6 +176,12 @@ impl Page {
         })
     }
 
+    /// Takes the page for the rows in these places, if there are any, and leaves an empty one.
+    pub fn leave(&mut self, places: Vec<usize>) -> Leftover {
+        let page = if places.is_empty() { None } else { Some(std::mem::take(self)) };
+        Leftover { page, places }
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -189,9 +199,35 @@ impl Page {
 
     /// Forgets the rows and keeps the memory, unless one huge row made it huge.
     pub fn clear(&mut self) {
+        if self.text.capacity() > 2 * PAGE_BYTES {
+            *self = Self::default();
+        }
         self.text.clear();
-        self.text.shrink_to(2 * PAGE_BYTES);
         self.slots.clear();
+    }
+}
+
+/// Whether data stays where it is. As UTF-8, what is none would be three times as large.
+fn is_too_large(data: &[u8]) -> bool {
+    data.len() > MOST_DATA_BYTES
+        || (data.len() > PAGE_BYTES && simdutf8::basic::from_utf8(data).is_err())
+}
+
+/// Rows that are read once more, when it is their turn: all of them at once, with what they inflate to, might not fit into
+/// memory. They stay in their page, since a copy of a large one is large.
+#[derive(Debug, Default)]
+pub struct Leftover {
+    page: Option<Page>,
+    /// In their order.
+    places: Vec<usize>,
+}
+
+impl Leftover {
+    /// The rows in the order in which they came.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut places = self.places.iter().copied().peekable();
+        let rows = self.page.iter().flat_map(Page::rows).enumerate();
+        rows.filter(move |(at, _)| places.next_if_eq(at).is_some()).map(|(_, row)| row)
     }
 }
 

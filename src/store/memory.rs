@@ -300,7 +300,8 @@ impl Writer for MemoryWriter<'_> {
         let mut rows = lock(&self.0.rows);
         let mut done = 0;
         for Replacement { key, old, new } in new {
-            if let Some((data, _)) = rows.get_mut(*key).filter(|(data, _)| data == old) {
+            if let Some((data, _)) = rows.get_mut(*key).filter(|(data, _)| old.is(data.as_bytes()))
+            {
                 (*new).clone_into(data);
                 done += 1;
             }
@@ -324,7 +325,7 @@ impl Writer for MemoryWriter<'_> {
         let (rows, mut users) = (lock(&self.0.rows), lock(&self.0.users));
         let mut done = Assigned::default();
         for Assignment { key, data, user } in new {
-            let unchanged = rows.get(*key).is_some_and(|(stored, _)| stored == data);
+            let unchanged = rows.get(*key).is_some_and(|(stored, _)| data.is(stored.as_bytes()));
             let old = users.get(*key).map(String::as_str);
             if unchanged && old != *user && (old.is_none() || overwrite) {
                 users.remove(*key);

@@ -14,6 +14,7 @@ mod user_column;
 mod users;
 mod waits;
 mod wall_clock;
+mod was;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, User
 pub use users::{Address, User, Users, WhichUsers};
 pub use waits::Waits;
 pub use wall_clock::WallClock;
+pub use was::Was;
 
 use crate::consent::Consent;
 use crate::model::{Page, Timestamp};
@@ -170,7 +172,8 @@ pub trait Writer {
     /// How many rows with these keys there are.
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError>;
 
-    /// Reads the rows with these keys, as many as there are.
+    /// Reads the rows with these keys, as many as there are. Of several, those with much data come as
+    /// [`Data::TooLarge`](crate::model::Data::TooLarge): each of them can be read by itself.
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError>;
 
     /// Writes new data into rows whose data is what it was; returns how many there were.
@@ -245,7 +248,7 @@ pub struct Replacement<'r> {
     /// `session_key`.
     pub key: &'r str,
     /// The `session_data` that was read.
-    pub old: &'r str,
+    pub old: &'r Was,
     /// The `session_data` that shall be.
     pub new: &'r str,
 }
@@ -256,7 +259,7 @@ pub struct Assignment<'r> {
     /// `session_key`.
     pub key: &'r str,
     /// The `session_data` that says so.
-    pub data: &'r str,
+    pub data: &'r Was,
     /// The user's id, as [`UserColumn::fit`] has it; `None`, where it overwrites, for NULL.
     pub user: Option<&'r str>,
 }

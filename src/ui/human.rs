@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::csv::word;
-use super::json::pretty;
+use super::json::{Pretty, WriteLarge};
 use super::sanitize;
 use crate::report::{DecodedSession, ListedSession, State};
 
@@ -91,7 +91,11 @@ fn seconds(time: Option<&str>) -> Cow<'_, str> {
 }
 
 /// Writes everything about one session.
-pub fn write_session(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
+pub fn write_session(
+    out: &mut dyn Write,
+    row: &ListedSession,
+    large: Option<WriteLarge<'_>>,
+) -> io::Result<()> {
     let session = &row.session;
     let user = match (session.state, &session.user_id) {
         (State::User, Some(user)) => sanitize(user).into_owned(),
@@ -108,7 +112,14 @@ pub fn write_session(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
     writeln!(out, "expires     {}", row.expires.as_deref().unwrap_or("unreadable"))?;
     writeln!(out, "stored as   {}, {} bytes", format(row), row.size)?;
     match &session.payload {
-        Some(payload) => writeln!(out, "\n{}", pretty(payload.get())),
+        Some(payload) => {
+            out.write_all(b"\n")?;
+            match large {
+                Some(write) => write(&mut Pretty::new(out))?,
+                None => Pretty::new(out).write_all(payload.get().as_bytes())?,
+            }
+            out.write_all(b"\n")
+        }
         None => Ok(()),
     }
 }

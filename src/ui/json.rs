@@ -6,24 +6,51 @@ use serde_json::ser::Formatter;
 
 use crate::model::steers_terminal;
 
+/// Writes what is too large to be held in memory: JSON that is safe to print.
+pub type WriteLarge<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+
 /// Writes an object over several lines.
-pub fn write_json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
-    let mut text = Vec::new();
-    write_json_line(&mut text, value)?;
-    out.write_all(pretty(&String::from_utf8_lossy(&text)).as_bytes())
+pub fn write_json<T: Serialize>(
+    out: &mut dyn Write,
+    value: &T,
+    large: Option<WriteLarge<'_>>,
+) -> io::Result<()> {
+    write_large_json_line(&mut Pretty::new(out), value, large)
 }
 
 /// Writes an object on one line.
 pub fn write_json_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(&mut *out, SafeToPrint))?;
+    write_large_json_line(out, value, None)
+}
+
+/// The same, with something large in place of its one [`RawValue`](serde_json::value::RawValue).
+pub fn write_large_json_line<T: Serialize>(
+    out: &mut dyn Write,
+    value: &T,
+    large: Option<WriteLarge<'_>>,
+) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, SafeToPrint { large }))?;
     out.write_all(b"\n")
 }
 
 /// Compact JSON in which whatever could steer a terminal is an escape. The JSON standard asks that
 /// of control characters below U+0020 only.
-struct SafeToPrint;
+struct SafeToPrint<'a> {
+    large: Option<WriteLarge<'a>>,
+}
 
-impl Formatter for SafeToPrint {
+impl Formatter for SafeToPrint<'_> {
+    fn write_raw_fragment<W: ?Sized + Write>(
+        &mut self,
+        mut out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        match self.large {
+            Some(write) => write(&mut out),
+            None => out.write_all(fragment.as_bytes()),
+        }
+    }
+
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         out: &mut W,
@@ -42,62 +69,103 @@ impl Formatter for SafeToPrint {
     }
 }
 
-/// Lays JSON out over several lines. Works on the text, since a session can hold what a JSON
+/// Lays JSON out over several lines as it is written. Works on the text, since a session can hold what a JSON
 /// library would not take: lone surrogates, numbers of any size, any depth.
-pub(super) fn pretty(json: &str) -> String {
-    const DEEPEST_INDENT: usize = 40;
-    let mut out = String::with_capacity(json.len() * 2);
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth.min(DEEPEST_INDENT)));
-    };
-    let mut chars = json.chars().peekable();
-    while let Some(c) = chars.next() {
-        if in_string {
-            out.push(c);
-            in_string = escaped || c != '"';
-            escaped = c == '\\' && !escaped;
-            continue;
-        }
-        match c {
-            '{' | '[' => {
-                out.push(c);
-                if let Some(close) = chars.next_if(|next| matches!(next, '}' | ']')) {
-                    out.push(close);
-                } else {
-                    depth += 1;
-                    line(&mut out, depth);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut out, depth);
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            _ => {
-                in_string = c == '"';
-                out.push(c);
-            }
-        }
+pub(super) struct Pretty<'o> {
+    out: &'o mut dyn Write,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// A bracket was opened, and what is in it did not begin yet.
+    opened: bool,
+}
+
+const DEEPEST_INDENT: usize = 40;
+const INDENT: [u8; 1 + 2 * DEEPEST_INDENT] = {
+    let mut indent = [b' '; 1 + 2 * DEEPEST_INDENT];
+    indent[0] = b'\n';
+    indent
+};
+
+impl<'o> Pretty<'o> {
+    pub(super) fn new(out: &'o mut dyn Write) -> Self {
+        Self { out, depth: 0, in_string: false, escaped: false, opened: false }
     }
-    out
+
+    fn line(&mut self) -> io::Result<()> {
+        let end = 1 + 2 * self.depth.min(DEEPEST_INDENT);
+        self.out.write_all(INDENT.get(..end).unwrap_or_default())
+    }
+
+    /// Writes what a string begins with of these bytes; returns the others.
+    fn string<'b>(&mut self, bytes: &'b [u8]) -> io::Result<&'b [u8]> {
+        let end = bytes.iter().position(|byte| {
+            let ends = *byte == b'"' && !self.escaped;
+            self.escaped = *byte == b'\\' && !self.escaped;
+            ends
+        });
+        self.in_string = end.is_none();
+        let (string, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+        self.out.write_all(string)?;
+        Ok(rest)
+    }
+
+    fn byte(&mut self, byte: u8) -> io::Result<()> {
+        let is_closing = matches!(byte, b'}' | b']');
+        let was_opened = std::mem::take(&mut self.opened);
+        if is_closing {
+            self.depth = self.depth.saturating_sub(1);
+        }
+        if was_opened != is_closing && byte != b'\n' {
+            self.line()?;
+        }
+        self.out.write_all(&[byte])?;
+        match byte {
+            b'{' | b'[' => {
+                self.depth += 1;
+                self.opened = true;
+            }
+            b',' => self.line()?,
+            b':' => self.out.write_all(b" ")?,
+            b'"' => self.in_string = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Write for Pretty<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while let Some((byte, behind)) = rest.split_first() {
+            if self.in_string {
+                rest = self.string(rest)?;
+            } else {
+                self.byte(*byte)?;
+                rest = behind;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::pretty;
+    use super::*;
 
     #[test]
     fn lays_out_what_json_libraries_would_not_take() {
-        let json = r#"{"a":[1,"x\",{\ud83d"],"b":{},"c":1e999}"#;
-        let lines =
-            "{\n  \"a\": [\n    1,\n    \"x\\\",{\\ud83d\"\n  ],\n  \"b\": {},\n  \"c\": 1e999\n}";
-        assert_eq!(pretty(json), lines);
+        let json = r#"{"a":[1,"x\",{\ud83d"],"b":{},"e":[],"c":1e999}"#;
+        let lines = "{\n  \"a\": [\n    1,\n    \"x\\\",{\\ud83d\"\n  ],\n  \"b\": {},\n  \"e\": [],\n  \"c\": 1e999\n}";
+        for bytes in 1..=json.len() {
+            let mut out = Vec::new();
+            let mut pretty = Pretty::new(&mut out);
+            json.as_bytes().chunks(bytes).for_each(|some| pretty.write_all(some).unwrap());
+            assert_eq!(String::from_utf8(out).unwrap(), lines);
+        }
     }
 }

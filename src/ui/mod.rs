@@ -35,7 +35,7 @@ pub use ending::{doubt, hidden_sessions};
 pub use flush::flush_intent;
 pub use human::{write_session, write_table_header, write_table_row};
 pub use ids::write_id;
-pub use json::{write_json, write_json_line};
+pub use json::{WriteLarge, write_json, write_json_line, write_large_json_line};
 use lines::Lines;
 pub use log::Log;
 pub use plugin::{write_check_failure, write_check_misuse, write_check_report};

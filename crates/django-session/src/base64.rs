@@ -99,38 +99,105 @@ pub(super) fn decode_group(text: [u8; 4]) -> Option<[u8; 3]> {
 fn decode_leniently(
     text: &[u8],
     padding: usize,
-    values: &Values,
+    values: &'static Values,
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     out.clear();
     out.reserve(text.len() / 4 * 3);
-    let padded = text.iter().chain(std::iter::repeat_n(&b'=', padding));
-    let (mut in_group, mut left, mut pads) = (0_u8, 0_u8, 0_u8);
-    for &byte in padded {
-        if byte == b'=' {
-            if in_group >= 2 {
-                pads += 1;
-                if in_group + pads >= 4 {
-                    return Ok(());
-                }
-            }
-            continue;
-        }
-        let v = values.get(usize::from(byte)).copied().unwrap_or(NONE);
-        if v == NONE {
-            continue;
-        }
-        pads = 0;
-        match in_group {
-            0 => {}
-            1 => out.push((left << 2) | (v >> 4)),
-            2 => out.push((left << 4) | (v >> 2)),
-            _ => out.push((left << 6) | v),
-        }
-        left = v;
-        in_group = (in_group + 1) % 4;
+    let mut lenient = Lenient::new(values);
+    lenient.push(text, out);
+    lenient.pad(padding, out);
+    lenient.end()
+}
+
+/// Where reading leniently has come to.
+struct Lenient {
+    values: &'static Values,
+    in_group: u8,
+    left: u8,
+    pads: u8,
+    is_over: bool,
+}
+
+impl Lenient {
+    fn new(values: &'static Values) -> Self {
+        Self { values, in_group: 0, left: 0, pads: 0, is_over: false }
     }
-    if in_group == 0 { Ok(()) } else { Err(DecodeError::Base64) }
+
+    fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        for &byte in text {
+            if self.is_over {
+                return;
+            }
+            if byte == b'=' {
+                if self.in_group >= 2 {
+                    self.pads += 1;
+                    self.is_over = self.in_group + self.pads >= 4;
+                }
+                continue;
+            }
+            let v = self.values.get(usize::from(byte)).copied().unwrap_or(NONE);
+            if v == NONE {
+                continue;
+            }
+            self.pads = 0;
+            match self.in_group {
+                0 => {}
+                1 => out.push((self.left << 2) | (v >> 4)),
+                2 => out.push((self.left << 4) | (v >> 2)),
+                _ => out.push((self.left << 6) | v),
+            }
+            self.left = v;
+            self.in_group = (self.in_group + 1) % 4;
+        }
+    }
+
+    fn pad(&mut self, signs: usize, out: &mut Vec<u8>) {
+        (0..signs).for_each(|_| self.push(b"=", out));
+    }
+
+    fn end(&self) -> Result<(), DecodeError> {
+        if self.is_over || self.in_group == 0 { Ok(()) } else { Err(DecodeError::Base64) }
+    }
+}
+
+/// Characters of a piece: a multiple of four.
+const PIECE: usize = 64 << 10;
+
+/// What [`decode_url`] reads, in pieces.
+pub(super) struct Pieces<'t> {
+    text: &'t [u8],
+    padding: usize,
+    /// From the first piece on that takes more than the fast way.
+    lenient: Option<Lenient>,
+}
+
+impl<'t> Pieces<'t> {
+    pub(super) fn of(text: &'t [u8]) -> Self {
+        Self { text, padding: text.len().wrapping_neg() % 4, lenient: None }
+    }
+
+    /// The next piece, in place of what `out` holds. False if there was none; an error comes last.
+    pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Result<bool, DecodeError> {
+        out.clear();
+        let (piece, rest) = self.text.split_at(self.text.len().min(PIECE));
+        if piece.is_empty() {
+            return Ok(false);
+        }
+        self.text = rest;
+        if self.lenient.is_none() && base64_simd::URL_SAFE_NO_PAD.decode_append(piece, out).is_ok()
+        {
+            return Ok(true);
+        }
+        out.clear();
+        let lenient = self.lenient.get_or_insert_with(|| Lenient::new(&BOTH_VALUES));
+        lenient.push(piece, out);
+        if rest.is_empty() {
+            lenient.pad(self.padding, out);
+            lenient.end()?;
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +232,30 @@ mod tests {
         assert_eq!(standard("e"), None);
         assert_eq!(standard("e30=e").as_deref(), Some(&b"{}"[..]));
         assert_eq!(url("e"), None);
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let whole: String =
+            URL.iter().copied().cycle().take(2 * PIECE + 7).map(char::from).collect();
+        let at = |place: usize, other: &str| [&whole[..place], other, &whole[place..]].concat();
+        let mut texts: Vec<String> = (0..9).map(|cut| whole[..whole.len() - cut].into()).collect();
+        texts.extend([0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE].map(|place| at(place, "+")));
+        texts.extend([5, PIECE, 2 * PIECE + 3].map(|place| at(place, "\n!")));
+        texts.extend([2, PIECE + 2, 2 * PIECE + 2].map(|place| at(place, "==")));
+        for text in texts {
+            let (mut all, mut piece, mut pieces) =
+                (Vec::new(), Vec::new(), Pieces::of(text.as_bytes()));
+            let read = loop {
+                match pieces.next(&mut piece) {
+                    Ok(true) => all.extend_from_slice(&piece),
+                    end => break end.is_ok(),
+                }
+            };
+            let expected = url(&text);
+            assert_eq!(read, expected.is_some());
+            assert!(!read || Some(all) == expected);
+        }
     }
 
     #[test]

@@ -1,9 +1,14 @@
 use std::cell::OnceCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::MutexGuard;
 
 use super::envelope::{Seal, Signed, Whole, may_be_whole};
 use super::payload::{Bytes, Payload};
-use super::zlib::{Inflated, Inflater, shrink};
-use super::{Auth, Codec, DecodeError, Keyring, Layout, Limits, NotKept, Signature, base64, json};
+use super::zlib::{Inflated, Inflater};
+use super::{
+    Auth, Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Signature, base64,
+    json,
+};
 
 /// Texts of more characters are first decoded to their middle only, if there.
 const LARGE: usize = 4 << 10;
@@ -11,11 +16,45 @@ const LARGE: usize = 4 << 10;
 const BEGINNING: usize = 320;
 
 /// Decodes one row after another, reusing its buffers. One per worker.
+///
+/// A row that needs megabytes takes the buffer that all decoders of the codec share, so other decoders wait with such
+/// rows of theirs until this one comes to its next row, or gives it back: see [`Self::page`].
 pub struct Decoder<'c> {
     codec: &'c Codec,
     inflater: Inflater,
-    /// What the base64 text of the current row decodes to.
+    own: Buffers,
+    shared: Option<MutexGuard<'c, Vec<u8>>>,
+}
+
+#[derive(Default)]
+struct Buffers {
+    /// What a base64 text decodes to.
     bytes: Vec<u8>,
+    /// What that inflates to.
+    out: Vec<u8>,
+}
+
+/// A [`Decoder`] for the rows of one page. When it goes, no other decoder has to wait.
+pub struct PageDecoder<'d, 'c>(&'d mut Decoder<'c>);
+
+impl<'c> Deref for PageDecoder<'_, 'c> {
+    type Target = Decoder<'c>;
+
+    fn deref(&self) -> &Decoder<'c> {
+        self.0
+    }
+}
+
+impl<'c> DerefMut for PageDecoder<'_, 'c> {
+    fn deref_mut(&mut self) -> &mut Decoder<'c> {
+        self.0
+    }
+}
+
+impl Drop for PageDecoder<'_, '_> {
+    fn drop(&mut self) {
+        self.0.shared = None;
+    }
 }
 
 /// One stored text, taken apart. Its signature is checked only when asked for.
@@ -33,13 +72,19 @@ pub struct Decoded<'s> {
 impl<'c> Decoder<'c> {
     /// A decoder with empty buffers.
     pub fn new(codec: &'c Codec) -> Self {
-        Self { codec, inflater: Inflater::new(), bytes: Vec::new() }
+        Self { codec, inflater: Inflater::new(), own: Buffers::default(), shared: None }
     }
 
-    /// Bytes that the buffers hold.
+    /// For as long as one page is worked on. Whoever works beside other decoders uses this, and waits for none of them
+    /// as long as it lives.
+    pub fn page(&mut self) -> PageDecoder<'_, 'c> {
+        PageDecoder(self)
+    }
+
+    /// Bytes that its own buffers hold.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        self.bytes.capacity() + self.inflater.capacity()
+        self.own.bytes.capacity() + self.own.out.capacity()
     }
 
     /// Takes one stored `session_data` apart. A row that cannot be read is an answer too, so this
@@ -48,7 +93,7 @@ impl<'c> Decoder<'c> {
     /// The decoder does not know which release reads the row; where they differ this answers as the
     /// most accepting of them.
     pub fn decode<'s>(&'s mut self, stored: &'s str) -> Decoded<'s> {
-        self.shrink();
+        self.shared = None;
         let signed = Signed::split(stored);
         match signed {
             Some(signed) if is_regular(stored, &signed) => self.signed(signed),
@@ -68,7 +113,7 @@ impl<'c> Decoder<'c> {
         stored: &'s str,
         others: impl Fn(&str) -> bool,
     ) -> Option<Decoded<'s>> {
-        self.shrink();
+        self.shared = None;
         let signed = Signed::split(stored).filter(|signed| is_regular(stored, signed));
         let Some(signed) = signed else { return Some(self.decode(stored)) };
         let codec = self.codec;
@@ -86,12 +131,6 @@ impl<'c> Decoder<'c> {
         self.unreadable(DecodeError::TooLarge)
     }
 
-    /// Gives back what only an unusual row needed.
-    pub fn shrink(&mut self) {
-        shrink(&mut self.bytes);
-        self.inflater.shrink();
-    }
-
     fn signed<'s>(&'s mut self, signed: Signed<'s>) -> Decoded<'s> {
         let codec = self.codec;
         let payload = self.signed_payload(&signed, |_| false);
@@ -105,39 +144,41 @@ impl<'c> Decoder<'c> {
         is_enough: impl Fn(&[u8]) -> bool,
     ) -> Result<Option<Payload<'s>>, DecodeError> {
         let codec = self.codec;
+        let Self { inflater, own: Buffers { bytes, out }, shared, .. } = self;
         let limit = codec.limits.payload;
-        // Where the text is too long, its beginning is all that is read.
-        let beginning = signed.data.get(..limit / 3 * 4).filter(|_| is_long(signed.data, limit));
-        let is_cut = beginning.is_some();
-        let decoded = base64::decode_url(beginning.unwrap_or(signed.data), &mut self.bytes);
-        decoded.map_err(|why| if is_cut { DecodeError::TooLarge } else { why })?;
-        let bytes = if signed.compressed {
-            match self.inflater.inflate(&self.bytes, is_cut, limit, is_enough)? {
-                Inflated::Enough => return Ok(None),
-                Inflated::Whole(bytes) => Bytes::Whole(bytes),
-                Inflated::Beginning(bytes) => Bytes::Beginning(bytes),
-            }
+        let small = limit.min(KEPT_BUFFER);
+        let in_own = if is_large(signed.data) {
+            None
         } else {
-            let bytes = &*self.bytes;
-            // Small ones that begin with something else are sooner read once, as a whole, than twice.
-            let starts_so = json::behind_user_key(bytes, &codec.login).is_some();
-            let small = Some(bytes).filter(|_| starts_so);
-            if bytes.get(..BEGINNING).or(small).is_some_and(is_enough) {
-                return Ok(None);
+            match unpack(signed, inflater, (bytes, out), codec, small, &is_enough)? {
+                None => return Ok(None),
+                Some(some) => Some(some).filter(|some| some.is_whole || small == limit),
             }
-            if is_cut { Bytes::Beginning(bytes) } else { Bytes::within(bytes, limit) }
         };
+        let (unpacked, buffer) = if let Some(unpacked) = in_own {
+            (unpacked, if signed.compressed { out } else { bytes })
+        } else {
+            let large = &mut **shared.get_or_insert_with(|| codec.shared.buffer(limit));
+            let buffers = if signed.compressed { (bytes, &mut *large) } else { (&mut *large, out) };
+            match unpack(signed, inflater, buffers, codec, limit, &is_enough)? {
+                None => return Ok(None),
+                Some(unpacked) => (unpacked, large),
+            }
+        };
+        let bytes = buffer.get(..unpacked.len).unwrap_or_default();
+        let bytes = if unpacked.is_whole { Bytes::Whole(bytes) } else { Bytes::Beginning(bytes) };
         Payload::new(bytes, codec, || signed.seal.verify(&codec.keyring)).map(Some)
     }
 
     /// Whether the beginning is enough of a large row, of which no more is decoded.
     fn begins(&mut self, signed: &Signed<'_>, is_enough: impl Fn(&[u8]) -> bool) -> bool {
         let Some(beginning) = signed.data.get(..LARGE / 2) else { return false };
-        base64::decode_url(beginning, &mut self.bytes).is_ok()
+        let Buffers { bytes, out } = &mut self.own;
+        base64::decode_url(beginning, bytes).is_ok()
             && if signed.compressed {
-                self.inflater.begins(&self.bytes, is_enough)
+                self.inflater.begins(bytes, out, is_enough)
             } else {
-                self.bytes.get(..BEGINNING).is_some_and(is_enough)
+                bytes.get(..BEGINNING).is_some_and(is_enough)
             }
     }
 
@@ -149,23 +190,36 @@ impl<'c> Decoder<'c> {
             return self.signed(signed);
         }
         // The signature is computed over all of what was decoded.
-        let decoded = within(stored.len() / 3 * 2, &self.codec.limits)
-            .and_then(|()| base64::decode_standard(stored.as_bytes(), &mut self.bytes));
+        let decoded = within(stored.len() / 3 * 2, &self.codec.limits).and_then(|()| {
+            if is_large(stored.as_bytes()) {
+                let Codec { shared, limits, .. } = self.codec;
+                self.shared.get_or_insert_with(|| shared.buffer(limits.payload));
+            }
+            base64::decode_standard(stored.as_bytes(), self.bytes())
+        });
         if decoded == Err(DecodeError::TooLarge) {
             return self.unreadable(DecodeError::TooLarge);
         }
-        if let Some(layout) = decoded.ok().and_then(|()| whole_layout(&self.bytes, keyring)) {
+        let layout = decoded.ok().and_then(|()| whole_layout(self.bytes(), keyring));
+        if let Some(layout) = layout {
             return self.whole(layout);
         }
+        self.shared = None;
         if let Some(signed) = signed {
             return self.signed(signed);
         }
         self.unreadable(decoded.err().unwrap_or(DecodeError::UnknownLayout))
     }
 
+    /// What a row that is base64 as a whole is decoded into.
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        self.shared.as_deref_mut().unwrap_or(&mut self.own.bytes)
+    }
+
     fn whole(&self, layout: Layout) -> Decoded<'_> {
         let codec = self.codec;
-        let Some(Whole { seal, payload }) = Whole::split(layout, &self.bytes) else {
+        let bytes = self.shared.as_deref().unwrap_or(&self.own.bytes);
+        let Some(Whole { seal, payload }) = Whole::split(layout, bytes) else {
             return self.unreadable(DecodeError::UnknownLayout);
         };
         let payload = Bytes::within(payload, codec.limits.payload);
@@ -266,6 +320,50 @@ impl<'s> Decoded<'s> {
     }
 }
 
+/// What an envelope held: so many bytes of the payload as it was serialized.
+struct Unpacked {
+    len: usize,
+    /// Whether these are all, and not only as many as are allowed.
+    is_whole: bool,
+}
+
+/// Decodes into the first buffer, and inflates what is compressed into the second; `None` if the beginning is enough.
+fn unpack(
+    signed: &Signed<'_>,
+    inflater: &mut Inflater,
+    (bytes, out): (&mut Vec<u8>, &mut Vec<u8>),
+    codec: &Codec,
+    limit: usize,
+    is_enough: &impl Fn(&[u8]) -> bool,
+) -> Result<Option<Unpacked>, DecodeError> {
+    // Where the text is too long, its beginning is all that is read.
+    let beginning = signed.data.get(..limit / 3 * 4).filter(|_| is_long(signed.data, limit));
+    let is_cut = beginning.is_some();
+    let text = beginning.unwrap_or(signed.data);
+    let told = |why| if is_cut && why == DecodeError::Base64 { DecodeError::TooLarge } else { why };
+    if signed.compressed {
+        let came = if is_large(text) {
+            inflater.inflate_text(text, (bytes, out), is_cut, limit).map_err(told)?
+        } else {
+            base64::decode_url(text, bytes).map_err(told)?;
+            inflater.inflate(bytes, out, is_cut, limit, is_enough)?
+        };
+        return Ok(match came {
+            Inflated::Enough => None,
+            Inflated::Whole(len) => Some(Unpacked { len, is_whole: true }),
+            Inflated::Beginning(len) => Some(Unpacked { len, is_whole: false }),
+        });
+    }
+    base64::decode_url(text, bytes).map_err(told)?;
+    // Small ones that begin with something else are sooner read once, as a whole, than twice.
+    let starts_so = json::behind_user_key(bytes, &codec.login).is_some();
+    let small = Some(&**bytes).filter(|_| starts_so);
+    if bytes.get(..BEGINNING).or(small).is_some_and(is_enough) {
+        return Ok(None);
+    }
+    Ok(Some(Unpacked { len: bytes.len().min(limit), is_whole: !is_cut && bytes.len() <= limit }))
+}
+
 /// Which of the layouts that are base64 as a whole these bytes are in. If they could be in both, a
 /// key decides.
 fn whole_layout(bytes: &[u8], keyring: &Keyring) -> Option<Layout> {
@@ -281,6 +379,11 @@ fn whole_layout(bytes: &[u8], keyring: &Keyring) -> Option<Layout> {
 /// Whether it is signed as Django 3.1 and later do it, and nothing else.
 fn is_regular(stored: &str, signed: &Signed<'_>) -> bool {
     signed.is_regular && !may_be_whole(stored)
+}
+
+/// Whether a base64 text is for the buffers that decoders share.
+fn is_large(text: &[u8]) -> bool {
+    text.len() > KEPT_BUFFER
 }
 
 /// Whether a base64 text stands for more than so many bytes.

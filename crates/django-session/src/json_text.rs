@@ -1,25 +1,81 @@
 //! Writes JSON that is safe to print: the one place that turns a row's text into output.
 
+use std::io;
+
 use super::DecodeError;
 
 /// JSON text under construction, bounded so that a small payload of shared values cannot unfold
 /// into gigabytes.
-#[derive(Debug, Default)]
-pub(crate) struct JsonText {
+#[derive(Default)]
+pub(crate) struct JsonText<'w> {
+    /// What was not given away yet.
     text: String,
+    /// Bytes in all.
+    len: usize,
+    end: End<'w>,
+}
+
+/// What becomes of the text.
+#[derive(Default)]
+enum End<'w> {
+    #[default]
+    Kept,
+    /// It is kept as long as it has no more bytes than this.
+    KeptUpTo(usize),
+    Counted,
+    Written(&'w mut dyn io::Write, io::Result<()>),
 }
 
 /// Bytes of JSON text that one payload may unfold into.
 const MAX_LEN: usize = 16 << 20;
+/// Bytes that are given away at once.
+const CHUNK: usize = 64 << 10;
 
-impl JsonText {
+impl<'w> JsonText<'w> {
+    /// Keeps at most so many bytes. Where there are more it only counts them.
+    pub(crate) fn kept_up_to(bytes: usize) -> Self {
+        Self { end: End::KeptUpTo(bytes), ..Self::default() }
+    }
+
+    /// Keeps nothing.
+    pub(crate) fn counted() -> Self {
+        Self { end: End::Counted, ..Self::default() }
+    }
+
+    /// Writes what comes instead of keeping it.
+    pub(crate) fn written(out: &'w mut dyn io::Write) -> Self {
+        Self { end: End::Written(out, Ok(())), ..Self::default() }
+    }
+
     /// Appends text that is JSON already: punctuation, a number, `null`.
     pub(crate) fn raw(&mut self, json: &str) -> Result<(), DecodeError> {
-        if self.text.len() + json.len() > MAX_LEN {
+        self.len += json.len();
+        if self.len > MAX_LEN {
             return Err(DecodeError::TooComplex);
         }
         self.text.push_str(json);
-        Ok(())
+        let most = match self.end {
+            End::Kept => MAX_LEN,
+            End::KeptUpTo(bytes) => bytes,
+            End::Counted | End::Written(..) => CHUNK,
+        };
+        if self.text.len() > most { self.give_away() } else { Ok(()) }
+    }
+
+    fn give_away(&mut self) -> Result<(), DecodeError> {
+        match &mut self.end {
+            End::Written(out, written) => {
+                *written = out.write_all(self.text.as_bytes());
+                self.text.clear();
+                // Which error this is nobody asks.
+                if written.is_ok() { Ok(()) } else { Err(DecodeError::TooComplex) }
+            }
+            End::Kept | End::KeptUpTo(_) | End::Counted => {
+                self.end = End::Counted;
+                self.text = String::new();
+                Ok(())
+            }
+        }
     }
 
     /// Appends one character of a string, given as a code point: a lone surrogate, which Python
@@ -68,8 +124,23 @@ impl JsonText {
         }
     }
 
-    pub(crate) fn into_string(self) -> String {
-        self.text
+    /// How many bytes there were so far.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All of it, if it was kept.
+    pub(crate) fn into_string(self) -> Option<String> {
+        matches!(self.end, End::Kept | End::KeptUpTo(_)).then_some(self.text)
+    }
+
+    /// Writes the last of it, and tells whether all could be written.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        match self.end {
+            End::Written(out, Ok(())) => out.write_all(self.text.as_bytes()),
+            End::Written(_, written) => written,
+            End::Kept | End::KeptUpTo(_) | End::Counted => Ok(()),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod keyring;
 mod login_keys;
 mod payload;
 mod pickle;
+mod shared;
 mod signed_id;
 #[cfg(test)]
 mod tests;
@@ -27,17 +28,18 @@ mod verdict;
 mod zlib;
 
 pub use auth::Auth;
-pub use decoder::{Decoded, Decoder};
+pub use decoder::{Decoded, Decoder, PageDecoder};
 pub use error::{DecodeError, NotKept};
 pub use format::{Layout, Serializer, Signature};
 pub use json_text::steers_terminal;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use login_keys::LoginKeys;
 pub use payload::Payload;
+pub use shared::Shared;
 pub use user_ids::{IdField, MOST_ID_BYTES, UserIds, uuid_digits};
 pub use verdict::{Login, Verdict};
 
-/// Buffers above this many bytes are given back after the row that needed them.
+/// Bytes of a buffer that each decoder has for itself. Rows that need more share one, in turn.
 const KEPT_BUFFER: usize = 1 << 20;
 
 /// Everything that is the same for all rows; shared by the workers.
@@ -49,6 +51,8 @@ pub struct Codec {
     pub limits: Limits,
     /// Where a session says whose it is.
     pub login: LoginKeys,
+    /// What decoders share.
+    pub shared: Shared,
 }
 
 /// How much one row may cost. A row that exceeds a limit is unreadable, not fatal.

@@ -1,6 +1,7 @@
 //! The serialized session.
 
 use std::borrow::Cow;
+use std::io;
 
 use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
@@ -102,20 +103,37 @@ impl<'s> Payload<'s> {
         let limits = &self.codec.limits;
         match self.serializer {
             Serializer::Json => json::members(self.whole()?, limits, member),
-            Serializer::Pickle => json::members(self.json()?.as_bytes(), limits, member),
+            Serializer::Pickle => Pickle::read(self.whole()?, limits)?.members(member),
         }
     }
 
     /// The whole session as JSON that any parser takes: what JSON cannot hold (`NaN`, dates,
     /// objects) as the nearest thing that it can.
     pub fn json(&self) -> Result<String, DecodeError> {
-        let mut out = JsonText::default();
+        self.json_up_to(usize::MAX)?.ok_or(DecodeError::TooComplex)
+    }
+
+    /// The same, or `None` if it has more bytes than this: [`Self::write_json`] can write it then.
+    pub fn json_up_to(&self, bytes: usize) -> Result<Option<String>, DecodeError> {
+        let mut text = JsonText::kept_up_to(bytes);
+        self.write(&mut text)?;
+        Ok(text.into_string())
+    }
+
+    /// Writes it without holding it in memory. What [`Self::json_up_to`] refused is cut off where it cannot go on.
+    pub fn write_json(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut text = JsonText::written(out);
+        // An error in writing is told by the next line, and all other errors were looked for before.
+        let _ = self.write(&mut text);
+        text.finish()
+    }
+
+    fn write(&self, out: &mut JsonText<'_>) -> Result<(), DecodeError> {
         let (bytes, limits) = (self.whole()?, &self.codec.limits);
         match self.serializer {
-            Serializer::Json => json::write(bytes, limits, &mut out)?,
-            Serializer::Pickle => Pickle::read(bytes, limits)?.write_json(&mut out)?,
+            Serializer::Json => json::write(bytes, limits, out),
+            Serializer::Pickle => Pickle::read(bytes, limits)?.write_json(out),
         }
-        Ok(out.into_string())
     }
 
     /// The document without its login; `None` if it is no JSON object.

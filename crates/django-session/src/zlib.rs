@@ -6,6 +6,7 @@ use std::io::Write as _;
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 
+use super::base64::Pieces;
 use super::inflate::{self, Inflate};
 use super::{DecodeError, KEPT_BUFFER};
 
@@ -18,19 +19,13 @@ pub(super) fn deflate(data: &[u8]) -> Option<Vec<u8>> {
     (deflated.len() + 1 < data.len()).then_some(deflated)
 }
 
-/// Gives back what only an unusual row needs.
-pub(super) fn shrink(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEPT_BUFFER {
-        buffer.truncate(KEPT_BUFFER);
-        buffer.shrink_to(KEPT_BUFFER);
-    }
-}
-
 /// What came of a stream.
-pub(super) enum Inflated<'o> {
-    Whole(&'o [u8]),
+#[derive(Debug, PartialEq)]
+pub(super) enum Inflated {
+    /// So many bytes.
+    Whole(usize),
     /// As many bytes as were allowed; of the rest nothing is known, not even whether it is damaged.
-    Beginning(&'o [u8]),
+    Beginning(usize),
     /// It was shown its beginning, which is enough.
     Enough,
 }
@@ -39,57 +34,87 @@ pub(super) enum Inflated<'o> {
 pub(super) struct Inflater {
     fast: Inflate,
     zlib: Decompress,
-    /// What was inflated last, and more behind it.
-    out: Vec<u8>,
 }
 
 impl Inflater {
     pub(super) fn new() -> Self {
-        Self { fast: Inflate::new(), zlib: Decompress::new(true), out: Vec::new() }
+        Self { fast: Inflate::new(), zlib: Decompress::new(true) }
     }
 
-    /// Gives back what only an unusual row needs.
-    pub(super) fn shrink(&mut self) {
-        shrink(&mut self.out);
-    }
-
-    /// What `data` inflates to, at most `limit` bytes. `data` may itself be cut.
+    /// Writes what `data` inflates to over the beginning of `out`, which grows where it must: at most `limit` bytes. `data`
+    /// may itself be cut.
     pub(super) fn inflate(
         &mut self,
         data: &[u8],
+        out: &mut Vec<u8>,
         is_cut: bool,
         limit: usize,
         is_enough: impl Fn(&[u8]) -> bool,
-    ) -> Result<Inflated<'_>, DecodeError> {
-        let (len, is_whole) = match self.fast.inflate(data, &mut self.out, limit, is_enough) {
-            Some(inflate::Inflated::Whole(len)) => (len, true),
-            Some(inflate::Inflated::Enough) => return Ok(Inflated::Enough),
-            None => self.inflate_by_zlib(data, is_cut, limit)?,
-        };
-        let inflated = self.out.get(..len).ok_or(DecodeError::Zlib)?;
-        Ok(if is_whole { Inflated::Whole(inflated) } else { Inflated::Beginning(inflated) })
+    ) -> Result<Inflated, DecodeError> {
+        match self.fast.inflate(data, out, limit, is_enough) {
+            Some(inflate::Inflated::Whole(len)) => Ok(Inflated::Whole(len)),
+            Some(inflate::Inflated::Enough) => Ok(Inflated::Enough),
+            None => self.inflate_by_zlib(data, out, is_cut, limit),
+        }
+    }
+
+    /// The same of a stream in base64, which is decoded into `piece` bit by bit: a large one does not stand in memory
+    /// beside what it inflates to.
+    pub(super) fn inflate_text(
+        &mut self,
+        text: &[u8],
+        (piece, out): (&mut Vec<u8>, &mut Vec<u8>),
+        is_cut: bool,
+        limit: usize,
+    ) -> Result<Inflated, DecodeError> {
+        self.zlib.reset(true);
+        out.clear();
+        out.reserve_exact(limit + 1);
+        let (mut pieces, mut ended) = (Pieces::of(text), None);
+        // What is no base64 is an error, wherever it is.
+        while pieces.next(piece)? {
+            let mut rest = &**piece;
+            while ended.is_none() && !rest.is_empty() {
+                let read = self.zlib.total_in();
+                ended = match self.zlib.decompress_vec(rest, out, FlushDecompress::None) {
+                    Err(_) => Some(Err(DecodeError::Zlib)),
+                    Ok(_) if out.len() > limit => Some(Ok(Inflated::Beginning(limit))),
+                    Ok(Status::StreamEnd) => Some(Ok(Inflated::Whole(out.len()))),
+                    Ok(_) => None,
+                };
+                let read = usize::try_from(self.zlib.total_in() - read).unwrap_or_default();
+                // Without room there is an end, and with room there is progress.
+                if read == 0 && ended.is_none() {
+                    ended = Some(Err(DecodeError::Zlib));
+                }
+                rest = rest.get(read..).unwrap_or_default();
+            }
+        }
+        let unfinished =
+            if is_cut { Ok(Inflated::Beginning(out.len())) } else { Err(DecodeError::Zlib) };
+        ended.unwrap_or(unfinished)
     }
 
     /// Whether the beginning is enough of a stream of which `data` is the beginning.
-    pub(super) fn begins(&mut self, data: &[u8], is_enough: impl Fn(&[u8]) -> bool) -> bool {
-        let inflated = self.fast.inflate(data, &mut self.out, KEPT_BUFFER, is_enough);
+    pub(super) fn begins(
+        &mut self,
+        data: &[u8],
+        out: &mut Vec<u8>,
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        let inflated = self.fast.inflate(data, out, KEPT_BUFFER, is_enough);
         inflated == Some(inflate::Inflated::Enough)
     }
 
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.out.capacity()
-    }
-
-    /// What flate2 makes of it is the verdict on everything that the fast way leaves: how many bytes, and whether
-    /// these are all.
+    /// What flate2 makes of it is the verdict on everything that the fast way leaves.
     fn inflate_by_zlib(
         &mut self,
         data: &[u8],
+        out: &mut Vec<u8>,
         is_cut: bool,
         limit: usize,
-    ) -> Result<(usize, bool), DecodeError> {
-        let Self { zlib, out, .. } = self;
+    ) -> Result<Inflated, DecodeError> {
+        let zlib = &mut self.zlib;
         zlib.reset(true);
         out.clear();
         out.reserve(data.len().saturating_mul(4).clamp(512, limit));
@@ -101,13 +126,17 @@ impl Inflater {
                 .decompress_vec(rest, out, FlushDecompress::Finish)
                 .map_err(|_| DecodeError::Zlib)?;
             if out.len() > limit {
-                return Ok((limit, false));
+                return Ok(Inflated::Beginning(limit));
             }
             if status == Status::StreamEnd {
-                return Ok((out.len(), true));
+                return Ok(Inflated::Whole(out.len()));
             }
             if out.len() < out.capacity() && out.len() == before {
-                return if is_cut { Ok((before, false)) } else { Err(DecodeError::Zlib) };
+                return if is_cut {
+                    Ok(Inflated::Beginning(before))
+                } else {
+                    Err(DecodeError::Zlib)
+                };
             }
             if out.len() == out.capacity() {
                 out.reserve_exact(out.len().min(limit.saturating_sub(out.len()) + 1).max(512));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use django_session::{Codec, Decoder, Verdict};
 
 use crate::model::{Data, Keys, Page, Row, Tally, Timestamp};
-use crate::store::{UserColumn, UserType};
+use crate::store::{UserColumn, UserType, Was};
 
 /// What a look found: rows by what was found in them.
 #[derive(Default)]
@@ -39,13 +39,13 @@ pub(super) struct Findings {
 /// A row whose column is to say this.
 pub(super) struct Stamp {
     pub(super) key: String,
-    pub(super) data: String,
+    pub(super) data: Was,
     pub(super) user: Option<String>,
 }
 
 impl Stamp {
     pub(super) fn bytes(&self) -> usize {
-        self.key.len() + self.data.len()
+        self.key.len() + self.data.bytes()
     }
 }
 
@@ -66,6 +66,11 @@ const HOUR: i64 = 3_600;
 /// Tells whose rows are.
 pub(super) struct Judge<'c> {
     decoder: Decoder<'c>,
+    rules: Rules<'c>,
+}
+
+/// What the column is to say.
+struct Rules<'c> {
     column: &'c UserColumn,
     /// Seconds since 1970.
     hour_ago: i64,
@@ -83,21 +88,25 @@ impl<'c> Judge<'c> {
         unknown: &'c BTreeSet<String>,
     ) -> Self {
         let hour_ago = Timestamp::now().as_micros() / 1_000_000 - HOUR;
-        Self { decoder: Decoder::new(codec), column, hour_ago, overwrite, unknown }
+        let rules = Rules { column, hour_ago, overwrite, unknown };
+        Self { decoder: Decoder::new(codec), rules }
     }
 
     pub(super) fn page(&mut self, page: &Page) -> PageFindings {
         let mut findings = PageFindings::default();
+        let Self { decoder, rules } = self;
+        let mut decoder = decoder.page();
         for row in page.rows() {
-            self.row(&row, &mut findings);
+            rules.row(&row, &mut decoder, &mut findings);
         }
-        self.decoder.shrink();
         findings
     }
+}
 
-    fn row(&mut self, row: &Row<'_>, page: &mut PageFindings) {
+impl Rules<'_> {
+    fn row(&self, row: &Row<'_>, decoder: &mut Decoder<'_>, page: &mut PageFindings) {
         let found = &mut page.found;
-        let session = row.decode(&mut self.decoder);
+        let session = row.decode(decoder);
         let verdict = session.verdict(|_| true);
         found.tally.count(&verdict);
         let (Verdict::Login(login), Data::Text(data)) = (&verdict, row.data) else {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::judge::{Findings, Judge, Stamp};
 use crate::cmd::Ctx;
+use crate::cmd::read_few::read_few;
 use crate::engine::{Doing, Driver, Ended, Why};
 use crate::model::{Keys, Page};
 use crate::store::{Assignment, ByUser, Filter, Reader, Stamps, StoreError, UserColumn, Writer};
@@ -35,8 +36,6 @@ pub(super) struct Act<'d, 'w> {
 /// What is gathered before it is written, so that a batch can grow and memory cannot.
 const GATHERED_ROWS: usize = 10_000;
 const GATHERED_BYTES: usize = 4 << 20;
-/// Rows that are read to be written at once, however large they are.
-const MENDED_AT_ONCE: usize = 100;
 
 impl Findings {
     /// Looks at the rows in scope, and acts where it is told to. How the looking ended, or why the
@@ -59,7 +58,7 @@ impl Findings {
         let (codec, column) = (&ctx.codec, scope.column);
         let worker = || {
             let mut judge = Judge::new(codec, column, overwrite, scope.unknown);
-            move |page: &Page| judge.page(page)
+            move |page: &mut Page| judge.page(page)
         };
         let mut found = Self::default();
         let (mut gathered, mut bytes) = (Vec::new(), 0);
@@ -128,9 +127,9 @@ pub(super) fn mend(
     let mut judge = Judge::new(&ctx.codec, column, Some(overwrite), &known_before);
     driver.is_doing(Doing::Filling);
     driver.each(keys, |writer, batch| {
-        batch.chunks(MENDED_AT_ONCE).try_fold(0, |done, keys| {
-            let found = judge.page(&writer.read(keys)?);
-            Ok(done + assign(writer, column, &found.stamps, overwrite, unknown)?)
+        read_few(writer, batch, &mut |writer, page, _| {
+            let found = judge.page(page);
+            assign(writer, column, &found.stamps, overwrite, unknown)
         })
     })
 }

@@ -28,7 +28,7 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
-        move |page: &Page| Counted::of(page, &mut decoder, now, users)
+        move |page: &mut Page| Counted::of(page, &mut decoder, now, users)
     };
     let mut all = Counted::default();
     let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
@@ -46,14 +46,14 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<
 
 impl Counted {
     fn of(page: &Page, decoder: &mut Decoder<'_>, now: Timestamp, users: &UserIds) -> Self {
-        let mut counted = Self::default();
+        let (mut counted, mut decoder) = (Self::default(), decoder.page());
         let Self { tally, found, unverified_users } = &mut counted;
         for row in page.rows() {
             if !row.expires.may_be_after(now) {
                 tally.count_expired();
                 continue;
             }
-            let session = row.decode(decoder);
+            let session = row.decode(&mut decoder);
             let verdict = session.verdict(|_| true);
             tally.count(&verdict);
             tally.signatures.count(session.signature());
@@ -64,7 +64,6 @@ impl Counted {
                 login.users().filter(|id| users.contains(id)).for_each(|id| found.insert(id));
             }
         }
-        decoder.shrink();
         counted
     }
 

@@ -78,7 +78,8 @@ fn drop_logged_in(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> R
     let worker = || {
         let mut decoder = Decoder::new(codec);
         let users = &users;
-        move |page: &Page| -> UserIds {
+        move |page: &mut Page| -> UserIds {
+            let mut decoder = decoder.page();
             // A row of a user who is to be spared stays, also where no key verifies it.
             let named = |row: Row<'_>| -> Vec<String> {
                 let Ok(auth) = row.decode(&mut decoder).auth() else { return Vec::new() };

@@ -38,7 +38,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
     let codec = &ctx.codec;
     let worker = || {
         let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
-        move |page: &Page| counter.page(page)
+        move |page: &mut Page| counter.page(page)
     };
     let (mut totals, mut distinct) = (Totals::default(), Distinct::new());
     let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {

@@ -52,16 +52,16 @@ pub(super) struct Counter<'c> {
 impl Counter<'_> {
     pub(super) fn page(&mut self, page: &Page) -> Totals {
         let mut totals = Totals::default();
+        let mut decoder = self.decoder.page();
         for row in page.rows() {
             let live = row.expires.may_be_after(self.now);
-            let session = row.decode(&mut self.decoder);
+            let session = row.decode(&mut decoder);
             if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
                 totals.row(&row, &session, live);
             } else if live && self.saved.is_some_and(|time| time.is_before(session.saved())) {
                 totals.saved_later += 1;
             }
         }
-        self.decoder.shrink();
         totals
     }
 }

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use super::instant::{Instant, Times};
-use super::row::too_large;
 use crate::model::{Data, Page, RawRow};
 use crate::store::Emit;
 
@@ -15,15 +14,12 @@ const TRAILER: i16 = -1;
 /// The length of a field that is NULL.
 const NULL: i32 = -1;
 
-/// Rows of [`columns_with_data`](super::row::columns_with_data), and then of
-/// [`columns_with_size`](super::row::columns_with_size) where there was no data; perhaps with one more column:
-/// what the user column says, as text.
+/// Rows of [`columns_with_data`](super::row::columns_with_data), perhaps with one more column: what the user column says, as
+/// text.
 #[derive(Default)]
 pub(super) struct CopyRows {
     page: Page,
     times: Times,
-    second: Second,
-    /// Whether rows came without data, and were passed over.
     lack_data: bool,
     /// What came of a row that has not come whole. PostgreSQL sends each in a message of its own.
     rest: Vec<u8>,
@@ -36,14 +32,6 @@ enum Place {
     Header,
     Rows,
     End,
-}
-
-/// What the second column is.
-#[derive(Clone, Copy, Default)]
-enum Second {
-    #[default]
-    Data,
-    Size,
 }
 
 /// Why no more rows are wanted.
@@ -80,13 +68,9 @@ impl CopyRows {
         ControlFlow::Continue(())
     }
 
-    /// Whether rows were passed over; if so, their sizes come next.
-    pub(super) fn go_on_with_sizes(&mut self) -> bool {
-        let go_on = self.lack_data && self.place == Place::End;
-        if go_on {
-            (self.place, self.second) = (Place::Header, Second::Size);
-        }
-        go_on
+    /// Whether rows came without data, and were passed over.
+    pub(super) fn lack_data(&self) -> bool {
+        self.lack_data
     }
 
     /// Emits the last page. Rows that were announced and did not come are no end.
@@ -138,25 +122,17 @@ impl CopyRows {
             return Err(Stuck::Malformed);
         }
         let key = field(bytes)?.unwrap_or_default();
-        let second = field(bytes)?;
+        let data = field(bytes)?;
         let expires = match field(bytes)? {
             None => None,
             Some(micros) => Some(Instant::from_wire(i64::from_be_bytes(fixed(micros)?))),
         };
         let expires = self.times.expiry(expires);
         let user = if columns == 4 { field(bytes)? } else { None };
-        let data = match (self.second, second) {
-            (Second::Data, Some(data)) => Data::Text(data),
-            (Second::Data, None) => {
-                self.lack_data = true;
-                return Ok(());
-            }
-            (Second::Size, Some(size)) => {
-                Data::TooLarge(too_large(i32::from_be_bytes(fixed(size)?)))
-            }
-            (Second::Size, None) => Data::Text(&[][..]),
-        };
-        self.page.push_raw(RawRow { key, data, expires, user });
+        match data.map(Data::Text) {
+            Some(data) => self.page.push_raw(RawRow { key, data, expires, user }),
+            None => self.lack_data = true,
+        }
         Ok(())
     }
 }
@@ -243,11 +219,7 @@ mod tests {
                 return None;
             }
         }
-        if copy.go_on_with_sizes() {
-            let large = 300_000_000_i32.to_be_bytes();
-            let sizes = stream([("b", Some(&large), None), ("d", None, Some(0))]);
-            assert!(copy.take(&sizes, &mut emit).is_continue());
-        }
+        assert!(copy.lack_data() || copy.place != Place::End);
         copy.finish(&mut emit).is_continue().then_some(rows)
     }
 
@@ -255,22 +227,9 @@ mod tests {
     fn rows_are_whole_wherever_messages_end() {
         let sent = sent();
         for len in 1..=sent.len() {
-            let meant = [
-                "a Text(\"données\") 2000-01-01T00:00:00Z",
-                "c Text(\"\") unreadable",
-                "b TooLarge(300000000) unreadable",
-                "d Text(\"\") 2000-01-01T00:00:00Z",
-            ];
+            let meant = ["a Text(\"données\") 2000-01-01T00:00:00Z", "c Text(\"\") unreadable"];
             assert_eq!(read(sent.chunks(len)).unwrap(), meant, "{len}");
         }
-    }
-
-    #[test]
-    fn sizes_that_do_not_come_are_no_end() {
-        let mut copy = CopyRows::default();
-        let mut emit = |_: Page| ControlFlow::Continue(Page::default());
-        assert!(copy.take(&sent(), &mut emit).is_continue() && copy.go_on_with_sizes());
-        assert!(copy.finish(&mut emit).is_break());
     }
 
     #[test]

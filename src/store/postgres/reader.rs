@@ -12,7 +12,7 @@ use super::fault::fail;
 use super::filter::{rows, user};
 use super::instant::{Instant, Times};
 use super::lent::Lent;
-use super::row::{can_be_read, columns, columns_with_data, columns_with_size, push};
+use super::row::{are_many, can_be_read_alone, columns, columns_of_many, columns_with_data, push};
 use crate::model::{Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::waits::Work;
@@ -26,7 +26,7 @@ use crate::store::{
 /// of a serializable site fail, though it only reads.
 pub(super) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
     SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
-/// A scan of rows some of which are too large takes two statements, which must see the same ones.
+/// A scan of rows some of which are large takes two statements, which must see the same ones.
 const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 /// By any other way to the next page all that follow are read, and sorted.
 const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
@@ -231,17 +231,20 @@ impl Postgres {
         let cannot = |error| fail(error, self.what("read"));
         client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}")).map_err(cannot)?;
         let mut rows = CopyRows::new(times);
-        let mut copy = |sql: &str, rows: &mut CopyRows| {
-            client.copy_out(sql, |message| rows.take(message, emit)).map_err(cannot)
-        };
-        let mut read = copy(&self.copy_statement(times, filter), &mut rows)?;
-        if read.is_continue() && rows.go_on_with_sizes() {
-            read = copy(&self.copy_sizes_statement(times, filter), &mut rows)?;
-        }
+        let read = client
+            .copy_out(&self.copy_statement(times, filter), |message| rows.take(message, emit))
+            .map_err(cannot)?;
         let read = match read {
             ControlFlow::Continue(()) => {
+                let lack_data = rows.lack_data();
+                let read = rows.finish(emit);
+                let read = if read.is_continue() && lack_data {
+                    self.large_rows(client, times, filter, emit).map_err(cannot)?
+                } else {
+                    read
+                };
                 client.batch_execute("COMMIT").map_err(cannot)?;
-                rows.finish(emit)
+                read
             }
             broken @ ControlFlow::Break(_) => {
                 // Closing the connection alone would first read all that the server still has to send.
@@ -267,13 +270,12 @@ impl Postgres {
         filter: &Filter,
         emit: &mut Emit<'_>,
     ) -> Result<(), StoreError> {
-        let sql = |after: &str, limit: usize| {
+        let (from, table) = (rows(&self.table, times, filter), self.table.quoted());
+        let sql = |columns: &str, after: &str, limit: usize| {
             format!(
-                "SELECT {}{} {} AND session_key OPERATOR(pg_catalog.{after}) $1 ORDER BY {}.session_key LIMIT {limit}",
-                columns(times),
-                user(filter),
-                rows(&self.table, times, filter),
-                self.table.quoted()
+                "SELECT {columns}{} {from} AND session_key OPERATOR(pg_catalog.{after}) $1 \
+                 ORDER BY {table}.session_key LIMIT {limit}",
+                user(filter)
             )
         };
         // The first of all keys may be empty.
@@ -281,14 +283,19 @@ impl Postgres {
         let mut page = Page::default();
         let mut limit = FIRST_ROWS;
         loop {
-            let sql = sql(after, limit);
-            let seen = read_page(client, times, &sql, &last, &mut page)
-                .map_err(|error| fail(error, self.what("read")))?;
-            if let Some(row) = page.rows().last() {
+            let many = sql(&columns_of_many(times), after, limit);
+            let cannot = |error| fail(error, self.what("read"));
+            let (seen, large) =
+                read_page(client, times, &many, &last, &mut page).map_err(cannot)?;
+            let over = seen < limit && !page.is_full() && large.is_none();
+            if let Some(key) = large.filter(|_| page.is_empty()) {
+                let one = sql(&columns(times), "=", 1);
+                read_page(client, times, &one, &key, &mut page).map_err(cannot)?;
+                (after, last) = (">", key);
+            } else if let Some(row) = page.rows().last() {
                 row.key.clone_into(&mut last);
                 after = ">";
             }
-            let over = seen < limit && !page.is_full();
             // Rows that do not fit into the page were sent for nothing.
             limit = if seen < limit { seen.max(1) } else { (2 * limit).min(MOST_ROWS) };
             match emit(page) {
@@ -307,31 +314,60 @@ impl Postgres {
         )
     }
 
-    /// The rows of which the other statement brings no data.
-    fn copy_sizes_statement(&self, times: Times, filter: &Filter) -> String {
-        format!(
-            "COPY (SELECT {}{} FROM (SELECT * {}) AS t WHERE ({}) IS NOT TRUE) TO STDOUT (FORMAT binary)",
-            columns_with_size(times),
+    /// Reads the rows of which `COPY` brought no data: one at a time, since a connection that sends rows as fast as it can
+    /// has several of them under way.
+    fn large_rows(
+        &self,
+        client: &mut Client,
+        times: Times,
+        filter: &Filter,
+        emit: &mut Emit<'_>,
+    ) -> Result<ControlFlow<Broken>, tokio_postgres::Error> {
+        client.batch_execute(&format!(
+            "DECLARE sessctl_large NO SCROLL CURSOR FOR \
+             SELECT {}{} FROM (SELECT * {}) AS t WHERE ({}) IS NOT TRUE",
+            columns(times),
             user(filter),
             rows(&self.table, times, filter),
-            can_be_read()
-        )
+            are_many()
+        ))?;
+        let mut page = Page::default();
+        while let Some(row) = client.query_typed_opt("FETCH 1 FROM sessctl_large", &[])? {
+            push(&mut page, times, &row)?;
+            drop(row);
+            if page.is_full() {
+                match emit(page) {
+                    ControlFlow::Continue(empty) => page = empty,
+                    ControlFlow::Break(()) => return Ok(ControlFlow::Break(Broken::Enough)),
+                }
+            }
+        }
+        if page.is_empty() || emit(page).is_continue() {
+            Ok(ControlFlow::Continue(()))
+        } else {
+            Ok(ControlFlow::Break(Broken::Enough))
+        }
     }
 }
 
-/// Fills a page in a transaction of its own; returns how many rows went into it.
+/// Fills a page in a transaction of its own, up to a row that has to be read by itself. Returns how many rows went into
+/// it, and the key of that row.
 fn read_page(
     client: &mut Client,
     times: Times,
     sql: &str,
     after: &str,
     page: &mut Page,
-) -> Result<usize, tokio_postgres::Error> {
+) -> Result<(usize, Option<String>), tokio_postgres::Error> {
     client.batch_execute(&format!("{BEGIN_SCAN}; {IN_KEY_ORDER}"))?;
-    let mut seen = 0;
+    let (mut seen, mut large) = (0, None);
     {
         let mut rows = client.query_typed_raw(sql, [(after, Type::TEXT)])?;
         while let Some(row) = rows.next()? {
+            if can_be_read_alone(&row)? {
+                large = Some(row.try_get(0)?);
+                break;
+            }
             push(page, times, &row)?;
             seen += 1;
             if page.is_full() {
@@ -340,7 +376,7 @@ fn read_page(
         }
     }
     client.batch_execute("COMMIT")?;
-    Ok(seen)
+    Ok((seen, large))
 }
 
 /// Before every `expire_date`.

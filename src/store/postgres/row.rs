@@ -10,29 +10,46 @@ const DATA: &str = "session_data::pg_catalog.text";
 /// Known without the value, which is neither decompressed nor sent for it (PostgreSQL's `textoctetlen`).
 const SIZE: &str = "pg_catalog.octet_length(session_data::pg_catalog.text)";
 
+/// Data of more bytes is not among the rows that come one behind the other: the driver holds several of them.
+const MOST_BYTES_OF_MANY: usize = 256 << 10;
+/// The same, of rows that are written back.
+const MOST_BYTES_OF_BATCH: usize = 32 << 10;
+
 /// Key, data, the size of data that is too large to be read, expiry.
 pub(super) fn columns(times: Times) -> String {
+    columns_up_to(MOST_DATA_BYTES, times)
+}
+
+/// The same for many rows at once. Most of what counts as too large can be read by itself.
+pub(super) fn columns_of_many(times: Times) -> String {
+    columns_up_to(MOST_BYTES_OF_MANY, times)
+}
+
+/// The same for rows that are written back.
+pub(super) fn columns_of_batch(times: Times) -> String {
+    columns_up_to(MOST_BYTES_OF_BATCH, times)
+}
+
+fn columns_up_to(most: usize, times: Times) -> String {
+    let (fits, expires) = (fits(most), times.column());
     format!(
-        "{KEY}, CASE WHEN {} THEN {DATA} END, CASE WHEN {} THEN NULL ELSE {SIZE} END, {}",
-        can_be_read(),
-        can_be_read(),
-        times.column()
+        "{KEY}, CASE WHEN {fits} THEN {DATA} END, CASE WHEN {fits} THEN NULL ELSE {SIZE} END, {expires}"
     )
 }
 
-/// Key, data, expiry. What is too large is NULL: to ask for each size costs a twentieth of a scan.
+/// Key, data, expiry. What is too large for many at once is NULL: to ask for each size costs a twentieth of a scan.
 pub(super) fn columns_with_data(times: Times) -> String {
-    format!("{KEY}, CASE WHEN {} THEN {DATA} END, {}", can_be_read(), times.column())
+    format!("{KEY}, CASE WHEN {} THEN {DATA} END, {}", fits(MOST_BYTES_OF_MANY), times.column())
 }
 
-/// Key, size of data, expiry.
-pub(super) fn columns_with_size(times: Times) -> String {
-    format!("{KEY}, {SIZE}, {}", times.column())
+/// The rows of which [`columns_with_data`] brings data.
+pub(super) fn are_many() -> String {
+    fits(MOST_BYTES_OF_MANY)
 }
 
 /// The condition that data is there and not too large.
-pub(super) fn can_be_read() -> String {
-    format!("{SIZE} OPERATOR(pg_catalog.<=) {MOST_DATA_BYTES}")
+fn fits(most: usize) -> String {
+    format!("{SIZE} OPERATOR(pg_catalog.<=) {most}")
 }
 
 /// Puts a row of [`columns`], and perhaps of one more with what the user column says, into a page.
@@ -48,7 +65,13 @@ pub(super) fn push(page: &mut Page, times: Times, row: &Row) -> Result<(), Error
     Ok(())
 }
 
+/// Whether the data of a row of [`columns`] is not there since it is too large for many at once, and for nothing else.
+pub(super) fn can_be_read_alone(row: &Row) -> Result<bool, Error> {
+    let size: Option<i32> = row.try_get(2)?;
+    Ok(size.is_some_and(|size| too_large(size) <= MOST_DATA_BYTES))
+}
+
 /// A size as PostgreSQL tells it.
-pub(super) fn too_large(bytes: i32) -> usize {
+fn too_large(bytes: i32) -> usize {
     usize::try_from(bytes).unwrap_or_default()
 }

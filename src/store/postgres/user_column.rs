@@ -8,7 +8,7 @@ use super::client::Client;
 use super::fault::fail;
 use super::references::PAIRED;
 use super::sight::hidden;
-use super::writer::{BY_KEY, PostgresWriter};
+use super::writer::{BY_KEY, IS_UNCHANGED, PostgresWriter};
 use crate::store::table::quote;
 use crate::store::{
     Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserTable,
@@ -232,15 +232,21 @@ impl PostgresWriter<'_> {
         };
         let sql = format!(
             "UPDATE {} AS t SET {name} = {said} \
-             FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
-                 AS n (key, data, id) \
-             WHERE {PAIRED} AND t.session_data OPERATOR(pg_catalog.=) n.data AND {news}",
+             FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), \
+                 pg_catalog.unnest($3), pg_catalog.unnest($4)) AS n (key, was, hash, id) \
+             WHERE {PAIRED} AND {IS_UNCHANGED} AND {news}",
             self.store.table.quoted()
         );
-        let (keys, data): (Vec<_>, Vec<_>) = rows.iter().map(|row| (row.key, row.data)).unzip();
+        let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
+        let was: Vec<_> = rows.iter().map(|row| row.data.text()).collect();
+        let hashes: Vec<_> = rows.iter().map(|row| row.data.sha256()).collect();
         let ids: Vec<_> = rows.iter().map(|row| row.user).collect();
-        let values: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&keys, Type::TEXT_ARRAY), (&data, Type::TEXT_ARRAY), (&ids, Type::TEXT_ARRAY)];
+        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&keys, Type::TEXT_ARRAY),
+            (&was, Type::TEXT_ARRAY),
+            (&hashes, Type::BYTEA_ARRAY),
+            (&ids, Type::TEXT_ARRAY),
+        ];
         let done = self.transaction(BY_KEY, |client| {
             let mut done = Assigned::default();
             if let Some(unknown) = &unknown {

@@ -14,7 +14,7 @@ use super::lent::Lent;
 use super::reader::{EVER, instant};
 use super::references::{Doomed, NAMED, PAIRED};
 use super::replica::Replicas;
-use super::row::{columns, push};
+use super::row::{columns, columns_of_batch, push};
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
@@ -48,6 +48,11 @@ const BRIEF_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
 pub(super) const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
 /// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory.
 const WINDOW: usize = 100_000;
+
+/// Whether a row has the data that it had when it was read, of which `n` knows all or the hash.
+pub(super) const IS_UNCHANGED: &str = "CASE WHEN n.hash IS NULL \
+    THEN t.session_data OPERATOR(pg_catalog.=) n.was \
+    ELSE pg_catalog.sha256(pg_catalog.convert_to(t.session_data::pg_catalog.text, 'UTF8')) OPERATOR(pg_catalog.=) n.hash END";
 
 pub(super) struct PostgresWriter<'s> {
     pub(super) store: &'s Postgres,
@@ -177,6 +182,7 @@ impl Writer for PostgresWriter<'_> {
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        let columns = if keys.len() > 1 { columns_of_batch } else { columns };
         let sql = format!(
             "SELECT {} FROM {} WHERE {NAMED}",
             columns(self.found.times),
@@ -188,18 +194,21 @@ impl Writer for PostgresWriter<'_> {
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
         let sql = format!(
             "UPDATE {} AS t SET session_data = n.new \
-             FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
-                 AS n (key, old, new) \
-             WHERE {PAIRED} AND t.session_data OPERATOR(pg_catalog.=) n.old",
+             FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), \
+                 pg_catalog.unnest($3), pg_catalog.unnest($4)) AS n (key, was, hash, new) \
+             WHERE {PAIRED} AND {IS_UNCHANGED}",
             self.store.table.quoted()
         );
-        let column = |text: for<'r> fn(&Replacement<'r>) -> &'r str| -> Vec<&str> {
-            rows.iter().map(text).collect()
-        };
-        let (keys, old, new) =
-            (column(|row| row.key), column(|row| row.old), column(|row| row.new));
-        let values: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&keys, Type::TEXT_ARRAY), (&old, Type::TEXT_ARRAY), (&new, Type::TEXT_ARRAY)];
+        let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
+        let was: Vec<_> = rows.iter().map(|row| row.old.text()).collect();
+        let hashes: Vec<_> = rows.iter().map(|row| row.old.sha256()).collect();
+        let new: Vec<_> = rows.iter().map(|row| row.new).collect();
+        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&keys, Type::TEXT_ARRAY),
+            (&was, Type::TEXT_ARRAY),
+            (&hashes, Type::BYTEA_ARRAY),
+            (&new, Type::TEXT_ARRAY),
+        ];
         self.batch("update", BY_KEY, &sql, &values)
     }
 

@@ -13,6 +13,7 @@ mod open;
 mod reader;
 mod references;
 mod row;
+mod unchanged;
 mod user_column;
 mod users;
 mod visitors;

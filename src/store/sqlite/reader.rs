@@ -73,13 +73,16 @@ impl Reader for SqliteReader<'_> {
             };
             Statements { first: rows("?1 IS NULL"), next: rows("_rowid_ > ?1") }
         };
-        let size = format!(", {}", size_column());
+        let size = format!(", {}", size_column(MOST_DATA_BYTES));
         let way = if has_numbers {
-            Way::ByNumber { whatever: sql(&columns(), &size), refusing: sql(REFUSING_COLUMNS, "") }
+            Way::ByNumber {
+                whatever: sql(&columns(MOST_DATA_BYTES), &size),
+                refusing: sql(REFUSING_COLUMNS, ""),
+            }
         } else {
             Way::AtOnce(format!(
                 "SELECT NULL, {}{also}{size} FROM {table} WHERE {is_user} ?1 IS NULL",
-                columns()
+                columns(MOST_DATA_BYTES)
             ))
         };
         let mut walk = Walk {
@@ -181,8 +184,8 @@ impl SqliteReader<'_> {
         let user = by.map_or_else(|| "NULL".into(), |by| by.column.quoted());
         let sql = format!(
             "SELECT {}, {}, {user} FROM {} ORDER BY expire_date DESC LIMIT {rows}",
-            columns(),
-            size_column(),
+            columns(MOST_DATA_BYTES),
+            size_column(MOST_DATA_BYTES),
             self.store.table.quoted()
         );
         let mut statement = self.connection.prepare(&sql)?;

@@ -4,23 +4,24 @@ use std::borrow::Cow;
 
 use rusqlite::types::ValueRef;
 
-use crate::model::{Data, Expiry, MOST_DATA_BYTES, Page, RawRow, Timestamp};
+use crate::model::{Data, Expiry, Page, RawRow, Timestamp};
 use crate::store::WallClock;
 
 /// Of what is too large only the header of its row is read: that is all `octet_length()` needs of a column
 /// (SQLite's `OPFLAG_BYTELENARG`).
 const BYTES: &str = "octet_length(session_data)";
 
-/// Key, data, expiry.
-pub(super) fn columns() -> String {
-    format!(
-        "session_key, CASE WHEN {BYTES} <= {MOST_DATA_BYTES} THEN session_data END, expire_date"
-    )
+/// Data of more bytes is not among rows that are written back, of which many are in memory at once.
+pub(super) const MOST_BYTES_OF_BATCH: usize = 32 << 10;
+
+/// Key, data of at most so many bytes, expiry.
+pub(super) fn columns(most: usize) -> String {
+    format!("session_key, CASE WHEN {BYTES} <= {most} THEN session_data END, expire_date")
 }
 
-/// The column behind them: the size of data that is too large to be read.
-pub(super) fn size_column() -> String {
-    format!("CASE WHEN {BYTES} > {MOST_DATA_BYTES} THEN {BYTES} END")
+/// The column behind them: the size of data that has more.
+pub(super) fn size_column(most: usize) -> String {
+    format!("CASE WHEN {BYTES} > {most} THEN {BYTES} END")
 }
 
 /// Key, data, expiry where SQLite itself is told to refuse what is too large, which costs nothing.

@@ -11,6 +11,7 @@ use super::Sqlite;
 use super::fault::fail;
 use super::references::NAMED;
 use super::row::text;
+use super::unchanged::{IS_UNCHANGED, is_unchanged};
 use super::writer::SqliteWriter;
 use crate::store::table::quote;
 use crate::store::user_column::uuid;
@@ -198,9 +199,10 @@ impl SqliteWriter<'_> {
         let name = column.quoted();
         let news = if overwrite { format!("{name} IS NOT ?3") } else { format!("{name} IS NULL") };
         let sql = format!(
-            "UPDATE {} SET {name} = ?3 WHERE {NAMED} AND session_data = ?2 AND {news}",
+            "UPDATE {} SET {name} = ?3 WHERE {NAMED} AND {IS_UNCHANGED} AND {news}",
             self.store.table.quoted()
         );
+        let table = self.store.table.quoted();
         let schema = quote(self.store.table.schema().unwrap_or("main"));
         let is_user = column.users.as_ref().map(|users| {
             format!(
@@ -224,7 +226,10 @@ impl SqliteWriter<'_> {
                     }
                     user = None;
                 }
-                let rows = update.execute((row.key, row.data, user))?;
+                if !is_unchanged(transaction, &table, row.key, row.data)? {
+                    continue;
+                }
+                let rows = update.execute((row.key, row.data.text(), user))?;
                 done.rows += u64::try_from(rows).unwrap_or(u64::MAX);
             }
             Ok((done.rows, done))

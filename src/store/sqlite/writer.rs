@@ -2,15 +2,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rusqlite::vtab::array;
-use rusqlite::{Params, Transaction, TransactionBehavior};
+use rusqlite::{Transaction, TransactionBehavior};
 
 use super::connection::Limited;
 use super::fault::fail;
 use super::references::NAMED;
-use super::row::{columns, data, push, size_column};
+use super::row::{MOST_BYTES_OF_BATCH, columns, data, push, size_column};
+use super::unchanged::{IS_UNCHANGED, is_unchanged};
 use super::visitors::Visitors;
 use super::{Sqlite, comparable};
-use crate::model::{Page, Timestamp};
+use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
     Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
@@ -83,23 +84,6 @@ impl<'s> SqliteWriter<'s> {
         let _ = writer.connection.pragma_update(None, "foreign_keys", true);
         let _ = array::load_module(&writer.connection);
         writer
-    }
-
-    /// Runs a statement for each of the rows, in one transaction.
-    pub(super) fn batch<P: Params>(
-        &mut self,
-        doing: &str,
-        sql: &str,
-        rows: impl Iterator<Item = P>,
-    ) -> Result<u64, StoreError> {
-        self.transaction(doing, |transaction| {
-            let mut statement = transaction.prepare_cached(sql)?;
-            let mut done = 0;
-            for row in rows {
-                done += u64::try_from(statement.execute(row)?).unwrap_or(u64::MAX);
-            }
-            Ok((done, done))
-        })
     }
 
     /// Runs something in one transaction; it returns how many rows it wrote, too.
@@ -198,10 +182,11 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        let most = if keys.len() > 1 { MOST_BYTES_OF_BATCH } else { MOST_DATA_BYTES };
         let sql = format!(
             "SELECT {}, {} FROM {} WHERE {NAMED}",
-            columns(),
-            size_column(),
+            columns(most),
+            size_column(most),
             self.store.table.quoted()
         );
         let clock = &self.store.clock;
@@ -222,11 +207,19 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
-        let sql = format!(
-            "UPDATE {} SET session_data = ?3 WHERE {NAMED} AND session_data = ?2",
-            self.store.table.quoted()
-        );
-        self.batch("update", &sql, rows.iter().map(|row| [row.key, row.old, row.new]))
+        let table = self.store.table.quoted();
+        let sql = format!("UPDATE {table} SET session_data = ?3 WHERE {NAMED} AND {IS_UNCHANGED}");
+        self.transaction("update", |transaction| {
+            let mut update = transaction.prepare_cached(&sql)?;
+            let mut done = 0;
+            for row in rows {
+                if is_unchanged(transaction, &table, row.key, row.old)? {
+                    let rows = update.execute((row.key, row.old.text(), row.new))?;
+                    done += u64::try_from(rows).unwrap_or(u64::MAX);
+                }
+            }
+            Ok((done, done))
+        })
     }
 
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {

@@ -78,13 +78,13 @@ pub(super) fn first_user<'p>(beginning: &'p [u8], keys: &LoginKeys) -> Option<&'
 }
 
 /// The document as JSON that any parser takes.
-pub(super) fn write(payload: &[u8], limits: &Limits, out: &mut JsonText) -> Result<()> {
+pub(super) fn write(payload: &[u8], limits: &Limits, out: &mut JsonText<'_>) -> Result<()> {
     let mut scanner = Scanner::new(payload, limits);
     scanner.value(out)?;
     scanner.end()
 }
 
-impl Sink for JsonText {
+impl Sink for JsonText<'_> {
     fn raw(&mut self, json: &str) -> Result<()> {
         JsonText::raw(self, json)
     }

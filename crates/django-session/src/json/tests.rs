@@ -13,7 +13,8 @@ fn user(id: &str) -> Result<Option<String>, DecodeError> {
 
 fn json(payload: impl AsRef<[u8]>) -> Result<String, DecodeError> {
     let mut out = JsonText::default();
-    super::write(payload.as_ref(), &Limits::default(), &mut out).map(|()| out.into_string())
+    super::write(payload.as_ref(), &Limits::default(), &mut out)
+        .map(|()| out.into_string().unwrap())
 }
 
 fn without_login(payload: impl AsRef<[u8]>) -> Result<Option<String>, DecodeError> {

@@ -1,6 +1,7 @@
 //! Writes a pickle's graph as JSON: as `json.dumps` would what JSON can hold, the rest as strings,
 //! arrays and objects that say what it was.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::super::DecodeError;
@@ -15,21 +16,42 @@ pub(super) fn write(
     graph: &Graph<'_>,
     top: Value,
     depth: usize,
-    out: &mut JsonText,
+    out: &mut JsonText<'_>,
 ) -> Result<(), DecodeError> {
-    let mut writer = Writer {
-        graph,
-        keys: Keys::new(graph),
-        open: vec![false; graph.len()],
-        depth_left: depth,
-        todo: vec![Task::Value(top)],
-        out,
-    };
-    while let Some(task) = writer.todo.pop() {
-        writer.perform(task)?;
+    Writer::new(graph, depth, out).all_of(top)
+}
+
+/// Calls `member` with each key of the top level, or its beginning, and the bytes that its value takes up.
+pub(super) fn members(
+    graph: &Graph<'_>,
+    top: Value,
+    depth: usize,
+    member: &mut dyn FnMut(Cow<'_, str>, usize),
+) -> Result<(), DecodeError> {
+    let (Value::Node(id), Some(assignments)) = (top, graph.entries(top)) else { return Ok(()) };
+    let mut counted = JsonText::counted();
+    let mut writer = Writer::new(graph, depth, &mut counted);
+    writer.open(id, "{", "}")?;
+    let entries = writer.keys.settle(id, assignments);
+    writer.todo.clear();
+    for (key, value) in entries.iter().copied() {
+        let name = if let Value::Text(text) = key {
+            let points = text.code_points(graph.payload).take(MOST_KEY_CHARS);
+            points.map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        } else {
+            let mut name = JsonText::kept_up_to(4 * MOST_KEY_CHARS);
+            Writer::new(graph, depth, &mut name).key(key)?;
+            name.into_string().unwrap_or_default()
+        };
+        let before = writer.out.len();
+        writer.all_of(value)?;
+        member(name.into(), writer.out.len() - before);
     }
     Ok(())
 }
+
+/// Characters of a key that are told.
+const MOST_KEY_CHARS: usize = 1_000;
 
 /// What remains to be written, in place of recursion.
 enum Task<'g> {
@@ -40,17 +62,30 @@ enum Task<'g> {
     Close(Id, &'static str),
 }
 
-struct Writer<'g, 'o> {
+struct Writer<'g, 'o, 'w> {
     graph: &'g Graph<'g>,
     keys: Keys<'g>,
     /// Nodes that are being written, by their place: one inside itself is a cycle.
     open: Vec<bool>,
     depth_left: usize,
     todo: Vec<Task<'g>>,
-    out: &'o mut JsonText,
+    out: &'o mut JsonText<'w>,
 }
 
-impl<'g> Writer<'g, '_> {
+impl<'g, 'o, 'w> Writer<'g, 'o, 'w> {
+    fn new(graph: &'g Graph<'g>, depth: usize, out: &'o mut JsonText<'w>) -> Self {
+        let (keys, open) = (Keys::new(graph), vec![false; graph.len()]);
+        Self { graph, keys, open, depth_left: depth, todo: Vec::new(), out }
+    }
+
+    fn all_of(&mut self, value: Value) -> Result<(), DecodeError> {
+        self.todo.push(Task::Value(value));
+        while let Some(task) = self.todo.pop() {
+            self.perform(task)?;
+        }
+        Ok(())
+    }
+
     fn perform(&mut self, task: Task<'g>) -> Result<(), DecodeError> {
         match task {
             Task::Raw(json) => self.out.raw(json),

@@ -28,6 +28,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use super::json_text::JsonText;
 use super::{Auth, DecodeError, Limits, LoginKeys};
 use machine::Machine;
@@ -64,8 +66,16 @@ impl<'p> Pickle<'p> {
         login::auth(&self.graph, self.top, keys)
     }
 
+    /// Calls `member` with each key of the top level, or its beginning, and the bytes that its value takes up as JSON.
+    pub(crate) fn members(
+        &self,
+        member: &mut dyn FnMut(Cow<'_, str>, usize),
+    ) -> Result<(), DecodeError> {
+        json::members(&self.graph, self.top, self.depth, member)
+    }
+
     /// Appends the whole payload as JSON.
-    pub(crate) fn write_json(&self, out: &mut JsonText) -> Result<(), DecodeError> {
+    pub(crate) fn write_json(&self, out: &mut JsonText<'_>) -> Result<(), DecodeError> {
         json::write(&self.graph, self.top, self.depth, out)
     }
 }

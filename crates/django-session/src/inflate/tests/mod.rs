@@ -82,8 +82,8 @@ impl Both {
         if let Some(len) = len {
             assert_eq!(Some(&self.out[..len]), expected.as_deref(), "{zlib:02x?}");
         }
-        let inflated = match self.whole.inflate(zlib, false, ROOM, |_| false) {
-            Ok(zlib::Inflated::Whole(bytes)) => Some(bytes),
+        let inflated = match self.whole.inflate(zlib, &mut self.out, false, ROOM, |_| false) {
+            Ok(zlib::Inflated::Whole(len)) => Some(&self.out[..len]),
             Ok(zlib::Inflated::Beginning(_) | zlib::Inflated::Enough) => {
                 unreachable!("all are within the limit, and nothing was enough")
             }

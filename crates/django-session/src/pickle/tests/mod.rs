@@ -21,7 +21,7 @@ fn read(payload: &[u8]) -> Result<Pickle<'_>, DecodeError> {
 fn json(payload: &[u8]) -> Result<String, DecodeError> {
     let mut out = JsonText::default();
     read(payload)?.write_json(&mut out)?;
-    Ok(out.into_string())
+    Ok(out.into_string().unwrap())
 }
 
 /// The user of a session, or `None` if it is anonymous.
