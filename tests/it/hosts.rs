@@ -2,9 +2,11 @@
 
 use std::net::TcpListener;
 
+use serde_json::json;
+
 use crate::proxy::{Fault, Proxy};
 use crate::role::Role;
-use crate::running::eventually;
+use crate::running::{Running, eventually};
 use crate::server::{Server, Stop};
 use crate::world::{Ran, RunToEnd, World};
 
@@ -90,6 +92,22 @@ fn a_server_that_has_stopped_is_passed_over() {
     server.stop(Stop::Immediate);
     let hosts = [&*encoded(&server), &encoded(&standby)];
     assert_eq!(on(&w, &hosts, "", &["list", "--format", "count"]).ok().stdout, "2\n");
+}
+
+/// The standby may be behind: that it does not show the sessions proves nothing.
+#[test]
+fn the_look_that_proves_is_taken_at_the_primary_or_not_at_all() {
+    let (mut server, standby, w) = pair("hosts_proof");
+    let database = w.url().rsplit_once('/').unwrap().1.to_owned();
+    let hosts = [encoded(&server), encoded(&standby)].join(",");
+    let url = format!("postgres://postgres@{hosts}/{database}");
+    let logout = ["logout-user", "42", "--settle", "5s", "--format", "json", "-d", &url];
+    let running = Running::start(&mut w.command(&logout));
+    eventually("they are gone", || w.count() == 0);
+    server.stop(Stop::Immediate);
+    let ran = running.end().exits(1);
+    assert_eq!((&ran.json()["deleted"], &ran.json()["remaining"]), (&json!(2), &json!(null)));
+    ran.says("read replica");
 }
 
 #[test]

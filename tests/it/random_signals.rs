@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::running::Running;
+use serde_json::Value;
+
+use crate::running::{Running, eventually};
 use crate::support::{random, rounds};
-use crate::work::{ALL, Before, Work};
+use crate::work::{ALL, Before, LOGOUT, Work};
 use crate::world::{RunToEnd, World};
 
 /// A world of each kind.
@@ -62,6 +64,39 @@ fn a_signal_at_any_moment_leaves_a_true_report() {
         work.is_true(w, before, &ran, &what);
         work.ends_well(w, before, &what);
     });
+}
+
+#[test]
+fn a_signal_while_requests_settle_leaves_nothing_claimed() {
+    World::each("signal_settle", |w| {
+        let before = Before::fill(w);
+        let rows = w.count();
+        let mut running = Running::start(LOGOUT.on(w, "0s").args(["--settle", "60s"]));
+        eventually("they are gone", || w.count() == rows - 12);
+        running.signal("TERM");
+        let ran = running.end().exits(143);
+        LOGOUT.is_true(w, &before, &ran, "while requests settle");
+        assert_eq!(ran.json()["remaining"], Value::Null, "{ran:#?}");
+    });
+}
+
+/// Somebody locks the table when the sessions are gone, and the look that proves it waits.
+#[test]
+fn a_signal_amid_the_second_look_leaves_nothing_claimed() {
+    let w = World::postgres("signal_second");
+    let before = Before::fill(&w);
+    let rows = w.count();
+    let mut running = Running::start(LOGOUT.on(&w, "0s").args(["--settle", "3s"]));
+    eventually("they are gone", || w.count() == rows - 12);
+    let (mut holder, mut watcher) = (w.client(), w.client());
+    holder.batch_execute("BEGIN; LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE").unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'django_session'::regclass)";
+    eventually("it waits", || watcher.query_one(waits, &[]).unwrap().get(0));
+    running.signal("INT");
+    holder.batch_execute("COMMIT").unwrap();
+    let ran = running.end().exits(130);
+    LOGOUT.is_true(&w, &before, &ran, "amid the second look");
+    assert_eq!(ran.json()["remaining"], Value::Null, "{ran:#?}");
 }
 
 #[test]

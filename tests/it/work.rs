@@ -129,6 +129,13 @@ impl Work {
         let said = if ran.stdout.is_empty() { 0 } else { Self::sum(&ran.json(), self.counts) };
         assert_eq!(said, done, "{what}: that many rows were done: {ran:#?}");
         self.exits_well_when_done(done, ran, what);
+        if ran.code > 128 && !ran.stdout.is_empty() {
+            // The look that tells was not taken, or not to its end; how much a purge leaves is counted all the same.
+            assert_eq!(ran.json()["remaining"], Value::Null, "{what}: {ran:#?}");
+            let left = ran.json()["left"].as_u64();
+            let there = u64::try_from(w.count() - w.live_keys().len()).unwrap();
+            assert!(left.is_none_or(|left| left == there), "{what}: {there} are left: {ran:#?}");
+        }
     }
 
     /// The same of a run that may have lost its connection. A COMMIT whose answer was lost is the one
