@@ -136,6 +136,20 @@ fn with_small_files(w: &World, arguments: &[&str]) -> Ran {
     around(shell, w.command(arguments).env("SECRET_KEY", SECRET_KEY)).ran("")
 }
 
+#[test]
+fn a_line_names_ten_thousand_sessions_and_counts_the_others() {
+    World::each("audit_many", |w| {
+        w.user("42", 10_005);
+        let file = w.file("audit.jsonl", "");
+        w.run(&["logout-user", "42", "--audit-file", &file]).ok();
+        let [line] = <[Value; 1]>::try_from(ended(&file)).unwrap();
+        let keys = line["keys"].as_array().unwrap();
+        assert_eq!((keys.len(), &line["keys_left_out"]), (10_000, &json!(5)));
+        assert!(keys.contains(&json!(fingerprint(&key(0)))), "the first are named");
+        assert_eq!(line["report"]["deleted"], 10_005);
+    });
+}
+
 /// Deletes a session and then waits a second.
 const SLOW: [&str; 6] = ["logout-user", "42", "--batch-size", "1", "--settle", "1s"];
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::running::{Running, eventually};
+use crate::signals::has_opened;
 use crate::world::{RunToEnd, SECRET_KEY, World, login, program, signed};
 
 /// Whose each session is, by its key.
@@ -381,20 +382,25 @@ fn a_column_of_another_type_is_refused() {
 fn locks_of_others_are_waited_for() {
     World::each("backfill_locked", |w| {
         let truth = site(w, &["42"]);
-        let (begin, second) = (Duration::from_millis(1_200), "COMMIT");
         let running = if w.is_sqlite() {
             let holder = rusqlite::Connection::open(w.url()).unwrap();
             holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-            let running = Running::start(&mut w.command(&REPORT));
-            std::thread::sleep(begin);
-            holder.execute_batch(second).unwrap();
+            let mut running = Running::start(&mut w.command(&REPORT));
+            has_opened(w, &mut running);
+            std::thread::sleep(Duration::from_millis(1_200));
+            assert!(!running.is_over(), "it did not wait");
+            holder.execute_batch("COMMIT").unwrap();
             running
         } else {
             let mut holder = w.client();
             holder.batch_execute("BEGIN; SELECT FROM django_session").unwrap();
-            let running = Running::start(&mut w.command(&REPORT));
-            std::thread::sleep(begin);
-            holder.batch_execute(second).unwrap();
+            let mut running = Running::start(&mut w.command(&REPORT));
+            let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'django_session'::regclass)";
+            let mut watcher = w.client();
+            eventually("it waits", || watcher.query_one(waits, &[]).unwrap().get(0));
+            std::thread::sleep(Duration::from_millis(1_200));
+            assert!(!running.is_over(), "it did not wait");
+            holder.batch_execute("COMMIT").unwrap();
             running
         };
         running.end().ok();

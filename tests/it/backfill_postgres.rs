@@ -134,8 +134,14 @@ fn a_timeout_of_requests_that_ends_the_index_can_be_lifted() {
     w.run(&["backfill"]).exits(1).says("?options=-c%20statement_timeout%3D0");
     assert!(!is_indexed(&w));
     let url = format!("{}?options=-c%20statement_timeout%3D0", w.url());
-    let running = Running::start(&mut w.command(&["backfill", "-d", &url]));
-    std::thread::sleep(Duration::from_millis(1_500));
+    let mut running = Running::start(&mut w.command(&["backfill", "-d", &url]));
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                 AND query LIKE '%CONCURRENTLY%' AND wait_event_type = 'Lock')";
+    let mut watcher = w.client();
+    eventually("the index waits", || watcher.query_one(waits, &[]).unwrap().get(0));
+    // Longer than the time-out that requests have.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!running.is_over(), "it did not wait");
     holder.batch_execute("COMMIT").unwrap();
     running.end().ok();
     assert!(is_indexed(&w));

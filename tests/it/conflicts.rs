@@ -2,13 +2,13 @@
 //! failures, timeouts, an administrator who ends its sessions.
 
 use std::thread;
-use std::time::Duration;
 
 use postgres::Client;
 use serde_json::json;
 
 use crate::role::Role;
 use crate::running::{Running, eventually};
+use crate::server::Server;
 use crate::work::{ALL, BACKFILL, Before, KEEP, LOGOUT, PURGE, Work};
 use crate::world::{RunToEnd, World};
 
@@ -50,12 +50,8 @@ fn a_locked_row_is_waited_for_by_every_command() {
         let (mut holder, mut watcher) = (w.client(), w.client());
         holder.batch_execute("BEGIN; SELECT FROM django_session FOR UPDATE").unwrap();
         let running = Running::start(&mut work.on(&w, "5ms"));
-        if work.command[0] == "purge-expired" {
-            // It goes round what is locked first, and waits for it only then.
-            thread::sleep(Duration::from_secs(1));
-        } else {
-            eventually("it waits", || waits(&mut watcher));
-        }
+        // A purge goes round what is locked first, and waits for it only then; either is a wait.
+        eventually("it waits", || waits(&mut watcher));
         holder.batch_execute("COMMIT").unwrap();
         let ran = running.end().ok();
         work.is_true(&w, &before, &ran, "locked rows");
@@ -138,18 +134,25 @@ fn a_role_that_is_serializable_by_default() {
         let w = world(&work, "serializable");
         let before = Before::fill(&w);
         let role = role(&w, "serializable", "default_transaction_isolation = serializable");
-        let running = start(&work, &role, &w);
-        // A site that is serializable too, and reads and writes what sessctl reads and writes.
+        // A site that is serializable too, and reads and writes what sessctl reads and writes, while it does so.
         let mut site = w.client();
         site.batch_execute("SET default_transaction_isolation = serializable").unwrap();
-        let mut failed = Vec::new();
-        for round in 0..30 {
+        let mut command = work.on(&w, "300ms");
+        let mut running = Running::start(command.env("SESSCTL_DATABASE_URL", role.url()));
+        let (mut failed, mut overlapped) = (Vec::new(), 0);
+        // A row that this command does not write: of two who write one row, one has to give way.
+        let row = if work.command == BACKFILL.command { "max" } else { "min" };
+        while !running.is_over() {
+            site.batch_execute("BEGIN; SELECT count(*) FROM django_session").unwrap();
+            let done = work.done(&w, &before);
+            let is_amid = || work.done(&w, &before) > done;
+            eventually("a batch, or the end", || is_amid() || running.is_over());
+            overlapped += u32::from(is_amid());
             let sql = format!(
-                "BEGIN; SELECT count(*) FROM django_session WHERE session_key LIKE '0%';
-                 UPDATE django_session SET expire_date = expire_date + interval '1 second'
-                     WHERE session_key = (SELECT min(session_key) FROM django_session);
-                 INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('visit{round}', 'x', '2099-01-01');
-                 DELETE FROM django_session WHERE session_key = 'visit{round}'; COMMIT"
+                "UPDATE django_session SET expire_date = expire_date + interval '1 second'
+                     WHERE session_key = (SELECT {row}(session_key) FROM django_session);
+                 INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('visit', 'x', '2099-01-01');
+                 DELETE FROM django_session WHERE session_key = 'visit'; COMMIT"
             );
             if let Err(error) = site.batch_execute(&sql) {
                 failed.push(error.to_string());
@@ -158,6 +161,7 @@ fn a_role_that_is_serializable_by_default() {
         }
         let ran = running.end().ok();
         work.is_true(&w, &before, &ran, "serializable");
+        assert!(overlapped > 0, "no transaction of the site met {:?}", work.command);
         assert_eq!(failed, Vec::<String>::new(), "the site pays for {:?}", work.command);
     }
 }
@@ -232,15 +236,22 @@ fn a_statement_timeout_ends_no_look() {
 /// makes its connection anew.
 #[test]
 fn sessions_that_may_not_idle_for_as_long_as_a_rest() {
-    for setting in ["idle_in_transaction_session_timeout = 500", "idle_session_timeout = 500"] {
-        for work in [LOGOUT, PURGE] {
-            let w = world(&work, "idle");
-            let before = Before::fill(&w);
-            let role = role(&w, "idle", setting);
-            let mut command = work.on(&w, "800ms");
-            let ran = Running::start(command.env("SESSCTL_DATABASE_URL", role.url())).end().ok();
-            work.is_true(&w, &before, &ran, setting);
-        }
+    let server = Server::new();
+    for (setting, work, ended, strikes) in [
+        ("idle_session_timeout = 500", LOGOUT, "due to idle-session timeout", true),
+        ("idle_session_timeout = 500", PURGE, "due to idle-session timeout", true),
+        // Only a purge has a transaction open while it rests, and lifts it there.
+        ("idle_in_transaction_session_timeout = 500", PURGE, "due to idle-in-transaction", false),
+    ] {
+        let w = World::on(&server, "conflict_idle");
+        let before = Before::fill(&w);
+        let role = role(&w, "idle", setting);
+        let struck = || server.log().matches(ended).count();
+        let struck_before = struck();
+        let mut command = work.on(&w, "800ms");
+        let ran = Running::start(command.env("SESSCTL_DATABASE_URL", role.url())).end().ok();
+        work.is_true(&w, &before, &ran, setting);
+        assert_eq!(struck() > struck_before, strikes, "{setting}: {:?}", work.command);
     }
 }
 

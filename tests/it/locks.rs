@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::running::{Running, eventually};
+use crate::signals::has_opened;
 use crate::world::World;
 
 #[test]
@@ -12,9 +13,11 @@ fn a_locked_file_is_waited_for() {
     let holder = rusqlite::Connection::open(w.url()).unwrap();
     for arguments in [&["list", "--format", "count"][..], &["logout-user", "42"]] {
         holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
-        let running = Running::start(&mut w.command(arguments));
+        let mut running = Running::start(&mut w.command(arguments));
+        has_opened(&w, &mut running);
         // Longer than any one attempt to get the lock.
         std::thread::sleep(Duration::from_secs(3));
+        assert!(!running.is_over(), "it did not wait");
         holder.execute_batch("ROLLBACK").unwrap();
         running.end().ok();
     }

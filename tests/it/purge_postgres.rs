@@ -112,10 +112,15 @@ fn whoever_wants_a_neighbour_of_a_locked_row_hardly_waits() {
 fn a_table_that_somebody_locks_for_a_while_is_waited_for() {
     let w = world("purge_table_locked");
     let live = w.live_keys();
-    let running = Running::start(w.command(&PURGE).args(["--sleep", "100ms"]));
+    let mut running = Running::start(w.command(&PURGE).args(["--sleep", "100ms"]));
     eventually("a delete", || w.count() < 320);
     let mut holder = somebody(&w, "LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE");
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'django_session'::regclass)";
+    let mut watcher = w.client();
+    eventually("it waits", || watcher.query_one(waits, &[]).unwrap().get(0));
+    // Longer than any one attempt to get the lock.
     std::thread::sleep(Duration::from_secs(3));
+    assert!(!running.is_over(), "it did not wait");
     holder.batch_execute("COMMIT").unwrap();
     let report = running.end().ok().json();
     assert_eq!(deleted_locked_left(&report), [&json!(300), &json!(0), &json!(0)]);

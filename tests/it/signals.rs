@@ -154,7 +154,7 @@ fn lock(w: &World) -> rusqlite::Connection {
 }
 
 /// Waits until the program has the database file open, and so heeds signals.
-fn has_opened(w: &World, running: &mut Running) {
+pub(crate) fn has_opened(w: &World, running: &mut Running) {
     let files = format!("/proc/{}/fd", running.child().id());
     let path = std::path::PathBuf::from(w.url());
     eventually("the file is open", || {

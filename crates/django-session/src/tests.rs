@@ -1,6 +1,7 @@
 mod early;
 mod large;
 mod unusual;
+mod verdict;
 
 use super::*;
 

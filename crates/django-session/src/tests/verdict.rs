@@ -1,0 +1,93 @@
+//! What a row is.
+
+use super::*;
+
+fn verdict_with(codec: &Codec, stored: &str, matters: bool, expected: &Verdict<'_>) {
+    let mut decoder = Decoder::new(codec);
+    assert_eq!(decoder.decode(stored).verdict(|_| matters), *expected, "{stored}");
+}
+
+/// Of this payload, signed with the key, where the signature matters: with this key, another one, and none.
+fn verdicts(payload: &[u8], limits: Limits, expected: [Verdict<'_>; 3]) {
+    let stored = signed(payload, &codec(&[KEY]));
+    for (keys, expected) in [&[KEY][..], &["another"], &[]].into_iter().zip(expected) {
+        verdict_with(&Codec { limits, ..codec(keys) }, &stored, true, &expected);
+    }
+}
+
+fn login(user: &'static str, others: &[&'static str], signature: Signature) -> Verdict<'static> {
+    let others = others.iter().map(|id| (*id).into()).collect();
+    Verdict::Login(Login { user_id: user.into(), backend: None, others, unclear: false, signature })
+}
+
+#[test]
+fn who_is_named_is_logged_in_and_the_signature_says_whether_it_is_so() {
+    for (payload, user, others) in [
+        (r#"{"_auth_user_id":"42"}"#, "42", &[][..]),
+        (r#"{"_auth_user_id":"7","hijack_history":["1","2"]}"#, "7", &["1", "2"]),
+        // Who comes back when an impersonation ends is logged in, too.
+        (r#"{"hijack_history":["1"]}"#, "1", &[]),
+        (r#"{"hijack_history":["1","2"]}"#, "2", &["1"]),
+    ] {
+        let of = |signature| login(user, others, signature);
+        let signatures = [Signature::Valid, Signature::Invalid, Signature::Unchecked];
+        verdicts(payload.as_bytes(), Limits::default(), signatures.map(of));
+        let stored = signed(payload.as_bytes(), &codec(&[KEY]));
+        for keys in [KEY, "another"] {
+            verdict_with(&codec(&[keys]), &stored, false, &of(Signature::Unchecked));
+        }
+    }
+    let unverified = |signature| Login {
+        user_id: "7".into(),
+        backend: None,
+        others: vec!["1".into()],
+        unclear: false,
+        signature,
+    };
+    assert!(unverified(Signature::Invalid).is_unverified());
+    assert!(!unverified(Signature::Valid).is_unverified());
+    assert!(!unverified(Signature::Unchecked).is_unverified());
+    assert!(unverified(Signature::Valid).users().eq(["7", "1"]));
+}
+
+#[test]
+fn who_is_named_by_nobody_is_anonymous_and_what_may_name_somebody_is_not() {
+    for payload in ["{}", r#"{"_auth_user_id":null}"#, r#"{"hijack_history":[]}"#, "[]"] {
+        let expected = [Verdict::Anonymous, Verdict::Anonymous, Verdict::Anonymous];
+        verdicts(payload.as_bytes(), Limits::default(), expected);
+    }
+    let unclear = || Verdict::Unreadable(DecodeError::UserId);
+    let payload = br#"{"hijack_history":{"id":"1"}}"#;
+    verdicts(payload, Limits::default(), [unclear(), unclear(), unclear()]);
+}
+
+/// With the right key, and without any, it may be somebody's. That another key would make it readable is possible only
+/// of what is beyond the limits of this crate.
+#[test]
+fn what_cannot_be_read_is_damaged_only_if_no_key_could_have_made_it_a_login() {
+    let small = Limits { payload: 200, depth: 3, ..Limits::default() };
+    for (payload, why, is_limit) in [
+        (&b"{"[..], DecodeError::Json, false),
+        (b"\x80\x04}", DecodeError::Pickle, false),
+        (br#"{"_auth_user_id":[]}"#, DecodeError::UserId, false),
+        (b"\x93msgpack", DecodeError::UnknownSerializer, true),
+        (&[b' '; 300], DecodeError::TooLarge, true),
+        (b"[[[[[]]]]]", DecodeError::TooComplex, true),
+    ] {
+        let unreadable = || Verdict::Unreadable(why);
+        let with_another = if is_limit { unreadable() } else { Verdict::Damaged(why) };
+        verdicts(payload, small, [unreadable(), with_another, unreadable()]);
+    }
+}
+
+#[test]
+fn what_no_key_can_have_signed_is_damaged_whatever_it_holds() {
+    let other = signed(b"\x93msgpack", &codec(&[KEY]));
+    let cut = &other[..other.len() - 1];
+    for (stored, why) in
+        [("no layout of Django's", DecodeError::Base64), (cut, DecodeError::UnknownSerializer)]
+    {
+        verdict_with(&codec(&[KEY]), stored, true, &Verdict::Damaged(why));
+        verdict_with(&codec(&[]), stored, true, &Verdict::Unreadable(why));
+    }
+}
