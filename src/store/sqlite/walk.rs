@@ -217,12 +217,19 @@ fn greater(value: ValueRef<'_>, bound: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use rusqlite::OpenFlags;
+
     use super::*;
+    use crate::store::waits::{Waits, Work};
 
     /// Django's own writers wait for a reader in rollback journal mode, however few of the rows are asked for.
     #[test]
     fn a_slice_is_over_when_its_time_is_though_no_page_is_full() {
-        let connection = Connection::open_in_memory().unwrap();
+        let memory = Path::new(":memory:");
+        let (flags, waits) = (OpenFlags::default(), Waits::default());
+        let connection = Limited::open(memory, flags, Duration::ZERO, &waits, Work::Scan).unwrap();
         connection
             .execute_batch(
                 "CREATE TABLE t (x); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700)
