@@ -114,7 +114,7 @@ impl FlushReport {
                 counted(self.matches.shared, "session")
             )?;
         }
-        write_alike(out, self.matches.alike, "a user who is spared")?;
+        write_alike(out, self.matches.alike, "that of a user who is spared")?;
         if self.matches.maybe_spared > 0 {
             let rows = counted(self.matches.maybe_spared, "row");
             writeln!(

@@ -116,7 +116,7 @@ impl LogoutReport {
         };
         write_unverified(out, self.matches.unverified, None, went)?;
         write_impersonated(out, self.matches.impersonated)?;
-        write_alike(out, self.matches.alike, whom)?;
+        write_alike(out, self.matches.alike, "that of a user who was named")?;
         let nothing_found = self.matches.matched + self.matches.unverified == 0 && !self.stopped;
         if nothing_found
             && self.resolved.is_empty()
