@@ -74,6 +74,10 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
             break;
         }
     }
+    if told.matches.matched + told.matches.unverified == 0 && ended == Ended::Whole {
+        let given = GivenIds { ids: &args.users, user_table: None, hint: "" };
+        told.unfit = given.unfit(ctx)?;
+    }
     listing.begin()?;
     listing.end()?;
     let inexact_ids = listing.inexact_ids;
@@ -166,8 +170,6 @@ impl Query<'_> {
                 let named = &ctx.global.user_keys;
                 told.doubts.extend(login_keys_seen::doubt(&unseen, named, members));
             }
-            let given = GivenIds { ids: &args.users, user_table: None, hint: "" };
-            told.unfit = given.refuse_unfit(ctx, &*store).err().map(|error| error.to_string());
         }
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
         // With --all it may have been one that expired.

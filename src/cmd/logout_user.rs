@@ -263,6 +263,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         stopped: outcome.ended.is_err(),
         failed: matches!(outcome.ended, Err(Why::Failed(_))),
         of_a_schema: false,
+        others_unknown: false,
         preview: std::mem::take(&mut outcome.preview),
     }
 }

@@ -57,6 +57,17 @@ impl GivenIds<'_> {
         self.refuse(&known)
     }
 
+    /// Why no user can have these ids, in whatever schema, where that is so.
+    pub(super) fn unfit(&self, ctx: &mut Ctx<'_>) -> Result<Option<String>, Error> {
+        let refused = if ctx.is_about_many() {
+            self.refuse_unfit_everywhere(ctx)
+        } else {
+            let store = ctx.open()?;
+            self.refuse_unfit(ctx, &*store)
+        };
+        Ok(refused.err().map(|error| error.to_string()))
+    }
+
     fn refuse(&self, known: &[KeyType]) -> Result<(), Error> {
         let Some(first) = known.first() else { return Ok(()) };
         let fits = |id: &&String| known.iter().any(|key| key.kind.fit(id).is_some());

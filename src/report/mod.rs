@@ -181,6 +181,9 @@ pub struct LogoutReport {
     /// Whether it is of one schema of several.
     #[serde(skip)]
     pub of_a_schema: bool,
+    /// Whether it is a sum, and some schemas failed, were not begun, or came to an early end.
+    #[serde(skip)]
+    pub others_unknown: bool,
     /// Some of what a dry run found, for a person to look at.
     #[serde(skip)]
     pub preview: Vec<ListedSession>,

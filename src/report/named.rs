@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use django_session::UserIds;
 use serde::Serialize;
 
 /// A user who was named by what the site knows of them.
@@ -30,25 +31,49 @@ pub struct NamedUser {
     pub seen: bool,
 }
 
-/// Adds what was found of the same users in another table.
-pub(super) fn add(all: &mut Vec<NamedUser>, others: &[NamedUser]) {
-    let mut places: HashMap<String, usize> =
-        all.iter().enumerate().map(|(place, user)| (user.id.clone(), place)).collect();
-    for other in others {
-        let known = places.get(&other.id).and_then(|place| all.get_mut(*place));
-        let Some(user) = known else {
-            places.insert(other.id.clone(), all.len());
-            all.push(other.clone());
-            continue;
-        };
-        user.sessions += other.sessions;
-        user.seen |= other.seen;
-        user.given |= other.given;
-        user.exists = match (user.exists, other.exists) {
+impl NamedUser {
+    /// Whether there is such a user, or a session of one.
+    fn is_somebody(&self) -> bool {
+        self.seen || self.exists == Some(true)
+    }
+
+    /// Adds what another schema has under the same id. There it may be somebody else: a name is kept only where it is the
+    /// name of all.
+    fn add(&mut self, other: &Self) {
+        if !self.is_somebody() {
+            self.username.clone_from(&other.username);
+        } else if other.is_somebody() && self.username != other.username {
+            self.username = None;
+        }
+        if !self.seen && other.seen {
+            self.id.clone_from(&other.id);
+        }
+        self.sessions += other.sessions;
+        self.seen |= other.seen;
+        self.given |= other.given;
+        self.exists = match (self.exists, other.exists) {
             (Some(true), _) | (_, Some(true)) => Some(true),
             (Some(false), Some(false)) => Some(false),
             _ => None,
         };
-        user.username = user.username.take().or_else(|| other.username.clone());
     }
+}
+
+/// Adds what was found of the same users in another table. One id may be spelled otherwise there.
+pub(super) fn add(all: &mut Vec<NamedUser>, others: &[NamedUser]) {
+    let place = |(place, user): (usize, &NamedUser)| (compared(&user.id), place);
+    let mut places: HashMap<String, usize> = all.iter().enumerate().map(place).collect();
+    for other in others {
+        let key = compared(&other.id);
+        if let Some(user) = places.get(&key).and_then(|place| all.get_mut(*place)) {
+            user.add(other);
+        } else {
+            places.insert(key, all.len());
+            all.push(other.clone());
+        }
+    }
+}
+
+fn compared(id: &str) -> String {
+    UserIds::compared(id).into_owned()
 }

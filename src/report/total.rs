@@ -110,7 +110,14 @@ impl Census {
 
 impl Sum for LogoutReport {
     fn begin(&self) -> Self {
-        Self { preview: Vec::new(), of_a_schema: false, ..self.clone() }
+        Self {
+            preview: Vec::new(),
+            of_a_schema: false,
+            others_unknown: self.stopped,
+            stopped: false,
+            failed: false,
+            ..self.clone()
+        }
     }
 
     fn add(&mut self, other: &Self) {
@@ -142,14 +149,14 @@ impl Sum for LogoutReport {
         self.batches += other.batches;
         self.elapsed_seconds += other.elapsed_seconds;
         self.unsure |= other.unsure;
-        self.stopped |= other.stopped;
-        self.failed |= other.failed;
+        self.others_unknown |= other.stopped;
     }
 
     fn others_are_unknown(&mut self) {
         self.remaining = None;
         self.verdict = Proof::Unknown;
-        self.stopped = true;
+        self.unsure = true;
+        self.others_unknown = true;
     }
 
     fn changed(&self) -> u64 {

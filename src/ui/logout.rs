@@ -98,12 +98,16 @@ impl LogoutReport {
             Some(0) => format!("{which} is left{place}"),
             Some(1) => "1 IS LEFT".into(),
             Some(left) => format!("{left} ARE LEFT"),
+            None if self.others_unknown => "not known of all schemas".into(),
             None => "not looked again".into(),
         }
     }
 
     /// What else is to be said.
     fn write_rest(&self, out: &mut dyn Write, whom: &str) -> io::Result<()> {
+        if self.others_unknown && self.dry_run {
+            writeln!(out, "Nothing is known of the schemas that failed or were not begun.")?;
+        }
         write_users(out, self)?;
         write_allauth(out, self.allauth_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;

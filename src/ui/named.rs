@@ -6,7 +6,7 @@ use crate::report::{LogoutReport, NamedUser};
 
 /// Writes where users were looked up, and who of them stayed.
 pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
-    if !report.stopped && !report.of_a_schema {
+    if !(report.stopped || report.of_a_schema || report.others_unknown) {
         write_without_session(out, report)?;
     }
     if let Some(table) = &report.user_table {

@@ -394,3 +394,61 @@ fn tenants_of_a_real_site_are_logged_out_by_request() {
     let database = fresh_database("tenant_sites");
     run("tenant_sites.py", "5.2", &["--postgres-url", &database.url]);
 }
+
+/// One id may be somebody else in each schema, and be spelled otherwise.
+#[test]
+fn a_sum_of_schemas_says_what_holds_of_all() {
+    let w = tenants("schema_sum");
+    let uuid = "0fce2a16-58c1-4c2a-8a3e-6d3f0a0e9b11";
+    let digits = uuid.replace('-', "");
+    w.execute(&format!(
+        "UPDATE acme.auth_user SET username = 'carl' WHERE id = 42;
+         CREATE SCHEMA zeta; CREATE TABLE zeta.django_session AS SELECT * FROM acme.django_session LIMIT 0;
+         CREATE TABLE zeta.auth_user (id uuid PRIMARY KEY, username text);
+         INSERT INTO zeta.auth_user VALUES ('{uuid}', 'zoe');
+         INSERT INTO zeta.django_session VALUES ('abcdefgh', '{}', '2099-01-01')",
+        signed(&login(uuid), SECRET_KEY)
+    ));
+    w.run(&["list", "--user", "42", "--all-schemas"]).ok();
+    w.run(&["list", "--user", "anna", "--all-schemas"]).exits(3).says("cannot be the id of a user");
+    // One that fails says nothing of the others.
+    w.execute(
+        "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$;
+         CREATE TRIGGER forbid BEFORE DELETE ON \"Beta \"\"Ltd\"\"\".django_session
+             FOR EACH ROW EXECUTE FUNCTION forbid()",
+    );
+    let ran = w.run(&["logout-user", "42", &digits, "--all-schemas"]).exits(1);
+    let sum = ran.stdout.lines().find(|line| line.starts_with("All 4 schemas")).unwrap();
+    assert!(
+        sum.contains(
+            "NOT known to be logged out, 2 users: 7 sessions deleted, not known of all schemas"
+        ),
+        "{ran:#?}"
+    );
+    assert!(!ran.stdout.contains("No live session was found"), "{ran:#?}");
+    w.execute("DROP TABLE \"Beta \"\"Ltd\"\"\".django_session");
+    for tenant in ["acme", "public", "zeta"] {
+        let (key, user) = ("again", if tenant == "zeta" { uuid } else { "42" });
+        let data = signed(&login(user), SECRET_KEY);
+        w.execute(&format!(
+            "INSERT INTO {tenant}.django_session VALUES ('{key}', '{data}', '2099-01-01')"
+        ));
+    }
+    let arguments = ["logout-user", "42", &digits, "--all-schemas"];
+    let dry = w.run(&[&arguments[..], &["-n"]].concat()).ok();
+    assert!(!dry.stdout.contains("No live session was found"), "{dry:#?}");
+    let named = |arguments: &[&str]| {
+        let report = w.run(&[arguments, &["-n", "--format", "json"]].concat()).ok().json();
+        let of =
+            |user: &Value| (user["id"].clone(), user["username"].clone(), user["sessions"].clone());
+        report["named"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        named(&arguments),
+        [(json!("42"), Value::Null, json!(2)), (json!(uuid), Value::Null, json!(1))]
+    );
+    let of_two = ["logout-user", "42", "--schema", "acme", "--schema", "public"];
+    assert_eq!(named(&of_two), [(json!("42"), Value::Null, json!(2))], "carl and anna");
+    w.execute("UPDATE acme.auth_user SET username = 'anna' WHERE id = 42");
+    assert_eq!(named(&of_two), [(json!("42"), json!("anna"), json!(2))]);
+}
