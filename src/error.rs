@@ -121,7 +121,7 @@ pub enum Error {
         /// Rows whose signature was checked.
         looked_at: u64,
     },
-    /// Not one row verifies, but some would with a key that is nearly the given one.
+    /// Not one row verifies, and it is known why: some would with a key that is nearly the given one, or none could.
     #[error(
         "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
     )]

@@ -75,23 +75,33 @@ fn column(
             )),
         };
     }
+    let mut unused = None;
     for name in NAMES {
         match reader.user_column(name) {
             Ok(Some(column)) if means_another(ctx, &mut *reader, &column)? => {
-                ctx.talk.note(&format!(
-                    "column {name} is not used: it says something else than whose the sessions are"
-                ));
+                let why = "it says something else than whose the sessions are";
+                ctx.talk.note(&format!("column {name} is not used: {why}"));
+                unused = Some(format!("column {name} cannot be used: {why}"));
             }
             Ok(Some(column)) => return Ok(Some(column)),
             Ok(None) => {}
-            Err(error) => ctx.talk.detail(&format!("column {name} is not used: {error}")),
+            Err(error) => {
+                ctx.talk.detail(&format!("column {name} is not used: {error}"));
+                unused = Some(error.to_string());
+            }
         }
     }
     if args.trust_column {
-        return Err(Error::usage(
-            "--trust-column: the table has no user column",
-            "`sessctl backfill` adds and fills one; --user-column names one of another name",
-        ));
+        let (why, hint) = match &unused {
+            Some(why) => {
+                (why.as_str(), "leave --trust-column out; --user-column names another column")
+            }
+            None => (
+                "the table has no user column",
+                "`sessctl backfill` adds and fills one; --user-column names one of another name",
+            ),
+        };
+        return Err(Error::usage(format!("--trust-column: {why}"), hint));
     }
     Ok(None)
 }

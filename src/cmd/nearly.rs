@@ -28,9 +28,13 @@ pub(super) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
 fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
     let variants = settings::key_variants(ctx.global, ctx.project.as_ref(), &ctx.codec);
     let mut decoder = Decoder::new(&variants.codec);
-    let (mut tried, mut found) = (0, None);
+    let (mut tried, mut found, mut is_of_django) = (0, None, false);
     ctx.open()?.reader()?.scan(&Filter::default(), &mut |mut page: Page| {
-        found = page.rows().take(MOST_ROWS).find_map(|row| row.decode(&mut decoder).signed_by());
+        found = page.rows().take(MOST_ROWS).find_map(|row| {
+            let session = row.decode(&mut decoder);
+            is_of_django |= session.layout().is_some();
+            session.signed_by()
+        });
         tried += page.len();
         if found.is_some() || tried >= MOST_ROWS || ctx.stop.requested().is_some() {
             return ControlFlow::Break(());
@@ -38,5 +42,13 @@ fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
         page.clear();
         ControlFlow::Continue(page)
     })?;
-    Ok(found.and_then(|key| variants.hints.get(key).copied()))
+    Ok(match found {
+        Some(key) => variants.hints.get(key).copied(),
+        None if tried > 0 && !is_of_django => Some(NO_LAYOUT),
+        None => None,
+    })
 }
+
+/// What the site's own key would not help against.
+pub(super) const NO_LAYOUT: &str = "these rows are in no layout of Django's, so that no key can verify them: is session_data \
+    text, as Django makes it, and is this the site's session table?";

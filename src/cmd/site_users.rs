@@ -18,13 +18,24 @@ pub(super) struct SiteUsers {
 }
 
 impl SiteUsers {
-    /// The table that was typed, the project's, or Django's own; an error if it is not there.
+    /// The table that was typed, the project's, or Django's own; an error if it is not there, or if nobody named it and
+    /// the site seems to have another.
     pub(super) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
-        let mut users = settings::users(ctx.project.as_ref(), &ctx.table()?)?;
-        if let Some(table) = typed {
-            users.table = table.parse()?;
+        let mut reader = store.reader()?;
+        let users = users(ctx, &mut *reader, typed)?;
+        if let Some(other) = others(ctx, &mut *reader, typed, &users)?.first() {
+            return Err(Error::usage(
+                format!(
+                    "table \"{}\" is not known to be this site's table of users: foreign keys of the site refer to \
+                     \"{other}\"",
+                    users.table
+                ),
+                format!(
+                    "name it with --user-table, as in --user-table {other}, or let --django find it"
+                ),
+            ));
         }
-        match store.reader()?.user_key(&users)? {
+        match reader.user_key(&users)? {
             Some(kind) => Ok(Self { users, kind }),
             None => Err(Error::usage(
                 format!(
@@ -36,7 +47,7 @@ impl SiteUsers {
         }
     }
 
-    /// The same, if there is one. A table that was typed must be there.
+    /// The same, if there is one and it is the site's as far as is known. A table that was typed must be there.
     pub(super) fn find(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -45,10 +56,12 @@ impl SiteUsers {
         if typed.is_some() {
             return Self::of(ctx, store, typed).map(Some);
         }
-        let Ok(users) = settings::users(ctx.project.as_ref(), &ctx.table()?) else {
+        let mut reader = store.reader()?;
+        let Ok(users) = users(ctx, &mut *reader, None) else { return Ok(None) };
+        if !others(ctx, &mut *reader, None, &users)?.is_empty() {
             return Ok(None);
-        };
-        Ok(store.reader()?.user_key(&users)?.map(|kind| Self { users, kind }))
+        }
+        Ok(reader.user_key(&users)?.map(|kind| Self { users, kind }))
     }
 
     /// Those of these users who exist, by the ids that were asked for. All ids are spelled as [`UserType::fit`] has them.
@@ -98,6 +111,35 @@ impl SiteUsers {
     pub(super) fn key_type(&self) -> String {
         let Users { table, key, .. } = &self.users;
         format!("the key \"{key}\" of table \"{table}\" holds {}", plural(self.kind))
+    }
+}
+
+/// The table that was typed, the project's, or Django's own beside the sessions.
+fn users(ctx: &Ctx<'_>, reader: &mut dyn Reader, typed: Option<&str>) -> Result<Users, Error> {
+    let sessions = ctx.table()?;
+    let mut users = settings::users(ctx.project.as_ref(), &sessions)?;
+    if let Some(table) = typed {
+        users.table = table.parse()?;
+    } else if ctx.project.is_none()
+        && sessions.schema().is_none()
+        && let Some(schema) = reader.schema_beside(users.table.name())?
+    {
+        users.table = users.table.in_schema(&schema)?;
+    }
+    Ok(users)
+}
+
+/// Tables that may be the site's users instead of those that nobody named.
+fn others(
+    ctx: &Ctx<'_>,
+    reader: &mut dyn Reader,
+    typed: Option<&str>,
+    users: &Users,
+) -> Result<Vec<String>, StoreError> {
+    if typed.is_some() || ctx.project.is_some() {
+        Ok(Vec::new())
+    } else {
+        reader.other_users(&users.table)
     }
 }
 

@@ -20,6 +20,10 @@ pub struct Users {
     pub is_superuser: Option<String>,
 }
 
+/// Tables whose `user_id` refers to the users of the site: of Django's admin, of Django REST framework, of django-allauth.
+pub(super) const REFERRING: [&str; 4] =
+    ["django_admin_log", "authtoken_token", "account_emailaddress", "usersessions_usersession"];
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct User {
@@ -36,7 +40,7 @@ pub enum WhichUsers<'q> {
     Having(&'q str, &'q str),
     /// With this e-mail address.
     Mail(&'q str, Address<'q>),
-    /// In whose column it says so.
+    /// In whose column it says so. A user of whom it says nothing is not so, as in Python.
     Whether(&'q str, bool),
     /// Any one user.
     Any,
@@ -54,7 +58,32 @@ pub struct Address<'q> {
     pub domain: &'q str,
 }
 
+impl<'q> WhichUsers<'q> {
+    /// The column of which the text itself decides: a database may take texts for equal that are not, and knows
+    /// the lower case of ASCII only.
+    pub(super) fn exact_column(&self) -> Option<&'q str> {
+        match *self {
+            Self::Having(column, _) | Self::Mail(column, _) => Some(column),
+            Self::Whether(..) | Self::Any | Self::Keys(..) => None,
+        }
+    }
+
+    /// Whether this text of that column is what was asked for.
+    pub(super) fn is(&self, text: Option<&str>) -> bool {
+        match self {
+            Self::Having(_, value) => text == Some(value),
+            Self::Mail(_, address) => text.is_some_and(|text| address.is(text)),
+            Self::Whether(..) | Self::Any | Self::Keys(..) => true,
+        }
+    }
+}
+
 impl<'q> Address<'q> {
+    fn is(&self, text: &str) -> bool {
+        let domain = text.strip_prefix(self.local);
+        domain.is_some_and(|domain| domain.to_lowercase() == self.domain.to_lowercase())
+    }
+
     /// Takes one apart.
     pub fn of(text: &'q str) -> Self {
         let (local, domain) = text.split_at(text.rfind('@').map_or(text.len(), |at| at + 1));

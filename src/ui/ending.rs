@@ -65,9 +65,14 @@ pub(super) fn write_unverified(
         return Ok(());
     }
     let of = users.map_or_else(String::new, |users| format!(" of {}", counted(users, "user")));
+    let (went, them) = match (rows, went) {
+        (1, "stay") => ("stays", "it"),
+        (1, _) => (went, "it"),
+        _ => (went, "them"),
+    };
     writeln!(
         out,
-        "{}{of} failed verification and {went}: Django reads them as empty, unless it has a key that was not given here.",
+        "{}{of} failed verification and {went}: Django reads {them} as empty, unless it has a key that was not given here.",
         counted(rows, "session")
     )
 }

@@ -95,3 +95,4 @@ mod without_login;
 mod work;
 mod world;
 mod wrong_table;
+mod wrong_users;

@@ -7,6 +7,7 @@ use django_session::{Decoder, Verdict};
 
 use crate::cmd::Ctx;
 use crate::cmd::lookup::spellings;
+use crate::cmd::nearly::NO_LAYOUT;
 use crate::model::{Expiry, Finding, Layout, Row, Serializer, Tally, Timestamp, counted};
 use crate::store::{ByUser, Filter, Reader, Stamps, StoreError, UserColumn};
 
@@ -134,7 +135,11 @@ impl Sample {
             Finding::problem(
                 CHECK,
                 text,
-                "give the SECRET_KEY of the site itself; a SessionStore class of its own needs --key-salt",
+                if self.layouts.keys().all(Option::is_none) {
+                    NO_LAYOUT
+                } else {
+                    "give the SECRET_KEY of the site itself; a SessionStore class of its own needs --key-salt"
+                },
             )
         } else if verified * 100 < self.rows * 95 {
             Finding::warning(

@@ -131,6 +131,16 @@ impl Reader for PostgresReader<'_> {
         store.user_key(self.client()?, users)
     }
 
+    fn schema_beside(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.schema_beside(self.client()?, oid, name)
+    }
+
+    fn other_users(&mut self, users: &Table) -> Result<Vec<String>, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.other_users(self.client()?, oid, users)
+    }
+
     fn users(
         &mut self,
         users: &Users,

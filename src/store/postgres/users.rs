@@ -14,9 +14,54 @@ use super::reader::BEGIN_SCAN;
 use super::sight::{hidden, is_hidden};
 use super::user_column::type_name;
 use crate::store::table::quote;
-use crate::store::{StoreError, User, Users, WhichUsers};
+use crate::store::users::REFERRING;
+use crate::store::{StoreError, Table, User, Users, WhichUsers};
+
+const SCHEMA_BESIDE: &str = "
+    SELECT n.nspname::text
+    FROM pg_catalog.pg_class s JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace,
+        pg_catalog.pg_class c
+    WHERE s.oid = $1 AND c.oid = pg_catalog.to_regclass($2) AND c.relnamespace <> s.relnamespace";
+
+const OTHER_USERS: &str = "
+    SELECT DISTINCT f.confrelid::pg_catalog.regclass::text
+    FROM pg_catalog.pg_class s JOIN pg_catalog.pg_class c ON c.oid = s.oid OR c.relnamespace = s.relnamespace AND c.relname = ANY($3)
+        JOIN pg_catalog.pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f'
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND f.conkey = ARRAY[a.attnum] AND a.attname = 'user_id'
+    WHERE s.oid = $1 AND f.confrelid <> pg_catalog.to_regclass($2) ORDER BY 1";
 
 impl Postgres {
+    pub(super) fn schema_beside(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        name: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let cannot = |error| fail(error, self.what("look beside"));
+        let name = quote(name);
+        let found = client
+            .query_typed_opt(SCHEMA_BESIDE, &[(&oid, Type::OID), (&name, Type::TEXT)])
+            .map_err(cannot)?;
+        found.map(|row| row.try_get(0)).transpose().map_err(cannot)
+    }
+
+    pub(super) fn other_users(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        users: &Table,
+    ) -> Result<Vec<String>, StoreError> {
+        let cannot = |error| fail(error, self.what("look beside"));
+        let (users, referring) = (users.quoted(), REFERRING.as_slice());
+        let values = [
+            (&oid as _, Type::OID),
+            (&users as _, Type::TEXT),
+            (&referring as _, Type::TEXT_ARRAY),
+        ];
+        let rows = client.query_typed(OTHER_USERS, &values).map_err(cannot)?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
+    }
+
     pub(super) fn read_users(
         &self,
         client: &mut Client,
@@ -25,8 +70,9 @@ impl Postgres {
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         let name = users.username.as_deref().map_or("NULL".into(), text);
+        let exact = which.exact_column().map_or("NULL::pg_catalog.text".into(), text);
         let sql = format!(
-            "SELECT {}, {name} FROM {} u WHERE {}",
+            "SELECT {}, {name}, {exact} FROM {} u WHERE {}",
             text(&users.key),
             users.table.quoted(),
             condition(users, which)
@@ -41,7 +87,9 @@ impl Postgres {
             let none: [(&str, Type); 0] = [];
             let mut rows = client.query_typed_raw(&sql, none)?;
             while let Some(row) = rows.next()? {
-                emit(User { id: row.try_get(0)?, name: row.try_get(1)? });
+                if which.is(row.try_get(2)?) {
+                    emit(User { id: row.try_get(0)?, name: row.try_get(1)? });
+                }
             }
             drop(rows);
             client.batch_execute("COMMIT").map(|()| true)
@@ -84,11 +132,10 @@ fn condition(users: &Users, which: WhichUsers<'_>) -> String {
         WhichUsers::Having(column, value) => equal(&text(column), value),
         WhichUsers::Mail(column, address) => {
             let (column, len) = (text(column), address.local.chars().count());
-            let local = equal(&format!("pg_catalog.substr({column}, 1, {len})"), address.local);
-            let domain = format!("pg_catalog.lower(pg_catalog.substr({column}, {}))", len + 1);
-            format!("{local} AND {}", equal(&domain, &address.domain.to_lowercase()))
+            equal(&format!("pg_catalog.substr({column}, 1, {len})"), address.local)
         }
-        WhichUsers::Whether(column, value) => format!("u.{} IS {value}", quote(column)),
+        WhichUsers::Whether(column, true) => format!("u.{} IS true", quote(column)),
+        WhichUsers::Whether(column, false) => format!("u.{} IS NOT true", quote(column)),
         WhichUsers::Any => "true LIMIT 1".into(),
         WhichUsers::Keys(kind, keys) => {
             let keys: Vec<String> = keys.iter().map(|key| literal(key)).collect();

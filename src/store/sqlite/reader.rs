@@ -144,6 +144,10 @@ impl Reader for SqliteReader<'_> {
         self.store.user_key(&self.connection, users)
     }
 
+    fn other_users(&mut self, users: &Table) -> Result<Vec<String>, StoreError> {
+        self.store.other_users(&self.connection, users)
+    }
+
     fn users(
         &mut self,
         users: &Users,

@@ -1,6 +1,9 @@
 //! The site's users.
 
-use rusqlite::types::Value;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::Sqlite;
@@ -8,12 +11,33 @@ use super::fault::fail;
 use super::row::text;
 use super::user_column::{shown, stored};
 use crate::store::table::quote;
-use crate::store::{StoreError, User, UserType, Users, WhichUsers};
+use crate::store::users::REFERRING;
+use crate::store::{StoreError, Table, User, UserType, Users, WhichUsers};
 
 /// Users that are read while the shared lock is held.
 const PAGE: usize = 5_000;
 
 impl Sqlite {
+    pub(super) fn other_users(
+        &self,
+        connection: &Connection,
+        users: &Table,
+    ) -> Result<Vec<String>, StoreError> {
+        let look = || -> rusqlite::Result<_> {
+            let mut others = BTreeSet::new();
+            let mut statement = connection.prepare(
+                r#"SELECT "table" FROM pragma_foreign_key_list(?1, 'main')
+                   WHERE "from" = 'user_id' COLLATE NOCASE AND "table" <> ?2 COLLATE NOCASE"#,
+            )?;
+            for table in REFERRING.into_iter().chain([self.table.name()]) {
+                let found = statement.query_map([table, users.name()], |row| row.get(0))?;
+                others.extend(found.collect::<Result<Vec<String>, _>>()?);
+            }
+            Ok(others.into_iter().collect())
+        };
+        look().map_err(|error| fail(error, self.what("look beside")))
+    }
+
     pub(super) fn read_users(
         &self,
         connection: &Connection,
@@ -40,7 +64,9 @@ fn read(
     let key = column(&users.key);
     let name = users.username.as_deref().map_or("NULL".into(), column);
     let (condition, mut values) = condition(users, which);
-    let select = format!("SELECT {key}, {name} FROM {} u WHERE {condition}", users.table.quoted());
+    let exact = which.exact_column().map_or("NULL".into(), column);
+    let select =
+        format!("SELECT {key}, {name}, {exact} FROM {} u WHERE {condition}", users.table.quoted());
     let values_alone = values.len();
     let only_one = matches!(which, WhichUsers::Any);
     let page = if only_one { 1 } else { PAGE };
@@ -56,10 +82,13 @@ fn read(
             if seen == page && !only_one {
                 last = Some(row.get::<_, Value>(0)?);
             }
-            if let Some(id) = shown(kind, row.get_ref(0)?) {
-                let name = row.get_ref(1)?;
-                let name =
-                    (name != rusqlite::types::ValueRef::Null).then(|| text(name).into_owned());
+            let text_of = |column| -> rusqlite::Result<_> {
+                let value = row.get_ref(column)?;
+                Ok((value != ValueRef::Null).then(|| text(value)))
+            };
+            let id = shown(kind, row.get_ref(0)?);
+            if let (Some(id), true) = (id, which.is(text_of(2)?.as_deref())) {
+                let name = text_of(1)?.map(Cow::into_owned);
                 emit(User { id: id.into_owned(), name });
             }
         }
@@ -77,14 +106,10 @@ fn condition(users: &Users, which: WhichUsers<'_>) -> (String, Vec<Value>) {
         }
         WhichUsers::Mail(name, address) => {
             let (name, len) = (column(name), address.local.chars().count());
-            let condition = format!(
-                "substr({name}, 1, {len}) = ?1 AND lower(substr({name}, {})) = ?2",
-                len + 1
-            );
-            let domain = address.domain.to_lowercase();
-            (condition, vec![Value::Text(address.local.into()), Value::Text(domain)])
+            (format!("substr({name}, 1, {len}) = ?1"), vec![Value::Text(address.local.into())])
         }
-        WhichUsers::Whether(name, value) => (format!("{} IS {value}", column(name)), Vec::new()),
+        WhichUsers::Whether(name, true) => (format!("{} IS true", column(name)), Vec::new()),
+        WhichUsers::Whether(name, false) => (format!("{} IS NOT true", column(name)), Vec::new()),
         WhichUsers::Any => ("true".into(), Vec::new()),
         WhichUsers::Keys(kind, keys) => {
             let values: Vec<Value> = keys.iter().map(|key| stored(kind, key)).collect();
