@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 
-use django_session::UserIds;
 use serde::Serialize;
+
+use crate::model::uuid_digits;
 
 /// A user who was named by what the site knows of them.
 #[derive(Clone, Debug, Serialize)]
@@ -75,5 +76,5 @@ pub(super) fn add(all: &mut Vec<NamedUser>, others: &[NamedUser]) {
 }
 
 fn compared(id: &str) -> String {
-    UserIds::compared(id).into_owned()
+    uuid_digits(id).unwrap_or_else(|| id.to_owned())
 }
