@@ -72,7 +72,10 @@ pub(super) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'
     };
     let (mut payload, mut large) = (None, None);
     if detail == Detail::Payload && error.is_none() {
-        match decoded.payload().and_then(|payload| Ok((payload.json_up_to(HELD_JSON)?, payload))) {
+        match decoded
+            .verified_payload()
+            .and_then(|payload| Ok((payload.json_up_to(HELD_JSON)?, payload)))
+        {
             Ok((json, whole)) => {
                 large = json.is_none().then_some(whole);
                 payload = RawValue::from_string(json.unwrap_or_else(|| ELSEWHERE.into())).ok();

@@ -242,3 +242,29 @@ fn a_login_that_inflates_beyond_the_limit_is_told_and_logged_out() {
         assert_eq!(w.count(), 1);
     });
 }
+
+/// A pickle of 100 bytes that shares its parts, and so has 2^40 of them.
+#[test]
+fn what_is_shared_does_not_unfold() {
+    World::each("huge_shared", |w| {
+        let login = b"}(\x8c\x0d_auth_user_id\x8c\x0242\x8c\x04bombN";
+        let bomb = base64_url(&[b"\x80\x05", &login[..], &b"2\x86".repeat(40), b"u."].concat());
+        let plain = base64_url(b"\x80\x05}(\x8c\x0d_auth_user_id\x8c\x0242\x8c\x04bombK\x01u.");
+        let forged = signed_text(&plain, "another key");
+        let rows = [("bomb", signed_text(&bomb, SECRET_KEY)), ("forged", forged.clone())];
+        w.rows(rows.iter().map(|(key, data)| (*key, &**data, "2099-01-01".to_owned())));
+        let listed = w.run(&["list", "--format", "jsonl"]).ok().json_lines();
+        for (row, why) in listed.iter().zip(["too complex", "no key verifies"]) {
+            assert!(row["error"].as_str().unwrap().contains(why), "{row}");
+            assert_eq!((&row["user_id"], &row["payload"]), (&json!("42"), &Value::Null));
+        }
+        let decode = |key: bool| {
+            let run = if key { World::run } else { World::run_without_key };
+            run(w, &["decode", &w.file("stored", &forged)]).ok().json()
+        };
+        assert_eq!(decode(true)["payload"], Value::Null);
+        assert_eq!(decode(false)["payload"]["bomb"], json!(1));
+        w.run(&["stats"]).ok();
+        w.run(&["logout-user", "42"]).ok().says("2 sessions deleted");
+    });
+}

@@ -6,8 +6,8 @@ use super::envelope::{Seal, Signed, Whole, may_be_whole};
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater};
 use super::{
-    Auth, Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Signature, base64,
-    json,
+    Auth, Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Serializer, Signature,
+    base64, json,
 };
 
 /// Texts of more characters are first decoded to their middle only, if there.
@@ -290,6 +290,17 @@ impl<'s> Decoded<'s> {
     /// The serialized session, whatever its signature says.
     pub fn payload(&self) -> Result<Payload<'s>, DecodeError> {
         self.payload
+    }
+
+    /// The payload, if it may be written out. A pickle unfolds what it shares, which nobody needs of one that was forged or
+    /// damaged.
+    pub fn verified_payload(&self) -> Result<Payload<'s>, DecodeError> {
+        let payload = self.payload()?;
+        let is_pickle = payload.serializer() == Serializer::Pickle;
+        if is_pickle && self.signature() == Signature::Invalid {
+            return Err(DecodeError::Unverified);
+        }
+        Ok(payload)
     }
 
     /// The login in the payload: shorthand for [`Payload::auth`].

@@ -24,6 +24,8 @@ pub enum DecodeError {
     Pickle,
     /// Neither JSON nor a pickle: a serializer of the site's own.
     UnknownSerializer,
+    /// A pickle that none of the keys verifies: what it holds is not written out.
+    Unverified,
     /// The key of the login is there, but holds nothing that names a user.
     UserId,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for DecodeError {
             Self::Json => "not valid JSON",
             Self::Pickle => "not a valid pickle",
             Self::UnknownSerializer => "neither JSON nor pickle",
+            Self::Unverified => "a pickle that no key verifies is not written out",
             Self::UserId => "the key of the login holds no user id",
         })
     }

@@ -13,6 +13,8 @@ pub(crate) struct JsonText<'w> {
     /// Bytes in all.
     len: usize,
     end: End<'w>,
+    /// Bytes that it may have, if it is bounded by what it is made of.
+    limit: Option<usize>,
 }
 
 /// What becomes of the text.
@@ -30,6 +32,11 @@ enum End<'w> {
 const MAX_LEN: usize = 16 << 20;
 /// Bytes that are given away at once.
 const CHUNK: usize = 64 << 10;
+/// Bytes that may be written for each byte of the payload. Two bytes of a pickle may stand for a long name of a class;
+/// what unfolds further shares its parts in order to unfold.
+const MOST_OF_A_BYTE: usize = 64;
+/// However small it is.
+const ALWAYS: usize = 1 << 10;
 
 impl<'w> JsonText<'w> {
     /// Keeps at most so many bytes. Where there are more it only counts them.
@@ -47,10 +54,15 @@ impl<'w> JsonText<'w> {
         Self { end: End::Written(out, Ok(())), ..Self::default() }
     }
 
+    /// What is written costs about as much time as what is read, a payload of so many bytes.
+    pub(crate) fn bound(&mut self, bytes: usize) {
+        self.limit = Some(bytes.saturating_mul(MOST_OF_A_BYTE).saturating_add(ALWAYS).min(MAX_LEN));
+    }
+
     /// Appends text that is JSON already: punctuation, a number, `null`.
     pub(crate) fn raw(&mut self, json: &str) -> Result<(), DecodeError> {
         self.len += json.len();
-        if self.len > MAX_LEN {
+        if self.len > self.limit.unwrap_or(MAX_LEN) {
             return Err(DecodeError::TooComplex);
         }
         self.text.push_str(json);

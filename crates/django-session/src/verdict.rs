@@ -96,6 +96,7 @@ fn may_be_a_session(why: DecodeError) -> bool {
         DecodeError::UnknownLayout
         | DecodeError::Base64
         | DecodeError::SaveTime
-        | DecodeError::Zlib => false,
+        | DecodeError::Zlib
+        | DecodeError::Unverified => false,
     }
 }

@@ -76,7 +76,7 @@ impl Totals {
         *self.formats.serializers.entry(serializer).or_default() += 1;
         *self.formats.signatures.entry(Some(signature)).or_default() += 1;
         // Of what is too large to be written out whole nothing is told but whose it is.
-        let _ = payload.and_then(|payload| {
+        let _ = session.verified_payload().and_then(|payload| {
             payload.members(&mut |key, bytes| {
                 let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
                 self.members.add(&key, 1, bytes);

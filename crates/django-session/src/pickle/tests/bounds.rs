@@ -28,6 +28,35 @@ fn sharing_that_unfolds_without_end_is_cut_off() {
     assert_eq!(user(&key), ANONYMOUS);
 }
 
+/// What is written costs no more than what is read, whatever is shared: values, texts, names of classes, keys.
+#[test]
+fn little_that_is_read_writes_little() {
+    let text = [b"X\x00\x01\0\0", &b"a".repeat(256)[..], b"q\x000"].concat();
+    for pickle in [
+        [b"N", &b"2\x86".repeat(40)[..], b"."].concat(),
+        [b"}\x8c\x01aN", &b"2\x86".repeat(240)[..], b"s."].concat(),
+        [b"](]", &b"2".repeat(100)[..], b"e.", b""].concat(),
+        [&text[..], b"](", &b"h\0".repeat(500), b"e."].concat(),
+        [
+            b"}(",
+            &[&text[..b"X\0\0\0\0".len() + 256], b"q\x00"].concat()[..],
+            &b"h\0\x85".repeat(500),
+            b"u.",
+        ]
+        .concat(),
+        [&b"]("[..], b"c", &b"m".repeat(200), b"\nn\nq\0", &b"h\0)\x81".repeat(300), b"e."]
+            .concat(),
+    ] {
+        let mut out = JsonText::default();
+        out.bound(pickle.len());
+        // Some are whole, and some are cut off.
+        let _ = read(&pickle).and_then(|graph| graph.write_json(&mut out));
+        assert!(out.into_string().unwrap().len() <= 64 * pickle.len() + 1024);
+    }
+    let unfolds = [b"N", &b"2\x86".repeat(40)[..], b"."].concat();
+    assert_eq!(json(&unfolds), TOO_COMPLEX);
+}
+
 #[test]
 fn one_text_is_not_encoded_for_ever() {
     let encoded = |len: usize, times: usize| {

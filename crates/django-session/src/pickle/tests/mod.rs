@@ -20,6 +20,7 @@ fn read(payload: &[u8]) -> Result<Pickle<'_>, DecodeError> {
 
 fn json(payload: &[u8]) -> Result<String, DecodeError> {
     let mut out = JsonText::default();
+    out.bound(payload.len());
     read(payload)?.write_json(&mut out)?;
     Ok(out.into_string().unwrap())
 }
