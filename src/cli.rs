@@ -52,6 +52,7 @@ pub fn is_check(arguments: impl Iterator<Item = OsString>) -> bool {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Global {
     /// Database: postgres://user@host/db, key=value pairs, sqlite:////abs/path or a file.
     /// Otherwise SESSCTL_DATABASE_URL, DATABASE_URL, then libpq's PGHOST, PGDATABASE, PGSERVICE.
@@ -92,6 +93,10 @@ pub struct Global {
     /// the next row of a scan by default.
     #[arg(long, global = true, value_name = "DURATION", help_heading = DATABASE)]
     pub answer_timeout: Option<String>,
+    /// As a PostgreSQL superuser, also use tables in which others have put views, triggers or other code, which then
+    /// runs with a superuser's rights.
+    #[arg(long, global = true, help_heading = DATABASE)]
+    pub superuser_ok: bool,
     /// Ask this Django project, once, for what is not given above: its folder, or its manage.py. Runs
     /// its code.
     #[arg(long, global = true, value_name = "PATH", help_heading = PROJECT)]

@@ -248,6 +248,15 @@ impl Error {
         }
     }
 
+    /// What the server thinks that the next step is. Whoever stands in its place can write it.
+    pub fn server_hint(&self) -> Option<&str> {
+        match self {
+            Self::Store(error) => error.server_hint(),
+            Self::InSchema { source, .. } => source.server_hint(),
+            _ => None,
+        }
+    }
+
     /// Whether the reader of our output has gone away, which is its right.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

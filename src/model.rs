@@ -1,19 +1,21 @@
 //! Plain data that every room shares.
 
+mod escape;
 mod finding;
 mod fingerprint;
 mod page;
 mod tally;
 mod time;
+mod typed;
 
-pub use django_session::{
-    Layout, MOST_ID_BYTES, Serializer, Signature, steers_terminal, uuid_digits,
-};
+pub use django_session::{Layout, MOST_ID_BYTES, Serializer, Signature, needs_escape, uuid_digits};
+pub use escape::shell_word;
 pub use finding::{Finding, Status};
 pub use fingerprint::fingerprint;
 pub use page::{Data, Leftover, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};
+pub use typed::{is_connection, unrepeated, without_passwords};
 
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]

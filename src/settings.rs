@@ -24,7 +24,7 @@ use crate::store::{Table, Target, UserColumn, Users};
 pub use database::{Database, database};
 pub use django::{Project, project};
 pub use ids::{refuse_blank, user_ids};
-pub use operator::{arguments, operator};
+pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;
 pub use window::saved_window;
 

@@ -17,7 +17,7 @@ pub(crate) fn members(json: &str) -> Option<Vec<(Vec<u8>, String)>> {
 /// Fails if this is not JSON, or could steer a terminal.
 fn check(json: &str) {
     serde_json::from_str::<IgnoredAny>(json).expect("what is written is JSON");
-    assert!(!json.contains(sessctl::model::steers_terminal), "a character that steers a terminal");
+    assert!(!json.contains(sessctl::model::needs_escape), "a character that steers a terminal");
 }
 
 /// A string, or `None` if this is something else.

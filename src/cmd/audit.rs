@@ -92,7 +92,10 @@ impl Audit {
             run: &self.run,
             ended: Timestamp::now().to_string(),
             exit: ended.as_ref().map_or_else(Error::exit, |exit| *exit).code(),
-            error: ended.as_ref().err().map(ToString::to_string),
+            error: ended
+                .as_ref()
+                .err()
+                .map(|error| ui::unrepeated(&error.to_string()).into_owned()),
             report,
             keys: self.keys.take(),
             keys_left_out: self.keys_left_out.get(),

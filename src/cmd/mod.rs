@@ -41,8 +41,9 @@ mod unfit_ids;
 mod whose;
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use django_session::Codec;
@@ -52,10 +53,10 @@ use self::cache_keys::CacheKeys;
 use crate::cli::{Cli, Command, Global, ListFormat, Saved};
 use crate::engine::{Pace, Progress, Scan, Silent};
 use crate::error::{Error, Exit};
-use crate::model::SavedWindow;
+use crate::model::{Health, SavedWindow};
 use crate::settings::{self, Database, Project};
 use crate::stop::{Asked, Stop};
-use crate::store::{self, Fault, Gone, Store, StoreError, Table, Target, Waits};
+use crate::store::{self, Fault, Gone, Notice, Store, StoreError, Table, Target, Terms, Waits};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -78,6 +79,7 @@ struct Ctx<'a> {
     waits: Waits,
     progress: Box<dyn Progress>,
     talk: Talk,
+    terms: Terms,
     out: Box<dyn Write>,
     workers: usize,
     /// Keys that one look collects.
@@ -86,6 +88,18 @@ struct Ctx<'a> {
 
 /// Runs the command that was typed.
 pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
+    match begin(cli, stop, talk) {
+        // A monitor reads standard output, and takes 1 for a warning.
+        Err(error) if matches!(cli.command, Command::Check(_)) && !error.is_broken_pipe() => {
+            ui::write_check_failure(&mut ui::stdout(), &error)?;
+            Ok(Exit::Checked(Health::Unknown))
+        }
+        ended => ended,
+    }
+}
+
+fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
+    settings::refuse_misplaced_connection(&cli.global)?;
     settings::check_stdin(cli)?;
     let progress: Box<dyn Progress> = if talk.is_quiet() {
         Box::new(Silent)
@@ -115,6 +129,7 @@ pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
         waits: Waits::new(Arc::clone(stop), settings::answer_timeout(&cli.global)?),
         progress,
         talk,
+        terms: terms(cli, talk),
         out: ui::stdout(),
         workers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS),
         most_keys: survey::MOST_KEYS,
@@ -148,6 +163,21 @@ pub fn exit(error: &Error, stop: &Stop) -> Exit {
         Some(Asked::RunTime) => Exit::Incomplete,
         None => error.exit(),
     }
+}
+
+/// What the operator allows a database, and how they are told what comes up: each thing once.
+fn terms(cli: &Cli, talk: Talk) -> Terms {
+    let told = Mutex::new(BTreeSet::new());
+    let tell = move |notice: &Notice| {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(notice.clone()) {
+            match notice {
+                Notice::Warning(text) => talk.warning(text),
+                Notice::Note(text) => talk.note(text),
+            }
+        }
+    };
+    Terms { superuser_ok: cli.global.superuser_ok, tell: Arc::new(tell) }
 }
 
 /// Whether rows or keys are printed while the work goes on.
@@ -230,7 +260,7 @@ impl Ctx<'_> {
             }
         }
         self.stop.heed();
-        Ok(store::open(target, table, self.waits.clone()))
+        Ok(store::open(target, table, self.waits.clone(), self.terms.clone()))
     }
 
     /// Makes known that these sessions are no login any more, if they were written. Of a connection that was lost

@@ -1,6 +1,8 @@
 //! Who runs this, where, and what was typed.
 
 use crate::cli;
+use crate::error::Error;
+use crate::model::{is_connection, without_passwords};
 
 /// Who runs this.
 pub struct Operator {
@@ -35,11 +37,35 @@ fn login_uid() -> Option<u32> {
 
 /// What was typed, but for the database, which may hold a password.
 pub fn arguments(global: &cli::Global) -> Vec<String> {
-    let typed = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let typed = typed().map(|argument| without_passwords(&argument).into_owned());
     match global.database.as_deref().filter(|database| !database.is_empty()) {
         Some(database) => typed.map(|argument| without(argument, database)).collect(),
         None => typed.collect(),
     }
+}
+
+/// Refuses a connection string in the place of something else, which would be shown, and sent to the server.
+pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
+    let is_database = |argument: &str| {
+        global.database.as_deref().is_some_and(|url| without(argument.into(), url) != argument)
+    };
+    let mut is_reason = false;
+    for argument in typed() {
+        let is_free = std::mem::replace(&mut is_reason, argument == "--reason");
+        let is_free = is_free || argument.starts_with("--reason=");
+        if is_connection(&argument) && !is_free && !is_database(&argument) {
+            return Err(Error::usage(
+                "an argument that is not the database looks like a database URL or key=value pairs (it is not shown)",
+                "name the database with -d, or better with DATABASE_URL or ~/.pgpass: every user of this machine can see \
+                 a command line",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn typed() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
 }
 
 /// The value may be an argument of its own, or follow the option in one: `-dURL`, `-qd=URL`, `--database=URL`.

@@ -20,13 +20,14 @@ pub struct StoreError {
     fault: Fault,
     what: String,
     hint: Option<String>,
+    server_hint: Option<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl StoreError {
     /// An error that says what failed on what.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
-        Self { fault, what: what.into(), hint: None, cause: None }
+        Self { fault, what: what.into(), hint: None, server_hint: None, cause: None }
     }
 
     /// The same, with what the driver said.
@@ -48,6 +49,18 @@ impl StoreError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same, with what the server calls the next step: its words, never ours.
+    #[must_use]
+    pub(super) fn server_says(mut self, hint: Option<&str>) -> Self {
+        self.server_hint = hint.map(str::to_owned);
+        self
+    }
+
+    /// What the server calls the next step.
+    pub fn server_hint(&self) -> Option<&str> {
+        self.server_hint.as_deref()
     }
 
     /// What the failure means for the next step.

@@ -18,6 +18,7 @@ mod was;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::{Fault, StoreError};
@@ -337,10 +338,47 @@ impl Target {
     }
 }
 
+/// On what terms a database is opened.
+#[derive(Clone)]
+pub struct Terms {
+    /// Whether code of others may run with a superuser's rights.
+    pub superuser_ok: bool,
+    /// Tells the operator what came up on the way. It may be called more than once with the same.
+    pub tell: Arc<dyn Fn(&Notice) + Send + Sync>,
+}
+
+/// What an operator is told of a database.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// They should know.
+    Warning(String),
+    /// They may want to know.
+    Note(String),
+}
+
+impl Terms {
+    fn warn(&self, text: &str) {
+        (self.tell)(&Notice::Warning(text.into()));
+    }
+
+    fn note(&self, text: &str) {
+        (self.tell)(&Notice::Note(text.into()));
+    }
+}
+
+/// Nobody's code runs, and nobody is told.
+impl Default for Terms {
+    fn default() -> Self {
+        Self { superuser_ok: false, tell: Arc::new(|_| {}) }
+    }
+}
+
 /// Makes a store of a target. Connects to nothing yet.
-pub fn open(target: Target, table: Table, waits: Waits) -> Box<dyn Store> {
+pub fn open(target: Target, table: Table, waits: Waits, terms: Terms) -> Box<dyn Store> {
     match target {
         Target::Sqlite { path, clock } => Box::new(Sqlite::new(path, table, clock).waiting(waits)),
-        Target::Postgres(conninfo) => Box::new(Postgres::new(*conninfo, table).waiting(waits)),
+        Target::Postgres(conninfo) => {
+            Box::new(Postgres::new(*conninfo, table).waiting(waits).on(terms))
+        }
     }
 }

@@ -1,8 +1,8 @@
 use std::io::{self, Write};
 
 use super::ending::{stopped, write_paused};
-use super::{Report, sanitize};
-use crate::model::counted;
+use super::{Report, sanitize, sanitize_name};
+use crate::model::{counted, shell_word};
 use crate::report::{BackfillReport, ColumnPlan, Ending};
 
 impl Report for BackfillReport {
@@ -50,8 +50,9 @@ impl Report for BackfillReport {
         if self.plan.is_none() && self.ended == Ending::Done && right {
             writeln!(
                 out,
-                "Next: `sessctl django-code --column {column} --type {}` prints an app with which the site fills it at \
+                "Next: `sessctl django-code --column {} --type {}` prints an app with which the site fills it at \
                  every login.",
+                sanitize(&shell_word(&self.column)),
                 self.column_type
             )?;
         }
@@ -107,7 +108,7 @@ fn write_exceptions(out: &mut dyn Write, report: &BackfillReport) -> io::Result<
         )?;
     }
     if report.misfits > 0 {
-        let ids: Vec<_> = report.misfit_ids.iter().map(|id| sanitize(id)).collect();
+        let ids: Vec<_> = report.misfit_ids.iter().map(|id| sanitize_name(id)).collect();
         writeln!(
             out,
             "Left without a user id: {} of users whose id is no {}, such as {}.",

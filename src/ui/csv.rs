@@ -44,7 +44,8 @@ pub fn word<T: serde::Serialize>(value: T) -> String {
 fn quote(field: &str) -> String {
     let field = super::sanitize(field);
     let inert = if is_formula(&field) { "'" } else { "" };
-    if field.contains(['"', ',', '\r', '\n']) {
+    // For the spreadsheets of many countries, these end a cell as a comma does.
+    if field.contains(['"', ',', ';', '\t', '\r', '\n']) {
         format!("\"{inert}{}\"", field.replace('"', "\"\""))
     } else {
         format!("{inert}{field}")
@@ -77,6 +78,7 @@ mod tests {
             ("\u{ff1d}1", "'\u{ff1d}1"),
             ("\t=1", "\\u{9}=1"),
             ("\r=1", "\\u{d}=1"),
+            ("x;=1", "\"x;=1\""),
             ("=HYPERLINK(\"x\",1)", "\"'=HYPERLINK(\"\"x\"\",1)\""),
         ] {
             assert_eq!(quote(field), cell);

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use crate::model::counted;
+use crate::model::{counted, shell_word};
 use crate::report::{Doubt, Ending, Paused};
 
 /// Why there was no more, as the end of a clause.
@@ -113,7 +113,7 @@ pub fn doubt(doubt: &Doubt) -> String {
             let more = if keys.len() > MOST_KEYS { " and more" } else { "" };
             let example = ["_auth_user_id"].into_iter().find(|key| keys.iter().any(|one| one == key));
             let own = || keys.iter().find(|key| may_be_login(key)).map(String::as_str);
-            let example = example.or_else(own).unwrap_or("KEY");
+            let example = shell_word(example.or_else(own).unwrap_or("KEY"));
             format!(
                 "no live session holds a login under the key {}, so nothing is proved; at the top level of sessions stand: \
                  {}{more}. If the site keeps its login under one of these, name it, as in --user-key {example}; \
@@ -140,7 +140,7 @@ pub fn doubt(doubt: &Doubt) -> String {
              --table with this table's own name says that it is the right one"
             .into(),
         Doubt::OtherTables { tables } => {
-            let first = tables.first().map_or("NAME", String::as_str);
+            let first = tables.first().map_or("NAME".into(), |table| shell_word(table));
             format!(
                 "the table has no live login, and other session tables of this database have live sessions: {}. Did you mean \
                  --table {first}? --table with this table's own name says that it is the right one",

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use super::csv::word;
 use super::json::{Pretty, WriteLarge};
-use super::sanitize;
+use super::{sanitize, sanitize_name};
 use crate::report::{DecodedSession, ListedSession, State};
 
 /// Writes the head of a table of sessions.
@@ -26,7 +26,7 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
         State::Anonymous => "-",
         State::Unreadable => "?",
     };
-    let user = format!("{}{}", sanitize(user), behind(session, MOST_BEHIND));
+    let user = format!("{}{}", sanitize_name(user), behind(session, MOST_BEHIND));
     write_columns(
         out,
         [
@@ -46,7 +46,7 @@ const MOST_BEHIND: usize = 3;
 
 /// Who is behind an impersonation, if it is one.
 fn behind(session: &DecodedSession, most: usize) -> String {
-    let mut words: Vec<_> = session.behind.iter().take(most).map(|id| sanitize(id)).collect();
+    let mut words: Vec<_> = session.behind.iter().take(most).map(|id| sanitize_name(id)).collect();
     let more = session.behind.len().saturating_sub(most);
     if more > 0 {
         words.push(format!("{more} more").into());
@@ -98,7 +98,7 @@ pub fn write_session(
 ) -> io::Result<()> {
     let session = &row.session;
     let user = match (session.state, &session.user_id) {
-        (State::User, Some(user)) => sanitize(user).into_owned(),
+        (State::User, Some(user)) => sanitize_name(user).into_owned(),
         (State::Anonymous, _) => "none: an anonymous session".into(),
         _ => "unknown: the session cannot be read".into(),
     };

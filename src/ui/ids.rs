@@ -1,7 +1,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::sanitize;
-use crate::model::steers_terminal;
+use crate::model::needs_escape;
 
 /// Writes an id on a line of its own; returns whether `--from-file` would read this id there.
 ///
@@ -13,7 +13,7 @@ pub fn write_id(out: &mut dyn Write, id: &str) -> io::Result<bool> {
 fn write_for(out: &mut dyn Write, id: &str, terminal: bool) -> io::Result<bool> {
     if terminal {
         writeln!(out, "{}", sanitize(id))?;
-        return Ok(!id.is_empty() && !id.contains(steers_terminal));
+        return Ok(!id.is_empty() && !id.contains(needs_escape));
     }
     // A file that begins with a byte order mark loses it.
     let is_a_line = !id.is_empty() && !id.starts_with('\u{feff}') && !id.contains(char::is_control);
@@ -31,7 +31,7 @@ mod tests {
     fn an_id_is_printed_as_it_is_or_not_at_all() {
         for (id, piped, shown) in [
             ("42", Some("42\n"), "42\n"),
-            (" admin\u{a0}", Some(" admin\u{a0}\n"), " admin\u{a0}\n"),
+            (" admin\u{a0}", Some(" admin\u{a0}\n"), " admin\\u{a0}\n"),
             ("a\u{200d}b\u{feff}", Some("a\u{200d}b\u{feff}\n"), "a\\u{200d}b\\u{feff}\n"),
             ("\u{feff}admin", None, "\\u{feff}admin\n"),
             ("a\nb", None, "a\\u{a}b\n"),

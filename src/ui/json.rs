@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-use crate::model::steers_terminal;
+use crate::model::needs_escape;
 
 /// Writes what is too large to be held in memory: JSON that is safe to print.
 pub type WriteLarge<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
@@ -57,7 +57,7 @@ impl Formatter for SafeToPrint<'_> {
         text: &str,
     ) -> io::Result<()> {
         let mut rest = text;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| steers_terminal(*c)) {
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| needs_escape(*c)) {
             let (safe, unsafe_on) = rest.split_at(at);
             out.write_all(safe.as_bytes())?;
             for unit in c.encode_utf16(&mut [0; 2]) {

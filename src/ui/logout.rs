@@ -6,7 +6,7 @@ use super::ending::{
 use super::human::{write_table_header, write_table_row};
 use super::named::write_users;
 use super::referenced::{KEEP_DATA_HELPS, write_referenced};
-use super::{Report, sanitize};
+use super::{Report, sanitize, sanitize_name};
 use crate::model::{counted, uuid_digits};
 use crate::report::{LogoutReport, Proof};
 
@@ -16,7 +16,7 @@ const MOST_USERS: usize = 20;
 impl Report for LogoutReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let whom = match self.users.as_slice() {
-            [user] => format!("user {}", sanitize(user)),
+            [user] => format!("user {}", sanitize_name(user)),
             users => format!("{} users", users.len()),
         };
         let rows = counted(self.scanned.max(self.tally.scanned), "row");
@@ -175,7 +175,7 @@ fn write_resolved(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> 
     writeln!(out, "\n{:<12}  USERNAME", "USER")?;
     for user in report.resolved.iter().take(MOST_USERS) {
         let name = user.username.as_deref().unwrap_or("-");
-        writeln!(out, "{:<12}  {}", sanitize(&user.id), sanitize(name))?;
+        writeln!(out, "{:<12}  {}", sanitize_name(&user.id), sanitize_name(name))?;
     }
     match report.resolved.len().saturating_sub(MOST_USERS) {
         0 => Ok(()),

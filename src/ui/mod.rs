@@ -41,9 +41,10 @@ pub use log::Log;
 pub use plugin::{write_check_failure, write_check_misuse, write_check_report};
 pub use prompt::ask;
 pub use sanitize::sanitize;
+use sanitize::sanitize_name;
 pub use stats::write_stats_report;
 pub use talk::Talk;
-pub use usage::explain;
+pub use usage::{explain, unrepeated};
 
 /// A report that people can read, as programs can read every report.
 pub trait Report: Serialize {

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::sanitize;
+use super::{sanitize, sanitize_name};
 use crate::model::counted;
 use crate::report::{LogoutReport, NamedUser};
 
@@ -62,7 +62,7 @@ const MOST_IDS: usize = 5;
 fn some<'i>(ids: impl Iterator<Item = &'i str>) -> String {
     let ids: Vec<&str> = ids.collect();
     let named: Vec<String> =
-        ids.iter().take(MOST_IDS).map(|id| format!("\"{}\"", sanitize(id))).collect();
+        ids.iter().take(MOST_IDS).map(|id| format!("\"{}\"", sanitize_name(id))).collect();
     match ids.len().saturating_sub(MOST_IDS) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::sanitize;
-use super::usage::explained;
+use super::usage::{explained, unrepeated};
 use crate::error::Error;
 use crate::model::{Health, counted, rough_time};
 use crate::report::CheckReport;
@@ -37,7 +37,7 @@ pub fn write_check_failure(out: &mut dyn Write, error: &Error) -> io::Result<()>
     let mut said = vec![error.to_string()];
     said.extend(error.causes());
     // A bar would begin the figures.
-    let said = said.join(": ").replace('|', "/");
+    let said = unrepeated(&said.join(": ")).replace('|', "/");
     writeln!(out, "SESSIONS {} - {}", word(Health::Unknown), sanitize(&said).replace('\n', " "))
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::sanitize;
+use super::{sanitize, sanitize_name};
 use crate::model::counted;
 use crate::report::{DayStats, StatsReport};
 
@@ -100,7 +100,7 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
         writeln!(out, "\n{:>10}  USER", "SESSIONS")?;
         for user in &report.top_users {
             let at_least = if report.top_users_exact { "" } else { " (at least)" };
-            writeln!(out, "{:>10}  {}{at_least}", user.sessions, sanitize(&user.user_id))?;
+            writeln!(out, "{:>10}  {}{at_least}", user.sessions, sanitize_name(&user.user_id))?;
         }
     }
     if !report.backends.is_empty() {
@@ -124,7 +124,7 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
                 "{:>12}  {:<8}  {}",
                 row.size,
                 sanitize(&row.session_key),
-                sanitize(user)
+                sanitize_name(user)
             )?;
         }
     }

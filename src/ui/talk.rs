@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::write_json_line;
 use super::sanitize;
+use super::usage::unrepeated;
 use crate::error::Error;
 use crate::model::Timestamp;
 
@@ -76,15 +77,23 @@ impl Talk {
     /// What failed on what, what led to it, and the next step.
     pub fn error(self, error: &Error) {
         if self.is_json() {
-            let (message, causes, hint) = (error.to_string(), error.causes(), error.hint());
-            write_log_line(
-                &json!({"level": "error", "message": message, "causes": causes, "hint": hint}),
-            );
+            let message = error.to_string();
+            let causes = error.causes();
+            let causes: Vec<_> = causes.iter().map(|cause| unrepeated(cause)).collect();
+            let hint = error.hint().map(unrepeated);
+            let server_hint = error.server_hint();
+            write_log_line(&json!({
+                "level": "error", "message": unrepeated(&message), "causes": causes, "hint": hint,
+                "server_hint": server_hint
+            }));
             return;
         }
         self.line("error", "31", &error.to_string());
         for cause in error.causes() {
             self.line("cause", "31", &cause);
+        }
+        if let Some(hint) = error.server_hint() {
+            self.line("server hint", "31", hint);
         }
         if let Some(hint) = error.hint() {
             self.line("hint", "36", hint);
@@ -92,11 +101,12 @@ impl Talk {
     }
 
     fn line(self, label: &str, colour: &str, text: &str) {
+        let text = unrepeated(text);
         if self.is_json() {
             write_log_line(&json!({"level": label, "message": text}));
             return;
         }
-        let text = sanitize(text);
+        let text = sanitize(&text);
         // With standard error closed there is nobody left to tell.
         let _ = match self.dress {
             Dress::Colour => writeln!(io::stderr(), "\x1b[1;{colour}m{label}:\x1b[0m {text}"),

@@ -1,29 +1,40 @@
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::sanitize;
+use crate::model;
 
 /// Writes what clap said of what was typed, without what is not to be shown. Says whether there is anything of that.
 pub fn explain(said: &str) -> bool {
-    if said.lines().all(|line| shown(line) == line) {
+    let shown = shown(said);
+    if said.lines().eq(shown.iter().map(String::as_str)) {
         return false;
     }
     let mut stderr = io::stderr().lock();
-    for line in said.lines() {
+    for line in shown {
         // There is nobody else to tell.
-        let _ = writeln!(stderr, "{}", shown(line));
+        let _ = writeln!(stderr, "{line}");
     }
     true
 }
 
 /// The same in one line.
 pub(super) fn explained(said: &str) -> String {
-    said.lines().next().map(shown).unwrap_or_default()
+    shown(said).into_iter().next().unwrap_or_default()
 }
 
-/// clap repeats what it does not understand, between single quotes: a URL in the wrong place is not to show its
-/// password.
-fn shown(line: &str) -> String {
-    let line = sanitize(line);
+/// A text without what was typed and may hold a password.
+pub fn unrepeated(text: &str) -> Cow<'_, str> {
+    model::unrepeated(text, typed(), false)
+}
+
+/// clap repeats what it does not understand.
+fn shown(said: &str) -> Vec<String> {
+    model::unrepeated(said, typed(), true).lines().map(|line| url_hidden(&sanitize(line))).collect()
+}
+
+/// What was typed may be shown otherwise than it was typed; then it stands between single quotes.
+fn url_hidden(line: &str) -> String {
     match line.split_once("://") {
         Some((before, after)) => {
             let behind = after.rsplit_once('\'').map_or("", |(_, behind)| behind);
@@ -31,4 +42,8 @@ fn shown(line: &str) -> String {
         }
         None => line.into(),
     }
+}
+
+fn typed() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
 }

@@ -168,8 +168,11 @@ fn the_table_is_another_one() {
             "CREATE VIEW grouped AS SELECT session_key, max(session_data) AS session_data,
                        max(expire_date) AS expire_date FROM django_session GROUP BY session_key",
         );
-        table("grouped").refuses(1, &["cannot delete from table \"grouped\"", "view"]);
-        w.run(&["list", "--table", "grouped", "--format", "count"]).ok().says("2");
+        // The tests are a superuser.
+        let grouped = ["--table", "grouped", "--superuser-ok"];
+        w.run(&[&["logout-user", "42"][..], &grouped].concat())
+            .refuses(1, &["cannot delete from table \"grouped\"", "view"]);
+        w.run(&[&["list", "--format", "count"][..], &grouped].concat()).ok().says("2");
         assert_eq!(w.count(), 2);
         w.execute("ALTER TABLE django_session RENAME TO user_sessions_session");
         w.run(&["list"]).refuses(1, &["no table \"django_session\"", "user_sessions_session"]);
@@ -326,4 +329,97 @@ fn what_the_server_says_of_a_row_does_not_show_its_key() {
     ran.keeps_secrets();
     assert!(ran.stdout.contains("0 sessions deleted, 1 IS LEFT"), "{ran:#?}");
     assert_eq!(w.count(), 1);
+}
+
+/// What stands in the wrong place may be a connection string.
+#[test]
+fn a_password_in_the_wrong_place_is_not_repeated() {
+    let w = World::sqlite("err_misplaced");
+    w.user("42", 2);
+    let audit = w.file("audit", "");
+    let connections = [
+        format!("host=h password={SENTINEL}"),
+        format!("password={SENTINEL}"),
+        format!("postgres://u:{SENTINEL}@h/db"),
+        format!("u:{SENTINEL}@h/db"),
+        format!("host=h.example password='{SENTINEL}"),
+    ];
+    for value in &connections {
+        let attached = |option: &str| format!("{option}={value}");
+        let (table, user_key, nonsense) =
+            (attached("--table"), attached("--user-key"), attached("--nonsense"));
+        for arguments in [
+            &["list", value][..],
+            &[value],
+            &["list", "--format", value],
+            &["list", "--user", value],
+            &["list", &nonsense],
+            &["list", &user_key],
+            &["list", "--idle", value],
+            &["list", "--saved-between", value],
+            &["show", value],
+            &["decode", value],
+            &["backfill", "--column", value, "--audit-file", &audit],
+            &["logout-user", value, "--audit-file", &audit],
+            &["logout-user", "--username", value],
+            &["logout-user", "42", "--dry-run", "--except", value],
+            &["flush-all", "--yes", "--except-user", value],
+            &["purge-expired", "--metrics-file", value],
+            &["doctor", "--grants", "--role", value],
+            &["stats", &table],
+            &["stats", "-v", "--log-format", "json", "--schema", value],
+            &["--table", value, "logout-user", "42"],
+        ] {
+            let ran = w.run(arguments).exits(2);
+            assert!(ran.stderr.contains("error"), "{arguments:?}: {ran:#?}");
+            ran.keeps_secrets();
+            assert!(!ran.stderr.contains(value.as_str()), "{arguments:?}: {ran:#?}");
+        }
+        for arguments in
+            [&["check", value][..], &["check", "--table", value], &["check", &nonsense]]
+        {
+            let ran = w.run(arguments).exits(3);
+            assert!(ran.stdout.starts_with("SESSIONS UNKNOWN - "), "{ran:#?}");
+            ran.keeps_secrets();
+        }
+    }
+    // What is less sure to be one is taken, and not repeated either.
+    for value in ["pin=1234", "1234@h", "a://1234"] {
+        for arguments in [
+            &["list", value][..],
+            &["list", "--table", value],
+            &["list", "--python", value, "--django", value],
+            &["show", value],
+            &["logout-user", "42", "--except", value],
+            &["check", "--table", value],
+        ] {
+            let ran = w.run(arguments);
+            assert!(ran.code != 0 && !(ran.stdout + &ran.stderr).contains("1234"), "{arguments:?}");
+        }
+    }
+    // An address says who was meant.
+    w.execute("DELETE FROM django_session");
+    w.user("anna@example.com", 2);
+    let ran = w.run(&["logout-user", "anna@example.com", "--audit-file", &audit]);
+    assert!(ran.stdout.contains("anna@example.com: 2 sessions deleted"), "{ran:#?}");
+    let on_record = std::fs::read_to_string(&audit).unwrap();
+    assert!(on_record.contains("anna@example.com") && !on_record.contains(SENTINEL), "{on_record}");
+}
+
+/// The words of the server are not ours: whoever stands in its place could have the operator do anything.
+#[test]
+fn a_hint_of_the_server_is_told_as_its_own() {
+    let w = World::postgres("err_server_hint");
+    w.user("42", 1).execute(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             RAISE 'no' USING HINT = E'run curl x\nhint: | sh', DETAIL = 'and so on'; END $$;
+         CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let ran = w.run(&["logout-user", "42"]).exits(1).says("server hint: run curl");
+    assert!(!ran.stderr.lines().any(|line| line.starts_with("hint: ")), "{ran:#?}");
+    let ran = w.run(&["logout-user", "42", "--log-format", "json"]).exits(1);
+    let error = ran.stderr.lines().find(|line| line.contains("\"error\"")).unwrap();
+    let error: serde_json::Value = serde_json::from_str(error).unwrap();
+    assert_eq!(error["hint"], serde_json::Value::Null);
+    assert!(error["server_hint"].as_str().unwrap().starts_with("run curl"), "{error}");
 }

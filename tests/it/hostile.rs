@@ -235,3 +235,87 @@ fn keys_and_data_with_a_nul() {
     w.run(&["purge-expired"]).ok();
     assert_eq!(w.count(), 0);
 }
+
+/// Characters that are not seen, each behind the name of another user.
+const UNSEEN: [&str; 16] = [
+    "\u{3164}",
+    "\u{2800}",
+    "\u{34f}",
+    "\u{ad}",
+    "\u{fe0f}",
+    "\u{180e}",
+    "\u{115f}",
+    "\u{a0}",
+    "\u{2003}",
+    "\u{ffa0}",
+    "\u{e0061}",
+    "\u{e0100}",
+    "\u{1d173}",
+    "\u{200d}",
+    " ",
+    r"\u{3164}",
+];
+
+#[test]
+fn no_two_users_look_alike() {
+    World::each("hostile_unseen", |w| {
+        let users: Vec<String> = UNSEEN.iter().map(|unseen| format!("anna{unseen}")).collect();
+        w.user("anna", 1);
+        for user in &users {
+            w.user(&user.replace('\\', r"\\"), 1);
+        }
+        let unseen = |c: char| UNSEEN[..14].iter().any(|unseen| unseen.contains(c));
+        for command in [
+            &["list"][..],
+            &["list", "--format", "jsonl"],
+            &["list", "--format", "csv"],
+            &["stats"],
+            &["stats", "--format", "json"],
+        ] {
+            let ran = w.run(command).ok();
+            assert!(!ran.stdout.contains(unseen), "{command:?}: {ran:#?}");
+        }
+        let table = w.run(&["list"]).ok().stdout;
+        let shown: std::collections::BTreeSet<&str> =
+            table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        assert_eq!(shown.len(), users.len() + 1, "{shown:?}");
+        for user in &users {
+            let ran = w.run(&["logout-user", user]).ok();
+            let first = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!first.contains(unseen) && !first.contains("user anna:"), "{ran:#?}");
+        }
+        assert_eq!(w.count(), 1);
+    });
+}
+
+/// SQL that is proposed to an operator: names of roles and tables are quoted, and spelled where they cannot be seen.
+#[test]
+fn sql_that_is_proposed_means_what_it_shows() {
+    let w = World::postgres("hostile_proposed");
+    let role = "sessctl_test_\"; DROP TABLE x; --\u{3164}";
+    let quoted = format!("\"{}\"", role.replace('"', "\"\""));
+    w.execute(&format!("DROP ROLE IF EXISTS {quoted}; CREATE ROLE {quoted} LOGIN PASSWORD 'x'"));
+    let server = w.url();
+    let url = format!(
+        "postgres://sessctl_test_%22%3B%20DROP%20TABLE%20x%3B%20--%E3%85%A4:x@{}",
+        server.rsplit_once('@').unwrap().1
+    );
+    let spelled = r#"TO U&"sessctl_test_""; DROP TABLE x; --\+003164""#;
+    let ran = w.run(&["list", "-d", &url]).exits(1);
+    assert!(
+        ran.stderr.contains(&format!("hint: GRANT SELECT ON \"django_session\" {spelled}, or")),
+        "{ran:#?}"
+    );
+    // It can be run as it is.
+    let grant = ran.stderr.split_once("hint: ").unwrap().1.split_once(", or connect").unwrap().0;
+    w.execute(grant);
+    w.run(&["list", "-d", &url]).ok();
+    let ran = w.run(&["purge-expired", "--max-lag", "1s", "-d", &url]);
+    assert!(!ran.stderr.contains("TO \"sessctl_test_\";"), "{ran:#?}");
+    w.execute("ALTER TABLE django_session RENAME TO \"a; b\u{202e}\"");
+    let ran = w.run(&["backfill", "--dry-run", "--table", "a; b\u{202e}"]).ok();
+    assert!(ran.stdout.contains(r#"ALTER TABLE U&"a; b\+00202e" ADD COLUMN"#), "{ran:#?}");
+    let ran = w.run(&["list", "--table", "nothing"]).exits(1);
+    assert!(ran.stderr.contains(r#""a; b\u{202e}""#), "{ran:#?}");
+    w.execute(&format!("DROP OWNED BY {quoted}; DROP ROLE {quoted}"));
+}

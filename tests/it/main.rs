@@ -82,6 +82,7 @@ mod site_keys;
 mod sites;
 mod spellings;
 mod stats;
+mod superuser;
 mod support;
 mod table_flavours;
 mod table_kinds;

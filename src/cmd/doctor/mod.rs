@@ -12,7 +12,7 @@ use self::sample::Sample;
 use super::{Ctx, proof};
 use crate::cli::{Doctor, ReportFormat};
 use crate::error::{Error, Exit};
-use crate::model::{Finding, Status};
+use crate::model::{Finding, Status, shell_word};
 use crate::report::{Diagnosis, Doubt};
 use crate::settings::Project;
 use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
@@ -143,7 +143,7 @@ fn empty(ctx: &Ctx<'_>, reader: &mut dyn Reader, facts: &Facts) -> Finding {
                 "the table is empty, and there are other session tables: {}",
                 others.join(", ")
             ),
-            format!("did you mean --table {first}?"),
+            format!("did you mean --table {}?", shell_word(first)),
         ),
         _ if reader.has_allauth().unwrap_or(false) => Finding::ok(
             "rows",

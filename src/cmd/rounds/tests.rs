@@ -13,8 +13,8 @@ use crate::engine::{Event, Pace, Progress, Work};
 use crate::error::Exit;
 use crate::model::{Expiry, Timestamp};
 use crate::stop::Stop;
-use crate::store::Waits;
 use crate::store::memory::Memory;
+use crate::store::{Terms, Waits};
 use crate::ui::Talk;
 use django_session::{Codec, UserIds};
 
@@ -72,6 +72,7 @@ impl Default for Asked {
 fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
     let cli = Cli::parse_from(["sessctl", "logout-user", "42"]);
     let ctx = Ctx {
+        terms: Terms::default(),
         global: &cli.global,
         project: None,
         schema: None,

@@ -13,19 +13,24 @@ use crate::store::{BlindSpot, Fault, Gone, StoreError};
 
 const FIND: &str = "
     SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute
-                   WHERE attrelid = pg_catalog.to_regclass($1) AND attname = 'session_key' AND NOT attisdropped)";
+                   WHERE attrelid = $1 AND attname = 'session_key' AND NOT attisdropped)";
 
 impl Postgres {
     pub(super) fn has_allauth(&self, client: &mut Client) -> Result<bool, StoreError> {
         let table = self.table.of_allauth();
+        let what = || format!("cannot delete from \"{table}\" in {}", self.server());
         let there = client
-            .query_typed_one(FIND, &[(&table.quoted(), Type::TEXT)])
+            .resolve(&table.quoted())
+            .and_then(|oid| client.query_typed_one(FIND, &[(&oid, Type::OID)]))
             .and_then(|row| row.try_get(0))
             .map_err(|error| fail(error, self.what("read")))?;
+        if there {
+            let oid = client.resolve(&table.quoted()).map_err(|error| fail(error, what()))?;
+            self.demand_trust(client, oid.as_slice(), true, what)?;
+        }
         // Rows of it that are hidden would stay, and nobody would say so.
         if there && self.blind_spot(client, &table)? == Some(BlindSpot::View) {
-            let what = format!("cannot delete from \"{table}\" in {}", self.server());
-            return Err(StoreError::new(Fault::Fatal, what)
+            return Err(StoreError::new(Fault::Fatal, what())
                 .because("it is a view, which may hide rows")
                 .hint("leave --cleanup-allauth out, and delete from the table behind the view"));
         }
@@ -60,6 +65,11 @@ impl PostgresWriter<'_> {
             .into_iter()
             .flat_map(|table| [Need::of("SELECT", table), Need::of("DELETE", table)])
             .collect();
+        if let [sessions] = *self.guarded {
+            let found = self.client.resolve(&allauth.quoted());
+            let found = found.map_err(|error| fail(error, self.store.what("delete from")))?;
+            self.guarded = found.into_iter().chain([sessions]).collect();
+        }
         self.in_halves(keys, BY_KEY, &needs, |client, keys| {
             let values: [(&(dyn ToSql + Sync), Type); 1] = [(&keys, Type::TEXT_ARRAY)];
             let row = client.query_typed_one(&sql, &values)?;

@@ -1,10 +1,14 @@
 //! What the server says of the table, asked before anything is read or written.
 
+use std::collections::BTreeSet;
+
+use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::grants::{Need, printable};
 use super::instant::Times;
 use super::sight::{HIDDEN, SEE_ALL};
 use crate::store::table::{check_columns, missing};
@@ -29,6 +33,8 @@ pub(super) struct Found {
     pub(super) is_on_replica: bool,
     /// Whether transactions are read only, on a replica or by default.
     pub(super) is_read_only: bool,
+    /// Whether others may put code there that would run with a superuser's rights.
+    pub(super) is_guarded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -81,15 +87,16 @@ const FIND: &str = "
                    AND 'pg_catalog.timestamptz'::pg_catalog.regtype IN (
                        atttypid, (SELECT typbasetype FROM pg_catalog.pg_type t WHERE t.oid = atttypid))),
            pg_catalog.version(),
-           pg_catalog.pg_is_in_recovery()
-    FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)";
+           pg_catalog.pg_is_in_recovery(),
+           c.relkind IN ('v', 'm')
+    FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
-pub(super) const TABLES_ALIKE: &str = "
-    SELECT attrelid::pg_catalog.regclass::text
+const TABLES_ALIKE: &str = "
+    SELECT attrelid
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
     WHERE attname IN ('session_key', 'session_data', 'expire_date')
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f')
-    GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1";
+    GROUP BY attrelid HAVING count(*) = 3";
 
 /// The name leads to one of them only by the search path, so tables are told apart by what it leads to.
 const OTHERS_ALIKE: &str = "
@@ -123,11 +130,13 @@ impl Postgres {
         let cannot = |error| fail(error, self.what(right.verb()));
         let name = self.table.quoted();
         let found = client
-            .query_typed(FIND, &[(&name, Type::TEXT), (&right.any_of(), Type::TEXT)])
+            .resolve(&name)
+            .and_then(|oid| {
+                client.query_typed_opt(FIND, &[(&oid, Type::OID), (&right.any_of(), Type::TEXT)])
+            })
             .map_err(cannot)?;
-        let Some(row) = found.first() else {
-            let alike = client.query_typed(TABLES_ALIKE, &[]).map_err(cannot)?;
-            let alike: Vec<String> = alike.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        let Some(row) = found else {
+            let alike = alike(client).map_err(cannot)?;
             return Err(missing(&self.table, &self.server(), &alike));
         };
         check_columns(&self.table, &row.try_get::<_, Vec<String>>(1).map_err(cannot)?)?;
@@ -142,20 +151,24 @@ impl Postgres {
         if !is(2)? {
             let role: String = row.try_get(3).map_err(cannot)?;
             let cause = format!("role \"{role}\" lacks the {} privilege", right.privilege());
-            let hint = format!(
-                "GRANT {} ON {name} TO \"{role}\", or connect as another role",
-                right.privilege()
-            );
+            let grant = printable(&Need::of(right.privilege(), &self.table).grant(&role));
+            let hint = format!("{grant}, or connect as another role");
             return refuse(&cause, hint);
         }
         if is(4)? {
             return refuse(HIDDEN, SEE_ALL.into());
         }
+        let oid = row.try_get(0).map_err(cannot)?;
+        let is_guarded = self.demand_trust(client, &[oid], true, || self.what(right.verb()))?;
+        if is(12)? {
+            self.terms
+                .note(&format!("{} is a view: to read it runs code of its owner", self.table));
+        }
         let version: String = row.try_get(10).map_err(cannot)?;
         let genuine = is_postgresql(&version);
         let has_foreign_parts = is(8)?;
         let found = Found {
-            oid: row.try_get(0).map_err(cannot)?,
+            oid,
             is_genuine: genuine,
             has_row_addresses: genuine && is(6)?,
             can_skip_locked: genuine && is(7)? && !has_foreign_parts,
@@ -163,6 +176,7 @@ impl Postgres {
             times: if is(9)? { Times::Instants } else { Times::Naive },
             is_on_replica: is(11)?,
             is_read_only: is(5)?,
+            is_guarded,
         };
         if right == Right::Write {
             self.demand_writes(found)?;
@@ -207,6 +221,14 @@ impl Postgres {
             client.query_typed(SCHEMAS, &[(&self.table.name(), Type::TEXT)]).map_err(cannot)?;
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
     }
+}
+
+/// Tables with the columns of a session table, as the search path of the role calls them, sorted.
+pub(super) fn alike(client: &mut Client) -> Result<Vec<String>, Error> {
+    let rows = client.query_typed(TABLES_ALIKE, &[])?;
+    let found = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<u32>, Error>>()?;
+    let names: BTreeSet<String> = client.names(&found)?.into_values().collect();
+    Ok(names.into_iter().collect())
 }
 
 /// Whether a server is PostgreSQL itself, by what its `version()` says: `CockroachDB` begins with its

@@ -2,6 +2,7 @@
 //! it, and here that is whoever waits for an answer. What has come already is taken without asking
 //! it, so a row of many costs no look at the socket.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::future::join3;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{BorrowToSql, ToSql, Type};
@@ -30,10 +32,17 @@ pub(super) struct Client {
     requests: tokio_postgres::Client,
     driver: Driver,
     in_transaction: bool,
+    /// What every transaction that is begun begins with.
+    begins_with: Option<&'static str>,
     version: Option<String>,
 }
 
 type Value<'v> = (&'v (dyn ToSql + Sync), Type);
+
+/// Where a statement finds operators, functions and types: nowhere that others may write. A schema in the role's own
+/// search path can hold an operator that fits better than PostgreSQL's, even where that comes first
+/// (CVE-2018-1058).
+pub(super) const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
 
 impl Client {
     /// A connection that the server has let in.
@@ -60,6 +69,7 @@ impl Client {
                 allowance,
             },
             in_transaction: false,
+            begins_with: None,
         }
     }
 
@@ -78,11 +88,24 @@ impl Client {
         self.version.as_deref()
     }
 
+    /// From now on every transaction begins with this statement.
+    pub(super) fn begin_with(&mut self, sql: &'static str) {
+        self.begins_with = Some(sql);
+    }
+
     /// Runs statements whose results do not matter. If they begin or end a transaction, they begin
     /// with BEGIN and end with COMMIT or ROLLBACK.
     pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
-        self.in_transaction |= sql.starts_with("BEGIN");
-        self.driver.run(self.requests.batch_execute(sql))?;
+        let begins = sql.starts_with("BEGIN");
+        self.in_transaction |= begins;
+        match self.begins_with.filter(|_| begins) {
+            Some(first) => {
+                let (begin, rest) = sql.split_once(';').unwrap_or((sql, ""));
+                let sql = format!("{begin}; {first}; {rest}");
+                self.driver.run(self.requests.batch_execute(&sql))?;
+            }
+            None => self.driver.run(self.requests.batch_execute(sql))?,
+        }
         self.in_transaction &= !sql.ends_with("COMMIT") && !sql.ends_with("ROLLBACK");
         Ok(())
     }
@@ -98,7 +121,12 @@ impl Client {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, Error> {
-        self.driver.run_held(self.requests.query_typed(sql, values))
+        let requests = &self.requests;
+        self.driver.run_held(in_our_path(
+            requests,
+            self.in_transaction,
+            requests.query_typed(sql, values),
+        ))
     }
 
     /// Its one row.
@@ -107,7 +135,8 @@ impl Client {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Row, Error> {
-        self.driver.run(self.requests.query_typed_one(sql, values))
+        let (requests, inside) = (&self.requests, self.in_transaction);
+        self.driver.run(in_our_path(requests, inside, requests.query_typed_one(sql, values)))
     }
 
     /// Its one row, if there is one.
@@ -116,7 +145,23 @@ impl Client {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Option<Row>, Error> {
-        self.driver.run(self.requests.query_typed_opt(sql, values))
+        let (requests, inside) = (&self.requests, self.in_transaction);
+        self.driver.run(in_our_path(requests, inside, requests.query_typed_opt(sql, values)))
+    }
+
+    /// The relation that a name, quoted, leads to in the search path of the role.
+    pub(super) fn resolve(&mut self, name: &str) -> Result<Option<u32>, Error> {
+        const RESOLVE: &str = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
+        self.driver.run(self.requests.query_typed_one(RESOLVE, &[(&name, Type::TEXT)]))?.try_get(0)
+    }
+
+    /// What relations are called in the search path of the role, quoted.
+    pub(super) fn names(&mut self, relations: &[u32]) -> Result<BTreeMap<u32, String>, Error> {
+        const NAMES: &str = "SELECT r.oid, r.oid::pg_catalog.regclass::pg_catalog.text \
+                             FROM pg_catalog.unnest($1) AS r (oid)";
+        let named = [(&relations as &(dyn ToSql + Sync), Type::OID_ARRAY)];
+        let rows = self.driver.run_held(self.requests.query_typed(NAMES, &named))?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
     /// How many rows it changed.
@@ -162,6 +207,24 @@ impl Client {
     pub(super) fn cancel(&self) {
         (self.driver.cancel)(&self.driver.runtime);
     }
+}
+
+/// Waits for the answer to a statement that names what it uses without schemas. Outside of a transaction it gets one
+/// with a search path of ours; all is sent at once, so that this costs no further wait. Inside of one, statements name
+/// operators, functions and types in full: triggers may need the search path of the role.
+async fn in_our_path<T>(
+    requests: &tokio_postgres::Client,
+    in_transaction: bool,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    if in_transaction {
+        return answer.await;
+    }
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {OUR_PATH}");
+    let (opened, answer, closed) =
+        join3(requests.batch_execute(&begin), answer, requests.batch_execute("COMMIT")).await;
+    let answer = answer?;
+    opened.and(closed).map(|()| answer)
 }
 
 /// Rows as they come.

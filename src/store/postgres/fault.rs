@@ -56,9 +56,8 @@ pub(super) fn fail(error: Error, what: String) -> StoreError {
     let store_error = StoreError::new(fault, what);
     // Of what the server says only the message: its DETAIL can quote a row, session key and all.
     let server = error.as_db_error();
-    let hint = hint.map(str::to_owned).or_else(|| server?.hint().map(str::to_owned));
     let store_error = match server {
-        Some(server) => store_error.because(server.message()),
+        Some(server) => store_error.because(server.message()).server_says(server.hint()),
         None => store_error.because(error),
     };
     match hint {

@@ -38,7 +38,10 @@ pub(super) fn user(filter: &Filter) -> String {
 }
 
 fn timestamptz(instant: Timestamp) -> String {
-    format!("pg_catalog.to_timestamp({}::pg_catalog.float8 / 1000000)", instant.as_micros())
+    format!(
+        "pg_catalog.to_timestamp({}::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000)",
+        instant.as_micros()
+    )
 }
 
 /// The condition on the user column.

@@ -4,6 +4,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::client::Client;
+use crate::model::needs_escape;
 use crate::store::Table;
 use crate::store::table::quote;
 
@@ -26,7 +27,7 @@ const LACKS: &str = "
                WHERE NOT coalesce(pg_catalog.has_column_privilege(c.oid, a.attnum, $3), false))
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = $1 AND ($2::text IS NULL OR n.nspname = $2) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
-    ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC, n.nspname LIMIT 1";
+    ORDER BY coalesce(c.oid = $5, false) DESC, n.nspname LIMIT 1";
 
 impl Need {
     /// A right on a whole table.
@@ -59,11 +60,13 @@ pub(super) fn lacking(client: &mut Client, needs: &[Need]) -> Result<Vec<String>
     let mut grants = Vec::new();
     for need in needs {
         let (name, schema) = (need.table.name(), need.table.schema());
-        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+        let visible = client.resolve(&quote(name))?;
+        let values: [(&(dyn ToSql + Sync), Type); 5] = [
             (&name, Type::TEXT),
             (&schema, Type::TEXT),
             (&need.right, Type::TEXT),
             (&need.columns, Type::TEXT_ARRAY),
+            (&visible, Type::OID),
         ];
         let Some(row) = client.query_typed_opt(LACKS, &values)? else { continue };
         let (schema, role): (String, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -87,6 +90,43 @@ pub(super) fn hint(client: &mut Client, needs: &[Need]) -> Option<String> {
         "the role has every right on the table itself: a trigger of it, or a foreign key, needs one on what the cause names"
             .into()
     } else {
-        format!("{}, or connect as another role", grants.join("; "))
+        format!("{}, or connect as another role", printable(&grants.join("; ")))
     })
+}
+
+/// SQL for people to run, in which names that cannot be shown as they are are spelled with Unicode escapes (PostgreSQL
+/// docs §4.1.1).
+pub(super) fn printable(sql: &str) -> String {
+    let mut printable = String::with_capacity(sql.len());
+    let mut chars = sql.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '"' {
+            printable.push(c);
+            continue;
+        }
+        let mut name = String::new();
+        while let Some(c) = chars.next() {
+            if c == '"' && chars.next_if_eq(&'"').is_none() {
+                break;
+            }
+            name.push(c);
+        }
+        if !name.contains(needs_escape) {
+            printable.push_str(&quote(&name));
+            continue;
+        }
+        printable.push_str("U&\"");
+        for c in name.chars() {
+            match c {
+                '"' | '\\' => printable.extend([c, c]),
+                c if needs_escape(c) => {
+                    let escaped = format!("\\+{:06x}", u32::from(c));
+                    printable.push_str(&escaped);
+                }
+                c => printable.push(c),
+            }
+        }
+        printable.push('"');
+    }
+    printable
 }

@@ -22,17 +22,23 @@ mod references;
 mod replica;
 mod row;
 mod sight;
+mod trust;
 mod upkeep;
 mod user_column;
 mod users;
 mod writer;
 
+use std::sync::OnceLock;
+
 use self::catalog::Right;
 use self::instance::PostgresInstance;
 use self::lent::Idle;
 use self::reader::PostgresReader;
+use self::trust::Powers;
 use self::writer::PostgresWriter;
-use super::{Facts, Instance, Purpose, Reader, Store, StoreError, Table, Users, Waits, Writer};
+use super::{
+    Facts, Instance, Purpose, Reader, Store, StoreError, Table, Terms, Users, Waits, Writer,
+};
 use crate::consent::Consent;
 
 pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
@@ -41,20 +47,36 @@ pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
 pub struct Postgres {
     conninfo: Conninfo,
     table: Table,
+    terms: Terms,
     idle: Idle,
     waits: Waits,
+    /// What is known of the role, once it was asked for.
+    powers: OnceLock<Option<Powers>>,
 }
 
 impl Postgres {
     /// A table on a server. Connects when a reader or a writer is asked for.
     pub fn new(conninfo: Conninfo, table: Table) -> Self {
-        Self { conninfo, table, idle: Idle::default(), waits: Waits::default() }
+        Self {
+            conninfo,
+            table,
+            terms: Terms::default(),
+            idle: Idle::default(),
+            waits: Waits::default(),
+            powers: OnceLock::new(),
+        }
     }
 
     /// The same, and waits no longer than this.
     #[must_use]
     pub fn waiting(self, waits: Waits) -> Self {
         Self { waits, ..self }
+    }
+
+    /// The same, on these terms.
+    #[must_use]
+    pub fn on(self, terms: Terms) -> Self {
+        Self { terms, ..self }
     }
 
     /// Servers and database, never the password.

@@ -11,7 +11,7 @@ use super::fault::fail;
 use super::grants::Need;
 use super::instant::Instant;
 use super::reader::BEGIN_SCAN;
-use super::writer::PostgresWriter;
+use super::writer::{Failed, PostgresWriter};
 use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
 use crate::store::table::quote;
 use crate::store::{Gone, Kept, Reference, StoreError};
@@ -22,7 +22,7 @@ use crate::store::{Gone, Kept, Reference, StoreError};
 const REFERENCES: &str = "
     WITH RECURSIVE parts (part) AS (
         SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
-    SELECT conrelid::pg_catalog.regclass::text,
+    SELECT conrelid,
            CASE confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
                             WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END,
            ARRAY(SELECT attname::text FROM pg_catalog.unnest(conkey) WITH ORDINALITY AS k (number, place)
@@ -46,7 +46,7 @@ const REFERENCES: &str = "
                        AND coalesce(nullif(pg_catalog.to_jsonb(c) -> 'confdelsetcols', 'null')
                                     @> pg_catalog.to_jsonb(k.number), true)) END
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class other ON other.oid = conrelid
-    WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0 ORDER BY 1";
+    WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0";
 
 /// The rows with one of the keys in `$1`. The first condition finds them in the index. The second one is for columns whose
 /// collation takes different keys for equal: Django and sessctl tell sessions apart byte by byte.
@@ -92,8 +92,11 @@ impl Postgres {
         let cannot = |error| fail(error, self.what("read"));
         let rows = client.query_typed(REFERENCES, &[(&oid, Type::OID)]).map_err(cannot)?;
         let sessions = self.table.quoted();
+        let tables: Result<Vec<u32>, Error> = rows.iter().map(|row| row.try_get(0)).collect();
+        let names = tables.and_then(|tables| client.names(&tables)).map_err(cannot)?;
         let read = |row: &tokio_postgres::Row| {
-            let (table, columns): (String, Vec<String>) = (row.try_get(0)?, row.try_get(2)?);
+            let (table, columns): (u32, Vec<String>) = (row.try_get(0)?, row.try_get(2)?);
+            let table = names.get(&table).cloned().unwrap_or_default();
             let keys: Vec<String> = row.try_get(3)?;
             let operators: Vec<String> = row.try_get(4)?;
             let visible = row.try_get(5)?;
@@ -109,7 +112,18 @@ impl Postgres {
             let (on_delete, hinders) = (row.try_get(1)?, row.try_get(6)?);
             Ok(Reference { table, columns, on_delete, hinders, refers })
         };
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(cannot)
+        let found: Result<Vec<Reference>, Error> = rows.iter().map(read).collect();
+        let mut found = found.map_err(cannot)?;
+        let read: Vec<u32> = names
+            .iter()
+            .filter(|(_, name)| {
+                found.iter().any(|one| one.hinders() && one.is_visible() && one.table == **name)
+            })
+            .map(|(oid, _)| *oid)
+            .collect();
+        self.demand_trust(client, &read, false, || self.what("see what refers to"))?;
+        found.sort_by(|one, other| one.table.cmp(&other.table));
+        Ok(found)
     }
 }
 
@@ -181,7 +195,7 @@ impl PostgresWriter<'_> {
         delete: impl Fn(&mut Client, &[&str]) -> Result<Gone, Error>,
     ) -> Result<Gone, StoreError> {
         let gone = delete_in_halves(rows, |part| {
-            self.transaction(plan, |client| delete(client, part)).map_err(|error| {
+            self.transaction("delete from", plan, |client| delete(client, part)).map_err(|error| {
                 match referring(&error) {
                     Some(table) => {
                         // One that fails shows again with the next statement.
@@ -224,7 +238,8 @@ pub(super) fn kept_rows(
 
 /// The table whose constraint forbids what was tried: a foreign key, of which some versions say "restrict", or what
 /// ON DELETE SET NULL would break (PostgreSQL docs, Appendix A, class 23).
-fn referring(error: &Error) -> Option<String> {
+fn referring(error: &Failed) -> Option<String> {
+    let Failed::Server(error) = error else { return None };
     if !error.code().is_some_and(|code| code.code().starts_with("23")) {
         return None;
     }

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::grants::printable;
+use crate::store::table::quote;
 use crate::store::{Fault, StoreError};
 
 /// Where the server was at some moments, oldest first. A position is a byte of the WAL.
@@ -31,7 +33,10 @@ impl Replicas {
             let error = StoreError::new(Fault::Fatal, "cannot see how far the replicas are behind");
             return Ok(Err(error
                 .because(format!("role \"{role}\" may not read pg_stat_replication"))
-                .hint(format!("GRANT pg_monitor TO \"{role}\", or leave --max-lag out"))));
+                .hint(format!(
+                    "GRANT pg_monitor TO {}, or leave --max-lag out",
+                    printable(&quote(&role))
+                ))));
         }
         let server: i64 = row.try_get(0)?;
         let behind: Option<i64> = row.try_get(1)?;

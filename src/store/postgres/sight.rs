@@ -15,10 +15,9 @@ const BLIND_SPOT: &str = "
                WITH RECURSIVE parts (part) AS (
                    SELECT c.oid UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
                SELECT FROM parts JOIN pg_catalog.pg_class p ON p.oid = part WHERE p.relkind = 'f')
-    FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)";
+    FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
-const IS_HIDDEN: &str =
-    "SELECT coalesce(pg_catalog.row_security_active(pg_catalog.to_regclass($1)), false)";
+const IS_HIDDEN: &str = "SELECT coalesce(pg_catalog.row_security_active($1), false)";
 
 /// Why row security is refused, and what to do.
 pub(super) const HIDDEN: &str =
@@ -27,7 +26,8 @@ pub(super) const SEE_ALL: &str = "connect as the owner of the table or as a role
 
 /// Whether row security hides rows from this role of the table with this name, quoted.
 pub(super) fn is_hidden(client: &mut Client, table: &str) -> Result<bool, Error> {
-    client.query_typed_one(IS_HIDDEN, &[(&table, Type::TEXT)])?.try_get(0)
+    let oid = client.resolve(table)?;
+    client.query_typed_one(IS_HIDDEN, &[(&oid, Type::OID)])?.try_get(0)
 }
 
 impl Postgres {
@@ -43,7 +43,8 @@ impl Postgres {
             if is_hidden(client, &name)? {
                 return Ok(Err(hidden(what())));
             }
-            let found = client.query_typed_opt(BLIND_SPOT, &[(&name, Type::TEXT)])?;
+            let oid = client.resolve(&name)?;
+            let found = client.query_typed_opt(BLIND_SPOT, &[(&oid, Type::OID)])?;
             let Some(row) = found else { return Ok(Ok(None)) };
             Ok(Ok(match (row.try_get(0)?, row.try_get(1)?) {
                 (true, _) => Some(BlindSpot::View),

@@ -4,6 +4,7 @@ use tokio_postgres::types::Type;
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::grants::printable;
 use crate::model::counted;
 use crate::store::{StoreError, Upkeep};
 
@@ -28,7 +29,7 @@ const UPKEEP: &str = "
 impl Postgres {
     /// What becomes of dead rows; nothing is known of the parts of a partitioned or foreign table.
     pub(super) fn upkeep(&self, client: &mut Client, oid: u32) -> Result<Upkeep, StoreError> {
-        let name = self.table.quoted();
+        let name = printable(&self.table.quoted());
         let read = |client: &mut Client| {
             let vacuum = Vacuum::of(client, oid)?;
             Ok::<_, Error>(vacuum.map_or_else(Upkeep::default, |vacuum| describe(&name, &vacuum)))

@@ -6,9 +6,10 @@ use tokio_postgres::types::{ToSql, Type};
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
+use super::grants::printable;
 use super::references::PAIRED;
 use super::sight::hidden;
-use super::writer::{BY_KEY, IS_UNCHANGED, PostgresWriter};
+use super::writer::{BY_KEY, Failed, IS_UNCHANGED, PostgresWriter};
 use crate::store::table::quote;
 use crate::store::{
     Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserTable,
@@ -34,7 +35,7 @@ const FIND: &str = "
                    WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL
                        AND (SELECT amname = 'btree' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
                             WHERE c.oid = i.indexrelid)),
-           f.confrelid::pg_catalog.regclass::pg_catalog.text,
+           f.confrelid,
            k.attname::pg_catalog.text,
            coalesce(pg_catalog.row_security_active(f.confrelid), false)
     FROM pg_catalog.pg_attribute a
@@ -44,7 +45,7 @@ const FIND: &str = "
 
 /// An index that a broken off CREATE INDEX CONCURRENTLY left behind (PostgreSQL docs, "CREATE INDEX").
 const IS_INVALID: &str = "
-    SELECT c.oid::pg_catalog.regclass::pg_catalog.text
+    SELECT c.oid
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = $1 AND c.relname = $2 AND NOT i.indisvalid";
 
@@ -58,7 +59,7 @@ const PARTS: &str = "
 
 const USER_KEY: &str = "
     SELECT atttypid::pg_catalog.regtype::pg_catalog.text FROM pg_catalog.pg_attribute
-    WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2 AND NOT attisdropped";
+    WHERE attrelid = $1 AND attname = $2 AND NOT attisdropped";
 
 /// The type as SQL names it.
 pub(super) fn type_name(kind: UserType) -> &'static str {
@@ -100,10 +101,11 @@ impl Postgres {
             UserType::Uuid => None,
         };
         let indexed = row.try_get(3).map_err(cannot)?;
-        let users: (Option<String>, Option<String>) =
+        let (table, key): (Option<u32>, Option<String>) =
             (row.try_get(4).map_err(cannot)?, row.try_get(5).map_err(cannot)?);
         let hidden = row.try_get(6).map_err(cannot)?;
-        let users = users.0.zip(users.1).map(|(name, key)| UserTable { name, key, hidden });
+        let named = client.names(table.as_slice()).map_err(cannot)?.into_values().next();
+        let users = named.zip(key).map(|(name, key)| UserTable { name, key, hidden });
         Ok(Some(UserColumn { name: name.into(), kind, width, indexed, users }))
     }
 
@@ -112,9 +114,11 @@ impl Postgres {
         client: &mut Client,
         users: &Users,
     ) -> Result<Option<UserType>, StoreError> {
-        let values = [(&users.table.quoted() as _, Type::TEXT), (&users.key as _, Type::TEXT)];
         let rows = client
-            .query_typed(USER_KEY, &values)
+            .resolve(&users.table.quoted())
+            .and_then(|oid| {
+                client.query_typed(USER_KEY, &[(&oid, Type::OID), (&users.key, Type::TEXT)])
+            })
             .map_err(|error| fail(error, self.what("read")))?;
         let declared: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
         Ok(declared.as_deref().and_then(kind))
@@ -126,7 +130,7 @@ impl Postgres {
         oid: u32,
         column: &UserColumn,
     ) -> Result<UserColumnPlan, StoreError> {
-        self.demand_users(column)?;
+        self.demand_users(client, column)?;
         let mut index = Vec::new();
         for (part, table) in self.parts(client, oid)? {
             if part != oid {
@@ -136,8 +140,8 @@ impl Postgres {
         let concurrently = if index.is_empty() { "INDEX CONCURRENTLY" } else { "INDEX" };
         index.push(index_sql(concurrently, &self.table, column));
         Ok(UserColumnPlan {
-            add: self.add_column_sql(column),
-            index,
+            add: printable(&self.add_column_sql(column)),
+            index: index.iter().map(|sql| printable(sql)).collect(),
             copies_rows: true,
             rows_per_second: ROWS_PER_SECOND,
         })
@@ -155,16 +159,15 @@ impl Postgres {
     }
 
     /// Refuses where users whom the column can name are taken for users who are not there.
-    fn demand_users(&self, column: &UserColumn) -> Result<(), StoreError> {
-        match &column.users {
-            Some(users) if users.hidden => Err(hidden(format!(
-                "cannot read {}, to which column \"{}\" refers, in {}",
-                users.name,
-                column.name,
-                self.server()
-            ))),
-            _ => Ok(()),
+    fn demand_users(&self, client: &mut Client, column: &UserColumn) -> Result<(), StoreError> {
+        let Some(users) = &column.users else { return Ok(()) };
+        let (name, refers, server) = (&users.name, &column.name, self.server());
+        let what =
+            || format!("cannot read {name}, to which column \"{refers}\" refers, in {server}");
+        if users.hidden {
+            return Err(hidden(what()));
         }
+        self.demand_trust_in(client, name, what)
     }
 
     fn add_column_sql(&self, column: &UserColumn) -> String {
@@ -188,7 +191,7 @@ impl PostgresWriter<'_> {
         let (store, oid) = (self.store, self.found.oid);
         // A column that is there must not cost a lock, nor ownership of the table.
         if let Some(found) = store.user_column(&mut self.client, oid, &column.name)? {
-            return store.demand_users(&found);
+            return store.demand_users(&mut self.client, &found);
         }
         if self.found.has_foreign_parts {
             return Err(StoreError::new(Fault::Fatal, store.what("add a column to"))
@@ -226,7 +229,11 @@ impl PostgresWriter<'_> {
             None => id,
         };
         let news = match &is_user {
-            _ if overwrite => format!("t.{name} IS DISTINCT FROM {said}"),
+            // IS DISTINCT FROM, whose operator cannot be named in full.
+            _ if overwrite => format!(
+                "CASE WHEN t.{name} IS NULL OR ({said}) IS NULL THEN (t.{name} IS NULL) OPERATOR(pg_catalog.<>) (({said}) IS NULL) \
+                 ELSE t.{name} OPERATOR(pg_catalog.<>) ({said}) END"
+            ),
             Some(is_user) => format!("t.{name} IS NULL AND {is_user}"),
             None => format!("t.{name} IS NULL"),
         };
@@ -247,7 +254,7 @@ impl PostgresWriter<'_> {
             (&hashes, Type::BYTEA_ARRAY),
             (&ids, Type::TEXT_ARRAY),
         ];
-        let done = self.transaction(BY_KEY, |client| {
+        let done = self.transaction("update", BY_KEY, |client| {
             let mut done = Assigned::default();
             if let Some(unknown) = &unknown {
                 for row in client.query_typed(unknown, &[(&ids, Type::TEXT_ARRAY)])? {
@@ -260,7 +267,7 @@ impl PostgresWriter<'_> {
         done.map_err(|error| self.cannot_assign(error, column))
     }
 
-    fn cannot_assign(&mut self, error: tokio_postgres::Error, column: &UserColumn) -> StoreError {
+    fn cannot_assign(&mut self, error: Failed, column: &UserColumn) -> StoreError {
         let code = error.code().cloned();
         let error = self.give_up(error, "update");
         match (code, &column.users) {
@@ -322,8 +329,8 @@ impl PostgresWriter<'_> {
         let name = column.index_name(table);
         let invalid =
             self.client.query_typed(IS_INVALID, &[(&oid, Type::OID), (&name, Type::TEXT)])?;
-        if let Some(row) = invalid.first() {
-            let index: String = row.try_get(0)?;
+        let invalid = invalid.first().map(|row| row.try_get(0)).transpose()?;
+        for index in self.client.names(invalid.as_slice())?.into_values() {
             self.client.batch_execute(&format!("DROP INDEX CONCURRENTLY {index}"))?;
         }
         self.client.batch_execute(&index_sql("INDEX CONCURRENTLY", table, column))

@@ -78,6 +78,7 @@ impl Postgres {
             condition(users, which)
         );
         let what = format!("cannot read users in table \"{}\" in {}", users.table, self.server());
+        self.demand_trust_in(client, &users.table.quoted(), || what.clone())?;
         let mut read = || -> Result<bool, tokio_postgres::Error> {
             client.batch_execute(BEGIN_SCAN)?;
             if is_hidden(client, &users.table.quoted())? {

@@ -61,11 +61,39 @@ pub(super) struct PostgresWriter<'s> {
     replicas: Replicas,
     /// Foreign keys of other tables, once they were looked for.
     pub(super) references: Option<Rc<[Reference]>>,
+    /// The tables that are written to, where others may put code there, and those that are locked meanwhile.
+    pub(super) guarded: Vec<u32>,
+    locked: Vec<String>,
+}
+
+/// Why a transaction failed.
+pub(super) enum Failed {
+    /// The server says so.
+    Server(Error),
+    /// It would have run code of others.
+    Untrusted(StoreError),
+}
+
+impl Failed {
+    pub(super) fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Server(error) => error.code(),
+            Self::Untrusted(_) => None,
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Server(error)
+    }
 }
 
 impl<'s> PostgresWriter<'s> {
     pub(super) fn new(store: &'s Postgres, client: Lent<'s>, found: Found) -> Self {
-        let writer = Self { store, client, found, replicas: Replicas::default(), references: None };
+        let guarded = if found.is_guarded { vec![found.oid] } else { Vec::new() };
+        let (replicas, locked) = (Replicas::default(), Vec::new());
+        let writer = Self { store, client, found, replicas, references: None, guarded, locked };
         writer.wait_for_batches();
         writer
     }
@@ -100,26 +128,39 @@ impl<'s> PostgresWriter<'s> {
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<u64, StoreError> {
-        let done = self.transaction(plan, |client| client.execute_typed(sql, values));
+        let done = self.transaction(doing, plan, |client| client.execute_typed(sql, values));
         done.map_err(|error| self.give_up(error, doing))
     }
 
     /// Runs something in a transaction of its own, which the caller has to give up if that fails.
     pub(super) fn transaction<T>(
         &mut self,
+        doing: &str,
         plan: &str,
         run: impl FnOnce(&mut Client) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Failed> {
         let timeout = if self.found.has_foreign_parts { FOREIGN_TIMEOUT } else { "" };
         let jit = if self.found.is_genuine { WITHOUT_JIT } else { "" };
         let begin = format!("{BEGIN_BATCH}; {}; {plan}; {jit}; {timeout}", self.limits());
         self.client.batch_execute(&begin)?;
+        self.guard(doing)?;
         let done = run(&mut self.client)?;
         self.client.batch_execute("COMMIT")?;
         Ok(done)
     }
 
-    pub(super) fn give_up(&mut self, error: Error, doing: &str) -> StoreError {
+    /// Within a transaction: sees to it that it runs no code that others have put there meanwhile.
+    fn guard(&mut self, doing: &str) -> Result<(), Failed> {
+        if self.guarded.is_empty() {
+            return Ok(());
+        }
+        let (store, what) = (self.store, self.store.what(doing));
+        store
+            .lock_and_look(&mut self.client, &self.guarded, &mut self.locked, &what)?
+            .map_err(Failed::Untrusted)
+    }
+
+    pub(super) fn give_up(&mut self, error: impl Into<Failed>, doing: &str) -> StoreError {
         let right = match doing {
             "delete from" => "DELETE",
             "update" => "UPDATE",
@@ -132,9 +173,18 @@ impl<'s> PostgresWriter<'s> {
     }
 
     /// The same; a right that was missing is one of these.
-    pub(super) fn give_up_for(&mut self, error: Error, doing: &str, needs: &[Need]) -> StoreError {
+    pub(super) fn give_up_for(
+        &mut self,
+        error: impl Into<Failed>,
+        doing: &str,
+        needs: &[Need],
+    ) -> StoreError {
         // Nothing to save: the transaction is lost either way, and the error is already known.
         let _ = self.client.batch_execute("ROLLBACK");
+        let error = match error.into() {
+            Failed::Server(error) => error,
+            Failed::Untrusted(error) => return error,
+        };
         let timed_out = error.code() == Some(&SqlState::QUERY_CANCELED);
         let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
         let error = fail(error, self.store.what(doing));
@@ -173,7 +223,7 @@ impl Writer for PostgresWriter<'_> {
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql =
             format!("SELECT pg_catalog.count(*) FROM {} WHERE {NAMED}", self.store.table.quoted());
-        let counted = self.transaction(BY_KEY, |client| {
+        let counted = self.transaction("read", BY_KEY, |client| {
             let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])?;
             rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0))
         });
@@ -233,20 +283,21 @@ impl Writer for PostgresWriter<'_> {
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
-        let sql = format!(
-            "{BEGIN_TRUNCATE}; {}; TRUNCATE {}; COMMIT",
-            self.limits(),
-            self.store.table.quoted()
-        );
-        match self.client.batch_execute(&sql) {
+        const DOING: &str = "truncate";
+        let sql = format!("TRUNCATE {}; COMMIT", self.store.table.quoted());
+        let begin = format!("{BEGIN_TRUNCATE}; {}", self.limits());
+        let done = self.client.batch_execute(&begin);
+        let done = done.map_err(Failed::Server);
+        let done = done.and_then(|()| self.guard(DOING));
+        match done.and_then(|()| Ok(self.client.batch_execute(&sql)?)) {
             Ok(()) => Ok(()),
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                let error = self.give_up(error, "truncate");
+                let error = self.give_up(error, DOING);
                 Err(self.store.name_holders(&mut self.client, self.found.oid, error))
             }
             Err(error) => {
                 let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
-                let error = self.give_up(error, "truncate");
+                let error = self.give_up(error, DOING);
                 Err(if denied {
                     error.hint("grant the role TRUNCATE on the table, or leave --truncate out")
                 } else {

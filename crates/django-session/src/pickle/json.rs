@@ -30,6 +30,7 @@ pub(super) fn members(
 ) -> Result<(), DecodeError> {
     let (Value::Node(id), Some(assignments)) = (top, graph.entries(top)) else { return Ok(()) };
     let mut counted = JsonText::counted();
+    counted.bound(graph.payload.len());
     let mut writer = Writer::new(graph, depth, &mut counted);
     writer.open(id, "{", "}")?;
     let entries = writer.keys.settle(id, assignments);

@@ -106,6 +106,7 @@ pub(super) fn sum_up(failures: Vec<(Host, Failure)>, what: String) -> StoreError
     let causes: Vec<String> =
         errors.iter().map(|error| format!("{error}: {}", innermost(error))).collect();
     let sum = StoreError::new(fault.unwrap_or(Fault::Fatal), what).because(causes.join("; "));
+    let sum = sum.server_says(errors.iter().rev().find_map(StoreError::server_hint));
     match errors.iter().rev().find_map(StoreError::next_step) {
         Some(hint) => sum.hint(hint),
         None => sum,

@@ -28,6 +28,7 @@ use super::Postgres;
 use super::conninfo::{Host, Place, Wanted};
 use crate::store::StoreError;
 use crate::store::postgres::client::Client;
+use crate::store::postgres::fault::fail;
 use crate::store::waits::Waits;
 
 /// A connection, and how it was had.
@@ -41,7 +42,10 @@ pub(super) struct Reached {
 impl Postgres {
     /// Connects to the first server that will do.
     pub(super) fn connect(&self) -> Result<Client, StoreError> {
-        self.reach().map(|reached| reached.client)
+        let mut client = self.reach()?.client;
+        self.refuse_views(&mut client)
+            .map_err(|error| fail(error, format!("cannot connect to {}", self.server())))?;
+        Ok(client)
     }
 
     /// The same, and says how.

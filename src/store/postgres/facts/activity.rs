@@ -5,8 +5,10 @@ use tokio_postgres::Error;
 use super::Subject;
 use crate::model::{Finding, counted, rough_time};
 use crate::store::postgres::client::Client;
+use crate::store::postgres::grants::printable;
 use crate::store::postgres::holders::holders;
 use crate::store::postgres::upkeep::Vacuum;
+use crate::store::table::quote;
 
 const MAY_SEE: &str = "
     SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), current_user::text";
@@ -37,7 +39,7 @@ pub(super) fn vacuum(client: &mut Client, subject: &Subject) -> Result<Finding, 
     };
     let dead = counted(u64::try_from(vacuum.dead).unwrap_or(0), "dead row");
     let text = format!("{dead}, {last}");
-    let by_hand = format!("VACUUM {}", subject.table.quoted());
+    let by_hand = format!("VACUUM {}", printable(&subject.table.quoted()));
     Ok(if !vacuum.is_automatic {
         Finding::warning(
             CHECK,
@@ -112,7 +114,7 @@ pub(super) fn hidden(client: &mut Client, check: &'static str) -> Result<Option<
     let row = client.query_typed_one(MAY_SEE, &[])?;
     let (may, role): (bool, String) = (row.try_get(0)?, row.try_get(1)?);
     let text = format!("\"{role}\" may not see what others do");
-    let grant = format!("GRANT pg_monitor TO {}", crate::store::table::quote(&role));
+    let grant = format!("GRANT pg_monitor TO {}", printable(&quote(&role)));
     Ok((!may).then(|| Finding::unknown(check, text).next(grant)))
 }
 

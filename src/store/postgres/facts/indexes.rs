@@ -13,6 +13,7 @@ use crate::store::indexes::{
     Doubles, KeyIndex, Maker, Missing, SHOWN, delete_doubles, find_doubles, index_finding,
 };
 use crate::store::postgres::client::Client;
+use crate::store::postgres::grants::printable;
 
 /// Only the first column of an index finds rows, and only where it holds all of them. An expression has no name.
 const INDEXES: &str = "
@@ -43,7 +44,7 @@ const NAMES: &str = "
 
 /// How long rows that have the same key are looked for.
 const BEGIN_DOUBLES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = '3s'; \
-    SET LOCAL lock_timeout = '1s'";
+    SET LOCAL lock_timeout = '1s'; SET LOCAL search_path = pg_catalog, pg_temp";
 
 const CAUTION: &str = "; to make one keeps every writer out meanwhile";
 
@@ -123,7 +124,7 @@ impl Indexes {
             return Ok(Finding::warning(
                 "indexes",
                 format!("INVALID, written to and used by nothing: {}", names.join(", ")),
-                format!("{}, and make them again if they are needed", mend.join("; ")),
+                format!("{}, and make them again if they are needed", printable(&mend.join("; "))),
             ));
         }
         let mut taken = BTreeSet::new();
@@ -133,6 +134,7 @@ impl Indexes {
         let is_taken = |name: &str| taken.contains(name);
         let maker = Maker { table: &subject.table, is_taken: &is_taken, concurrently, caution };
         let mut finding = index_finding(&key, self.finds_expiry(), &maker);
+        finding.next_step = finding.next_step.map(|sql| printable(&sql));
         if !names.is_empty() {
             finding.text = format!("{}; INVALID: {}", finding.text, names.join(", "));
         }
@@ -176,6 +178,9 @@ impl Partitioning {
 fn doubles(client: &mut Client, subject: &Subject, with: &[String]) -> Result<Doubles, Error> {
     if subject.row_security == RowSecurity::Active {
         return Ok(Doubles::Unknown("row security hides rows from this role".into()));
+    }
+    if subject.is_trap {
+        return Ok(Doubles::Unknown("to read the table would run code of others".into()));
     }
     let find = find_doubles(&subject.table, with);
     let shown = format!("SELECT session_key::text FROM ({find}) AS doubles LIMIT {}", SHOWN + 1);

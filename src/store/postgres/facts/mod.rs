@@ -8,12 +8,14 @@ mod server;
 mod shape;
 mod snapshots;
 
+use std::error::Error as _;
+
 use tokio_postgres::Error;
 
 use self::rights::Rights;
 use super::Postgres;
 use super::fault::fail;
-use crate::model::Finding;
+use crate::model::{Finding, shell_word};
 use crate::store::facts::{Facts, not_made, reference_finding};
 use crate::store::postgres::client::Client;
 use crate::store::table::missing;
@@ -33,6 +35,8 @@ struct Subject {
     /// What the planner thinks; negative if nobody has counted.
     rows: f32,
     row_security: RowSecurity,
+    /// Whether to read it would run code of others with a superuser's rights.
+    is_trap: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,7 +61,7 @@ impl Postgres {
         // Without this list something is left unsaid, no more.
         facts.alike = self.find_alike(client).unwrap_or_default();
         match self.subject(client, &facts.alike) {
-            Ok(Ok(subject)) => self.look_at(client, &subject, &mut facts),
+            Ok(Ok(mut subject)) => self.look_at(client, &mut subject, &mut facts),
             Ok(Err(finding)) => facts.findings.push(finding),
             Err(error) => facts.findings.push(not_made("table", &error)),
         }
@@ -83,9 +87,11 @@ impl Postgres {
         find().map_err(|error| fail(error, self.what("see the rights to")))
     }
 
-    fn look_at(&self, client: &mut Client, subject: &Subject, facts: &mut Facts) {
+    fn look_at(&self, client: &mut Client, subject: &mut Subject, facts: &mut Facts) {
         let findings = &mut facts.findings;
         findings.push(subject.describe());
+        findings.extend(self.describe_trust(client, subject));
+        let subject = &*subject;
         findings.push(made("columns", shape::columns(client, subject)));
         match indexes::Indexes::of(client, subject.oid) {
             Ok(indexes) => {
@@ -108,6 +114,14 @@ impl Postgres {
         findings.push(made("locks", activity::locks(client, subject.oid)));
     }
 
+    /// Code of others that would run with the rights of a superuser, if there is some.
+    fn describe_trust(&self, client: &mut Client, subject: &mut Subject) -> Option<Finding> {
+        let error = self.demand_trust(client, &[subject.oid], true, String::new).err()?;
+        subject.is_trap = true;
+        let text = error.source().map(ToString::to_string).unwrap_or_default();
+        Some(Finding::problem("superuser", text, error.next_step().unwrap_or_default()))
+    }
+
     /// The table that is meant, or why none is.
     fn subject(
         &self,
@@ -127,7 +141,10 @@ impl Postgres {
                     self.table,
                     others + 1
                 ),
-                format!("name one with --table, such as --table {}", subject.table),
+                format!(
+                    "name one with --table, such as --table {}",
+                    shell_word(&subject.table.to_string())
+                ),
             )),
             None => {
                 let error = missing(&self.table, &self.server(), alike);

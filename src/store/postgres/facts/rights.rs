@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use tokio_postgres::Error;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Subject;
-use crate::model::{Finding, steers_terminal};
+use crate::model::Finding;
 use crate::store::postgres::client::Client;
-use crate::store::postgres::grants::Need;
+use crate::store::postgres::grants::{Need, printable};
 use crate::store::table::quote;
 use crate::store::{Purpose, Table, Users};
 
@@ -47,7 +47,7 @@ const COLUMNS: &str = "
                                   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = $1 AND ($2::text IS NULL OR n.nspname = $2) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
-    ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC, n.nspname LIMIT 1";
+    ORDER BY coalesce(c.oid = $3, false) DESC, n.nspname LIMIT 1";
 
 pub(super) struct Rights {
     role: String,
@@ -68,7 +68,7 @@ pub(super) struct Rights {
 impl Rights {
     pub(super) fn of(client: &mut Client, subject: &Subject) -> Result<Self, Error> {
         let allauth = subject.table.of_allauth();
-        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&subject.oid, Type::OID), (&allauth.name(), Type::TEXT)];
         let row = client.query_typed_one(RIGHTS, &values)?;
         let mut held = Vec::new();
@@ -184,8 +184,9 @@ impl Rights {
 /// What the table of users takes, if it is there: SELECT on those of its columns that are read.
 pub(super) fn known(client: &mut Client, users: &Users) -> Result<Option<Need>, Error> {
     let (name, schema) = (users.table.name(), users.table.schema());
-    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&name, Type::TEXT), (&schema, Type::TEXT)];
+    let visible = client.resolve(&quote(name))?;
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&name, Type::TEXT), (&schema, Type::TEXT), (&visible, Type::OID)];
     let Some(row) = client.query_typed_opt(COLUMNS, &values)? else { return Ok(None) };
     let (schema, there): (String, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
     let Users { key, username, email, is_active, is_staff, is_superuser, .. } = users;
@@ -197,40 +198,4 @@ pub(super) fn known(client: &mut Client, users: &Users) -> Result<Option<Need>, 
     let columns = columns.into_iter().filter(|column| there.iter().any(|there| there == column));
     let table = Table::new(Some(schema), name.to_owned());
     Ok(Some(Need::of_columns("SELECT", &table, columns)))
-}
-
-/// The same SQL, in which names that would steer a terminal are spelled with Unicode escapes (PostgreSQL docs §4.1.1).
-fn printable(sql: &str) -> String {
-    let mut printable = String::with_capacity(sql.len());
-    let mut chars = sql.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '"' {
-            printable.push(c);
-            continue;
-        }
-        let mut name = String::new();
-        while let Some(c) = chars.next() {
-            if c == '"' && chars.next_if_eq(&'"').is_none() {
-                break;
-            }
-            name.push(c);
-        }
-        if !name.contains(steers_terminal) {
-            printable.push_str(&quote(&name));
-            continue;
-        }
-        printable.push_str("U&\"");
-        for c in name.chars() {
-            match c {
-                '"' | '\\' => printable.extend([c, c]),
-                c if steers_terminal(c) => {
-                    let escaped = format!("\\+{:06x}", u32::from(c));
-                    printable.push_str(&escaped);
-                }
-                c => printable.push(c),
-            }
-        }
-        printable.push('"');
-    }
-    printable
 }

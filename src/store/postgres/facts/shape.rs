@@ -1,15 +1,16 @@
 //! The table itself: what kind, what columns, what hangs on it.
 
 use tokio_postgres::Error;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{RowSecurity, Subject};
-use crate::model::Finding;
+use crate::model::{Finding, shell_word};
 use crate::store::facts::column_finding;
 use crate::store::postgres::Postgres;
-use crate::store::postgres::catalog::TABLES_ALIKE;
+use crate::store::postgres::catalog::alike;
 use crate::store::postgres::client::Client;
 use crate::store::postgres::fault::fail;
+use crate::store::postgres::grants::printable;
 use crate::store::table::quote;
 use crate::store::{StoreError, Table};
 
@@ -17,12 +18,12 @@ use crate::store::{StoreError, Table};
 /// thinks: to measure it takes a lock.
 const FIND: &str = "
     SELECT c.oid, nspname::text, relname::text, relkind::text, pg_catalog.pg_get_userbyid(relowner)::text,
-           pg_catalog.pg_table_is_visible(c.oid),
+           coalesce(c.oid = $3, false),
            relpages::int8 * pg_catalog.current_setting('block_size')::int8, reltuples,
            pg_catalog.row_security_active(c.oid), relrowsecurity
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
     WHERE relname = $1 AND ($2::text IS NULL OR nspname = $2) AND relkind IN ('r', 'p', 'f', 'v', 'm')
-    ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC, nspname";
+    ORDER BY 6 DESC, nspname";
 
 const COLUMNS: &str = "
     SELECT attname::text, pg_catalog.format_type(atttypid, atttypmod), attnotnull
@@ -42,7 +43,10 @@ const EXPECTED: [(&str, &str); 3] = [
 impl Subject {
     pub(super) fn named(client: &mut Client, table: &Table) -> Result<Vec<Self>, Error> {
         let (name, schema) = (table.name(), table.schema());
-        let rows = client.query_typed(FIND, &[(&name, Type::TEXT), (&schema, Type::TEXT)])?;
+        let visible = client.resolve(&quote(name))?;
+        let values: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&name, Type::TEXT), (&schema, Type::TEXT), (&visible, Type::OID)];
+        let rows = client.query_typed(FIND, &values)?;
         rows.iter()
             .map(|row| {
                 let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
@@ -59,6 +63,7 @@ impl Subject {
                         (false, false) => RowSecurity::Off,
                     },
                     table: Table::new(Some(schema), name),
+                    is_trap: false,
                 })
             })
             .collect()
@@ -85,7 +90,10 @@ impl Subject {
                 format!(
                     "{table} is not in the search path of this role, or it may not use the schema"
                 ),
-                format!("name it with --table {table}, and see `sessctl doctor --grants`"),
+                format!(
+                    "name it with --table {}, and see `sessctl doctor --grants`",
+                    shell_word(&table.to_string())
+                ),
             );
         }
         let size = if self.rows < 0.0 || self.kind == "p" {
@@ -116,10 +124,7 @@ impl Postgres {
         &self,
         client: &mut Client,
     ) -> Result<Vec<String>, StoreError> {
-        let rows = client
-            .query_typed(TABLES_ALIKE, &[])
-            .map_err(|error| fail(error, self.what("look for")))?;
-        Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+        alike(client).map_err(|error| fail(error, self.what("look for")))
     }
 }
 
@@ -142,7 +147,7 @@ pub(super) fn triggers(client: &mut Client, subject: &Subject) -> Result<Finding
             format!("{}: they run for rows that are deleted or written", names.join(", ")),
             format!(
                 "see what they do (\\d {}) before a purge; ALTER TABLE ... DISABLE TRIGGER, if they are not needed",
-                quote(subject.table.name())
+                printable(&quote(subject.table.name()))
             ),
         ),
     })

@@ -1,0 +1,31 @@
+//! What others named, as part of a command that is proposed.
+
+use std::borrow::Cow;
+
+/// A text as one word of a shell: tables and keys that others named are part of commands that are proposed.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-/:@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_a_shell_is_one_word() {
+        for (text, word) in [
+            ("tenant.django_session", "tenant.django_session"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("a';reboot;'", r"'a'\'';reboot;'\'''"),
+            ("\"My Table\"", "'\"My Table\"'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What was typed and may hold a password: it stood in the wrong place, and is not repeated.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+/// What stands in the place of such a value.
+const HIDDEN: &str = "...";
+
+/// Whether a value may hold a password: part of a URL, or of `key=value` pairs.
+pub fn may_hold_password(value: &str) -> bool {
+    value.contains(['=', '@']) || value.contains("://")
+}
+
+/// Whether it all but certainly does.
+pub fn is_connection(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let says = |word: &str| {
+        lower.match_indices(word).any(|(at, _)| {
+            lower.get(at + word.len()..).is_some_and(|after| after.trim_start().starts_with('='))
+        })
+    };
+    let has_user = |text: &str| text.split_once('@').is_some_and(|(user, _)| user.contains(':'));
+    ["password", "passwd", "pwd", "passphrase"].into_iter().any(says)
+        || value.split_once("://").is_some_and(|(_, after)| has_user(after))
+        || has_user(value) && value.contains('/')
+}
+
+/// A text without the values that were typed and may hold a password. An address of e-mail says who was meant, and
+/// what is a file is no password: where `even_these`, they are left out as well.
+pub fn unrepeated(
+    text: &str,
+    typed: impl IntoIterator<Item = String>,
+    even_these: bool,
+) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    let mut values: Vec<String> = typed.into_iter().filter_map(value).collect();
+    values.retain(|value| {
+        may_hold_password(value)
+            && (even_these || !(is_address(value) || Path::new(value).exists()))
+    });
+    // Of two of which one is part of the other, the whole.
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    for value in values {
+        if text.contains(&value) {
+            text = text.replace(&value, HIDDEN).into();
+        }
+    }
+    text
+}
+
+/// The arguments of this process without the values that may hold a password.
+pub fn without_passwords(argument: &str) -> Cow<'_, str> {
+    unrepeated(argument, [argument.to_owned()], false)
+}
+
+/// The value that an argument is or ends with: `--option=value`, `-ovalue`.
+fn value(argument: String) -> Option<String> {
+    if argument.starts_with("--") {
+        return argument.split_once('=').map(|(_, value)| value.to_owned());
+    }
+    match argument.strip_prefix('-').and_then(|short| short.get(1..)) {
+        Some(value) => Some(value.strip_prefix('=').unwrap_or(value).to_owned()),
+        None => Some(argument),
+    }
+}
+
+/// `anna@example.com`, and nothing that a URL could be.
+fn is_address(value: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || "._+-".contains(c);
+    value.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty()
+            && domain.trim_matches('.').contains('.')
+            && local.chars().chain(domain.chars()).all(is_plain)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, typed: &[&str]) -> String {
+        unrepeated(text, typed.iter().map(|&typed| typed.to_owned()), false).into_owned()
+    }
+
+    #[test]
+    fn what_may_hold_a_password_is_not_repeated() {
+        for (text, typed, expected) in [
+            ("no table 'host=h password=x'", &["host=h password=x"][..], "no table '...'"),
+            ("a b=c d", &["b=c"], "a ... d"),
+            ("no b", &["--table=b"], "no b"),
+            ("no p://u:x@h/d", &["--table=p://u:x@h/d"], "no ..."),
+            ("no p://u:x@h/d", &["-tp://u:x@h/d"], "no ..."),
+            ("no anna@example.com", &["anna@example.com"], "no anna@example.com"),
+            ("no u:x@h", &["u:x@h"], "no ..."),
+            ("no a=b, a=bc", &["a=b", "a=bc"], "no ..., ..."),
+            ("--table was given", &["--table=p=q"], "--table was given"),
+        ] {
+            assert_eq!(shown(text, typed), expected);
+        }
+        let clap = unrepeated("'a@b'", ["a@b".to_owned()], true);
+        assert_eq!(clap, "'...'");
+        assert_eq!(without_passwords("--reason=a=b"), "--reason=...");
+        assert_eq!(without_passwords("--reason=later"), "--reason=later");
+    }
+
+    #[test]
+    fn a_connection_is_told_from_what_only_looks_a_little_like_one() {
+        for value in [
+            "host=h password=x",
+            "PASSWORD = x",
+            "postgres://u:x@h/d",
+            "//u:x@h/d",
+            "u:x@h/d",
+            "passwd=x",
+        ] {
+            assert!(is_connection(value), "{value}");
+        }
+        for value in
+            ["anna@example.com", "42", "a=b", "https://example.com/a?b=c", "12:30", "password"]
+        {
+            assert!(!is_connection(value), "{value}");
+        }
+    }
+}

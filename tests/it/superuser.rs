@@ -1,0 +1,285 @@
+//! Whose code a superuser runs: what the owner of a table put there must not run with a superuser's rights.
+
+use crate::role::Role;
+use crate::running::{Running, eventually};
+use crate::world::{Ran, World};
+
+/// The table belongs to a role, as a site's does. Its function writes a file on the server if a superuser runs it, which
+/// no read-only transaction keeps it from.
+struct Site<'w> {
+    w: &'w World,
+    owner: Role<'w>,
+}
+
+impl<'w> Site<'w> {
+    fn new(w: &'w World, name: &str) -> Self {
+        let owner = Role::new(w, name);
+        let role = &owner.name;
+        w.execute(&format!(
+            "ALTER TABLE django_session OWNER TO {role}; GRANT ALL ON SCHEMA public TO {role};
+             CREATE FUNCTION caught() RETURNS text LANGUAGE sql AS
+                 $$ SELECT current_setting('data_directory') || '/caught_' || current_database() $$"
+        ));
+        w.user("42", 2).user("7", 1).expired(2);
+        let site = Self { w, owner };
+        site.makes(
+            "CREATE FUNCTION spring() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+                 IF current_setting('is_superuser') = 'on' THEN
+                     EXECUTE format('COPY (SELECT 1) TO %L', public.caught());
+                 END IF; END $$;
+             CREATE FUNCTION trap(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+                 PERFORM public.spring(); RETURN $1; END $$;
+             CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 PERFORM public.trap('trigger'); RETURN coalesce(NEW, OLD); END $$",
+        );
+        site
+    }
+
+    /// As the owner.
+    fn makes(&self, sql: &str) {
+        self.w.execute(&format!("SET ROLE {}; {sql}", self.owner.name));
+    }
+
+    fn is_clean(&self) -> bool {
+        let sql = "SELECT coalesce((pg_stat_file(caught(), true)).size, 0)";
+        self.w.client().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 0
+    }
+
+    /// What its owner put there is told and not run, until the operator allows it.
+    fn is_refused(&self, what: &str, by_reading: bool) {
+        for command in COMMANDS {
+            let ran = self.w.run(command);
+            assert!(ran.code != 0, "{command:?}: {ran:#?}");
+            let hinted = says(&ran, "--superuser-ok") || command[0] == "check";
+            assert!(says(&ran, what) && hinted, "{command:?}: {ran:#?}");
+            assert!(self.is_clean(), "{command:?} ran {what}");
+        }
+        let doctor = self.w.run(&["doctor"]).exits(5);
+        assert!(says(&doctor, what) && self.is_clean(), "{doctor:#?}");
+        let allowed = self.w.run(&["list", "--superuser-ok", "--table", "django_session"]).ok();
+        let warned: Vec<_> = allowed.stderr.lines().filter(|line| line.contains(what)).collect();
+        assert!(matches!(*warned, [line] if line.starts_with("warning: ")), "{allowed:#?}");
+        assert!(!by_reading || !self.is_clean(), "{what}");
+        self.w.execute(
+            "DO $$ BEGIN EXECUTE format('COPY (SELECT WHERE false) TO %L', caught()); END $$",
+        );
+        // A role that is no superuser has nothing to lose.
+        self.owner.run(&["list"]).ok();
+    }
+}
+
+fn says(ran: &Ran, what: &str) -> bool {
+    ran.stderr.contains(what) || ran.stdout.contains(what)
+}
+
+const COMMANDS: [&[&str]; 12] = [
+    &["list"],
+    &["show", "00000000"],
+    &["stats"],
+    &["check", "--max-expired", "10"],
+    &["logout-user", "42", "--dry-run"],
+    &["logout-user", "42"],
+    &["logout-user", "42", "--keep-data"],
+    &["purge-expired"],
+    &["purge-expired", "--dry-run"],
+    &["flush-all", "--yes"],
+    &["flush-all", "--yes", "--truncate"],
+    &["backfill"],
+];
+
+/// Each runs as a superuser on an ordinary read or write, and was seen to do so.
+const TRAPS: [(&str, &str, &str); 9] = [
+    (
+        "CREATE TRIGGER t BEFORE DELETE OR UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()",
+        "trigger t on",
+        "DROP TRIGGER t ON django_session",
+    ),
+    (
+        "CREATE RULE r AS ON UPDATE TO django_session DO ALSO SELECT trap('rule')",
+        "rule r on",
+        "DROP RULE r ON django_session",
+    ),
+    (
+        "CREATE INDEX i ON django_session (expire_date) WHERE trap('index') IS NOT NULL",
+        "index i of",
+        "DROP INDEX i",
+    ),
+    (
+        "CREATE STATISTICS s ON (trap('statistics') || session_data) FROM django_session",
+        "statistics s of",
+        "DROP STATISTICS s",
+    ),
+    (
+        "ALTER TABLE django_session ADD CONSTRAINT c CHECK (trap(session_data) <> '')",
+        "constraint c of",
+        "ALTER TABLE django_session DROP CONSTRAINT c",
+    ),
+    (
+        "ALTER TABLE django_session ADD CONSTRAINT c CHECK (query_to_xml('SELECT 1', true, true, '') IS NOT NULL)",
+        "constraint c of",
+        "ALTER TABLE django_session DROP CONSTRAINT c",
+    ),
+    (
+        "ALTER TABLE django_session ADD g text GENERATED ALWAYS AS (trap(session_data)) STORED",
+        "column g of",
+        "ALTER TABLE django_session DROP g",
+    ),
+    (
+        "CREATE TABLE child () INHERITS (django_session);
+         CREATE TRIGGER t BEFORE DELETE ON child FOR EACH ROW EXECUTE FUNCTION trap()",
+        "trigger t on public.child",
+        "DROP TABLE child",
+    ),
+    (
+        "CREATE TABLE child (session varchar(40) REFERENCES django_session ON DELETE CASCADE);
+         CREATE TRIGGER t AFTER DELETE ON child FOR EACH ROW EXECUTE FUNCTION trap()",
+        "trigger t on public.child",
+        "DROP TABLE child",
+    ),
+];
+
+#[test]
+fn code_of_the_owner_of_a_table_is_not_run_by_a_superuser() {
+    let w = World::postgres("trust_code");
+    let site = Site::new(&w, "trust_code");
+    for (trap, what, undo) in TRAPS {
+        site.makes(trap);
+        site.is_refused(what, what.starts_with("index"));
+        site.makes(undo);
+    }
+    w.run(&["logout-user", "42"]).ok().says("2 sessions deleted, none is left");
+    assert!(site.is_clean());
+}
+
+/// Code that comes while the command runs: a batch locks the table and looks again.
+#[test]
+fn code_that_the_owner_puts_there_meanwhile_is_not_run() {
+    let w = World::postgres("trust_meanwhile");
+    let site = Site::new(&w, "trust_meanwhile");
+    let pause = w.file("pause", "");
+    let arguments = ["purge-expired", "--pause-file", &pause, "--log-format", "json"];
+    let running = Running::start(&mut w.command(&arguments));
+    let paused = "SELECT FROM pg_stat_activity WHERE application_name = 'sessctl' AND query = 'COMMIT'
+                      AND datname = current_database() AND state = 'idle' AND now() - state_change > '300 ms'";
+    eventually("a pause", || !w.client().query(paused, &[]).unwrap().is_empty());
+    site.makes(
+        "CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()",
+    );
+    std::fs::remove_file(&pause).unwrap();
+    let ran = running.end();
+    assert!(ran.code == 1 && says(&ran, "trigger t on"), "{ran:#?}");
+    assert!(site.is_clean());
+    assert_eq!(w.count(), 5);
+}
+
+#[test]
+fn a_cast_of_the_owner_is_code_too() {
+    let w = World::postgres("trust_cast");
+    let site = Site::new(&w, "trust_cast");
+    site.makes(
+        "CREATE TYPE pair AS (a text);
+         CREATE FUNCTION shown(pair) RETURNS text LANGUAGE sql AS $$ SELECT public.trap('cast') $$;
+         CREATE CAST (pair AS text) WITH FUNCTION shown(pair) AS IMPLICIT;
+         DROP TABLE django_session;
+         CREATE TABLE django_session (session_key text, session_data pair, expire_date timestamptz);
+         INSERT INTO django_session VALUES ('00000000', ROW('x')::pair, '2099-01-01')",
+    );
+    site.is_refused("cast of type pair", true);
+    w.execute("DROP CAST (pair AS text)");
+}
+
+#[test]
+fn a_view_in_place_of_a_table_is_refused_to_a_superuser_and_noted_to_others() {
+    let w = World::postgres("trust_view");
+    let site = Site::new(&w, "trust_view");
+    site.makes(
+        "ALTER TABLE django_session RENAME TO hers;
+         CREATE VIEW django_session AS SELECT trap(session_key)::varchar(40) AS session_key, session_data, expire_date FROM hers;
+         CREATE TABLE people (id integer PRIMARY KEY, username text, is_active boolean);
+         INSERT INTO people VALUES (42, 'anna', true)",
+    );
+    site.is_refused("view public.django_session", true);
+    let noted = site.owner.run(&["stats"]).ok();
+    assert!(noted.stderr.contains("note: django_session is a view"), "{noted:#?}");
+    site.makes(
+        "DROP VIEW django_session; ALTER TABLE hers RENAME TO django_session;
+         CREATE VIEW auth_user AS SELECT id, trap(username) AS username, is_active FROM people",
+    );
+    w.run(&["logout-user", "--username", "anna"]).refuses(1, &["view public.auth_user"]);
+    assert!(site.is_clean());
+}
+
+/// The users, the rows of allauth, and what refers to sessions are tables of others as well.
+#[test]
+fn other_tables_that_are_read_or_written_are_no_traps_either() {
+    let w = World::postgres("trust_others");
+    let site = Site::new(&w, "trust_others");
+    site.makes(
+        "CREATE TABLE auth_user (id bigint PRIMARY KEY, username text);
+         CREATE INDEX i ON auth_user (username) WHERE trap('users') IS NOT NULL",
+    );
+    w.run(&["logout-user", "--username", "anna"]).refuses(1, &["index i of public.auth_user"]);
+    site.makes("ALTER TABLE django_session ADD user_id bigint REFERENCES auth_user");
+    w.run(&["backfill"]).refuses(1, &["index i of public.auth_user"]);
+    site.makes(
+        "DROP TABLE auth_user CASCADE;
+         CREATE TABLE usersessions_usersession (session_key varchar(40));
+         CREATE TRIGGER t BEFORE DELETE ON usersessions_usersession FOR EACH ROW EXECUTE FUNCTION trap()",
+    );
+    w.run(&["logout-user", "42", "--cleanup-allauth"])
+        .refuses(1, &["trigger t on public.usersessions_usersession"]);
+    site.makes(
+        "CREATE TABLE carts (session varchar(40) REFERENCES django_session);
+         CREATE INDEX j ON carts (session) WHERE trap('carts') IS NOT NULL",
+    );
+    w.run(&["logout-user", "42"]).refuses(1, &["index j of public.carts"]);
+    assert!(site.is_clean());
+}
+
+/// An operator that fits the types better than PostgreSQL's own comes before it, whoever made it (CVE-2018-1058).
+#[test]
+fn operators_and_types_in_the_search_path_are_not_used() {
+    let w = World::postgres("trust_path");
+    let site = Site::new(&w, "trust_path");
+    let role = &site.owner.name;
+    site.makes(
+        "CREATE FUNCTION f(oid, regclass) RETURNS boolean LANGUAGE sql AS $$ SELECT trap('=') = '' $$;
+         CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = f);
+         CREATE FUNCTION f(regtype, oid) RETURNS boolean LANGUAGE sql AS $$ SELECT trap('=') = '' $$;
+         CREATE OPERATOR public.= (LEFTARG = regtype, RIGHTARG = oid, FUNCTION = f);
+         CREATE FUNCTION f(float8, integer) RETURNS float8 LANGUAGE sql AS $$ SELECT length(trap('/'))::float8 $$;
+         CREATE OPERATOR public./ (LEFTARG = float8, RIGHTARG = integer, FUNCTION = f);
+         CREATE FUNCTION f(varchar, text) RETURNS boolean LANGUAGE sql AS $$ SELECT trap('=') = '' $$;
+         CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = text, FUNCTION = f);
+         CREATE FUNCTION f(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT trap('=') = '' $$;
+         CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = f);
+         CREATE DOMAIN public.text AS pg_catalog.text CHECK (trap(value::pg_catalog.text) OPERATOR(pg_catalog.<>) '-');
+         CREATE DOMAIN public.bool AS boolean CHECK (trap('bool') OPERATOR(pg_catalog.<>) '-');
+         ALTER TABLE django_session ADD user_id varchar(40);
+         CREATE TABLE auth_user (id varchar(40) PRIMARY KEY, username varchar(150))",
+    );
+    for path in ["public", "public, pg_catalog"] {
+        w.execute(&format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = {path}', current_database()); END $$"
+        ));
+        for command in [
+            &["list"][..],
+            &["list", "--user", "42"],
+            &["stats"],
+            &["check"],
+            &["doctor"],
+            &["doctor", "--grants", "--role", role],
+            &["logout-user", "--username", "anna", "--dry-run"],
+            &["backfill", "--type", "text", "--restart"],
+            &["logout-user", "7", "--keep-data"],
+            &["logout-user", "42", "--user-column", "user_id"],
+            &["purge-expired"],
+            &["flush-all", "--yes"],
+        ] {
+            let ran = w.run(command);
+            assert!(site.is_clean(), "{path}: {command:?}: {ran:#?}");
+        }
+        assert_eq!(w.count(), 0);
+        w.user("42", 2).user("7", 1).expired(2);
+    }
+}
