@@ -170,3 +170,29 @@ fn a_server_that_restarts_is_waited_for_and_spoken_to_over_tls_again() {
     let ran = program(&["logout-user", "42"]).env("DATABASE_URL", &url).ran("").ok();
     ran.says("1 session deleted, none is left");
 }
+
+/// Whoever stands between has the password then: warned of once, however many connections there are.
+#[test]
+fn a_password_that_is_sent_as_it_is_is_warned_of() {
+    let (server, port) = Server::on_port(
+        "host all plain 127.0.0.1/32 password\nhost all scram 127.0.0.1/32 scram-sha-256",
+    );
+    let w = World::on(&server, "cleartext");
+    w.user("42", 2).execute(&format!(
+        "SET password_encryption = 'scram-sha-256';
+         CREATE ROLE plain LOGIN PASSWORD '{SENTINEL}'; CREATE ROLE scram LOGIN PASSWORD '{SENTINEL}';
+         GRANT SELECT, DELETE ON django_session TO plain, scram"
+    ));
+    let database = w.url().rsplit_once('/').unwrap().1.to_owned();
+    let run = |role: &str, options: &str, password: &str| {
+        let url = format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}?{options}");
+        w.run(&["logout-user", "42", "--dry-run", "-d", &url])
+    };
+    let warned = |ran: &Ran| ran.stderr.matches("asked for the password as it is").count();
+    for options in ["sslmode=disable", "sslmode=allow", "sslmode=prefer"] {
+        assert_eq!(warned(&run("plain", options, SENTINEL).ok()), 1, "{options}");
+        // Also where it was wrong, or the server only says so.
+        assert_eq!(warned(&run("plain", options, "wrong").exits(1)), 1, "{options}");
+        assert_eq!(warned(&run("scram", options, SENTINEL).ok()), 0, "{options}");
+    }
+}

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
@@ -23,32 +23,45 @@ const MOST_OF_AN_ANSWER: u64 = 64 << 20;
 const HEADER: usize = 5;
 const READY_FOR_QUERY: u8 = b'Z';
 const PARAMETER_STATUS: u8 = b'S';
+const AUTHENTICATION: u8 = b'R';
+/// `AuthenticationCleartextPassword`, which comes before the server lets us in.
+const CLEARTEXT_PASSWORD: [u8; 4] = [0, 0, 0, 3];
 
 /// What the server may still send in answer to one question.
 #[derive(Debug)]
-pub(in crate::store::postgres) struct Allowance(AtomicU64);
+pub(in crate::store::postgres) struct Allowance {
+    bytes: AtomicU64,
+    /// Whether the server asked for the password as it is.
+    asked_in_clear: Arc<AtomicBool>,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
 
 impl Allowance {
-    /// No more than this at first.
-    pub(super) fn new() -> Self {
-        Self(u64::MAX.into())
+    /// No limit at first. Notes there when the server asks for the password as it is.
+    pub(super) fn new(asked_in_clear: Arc<AtomicBool>) -> Self {
+        Self { bytes: u64::MAX.into(), asked_in_clear }
     }
 
     /// The next answer is held as a whole.
     pub(in crate::store::postgres) fn limit(&self) {
-        self.0.store(MOST_OF_AN_ANSWER, Ordering::Relaxed);
+        self.bytes.store(MOST_OF_AN_ANSWER, Ordering::Relaxed);
     }
 
     /// What comes is used up as it comes.
     pub(in crate::store::postgres) fn lift(&self) {
-        self.0.store(u64::MAX, Ordering::Relaxed);
+        self.bytes.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// False if it was too much.
     fn take(&self, bytes: u64) -> bool {
-        let left = self.0.load(Ordering::Relaxed);
+        let left = self.bytes.load(Ordering::Relaxed);
         if left != u64::MAX {
-            self.0.store(left.saturating_sub(bytes), Ordering::Relaxed);
+            self.bytes.store(left.saturating_sub(bytes), Ordering::Relaxed);
         }
         left >= bytes
     }
@@ -93,6 +106,8 @@ struct Meter {
     has: usize,
     /// What is still to come of the message.
     body: u64,
+    /// Of a message that asks for authentication, what came of its kind.
+    authentication: Option<Vec<u8>>,
     let_in: bool,
     before_left: u64,
     parameters_left: u64,
@@ -109,6 +124,7 @@ impl Meter {
         self.before = 0;
         while !bytes.is_empty() {
             let of_body = usize::try_from(self.body).unwrap_or(usize::MAX).min(bytes.len());
+            self.note_authentication(bytes.get(..of_body).unwrap_or_default());
             bytes = bytes.get(of_body..).unwrap_or_default();
             self.body -= u64::try_from(of_body).unwrap_or(self.body);
             for (place, byte) in self.header.iter_mut().skip(self.has).zip(bytes) {
@@ -129,6 +145,17 @@ impl Meter {
         Ok(())
     }
 
+    /// Takes the kind of authentication that is asked for, the first four bytes of such a message.
+    fn note_authentication(&mut self, body: &[u8]) {
+        let Some(mut kind) = self.authentication.take() else { return };
+        kind.extend(body.iter().take(CLEARTEXT_PASSWORD.len() - kind.len()));
+        if kind == CLEARTEXT_PASSWORD {
+            self.allowance.asked_in_clear.store(true, Ordering::Relaxed);
+        } else if kind.len() < CLEARTEXT_PASSWORD.len() {
+            self.authentication = Some(kind);
+        }
+    }
+
     /// A message begins.
     fn begin(&mut self) -> Result<(), TooMuch> {
         let [kind, len @ ..] = self.header;
@@ -139,6 +166,7 @@ impl Meter {
             return Err(TooMuch::Message(len));
         }
         self.let_in |= kind == READY_FOR_QUERY;
+        self.authentication = (kind == AUTHENTICATION && !self.let_in).then(Vec::new);
         if self.let_in && kind == PARAMETER_STATUS {
             let left = self.parameters_left.checked_sub(len);
             self.parameters_left = left.ok_or(TooMuch::Parameters)?;
@@ -161,6 +189,7 @@ impl<S> Metered<S> {
             header: [0; HEADER],
             has: 0,
             body: 0,
+            authentication: None,
             let_in: false,
             before_left: MOST_BEFORE,
             parameters_left: MOST_OF_PARAMETERS,
@@ -239,18 +268,18 @@ mod tests {
         }
         let mut huge = server.clone();
         huge.extend([b'D', 0x2a, 0, 0, 0]);
-        let free = Arc::new(Allowance::new());
+        let free = Arc::new(Allowance::default());
         for pieces in [1, 2, 3, 4, 5, 7, 4096, server.len()] {
             assert_eq!(said(pieces, &server, &free), Ok(()), "{pieces}");
             assert_eq!(said(pieces, &huge, &free), Err(TooMuch::Message(0x2a00_0000)), "{pieces}");
         }
-        let small = Arc::new(Allowance((2 << 20).into()));
+        let small = Arc::new(Allowance { bytes: (2 << 20).into(), ..Allowance::default() });
         assert_eq!(said(4096, &server, &small), Err(TooMuch::Answer));
     }
 
     #[test]
     fn what_the_driver_keeps_is_bounded() {
-        let free = Arc::new(Allowance::new());
+        let free = Arc::new(Allowance::default());
         let flood = message(b'S', 1000).repeat(2000);
         let before = [b"N", &*flood].concat();
         assert_eq!(said(4096, &before, &free), Err(TooMuch::Before));
@@ -258,5 +287,19 @@ mod tests {
         assert_eq!(said(4096, &after, &free), Err(TooMuch::Parameters));
         let notices = [b"N", &*message(b'Z', 1), &*message(b'N', 1000).repeat(2000)].concat();
         assert_eq!(said(4096, &notices, &free), Ok(()));
+    }
+
+    #[test]
+    fn it_is_noted_that_the_password_is_asked_for_as_it_is() {
+        for (asked, kind) in [(true, 3), (false, 5), (false, 10), (false, 0)] {
+            let server =
+                [b"N", &*message(b'S', 3), b"R\0\0\0\x08\0\0\0", &[kind], &message(b'Z', 1)]
+                    .concat();
+            for pieces in [1, 2, 3, 5, server.len()] {
+                let allowance = Arc::new(Allowance::default());
+                assert_eq!(said(pieces, &server, &allowance), Ok(()));
+                assert_eq!(allowance.asked_in_clear.load(Ordering::Relaxed), asked, "{kind}");
+            }
+        }
     }
 }

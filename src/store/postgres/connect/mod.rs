@@ -16,16 +16,19 @@ mod verify;
 mod wire;
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use self::failure::{Failure, sum_up};
 pub(super) use self::meter::{Allowance, Metered, TooMuch};
+use self::modes::Attempt;
 pub(super) use self::tls_failure::TlsFailure;
 pub(super) use self::wire::Wire;
 use super::Postgres;
-use super::conninfo::{Host, Place, Wanted};
+use super::conninfo::{Host, Mode, Place, Wanted};
 use crate::store::StoreError;
 use crate::store::postgres::client::Client;
 use crate::store::postgres::fault::fail;
@@ -65,9 +68,13 @@ impl Postgres {
         for (host, found) in
             self.conninfo.hosts.iter().flat_map(|host| addresses(host, &self.waits))
         {
+            let attempt = Attempt { waits: &self.waits, asked_in_clear: Arc::default() };
             let connected = found
-                .and_then(|()| self.conninfo.try_host(&host, &self.waits))
+                .and_then(|()| self.conninfo.try_host(&host, &attempt))
                 .and_then(|reached| session::check(reached, wanted));
+            if attempt.asked_in_clear.load(Ordering::Relaxed) {
+                self.warn_of_cleartext(&host);
+            }
             match connected {
                 Ok(reached) => return Ok(reached),
                 Err(failure) => {
@@ -80,6 +87,19 @@ impl Postgres {
             }
         }
         Err(failures)
+    }
+}
+
+impl Postgres {
+    /// Whoever stands in the place of a server that was not verified has the password.
+    fn warn_of_cleartext(&self, host: &Host) {
+        let is_verified = matches!(self.conninfo.tls.mode, Mode::VerifyCa | Mode::VerifyFull);
+        if host.password.is_some() && !is_verified && matches!(host.place, Place::Network(_)) {
+            self.terms.warn(&format!(
+                "the server at {host} asked for the password as it is, and got it, but was not verified: sslmode=verify-full \
+                 makes sure that it is the right one, scram-sha-256 in its pg_hba.conf that it never gets the password"
+            ));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -27,30 +28,37 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// And for so long when all that is left is to ask it to end what it does.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A try to connect to one address.
+pub(super) struct Attempt<'w> {
+    pub(super) waits: &'w Waits,
+    /// Whether the server asked for the password as it is. The driver has sent it then.
+    pub(super) asked_in_clear: Arc<AtomicBool>,
+}
+
 impl Conninfo {
     /// Connects to one address.
-    pub(super) fn try_host(&self, host: &Host, waits: &Waits) -> Result<Reached, Failure> {
+    pub(super) fn try_host(&self, host: &Host, attempt: &Attempt<'_>) -> Result<Reached, Failure> {
         let is_socket = matches!(host.place, Place::Socket(_));
         match self.tls.mode {
-            _ if is_socket => self.plain(host, waits),
-            Mode::Disable => self.plain(host, waits),
-            Mode::Allow => match self.plain(host, waits) {
+            _ if is_socket => self.plain(host, attempt),
+            Mode::Disable => self.plain(host, attempt),
+            Mode::Allow => match self.plain(host, attempt) {
                 Err(first) if first.is_refusal() => self
-                    .encrypted(host, SslMode::Require, &self.connector()?, waits)
+                    .encrypted(host, SslMode::Require, &self.connector()?, attempt)
                     .map_err(|second| second.or(first)),
                 done => done,
             },
             Mode::Prefer => {
                 let connector = self.connector()?;
-                match self.encrypted(host, SslMode::Prefer, &connector, waits) {
+                match self.encrypted(host, SslMode::Prefer, &connector, attempt) {
                     Err(first) if connector.began() && first.is_refusal() => {
-                        self.plain(host, waits).map_err(|second| second.or(first))
+                        self.plain(host, attempt).map_err(|second| second.or(first))
                     }
                     done => done,
                 }
             }
             Mode::Require | Mode::VerifyCa | Mode::VerifyFull => {
-                self.encrypted(host, SslMode::Require, &self.connector()?, waits)
+                self.encrypted(host, SslMode::Require, &self.connector()?, attempt)
             }
         }
     }
@@ -59,8 +67,8 @@ impl Conninfo {
         Connector::new(&self.tls).map_err(|failure| Failure::Tls(failure.into()))
     }
 
-    fn plain(&self, host: &Host, waits: &Waits) -> Result<Reached, Failure> {
-        let client = self.open(host, SslMode::Disable, NoTls, waits)?;
+    fn plain(&self, host: &Host, attempt: &Attempt<'_>) -> Result<Reached, Failure> {
+        let client = self.open(host, SslMode::Disable, NoTls, attempt)?;
         Ok(Reached { client, host: host.clone(), tls: None })
     }
 
@@ -69,7 +77,7 @@ impl Conninfo {
         host: &Host,
         mode: SslMode,
         connector: &Connector,
-        waits: &Waits,
+        attempt: &Attempt<'_>,
     ) -> Result<Reached, Failure> {
         let name = match &host.place {
             Place::Network(name) => name,
@@ -77,11 +85,17 @@ impl Conninfo {
         };
         let handshake =
             connector.handshake(name).map_err(|failure| Failure::Tls(failure.into()))?;
-        let client = self.open(host, mode, handshake, waits)?;
+        let client = self.open(host, mode, handshake, attempt)?;
         Ok(Reached { client, host: host.clone(), tls: connector.spoken() })
     }
 
-    fn open<T>(&self, host: &Host, mode: SslMode, tls: T, waits: &Waits) -> Result<Client, Failure>
+    fn open<T>(
+        &self,
+        host: &Host,
+        mode: SslMode,
+        tls: T,
+        attempt: &Attempt<'_>,
+    ) -> Result<Client, Failure>
     where
         T: TlsConnect<Metered<Wire>, Stream: Send + 'static> + Clone + Send + 'static,
     {
@@ -96,11 +110,11 @@ impl Conninfo {
         // What a server says to the wish to encrypt is one letter, and no message.
         let letter = mode != SslMode::Disable && self.tls.negotiation == Negotiation::Postgres;
         let before = usize::from(letter);
-        let allowance = Arc::new(Allowance::new());
-        let watch = waits.watch(to_be_let_in);
+        let allowance = Arc::new(Allowance::new(Arc::clone(&attempt.asked_in_clear)));
+        let watch = attempt.waits.watch(to_be_let_in);
         let reach = async {
             let dial = address.dial(watch.clock());
-            let dialled = Wait::new(waits.watch(to_be_taken).clock()).wait_for(dial).await;
+            let dialled = Wait::new(attempt.waits.watch(to_be_taken).clock()).wait_for(dial).await;
             let wire = dialled.map_err(Failure::GaveUp)?.map_err(Failure::Unreachable)?;
             let stream = Metered::new(wire, before, Arc::clone(&allowance));
             config.connect_raw(stream, tls.clone()).await.map_err(Failure::Driver)
@@ -113,7 +127,7 @@ impl Conninfo {
             let watch = Waits::default().watch(CANCEL_TIMEOUT);
             let ask = async {
                 let wire = address.dial(watch.clock()).await.ok()?;
-                let stream = Metered::new(wire, before, Arc::new(Allowance::new()));
+                let stream = Metered::new(wire, before, Arc::new(Allowance::default()));
                 token.cancel_query_raw(stream, tls.clone()).await.ok()
             };
             // What comes of it nobody learns, not even from a server that answers.
