@@ -4,8 +4,8 @@ use crate::authority::Authority;
 use crate::encrypted::{Encrypted, NAME, Seen};
 use crate::role::SENTINEL;
 use crate::running::{Running, eventually};
-use crate::server::Stop;
-use crate::world::{RunToEnd, program};
+use crate::server::{Server, Stop};
+use crate::world::{Ran, RunToEnd, World, program};
 
 const EVERYBODY: &str = "host all all 127.0.0.1/32 scram-sha-256";
 
