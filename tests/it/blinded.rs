@@ -110,7 +110,9 @@ fn rows_of_allauth_that_would_stay_unseen() {
         "ALTER TABLE usersessions_usersession RENAME TO hers;
          CREATE VIEW usersessions_usersession AS SELECT * FROM hers WHERE id > 1",
     );
-    w.run(&logout).refuses(1, &["usersessions_usersession", "is a view"]);
+    // The tests are a superuser.
+    w.run(&[&logout[..], &["--superuser-ok"]].concat())
+        .refuses(1, &["usersessions_usersession", "is a view"]);
     assert_eq!((w.count(), w.keys_in("hers").len()), (2, 2));
 }
 
@@ -149,23 +151,25 @@ fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
              CREATE VIEW auth_user AS SELECT * FROM people WHERE id <> 2",
         );
         w.user("1", 1).user("2", 1);
-        w.run(&["logout-user", "--deleted-users", "--yes"])
+        // The tests are a superuser.
+        let run = |arguments: &[&str]| w.run(&[arguments, &["--superuser-ok"]].concat());
+        run(&["logout-user", "--deleted-users", "--yes"])
             .refuses(2, &["\"auth_user\" is a view", "--user-table"]);
         let report =
-            w.run(&["logout-user", "--email", "a@x.org", "--format", "json"]).exits(3).json();
+            run(&["logout-user", "--email", "a@x.org", "--format", "json"]).exits(3).json();
         assert_eq!(
             (&report["deleted"], &report["verdict"]),
             (&json!(1), &json!("unknown")),
             "{report}"
         );
         assert_eq!(report["doubts"][0]["doubt"], "hidden_users");
-        let report = w.run(&["logout-user", "1", "3", "-n", "--format", "json"]).ok().json();
+        let report = run(&["logout-user", "1", "3", "-n", "--format", "json"]).ok().json();
         let exist: Vec<_> =
             report["named"].as_array().unwrap().iter().map(|user| &user["exists"]).collect();
         assert_eq!(exist, [&json!(true), &json!(null)], "{report}");
-        let ran = w.run(&["logout-user", "3"]).ok();
+        let ran = run(&["logout-user", "3"]).ok();
         assert!(!ran.stdout.contains("no such user"), "{ran:#?}");
-        w.run(&["logout-user", "--email", "a@x.org", "--user-table", "people"])
+        run(&["logout-user", "--email", "a@x.org", "--user-table", "people"])
             .ok()
             .says("1 session deleted");
         assert_eq!(w.count(), 0);
@@ -188,6 +192,8 @@ fn a_view_of_sessions_is_a_doubt_unless_it_was_named() {
                  BEGIN DELETE FROM all_sessions WHERE session_key = OLD.session_key; END",
             );
         }
+        // The tests are a superuser.
+        let run = |arguments: &[&str]| w.run(&[arguments, &["--superuser-ok"]].concat());
         let says = "django_session is a view, which may hide sessions";
         for command in [
             &["list", "--user", "1"][..],
@@ -196,12 +202,12 @@ fn a_view_of_sessions_is_a_doubt_unless_it_was_named() {
             &["flush-all", "--yes", "--dry-run"],
             &["flush-all", "--yes"],
         ] {
-            let ran = w.run(command).exits(3).says(says).says("--table");
+            let ran = run(command).exits(3).says(says).says("--table");
             assert!(!ran.stdout.contains("Logged out user 1"), "{ran:#?}");
             let named = [command, &["--table", "django_session"]].concat();
-            w.run(&named).ok().says(says);
+            run(&named).ok().says(says);
         }
-        let report = w.run(&["logout-user", "1", "--format", "json"]).exits(3).json();
+        let report = run(&["logout-user", "1", "--format", "json"]).exits(3).json();
         let doubt = json!({"doubt": "hidden_sessions", "table": "django_session", "view": true});
         assert_eq!((&report["verdict"], &report["doubts"][0]), (&json!("unknown"), &doubt));
         assert_eq!(w.keys_in("all_sessions").len(), 1);

@@ -2,6 +2,7 @@
 //! the rights of the role that reads or writes the table. A superuser's rights are those of the whole server.
 
 use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::Postgres;
@@ -133,9 +134,14 @@ impl Postgres {
         if let Some(known) = self.powers.get() {
             return Ok(known.as_ref());
         }
-        let found = match client.query_typed_opt(POWERS, &[])? {
-            Some(row) => Some(Powers { role: row.try_get(0)?, can_refuse_views: row.try_get(1)? }),
-            None => None,
+        let found = match client.query_typed_opt(POWERS, &[]) {
+            Ok(Some(row)) => {
+                Some(Powers { role: row.try_get(0)?, can_refuse_views: row.try_get(1)? })
+            }
+            Ok(None) => None,
+            // Nothing is denied to a superuser.
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
+            Err(error) => return Err(error),
         };
         Ok(self.powers.get_or_init(|| found).as_ref())
     }
