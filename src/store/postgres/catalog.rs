@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tokio_postgres::Error;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::client::Client;
@@ -101,15 +101,15 @@ const TABLES_ALIKE: &str = "
 /// The name leads to one of them only by the search path, so tables are told apart by what it leads to.
 const OTHERS_ALIKE: &str = "
     WITH RECURSIVE own (part) AS (
-        SELECT pg_catalog.to_regclass($1)::oid
+        SELECT $1
         UNION SELECT inhrelid FROM own JOIN pg_catalog.pg_inherits ON inhparent = part)
-    SELECT attrelid::pg_catalog.regclass::text
+    SELECT attrelid
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE attname IN ('session_key', 'session_data', 'expire_date')
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND NOT EXISTS (SELECT FROM own WHERE part = attrelid) AND ($2::text IS NULL OR n.nspname = $2)
-    GROUP BY attrelid HAVING count(*) = 3 ORDER BY 1";
+    GROUP BY attrelid HAVING count(*) = 3";
 
 /// A view may stand for a tenant's table. A partition is a table of its own unless the whole has its name, too.
 const SCHEMAS: &str = "
@@ -206,11 +206,10 @@ impl Postgres {
     /// Other tables with the columns of a session table.
     pub(super) fn find_others_alike(&self, client: &mut Client) -> Result<Vec<String>, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
-        let (name, schema) = (self.table.quoted(), self.table.schema());
-        let rows = client
-            .query_typed(OTHERS_ALIKE, &[(&name, Type::TEXT), (&schema, Type::TEXT)])
-            .map_err(cannot)?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
+        let own = client.resolve(&self.table.quoted()).map_err(cannot)?;
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&own, Type::OID), (&self.table.schema(), Type::TEXT)];
+        named(client, OTHERS_ALIKE, &values).map_err(cannot)
     }
 
     /// The schemas that have a session table of this name.
@@ -225,7 +224,16 @@ impl Postgres {
 
 /// Tables with the columns of a session table, as the search path of the role calls them, sorted.
 pub(super) fn alike(client: &mut Client) -> Result<Vec<String>, Error> {
-    let rows = client.query_typed(TABLES_ALIKE, &[])?;
+    named(client, TABLES_ALIKE, &[])
+}
+
+/// What the search path of the role calls the relations that a statement finds, sorted.
+fn named(
+    client: &mut Client,
+    sql: &str,
+    values: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<String>, Error> {
+    let rows = client.query_typed(sql, values)?;
     let found = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<u32>, Error>>()?;
     let names: BTreeSet<String> = client.names(&found)?.into_values().collect();
     Ok(names.into_iter().collect())

@@ -8,7 +8,9 @@ use crate::store::{Claim, Holder, Instance, StoreError};
 /// The number of the advisory lock, the same for every table of a database: `sessctl` in ASCII.
 const LOCK: i64 = 0x73_65_73_73_63_74_6c;
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+/// Nothing of the site's runs in it, so operators and types need not be named in full.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
+    SET LOCAL search_path = pg_catalog, pg_temp";
 const TRY: &str = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
 /// How often the lock is tried while nobody is seen to hold it: who held it may have ended just now.
 const ATTEMPTS: u32 = 3;
