@@ -60,12 +60,15 @@ impl<'w> JsonText<'w> {
         self.limit = Some(bytes.saturating_mul(MOST_OF_A_BYTE).saturating_add(ALWAYS).min(MAX_LEN));
     }
 
+    /// Counts what was written elsewhere.
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), DecodeError> {
+        self.len += bytes;
+        if self.len > self.limit.unwrap_or(MAX_LEN) { Err(DecodeError::TooComplex) } else { Ok(()) }
+    }
+
     /// Appends text that is JSON already: punctuation, a number, `null`.
     pub(crate) fn raw(&mut self, json: &str) -> Result<(), DecodeError> {
-        self.len += json.len();
-        if self.len > self.limit.unwrap_or(MAX_LEN) {
-            return Err(DecodeError::TooComplex);
-        }
+        self.spend(json.len())?;
         self.text.push_str(json);
         let most = match self.end {
             End::Kept => MAX_LEN,

@@ -41,7 +41,9 @@ pub(super) fn members(
             points.map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         } else {
             let mut name = JsonText::kept_up_to(4 * MOST_KEY_CHARS);
+            name.bound(graph.payload.len());
             Writer::new(graph, depth, &mut name).key(key)?;
+            writer.out.spend(name.len())?;
             name.into_string().unwrap_or_default()
         };
         let before = writer.out.len();
