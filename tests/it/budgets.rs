@@ -208,13 +208,19 @@ fn what_a_file_has_sqlite_make_is_bounded() {
 
 #[test]
 fn what_a_file_says_is_not_trusted_with_functions_that_do_things() {
-    let w = World::sqlite("untrusted_schema");
-    w.user("42", 3);
-    w.execute(
-        "CREATE TRIGGER loads BEFORE DELETE ON django_session BEGIN SELECT load_extension('evil'); END",
-    );
-    w.run(&["logout-user", "42"]).exits(1).says("unsafe use of load_extension");
-    assert_eq!(w.count(), 3);
+    for (does, said) in [
+        ("SELECT load_extension('evil')", "unsafe use of load_extension"),
+        // Only a schema that is trusted may.
+        ("SELECT count(*) FROM pragma_table_info('django_session')", "unsafe use of virtual table"),
+    ] {
+        let w = World::sqlite("untrusted_schema");
+        w.user("42", 3);
+        w.execute(&format!(
+            "CREATE TRIGGER does BEFORE DELETE ON django_session BEGIN {does}; END"
+        ));
+        w.run(&["logout-user", "42"]).exits(1).says(said);
+        assert_eq!(w.count(), 3);
+    }
 }
 
 /// How long the first letters of a server make the program wait, and what it says then.
