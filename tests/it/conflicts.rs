@@ -288,7 +288,7 @@ fn a_scan_that_an_administrator_ends_does_nothing() {
             "CREATE FUNCTION slow(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN $1; END $$;
              ALTER TABLE django_session RENAME TO t; CREATE VIEW django_session AS SELECT session_key, slow(session_data) AS session_data, expire_date FROM t",
         );
-        let running = Running::start(&mut work.on(&w, "0s"));
+        let running = Running::start(work.on(&w, "0s").arg("--superuser-ok"));
         let mut watcher = w.client();
         eventually("the scan is ended", || {
             let sql = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity
