@@ -38,7 +38,7 @@ fn who_is_behind_is_shown() {
         let csv = w.run(&["list", "--format", "csv"]).ok().stdout;
         assert!(csv.starts_with("session_key,state,user_id,") && csv.contains(",error,behind\r\n"));
         assert!(
-            csv.contains(",,1;2\r\n") && csv.contains(",,1\r\n") && csv.contains(",,\r\n"),
+            csv.contains(",,\"1;2\"\r\n") && csv.contains(",,1\r\n") && csv.contains(",,\r\n"),
             "{csv}"
         );
         let shown = w.run(&["show", &key[..12]]).ok().stdout;
