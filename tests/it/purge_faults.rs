@@ -89,7 +89,8 @@ fn a_server_that_stops_amid_a_look_ends_it_and_nothing_is_done() {
     w.user("42", 3);
     w.execute("CREATE VIEW slow AS SELECT * FROM django_session WHERE pg_sleep(0.5) IS NOT NULL");
     for how in [Stop::Fast, Stop::Immediate] {
-        let running = Running::start(&mut w.command(&["logout-user", "42", "--table", "slow"]));
+        let logout = ["logout-user", "42", "--table", "slow", "--superuser-ok"];
+        let running = Running::start(&mut w.command(&logout));
         let reads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'sessctl' AND query LIKE 'COPY%'";
         eventually("it reads", || w.client().query_one(reads, &[]).unwrap().get(0));
         server.stop(how);

@@ -71,7 +71,7 @@ pub(crate) struct Row {
     pub(crate) stamp: Option<&'static str>,
     /// Whom one that cannot be read names at its very beginning.
     pub(crate) begins: Option<&'static str>,
-    /// Whether it is in none of Django's layouts, so that it is nobody's login.
+    /// Whether it is broken so that it is nobody's login.
     is_damaged: bool,
     data: String,
 }
@@ -123,10 +123,12 @@ impl Row {
         let age = age + key[..8].parse::<i64>().unwrap();
         let is_cut = whose == Whose::Unknown && payload == CUT && saved.is_some();
         let begins = is_cut.then_some("42");
-        let is_damaged = whose == Whose::Unknown && random.one_in(4);
+        // What begins as Django writes it and is broken is nobody's login, unless the site's key signed it.
+        let is_damaged = whose == Whose::Unknown && !valid && payload != OTHER;
         let row = Self { key, whose, valid, saved, age, stamp: None, begins, is_damaged, data };
-        if is_damaged {
-            Self { valid: false, saved: None, begins: None, data: "in no layout".into(), ..row }
+        if whose == Whose::Unknown && random.one_in(4) {
+            let data = "in no layout".into();
+            Self { valid: false, saved: None, begins: None, is_damaged: true, data, ..row }
         } else {
             row
         }

@@ -134,7 +134,8 @@ fn a_signal_amid_reading_ends_it_with_nothing_deleted() {
         slow_view(&w);
         let before = w.count();
         let began = Instant::now();
-        let mut running = Running::start(w.command(&SLOW).args(["--table", "slow"]));
+        let mut running =
+            Running::start(w.command(&SLOW).args(["--table", "slow", "--superuser-ok"]));
         amid_scan(&w);
         running.signal(signal);
         let report = running.end().exits(code).json();
@@ -284,7 +285,7 @@ fn a_connection_lost_amid_reading_is_a_failure_and_deletes_nothing() {
         "INSERT INTO django_session SELECT 'filler' || n, 'x', '2099-01-01' FROM generate_series(1, 30000) n",
     );
     slow_view(&w);
-    let running = Running::start(w.command(&SLOW).args(["--table", "slow"]));
+    let running = Running::start(w.command(&SLOW).args(["--table", "slow", "--superuser-ok"]));
     amid_scan(&w);
     connect(&w)
         .batch_execute(

@@ -83,6 +83,17 @@ impl<'s> Payload<'s> {
         }
     }
 
+    /// Whether it begins as `JSONSerializer` or `PickleSerializer` begin a session. Other formats have other beginnings, though
+    /// a first byte may be the same: `{` of YAML, `(` of Zstandard.
+    pub(super) fn begins_as_django_writes(&self) -> bool {
+        match self.serializer {
+            Serializer::Json => self.bytes.starts_with(b"{\"") || self.bytes == b"{",
+            Serializer::Pickle => {
+                matches!(self.bytes, [0x80, 0..=5, ..] | [b'}', ..] | [b'(', b'd', ..])
+            }
+        }
+    }
+
     /// The login at the top level. The whole payload is checked: what Django could not load is no
     /// login.
     ///

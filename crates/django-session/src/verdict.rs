@@ -13,8 +13,8 @@ pub enum Verdict<'a> {
     Anonymous,
     /// This crate cannot read it, and it may be somebody's login.
     Unreadable(DecodeError),
-    /// None of the keys verifies it, and what encloses it is broken, so that no Django release could read it with any
-    /// other key: to the site it is an empty session.
+    /// None of the keys verifies it, and what encloses it, or what begins as Django's own serializers do, is broken, so
+    /// that no Django release could read it with any other key: to the site it is an empty session.
     Damaged(DecodeError),
 }
 
@@ -53,7 +53,7 @@ impl<'s> Decoded<'s> {
             Ok(auth) => auth,
             Err(why)
                 if self.signature() == Signature::Invalid
-                    && !(may_be_a_session(why) && self.may_be_of_another_key()) =>
+                    && !(self.may_be_a_session(why) && self.may_be_of_another_key()) =>
             {
                 return Verdict::Damaged(why);
             }
@@ -70,6 +70,25 @@ impl<'s> Decoded<'s> {
         Verdict::Login(Login { user_id, backend, others, unclear, signature })
     }
 
+    /// Whether a row that this crate cannot read could be a session all the same: of a serializer of the site's own, or beyond
+    /// one of the limits. What begins as Django's own serializers do and is broken further on is damaged.
+    fn may_be_a_session(&self, why: DecodeError) -> bool {
+        match why {
+            DecodeError::UnknownSerializer
+            | DecodeError::TooLarge
+            | DecodeError::TooComplex
+            | DecodeError::Unverified
+            | DecodeError::UserId => true,
+            DecodeError::Json | DecodeError::Pickle => {
+                !self.payload().is_ok_and(|payload| payload.begins_as_django_writes())
+            }
+            DecodeError::UnknownLayout
+            | DecodeError::Base64
+            | DecodeError::SaveTime
+            | DecodeError::Zlib => false,
+        }
+    }
+
     /// Django's own serializers write a mapping. Anything else is the work of a serializer of the site's own, which JSON and
     /// pickle only enclose, or it is no session.
     fn without_a_user(&self) -> Verdict<'s> {
@@ -80,23 +99,5 @@ impl<'s> Decoded<'s> {
         } else {
             Verdict::Unreadable(DecodeError::UnknownSerializer)
         }
-    }
-}
-
-/// Whether a row that this crate cannot read could be a session all the same: of a serializer of the site's own, which may
-/// begin like JSON or a pickle, or beyond one of the limits.
-fn may_be_a_session(why: DecodeError) -> bool {
-    match why {
-        DecodeError::UnknownSerializer
-        | DecodeError::TooLarge
-        | DecodeError::TooComplex
-        | DecodeError::Json
-        | DecodeError::Pickle
-        | DecodeError::UserId => true,
-        DecodeError::UnknownLayout
-        | DecodeError::Base64
-        | DecodeError::SaveTime
-        | DecodeError::Zlib
-        | DecodeError::Unverified => false,
     }
 }

@@ -66,20 +66,25 @@ fn who_is_named_by_nobody_is_anonymous_and_what_may_name_somebody_is_not() {
     }
 }
 
-/// A serializer of the site's own may write what begins like JSON or a pickle, and another key may have signed it.
+/// A serializer of the site's own may write what begins with the same byte as JSON or a pickle, and another key may have
+/// signed it. What begins as Django's own do and is broken is nobody's login, unless a key says that Django wrote it.
 #[test]
 fn what_cannot_be_read_may_be_a_login_if_a_key_could_have_signed_it() {
     let small = Limits { payload: 200, depth: 3, ..Limits::default() };
-    for (payload, why) in [
-        (&b"{"[..], DecodeError::Json),
-        (b"\x80\x04}", DecodeError::Pickle),
-        (br#"{"_auth_user_id":[]}"#, DecodeError::UserId),
-        (b"\x93msgpack", DecodeError::UnknownSerializer),
-        (&[b' '; 300], DecodeError::TooLarge),
-        (b"[[[[[]]]]]", DecodeError::TooComplex),
+    for (payload, why, is_django_s) in [
+        (&b"{"[..], DecodeError::Json, true),
+        (br#"{"_auth_user_id":"4"#, DecodeError::Json, true),
+        (b"{_auth_user_id: '42'}", DecodeError::Json, false),
+        (b"\x80\x04}", DecodeError::Pickle, true),
+        (b"(\xb5/\xfd", DecodeError::Pickle, false),
+        (br#"{"_auth_user_id":[]}"#, DecodeError::UserId, false),
+        (b"\x93msgpack", DecodeError::UnknownSerializer, false),
+        (&[b' '; 300], DecodeError::TooLarge, false),
+        (b"[[[[[]]]]]", DecodeError::TooComplex, false),
     ] {
         let unreadable = || Verdict::Unreadable(why);
-        verdicts(payload, small, [unreadable(), unreadable(), unreadable()]);
+        let of_another = if is_django_s { Verdict::Damaged(why) } else { unreadable() };
+        verdicts(payload, small, [unreadable(), of_another, unreadable()]);
     }
 }
 
