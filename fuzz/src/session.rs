@@ -100,7 +100,9 @@ fn agrees_with_itself(said: &Said) {
     assert!(json.len() <= 16 << 20);
     let all = members(json);
     let names = said.members.as_ref().expect("what can be written can be counted");
-    assert_eq!(names.len(), all.as_ref().map_or(0, Vec::len));
+    // A pickled object that is no mapping has no keys, but is shown as JSON with some.
+    let is_no_mapping = said.serializer == Ok(Serializer::Pickle) && names.is_empty();
+    assert!(is_no_mapping || names.len() == all.as_ref().map_or(0, Vec::len));
     let user_id = all.iter().flatten().rfind(|(key, _)| key == LOGIN[0].as_bytes());
     match &said.auth {
         Ok(Auth { user_id: Some(got), .. }) => {

@@ -29,6 +29,9 @@ pub(super) fn members(
     member: &mut dyn FnMut(Cow<'_, str>, usize),
 ) -> Result<(), DecodeError> {
     let (Value::Node(id), Some(assignments)) = (top, graph.entries(top)) else { return Ok(()) };
+    if scalar(graph, top).is_some() {
+        return Ok(());
+    }
     let mut counted = JsonText::counted();
     counted.bound(graph.payload.len());
     let mut writer = Writer::new(graph, depth, &mut counted);
