@@ -235,8 +235,12 @@ impl Findings {
                     } else {
                         findings.tally.scanned += 1;
                         findings.tally.logins += 1;
-                        seen.login_keys.note_first(|| decoder.decode(stored).signature());
-                        findings.prove(|| decoder.decode(stored).signature(), seen);
+                        // Both may ask, as long as no key has verified a row: it is decoded once for them.
+                        let mut known = None;
+                        let mut signature =
+                            || *known.get_or_insert_with(|| decoder.decode(stored).signature());
+                        seen.login_keys.note_first(&mut signature);
+                        findings.prove(&mut signature, seen);
                     }
                 }
                 _ => findings.row(&row, &row.decode(&mut decoder), look, seen),
