@@ -131,12 +131,13 @@ fn a_tenant_s_view_is_no_tenant_who_is_passed_over() {
          CREATE SCHEMA t2; CREATE VIEW t2.django_session AS
              SELECT k AS session_key, session_data, expire_date FROM hidden",
     );
-    w.run(&["logout-user", "42", "--schema", "t2", "--schema", "public", "-n"])
+    let run = |arguments: &[&str]| w.run(&[arguments, &["--superuser-ok"]].concat());
+    run(&["logout-user", "42", "--schema", "t2", "--schema", "public", "-n"])
         .exits(3)
         .says("2 live sessions")
         .says("t2.django_session is a view");
-    w.run(&["flush-all", "--all-schemas", "-n"]).exits(3).says("3 sessions would go");
-    w.run(&["logout-user", "42", "--all-schemas"]).exits(3).says("2 sessions deleted");
+    run(&["flush-all", "--all-schemas", "-n"]).exits(3).says("3 sessions would go");
+    run(&["logout-user", "42", "--all-schemas"]).exits(3).says("2 sessions deleted");
     assert_eq!((w.count(), w.keys_in("t2.django_session").len()), (1, 0));
 }
 

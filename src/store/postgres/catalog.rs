@@ -228,7 +228,7 @@ pub(super) fn alike(client: &mut Client) -> Result<Vec<String>, Error> {
 }
 
 /// What the search path of the role calls the relations that a statement finds, sorted.
-fn named(
+pub(super) fn named(
     client: &mut Client,
     sql: &str,
     values: &[(&(dyn ToSql + Sync), Type)],

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
+use super::catalog::named;
 use super::client::Client;
 use super::fault::fail;
 use super::filter::literal;
@@ -21,14 +22,14 @@ const SCHEMA_BESIDE: &str = "
     SELECT n.nspname::text
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace,
         pg_catalog.pg_class c
-    WHERE s.oid = $1 AND c.oid = pg_catalog.to_regclass($2) AND c.relnamespace <> s.relnamespace";
+    WHERE s.oid = $1 AND c.oid = $2 AND c.relnamespace <> s.relnamespace";
 
 const OTHER_USERS: &str = "
-    SELECT DISTINCT f.confrelid::pg_catalog.regclass::text
+    SELECT DISTINCT f.confrelid
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_class c ON c.oid = s.oid OR c.relnamespace = s.relnamespace AND c.relname = ANY($3)
         JOIN pg_catalog.pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f'
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND f.conkey = ARRAY[a.attnum] AND a.attname = 'user_id'
-    WHERE s.oid = $1 AND f.confrelid <> pg_catalog.to_regclass($2) ORDER BY 1";
+    WHERE s.oid = $1 AND f.confrelid <> $2";
 
 impl Postgres {
     pub(super) fn schema_beside(
@@ -38,9 +39,9 @@ impl Postgres {
         name: &str,
     ) -> Result<Option<String>, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
-        let name = quote(name);
+        let front = client.resolve(&quote(name)).map_err(cannot)?;
         let found = client
-            .query_typed_opt(SCHEMA_BESIDE, &[(&oid, Type::OID), (&name, Type::TEXT)])
+            .query_typed_opt(SCHEMA_BESIDE, &[(&oid, Type::OID), (&front, Type::OID)])
             .map_err(cannot)?;
         found.map(|row| row.try_get(0)).transpose().map_err(cannot)
     }
@@ -52,14 +53,13 @@ impl Postgres {
         users: &Table,
     ) -> Result<Vec<String>, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
-        let (users, referring) = (users.quoted(), REFERRING.as_slice());
-        let values = [
-            (&oid as _, Type::OID),
-            (&users as _, Type::TEXT),
-            (&referring as _, Type::TEXT_ARRAY),
+        let users = client.resolve(&users.quoted()).map_err(cannot)?;
+        let values: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&oid, Type::OID),
+            (&users, Type::OID),
+            (&REFERRING.as_slice(), Type::TEXT_ARRAY),
         ];
-        let rows = client.query_typed(OTHER_USERS, &values).map_err(cannot)?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(cannot)
+        named(client, OTHER_USERS, &values).map_err(cannot)
     }
 
     pub(super) fn read_users(
