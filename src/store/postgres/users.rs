@@ -54,11 +54,8 @@ impl Postgres {
     ) -> Result<Vec<String>, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
         let users = client.resolve(&users.quoted()).map_err(cannot)?;
-        let values: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&oid, Type::OID),
-            (&users, Type::OID),
-            (&REFERRING.as_slice(), Type::TEXT_ARRAY),
-        ];
+        let values: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&oid, Type::OID), (&users, Type::OID), (&REFERRING.as_slice(), Type::TEXT_ARRAY)];
         named(client, OTHER_USERS, &values).map_err(cannot)
     }
 
