@@ -8,7 +8,7 @@ use django_session::DecodeError;
 
 use crate::files;
 use crate::model::Health;
-use crate::store::{ConninfoError, Fault, Holder, NotATable, StoreError};
+use crate::store::{Fault, Holder, NotATable, SourceError, StoreError};
 
 /// How a command ended. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,8 +297,8 @@ impl From<NotATable> for Error {
     }
 }
 
-impl From<ConninfoError> for Error {
-    fn from(error: ConninfoError) -> Self {
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
         Self::usage(error.to_string(), error.hint())
     }
 }

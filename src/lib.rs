@@ -31,6 +31,7 @@ use std::sync::Arc;
 use cli::{Cli, Global, LogFormat};
 use error::Exit;
 use model::Health;
+use settings::Backends;
 use stop::Stop;
 
 /// Says what is wrong with what was typed, where what clap `said` of it is not to be shown as it is. Returns the exit
@@ -44,10 +45,10 @@ pub fn misused(said: &str) -> Option<u8> {
     ui::explain(said).then(|| Exit::Usage.code())
 }
 
-/// Runs what was typed, and says on standard error what went wrong.
-pub fn run(cli: &Cli, stop: &Arc<Stop>) -> Exit {
+/// Runs what was typed on a database of these kinds, and says on standard error what went wrong.
+pub fn run(cli: &Cli, stop: &Arc<Stop>, backends: Backends) -> Exit {
     let talk = talk(cli);
-    match cmd::run(cli, stop, talk) {
+    match cmd::run(cli, stop, talk, backends) {
         Ok(exit) => exit,
         Err(error) if error.is_broken_pipe() => Exit::Done,
         Err(error) => {

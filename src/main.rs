@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use sessctl::cli::Cli;
 use sessctl::error::Exit;
 use sessctl::stop::{Asked, Stop};
+use sessctl::store::BACKENDS;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let last_words = Arc::new(sessctl::last_words(&cli));
     heed_signals(&stop, Arc::clone(&last_words));
     end_what_does_not_end(&stop, last_words);
-    ExitCode::from(sessctl::run(&cli, &stop).code())
+    ExitCode::from(sessctl::run(&cli, &stop, BACKENDS).code())
 }
 
 /// Says what is wrong with what was typed, or what was asked of clap itself, as `--help`.

@@ -19,9 +19,9 @@ use crate::cli;
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::files;
-use crate::store::{Table, Target, UserColumn, Users};
+use crate::store::{Table, Traits, UserColumn, Users};
 
-pub use database::{Database, database};
+pub use database::{Backends, Database, database};
 pub use django::{Project, project};
 pub use ids::{refuse_blank, user_ids};
 pub use operator::{arguments, operator, refuse_misplaced_connection};
@@ -132,16 +132,16 @@ pub fn batches(args: &cli::Batches) -> Result<Pace, Error> {
 }
 
 /// How fast to delete, and until when.
-pub fn pace(args: &cli::Pace, target: &Target) -> Result<Pace, Error> {
+pub fn pace(args: &cli::Pace, traits: &Traits) -> Result<Pace, Error> {
     if !(0.0..=1000.0).contains(&args.nice) {
         return Err(Error::usage(
             format!("{} is no factor for --nice", args.nice),
             "1 rests as long as the work took; 0 not at all; at most 1000",
         ));
     }
-    if args.max_lag.is_some() && matches!(target, Target::Sqlite { .. }) {
+    if args.max_lag.is_some() && !traits.replicas {
         return Err(Error::usage(
-            "--max-lag: SQLite has no replicas",
+            format!("--max-lag: {} has no replicas", traits.name),
             "leave it out; --pause-file pauses for any reason",
         ));
     }
@@ -172,15 +172,14 @@ pub fn answer_timeout(global: &cli::Global) -> Result<Option<Duration>, Error> {
 }
 
 /// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
-pub fn check_user_column(option: &str, name: &str) -> Result<(), Error> {
-    const LONGEST: usize = 63;
+pub fn check_user_column(option: &str, name: &str, traits: &Traits) -> Result<(), Error> {
     refuse_blank(option, [name])?;
-    let why = if name.contains('\0') {
-        "is no name of a column"
-    } else if name.len() > LONGEST {
-        "is longer than PostgreSQL allows"
+    let why: String = if name.contains('\0') {
+        "is no name of a column".into()
+    } else if name.len() > traits.longest_name {
+        format!("is longer than {} bytes", traits.longest_name)
     } else if UserColumn::is_taken(name) {
-        "is a column of its own in every session table"
+        "is a column of its own in every session table".into()
     } else {
         return Ok(());
     };

@@ -70,6 +70,9 @@ const WALLS_OF_DJANGO_SESSION: &[(&str, &[&str])] = &[
     ("serde", &["format.rs"]),
 ];
 
+/// Words of one database that are no folder's name.
+const WORDS_OF_DATABASES: &[&str] = &["libpq", "pgpass", "pghost", "mariadb"];
+
 /// Words that only `ui` and `main.rs` may use: they print or end the process.
 const TALK: &[&str] =
     &["println!", "eprintln!", "print!(", "io::stdout()", "io::stderr()", "process::exit"];
@@ -164,6 +167,34 @@ fn django_session_does_no_io() {
 fn names(code: &str, name: &str) -> bool {
     code.contains(&format!("{name}::"))
         || code.split(&format!("use {name}")).skip(1).any(|rest| rest.starts_with([';', ' ']))
+}
+
+/// A database is a folder in `src/store` and an entry of `BACKENDS`. Help texts may name it.
+#[test]
+fn only_store_names_a_database() {
+    let mut words: Vec<String> = WORDS_OF_DATABASES.iter().map(ToString::to_string).collect();
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    for entry in fs::read_dir(store).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() {
+            words.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    assert!(words.len() >= WORDS_OF_DATABASES.len() + 2, "{words:?}");
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        // What `django-code` writes is the site's, and runs there.
+        if ["store", "cli"].contains(&room(&file)) || file.starts_with("cmd/django_code/app/") {
+            continue;
+        }
+        let code = code.split("#[cfg(test)]").next().unwrap().to_lowercase();
+        wrong.extend(
+            words
+                .iter()
+                .filter(|word| code.contains(*word))
+                .map(|word| format!("{file} names {word}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

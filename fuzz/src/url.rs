@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use clap::Parser as _;
 use sessctl::cli::Cli;
 use sessctl::settings;
-use sessctl::store::Target;
+use sessctl::store::BACKENDS;
 
 /// Stands in every password, and nowhere else.
 const SENTINEL: &str = "S3NT1NEL";
@@ -72,15 +72,12 @@ fn look(url: String, password: &str) {
     let shown = format!("{url:?} with the password {password:?}");
     let database = CLI.with_borrow_mut(|cli| {
         cli.global.database = Some(url);
-        settings::database(&cli.global, None)
+        settings::database(&cli.global, None, BACKENDS)
     });
     let said = match database {
         Ok(database) => {
-            let place = match &database.target {
-                Target::Postgres(server) => format!("{server:?} {}", server.place()),
-                Target::Sqlite { path, .. } => path.display().to_string(),
-            };
-            format!("{place} {:?} {:?}", database.notes, database.warnings)
+            let source = database.source;
+            format!("{source:?} {} {:?} {:?}", source.place(), database.notes, database.warnings)
         }
         Err(error) => format!("{error} {error:?} {}", error.hint().unwrap_or_default()),
     };

@@ -15,7 +15,6 @@ use crate::error::{Error, Exit};
 use crate::files::Place;
 use crate::model::Timestamp;
 use crate::report::{AuditBegan, AuditEnded, AuditedRun};
-use crate::store::Target;
 use crate::ui::{self, Report};
 use crate::{cli, settings};
 
@@ -114,11 +113,5 @@ impl Audit {
 
 /// The database that is meant. Where that makes no sense, the command says so.
 fn database(ctx: &Ctx<'_>) -> Option<String> {
-    Some(match ctx.database().ok()?.target {
-        Target::Sqlite { path, clock } => {
-            let path = std::path::absolute(&path).unwrap_or(path);
-            Target::Sqlite { path, clock }.place()
-        }
-        Target::Postgres(server) => server.place(),
-    })
+    Some(ctx.database().ok()?.source.absolute_place())
 }

@@ -66,7 +66,7 @@ fn column(
 ) -> Result<Option<UserColumn>, Error> {
     let mut reader = store.reader()?;
     if let Some(name) = &args.user_column {
-        settings::check_user_column("--user-column", name)?;
+        settings::check_user_column("--user-column", name, store.traits())?;
         return match reader.user_column(name)? {
             Some(column) => Ok(Some(column)),
             None => Err(Error::usage(

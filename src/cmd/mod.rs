@@ -54,9 +54,9 @@ use crate::cli::{Cli, Command, Global, ListFormat, Saved};
 use crate::engine::{Pace, Progress, Scan, Silent};
 use crate::error::{Error, Exit};
 use crate::model::{Health, SavedWindow};
-use crate::settings::{self, Database, Project};
+use crate::settings::{self, Backends, Database, Project};
 use crate::stop::{Asked, Stop};
-use crate::store::{self, Fault, Gone, Notice, Store, StoreError, Table, Target, Terms, Waits};
+use crate::store::{Fault, Gone, Notice, Opening, Store, StoreError, Table, Terms, Waits};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -69,6 +69,7 @@ const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 struct Ctx<'a> {
     global: &'a Global,
     project: Option<Project>,
+    backends: Backends,
     /// The schema of the session table, where one is known.
     schema: Option<String>,
     /// Which database was opened, for people.
@@ -87,8 +88,8 @@ struct Ctx<'a> {
 }
 
 /// Runs the command that was typed.
-pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
-    match begin(cli, stop, talk) {
+pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<Exit, Error> {
+    match begin(cli, stop, talk, backends) {
         // A monitor reads standard output, and takes 1 for a warning.
         Err(error) if matches!(cli.command, Command::Check(_)) && !error.is_broken_pipe() => {
             ui::write_check_failure(&mut ui::stdout(), &error)?;
@@ -98,7 +99,7 @@ pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
     }
 }
 
-fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
+fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<Exit, Error> {
     settings::refuse_misplaced_connection(&cli.global)?;
     settings::check_stdin(cli)?;
     let progress: Box<dyn Progress> = if talk.is_quiet() {
@@ -106,7 +107,7 @@ fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
     } else {
         Box::new(Log::new(talk, prints(&cli.command)))
     };
-    let project = settings::project(&cli.global)?;
+    let project = settings::project(&cli.global, backends)?;
     if let Some(project) = &project {
         talk.detail(&project.summary());
         if let Some(warning) = project.warning() {
@@ -122,6 +123,7 @@ fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk) -> Result<Exit, Error> {
         global: &cli.global,
         codec: settings::codec(&cli.global, project.as_ref())?,
         project,
+        backends,
         schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
         place: OnceCell::new(),
         audit: None,
@@ -225,7 +227,7 @@ impl Ctx<'_> {
         if let Some(project) = &self.project {
             project.demand_table()?;
         }
-        settings::database(self.global, self.project.as_ref())
+        settings::database(self.global, self.project.as_ref(), self.backends)
     }
 
     /// The session table.
@@ -244,23 +246,25 @@ impl Ctx<'_> {
     }
 
     fn open_table(&self, table: Table) -> Result<Box<dyn Store>, Error> {
-        let Database { target, notes, warnings } = self.database()?;
-        if self.place.set(target.place()).is_ok() {
-            for warning in warnings {
+        let Database { source, traits, clock, notes, warnings } = self.database()?;
+        if self.place.set(source.place()).is_ok() {
+            for warning in &warnings {
                 self.talk.warning(warning);
             }
             for note in &notes {
                 self.talk.note(note);
             }
-            if matches!(&target, Target::Sqlite { clock, .. } if !clock.is_known()) {
-                self.talk.note(
-                    "SQLite does not tell in which time zone it stores times, so sessions that expired in the \
+            if traits.naive_clock && !clock.is_known() {
+                self.talk.note(&format!(
+                    "{} does not tell in which time zone it stores times, so sessions that expired in the \
                      last 12 hours count as live; --db-timezone tells",
-                );
+                    traits.name
+                ));
             }
         }
         self.stop.heed();
-        Ok(store::open(target, table, self.waits.clone(), self.terms.clone()))
+        let (waits, terms) = (self.waits.clone(), self.terms.clone());
+        Ok(source.open(Opening { table, clock, waits, terms }))
     }
 
     /// Makes known that these sessions are no login any more, if they were written. Of a connection that was lost

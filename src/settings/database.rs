@@ -1,28 +1,38 @@
-//! Which database: a URL, `key=value` pairs or a path, on the command line or in the environment.
+//! Which database: a text that a backend can read, on the command line or in the environment.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use super::Project;
 use super::zone::{note, zone};
 use crate::cli;
 use crate::error::Error;
-use crate::store::{Conninfo, Surroundings, Target, WallClock, percent_decode};
+use crate::store::{Backend, Source, Surroundings, Traits, WallClock};
 
 const VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
+
+/// The kinds of databases that are known, in the order in which they are asked.
+pub type Backends = &'static [&'static dyn Backend];
 
 /// The database that was named.
 pub struct Database {
     /// What was named.
-    pub target: Target,
+    pub source: Box<dyn Source>,
+    /// What kind of database it is.
+    pub traits: &'static Traits,
+    /// The clock that its times were read off, if it stores them without a time zone.
+    pub clock: WallClock,
     /// What the operator may want to know about how it was named.
     pub notes: Vec<String>,
     /// What the operator should know about how it was named.
-    pub warnings: Vec<&'static str>,
+    pub warnings: Vec<String>,
 }
 
 /// The database that was named on the command line, is the project's, or was named in the environment.
-pub fn database(global: &cli::Global, project: Option<&Project>) -> Result<Database, Error> {
+pub fn database(
+    global: &cli::Global,
+    project: Option<&Project>,
+    backends: Backends,
+) -> Result<Database, Error> {
     const OPTION: &str = "--db-timezone";
     let clock = match &global.db_timezone {
         None => project
@@ -31,123 +41,108 @@ pub fn database(global: &cli::Global, project: Option<&Project>) -> Result<Datab
             .unwrap_or_else(WallClock::unknown),
         Some(name) => WallClock::of(zone(OPTION, name)?),
     };
-    let mut database = named(global, project, clock)?;
-    database.notes.extend(global.db_timezone.as_deref().and_then(|name| note(OPTION, name)));
-    Ok(database)
+    let Named { backend, source } = named(global, project, backends)?;
+    let mut notes = source.notes();
+    notes.extend(global.db_timezone.as_deref().and_then(|name| note(OPTION, name)));
+    let password = global.database.as_ref().and_then(|_| source.password_belongs_in());
+    let warning = |better| {
+        format!(
+            "every user of this machine can see a password on a command line; better: DATABASE_URL, {better}"
+        )
+    };
+    let warnings = password.map(warning).into_iter().collect();
+    Ok(Database { source, traits: backend.traits(), clock, notes, warnings })
+}
+
+/// A source and what read it.
+pub(super) struct Named {
+    pub(super) backend: &'static dyn Backend,
+    pub(super) source: Box<dyn Source>,
 }
 
 fn named(
     global: &cli::Global,
     project: Option<&Project>,
-    clock: WallClock,
-) -> Result<Database, Error> {
+    backends: Backends,
+) -> Result<Named, Error> {
     let surroundings = surroundings();
     if let (None, Some(project)) = (&global.database, project)
-        && let Some(target) = project.target(&clock, &surroundings)?
+        && let Some(named) = project.database(backends, &surroundings)?
     {
-        return Ok(Database { target, notes: Vec::new(), warnings: Vec::new() });
+        return Ok(named);
     }
-    match &global.database {
+    let url = match &global.database {
         // A script whose variable is not set must not end up on another database.
         Some(url) if url.trim().is_empty() => {
-            Err(Error::usage("-d was given an empty text", "is the variable behind it set?"))
-        }
-        Some(url) => {
-            let mut database = parse(url, clock, &surroundings)?;
-            if matches!(&database.target, Target::Postgres(server) if server.has_password()) {
-                database.warnings.push(
-                    "every user of this machine can see a password on a command line; \
-                     better: DATABASE_URL, PGPASSWORD or ~/.pgpass",
-                );
-            }
-            Ok(database)
-        }
-        None => {
-            let set = VARIABLES.iter().find_map(|name| Some((name, variable(name)?)));
-            match set
-                .map(|(name, url)| url.into_string().map_err(|_| not_utf8(name)))
-                .transpose()?
-            {
-                Some(url) => parse(&url, clock, &surroundings),
-                None if surroundings.name_a_database() => {
-                    Ok(Database::server(Conninfo::of_environment(&surroundings)?))
-                }
-                None => Err(Error::usage(
-                    "no database given",
-                    "name it with -d URL, or set SESSCTL_DATABASE_URL, DATABASE_URL or libpq's PGHOST, PGDATABASE, PGSERVICE",
-                )),
-            }
-        }
-    }
-}
-
-fn parse(url: &str, clock: WallClock, surroundings: &Surroundings) -> Result<Database, Error> {
-    if Conninfo::is_pairs(url) {
-        return Ok(Database::server(Conninfo::of_pairs(url, surroundings)?));
-    }
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
-        // A path is shown in errors, so nothing that may hold a password is taken for one.
-        if may_hold_password(url) && !Path::new(url).exists() {
             return Err(Error::usage(
-                "the database is neither a URL nor a file that exists",
-                "expected postgres://user:password@host:5432/database or the path of an SQLite file",
+                "-d was given an empty text",
+                "is the variable behind it set?",
             ));
         }
-        return Ok(Database::file(url.into(), clock));
+        Some(url) => Some(url.clone()),
+        None => VARIABLES
+            .iter()
+            .find_map(|name| Some((name, variable(name)?)))
+            .map(|(name, url)| url.into_string().map_err(|_| not_utf8(name)))
+            .transpose()?,
     };
-    if Conninfo::has_scheme(scheme) {
-        return Ok(Database::server(Conninfo::of_url(rest.trim_end(), surroundings)?));
-    }
-    match &*scheme.to_ascii_lowercase() {
-        "sqlite" | "sqlite3" | "spatialite" => sqlite(rest.trim_end(), clock),
-        scheme => Err(Error::usage(
-            format!("databases of the kind \"{scheme}\" are not supported"),
-            "supported are postgres:// (also as postgresql, pgsql, postgis, timescale, cockroach) and sqlite:///",
-        )),
+    match url {
+        Some(url) => read(&url, backends, &surroundings),
+        None => named_by_environment(backends, &surroundings),
     }
 }
 
-/// `sqlite:///relative` and `sqlite:////absolute`, as dj-database-url and django-environ have it.
-fn sqlite(rest: &str, clock: WallClock) -> Result<Database, Error> {
-    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.strip_prefix('/').unwrap_or_default();
-    let path = percent_decode(path).ok_or_else(|| {
-        Error::usage(
-            "in the sqlite URL stands a \"%\" that does not encode a character",
-            "write %25 for a % that is meant as one, or give the path without sqlite:///",
-        )
-    })?;
-    if path.is_empty() || path == ":memory:" {
-        return Err(Error::usage(
-            "the sqlite URL names no file",
-            "three slashes and a relative path, or four for an absolute one: sqlite:////var/lib/site/db.sqlite3",
-        ));
-    }
-    let mut database = Database::file(path, clock);
-    let names: Vec<&str> = options
-        .split('&')
-        .filter_map(|option| option.split('=').next())
-        .filter(|name| !name.is_empty())
-        .collect();
-    if !names.is_empty() {
-        let names = names.join(", ");
-        database.notes.push(format!("options in the sqlite URL, ignored here: {names}"));
-    }
-    Ok(database)
-}
-
-impl Database {
-    fn file(path: String, clock: WallClock) -> Self {
-        Self {
-            target: Target::Sqlite { path: path.into(), clock },
-            notes: Vec::new(),
-            warnings: Vec::new(),
+fn named_by_environment(backends: Backends, surroundings: &Surroundings) -> Result<Named, Error> {
+    for backend in backends {
+        if let Some(source) = backend.read_environment(surroundings)? {
+            return Ok(Named { backend: *backend, source });
         }
     }
+    let variables = backends.iter().flat_map(|backend| backend.variables());
+    let variables: Vec<&str> = VARIABLES.iter().chain(variables).copied().collect();
+    Err(Error::usage(
+        "no database given",
+        format!("name it with -d URL, or set one of {}", variables.join(", ")),
+    ))
+}
 
-    fn server(conninfo: Conninfo) -> Self {
-        let notes = conninfo.notes().to_vec();
-        Self { target: Target::Postgres(Box::new(conninfo)), notes, warnings: Vec::new() }
+fn read(url: &str, backends: Backends, surroundings: &Surroundings) -> Result<Named, Error> {
+    if let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        let backend = by_scheme(scheme, backends)?;
+        return Ok(Named { backend, source: backend.read_url(rest.trim_end(), surroundings)? });
+    }
+    for backend in backends {
+        if let Some(source) = backend.read_text(url, surroundings)? {
+            return Ok(Named { backend: *backend, source });
+        }
+    }
+    let examples: Vec<_> = backends.iter().map(|backend| backend.example()).collect();
+    Err(Error::usage(
+        "the database is neither a URL nor a file that exists",
+        format!("expected {}", examples.join(" or ")),
+    ))
+}
+
+/// The backend whose URLs have this scheme. A driver may be named behind a plus sign.
+fn by_scheme(scheme: &str, backends: Backends) -> Result<&'static dyn Backend, Error> {
+    let plain = scheme.split_once('+').map_or(scheme, |(plain, _)| plain);
+    let is = |known: &&str| plain.eq_ignore_ascii_case(known);
+    let found = backends.iter().find(|backend| backend.schemes().iter().any(is));
+    found.copied().ok_or_else(|| {
+        let known: Vec<_> = backends.iter().map(|backend| schemes(*backend)).collect();
+        Error::usage(
+            format!("databases of the kind \"{}\" are not supported", scheme.to_ascii_lowercase()),
+            format!("supported are {}", known.join(" and ")),
+        )
+    })
+}
+
+/// `sqlite:// (also as sqlite3)`
+fn schemes(backend: &dyn Backend) -> String {
+    match backend.schemes() {
+        [] => String::new(),
+        [usual] => format!("{usual}://"),
+        [usual, others @ ..] => format!("{usual}:// (also as {})", others.join(", ")),
     }
 }
 
@@ -172,7 +167,7 @@ fn surroundings() -> Surroundings {
     };
     let named =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    for (name, value) in named.filter(|(name, _)| name.starts_with("PG")) {
+    for (name, value) in named {
         match value.into_string() {
             Ok(value) => drop(surroundings.variables.insert(name, value)),
             Err(_) => drop(surroundings.not_utf8.insert(name)),
@@ -186,7 +181,24 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-/// `postgres:/user:password@host` and other URLs with a slip in them.
-fn may_hold_password(text: &str) -> bool {
-    text.rsplit_once('@').is_some_and(|(before, _)| before.contains(':')) || text.contains("://")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::BACKENDS;
+
+    #[test]
+    fn the_scheme_of_a_url_says_which_backend_reads_it() {
+        let name = |scheme| by_scheme(scheme, BACKENDS).ok().map(|backend| backend.traits().name);
+        for scheme in
+            ["postgres", "PostgreSQL", "psql", "timescale", "cockroachdb", "postgresql+psycopg2"]
+        {
+            assert_eq!(name(scheme), Some("PostgreSQL"), "{scheme}");
+        }
+        for scheme in ["sqlite", "SQLite3", "spatialite"] {
+            assert_eq!(name(scheme), Some("SQLite"), "{scheme}");
+        }
+        for scheme in ["mysql", "redis", "postgresqlx", "mysql+postgres"] {
+            assert_eq!(name(scheme), None, "{scheme}");
+        }
+    }
 }

@@ -56,8 +56,7 @@ pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
         if is_connection(&argument) && !is_free && !is_database(&argument) {
             return Err(Error::usage(
                 "an argument that is not the database looks like a database URL or key=value pairs (it is not shown)",
-                "name the database with -d, or better with DATABASE_URL or ~/.pgpass: every user of this machine can see \
-                 a command line",
+                "name the database with -d, or better with DATABASE_URL: every user of this machine can see a command line",
             ));
         }
     }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assigned, Assignment, BATCH, BlindSpot, Claim, Cursor, Emit, Expired, Facts, Fault, Filter,
-    Gone, Instance, Kept, Locked, Reader, Reference, Replacement, Store, StoreError, Table, Turn,
+    Assigned, Assignment, BATCH, Claim, Cursor, Emit, Expired, Facts, Fault, Filter, Gone,
+    Instance, Kept, Locked, Reader, Reference, Replacement, Store, StoreError, Traits, Turn,
     Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
 };
 use crate::consent::Consent;
@@ -72,6 +72,11 @@ impl Memory {
 }
 
 impl Store for &Memory {
+    fn traits(&self) -> &'static Traits {
+        static TRAITS: Traits = Traits::plain("memory");
+        &TRAITS
+    }
+
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         Ok(Box::new(MemoryReader {
             rows: lock(&self.rows).clone(),
@@ -87,10 +92,6 @@ impl Store for &Memory {
 
     fn facts(&self) -> Result<Facts, StoreError> {
         Ok(Facts { expiry_indexed: true, ..Facts::default() })
-    }
-
-    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
     }
 
     fn schemas(&self) -> Result<Vec<String>, StoreError> {
@@ -226,10 +227,6 @@ impl Reader for MemoryReader {
 
     fn referenced(&mut self, _: &[&str]) -> Result<Kept, StoreError> {
         Ok(Kept::default())
-    }
-
-    fn blind_spot(&mut self, _: &Table) -> Result<Option<BlindSpot>, StoreError> {
-        Ok(None)
     }
 
     fn has_allauth(&mut self) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@ mod indexes;
 pub mod memory;
 mod postgres;
 mod reference;
+mod source;
 mod sqlite;
 mod table;
 mod user_column;
@@ -17,15 +18,16 @@ mod wall_clock;
 mod was;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
 pub use facts::{Facts, Purpose};
-pub use postgres::{Conninfo, ConninfoError, Postgres, Surroundings, percent_decode};
+pub use postgres::{Conninfo, Postgres};
 pub use reference::{Gone, Kept, Reference};
+use source::percent_decode;
+pub use source::{Backend, FromDjango, Opening, Source, SourceError, Surroundings, Traits};
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
@@ -37,8 +39,15 @@ pub use was::Was;
 use crate::consent::Consent;
 use crate::model::{Page, Timestamp};
 
+/// The kinds of databases that are known. A text that is no URL is read by the first that can: so SQLite comes last, which
+/// takes what is left for a path.
+pub static BACKENDS: &[&dyn Backend] = &[&postgres::PostgresBackend, &sqlite::SqliteBackend];
+
 /// A session table.
 pub trait Store: Sync {
+    /// What commands have to know of this kind of database.
+    fn traits(&self) -> &'static Traits;
+
     /// Opens a connection that cannot write, and checks that the table is there, has its columns
     /// and may be read.
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError>;
@@ -63,7 +72,9 @@ pub trait Store: Sync {
 
     /// Other tables that have the columns of a session table, named as an operator would name them: in the schema of this
     /// one, if that was named. Parts of a table are not tables of their own.
-    fn others_alike(&self) -> Result<Vec<String>, StoreError>;
+    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
     fn schemas(&self) -> Result<Vec<String>, StoreError>;
@@ -164,7 +175,9 @@ pub trait Reader: Send {
 
     /// What may hide rows of a table from this connection without anybody saying so. Rows that are known to
     /// be hidden are an error.
-    fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError>;
+    fn blind_spot(&mut self, _table: &Table) -> Result<Option<BlindSpot>, StoreError> {
+        Ok(None)
+    }
 
     /// Whether the site has the table in which django-allauth keeps a row for each login.
     fn has_allauth(&mut self) -> Result<bool, StoreError>;
@@ -314,30 +327,6 @@ pub enum Holder {
     Unknown(String),
 }
 
-/// Which database to open.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// A file.
-    Sqlite {
-        /// Its path.
-        path: PathBuf,
-        /// What clock its naive times were read off.
-        clock: WallClock,
-    },
-    /// A server.
-    Postgres(Box<Conninfo>),
-}
-
-impl Target {
-    /// Which database it is, for people: no user and no password.
-    pub fn place(&self) -> String {
-        match self {
-            Self::Sqlite { path, .. } => path.display().to_string(),
-            Self::Postgres(conninfo) => conninfo.place(),
-        }
-    }
-}
-
 /// On what terms a database is opened.
 #[derive(Clone)]
 pub struct Terms {
@@ -370,15 +359,5 @@ impl Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self { superuser_ok: false, tell: Arc::new(|_| {}) }
-    }
-}
-
-/// Makes a store of a target. Connects to nothing yet.
-pub fn open(target: Target, table: Table, waits: Waits, terms: Terms) -> Box<dyn Store> {
-    match target {
-        Target::Sqlite { path, clock } => Box::new(Sqlite::new(path, table, clock).waiting(waits)),
-        Target::Postgres(conninfo) => {
-            Box::new(Postgres::new(*conninfo, table).waiting(waits).on(terms))
-        }
     }
 }

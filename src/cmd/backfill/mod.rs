@@ -41,8 +41,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
         acts: !(args.dry_run || args.watch_nulls),
     };
     told.of(ctx, |ctx| {
-        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
-        settings::check_user_column("--column", &args.column)?;
+        let traits = ctx.database()?.traits;
+        let pace = settings::pace(&args.pace, traits)?;
+        settings::check_user_column("--column", &args.column, traits)?;
         ctx.note_unchecked();
         schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, pace))
     })

@@ -14,21 +14,19 @@ use crate::cli::{Doctor, ReportFormat};
 use crate::error::{Error, Exit};
 use crate::model::{Finding, Status, shell_word};
 use crate::report::{Diagnosis, Doubt};
-use crate::settings::Project;
-use crate::store::{Facts, Reader, Store, StoreError, Target, WallClock};
+use crate::settings::{Database, Project};
+use crate::store::{Facts, Reader, Store, StoreError, WallClock};
 use crate::ui;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
-    let clock = match ctx.database()?.target {
-        Target::Sqlite { clock, .. } => Some(clock),
-        Target::Postgres(_) => None,
-    };
+    let Database { traits, clock, .. } = ctx.database()?;
+    let clock = traits.naive_clock.then_some(clock);
     let store = ctx.open()?;
     if let Some(granted) = &args.grants {
-        if clock.is_some() {
+        if !traits.grants {
             return Err(Error::usage(
-                "--grants: SQLite knows no privileges",
-                "leave it out: `sessctl doctor` says whether file and folder can be written",
+                format!("--grants: {} knows no privileges", traits.name),
+                "leave it out: `sessctl doctor` says what can be written",
             ));
         }
         return grants::print(ctx, &*store, granted, args.role.as_deref());

@@ -1,4 +1,4 @@
-//! In which time zone SQLite's naive times are.
+//! In which time zone naive times are.
 //!
 //! A row says when it was saved, in UTC, and what a clock will show when it expires. Between the two
 //! lies the age of the cookie, which is whole days nearly everywhere (14 by default), and how far

@@ -34,7 +34,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
     let told =
         Told { command: "flush-all", format: args.format, audit: &args.audit, acts: !args.dry_run };
     told.of(ctx, |ctx| {
-        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        let pace = settings::pace(&args.pace, ctx.database()?.traits)?;
         let pace = keep_data::pace(pace, args.keep_data);
         let task = Task::of(ctx, args)?;
         schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))

@@ -27,7 +27,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
         if let (Some(file), false) = (&args.metrics_file, args.dry_run) {
             metrics::may_write(file)?;
         }
-        let pace = settings::pace(&args.pace, &ctx.database()?.target)?;
+        let pace = settings::pace(&args.pace, ctx.database()?.traits)?;
         let grace = settings::duration("--older-than", &args.older_than)?;
         let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, grace, pace))?;
         if let (Some(file), Some(report)) = (&args.metrics_file, &deed.report)

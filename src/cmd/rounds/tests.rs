@@ -72,6 +72,7 @@ impl Default for Asked {
 fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
     let cli = Cli::parse_from(["sessctl", "logout-user", "42"]);
     let ctx = Ctx {
+        backends: &[],
         terms: Terms::default(),
         global: &cli.global,
         project: None,

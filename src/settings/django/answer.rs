@@ -57,11 +57,10 @@ pub(super) struct Sessions {
     pub(super) table: String,
     pub(super) columns: Vec<String>,
     pub(super) vendor: String,
-    #[serde(default)]
+    /// How to reach it.
     pub(super) parameters: BTreeMap<String, String>,
-    /// The variables of its environment that are for libpq.
-    pub(super) libpq: BTreeMap<String, String>,
-    pub(super) path: Option<String>,
+    /// Variables of the project's environment that say so, too.
+    pub(super) variables: BTreeMap<String, String>,
     /// The clock of naive times.
     pub(super) time_zone: Option<String>,
 }

@@ -17,16 +17,19 @@ use self::run::{Ran, run};
 use crate::cli;
 use crate::error::Error;
 use crate::files;
-use crate::store::{Conninfo, Surroundings, Table, Target, Users, WallClock};
+use crate::settings::database::{Backends, Named};
+use crate::store::{Surroundings, Table, Users};
 
 const PROBE: &str = include_str!("probe.py");
+/// The line of it in whose place the parts of the stores stand.
+const STORES_ASK: &str = "# Here stands what each store asks.\n";
 /// How long a project may take to set itself up.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Lines of what a Python that did not get as far as the project said.
 const MOST_LINES: usize = 5;
 
 /// The project that was named, if one was.
-pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
+pub fn project(global: &cli::Global, backends: Backends) -> Result<Option<Project>, Error> {
     let Some(path) = &global.django else {
         let alone =
             [("--python", global.python.is_some()), ("--settings", global.settings.is_some())];
@@ -46,7 +49,7 @@ pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
         return Err(trust::refused(path, changeable));
     }
     let mut command = Command::new(&python);
-    command.args(["-B", "-c", PROBE]).args([&place.manage, &place.folder]);
+    command.args(["-B", "-c", &probe(backends)]).args([&place.manage, &place.folder]);
     command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
     command.arg(trusted.map(|user| user.to_string()).unwrap_or_default());
     // The project has the environment that it has elsewhere, but nothing of ours.
@@ -64,6 +67,12 @@ pub fn project(global: &cli::Global) -> Result<Option<Project>, Error> {
     let mut project = heard(&ran, path, &python)?;
     project.changeable = changeable.or(project.changeable);
     Ok(Some(project))
+}
+
+/// The program that runs in the project's Python, with what each store asks.
+fn probe(backends: Backends) -> String {
+    let parts = backends.iter().filter_map(|backend| Some(backend.django()?.probe()));
+    PROBE.replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
 }
 
 struct Place {
@@ -304,33 +313,29 @@ impl Project {
     }
 
     /// The database of the session model.
-    pub(super) fn target(
+    pub(super) fn database(
         &self,
-        clock: &WallClock,
+        backends: Backends,
         surroundings: &Surroundings,
-    ) -> Result<Option<Target>, Error> {
+    ) -> Result<Option<Named>, Error> {
         let Some(sessions) = &self.sessions else { return Ok(None) };
-        match (&*sessions.vendor, &sessions.path) {
-            ("postgresql", _) => {
-                let variables = sessions.libpq.clone();
-                let surroundings = Surroundings { variables, ..surroundings.clone() };
-                let conninfo = Conninfo::of_django(&sessions.parameters, &surroundings)?;
-                Ok(Some(Target::Postgres(Box::new(conninfo))))
-            }
-            ("sqlite", Some(path)) if path != ":memory:" => {
-                Ok(Some(Target::Sqlite { path: path.into(), clock: clock.clone() }))
-            }
-            ("sqlite", _) => Err(Error::usage(
-                "the project's database is in memory",
-                "name the site's own with -d, or with the settings that the site has",
-            )),
-            (vendor, _) => Err(Error::usage(
+        let known = || backends.iter().filter_map(|backend| Some((*backend, backend.django()?)));
+        let Some((backend, django)) =
+            known().find(|(_, django)| django.vendor() == sessions.vendor)
+        else {
+            let names: Vec<_> = known().map(|(backend, _)| backend.traits().name).collect();
+            return Err(Error::usage(
                 format!(
-                    "the project's database is of the kind \"{vendor}\", which is not supported"
+                    "the project's database is of the kind \"{}\", which is not supported",
+                    sessions.vendor
                 ),
-                "supported are PostgreSQL and SQLite",
-            )),
-        }
+                format!("supported are {}", names.join(" and ")),
+            ));
+        };
+        let variables = sessions.variables.clone();
+        let surroundings = Surroundings { variables, ..surroundings.clone() };
+        let source = django.read(&sessions.parameters, &surroundings)?;
+        Ok(Some(Named { backend, source }))
     }
 }
 

@@ -22,9 +22,6 @@ import traceback
 pipe = os.dup(1)
 os.dup2(2, 1)
 
-FILES = ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
-# What psycopg itself takes, and no server.
-OF_THE_DRIVER = ("autocommit", "prepare_threshold", "async_")
 SAMPLES = "sample0of0a0session0key0aaaaaaaa", "sample0of0a0session0key0bbbbbbbb"
 
 
@@ -174,17 +171,25 @@ def sessions(model):
 
     connection = connections[database_of(model)]
     columns = [model._meta.get_field(name).column for name in ("session_key", "session_data", "expire_date")]
-    found = {"table": model._meta.db_table, "columns": columns, "vendor": connection.vendor, "libpq": {}}
-    if connection.vendor == "postgresql":
-        parameters = connection.get_connection_params()
-        parameters["assume_role"] = connection.settings_dict["OPTIONS"].get("assume_role")
-        found["parameters"] = dict(texts(parameters))
-        # A .env file may have brought some.
-        found["libpq"] = {name: utf8(name, value) for name, value in os.environ.items() if name.startswith("PG")}
-    elif connection.vendor == "sqlite":
-        found["path"] = sqlite_path(str(connection.settings_dict["NAME"]))
-        found["time_zone"] = connection.timezone_name
-    return found
+    ask = ASK.get(connection.vendor)
+    parameters, environment = ask(connection) if ask else ({}, {})
+    return {
+        "table": model._meta.db_table,
+        "columns": columns,
+        "vendor": connection.vendor,
+        "parameters": parameters,
+        "variables": environment,
+        "time_zone": connection.timezone_name,
+    }
+
+
+# By vendor: what takes the connection to a database, and says how to reach it and which variables say it, too.
+ASK = {}
+
+
+def variables(prefix):
+    """The environment, as far as a database's own clients read it: a .env file may have brought some of it."""
+    return {name: utf8(name, value) for name, value in os.environ.items() if name.startswith(prefix)}
 
 
 def utf8(name, value):
@@ -195,28 +200,7 @@ def utf8(name, value):
     return value
 
 
-def texts(parameters):
-    for name, value in parameters.items():
-        name = {"database": "dbname"}.get(name, name)
-        if isinstance(value, bool):
-            value = int(value)
-        if not isinstance(value, (str, int, float, os.PathLike)) or name in OF_THE_DRIVER:
-            continue
-        value = str(value)
-        if name in FILES and value and value != "system":
-            value = os.path.abspath(value)
-        if value:
-            yield name, value
-
-
-def sqlite_path(name):
-    from urllib.parse import unquote, urlsplit
-
-    if name.startswith("file:"):
-        if "mode=memory" in name:
-            return ":memory:"
-        name = unquote(urlsplit(name).path)
-    return name if name == ":memory:" else os.path.abspath(name)
+# Here stands what each store asks.
 
 
 def cache(store):

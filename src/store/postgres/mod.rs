@@ -22,6 +22,7 @@ mod references;
 mod replica;
 mod row;
 mod sight;
+mod source;
 mod trust;
 mod upkeep;
 mod user_column;
@@ -37,11 +38,12 @@ use self::reader::PostgresReader;
 use self::trust::Powers;
 use self::writer::PostgresWriter;
 use super::{
-    Facts, Instance, Purpose, Reader, Store, StoreError, Table, Terms, Users, Waits, Writer,
+    Facts, Instance, Purpose, Reader, Store, StoreError, Table, Terms, Traits, Users, Waits, Writer,
 };
 use crate::consent::Consent;
 
-pub use self::conninfo::{Conninfo, ConninfoError, Surroundings, percent_decode};
+pub use self::conninfo::Conninfo;
+pub use self::source::PostgresBackend;
 
 /// A table on a server.
 pub struct Postgres {
@@ -90,6 +92,10 @@ impl Postgres {
 }
 
 impl Store for Postgres {
+    fn traits(&self) -> &'static Traits {
+        &source::TRAITS
+    }
+
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         let (client, found) = self.lend(Right::Select)?;
         Ok(Box::new(PostgresReader { store: self, client: Some(client), found }))

@@ -13,6 +13,7 @@ mod open;
 mod reader;
 mod references;
 mod row;
+mod source;
 mod unchanged;
 mod user_column;
 mod users;
@@ -29,10 +30,11 @@ use self::connection::Limited;
 use self::fault::fail;
 use self::instance::SqliteInstance;
 use self::reader::SqliteReader;
+pub use self::source::SqliteBackend;
 use self::writer::SqliteWriter;
 use super::waits::Waits;
 use super::{
-    BlindSpot, Facts, Fault, Instance, Reader, Store, StoreError, Table, WallClock, Writer,
+    BlindSpot, Facts, Fault, Instance, Reader, Store, StoreError, Table, Traits, WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -88,6 +90,10 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
+    fn traits(&self) -> &'static Traits {
+        &source::TRAITS
+    }
+
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
         let reader = SqliteReader::new(self, connection);

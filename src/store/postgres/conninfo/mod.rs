@@ -20,10 +20,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::environment::Surroundings;
+pub use self::environment::VARIABLES;
 use self::parameters::Parameters;
 pub(super) use self::tls::{ClientKey, Mode, Negotiation, Roots, Tls};
-pub use self::url::percent_decode;
+pub(super) use self::url::SCHEMES;
+
+use crate::store::{SourceError, Surroundings};
 
 const NOT_HERE: &str = "docs/connections.md says what is supported";
 
@@ -109,31 +111,26 @@ pub(super) enum Wanted {
 }
 
 impl Conninfo {
-    /// Whether URLs with this scheme lead to such a server.
-    pub fn has_scheme(scheme: &str) -> bool {
-        url::has_scheme(scheme)
-    }
-
     /// Whether a text is meant as `key=value` pairs.
     pub fn is_pairs(text: &str) -> bool {
         pairs::look_like(text)
     }
 
     /// What a URL says, without its scheme and `://`; what it leaves open, the environment says.
-    pub fn of_url(rest: &str, surroundings: &Surroundings) -> Result<Self, ConninfoError> {
+    pub fn of_url(rest: &str, surroundings: &Surroundings) -> Result<Self, SourceError> {
         Self::complete(url::parse(rest)?, surroundings)
     }
 
     /// What `key=value` pairs say, and otherwise the environment.
-    pub fn of_pairs(text: &str, surroundings: &Surroundings) -> Result<Self, ConninfoError> {
+    pub fn of_pairs(text: &str, surroundings: &Surroundings) -> Result<Self, SourceError> {
         Self::complete(pairs::parse(text)?, surroundings)
     }
 
-    /// What Django passes to its driver says, and otherwise the environment.
+    /// What Django passes to its driver says, and otherwise the environment. No notes: the operator did not write it.
     pub fn of_django(
         options: &BTreeMap<String, String>,
         surroundings: &Surroundings,
-    ) -> Result<Self, ConninfoError> {
+    ) -> Result<Self, SourceError> {
         let mut parameters = Parameters::default();
         for (name, value) in options {
             match &**name {
@@ -142,11 +139,11 @@ impl Conninfo {
                 name => parameters.put(name, value.clone())?,
             }
         }
-        Self::complete(parameters, surroundings)
+        Ok(Self { notes: Vec::new(), ..Self::complete(parameters, surroundings)? })
     }
 
     /// What the environment alone says.
-    pub fn of_environment(surroundings: &Surroundings) -> Result<Self, ConninfoError> {
+    pub fn of_environment(surroundings: &Surroundings) -> Result<Self, SourceError> {
         Self::complete(Parameters::default(), surroundings)
     }
 
@@ -155,9 +152,9 @@ impl Conninfo {
     fn complete(
         mut parameters: Parameters,
         surroundings: &Surroundings,
-    ) -> Result<Self, ConninfoError> {
+    ) -> Result<Self, SourceError> {
         let has_password = parameters.get("password").is_some_and(|password| !password.is_empty());
-        let environment = surroundings.parameters()?;
+        let environment = environment::parameters(surroundings)?;
         let service = parameters.get("service").or_else(|| environment.get("service"));
         let service = service.filter(|name| !name.is_empty());
         if let Some(service) = service.map(|name| service::load(name, surroundings)).transpose()? {
@@ -208,29 +205,5 @@ impl fmt::Display for Host {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// Why no server can be told from what was given. Shows no values that may be passwords.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-pub struct ConninfoError {
-    what: String,
-    hint: String,
-}
-
-impl ConninfoError {
-    fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into() }
-    }
-
-    /// The same, saying where it is.
-    fn of(self, place: impl fmt::Display) -> Self {
-        Self { what: format!("{place}: {}", self.what), ..self }
-    }
-
-    /// The next step for the operator.
-    pub fn hint(&self) -> &str {
-        &self.hint
     }
 }

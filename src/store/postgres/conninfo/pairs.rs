@@ -1,7 +1,7 @@
 //! `host=db.example.com dbname='my site'`: the other form in which libpq takes a connection string.
 
 use super::parameters::Parameters;
-use super::{ConninfoError, keyword};
+use super::{SourceError, keyword};
 
 /// Whether a text is meant as such. A URL is not, whatever words it holds.
 pub(super) fn look_like(text: &str) -> bool {
@@ -10,7 +10,7 @@ pub(super) fn look_like(text: &str) -> bool {
         || (!is_url && text.split_whitespace().any(|word| word.starts_with("password=")))
 }
 
-pub(super) fn parse(text: &str) -> Result<Parameters, ConninfoError> {
+pub(super) fn parse(text: &str) -> Result<Parameters, SourceError> {
     let mut parameters = Parameters::default();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
@@ -44,7 +44,7 @@ fn is_word(name: &str) -> bool {
 }
 
 /// A value up to a space, or in single quotes; a backslash takes the next character as it is.
-fn take_value(text: &str) -> Result<(String, &str), ConninfoError> {
+fn take_value(text: &str) -> Result<(String, &str), SourceError> {
     let (quoted, text) = text.strip_prefix('\'').map_or((false, text), |text| (true, text));
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -61,8 +61,8 @@ fn take_value(text: &str) -> Result<(String, &str), ConninfoError> {
     if quoted { Err(malformed("a quoted value does not end")) } else { Ok((value, "")) }
 }
 
-fn malformed(what: &str) -> ConninfoError {
-    ConninfoError::new(
+fn malformed(what: &str) -> SourceError {
+    SourceError::new(
         format!("cannot understand the connection string: {what}"),
         "expected host=... dbname=... user=..., values with spaces or quotes as 'it\\'s'",
     )

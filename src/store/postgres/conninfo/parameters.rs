@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::keyword::{self, Fate};
-use super::{ConninfoError, NOT_HERE};
+use super::{NOT_HERE, SourceError};
 
 /// Parameters by name, as far as they are known by now. What is there stays: sources are asked in
 /// the order in which they count.
@@ -22,9 +22,9 @@ impl Parameters {
     }
 
     /// Takes a value in place of what was there: within one connection string the last one counts.
-    pub(super) fn put(&mut self, name: &str, value: String) -> Result<(), ConninfoError> {
+    pub(super) fn put(&mut self, name: &str, value: String) -> Result<(), SourceError> {
         let Some(keyword) = keyword::find(name) else {
-            return Err(ConninfoError::new(
+            return Err(SourceError::new(
                 format!("\"{name}\" is no connection option"),
                 "docs/connections.md has those that are heeded, and those of Django's that are ignored",
             ));
@@ -35,7 +35,7 @@ impl Parameters {
             }
             Fate::Only(values) if !value.is_empty() && !values.contains(&&*value) => {
                 let with = if values.is_empty() { "" } else { " with this value" };
-                return Err(ConninfoError::new(
+                return Err(SourceError::new(
                     format!("the connection option \"{name}\" is not supported{with}"),
                     NOT_HERE,
                 ));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::parameters::Parameters;
 use super::{
-    ChannelBinding, Conninfo, ConninfoError, Host, Keepalives, Place, Secret, Surroundings,
-    Timeout, Tls, Wanted,
+    ChannelBinding, Conninfo, Host, Keepalives, Place, Secret, SourceError, Surroundings, Timeout,
+    Tls, Wanted,
 };
 
 pub(super) const PORT: u16 = 5432;
@@ -18,11 +18,11 @@ impl Conninfo {
     pub(super) fn resolve(
         mut parameters: Parameters,
         surroundings: &Surroundings,
-    ) -> Result<Self, ConninfoError> {
+    ) -> Result<Self, SourceError> {
         let text = |name: &str| parameters.get(name).filter(|value| !value.is_empty());
         let user = text("user").map(str::to_owned).or_else(|| surroundings.user.clone());
         let user = user.ok_or_else(|| {
-            ConninfoError::new(
+            SourceError::new(
                 "no user given, and the system has no name for its own",
                 "name it in the database URL, or in PGUSER",
             )
@@ -74,7 +74,7 @@ impl Conninfo {
 }
 
 /// The lists of hosts, addresses and ports, put together.
-fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConninfoError> {
+fn hosts(parameters: &Parameters) -> Result<Vec<Host>, SourceError> {
     let list = |name: &str| -> Vec<&str> {
         parameters
             .get(name)
@@ -85,7 +85,7 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConninfoError> {
     let count = names.len().max(addresses.len()).max(1);
     let fits = |list: &[&str]| list.is_empty() || list.len() == count;
     if !fits(&names) || !fits(&addresses) || (ports.len() > 1 && ports.len() != count) {
-        return Err(ConninfoError::new(
+        return Err(SourceError::new(
             "the lists of hosts, addresses and ports are not equally long",
             "give one port for all hosts, or as many as there are hosts",
         ));
@@ -97,7 +97,7 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConninfoError> {
             let address = match &*at(&addresses, index) {
                 "" => None,
                 text => Some(text.parse::<IpAddr>().map_err(|_| {
-                    ConninfoError::new("hostaddr is no IP address", "a name belongs into host")
+                    SourceError::new("hostaddr is no IP address", "a name belongs into host")
                 })?),
             };
             let place = match (&*at(&names, index), address) {
@@ -109,7 +109,7 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConninfoError> {
             let port = match ports.get(index).or(ports.first()).copied().unwrap_or_default() {
                 "" => PORT,
                 text => text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-                    ConninfoError::new(
+                    SourceError::new(
                         "the port is no number from 1 to 65535",
                         "5432 is the usual one",
                     )
@@ -121,7 +121,7 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConninfoError> {
         .collect()
 }
 
-fn keepalives(parameters: &Parameters) -> Result<Keepalives, ConninfoError> {
+fn keepalives(parameters: &Parameters) -> Result<Keepalives, SourceError> {
     let positive =
         |name| Ok(number(parameters, name)?.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0));
     Ok(Keepalives {
@@ -133,11 +133,11 @@ fn keepalives(parameters: &Parameters) -> Result<Keepalives, ConninfoError> {
     })
 }
 
-fn number(parameters: &Parameters, name: &str) -> Result<Option<i64>, ConninfoError> {
+fn number(parameters: &Parameters, name: &str) -> Result<Option<i64>, SourceError> {
     match parameters.get(name).map(str::trim).filter(|text| !text.is_empty()) {
         None => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| {
-            ConninfoError::new(format!("the value of {name} is no number"), "for example: 10")
+            SourceError::new(format!("the value of {name} is no number"), "for example: 10")
         }),
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn flag(
     parameters: &Parameters,
     name: &str,
     default: bool,
-) -> Result<bool, ConninfoError> {
+) -> Result<bool, SourceError> {
     Ok(number(parameters, name)?.map_or(default, |number| number != 0))
 }
 
@@ -156,14 +156,14 @@ pub(super) fn one_of<T: Copy>(
     name: &str,
     meanings: &[(&str, T)],
     default: T,
-) -> Result<T, ConninfoError> {
+) -> Result<T, SourceError> {
     let Some(value) = parameters.get(name).filter(|value| !value.is_empty()) else {
         return Ok(default);
     };
     meanings.iter().find(|(text, _)| *text == value).map(|(_, meaning)| *meaning).ok_or_else(|| {
         let known: Vec<&str> =
             meanings.iter().map(|(text, _)| *text).filter(|text| !text.is_empty()).collect();
-        ConninfoError::new(
+        SourceError::new(
             format!("{name} has a value that is not known"),
             format!("known are {}", known.join(", ")),
         )

@@ -4,17 +4,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::parameters::Parameters;
-use super::{ConninfoError, Surroundings};
+use super::{SourceError, Surroundings};
 use crate::files;
 
 /// Where Debian's libpq looks for the file of the whole machine.
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
 
 /// What the service of this name says.
-pub(super) fn load(
-    service: &str,
-    surroundings: &Surroundings,
-) -> Result<Parameters, ConninfoError> {
+pub(super) fn load(service: &str, surroundings: &Surroundings) -> Result<Parameters, SourceError> {
     let named = surroundings.variable("PGSERVICEFILE").map(PathBuf::from);
     let is_named = named.is_some();
     let own = named.or_else(|| Some(surroundings.home.as_ref()?.join(".pg_service.conf")));
@@ -25,7 +22,7 @@ pub(super) fn load(
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => continue,
             Err(error) => {
-                return Err(ConninfoError::new(
+                return Err(SourceError::new(
                     format!("cannot read the service file {}: {error}", file.display()),
                     "see PGSERVICEFILE and PGSYSCONFDIR",
                 ));
@@ -37,13 +34,13 @@ pub(super) fn load(
             return Ok(parameters);
         }
     }
-    Err(ConninfoError::new(
+    Err(SourceError::new(
         format!("there is no service \"{service}\""),
         "services are in the file that PGSERVICEFILE names, in ~/.pg_service.conf, or in pg_service.conf in PGSYSCONFDIR",
     ))
 }
 
-pub(super) fn find(service: &str, text: &str) -> Result<Option<Parameters>, ConninfoError> {
+pub(super) fn find(service: &str, text: &str) -> Result<Option<Parameters>, SourceError> {
     let mut lines = text.lines().map(str::trim);
     let heading = format!("[{service}]");
     if !lines.any(|line| line == heading) {
@@ -55,7 +52,7 @@ pub(super) fn find(service: &str, text: &str) -> Result<Option<Parameters>, Conn
             continue;
         }
         let malformed = |what: &str| {
-            ConninfoError::new(
+            SourceError::new(
                 format!("cannot understand the service \"{service}\": {what}"),
                 "expected one keyword=value a line, keywords as in a connection string",
             )

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::parameters::Parameters;
 use super::resolve::{flag, one_of};
-use super::{ConninfoError, NOT_HERE};
+use super::{NOT_HERE, SourceError};
 
 /// When to encrypt, and what to demand of the certificate: `sslmode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +62,7 @@ impl Tls {
     pub(super) fn resolve(
         parameters: &Parameters,
         home: Option<&Path>,
-    ) -> Result<Self, ConninfoError> {
+    ) -> Result<Self, SourceError> {
         let folder = home.map(|home| home.join(".postgresql"));
         let file = |name: &str| folder.as_ref().map(|folder| folder.join(name));
         let roots = match parameters.get("sslrootcert").filter(|value| !value.is_empty()) {
@@ -99,7 +99,7 @@ impl Tls {
         parameters: &Parameters,
         roots: &Roots,
         negotiation: Negotiation,
-    ) -> Result<Mode, ConninfoError> {
+    ) -> Result<Mode, SourceError> {
         let default = if *roots == Roots::System { Mode::VerifyFull } else { Mode::Prefer };
         let mode = one_of(
             parameters,
@@ -116,13 +116,13 @@ impl Tls {
         )?;
         // As libpq has it: anybody can have a certificate that the system trusts, for another name.
         if *roots == Roots::System && mode != Mode::VerifyFull {
-            return Err(ConninfoError::new(
+            return Err(SourceError::new(
                 "sslrootcert=system demands sslmode=verify-full",
                 "leave sslmode out, or say verify-full",
             ));
         }
         if negotiation == Negotiation::Direct && mode < Mode::Require {
-            return Err(ConninfoError::new(
+            return Err(SourceError::new(
                 "sslnegotiation=direct demands sslmode=require or more",
                 "there is no going on without encryption",
             ));
@@ -131,14 +131,14 @@ impl Tls {
     }
 }
 
-fn versions(parameters: &Parameters) -> Result<(bool, bool), ConninfoError> {
+fn versions(parameters: &Parameters) -> Result<(bool, bool), SourceError> {
     const VERSIONS: [(&str, u8); 5] =
         [("", 0), ("TLSv1", 0), ("TLSv1.1", 1), ("TLSv1.2", 2), ("TLSv1.3", 3)];
     let least = one_of(parameters, "ssl_min_protocol_version", &VERSIONS, 0)?;
     let most = one_of(parameters, "ssl_max_protocol_version", &VERSIONS[1..], 3)?;
     let allowed = (least <= 2 && most >= 2, most >= 3);
     if allowed == (false, false) {
-        return Err(ConninfoError::new(
+        return Err(SourceError::new(
             "ssl_max_protocol_version allows neither TLS 1.2 nor TLS 1.3",
             NOT_HERE,
         ));

@@ -2,12 +2,13 @@
 //! dj-database-url and django-environ read beyond that. Stricter than both where a character of a
 //! password that was not percent-encoded would make a host of the rest of it.
 
-use super::ConninfoError;
+use super::SourceError;
 use super::keyword;
 use super::parameters::Parameters;
+use crate::store::percent_decode;
 
 /// Schemes of URLs that lead to `PostgreSQL`, or to what speaks like it.
-const SCHEMES: [&str; 10] = [
+pub(in crate::store::postgres) const SCHEMES: [&str; 10] = [
     "postgres",
     "postgresql",
     "pgsql",
@@ -38,15 +39,8 @@ const MAY_HOLD_AT: [&str; 4] = ["user", "password", "application_name", "options
 const FREE_TEXT: [&str; 2] = ["password", "application_name"];
 const FORM: &str = "expected postgres://user:password@host:5432/database";
 
-/// Whether URLs of this scheme lead here. A driver may be named behind a plus sign, as in
-/// `SQLAlchemy`'s `postgresql+psycopg`.
-pub(super) fn has_scheme(scheme: &str) -> bool {
-    let scheme = scheme.split_once('+').map_or(scheme, |(scheme, _)| scheme);
-    SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
-}
-
 /// Reads what follows `postgres://`.
-pub(super) fn parse(rest: &str) -> Result<Parameters, ConninfoError> {
+pub(super) fn parse(rest: &str) -> Result<Parameters, SourceError> {
     let mut parameters = Parameters::default();
     let (authority, tail) = split_at_any(rest, &['/', '?', '#']);
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
@@ -71,7 +65,7 @@ pub(super) fn parse(rest: &str) -> Result<Parameters, ConninfoError> {
 }
 
 /// Finds what only an unescaped character of a password can have brought about.
-fn check_escapes(authority: &str, tail: &str, path: &str) -> Result<(), ConninfoError> {
+fn check_escapes(authority: &str, tail: &str, path: &str) -> Result<(), SourceError> {
     if tail.contains('#') {
         return Err(unescaped('#'));
     }
@@ -86,12 +80,7 @@ fn check_escapes(authority: &str, tail: &str, path: &str) -> Result<(), Conninfo
 
 /// Finds options that are the rest of a password, with the real host behind it: `u:1?user=x@host/db` is no
 /// user `x@host/db` on a host `u`.
-fn check_options(
-    authority: &str,
-    tail: &str,
-    path: &str,
-    query: &str,
-) -> Result<(), ConninfoError> {
+fn check_options(authority: &str, tail: &str, path: &str, query: &str) -> Result<(), SourceError> {
     let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let is_rest_of_password = |option: &str| {
         let (name, value) = option.split_once('=').unwrap_or_default();
@@ -111,13 +100,13 @@ fn check_options(
     Ok(())
 }
 
-fn put_hosts(parameters: &mut Parameters, hosts: &str, tail: &str) -> Result<(), ConninfoError> {
+fn put_hosts(parameters: &mut Parameters, hosts: &str, tail: &str) -> Result<(), SourceError> {
     let mut names = Vec::new();
     let mut ports = Vec::new();
     for host in hosts.split(',') {
         let (name, port) = match host.strip_prefix('[') {
             Some(rest) => rest.split_once(']').ok_or_else(|| {
-                ConninfoError::new("a \"[\" before an IPv6 address has no \"]\" behind it", FORM)
+                SourceError::new("a \"[\" before an IPv6 address has no \"]\" behind it", FORM)
             })?,
             None => host.split_at(host.find(':').unwrap_or(host.len())),
         };
@@ -125,11 +114,11 @@ fn put_hosts(parameters: &mut Parameters, hosts: &str, tail: &str) -> Result<(),
         if !port.chars().all(|c| c.is_ascii_digit()) {
             return Err(match tail.chars().next().filter(|_| tail.contains('@')) {
                 Some(culprit) => unescaped(culprit),
-                None if port.contains(':') => ConninfoError::new(
+                None if port.contains(':') => SourceError::new(
                     "there is more than one \":\" in the host of the database URL",
                     "an IPv6 address stands in brackets: postgres://user@[::1]:5432/database",
                 ),
-                None => ConninfoError::new("the port in the database URL is no number", FORM),
+                None => SourceError::new("the port in the database URL is no number", FORM),
             });
         }
         names.push(decode(name, "host")?);
@@ -145,7 +134,7 @@ fn put_hosts(parameters: &mut Parameters, hosts: &str, tail: &str) -> Result<(),
     Ok(())
 }
 
-fn put_options(parameters: &mut Parameters, query: &str) -> Result<(), ConninfoError> {
+fn put_options(parameters: &mut Parameters, query: &str) -> Result<(), SourceError> {
     let mut ignored = Vec::new();
     let mut encrypt = false;
     for option in query.split('&').filter(|option| !option.is_empty()) {
@@ -154,7 +143,7 @@ fn put_options(parameters: &mut Parameters, query: &str) -> Result<(), ConninfoE
             return Err(if may_be_password {
                 unescaped('?')
             } else {
-                ConninfoError::new("an option of the database URL has no \"=\"", FORM)
+                SourceError::new("an option of the database URL has no \"=\"", FORM)
             });
         };
         let name = decode(name, "name of an option")?;
@@ -196,14 +185,14 @@ fn is_of_django(name: &str) -> bool {
     OF_DJANGO.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-fn put(parameters: &mut Parameters, name: &str, text: &str) -> Result<(), ConninfoError> {
+fn put(parameters: &mut Parameters, name: &str, text: &str) -> Result<(), SourceError> {
     if text.is_empty() { Ok(()) } else { parameters.put(name, decode(text, name)?) }
 }
 
 /// A part of a URL without its percent-encoding.
-fn decode(text: &str, part: &str) -> Result<String, ConninfoError> {
+fn decode(text: &str, part: &str) -> Result<String, SourceError> {
     percent_decode(text).ok_or_else(|| {
-        ConninfoError::new(
+        SourceError::new(
             format!(
                 "in the {part} of the database URL stands a \"%\" that does not encode a character"
             ),
@@ -212,29 +201,13 @@ fn decode(text: &str, part: &str) -> Result<String, ConninfoError> {
     })
 }
 
-/// Undoes percent-encoding; `None` where it is none, or none of a text.
-pub fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        bytes.push(u8::try_from(16 * high + low).ok().filter(|byte| *byte != 0)?);
-    }
-    String::from_utf8(bytes).ok()
-}
-
 fn split_at_any<'t>(text: &'t str, chars: &[char]) -> (&'t str, &'t str) {
     text.split_at(text.find(chars).unwrap_or(text.len()))
 }
 
-fn unescaped(character: char) -> ConninfoError {
+fn unescaped(character: char) -> SourceError {
     let code = u32::from(character);
-    ConninfoError::new(
+    SourceError::new(
         format!(
             "there is a \"{character}\" in the database URL where none can be: in the password?"
         ),
