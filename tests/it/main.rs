@@ -67,6 +67,7 @@ mod purge_postgres;
 mod races;
 mod random_rows;
 mod random_signals;
+mod recipes;
 mod redis;
 mod references;
 mod replication;

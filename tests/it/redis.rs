@@ -9,14 +9,14 @@ use crate::support::sessctl;
 use crate::world::{Ran, RunToEnd};
 
 /// Listens on a Unix socket in a folder of its own, and keeps nothing on disk. Ends with this value.
-struct Redis {
+pub(crate) struct Redis {
     name: &'static str,
     folder: PathBuf,
     process: Child,
 }
 
 impl Redis {
-    fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         let folder = std::env::temp_dir().join(format!("sessctl-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let process = Command::new("redis-server")
@@ -31,7 +31,7 @@ impl Redis {
         redis
     }
 
-    fn socket(&self) -> String {
+    pub(crate) fn socket(&self) -> String {
         self.folder.join("socket").display().to_string()
     }
 
@@ -40,7 +40,7 @@ impl Redis {
     }
 
     /// A site whose sessions are in database 1, on which these users are logged in.
-    fn site(&self, more: &str) -> Site {
+    pub(crate) fn site(&self, more: &str) -> Site {
         let engine = [("SITE_ENGINE", "django.contrib.sessions.backends.cached_db")];
         let cache = format!(
             "CACHES = {{'default': {{'BACKEND': 'django.core.cache.backends.redis.RedisCache', {more}

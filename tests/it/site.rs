@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Database, django_python, fresh_database};
-use crate::world::{Ran, RunToEnd, program};
+use crate::support::{Database, django_python, fresh_database, sessctl};
+use crate::world::{Ran, RunToEnd, around, program};
 
 /// The `SECRET_KEY` of every project.
 pub(crate) const SECRET_KEY: &str = "the-key-of-a-discovered-site";
@@ -139,6 +139,24 @@ impl Site {
             );
         }
         ran
+    }
+
+    /// A shell without a terminal in the project's folder, which finds programs there first, then `sessctl` and the project's Python.
+    pub(crate) fn shell(&self, commands: &str) -> Command {
+        let python = django_python(&self.release);
+        let (python, sessctl) = (python.parent().unwrap(), sessctl());
+        let mut path = std::ffi::OsString::new();
+        for folder in [&*self.folder, sessctl.parent().unwrap(), python] {
+            path.push(folder);
+            path.push(":");
+        }
+        path.push(std::env::var_os("PATH").unwrap());
+        let mut shell = Command::new("setsid");
+        shell.args(["--wait", "bash", "-e", "-c", commands]).current_dir(&self.project);
+        let mut shell = around(shell, &program(&[]));
+        shell.env("PATH", path).env("VIRTUAL_ENV", python.parent().unwrap());
+        shell.envs(self.environment.iter().cloned());
+        shell
     }
 
     /// What nobody may see: the key, and the password of the database.
