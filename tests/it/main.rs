@@ -57,6 +57,7 @@ mod lookup;
 mod named;
 mod network;
 mod one_table;
+mod options;
 mod pgbouncer;
 mod privileges;
 mod properties;
