@@ -205,6 +205,7 @@ impl Error {
             Self::NotConfirmed => Exit::Refused,
             Self::Interrupted { signal } => Exit::Interrupted(*signal),
             Self::InSchema { source, .. } => source.exit(),
+            Self::Store(error) if error.is_misuse() => Exit::Usage,
             _ => Exit::Failed,
         }
     }

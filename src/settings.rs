@@ -19,7 +19,7 @@ use crate::cli;
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::files;
-use crate::store::{Table, Traits, UserColumn, Users};
+use crate::store::{Capability, Table, Traits, UserColumn, Users};
 
 pub use database::{Backends, Database, database};
 pub use django::{Project, project};
@@ -139,11 +139,8 @@ pub fn pace(args: &cli::Pace, traits: &Traits) -> Result<Pace, Error> {
             "1 rests as long as the work took; 0 not at all; at most 1000",
         ));
     }
-    if args.max_lag.is_some() && !traits.replicas {
-        return Err(Error::usage(
-            format!("--max-lag: {} has no replicas", traits.name),
-            "leave it out; --pause-file pauses for any reason",
-        ));
+    if args.max_lag.is_some() {
+        traits.demand(Capability::Replicas)?;
     }
     let optional = |option, text: &Option<String>| {
         text.as_deref().map(|text| duration(option, text)).transpose()

@@ -5,6 +5,7 @@ use crate::cli::Check;
 use crate::error::{Error, Exit};
 use crate::model::Health;
 use crate::report::CheckReport;
+use crate::store::Capability;
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Check) -> Result<Exit, Error> {
@@ -33,6 +34,7 @@ fn look(ctx: &mut Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
 /// Adds what expired in a table to rows, as far as they can be counted in time, and seconds since the oldest.
 fn add(ctx: &Ctx<'_>, rows: &mut Option<u64>, oldest: &mut Option<u64>) -> Result<(), Error> {
     let store = ctx.open()?;
+    store.demand(Capability::Expiry)?;
     let mut reader = store.reader()?;
     let now = reader.now()?;
     let expired = ctx.stop.unheeded(|| reader.expired(now, None, COUNT_PATIENCE))?;

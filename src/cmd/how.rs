@@ -3,7 +3,7 @@
 use super::Ctx;
 use crate::engine::{Driver, Why};
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{Capability, Store};
 
 /// What is done to a session.
 #[derive(Clone, Copy, PartialEq)]
@@ -40,15 +40,17 @@ impl How {
         }
     }
 
-    /// Refuses to begin where django-allauth has no rows to delete.
+    /// Refuses to begin where the store cannot, and where django-allauth has no rows to delete.
     pub(super) fn check(
         self,
         ctx: &Ctx<'_>,
         store: &dyn Store,
         dry_run: bool,
     ) -> Result<(), Error> {
-        if self != Self::DeleteWithAllauth {
-            return Ok(());
+        match self {
+            Self::Delete => return Ok(()),
+            Self::KeepData => return Ok(store.demand(Capability::Rewrite)?),
+            Self::DeleteWithAllauth => store.demand(Capability::Allauth)?,
         }
         if !store.reader()?.has_allauth()? {
             return Err(Error::usage(

@@ -15,7 +15,9 @@ use super::unfit_ids::some;
 use crate::cli::UserLookup;
 use crate::error::Error;
 use crate::settings;
-use crate::store::{ByUser, Filter, Reader, Stamps, Store, StoreError, UserColumn, UserType};
+use crate::store::{
+    ByUser, Capability, Filter, Reader, Stamps, Store, StoreError, UserColumn, UserType,
+};
 
 /// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
 /// Django's documentation ("Extending database-backed session engines").
@@ -64,6 +66,9 @@ fn column(
     store: &dyn Store,
     args: &UserLookup,
 ) -> Result<Option<UserColumn>, Error> {
+    if args.user_column.is_some() || args.trust_column {
+        store.demand(Capability::UserColumn)?;
+    }
     let mut reader = store.reader()?;
     if let Some(name) = &args.user_column {
         settings::check_user_column("--user-column", name, store.traits())?;

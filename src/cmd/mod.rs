@@ -56,7 +56,9 @@ use crate::error::{Error, Exit};
 use crate::model::{Health, SavedWindow};
 use crate::settings::{self, Backends, Database, Project};
 use crate::stop::{Asked, Stop};
-use crate::store::{Fault, Gone, Notice, Opening, Store, StoreError, Table, Terms, Waits};
+use crate::store::{
+    Capability, Fault, Gone, Notice, Opening, Store, StoreError, Table, Terms, Waits,
+};
 use crate::ui::{self, Log, Talk};
 
 /// One reader feeds no more workers than this, and each holds some pages in memory.
@@ -263,6 +265,9 @@ impl Ctx<'_> {
             }
         }
         self.stop.heed();
+        if table.schema().is_some() {
+            traits.demand(Capability::Schemas)?;
+        }
         let (waits, terms) = (self.waits.clone(), self.terms.clone());
         Ok(source.open(Opening { table, clock, waits, terms }))
     }

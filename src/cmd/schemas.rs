@@ -11,7 +11,7 @@ use crate::engine::Pace;
 use crate::error::{Error, Exit};
 use crate::report::{InSchema, Sum, Total};
 use crate::settings;
-use crate::store::{Fault, Holder};
+use crate::store::{Capability, Fault, Holder};
 
 impl Ctx<'_> {
     /// Whether several schemas may be meant.
@@ -37,7 +37,9 @@ impl Ctx<'_> {
             return Ok(None);
         }
         let base = settings::table(self.global, self.project.as_ref(), None)?;
-        let there = self.open_table(base.clone())?.schemas()?;
+        let store = self.open_table(base.clone())?;
+        store.demand(Capability::Schemas)?;
+        let there = Capability::Schemas.of(store.schemas())?.schemas()?;
         let named = &self.global.schemas;
         let missing: Vec<_> = named.iter().filter(|name| !there.contains(name)).collect();
         if let [first, ..] = *missing {

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::Ctx;
 use crate::error::Error;
 use crate::settings;
-use crate::store::{Reader, Store, StoreError, User, UserType, Users, WhichUsers};
+use crate::store::{Capability, Reader, Store, StoreError, User, UserType, Users, WhichUsers};
 
 /// Users of whom it is asked at once whether they exist.
 pub(super) const AT_ONCE: usize = 1_000;
@@ -21,6 +21,7 @@ impl SiteUsers {
     /// The table that was typed, the project's, or Django's own; an error if it is not there, or if nobody named it and
     /// the site seems to have another.
     pub(super) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
+        store.demand(Capability::Users)?;
         let mut reader = store.reader()?;
         let users = users(ctx, &mut *reader, typed)?;
         if let Some(other) = others(ctx, &mut *reader, typed, &users)?.first() {

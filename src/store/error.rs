@@ -22,12 +22,20 @@ pub struct StoreError {
     hint: Option<String>,
     server_hint: Option<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    misused: bool,
 }
 
 impl StoreError {
     /// An error that says what failed on what.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
-        Self { fault, what: what.into(), hint: None, server_hint: None, cause: None }
+        Self {
+            fault,
+            what: what.into(),
+            hint: None,
+            server_hint: None,
+            cause: None,
+            misused: false,
+        }
     }
 
     /// The same, with what the driver said.
@@ -56,6 +64,18 @@ impl StoreError {
     pub(super) fn server_says(mut self, hint: Option<&str>) -> Self {
         self.server_hint = hint.map(str::to_owned);
         self
+    }
+
+    /// The same, since the store was asked for what it cannot do.
+    #[must_use]
+    pub(super) fn misused(mut self) -> Self {
+        self.misused = true;
+        self
+    }
+
+    /// Whether the store was asked for what it cannot do: what was typed does not fit it.
+    pub fn is_misuse(&self) -> bool {
+        self.misused
     }
 
     /// What the server calls the next step.

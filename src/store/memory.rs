@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Assigned, Assignment, BATCH, Claim, Cursor, Emit, Expired, Facts, Fault, Filter, Gone,
-    Instance, Kept, Locked, Reader, Reference, Replacement, Store, StoreError, Traits, Turn,
-    Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers, Window, Writer,
+    AllauthReader, AllauthWriter, Assigned, Assignment, Capability, Cursor, Emit, Expired,
+    ExpiryReader, ExpiryWriter, Facts, Fault, Filter, Gone, Locked, Reader, Replacement, Rewriter,
+    Store, StoreError, Traits, Truncator, UserColumn, UserColumnPlan, UserColumnReader,
+    UserColumnWriter, Window, Writer,
 };
 use crate::consent::Consent;
 use crate::model::{Data, Expiry, Keys, Page, Row, Timestamp};
@@ -73,7 +74,16 @@ impl Memory {
 
 impl Store for &Memory {
     fn traits(&self) -> &'static Traits {
-        static TRAITS: Traits = Traits::plain("memory");
+        static TRAITS: Traits = Traits {
+            can: &[
+                Capability::Expiry,
+                Capability::UserColumn,
+                Capability::Rewrite,
+                Capability::Allauth,
+                Capability::Truncate,
+            ],
+            ..Traits::plain("memory")
+        };
         &TRAITS
     }
 
@@ -92,23 +102,6 @@ impl Store for &Memory {
 
     fn facts(&self) -> Result<Facts, StoreError> {
         Ok(Facts { expiry_indexed: true, ..Facts::default() })
-    }
-
-    fn schemas(&self) -> Result<Vec<String>, StoreError> {
-        Ok(vec!["main".into()])
-    }
-
-    fn instance(&self) -> Box<dyn Instance + '_> {
-        Box::new(Alone)
-    }
-}
-
-/// Nobody else can see the memory of this process.
-struct Alone;
-
-impl Instance for Alone {
-    fn claim(&mut self) -> Result<Claim, StoreError> {
-        Ok(Claim::Made)
     }
 }
 
@@ -179,10 +172,20 @@ impl Reader for MemoryReader {
         Ok(())
     }
 
-    fn now(&mut self) -> Result<Timestamp, StoreError> {
-        Ok(Timestamp::now())
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryReader> {
+        Some(self)
     }
 
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnReader> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+        Some(self)
+    }
+}
+
+impl ExpiryReader for MemoryReader {
     fn expired(
         &mut self,
         cutoff: Timestamp,
@@ -195,46 +198,21 @@ impl Reader for MemoryReader {
             oldest: expired.first().map(|(micros, _)| Timestamp::from_micros(*micros)),
         })
     }
+}
 
-    fn expired_and_kept(&mut self, _: Timestamp, _: Duration) -> Result<Option<u64>, StoreError> {
-        Ok(Some(0))
-    }
-
+impl UserColumnReader for MemoryReader {
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
         Ok(self.column.clone().filter(|column| column.name == name))
-    }
-
-    fn user_key(&mut self, _: &Users) -> Result<Option<UserType>, StoreError> {
-        Ok(None)
-    }
-
-    fn users(
-        &mut self,
-        _: &Users,
-        _: WhichUsers<'_>,
-        _: &mut dyn FnMut(User),
-    ) -> Result<(), StoreError> {
-        Ok(())
     }
 
     fn user_column_plan(&mut self, _: &UserColumn) -> Result<UserColumnPlan, StoreError> {
         Ok(UserColumnPlan::default())
     }
+}
 
-    fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn referenced(&mut self, _: &[&str]) -> Result<Kept, StoreError> {
-        Ok(Kept::default())
-    }
-
+impl AllauthReader for MemoryReader {
     fn has_allauth(&mut self) -> Result<bool, StoreError> {
         Ok(self.has_allauth)
-    }
-
-    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
-        Ok(Upkeep::default())
     }
 }
 
@@ -270,17 +248,6 @@ impl Writer for MemoryWriter<'_> {
         Ok(gone)
     }
 
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.fault()?;
-        let (free, mut gone) = self.unless_kept(keys);
-        let (mut rows, mut allauth) = (lock(&self.0.rows), lock(&self.0.allauth));
-        for key in free.iter().filter(|key| rows.remove(**key).is_some()) {
-            gone.sessions += 1;
-            gone.allauth += u64::from(allauth.as_mut().is_some_and(|keys| keys.remove(*key)));
-        }
-        Ok(gone)
-    }
-
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let rows = lock(&self.0.rows);
         let mut page = Page::default();
@@ -292,6 +259,41 @@ impl Writer for MemoryWriter<'_> {
         Ok(page)
     }
 
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryWriter> {
+        Some(self)
+    }
+
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnWriter> {
+        Some(self)
+    }
+
+    fn rewriting(&mut self) -> Option<&mut dyn Rewriter> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
+        Some(self)
+    }
+
+    fn truncation(&mut self) -> Option<&mut dyn Truncator> {
+        Some(self)
+    }
+}
+
+impl AllauthWriter for MemoryWriter<'_> {
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.fault()?;
+        let (free, mut gone) = self.unless_kept(keys);
+        let (mut rows, mut allauth) = (lock(&self.0.rows), lock(&self.0.allauth));
+        for key in free.iter().filter(|key| rows.remove(**key).is_some()) {
+            gone.sessions += 1;
+            gone.allauth += u64::from(allauth.as_mut().is_some_and(|keys| keys.remove(*key)));
+        }
+        Ok(gone)
+    }
+}
+
+impl Rewriter for MemoryWriter<'_> {
     fn replace(&mut self, new: &[Replacement<'_>]) -> Result<u64, StoreError> {
         self.fault()?;
         let mut rows = lock(&self.0.rows);
@@ -305,7 +307,9 @@ impl Writer for MemoryWriter<'_> {
         }
         Ok(done)
     }
+}
 
+impl UserColumnWriter for MemoryWriter<'_> {
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         self.fault()?;
         lock(&self.0.column).get_or_insert_with(|| column.clone());
@@ -337,19 +341,17 @@ impl Writer for MemoryWriter<'_> {
         *lock(&self.0.column) = Some(UserColumn { indexed: true, ..column.clone() });
         Ok(())
     }
+}
 
-    fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        let rows = lock(&self.0.rows);
-        let there = keys.iter().filter(|key| rows.contains_key(**key));
-        Ok(u64::try_from(there.count()).unwrap_or(u64::MAX))
-    }
-
+impl Truncator for MemoryWriter<'_> {
     fn truncate(&mut self) -> Result<(), StoreError> {
         self.fault()?;
         lock(&self.0.rows).clear();
         Ok(())
     }
+}
 
+impl ExpiryWriter for MemoryWriter<'_> {
     fn pick_expired(
         &mut self,
         cutoff: Timestamp,
@@ -392,18 +394,6 @@ impl Writer for MemoryWriter<'_> {
         }
         gone.sessions = u64::try_from(before - table.len()).unwrap_or(u64::MAX);
         Ok(gone)
-    }
-
-    fn turn(&mut self) -> Turn {
-        Turn { batch: BATCH, rest: Duration::ZERO }
-    }
-
-    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
-        Ok(None)
-    }
-
-    fn analyze(&mut self) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 

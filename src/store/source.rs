@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Store, Table, Terms, Waits, WallClock};
+use super::{Capability, Store, StoreError, Table, Terms, Waits, WallClock};
 
 /// A kind of database: what its URLs look like, and how they become a [`Source`].
 pub trait Backend: Sync {
@@ -113,18 +113,36 @@ pub struct Traits {
     pub name: &'static str,
     /// Whether it stores times without a time zone.
     pub naive_clock: bool,
-    /// Whether it has replicas that can fall behind.
-    pub replicas: bool,
-    /// Whether roles have rights in it.
-    pub grants: bool,
     /// Bytes that the name of a column has at most.
     pub longest_name: usize,
+    /// What its stores can do beyond scanning and deleting. Their accessors agree with it.
+    pub can: &'static [Capability],
+    /// What an operator should know of a capability that is missing, where there is more to say than that.
+    pub why_not: &'static [(Capability, &'static str)],
 }
 
 impl Traits {
-    /// Those of a database that has none of what is asked for here.
+    /// Those of a database whose stores can scan and delete, and nothing else.
     pub const fn plain(name: &'static str) -> Self {
-        Self { name, naive_clock: false, replicas: false, grants: false, longest_name: 63 }
+        Self { name, naive_clock: false, longest_name: 63, can: &[], why_not: &[] }
+    }
+
+    /// Whether its stores have this capability.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.can.contains(&capability)
+    }
+
+    /// Refuses where they have not.
+    pub fn demand(&self, capability: Capability) -> Result<(), StoreError> {
+        if self.can(capability) {
+            return Ok(());
+        }
+        let error = capability.missing(Some(self.name));
+        let why = self.why_not.iter().find(|(missing, _)| *missing == capability);
+        Err(match why {
+            Some((_, why)) => error.hint(*why),
+            None => error,
+        })
     }
 }
 

@@ -21,7 +21,9 @@ use crate::error::{Error, Exit};
 use crate::model::{Keys, Tally};
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
 use crate::settings;
-use crate::store::{Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users};
+use crate::store::{
+    Capability, Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users,
+};
 
 /// Logins whose ids and signatures are looked at before anything is done.
 const SAMPLE: u64 = 10_000;
@@ -53,6 +55,7 @@ fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillRe
     let began = Instant::now();
     ctx.begin(&pace);
     let store = ctx.open()?;
+    store.demand(Capability::UserColumn)?;
     let mut reader = store.reader()?;
     let only_looks = args.dry_run || args.watch_nulls;
     if !only_looks {

@@ -3,7 +3,7 @@
 use crate::cli::Granted;
 use crate::cmd::Ctx;
 use crate::error::{Error, Exit};
-use crate::store::{Purpose, Store};
+use crate::store::{Capability, Purpose, Store};
 use crate::{settings, ui};
 
 const EVERYTHING: [Granted; 8] = [
@@ -24,6 +24,7 @@ pub(super) fn print(
     granted: &[Granted],
     role: Option<&str>,
 ) -> Result<Exit, Error> {
+    store.demand(Capability::Grants)?;
     if role.is_some_and(|role| role.is_empty() || role.contains('\0')) {
         return Err(Error::usage("--role: not the name of a role", "for example: --role sessctl"));
     }
@@ -32,7 +33,7 @@ pub(super) fn print(
         granted.iter().flat_map(|granted| purposes(*granted)).copied().collect();
     // Users in another database have rights there.
     let users = settings::users(ctx.project.as_ref(), &ctx.table()?).ok();
-    let grants = store.grants(&purposes, users.as_ref(), role)?;
+    let grants = Capability::Grants.of(store.grants())?.grants(&purposes, users.as_ref(), role)?;
     if grants.is_empty() {
         // Whatever it was that kept us from seeing the table.
         store.reader()?;

@@ -23,12 +23,6 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
     let clock = traits.naive_clock.then_some(clock);
     let store = ctx.open()?;
     if let Some(granted) = &args.grants {
-        if !traits.grants {
-            return Err(Error::usage(
-                format!("--grants: {} knows no privileges", traits.name),
-                "leave it out: `sessctl doctor` says what can be written",
-            ));
-        }
         return grants::print(ctx, &*store, granted, args.role.as_deref());
     }
     let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
@@ -105,13 +99,15 @@ fn read(
     if let Some(clock) = clock {
         findings.push(zone::describe(&sample.moments, clock));
     }
-    findings.push(expired::describe(reader).unwrap_or_else(|error| not_made("expired", error)));
-    findings.push(
-        column.map_or_else(
+    if reader.expiry().is_some() {
+        findings.push(expired::describe(reader).unwrap_or_else(|error| not_made("expired", error)));
+    }
+    if reader.user_columns().is_some() {
+        findings.push(column.map_or_else(
             |finding| finding,
             |column| user_column::describe(column.as_ref(), &sample),
-        ),
-    );
+        ));
+    }
     findings
 }
 

@@ -27,7 +27,7 @@ use crate::engine::{Done, Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Tally;
 use crate::report::{FlushReport, Proof};
-use crate::store::Store;
+use crate::store::{Capability, Store};
 use crate::{settings, ui};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
@@ -84,6 +84,7 @@ impl<'a> Task<'a> {
         }
         how.check(ctx, &*store, args.dry_run)?;
         if args.truncate {
+            store.demand(Capability::Truncate)?;
             references::refuse(&mut *reader)?;
         }
         let references = references::note(ctx, &mut *reader)?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport, Referenced};
 use crate::settings;
-use crate::store::{Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
+use crate::store::{Capability, Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
     let told = Told {
@@ -49,6 +49,7 @@ fn act(
     let began = Instant::now();
     ctx.begin(&pace);
     let store = ctx.open()?;
+    store.demand(Capability::Expiry)?;
     let (cutoff, references) = cutoff(ctx, &*store, grace, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
 

@@ -3,6 +3,7 @@
 //! pooler in transaction mode may stand in between.
 
 mod allauth;
+mod capabilities;
 mod catalog;
 mod client;
 mod connect;
@@ -38,7 +39,8 @@ use self::reader::PostgresReader;
 use self::trust::Powers;
 use self::writer::PostgresWriter;
 use super::{
-    Facts, Instance, Purpose, Reader, Store, StoreError, Table, Terms, Traits, Users, Waits, Writer,
+    Facts, Grants, Instance, Purpose, Reader, Schemas, Store, StoreError, Table, Terms, Traits,
+    Users, Waits, Writer,
 };
 use crate::consent::Consent;
 
@@ -110,6 +112,30 @@ impl Store for Postgres {
         self.gather_facts()
     }
 
+    fn grants(&self) -> Option<&dyn Grants> {
+        Some(self)
+    }
+
+    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
+        self.find_others_alike(&mut self.lent(self.connect()?))
+    }
+
+    fn schemas(&self) -> Option<&dyn Schemas> {
+        Some(self)
+    }
+
+    fn instance(&self) -> Box<dyn Instance + '_> {
+        Box::new(PostgresInstance::new(self))
+    }
+}
+
+impl Schemas for Postgres {
+    fn schemas(&self) -> Result<Vec<String>, StoreError> {
+        self.find_schemas()
+    }
+}
+
+impl Grants for Postgres {
     fn grants(
         &self,
         purposes: &[Purpose],
@@ -117,17 +143,5 @@ impl Store for Postgres {
         role: Option<&str>,
     ) -> Result<Vec<String>, StoreError> {
         self.gather_grants(purposes, users, role)
-    }
-
-    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
-        self.find_others_alike(&mut self.lent(self.connect()?))
-    }
-
-    fn schemas(&self) -> Result<Vec<String>, StoreError> {
-        self.find_schemas()
-    }
-
-    fn instance(&self) -> Box<dyn Instance + '_> {
-        Box::new(PostgresInstance::new(self))
     }
 }

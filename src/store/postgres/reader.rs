@@ -1,8 +1,6 @@
 use std::ops::ControlFlow;
-use std::time::Duration;
 
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::Postgres;
 use super::catalog::Found;
@@ -14,11 +12,10 @@ use super::instant::{Instant, Times};
 use super::lent::Lent;
 use super::row::{are_many, can_be_read_alone, columns, columns_of_many, columns_with_data, push};
 use crate::model::{Page, Timestamp};
-use crate::store::reference::{hindrances, kept};
 use crate::store::waits::Work;
 use crate::store::{
-    BlindSpot, Cursor, Emit, Expired, Fault, Filter, Kept, Reader, Reference, StoreError, Table,
-    Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    AllauthReader, BlindSpot, Cursor, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader,
+    StoreError, Table, UserColumnReader, UserReader,
 };
 
 /// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
@@ -82,11 +79,6 @@ impl Reader for PostgresReader<'_> {
         self.store.demand_writes(self.found)
     }
 
-    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.user_column(self.client()?, oid, name)
-    }
-
     fn now(&mut self) -> Result<Timestamp, StoreError> {
         let store = self.store;
         let rows = self
@@ -98,128 +90,34 @@ impl Reader for PostgresReader<'_> {
         Ok(server.map_or(own, |Instant(server)| server.min(own)))
     }
 
-    /// The oldest is at one end of an index, and told however long counting the others takes.
-    fn expired(
-        &mut self,
-        cutoff: Timestamp,
-        from: Option<&Cursor>,
-        patience: Duration,
-    ) -> Result<Expired, StoreError> {
-        self.store.demand_instants(self.found)?;
-        let (from, cutoff) = (from.map_or(EVER, instant), Instant(cutoff));
-        let oldest = self.in_time("min(expire_date)", from, cutoff, patience)?;
-        let rows: Option<i64> = self.in_time("count(*)", from, cutoff, patience)?;
-        Ok(Expired {
-            rows: rows.and_then(|rows| u64::try_from(rows).ok()),
-            oldest: oldest.map(|Instant(oldest)| oldest),
-        })
-    }
-
-    fn expired_and_kept(
-        &mut self,
-        cutoff: Timestamp,
-        patience: Duration,
-    ) -> Result<Option<u64>, StoreError> {
-        let Some(kept) = kept(&hindrances(&self.references()?)) else { return Ok(Some(0)) };
-        let count = format!("count(*) FILTER (WHERE {kept})");
-        let rows: Option<i64> = self.in_time(&count, EVER, Instant(cutoff), patience)?;
-        Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
-    }
-
-    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
-        let store = self.store;
-        store.user_key(self.client()?, users)
-    }
-
-    fn schema_beside(&mut self, name: &str) -> Result<Option<String>, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.schema_beside(self.client()?, oid, name)
-    }
-
-    fn other_users(&mut self, users: &Table) -> Result<Vec<String>, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.other_users(self.client()?, oid, users)
-    }
-
-    fn users(
-        &mut self,
-        users: &Users,
-        which: WhichUsers<'_>,
-        emit: &mut dyn FnMut(User),
-    ) -> Result<(), StoreError> {
-        let store = self.store;
-        store.read_users(self.client()?, users, which, emit)
-    }
-
-    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.user_column_plan(self.client()?, oid, column)
-    }
-
-    fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.references(self.client()?, oid)
-    }
-
-    fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.referenced(self.client()?, oid, keys)
-    }
-
     fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError> {
         let store = self.store;
         store.blind_spot(self.client()?, table)
     }
 
-    fn has_allauth(&mut self) -> Result<bool, StoreError> {
-        let store = self.store;
-        store.has_allauth(self.client()?)
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryReader> {
+        Some(self)
     }
 
-    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
-        let (store, oid) = (self.store, self.found.oid);
-        store.upkeep(self.client()?, oid)
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnReader> {
+        Some(self)
+    }
+
+    fn site_users(&mut self) -> Option<&mut dyn UserReader> {
+        Some(self)
+    }
+
+    fn foreign_keys(&mut self) -> Option<&mut dyn ReferenceReader> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+        Some(self)
     }
 }
 
 impl PostgresReader<'_> {
-    /// An aggregate of the rows that expired in this time; `None` if it is NULL or takes long.
-    fn in_time<T: for<'v> FromSql<'v>>(
-        &mut self,
-        aggregate: &str,
-        from: Instant,
-        cutoff: Instant,
-        patience: Duration,
-    ) -> Result<Option<T>, StoreError> {
-        let store = self.store;
-        let sql = format!(
-            "SELECT pg_catalog.{aggregate} FROM {} \
-             WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND expire_date OPERATOR(pg_catalog.<) $2",
-            store.table.quoted()
-        );
-        let client = self.client()?;
-        client.wait_longer_than(patience);
-        let ask = |client: &mut Client| {
-            client.batch_execute(&format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '10s'",
-                patience.as_millis().max(1)
-            ))?;
-            let values: [(&(dyn ToSql + Sync), Type); 2] =
-                [(&from, Type::TIMESTAMPTZ), (&cutoff, Type::TIMESTAMPTZ)];
-            let row = client.query_typed_one(&sql, &values)?;
-            client.batch_execute("COMMIT")?;
-            row.try_get(0)
-        };
-        ask(client).or_else(|error: tokio_postgres::Error| {
-            if error.code() != Some(&SqlState::QUERY_CANCELED) {
-                return Err(fail(error, store.what("read")));
-            }
-            client.batch_execute("ROLLBACK").map_err(|error| fail(error, store.what("read")))?;
-            Ok(None)
-        })
-    }
-
-    fn client(&mut self) -> Result<&mut Client, StoreError> {
+    pub(super) fn client(&mut self) -> Result<&mut Client, StoreError> {
         let client = match &mut self.client {
             Some(client) => client,
             none => none.insert(self.store.lent(self.store.connect()?)),

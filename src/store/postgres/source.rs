@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::conninfo::{SCHEMES, VARIABLES};
 use super::{Conninfo, Postgres};
 use crate::store::{
-    Backend, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
+    Backend, Capability, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
 };
 
 /// PostgreSQL, and what speaks like it.
@@ -14,9 +14,9 @@ pub struct PostgresBackend;
 pub(super) const TRAITS: Traits = Traits {
     name: "PostgreSQL",
     naive_clock: false,
-    replicas: true,
-    grants: true,
     longest_name: 63,
+    can: Capability::ALL,
+    why_not: &[],
 };
 
 impl Backend for PostgresBackend {

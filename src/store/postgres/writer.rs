@@ -18,8 +18,9 @@ use super::row::{columns, columns_of_batch, push};
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
-    Turn, UserColumn, Window, Writer,
+    AllauthWriter, Assigned, Assignment, BATCH, Cursor, ExpiryWriter, Fault, Gone, Locked,
+    Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, Turn, UserColumn,
+    UserColumnWriter, Window, Writer,
 };
 
 /// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
@@ -216,10 +217,6 @@ impl Writer for PostgresWriter<'_> {
         self.delete_rows(keys, &Doomed::by_key(BY_KEY))
     }
 
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_both(keys)
-    }
-
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql =
             format!("SELECT pg_catalog.count(*) FROM {} WHERE {NAMED}", self.store.table.quoted());
@@ -241,6 +238,43 @@ impl Writer for PostgresWriter<'_> {
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
     }
 
+    /// Nobody waits for a batch but those who want its very rows.
+    fn turn(&mut self) -> Turn {
+        Turn { batch: BATCH, rest: Duration::ZERO }
+    }
+
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryWriter> {
+        Some(self)
+    }
+
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnWriter> {
+        Some(self)
+    }
+
+    fn rewriting(&mut self) -> Option<&mut dyn Rewriter> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
+        Some(self)
+    }
+
+    fn truncation(&mut self) -> Option<&mut dyn Truncator> {
+        Some(self)
+    }
+
+    fn replicas(&mut self) -> Option<&mut dyn ReplicaLag> {
+        Some(self)
+    }
+}
+
+impl AllauthWriter for PostgresWriter<'_> {
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_both(keys)
+    }
+}
+
+impl Rewriter for PostgresWriter<'_> {
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
         let sql = format!(
             "UPDATE {} AS t SET session_data = n.new \
@@ -261,7 +295,9 @@ impl Writer for PostgresWriter<'_> {
         ];
         self.batch("update", BY_KEY, &sql, &values)
     }
+}
 
+impl UserColumnWriter for PostgresWriter<'_> {
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         self.add_column(column)
     }
@@ -281,7 +317,9 @@ impl Writer for PostgresWriter<'_> {
         self.wait_for_batches();
         indexed
     }
+}
 
+impl Truncator for PostgresWriter<'_> {
     fn truncate(&mut self) -> Result<(), StoreError> {
         const DOING: &str = "truncate";
         let sql = format!("TRUNCATE {}; COMMIT", self.store.table.quoted());
@@ -306,7 +344,9 @@ impl Writer for PostgresWriter<'_> {
             }
         }
     }
+}
 
+impl ExpiryWriter for PostgresWriter<'_> {
     fn pick_expired(
         &mut self,
         cutoff: Timestamp,
@@ -344,17 +384,6 @@ impl Writer for PostgresWriter<'_> {
         }
     }
 
-    /// Nobody waits for a batch but those who want its very rows.
-    fn turn(&mut self) -> Turn {
-        Turn { batch: BATCH, rest: Duration::ZERO }
-    }
-
-    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
-        self.replicas
-            .lag(&mut self.client)
-            .map_err(|error| fail(error, self.store.what("see the replicas of")))?
-    }
-
     /// From others than the owner PostgreSQL takes ANALYZE with no more than a warning.
     fn demand_analyze(&mut self) -> Result<(), StoreError> {
         const MAY: &str = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') \
@@ -375,5 +404,13 @@ impl Writer for PostgresWriter<'_> {
         let analyzed = self.client.batch_execute(&sql);
         self.wait_for_batches();
         analyzed.map_err(|error| fail(error, self.store.what("analyze")))
+    }
+}
+
+impl ReplicaLag for PostgresWriter<'_> {
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
+        self.replicas
+            .lag(&mut self.client)
+            .map_err(|error| fail(error, self.store.what("see the replicas of")))?
     }
 }

@@ -34,7 +34,8 @@ pub use self::source::SqliteBackend;
 use self::writer::SqliteWriter;
 use super::waits::Waits;
 use super::{
-    BlindSpot, Facts, Fault, Instance, Reader, Store, StoreError, Table, Traits, WallClock, Writer,
+    BlindSpot, Facts, Fault, Instance, Reader, Schemas, Store, StoreError, Table, Traits,
+    WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -123,12 +124,18 @@ impl Store for Sqlite {
         Ok(tables)
     }
 
-    fn schemas(&self) -> Result<Vec<String>, StoreError> {
-        self.reader().map(|_| vec!["main".into()])
+    fn schemas(&self) -> Option<&dyn Schemas> {
+        Some(self)
     }
 
     fn instance(&self) -> Box<dyn Instance + '_> {
         Box::new(SqliteInstance::new(&self.path))
+    }
+}
+
+impl Schemas for Sqlite {
+    fn schemas(&self) -> Result<Vec<String>, StoreError> {
+        self.reader().map(|_| vec!["main".into()])
     }
 }
 

@@ -14,8 +14,9 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    BlindSpot, ByUser, Cursor, Emit, Expired, Fault, Filter, Kept, Reader, Reference, StoreError,
-    Table, Upkeep, User, UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    AllauthReader, BlindSpot, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
+    Reader, Reference, ReferenceReader, StoreError, Table, Upkeep, User, UserColumn,
+    UserColumnPlan, UserColumnReader, UserReader, UserType, Users, WhichUsers,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -111,14 +112,46 @@ impl Reader for SqliteReader<'_> {
         }
     }
 
-    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
-        self.store.user_column(&self.connection, name)
-    }
-
     fn now(&mut self) -> Result<Timestamp, StoreError> {
         Ok(Timestamp::now())
     }
 
+    fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError> {
+        self.store.blind_spot(&self.connection, table)
+    }
+
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryReader> {
+        Some(self)
+    }
+
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnReader> {
+        Some(self)
+    }
+
+    fn site_users(&mut self) -> Option<&mut dyn UserReader> {
+        Some(self)
+    }
+
+    fn foreign_keys(&mut self) -> Option<&mut dyn ReferenceReader> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+        Some(self)
+    }
+}
+
+impl UserColumnReader for SqliteReader<'_> {
+    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
+        self.store.user_column(&self.connection, name)
+    }
+
+    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
+        Ok(self.store.user_column_plan(column))
+    }
+}
+
+impl ExpiryReader for SqliteReader<'_> {
     fn expired(
         &mut self,
         cutoff: Timestamp,
@@ -140,6 +173,12 @@ impl Reader for SqliteReader<'_> {
         }
     }
 
+    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
+        upkeep(&self.connection).map_err(|error| fail(error, self.store.what("read")))
+    }
+}
+
+impl UserReader for SqliteReader<'_> {
     fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
         self.store.user_key(&self.connection, users)
     }
@@ -156,11 +195,9 @@ impl Reader for SqliteReader<'_> {
     ) -> Result<(), StoreError> {
         self.store.read_users(&self.connection, users, which, emit)
     }
+}
 
-    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
-        Ok(self.store.user_column_plan(column))
-    }
-
+impl ReferenceReader for SqliteReader<'_> {
     fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
         self.store.references(&self.connection)
     }
@@ -168,17 +205,11 @@ impl Reader for SqliteReader<'_> {
     fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError> {
         self.store.referenced(&self.connection, keys)
     }
+}
 
-    fn blind_spot(&mut self, table: &Table) -> Result<Option<BlindSpot>, StoreError> {
-        self.store.blind_spot(&self.connection, table)
-    }
-
+impl AllauthReader for SqliteReader<'_> {
     fn has_allauth(&mut self) -> Result<bool, StoreError> {
         self.store.has_allauth(&self.connection)
-    }
-
-    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
-        upkeep(&self.connection).map_err(|error| fail(error, self.store.what("read")))
     }
 }
 

@@ -5,14 +5,37 @@ use std::path::{Path, PathBuf};
 
 use super::Sqlite;
 use crate::store::{
-    Backend, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits, percent_decode,
+    Backend, Capability, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
+    percent_decode,
 };
 
 /// SQLite.
 pub struct SqliteBackend;
 
-pub(super) const TRAITS: Traits =
-    Traits { name: "SQLite", naive_clock: true, replicas: false, grants: false, longest_name: 63 };
+pub(super) const TRAITS: Traits = Traits {
+    name: "SQLite",
+    naive_clock: true,
+    longest_name: 63,
+    can: &[
+        Capability::Expiry,
+        Capability::UserColumn,
+        Capability::Users,
+        Capability::Rewrite,
+        Capability::Allauth,
+        Capability::Truncate,
+        Capability::Schemas,
+    ],
+    why_not: &[
+        (
+            Capability::Grants,
+            "SQLite knows no privileges: leave --grants out; `sessctl doctor` says what can be written",
+        ),
+        (
+            Capability::Replicas,
+            "SQLite has no replicas: leave --max-lag out; --pause-file pauses for any reason",
+        ),
+    ],
+};
 
 impl Backend for SqliteBackend {
     fn traits(&self) -> &'static Traits {

@@ -14,8 +14,9 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    Assigned, Assignment, BATCH, Cursor, Fault, Gone, Locked, Reference, Replacement, StoreError,
-    Turn, UserColumn, Window, Writer,
+    AllauthWriter, Assigned, Assignment, BATCH, Cursor, ExpiryWriter, Fault, Gone, Locked,
+    Reference, Replacement, Rewriter, StoreError, Truncator, Turn, UserColumn, UserColumnWriter,
+    Window, Writer,
 };
 
 /// A rest in which whoever has waited for the batch before it gets a turn: one looks again after at most
@@ -162,10 +163,6 @@ impl Writer for SqliteWriter<'_> {
         self.delete_by_key(keys, &mut |_, _, _| Ok(()))
     }
 
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_both(keys)
-    }
-
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql = format!("SELECT 1 FROM {} WHERE {NAMED}", self.store.table.quoted());
         let count = || -> rusqlite::Result<u64> {
@@ -206,6 +203,58 @@ impl Writer for SqliteWriter<'_> {
         Ok(page)
     }
 
+    fn turn(&mut self) -> Turn {
+        let others_write = self.others_write();
+        let began = Instant::now();
+        if others_write || self.not_checkpointed >= ROWS_TO_CHECKPOINT {
+            self.checkpoint();
+        }
+        if others_write {
+            return Turn { batch: SHORT_BATCH, rest: LONG_REST };
+        }
+        // From here on we do not use the file ourselves until the next batch begins.
+        self.visitors.watch(&self.store.path);
+        if self.visitors.gone_for() >= ALONE_AFTER {
+            return Turn { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
+        }
+        self.without_rest += 1;
+        let rest = REST.saturating_sub(began.elapsed());
+        if rest.is_zero() || self.without_rest == BATCHES_IN_A_ROW {
+            self.without_rest = 0;
+            Turn { batch: BATCH, rest }
+        } else {
+            Turn { batch: BATCH, rest: Duration::ZERO }
+        }
+    }
+
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryWriter> {
+        Some(self)
+    }
+
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnWriter> {
+        Some(self)
+    }
+
+    fn rewriting(&mut self) -> Option<&mut dyn Rewriter> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
+        Some(self)
+    }
+
+    fn truncation(&mut self) -> Option<&mut dyn Truncator> {
+        Some(self)
+    }
+}
+
+impl AllauthWriter for SqliteWriter<'_> {
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_both(keys)
+    }
+}
+
+impl Rewriter for SqliteWriter<'_> {
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
         let table = self.store.table.quoted();
         let sql = format!("UPDATE {table} SET session_data = ?3 WHERE {NAMED} AND {IS_UNCHANGED}");
@@ -221,7 +270,9 @@ impl Writer for SqliteWriter<'_> {
             Ok((done, done))
         })
     }
+}
 
+impl UserColumnWriter for SqliteWriter<'_> {
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         self.add_column(column)
     }
@@ -241,7 +292,9 @@ impl Writer for SqliteWriter<'_> {
         self.connection.wait_for(Work::Batch);
         indexed
     }
+}
 
+impl Truncator for SqliteWriter<'_> {
     /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
     fn truncate(&mut self) -> Result<(), StoreError> {
         let table = self.store.table.quoted();
@@ -265,7 +318,9 @@ impl Writer for SqliteWriter<'_> {
         }
         Ok(())
     }
+}
 
+impl ExpiryWriter for SqliteWriter<'_> {
     fn pick_expired(
         &mut self,
         cutoff: Timestamp,
@@ -295,34 +350,6 @@ impl Writer for SqliteWriter<'_> {
     ) -> Result<Gone, StoreError> {
         let bound = comparable(self.store.clock.expired_bound(cutoff), cutoff)?;
         self.delete_by_address(rows, &bound)
-    }
-
-    fn turn(&mut self) -> Turn {
-        let others_write = self.others_write();
-        let began = Instant::now();
-        if others_write || self.not_checkpointed >= ROWS_TO_CHECKPOINT {
-            self.checkpoint();
-        }
-        if others_write {
-            return Turn { batch: SHORT_BATCH, rest: LONG_REST };
-        }
-        // From here on we do not use the file ourselves until the next batch begins.
-        self.visitors.watch(&self.store.path);
-        if self.visitors.gone_for() >= ALONE_AFTER {
-            return Turn { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
-        }
-        self.without_rest += 1;
-        let rest = REST.saturating_sub(began.elapsed());
-        if rest.is_zero() || self.without_rest == BATCHES_IN_A_ROW {
-            self.without_rest = 0;
-            Turn { batch: BATCH, rest }
-        } else {
-            Turn { batch: BATCH, rest: Duration::ZERO }
-        }
-    }
-
-    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
-        Ok(None)
     }
 
     fn analyze(&mut self) -> Result<(), StoreError> {

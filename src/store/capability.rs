@@ -1,0 +1,86 @@
+//! What some stores can do beyond scanning and deleting. A store has a capability if the accessor of its readers and
+//! writers returns it. Commands call the methods of `dyn Reader` and `dyn Writer` below, which find it, or fail with one
+//! clear error.
+
+use super::{Fault, StoreError};
+
+/// What some stores can do beyond scanning and deleting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// [`ExpiryReader`](super::ExpiryReader), [`ExpiryWriter`](super::ExpiryWriter): `purge-expired`, `check`.
+    Expiry,
+    /// [`UserColumnReader`](super::UserColumnReader), [`UserColumnWriter`](super::UserColumnWriter): `backfill`, `--user-column`, `--trust-column`.
+    UserColumn,
+    /// [`UserReader`](super::UserReader): `--username` and whatever else looks into the table of users.
+    Users,
+    /// [`Rewriter`](super::Rewriter): `--keep-data`.
+    Rewrite,
+    /// [`AllauthReader`](super::AllauthReader), [`AllauthWriter`](super::AllauthWriter): `--cleanup-allauth`.
+    Allauth,
+    /// [`Truncator`](super::Truncator): `--truncate`.
+    Truncate,
+    /// [`Schemas`](super::Schemas): `--schema`, `--all-schemas`.
+    Schemas,
+    /// [`Grants`](super::Grants): `doctor --grants`.
+    Grants,
+    /// [`ReplicaLag`](super::ReplicaLag): `--max-lag`.
+    Replicas,
+}
+
+impl Capability {
+    /// All there are.
+    pub const ALL: &[Self] = &[
+        Self::Expiry,
+        Self::UserColumn,
+        Self::Users,
+        Self::Rewrite,
+        Self::Allauth,
+        Self::Truncate,
+        Self::Schemas,
+        Self::Grants,
+        Self::Replicas,
+    ];
+
+    /// What a store without it cannot do, and what an operator can do instead.
+    fn said(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Expiry => (
+                "find rows by when they expire",
+                "let the site or the database itself delete what has expired",
+            ),
+            Self::UserColumn => (
+                "keep a column that says whose a session is",
+                "leave it out: logout-user and list read every row",
+            ),
+            Self::Users => ("read the table of users", "name users by their ids"),
+            Self::Rewrite => {
+                ("write sessions anew", "leave --keep-data out: then the whole session is deleted")
+            }
+            Self::Allauth => ("delete rows of django-allauth", "leave --cleanup-allauth out"),
+            Self::Truncate => (
+                "empty the table at once",
+                "leave --truncate out: then rows are deleted in batches",
+            ),
+            Self::Schemas => ("tell schemas apart", "leave --schema and --all-schemas out"),
+            Self::Grants => ("say which rights a role needs", "leave --grants out"),
+            Self::Replicas => (
+                "tell how far its replicas are behind",
+                "leave --max-lag out; --pause-file pauses for any reason",
+            ),
+        }
+    }
+
+    /// The error that this store has not got it. `store` says which one that is.
+    pub(super) fn missing(self, store: Option<&str>) -> StoreError {
+        let (what, hint) = self.said();
+        let store = store.map_or(String::new(), |name| format!(" ({name})"));
+        StoreError::new(Fault::Fatal, format!("this store{store} cannot {what}"))
+            .hint(hint)
+            .misused()
+    }
+
+    /// The capability that an accessor returned, or that error.
+    pub fn of<T>(self, found: Option<T>) -> Result<T, StoreError> {
+        found.ok_or_else(|| self.missing(None))
+    }
+}
