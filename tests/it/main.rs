@@ -58,6 +58,7 @@ mod named;
 mod network;
 mod one_table;
 mod options;
+mod pages;
 mod pgbouncer;
 mod privileges;
 mod properties;

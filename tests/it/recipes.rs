@@ -5,9 +5,9 @@
 //! in "(No test runs this.)" is not run, and counted.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::pages::{blocks, pages, repository};
 use crate::redis::Redis;
 use crate::site::Site;
 
@@ -51,30 +51,6 @@ struct Recipe {
     file: String,
     comment: String,
     commands: String,
-}
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The name and the text of `README.md` and of each file in `docs/`.
-fn pages() -> Vec<(String, String)> {
-    let mut files = vec![PathBuf::from("README.md")];
-    let docs = std::fs::read_dir(repository().join("docs")).unwrap();
-    files.extend(docs.map(|entry| Path::new("docs").join(entry.unwrap().file_name())));
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
-    files.sort();
-    let page = |file: &PathBuf| {
-        (file.display().to_string(), std::fs::read_to_string(repository().join(file)).unwrap())
-    };
-    files.iter().map(page).collect()
-}
-
-/// The fenced blocks of a page in this language.
-fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
-    let fenced = text.split("\n```").skip(1).step_by(2);
-    let split = fenced.map(|block| block.split_once('\n').unwrap());
-    split.filter(|(word, _)| *word == language).map(|(_, block)| block).collect()
 }
 
 fn recipes() -> Vec<Recipe> {
