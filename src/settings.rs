@@ -70,7 +70,13 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
         (None, None) => secrets::of_environment()?,
     };
     let keyring = Keyring::new(secrets, key_salt(global, project));
-    Ok(Codec { keyring, login: login_keys(global, project)?, ..Codec::default() })
+    let foreign_layouts = match project {
+        Some(project) => project.has_own_encode(),
+        // Both that can be named are Django's own.
+        None => engine(global)?.is_none(),
+    };
+    let login = login_keys(global, project)?;
+    Ok(Codec { keyring, login, foreign_layouts, ..Codec::default() })
 }
 
 /// A variable with fallbacks that is set and not read, since the keys are in a file.

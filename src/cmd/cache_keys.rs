@@ -16,7 +16,7 @@ const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
 pub(super) enum CacheKeys {
     /// The site keeps its sessions in the table and nowhere else.
     None,
-    /// Nobody said which engine the site runs: there may be a cache.
+    /// Nobody said which engine the site runs, or it has ways of its own: there may be a cache.
     Unknown,
     /// Somebody else has to see to them.
     Unheeded,
@@ -82,7 +82,17 @@ impl CacheKeys {
             );
             return Ok(Self::Unknown);
         };
-        let Engine::Cached(engine) = engine else { return Ok(Self::None) };
+        let Engine::Cached(engine) = engine else {
+            let of_project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
+            let Some(engine) = of_project.and_then(|project| project.own_load()) else {
+                return Ok(Self::None);
+            };
+            ctx.talk.note(&format!(
+                "SESSION_ENGINE is {engine}, which has a load() of its own: whether it lets users in whose rows are gone is not \
+                 known; --engine db says that it does not"
+            ));
+            return Ok(Self::Unknown);
+        };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
              the row is gone; --print-cache-keys prints what to delete there"

@@ -173,8 +173,10 @@ impl Query<'_> {
         }
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
         // With --all it may have been one that expired.
-        if ended == Ended::Whole && (args.all || !has_login) {
-            told.doubts.extend(proof::other_tables(ctx, &*store));
+        let saw_login = has_login && !args.all;
+        if ended == Ended::Whole && (!saw_login || query.users.is_some()) {
+            let who = query.users.as_ref().map(Who::These);
+            told.doubts.extend(proof::other_tables(ctx, &*store, who, saw_login));
         }
         Ok(ended)
     }

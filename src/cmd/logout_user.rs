@@ -58,6 +58,20 @@ struct Task<'a> {
     cache: CacheKeys,
 }
 
+/// What came of it.
+struct Ran {
+    outcome: Outcome,
+    /// The user column that was used.
+    column: Option<String>,
+    named: Option<NamedUsers>,
+}
+
+impl Ran {
+    fn interrupted(why: Why) -> Self {
+        Self { outcome: Outcome::interrupted(why), column: None, named: None }
+    }
+}
+
 impl<'a> Task<'a> {
     fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
         let users = settings::user_ids(args)?;
@@ -94,31 +108,15 @@ impl<'a> Task<'a> {
             let (stop, progress) = (ctx.stop, &*ctx.progress);
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
         });
-        let (mut column, mut named) = (None, None);
-        let mut outcome = match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
-            Err(Why::Failed(error)) => return Err(error.into()),
-            Err(interrupted) => Outcome::interrupted(interrupted),
-            Ok(()) => {
-                if !ctx.is_about_many() {
-                    given_ids(args, &self.users).refuse_unfit(ctx, &*store)?;
-                }
-                let table = args.whose.user_table.as_deref();
-                named = Some(NamedUsers::of(ctx, &*store, &self.users, table, &meant)?);
-                let asked = AskedUsers::of(ctx, &*store, table, &users)?;
-                let ids = asked.set();
-                let by_user = by_user(ctx, &*store, &args.lookup, &asked.ids)?;
-                column = by_user.as_ref().map(|by| by.column.name.clone());
-                let spared = self.spared_key(ctx, &*store, &ids)?;
-                let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
-                Outcome::run(ctx, &self.plan(&*store, looks), driver.as_mut())?
-            }
-        };
+        let Ran { mut outcome, column, named } =
+            match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
+                Err(Why::Failed(error)) => return Err(error.into()),
+                Err(interrupted) => Ran::interrupted(interrupted),
+                Ok(()) => self.end(ctx, &*store, (&meant, &users), can_be_kept, driver.as_mut())?,
+            };
         drop(driver);
         outcome.doubts.extend(hidden);
         outcome.doubts.extend(meant.doubt.clone());
-        if outcome.ended.is_ok() && outcome.named == 0 {
-            outcome.doubts.extend(proof::other_tables(ctx, &*store));
-        }
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
@@ -146,6 +144,34 @@ impl<'a> Task<'a> {
             ..report(args, users, &mut outcome)
         };
         Ok(Deed::new(report, outcome.ended, exit))
+    }
+
+    /// Ends the sessions of these users.
+    fn end(
+        &self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        (meant, users): (&Meant, &[String]),
+        can_be_kept: bool,
+        driver: Option<&mut Driver<'_>>,
+    ) -> Result<Ran, Error> {
+        let args = self.args;
+        if !ctx.is_about_many() {
+            given_ids(args, &self.users).refuse_unfit(ctx, store)?;
+        }
+        let table = args.whose.user_table.as_deref();
+        let named = NamedUsers::of(ctx, store, &self.users, table, meant)?;
+        let asked = AskedUsers::of(ctx, store, table, users)?;
+        let ids = asked.set();
+        let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
+        let spared = self.spared_key(ctx, store, &ids)?;
+        let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
+        let mut outcome = Outcome::run(ctx, &self.plan(store, looks), driver)?;
+        if outcome.ended.is_ok() {
+            let (who, saw_login) = (Who::These(&ids), outcome.named > 0);
+            outcome.doubts.extend(proof::other_tables(ctx, store, Some(who), saw_login));
+        }
+        Ok(Ran { outcome, column: by_user.map(|by| by.column.name), named: Some(named) })
     }
 
     /// How sessions are found, and how it is proved that none is left. A user column finds them fast; what proves that

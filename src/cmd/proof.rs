@@ -6,12 +6,13 @@ use django_session::{Decoder, Verdict};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::query::Who;
 use super::rounds::Outcome;
 use crate::engine::{Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, counted};
 use crate::report::{Doubt, Matches, Proof};
-use crate::store::{BlindSpot, Filter, Store, StoreError, Table};
+use crate::store::{BlindSpot, Filter, Store, StoreError};
 use crate::ui;
 
 /// What is proved.
@@ -77,6 +78,12 @@ pub(super) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
             if damaged == 1 { "it" } else { "them" },
         ));
     }
+    if outcome.matches.unreadable > 0 && ctx.codec.foreign_layouts {
+        ctx.talk.note(
+            "texts in no layout of Django's are read as sessions of a SessionStore with an encode() of its own; --engine db says \
+             that the site's is Django's, and then they are damage",
+        );
+    }
     for doubt in &outcome.doubts {
         ctx.talk.warning(&ui::doubt(doubt));
     }
@@ -104,40 +111,59 @@ const MOST_TABLES: usize = 200;
 /// Other tables that are named.
 const MOST_NAMED: usize = 20;
 
-/// Other session tables that have live rows, where this one has no live login: one of them may be the site's, and this one
-/// what a package or a migration left behind. `None` if the operator or the project named this one. Where the search
-/// fails, that is a doubt as well.
-pub(super) fn other_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Option<Doubt> {
+/// Other session tables that may be the site's, where this one is what a package or a migration left behind: where it has no
+/// live login those that have live rows, and else those that have a live login of a user who is asked for. `None` if the
+/// operator or the project named this one. Where the search fails, that is a doubt as well.
+///
+/// `saw_login` says whether a live login was seen in this table already.
+pub(super) fn other_tables(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    who: Option<Who<'_>>,
+    saw_login: bool,
+) -> Option<Doubt> {
     if is_named(ctx) {
         return None;
     }
-    let doubt = match used_tables(ctx, store) {
-        Ok((tables, true)) if tables.is_empty() => return None,
-        Ok((tables, _)) if !tables.is_empty() => Doubt::OtherTables { tables },
-        _ => Doubt::TablesUnknown,
+    let Ok(others) = store.others_alike() else { return Some(Doubt::TablesUnknown) };
+    if others.is_empty() {
+        return None;
+    }
+    let has_login = saw_login || has_login(ctx, store).unwrap_or(false);
+    let (tables, all) = match (has_login, who) {
+        (false, _) => used_tables(ctx, &others, |_, _| true),
+        (true, Some(who)) => used_tables(ctx, &others, |decoder, row| {
+            let verdict = row.decode(decoder).verdict(|_| false);
+            matches!(verdict, Verdict::Login(login) if who.wants(Some(&login)))
+        }),
+        (true, None) => return None,
     };
-    (!has_login(ctx, store).unwrap_or(false)).then_some(doubt)
+    match (tables.is_empty(), all, has_login) {
+        (true, true, _) => None,
+        (true, false, _) => Some(Doubt::TablesUnknown),
+        (false, _, true) => Some(Doubt::SessionsElsewhere { tables }),
+        (false, _, false) => Some(Doubt::OtherTables { tables }),
+    }
 }
 
-/// The names of these tables, and whether all were looked at.
-fn used_tables(ctx: &Ctx<'_>, store: &dyn Store) -> Result<(Vec<String>, bool), Error> {
-    let (mut tables, mut looked_at) = (Vec::new(), 0);
-    for name in store.others_alike()? {
+/// Those of these tables that have such a row that may be live, and whether all were looked at. One that cannot be read may
+/// have such a row.
+fn used_tables(
+    ctx: &Ctx<'_>,
+    names: &[String],
+    is_such: impl Fn(&mut Decoder<'_>, &Row<'_>) -> bool + Sync,
+) -> (Vec<String>, bool) {
+    let mut tables = Vec::new();
+    for (looked_at, name) in names.iter().enumerate() {
         if looked_at == MOST_TABLES || tables.len() == MOST_NAMED {
-            return Ok((tables, false));
+            return (tables, false);
         }
-        looked_at += 1;
-        if is_used(ctx, name.parse()?)? {
-            tables.push(name);
+        let opened = name.parse().ok().and_then(|table| ctx.open_table(table).ok());
+        if opened.is_none_or(|store| has_row(ctx, &*store, &is_such).unwrap_or(true)) {
+            tables.push(name.clone());
         }
     }
-    Ok((tables, true))
-}
-
-/// Whether a table has a row that may be live. One that cannot be read may have.
-fn is_used(ctx: &Ctx<'_>, table: Table) -> Result<bool, Error> {
-    let store = ctx.open_table(table)?;
-    Ok(has_row(ctx, &*store, |_, _| true).unwrap_or(true))
+    (tables, true)
 }
 
 /// Whether the session table has a live login, whoever signed it.

@@ -168,7 +168,7 @@ impl Who<'_> {
     }
 
     /// Whether a row with this login, or with none, is asked for.
-    fn wants(self, login: Option<&Login<'_>>) -> bool {
+    pub(super) fn wants(self, login: Option<&Login<'_>>) -> bool {
         let names =
             |ids: &UserIds| login.is_some_and(|login| login.users().any(|id| ids.contains(id)));
         let may_mean = || login.is_some_and(|login| self.may_mean(login));

@@ -44,7 +44,12 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
-    /// The table has no live login, and whether others have live rows could not be found out.
+    /// Other tables have live sessions of these users.
+    SessionsElsewhere {
+        /// Those.
+        tables: Vec<String>,
+    },
+    /// Whether other tables have live rows, or live sessions of these users, could not be found out.
     TablesUnknown,
 }
 

@@ -147,6 +147,14 @@ pub fn doubt(doubt: &Doubt) -> String {
                 tables.join(", ")
             )
         }
+        Doubt::SessionsElsewhere { tables } => {
+            let first = tables.first().map_or("NAME".into(), |table| shell_word(table));
+            format!(
+                "other session tables of this database have live sessions of the same users: {}. Did you mean --table {first}? \
+                 --table with this table's own name says that it is the right one",
+                tables.join(", ")
+            )
+        }
     }
 }
 

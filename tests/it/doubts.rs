@@ -34,12 +34,38 @@ fn a_row_of_another_key_that_cannot_be_read_may_be_a_login() {
 fn what_no_django_can_read_is_noted() {
     World::each("damaged_noted", |w| {
         w.user("42", 1).user("7", 1);
-        w.row("in_no_layout", "gAAAAABh-fernet-token", FAR);
+        let cut = &signed(&login("42"), SECRET_KEY)[..50];
+        w.row("cut_off", cut, FAR);
         let ran = w.run(&["logout-user", "42", "--format", "json"]).ok().says("1 row damaged");
         assert_eq!(
             (&ran.json()["tally"]["damaged"], &ran.json()["unreadable"]),
             (&json!(1), &json!(0))
         );
+    });
+}
+
+/// A site may have gone over to an `encode` of its own, and have rows of Django's still.
+#[test]
+fn what_is_in_no_layout_of_django_s_is_of_an_encode_of_the_sites_own() {
+    World::each("no_layout_doubt", |w| {
+        for stored in ["gAAAAABh-fernet-token", "nonce:text:tag", "v2.local.AAAA-BBBB"] {
+            w.renew();
+            w.user("42", 1).user("7", 1);
+            w.row("in_no_layout", stored, FAR);
+            let logout = ["logout-user", "42", "--format", "json"];
+            let ran = w.run(&logout).exits(3).says("--engine db says");
+            let report = ran.json();
+            assert_eq!(
+                (&report["tally"]["damaged"], &report["unreadable"], &report["verdict"]),
+                (&json!(0), &json!(1), &json!("unknown")),
+                "{stored}"
+            );
+            w.run(&EVERYBODY).exits(3).says("NOT everybody");
+            w.user("7", 1);
+            // It was said that there is no such thing.
+            let report = w.run(&[&logout[..], &["--engine", "db"]].concat()).ok().json();
+            assert_eq!(report["tally"]["damaged"], 1);
+        }
     });
 }
 

@@ -13,7 +13,7 @@ fn mixed(w: &World) {
         "2020-01-01 00:00:00",
     );
     w.row("forged00abcdefghijklmnopqrstuvwx", &signed(&login("42"), "another key"), FAR);
-    w.row("garbage0abcdefghijklmnopqrstuvwx", "garbage", FAR);
+    w.row("garbage0abcdefghijklmnopqrstuvwx", ".eJgarbage", FAR);
 }
 
 #[test]

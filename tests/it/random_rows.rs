@@ -127,8 +127,10 @@ impl Row {
         let is_damaged = whose == Whose::Unknown && !valid && payload != OTHER;
         let row = Self { key, whose, valid, saved, age, stamp: None, begins, is_damaged, data };
         if whose == Whose::Unknown && random.one_in(4) {
-            let data = "in no layout".into();
-            Self { valid: false, saved: None, begins: None, is_damaged: true, data, ..row }
+            // It may be of an `encode` of the site's own, unless it begins as Django's does.
+            let is_damaged = random.one_in(2);
+            let data = if is_damaged { ".eJcut off" } else { "in no layout" }.into();
+            Self { valid: false, saved: None, begins: None, is_damaged, data, ..row }
         } else {
             row
         }

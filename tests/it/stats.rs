@@ -59,7 +59,7 @@ fn who_is_logged_in_and_what_takes_the_space() {
             "2020-01-01 00:00:00",
         );
         w.row("forged00abcdefghijklmnopqrstuvwx", &signed(&login("42"), "another key"), FAR);
-        w.row("garbage0abcdefghijklmnopqrstuvwx", "garbage", FAR);
+        w.row("garbage0abcdefghijklmnopqrstuvwx", ".eJgarbage", FAR);
         w.row(
             "big00000abcdefghijklmnopqrstuvwx",
             &signed(&format!(r#"{{"cart":"{}"}}"#, "x".repeat(9_000)), SECRET_KEY),

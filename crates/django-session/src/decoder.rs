@@ -2,7 +2,7 @@ use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
-use super::envelope::{Seal, Signed, Whole, may_be_whole};
+use super::envelope::{Seal, Signed, Whole, begins_as_django_writes, may_be_whole};
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater};
 use super::{
@@ -62,6 +62,8 @@ impl Drop for PageDecoder<'_, '_> {
 pub struct Decoded<'s> {
     codec: &'s Codec,
     seal: Option<Seal<'s>>,
+    /// What was stored, where it is in no layout of Django's; empty if it was not read.
+    outside: &'s [u8],
     saved: Option<i64>,
     compressed: bool,
     payload: Result<Payload<'s>, DecodeError>,
@@ -128,7 +130,7 @@ impl<'c> Decoder<'c> {
 
     /// A row whose `session_data` was not read, since it is too large.
     pub fn too_large(&self) -> Decoded<'_> {
-        self.unreadable(DecodeError::TooLarge)
+        self.unreadable("", DecodeError::TooLarge)
     }
 
     fn signed<'s>(&'s mut self, signed: Signed<'s>) -> Decoded<'s> {
@@ -198,17 +200,17 @@ impl<'c> Decoder<'c> {
             base64::decode_standard(stored.as_bytes(), self.bytes())
         });
         if decoded == Err(DecodeError::TooLarge) {
-            return self.unreadable(DecodeError::TooLarge);
+            return self.unreadable(stored, DecodeError::TooLarge);
         }
         let layout = decoded.ok().and_then(|()| whole_layout(self.bytes(), keyring));
         if let Some(layout) = layout {
-            return self.whole(layout);
+            return self.whole(stored, layout);
         }
         self.shared = None;
         if let Some(signed) = signed {
             return self.signed(signed);
         }
-        self.unreadable(decoded.err().unwrap_or(DecodeError::UnknownLayout))
+        self.unreadable(stored, decoded.err().unwrap_or(DecodeError::UnknownLayout))
     }
 
     /// What a row that is base64 as a whole is decoded into.
@@ -216,37 +218,45 @@ impl<'c> Decoder<'c> {
         self.shared.as_deref_mut().unwrap_or(&mut self.own.bytes)
     }
 
-    fn whole(&self, layout: Layout) -> Decoded<'_> {
+    fn whole<'s>(&'s self, stored: &'s str, layout: Layout) -> Decoded<'s> {
         let codec = self.codec;
         let bytes = self.shared.as_deref().unwrap_or(&self.own.bytes);
         let Some(Whole { seal, payload }) = Whole::split(layout, bytes) else {
-            return self.unreadable(DecodeError::UnknownLayout);
+            return self.unreadable(stored, DecodeError::UnknownLayout);
         };
         let payload = Bytes::within(payload, codec.limits.payload);
         let payload = Payload::new(payload, codec, || seal.verify(&codec.keyring));
-        let signature = OnceCell::new();
-        Decoded { codec, seal: Some(seal), saved: None, compressed: false, payload, signature }
+        Decoded { seal: Some(seal), ..Decoded::new(codec, payload) }
     }
 
-    fn unreadable(&self, why: DecodeError) -> Decoded<'_> {
-        let (codec, payload, signature) = (self.codec, Err(why), OnceCell::new());
-        Decoded { codec, seal: None, saved: None, compressed: false, payload, signature }
+    fn unreadable<'s>(&'s self, stored: &'s str, why: DecodeError) -> Decoded<'s> {
+        Decoded { outside: stored.as_bytes(), ..Decoded::new(self.codec, Err(why)) }
     }
 }
 
 impl<'s> Decoded<'s> {
+    fn new(codec: &'s Codec, payload: Result<Payload<'s>, DecodeError>) -> Self {
+        Self {
+            codec,
+            seal: None,
+            outside: b"",
+            saved: None,
+            compressed: false,
+            payload,
+            signature: OnceCell::new(),
+        }
+    }
+
     fn signed(
         codec: &'s Codec,
         signed: Signed<'s>,
         payload: Result<Payload<'s>, DecodeError>,
     ) -> Self {
         Self {
-            codec,
             seal: Some(signed.seal),
             saved: signed.saved.unwrap_or(None),
             compressed: signed.compressed,
-            payload: signed.saved.and(payload),
-            signature: OnceCell::new(),
+            ..Self::new(codec, signed.saved.and(payload))
         }
     }
 
@@ -268,6 +278,12 @@ impl<'s> Decoded<'s> {
     /// Whether another key than those that were given could verify it.
     pub(super) fn may_be_of_another_key(&self) -> bool {
         self.seal.is_none_or(|seal| seal.is_possible())
+    }
+
+    /// Whether an `encode` of the site's own may have written it, for all that its beginning tells.
+    pub(super) fn may_be_foreign(&self) -> bool {
+        let stored = self.seal.map_or(self.outside, |seal| seal.message());
+        self.codec.foreign_layouts && !begins_as_django_writes(stored)
     }
 
     /// Checks the signature. This costs more than the rest of many rows, hence the method.

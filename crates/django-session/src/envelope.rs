@@ -11,7 +11,7 @@ pub(super) struct Seal<'s> {
     signature: &'s [u8],
 }
 
-impl Seal<'_> {
+impl<'s> Seal<'s> {
     pub(super) fn verify(&self, keyring: &Keyring) -> bool {
         self.made_by(keyring).is_some()
     }
@@ -27,6 +27,11 @@ impl Seal<'_> {
 
     pub(super) fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// What it is computed over.
+    pub(super) fn message(&self) -> &'s [u8] {
+        self.message
     }
 
     /// Whether some key could have made it: a signature has the length of its hash.
@@ -160,16 +165,38 @@ fn base62(seconds: i64) -> String {
 /// anybody who can write to the table can put them where a signed text has its own.
 pub(super) fn may_be_whole(stored: &str) -> bool {
     // What zlib begins with is none of that.
-    if stored.starts_with(".eJ") {
+    if stored.as_bytes().starts_with(ZLIB) {
         return false;
     }
+    let Some(bytes) = first_bytes(stored.as_bytes()) else { return false };
+    bytes.iter().copied().all(is_hex) || matches!(bytes.first(), Some(0x80 | b'(' | b'}' | b'c'))
+}
+
+/// A dot, and the beginning of a zlib stream.
+const ZLIB: &[u8] = b".eJ";
+
+/// The first three bytes of what is base64. Fewer than four characters are no text of any layout.
+fn first_bytes(stored: &[u8]) -> Option<[u8; 3]> {
     let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let mut start = stored.bytes().filter(in_alphabet);
-    // Fewer than four characters are no text of these layouts.
-    let start = [(); 4].map(|()| start.next().unwrap_or(b'='));
-    let Some(bytes) = base64::decode_group(start) else { return false };
-    bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        || matches!(bytes.first(), Some(0x80 | b'(' | b'}' | b'c'))
+    let mut start = stored.iter().copied().filter(in_alphabet);
+    base64::decode_group([(); 4].map(|()| start.next().unwrap_or(b'=')))
+}
+
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// Whether a text, maybe a damaged one, begins as those that Django's own `encode` writes: with zlib, JSON, a hash, or the
+/// pickle of a dictionary. Fernet tokens do not: they begin with 0x80 and 0.
+pub(super) fn begins_as_django_writes(stored: &[u8]) -> bool {
+    stored.starts_with(ZLIB)
+        || first_bytes(stored).is_none_or(|bytes| match bytes {
+            [b'{', b'"' | b'}', _] | [b'(', b'd', _] | [b'}', b'q' | b'.' | b'(', _] => true,
+            [0x80, protocol, opcode] => {
+                (2..=5).contains(&protocol) && matches!(opcode, b'}' | b'(' | b'c' | 0x95)
+            }
+            hash => hash.into_iter().all(is_hex),
+        })
 }
 
 /// The two layouts that are base64 as a whole.
@@ -192,7 +219,10 @@ impl<'s> Whole<'s> {
             // Payload and hash, Django 1.2: the last 32 bytes are hex digits.
             Layout::Md5 => decoded.split_at_checked(decoded.len().checked_sub(32)?),
         }?;
-        let is_hex = signature.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        is_hex.then_some(Self { seal: Seal { layout, message: payload, signature }, payload })
+        signature
+            .iter()
+            .copied()
+            .all(is_hex)
+            .then_some(Self { seal: Seal { layout, message: payload, signature }, payload })
     }
 }

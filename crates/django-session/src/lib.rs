@@ -52,6 +52,9 @@ pub struct Codec {
     pub limits: Limits,
     /// Where a session says whose it is.
     pub login: LoginKeys,
+    /// Whether the site's `SessionStore` may have an `encode` of its own. Then a text in none of Django's layouts may be a
+    /// session ([`Verdict::Unreadable`]), unless it begins as Django's layouts do; else it is [`Verdict::Damaged`].
+    pub foreign_layouts: bool,
     /// What decoders share.
     pub shared: Shared,
 }

@@ -89,7 +89,7 @@ impl<'s> Payload<'s> {
         match self.serializer {
             Serializer::Json => self.bytes.starts_with(b"{\"") || self.bytes == b"{",
             Serializer::Pickle => {
-                matches!(self.bytes, [0x80, 0..=5, ..] | [b'}', ..] | [b'(', b'd', ..])
+                matches!(self.bytes, [0x80, 2..=5, ..] | [b'}', ..] | [b'(', b'd', ..])
             }
         }
     }

@@ -14,7 +14,8 @@ pub enum Verdict<'a> {
     /// This crate cannot read it, and it may be somebody's login.
     Unreadable(DecodeError),
     /// None of the keys verifies it, and what encloses it, or what begins as Django's own serializers do, is broken, so
-    /// that no Django release could read it with any other key: to the site it is an empty session.
+    /// that no Django release could read it with any other key: to the site it is an empty session. See
+    /// [`Codec::foreign_layouts`](crate::Codec::foreign_layouts).
     Damaged(DecodeError),
 }
 
@@ -51,10 +52,7 @@ impl<'s> Decoded<'s> {
     pub fn verdict(&self, matters: impl FnOnce(&Auth<'s>) -> bool) -> Verdict<'s> {
         let auth = match self.auth() {
             Ok(auth) => auth,
-            Err(why)
-                if self.signature() == Signature::Invalid
-                    && !(self.may_be_a_session(why) && self.may_be_of_another_key()) =>
-            {
+            Err(why) if self.signature() == Signature::Invalid && !self.may_be_a_session(why) => {
                 return Verdict::Damaged(why);
             }
             Err(why) => return Verdict::Unreadable(why),
@@ -70,10 +68,11 @@ impl<'s> Decoded<'s> {
         Verdict::Login(Login { user_id, backend, others, unclear, signature })
     }
 
-    /// Whether a row that this crate cannot read could be a session all the same: of a serializer of the site's own, or beyond
-    /// one of the limits. What begins as Django's own serializers do and is broken further on is damaged.
+    /// Whether a row that no key verifies and this crate cannot read could be a session all the same: of a serializer or an
+    /// `encode` of the site's own, or beyond one of the limits. What begins as Django's own do and is broken further on is
+    /// damaged.
     fn may_be_a_session(&self, why: DecodeError) -> bool {
-        match why {
+        let is_readable_elsewhere = match why {
             DecodeError::UnknownSerializer
             | DecodeError::TooLarge
             | DecodeError::TooComplex
@@ -85,8 +84,9 @@ impl<'s> Decoded<'s> {
             DecodeError::UnknownLayout
             | DecodeError::Base64
             | DecodeError::SaveTime
-            | DecodeError::Zlib => false,
-        }
+            | DecodeError::Zlib => return self.may_be_foreign(),
+        };
+        if self.may_be_of_another_key() { is_readable_elsewhere } else { self.may_be_foreign() }
     }
 
     /// Django's own serializers write a mapping. Anything else is the work of a serializer of the site's own, which JSON and
@@ -94,7 +94,9 @@ impl<'s> Decoded<'s> {
     fn without_a_user(&self) -> Verdict<'s> {
         if self.payload().is_ok_and(|payload| payload.is_mapping()) {
             Verdict::Anonymous
-        } else if self.signature() == Signature::Invalid && !self.may_be_of_another_key() {
+        } else if self.signature() == Signature::Invalid
+            && !self.may_be_a_session(DecodeError::UnknownSerializer)
+        {
             Verdict::Damaged(DecodeError::UnknownSerializer)
         } else {
             Verdict::Unreadable(DecodeError::UnknownSerializer)

@@ -52,7 +52,7 @@ fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Find
     findings.extend(ctx.project.as_ref().map(engine));
     match store.reader() {
         Ok(mut reader) => {
-            let elsewhere = proof::other_tables(ctx, store).as_ref().map(wrong_table);
+            let elsewhere = proof::other_tables(ctx, store, None, false).as_ref().map(wrong_table);
             findings.extend(read(ctx, &mut *reader, &facts, clock, elsewhere));
         }
         Err(error) => findings.push(Finding::unknown("rows", told(error))),

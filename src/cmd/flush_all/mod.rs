@@ -98,7 +98,7 @@ impl<'a> Task<'a> {
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
         // Before anything goes: whether there was a login. A table that is emptied at once is not counted.
         let saw_login = census.is_some_and(|tally| tally.named() > 0);
-        let elsewhere = if saw_login { None } else { proof::other_tables(ctx, &*store) };
+        let elsewhere = proof::other_tables(ctx, &*store, Some(Who::AllBut(spared)), saw_login);
         let flush =
             Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;

@@ -23,6 +23,8 @@ pub struct Project {
     pub(super) django: String,
     pub(super) engine: String,
     pub(super) keeps: Keeps,
+    /// Methods that its `SessionStore` does not have from Django.
+    pub(super) own: Vec<String>,
     pub(super) serializer: String,
     pub(super) cookie_age: serde_json::Value,
     /// `LOGINAS_FROM_USER_SESSION_FLAG`: a key of django-loginas, where the project renamed it.

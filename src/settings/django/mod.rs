@@ -203,6 +203,17 @@ impl Project {
         Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
     }
 
+    /// The engine, if it looks for a session in a way of its own: maybe where no row is.
+    pub fn own_load(&self) -> Option<&str> {
+        let loads = ["load", "_get_session_from_db"];
+        self.own.iter().any(|method| loads.contains(&&**method)).then_some(&*self.engine)
+    }
+
+    /// Whether what it stores may be in no layout of Django's.
+    pub(super) fn has_own_encode(&self) -> bool {
+        self.own.iter().any(|method| method == "encode" || method == "decode")
+    }
+
     /// What stands before and after a session's key in that of its cache entry.
     pub fn around_cache_keys(&self) -> Result<(String, String), Error> {
         let Some(cache) = &self.cache else {

@@ -131,6 +131,7 @@ def project():
         "django": django.get_version(),
         "engine": settings.SESSION_ENGINE,
         "keeps": keeps if model or keeps != "table" else "elsewhere",
+        "own": own(store),
         "serializer": str(settings.SESSION_SERIALIZER),
         "cookie_age": settings.SESSION_COOKIE_AGE,
         "local_time_zone": settings.TIME_ZONE,
@@ -151,6 +152,13 @@ def where(store):
         if issubclass(store, importlib.import_module("django.contrib.sessions.backends." + name).SessionStore):
             return name
     return "table"
+
+
+def own(store):
+    """Which of these the engine does in its own way. Those of these packages do as Django's."""
+    known = "django", "qsessions", "user_sessions"
+    methods = [getattr(store, name, None) for name in ("load", "_get_session_from_db", "encode", "decode")]
+    return [method.__name__ for method in methods if method and method.__module__.split(".")[0] not in known]
 
 
 def model_of(module, store):

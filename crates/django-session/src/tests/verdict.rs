@@ -97,6 +97,35 @@ fn what_encloses_it_is_broken() {
     verdict_with(&codec(&[]), &zlib, true, &Verdict::Unreadable(DecodeError::Zlib));
 }
 
+/// Of a `SessionStore` with an `encode` of its own; what was once Django's and is cut or damaged is none of these.
+#[test]
+fn what_is_in_no_layout_of_django_s_may_be_a_session_where_the_site_has_its_own() {
+    let own = |keys: &[&str]| Codec { foreign_layouts: true, ..codec(keys) };
+    let cut = |text: &str, len: usize| text[..len].to_owned();
+    let plain = signed(br#"{"_auth_user_id":"42"}"#, &codec(&[KEY]));
+    let foreign = [
+        "gAAAAABh-fernet-token",
+        "gAAAAABhQx-_Qx-_",
+        "nonce+text:of:the:site",
+        "bm9uY2U:abc:dGFn",
+        "v2.local.bm9uY2U",
+    ];
+    for stored in foreign {
+        let codec = own(&[KEY]);
+        let mut decoder = Decoder::new(&codec);
+        let verdict = decoder.decode(stored).verdict(|_| true);
+        assert!(matches!(verdict, Verdict::Unreadable(_)), "{stored}: {verdict:?}");
+    }
+    for stored in
+        [cut(&plain, 20), cut(&plain, 27), format!(".{plain}"), String::new(), "42".into()]
+    {
+        let codec = own(&["another"]);
+        let mut decoder = Decoder::new(&codec);
+        let verdict = decoder.decode(&stored).verdict(|_| true);
+        assert!(matches!(verdict, Verdict::Damaged(_)), "{stored}: {verdict:?}");
+    }
+}
+
 #[test]
 fn what_no_key_can_have_signed_is_damaged_whatever_it_holds() {
     let other = signed(b"\x93msgpack", &codec(&[KEY]));
