@@ -239,6 +239,9 @@ fn a_walk_among_which_sqlite_rows_were_numbered_anew_is_no_walk() {
     assert_eq!(disturbed("conf_numbers", NO_INDEX, "").unwrap().len(), 6001);
     let failed = disturbed("conf_vacuum", NO_INDEX, "VACUUM").unwrap_err();
     assert!(failed.contains("other numbers"), "{failed}");
+    // A change of the schema leaves them their numbers.
+    let altered = "ALTER TABLE django_session ADD user_id integer; CREATE INDEX i ON django_session (user_id)";
+    assert_eq!(disturbed("conf_altered", NO_INDEX, altered).unwrap().len(), 6001);
 }
 
 /// Where rows have no numbers, a session that moves to a key that was passed is seen at the old or at the new one, and

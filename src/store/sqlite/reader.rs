@@ -79,6 +79,7 @@ impl Reader for SqliteReader<'_> {
             Way::ByNumber {
                 whatever: sql(&columns(MOST_DATA_BYTES), &size),
                 refusing: sql(REFUSING_COLUMNS, ""),
+                key: format!("SELECT session_key FROM {table} WHERE _rowid_ = ?1"),
             }
         } else {
             Way::AtOnce(format!(
@@ -94,21 +95,17 @@ impl Reader for SqliteReader<'_> {
             key_prefix: filter.key_prefix.as_deref(),
             by: filter.user.as_ref(),
             over: false,
+            renumbered: false,
         };
-        let mut walk_all = || {
-            let schema = schema_version(&self.connection)?;
-            match &values {
-                None => walk.run(None, emit)?,
-                Some(values) => values.iter().try_for_each(|value| walk.run(Some(value), emit))?,
-            }
-            Ok(has_numbers && !walk.over && schema != schema_version(&self.connection)?)
+        let walked = match &values {
+            None => walk.run(None, emit),
+            Some(values) => values.iter().try_for_each(|value| walk.run(Some(value), emit)),
         };
-        match walk_all() {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(StoreError::new(Fault::Fatal, store.what("read"))
-                .because("VACUUM or a change of the schema came in between, and may have given rows other numbers")
+        match walked {
+            Ok(()) if walk.renumbered => Err(StoreError::new(Fault::Fatal, store.what("read"))
+                .because("VACUUM came in between, and may have given rows other numbers")
                 .hint("run it again")),
-            Err(error) => Err(fail(error, store.what("read"))),
+            walked => walked.map_err(|error| fail(error, store.what("read"))),
         }
     }
 
@@ -246,11 +243,6 @@ impl SqliteReader<'_> {
         }
         Ok(())
     }
-}
-
-/// VACUUM changes it, too (SQLite docs, `PRAGMA schema_version`).
-fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA schema_version", [], |row| row.get(0))
 }
 
 fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {

@@ -26,6 +26,8 @@ pub(super) struct Walk<'w> {
     pub(super) by: Option<&'w ByUser>,
     /// Whoever reads has enough.
     pub(super) over: bool,
+    /// It broke off, since rows may have other numbers than before.
+    pub(super) renumbered: bool,
 }
 
 /// How the rows of a table are read.
@@ -37,6 +39,8 @@ pub(super) enum Way {
         whatever: Statements,
         /// The same, but they fail at data that is too large.
         refusing: Statements,
+        /// Reads the key of the row with the number ?1.
+        key: String,
     },
     /// By one statement, where rows have no numbers (WITHOUT ROWID, a view). Between two statements a session could
     /// move to a key that was passed, and keys need not be unique. Without WAL writers wait meanwhile. ?1 is NULL.
@@ -56,6 +60,10 @@ pub(super) struct Statements {
 struct Place {
     /// The number of the last row.
     number: Option<i64>,
+    /// Its key.
+    key: Vec<u8>,
+    /// The version of the schema when it was read.
+    schema: Option<i64>,
     /// Whether a row that is too large comes next.
     too_large: bool,
 }
@@ -67,7 +75,7 @@ impl Walk<'_> {
         user: Option<&Value>,
         emit: &mut Emit<'_>,
     ) -> rusqlite::Result<()> {
-        if self.over {
+        if self.over || self.renumbered {
             return Ok(());
         }
         let mut page = Page::default();
@@ -89,9 +97,20 @@ impl Walk<'_> {
                     }
                 }
             }
-            Way::ByNumber { whatever, refusing } => {
+            Way::ByNumber { whatever, refusing, key } => {
                 let mut place = Place::default();
-                while self.slice(whatever, refusing, &mut place, user, &mut page)? {
+                loop {
+                    // What the slice finds is in the snapshot of this look at the place.
+                    let snapshot = self.connection.unchecked_transaction()?;
+                    if !self.is_in_place(&mut place, key)? {
+                        self.renumbered = true;
+                        return Ok(());
+                    }
+                    let goes_on = self.slice(whatever, refusing, &mut place, user, &mut page)?;
+                    snapshot.finish()?;
+                    if !goes_on {
+                        break;
+                    }
                     // Full or not, and be it empty: whoever reads may want to break off long before an old
                     // table has a page of live rows.
                     match emit(page) {
@@ -108,6 +127,22 @@ impl Walk<'_> {
             self.over = emit(page).is_break();
         }
         Ok(())
+    }
+
+    /// Whether rows have the numbers still that they had when the place was reached. VACUUM numbers them anew, in the same
+    /// order and without gaps: where the last row kept its number, so did all before it, and none behind it came before it.
+    fn is_in_place(&self, place: &mut Place, key: &str) -> rusqlite::Result<bool> {
+        // VACUUM changes it, too (SQLite docs, `PRAGMA schema_version`).
+        let schema =
+            Some(self.connection.query_row("PRAGMA schema_version", [], |row| row.get(0))?);
+        let before = std::mem::replace(&mut place.schema, schema);
+        let (Some(number), true) = (place.number, before != schema) else { return Ok(true) };
+        let mut statement = self.connection.prepare_cached(key)?;
+        let mut rows = statement.query([number])?;
+        Ok(match rows.next()? {
+            Some(row) => bytes(row.get_ref(0)?) == place.key,
+            None => false,
+        })
     }
 
     /// Reads on until it is time to hand the page over; whether there may be more rows.
@@ -137,6 +172,8 @@ impl Walk<'_> {
                 Err(error) => return Err(error),
             };
             place.number = Some(next_number(place.number, row.get(0)?)?);
+            place.key.clear();
+            place.key.extend_from_slice(bytes(row.get_ref(1)?));
             self.push(row, !refuses, page)?;
             seen += 1;
             let slice_over = seen.is_multiple_of(ROWS_PER_LOOK) && began.elapsed() > READ_SLICE;
@@ -247,12 +284,17 @@ mod tests {
         let statements = || Statements { first: rows("?1 IS NULL"), next: rows("_rowid_ > ?1") };
         let mut walk = Walk {
             connection: &connection,
-            way: Way::ByNumber { whatever: statements(), refusing: statements() },
+            way: Way::ByNumber {
+                whatever: statements(),
+                refusing: statements(),
+                key: "SELECT 'key' FROM t WHERE _rowid_ = ?1".into(),
+            },
             clock: &WallClock::unknown(),
             live_bound: Some(b"2026-01-01"),
             key_prefix: None,
             by: None,
             over: false,
+            renumbered: false,
         };
         let mut pages = Vec::new();
         let emit = &mut |page: Page| {
