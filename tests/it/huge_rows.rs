@@ -44,17 +44,25 @@ fn padded(id: &str, bytes: usize) -> String {
     login(id).replace("[1,2]", &format!("\"{}\"", "y".repeat(bytes)))
 }
 
+const INSERT: &str = "import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    row = sys.argv[2], 'x' * int(sys.argv[3]), sys.argv[4]
+    connection.execute('INSERT INTO django_session VALUES (?, ?, ?)', row)";
+
 /// Three huge rows, small ones, and one that Django would believe, whose key and size it returns.
 fn fill(w: &World) -> (String, usize) {
     w.user("42", 3).user("7", 3);
-    let text = if w.is_sqlite() {
-        format!("hex(zeroblob({}))", HUGE / 2)
-    } else {
-        format!("repeat('x', {HUGE})")
-    };
     for number in 0..3 {
         let key = format!("huge{number}ab-cdefghijklmnop");
-        w.execute(&format!("INSERT INTO django_session VALUES ('{key}', {text}, '{FAR}')"));
+        if w.is_sqlite() {
+            // Other tests of this process limit the memory that SQLite has in it.
+            let mut insert = Command::new(django_python("5.2"));
+            insert.args(["-c", INSERT, &w.url(), &key, &HUGE.to_string(), FAR]);
+            insert.ran("").ok();
+        } else {
+            let text = format!("repeat('x', {HUGE})");
+            w.execute(&format!("INSERT INTO django_session VALUES ('{key}', {text}, '{FAR}')"));
+        }
     }
     let believed = signed(&padded("42", 10 << 20), SECRET_KEY);
     let key = w.next_key();

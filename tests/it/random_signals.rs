@@ -86,9 +86,10 @@ fn a_signal_amid_the_second_look_leaves_nothing_claimed() {
     let w = World::postgres("signal_second");
     let before = Before::fill(&w);
     let rows = w.count();
-    let mut running = Running::start(LOGOUT.on(&w, "0s").args(["--settle", "3s"]));
-    eventually("they are gone", || w.count() == rows - 12);
+    // It waits for 10 s until it looks again, and by then the table is locked.
     let (mut holder, mut watcher) = (w.client(), w.client());
+    let mut running = Running::start(LOGOUT.on(&w, "0s").args(["--settle", "10s"]));
+    eventually("they are gone", || w.count() == rows - 12);
     holder.batch_execute("BEGIN; LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE").unwrap();
     let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'django_session'::regclass)";
     eventually("it waits", || watcher.query_one(waits, &[]).unwrap().get(0));
