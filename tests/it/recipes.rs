@@ -7,6 +7,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use sessctl::store::{Conninfo, Surroundings};
+
 use crate::pages::{blocks, pages, repository};
 use crate::redis::Redis;
 use crate::site::Site;
@@ -260,4 +262,17 @@ fn without_time(line: &str) -> String {
 fn the_readme_is_read_to_its_end() {
     let lines = std::fs::read_to_string(repository().join("README.md")).unwrap().lines().count();
     assert!(lines <= 150, "{lines} lines");
+}
+
+#[test]
+fn the_urls_of_the_examples_are_understood() {
+    let text = std::fs::read_to_string(repository().join("docs/connections.md")).unwrap();
+    let block = blocks(&text, "ini").concat();
+    let urls = block.lines().filter_map(|line| line.strip_prefix("DATABASE_URL='postgres://"));
+    let urls: Vec<&str> = urls.map(|url| url.trim_end_matches('\'')).collect();
+    for url in &urls {
+        let understood = Conninfo::of_url(url, &Surroundings::default());
+        assert!(understood.is_ok(), "{url}: {:?}", understood.err());
+    }
+    assert_eq!(urls.len(), 7);
 }
