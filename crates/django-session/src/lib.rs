@@ -12,6 +12,7 @@ mod envelope;
 mod error;
 mod escape;
 mod format;
+mod id_field;
 mod identities;
 mod inflate;
 mod json;
@@ -33,11 +34,12 @@ pub use decoder::{Decoded, Decoder, PageDecoder};
 pub use error::{DecodeError, NotKept};
 pub use escape::needs_escape;
 pub use format::{Layout, Serializer, Signature};
+pub use id_field::IdField;
 pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use login_keys::LoginKeys;
 pub use payload::Payload;
 pub use shared::Shared;
-pub use user_ids::{IdField, MOST_ID_BYTES, UserIds, uuid_digits};
+pub use user_ids::{MOST_ID_BYTES, UserIds, uuid_digits};
 pub use verdict::{Login, Verdict};
 
 /// Bytes of a buffer that each decoder has for itself. Rows that need more share one, in turn.

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::id_field::IdField;
+
 /// Bytes of the longest user id that is kept: no site's primary keys are that long.
 pub const MOST_ID_BYTES: usize = 1_000;
 
@@ -13,119 +15,44 @@ pub const MOST_ID_BYTES: usize = 1_000;
 pub struct UserIds {
     ids: HashSet<String>,
     key: IdField,
-}
-
-/// The primary key of the table of users, by which Django reads the id in a session (`Field.to_python`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IdField {
-    /// Text, which is taken as it stands, or not known.
-    #[default]
-    Text,
-    /// An integer. Django reads it with Python's `int()`, to which ` 42`, `042`, `+42` and `4_2` are 42.
-    Integer,
-    /// A UUID. Django reads it with Python's `uuid.UUID()`, which drops `urn:`, `uuid:`, braces and all hyphens.
-    Uuid,
-}
-
-/// What Django makes of an id that is not spelled as Django spells ids.
-enum Reading {
-    /// The id in the spelling in which it is compared.
-    Of(String),
-    /// Some id: it has digits beyond ASCII, say. Which one is not worth knowing.
-    Some,
-}
-
-impl IdField {
-    /// The id as Django spells it, if it is spelled otherwise and Django reads it.
-    pub fn read(self, user_id: &str) -> Option<String> {
-        match self.reading(user_id)? {
-            Reading::Of(id) => Some(id),
-            Reading::Some => None,
-        }
-    }
-
-    fn reading(self, user_id: &str) -> Option<Reading> {
-        match self {
-            Self::Text => None,
-            Self::Integer => read_integer(user_id),
-            Self::Uuid => read_uuid(user_id),
-        }
-    }
-}
-
-/// As Python's `int()` reads a text: blanks around it, a sign, and underscores between digits.
-fn read_integer(text: &str) -> Option<Reading> {
-    if is_plain(text) {
-        return None;
-    }
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", text.strip_prefix('+').unwrap_or(text)),
-    };
-    if digits.is_empty()
-        || digits.starts_with('_')
-        || digits.ends_with('_')
-        || digits.contains("__")
-    {
-        return None;
-    }
-    if !digits.chars().all(|digit| digit.is_ascii_digit() || digit == '_') {
-        let may_be = |digit: char| digit.is_numeric() || digit == '_';
-        return digits.chars().all(may_be).then_some(Reading::Some);
-    }
-    let digits = digits.replace('_', "");
-    Some(Reading::Of(match digits.trim_start_matches('0') {
-        "" => "0".into(),
-        digits => format!("{sign}{digits}"),
-    }))
-}
-
-/// Whether a text is an integer as Python writes one.
-fn is_plain(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    match digits {
-        [] => false,
-        [b'0'] => text.len() == 1,
-        [first, ..] => *first != b'0' && digits.iter().all(u8::is_ascii_digit),
-    }
-}
-
-/// As Python's `uuid.UUID()` reads a text.
-fn read_uuid(text: &str) -> Option<Reading> {
-    if uuid_digits(text).is_some() {
-        return None;
-    }
-    let bare = text.replace("urn:", "").replace("uuid:", "");
-    let bare = bare.trim_matches(['{', '}']).replace('-', "");
-    if let Some(digits) = uuid_digits(&bare) {
-        return Some(Reading::Of(digits));
-    }
-    // What is left goes through `int(text, 16)`.
-    let may_be = |digit: char| {
-        digit.is_ascii_hexdigit()
-            || digit.is_whitespace()
-            || digit.is_numeric()
-            || "_xX+".contains(digit)
-    };
-    (bare.chars().count() == 32 && bare.chars().all(may_be)).then_some(Reading::Some)
+    /// The same ids as `key` compares them.
+    compared: HashSet<String>,
+    /// Whether an id that `key` cannot hold may be of one of these users.
+    some_fit: bool,
+    of_sessions: bool,
 }
 
 impl UserIds {
     /// The same of users whose primary key is of this kind.
     #[must_use]
-    pub fn keyed_by(self, key: IdField) -> Self {
-        Self { key, ..self }
+    pub fn keyed_by(mut self, key: IdField) -> Self {
+        self.key = key;
+        self.compared = self.ids.iter().filter_map(|id| key.compared(id)).collect();
+        self.some_fit = self.ids.iter().any(|id| key.holds(id));
+        self
+    }
+
+    /// The same, where users are meant who are known only by the ids in sessions: [`is_unplaced`](Self::is_unplaced) is
+    /// asked of every id, and no key holds one of more than [`MOST_ID_BYTES`].
+    #[must_use]
+    pub fn of_sessions(self) -> Self {
+        Self { of_sessions: true, ..self }
     }
 
     /// Whether Django reads an id as one of these, although it is spelled otherwise. Django itself never writes such an id.
     pub fn may_mean(&self, user_id: &str) -> bool {
         !self.ids.is_empty()
-            && match self.key.reading(user_id) {
-                None => false,
-                Some(Reading::Of(id)) => self.contains(&id) && !self.contains(user_id),
-                Some(Reading::Some) => !self.contains(user_id),
-            }
+            && !self.contains(user_id)
+            && self.key.reading(user_id).is_some_and(|id| self.compared.contains(&id))
+    }
+
+    /// Whether the primary key cannot hold an id, so that it may be of any of these users: the site's key field writes ids
+    /// in another form than the database holds, or the id is of before the type of the key was changed. Never so where
+    /// the key cannot hold any of these either: they were given as sessions spell them.
+    pub fn is_unplaced(&self, user_id: &str) -> bool {
+        let holds =
+            || self.key.holds(user_id) && !(self.of_sessions && user_id.len() > MOST_ID_BYTES);
+        (self.some_fit || self.of_sessions) && !holds() && !self.contains(user_id)
     }
 
     /// Whether a session of this user was asked for.
@@ -167,7 +94,7 @@ impl UserIds {
 impl<S: AsRef<str>> FromIterator<S> for UserIds {
     fn from_iter<I: IntoIterator<Item = S>>(ids: I) -> Self {
         let ids = ids.into_iter().map(|id| canonical(id.as_ref()).into_owned()).collect();
-        Self { ids, key: IdField::default() }
+        Self { ids, ..Self::default() }
     }
 }
 
@@ -250,14 +177,57 @@ mod tests {
             "{ce6db715-bb98-0199-4cff-7a7d3eff1a4f}",
             "urn:uuid:CE6DB715BB9801994CFF7A7D3EFF1A4F",
             "ce6d-b715bb9801994cff7a7d3eff1a4f",
-            "0xce6db715bb9801994cff7a7d3eff1a",
+            // A JSON number, to which Django gives 128 bits.
+            "274390640892079308196372315906630425167",
         ] {
             assert!(ids.may_mean(alike), "{alike}");
         }
-        for other in
-            ["ce6db715bb9801994cff7a7d3eff1a4f", "{0e6db715bb9801994cff7a7d3eff1a4f}", "42", ""]
-        {
+        for other in [
+            "ce6db715bb9801994cff7a7d3eff1a4f",
+            "{0e6db715bb9801994cff7a7d3eff1a4f}",
+            "42",
+            "0xce6db715bb9801994cff7a7d3eff1a",
+            "",
+        ] {
             assert!(!ids.may_mean(other), "{other}");
         }
+    }
+
+    #[test]
+    fn text_that_the_database_compares_otherwise_is_alike() {
+        let ids = |key| ["Anna", "bob "].into_iter().collect::<UserIds>().keyed_by(key);
+        for (key, alike, other) in [
+            (IdField::AnyCase, "ANNA", "anna "),
+            (IdField::Padded, "Anna   ", "anna"),
+            (IdField::Padded, "bob", "Bob"),
+        ] {
+            assert!(ids(key).may_mean(alike) && !ids(key).may_mean(other), "{key:?}");
+            assert!(!ids(key).may_mean("Anna") && !ids(key).is_unplaced("carl"), "{key:?}");
+        }
+        assert!(!ids(IdField::Text).may_mean("anna"));
+    }
+
+    #[test]
+    fn an_id_that_the_key_cannot_hold_may_be_of_anybody_whom_it_holds() {
+        let ids = |id: &str, key| [id].into_iter().collect::<UserIds>().keyed_by(key);
+        for (id, key, unplaced) in [
+            ("7", IdField::Integer, "usr_G4"),
+            ("7", IdField::Integer, "ce6db715bb9801994cff7a7d3eff1a4f"),
+            ("ce6db715bb9801994cff7a7d3eff1a4f", IdField::Uuid, "7"),
+            ("ce6db715bb9801994cff7a7d3eff1a4f", IdField::Uuid, "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ] {
+            assert!(ids(id, key).is_unplaced(unplaced), "{unplaced}");
+            assert!(!ids(id, key).is_unplaced(id) && !ids(id, IdField::Text).is_unplaced(unplaced));
+            let spelled = format!("{{{id}}}").replace("{7}", " 7");
+            assert!(!ids(id, key).is_unplaced(&spelled), "{spelled}");
+            // As it stands in sessions.
+            assert!(!ids(unplaced, key).is_unplaced("usr_G5"), "{unplaced}");
+        }
+        assert!(!UserIds::default().keyed_by(IdField::Integer).is_unplaced("usr_G4"));
+        let all = UserIds::default().keyed_by(IdField::Integer).of_sessions();
+        assert!(all.is_unplaced("usr_G4") && !all.is_unplaced("8"));
+        let long = "g".repeat(MOST_ID_BYTES + 1);
+        assert!(UserIds::default().of_sessions().is_unplaced(&long));
+        assert!(!ids("anna", IdField::Text).is_unplaced(&long));
     }
 }
