@@ -17,7 +17,7 @@ pub enum Exit {
     Done,
     /// 1: connection, SQL or I/O failed.
     Failed,
-    /// 2: the command line or the configuration makes no sense, the key is wrong.
+    /// 2: the command line or the configuration makes no sense, the key is wrong, the store cannot do what was asked.
     Usage,
     /// 3: it ran, but not all could be done or proved.
     Incomplete,

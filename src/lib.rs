@@ -8,7 +8,7 @@
 //! settings  ui   what was typed, made sense of; what is printed
 //! cli  error
 //! engine         scan, batches, pace, events
-//! store          SQLite, PostgreSQL, memory
+//! store          SQLite, PostgreSQL
 //! report  what a command found
 //! model  stop  consent  files
 //! ```
@@ -25,6 +25,13 @@ pub mod settings;
 pub mod stop;
 pub mod store;
 mod ui;
+
+/// The fake store of tests/it, which names this crate as others do.
+#[cfg(test)]
+#[path = "../tests/it/memory.rs"]
+mod memory;
+#[cfg(test)]
+extern crate self as sessctl;
 
 use std::sync::Arc;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::consent::{Ask, Consent};
+use crate::memory::Memory;
 use crate::model::{Expiry, Keys, Page, Timestamp};
 use crate::stop::Stop;
-use crate::store::memory::Memory;
 use crate::store::{Fault, Filter, Store};
 
 const SIGTERM: i32 = 15;

@@ -3,9 +3,10 @@ use crate::model::{Keys, Timestamp};
 /// A place in the order of expiry, for the store that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    pub(super) expires: String,
+    /// The expiry, as the store writes it.
+    pub expires: String,
     /// The row of that expiry that comes before the place; `None` before all of them.
-    pub(super) row: Option<String>,
+    pub row: Option<String>,
 }
 
 /// Rows that were picked one after another.

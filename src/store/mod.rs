@@ -6,7 +6,6 @@ mod error;
 mod expired;
 mod facts;
 mod indexes;
-pub mod memory;
 mod postgres;
 mod reader;
 mod reference;

@@ -92,7 +92,7 @@ impl Gone {
     }
 
     /// One row that stays.
-    pub(super) fn kept(row: &str, by: String) -> Self {
+    pub fn kept(row: &str, by: String) -> Self {
         let kept = Kept { rows: [row.to_owned()].into(), by: [by].into() };
         Self { kept, ..Self::default() }
     }

@@ -22,6 +22,7 @@ mod conformance;
 mod conninfo;
 #[path = "../../crates/django-session/tests/fixture/mod.rs"]
 mod corpus;
+mod csv_store;
 mod damaged_files;
 mod deploy;
 mod differential;
@@ -54,6 +55,7 @@ mod locks;
 mod log_format;
 mod logout_user;
 mod lookup;
+mod memory;
 mod named;
 mod network;
 mod one_table;

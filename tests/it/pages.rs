@@ -105,9 +105,11 @@ fn the_tests_that_pages_name_exist() {
             text.split('`').skip(1).step_by(2).filter(|name| !name.contains(['(', ' ', '<', '\n']))
         {
             let Some((path, last)) = name.rsplit_once("::") else { continue };
-            let module =
-                repository().join(format!("tests/it/{}.rs", path.split("::").next().unwrap()));
-            let Ok(tests) = std::fs::read_to_string(module) else { continue };
+            let whole = path.replace("::", "/");
+            let modules = [&*whole, path.split("::").next().unwrap()];
+            let text = |module| std::fs::read_to_string(repository().join("tests/it").join(module));
+            let mut found = modules.iter().map(|module| text(format!("{module}.rs")));
+            let Some(tests) = found.find_map(Result::ok) else { continue };
             let parts: Vec<&str> = last.split('*').collect();
             let found = match *parts {
                 ["", ""] => tests.contains("#[test]"),

@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{
+use sessctl::consent::Consent;
+use sessctl::model::{Data, Expiry, Keys, Page, Row, Timestamp};
+use sessctl::store::{
     AllauthReader, AllauthWriter, Assigned, Assignment, Capability, Cursor, Emit, Expired,
     ExpiryReader, ExpiryWriter, Facts, Fault, Filter, Gone, Locked, Reader, Replacement, Rewriter,
     Store, StoreError, Traits, Truncator, UserColumn, UserColumnPlan, UserColumnReader,
     UserColumnWriter, Window, Writer,
 };
-use crate::consent::Consent;
-use crate::model::{Data, Expiry, Keys, Page, Row, Timestamp};
 
 /// Sessions by key: stored text and expiry.
 type Rows = BTreeMap<String, (String, Expiry)>;

@@ -1,0 +1,112 @@
+//! What stores promise that find rows by when they expire.
+
+use super::*;
+
+#[test]
+fn the_newest_are_those_that_expire_last() {
+    each_that_can(Capability::Expiry, "newest", |subject| {
+        let rows: Vec<_> = (0..2_500).map(|i| (format!("{i:08}"), (i * 7) % 2_500)).collect();
+        let rows: Vec<_> = rows.iter().map(|(key, expires)| (&**key, "x", *expires)).collect();
+        (subject.add)(&rows);
+        let newest = |rows: u32| Filter { newest: Some(rows), ..Filter::default() };
+        for wanted in [1, 1_200, 3_000] {
+            let mut expected: Vec<_> = rows.clone();
+            expected.sort_by_key(|(.., expires)| -expires);
+            let expected: Vec<_> = expected.iter().take(wanted).map(|(key, ..)| *key).collect();
+            let mut expected = expected;
+            expected.sort_unstable();
+            let mut keys = subject.keys(&newest(wanted.try_into().unwrap()));
+            keys.sort();
+            assert_eq!(keys, expected);
+        }
+    });
+}
+
+/// Deletes in windows of so many rows all that expired before this; returns how many each had.
+fn purge(subject: &Subject<'_>, cutoff: Timestamp, window: usize) -> Vec<u64> {
+    let mut writer = subject.store.writer(consent()).unwrap();
+    let (mut from, mut deleted) = (None, Vec::new());
+    loop {
+        let picked = writer.pick_expired(cutoff, from.as_ref(), window).unwrap();
+        assert!(picked.rows.len() <= window);
+        let rows = batch(&picked.rows);
+        deleted.push(writer.delete_expired(&rows, cutoff, Locked::Skip).unwrap().sessions);
+        assert!(deleted.len() < 100, "it never ends: {deleted:?}");
+        match picked.next {
+            Some(next) => from = Some(next),
+            None => return deleted,
+        }
+    }
+}
+
+#[test]
+fn what_expired_before_the_cutoff_is_picked_and_nothing_else() {
+    each_that_can(Capability::Expiry, "pick", |subject| {
+        (subject.add)(&[("late", "", 3), ("early", "", 1), ("at", "", 5), ("live", "", 9)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let none = writer.pick_expired(at(1), None, 10).unwrap();
+        assert_eq!((none.rows.len(), none.next), (0, None));
+        let one = writer.pick_expired(at(5), None, 1).unwrap();
+        assert!(one.rows.len() == 1 && one.next.is_some());
+        let all = writer.pick_expired(at(5), None, 10).unwrap();
+        assert_eq!((all.rows.len(), all.next), (2, None));
+        // The first of them is the one that expired first.
+        writer.delete_expired(&batch(&one.rows), at(5), Locked::Skip).unwrap();
+        assert_eq!(subject.keys(&Filter::default()), ["at", "late", "live"]);
+        writer.delete_expired(&batch(&all.rows), at(5), Locked::Wait).unwrap();
+        assert_eq!(subject.keys(&Filter::default()), ["at", "live"]);
+    });
+}
+
+#[test]
+fn windows_lose_no_row_be_they_of_one_expiry() {
+    each_that_can(Capability::Expiry, "windows", |subject| {
+        let keys: Vec<String> = (0..250).map(|n| format!("{n:06}")).collect();
+        let expires = |n: i64| if (50..150).contains(&n) { 1_000 } else { 900 + n };
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
+        (subject.add)(&rows);
+        let deleted = purge(subject, at(1_140), 7);
+        assert_eq!(deleted.iter().sum::<u64>(), 240, "{deleted:?}");
+        assert_eq!(subject.keys(&Filter::default()), keys[240..]);
+    });
+}
+
+/// Renewed where they are, and added anew: SQLite gives the last row number again once its row is gone.
+#[test]
+fn what_was_picked_and_is_live_again_stays() {
+    each_that_can(Capability::Expiry, "renewed", |subject| {
+        (subject.add)(&[("renewed", "", 1), ("gone", "", 2), ("anew", "", 3)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let picked = writer.pick_expired(at(5), None, 10).unwrap();
+        assert_eq!(picked.rows.len(), 3);
+        (subject.renew)("renewed", 9);
+        writer.delete(&["anew"]).unwrap();
+        subject.add("anew", "", 9);
+        let mut delete =
+            |rows: &[&str], locked| writer.delete_expired(rows, at(5), locked).unwrap();
+        assert_eq!(delete(&batch(&picked.rows), Locked::Skip), Gone::of(1));
+        assert_eq!(delete(&batch(&picked.rows), Locked::Wait), Gone::default());
+        assert_eq!(delete(&[], Locked::Skip), Gone::default());
+        assert_eq!(subject.keys(&Filter::default()), ["anew", "renewed"]);
+    });
+}
+
+#[test]
+fn expired_rows_are_counted_from_a_place_on() {
+    each_that_can(Capability::Expiry, "expired", |subject| {
+        let count = |from: Option<&Cursor>| {
+            let patience = std::time::Duration::from_secs(60);
+            subject.store.reader().unwrap().expired(at(60), from, patience).unwrap()
+        };
+        assert_eq!(count(None), Expired { rows: Some(0), oldest: None });
+        let keys: Vec<String> = (0..100).map(|n| format!("{n:06}")).collect();
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", n)).collect();
+        (subject.add)(&rows);
+        assert_eq!(count(None), Expired { rows: Some(60), oldest: Some(at(0)) });
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let window = writer.pick_expired(at(60), None, 10).unwrap();
+        writer.delete_expired(&batch(&window.rows), at(60), Locked::Skip).unwrap();
+        let left = count(window.next.as_ref());
+        assert_eq!(left, Expired { rows: Some(50), oldest: Some(at(10)) });
+    });
+}
