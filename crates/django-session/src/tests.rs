@@ -5,7 +5,7 @@ mod verdict;
 
 use super::*;
 
-/// `SECRET_KEY` of the vectors in `docs/format.md` §13.
+/// `SECRET_KEY` of the vectors in `FORMAT.md` §13.
 const KEY: &str = "clé-🔑";
 
 fn codec(keys: &[&str]) -> Codec {
