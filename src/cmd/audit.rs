@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Ctx;
 use crate::error::{Error, Exit};
-use crate::files::Place;
+use crate::files::{Place, as_operator};
 use crate::model::Timestamp;
 use crate::report::{AuditBegan, AuditEnded, AuditedRun};
 use crate::ui::{self, Report};
@@ -40,7 +40,7 @@ impl Audit {
         args: &cli::Audit,
     ) -> Result<Option<Self>, Error> {
         let Some(path) = &args.audit_file else { return Ok(None) };
-        let file = Place::of_output(path).and_then(|place| place.append());
+        let file = as_operator(|| Place::of_output(path).and_then(|place| place.append()));
         let operator = settings::operator();
         let began = Timestamp::now();
         let run = AuditedRun {

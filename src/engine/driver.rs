@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use crate::consent::Consent;
+use crate::files::as_operator;
 use crate::model::Keys;
 use crate::stop::{Asked, Stop};
 use crate::store::{Fault, Holder, Store, StoreError, Writer};
@@ -357,7 +358,7 @@ impl<'a> Driver<'a> {
         if let Some(asked) = self.work.stop.asked() {
             return Err(asked.into());
         }
-        if self.work.pace.pause_file.as_ref().is_some_and(|file| file.exists()) {
+        if self.work.pace.pause_file.as_ref().is_some_and(|file| as_operator(|| file.exists())) {
             return Ok(Some(Pause::File));
         }
         let Some(max_lag) = self.work.pace.max_lag else { return Ok(None) };

@@ -5,13 +5,13 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::{Refusal, Status};
+use super::{Refusal, Status, as_operator};
 
 /// Opens a file that the operator named to be read. Links are followed. A pipe is waited for if it is this user's or
 /// root's own, as that of `<(command)` is: anybody else could keep the program waiting for ever.
 pub fn open(path: &Path) -> io::Result<File> {
     let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, how, Mode::empty())?);
+    let file = File::from(as_operator(|| rustix::fs::open(path, how, Mode::empty()))?);
     let status = Status::of(&file)?;
     if FileType::from_raw_mode(status.0.st_mode).is_fifo() {
         if !status.is_own() {

@@ -4,11 +4,13 @@
 
 mod folder;
 mod input;
+mod owner;
 mod place;
 mod refusal;
 
 pub use folder::{Folder, find_changeable};
 pub use input::{open, read, read_all, read_to_string};
+pub use owner::as_operator;
 pub use place::Place;
 pub use refusal::{Refusal, hint};
 

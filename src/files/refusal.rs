@@ -21,6 +21,34 @@ pub enum Refusal {
     /// A file that has another name, perhaps among other files of this user.
     #[error("{} has a second name (a hard link)", .0.display())]
     SecondName(PathBuf),
+    /// A folder of root's that others can change, with a file of root's in it.
+    #[error("{} belongs to root, and others can change the folder {}", .file.display(), .folder.display())]
+    SharedFolder {
+        /// The file.
+        file: PathBuf,
+        /// The first such folder on the way to it.
+        folder: PathBuf,
+    },
+    /// Root may not change its rights, as in a container without the capabilities for it.
+    #[error(
+        "others can change where it is, and the rights of its owner, user {owner}, cannot be taken on ({source})"
+    )]
+    CannotBecome {
+        /// Whose.
+        owner: u32,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that its owner cannot get to.
+    #[error("others can change where {} is, and its owner, user {owner}, cannot open it there ({source})", .file.display())]
+    OutOfReach {
+        /// The file.
+        file: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 impl Refusal {
@@ -32,6 +60,15 @@ impl Refusal {
             Self::NotRegular(_) => "see who put it there, and why; a link is not followed",
             Self::OthersCanWrite(_) => {
                 "it must belong to the user who runs sessctl or to root, and have no mode that lets others write: chmod go-w"
+            }
+            Self::SharedFolder { .. } => {
+                "what they put there root would work on: run sessctl as the user of the site, give the file to that user, or \
+                 copy it to a folder that only root can change"
+            }
+            Self::CannotBecome { .. } => "run sessctl as that user",
+            Self::OutOfReach { .. } => {
+                "root works with the rights of the owner there: run sessctl where the owner runs, as in the container of the \
+                 site, and see that this user may go through each folder"
             }
             Self::SecondName(_) => {
                 "see who made the second name, and why; `find -samefile` finds it"

@@ -76,6 +76,7 @@ mod redis;
 mod references;
 mod replication;
 mod rests;
+mod rights;
 mod role;
 mod running;
 mod schemas;

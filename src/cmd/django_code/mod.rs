@@ -9,7 +9,7 @@ use std::path::Path;
 use super::Ctx;
 use crate::cli::{ColumnType, DjangoCode};
 use crate::error::{Error, Exit};
-use crate::files::Folder;
+use crate::files::{Folder, as_operator};
 use crate::settings;
 use crate::store::{Store, UserColumn, UserType};
 
@@ -42,7 +42,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &DjangoCode) -> Result<Exit, Error> {
     let app = App { name: &args.app, label, column, column_type };
     match &args.output {
         Some(folder) => {
-            app.write(folder)?;
+            as_operator(|| app.write(folder))?;
             ctx.talk.note(&format!(
                 "what to do with the app is said in {}",
                 folder.join("README.md").display()

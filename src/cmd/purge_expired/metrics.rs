@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use crate::error::{Error, Exit};
-use crate::files::Place;
+use crate::files::{Place, as_operator};
 use crate::model::Timestamp;
 use crate::report::PurgeReport;
 
@@ -20,7 +20,7 @@ pub(super) fn write(file: &Path, report: &PurgeReport, exit: Exit) -> Result<(),
             if exit == Exit::Done { Some(seconds(Timestamp::now())) } else { last_success(&place) };
         place.replace(text(report, last_success).as_bytes())
     };
-    write().map_err(|source| Error::cannot_write(file, source))
+    as_operator(write).map_err(|source| Error::cannot_write(file, source))
 }
 
 /// What the last run wrote, if it was one of ours.
@@ -80,7 +80,6 @@ fn seconds(instant: Timestamp) -> f64 {
 
 /// Finds out whether the file can be written, before there is something to write.
 pub(super) fn may_write(file: &Path) -> Result<(), Error> {
-    Place::of_output(file)
-        .and_then(|place| place.demand_replaceable())
+    as_operator(|| Place::of_output(file).and_then(|place| place.demand_replaceable()))
         .map_err(|source| Error::cannot_write(file, source))
 }

@@ -4,23 +4,29 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
+use crate::files::as_operator;
 use crate::store::Holder;
 
 /// Who locked this file (flock(2)), if anybody is seen. A sessctl is known by the name of its process, and believed only if the process is of
 /// this user: others may call theirs what they like.
 pub(super) fn holder_of(file: &File) -> io::Result<Option<Holder>> {
-    let file = file.metadata()?;
+    let (file, ourselves) = (file.metadata()?, user_of("self"));
+    // What another process of root has open, it tells root alone.
+    Ok(as_operator(|| find_holder(&file, ourselves.as_ref())))
+}
+
+fn find_holder(file: &Metadata, ourselves: Option<&User>) -> Option<Holder> {
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     let mut stranger = None;
     for pid in locks.lines().filter_map(|line| holder_in(line, file.ino())) {
         let Some(user) = user_of(pid) else { continue };
-        let is_alike = Some(&user) == user_of("self").as_ref() && name_of(pid) == name_of("self");
-        if is_alike && has_open(pid, &file) {
-            return Ok(Some(Holder::Sessctl));
+        let is_alike = Some(&user) == ourselves && name_of(pid) == name_of("self");
+        if is_alike && has_open(pid, file) {
+            return Some(Holder::Sessctl);
         }
         stranger.get_or_insert_with(|| format!("process {pid} of user {}", user.real));
     }
-    Ok(stranger.map(Holder::Unknown))
+    stranger.map(Holder::Unknown)
 }
 
 /// The process of a line of `/proc/locks`, if it holds a lock on a file of this number, on whatever file system:

@@ -21,7 +21,7 @@ impl<'s> SqliteInstance<'s> {
 
     fn try_lock(&self) -> io::Result<Locked> {
         // A link is another name of the same database.
-        let (database, owner) = Place::of_existing(self.database)?;
+        let (database, owner) = Place::of_site(self.database)?;
         let place = database.beside("-sessctl")?;
         let mut attempts = 0;
         loop {
@@ -46,6 +46,7 @@ impl<'s> SqliteInstance<'s> {
             }
             // Whoever had it may have removed it between our opening and our locking it.
             let ours = Status::of(&file)?;
+            place.demand_plain()?;
             if place.status()?.is_some_and(|named| named.is_same(&ours)) {
                 return Ok(Locked::ByUs(place, file));
             }

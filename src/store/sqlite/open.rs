@@ -55,7 +55,7 @@ impl Sqlite {
                 .unwrap_or("check the path, and that this user may go through each of its folders");
             StoreError::new(Fault::Fatal, self.cannot_open()).hint(hint).because(error)
         };
-        let (place, status) = Place::of_existing(&self.path).map_err(cannot)?;
+        let (place, status) = Place::of_site(&self.path).map_err(cannot)?;
         if status.is_folder() {
             return Err(refuse(
                 "it is a folder",
