@@ -181,3 +181,37 @@ pub fn find_changeable(path: &Path, trusted: Option<u32>) -> io::Result<Option<P
     let found = steps.into_iter().find(|step| step.status.others_can_change(trusted));
     Ok(found.map(|step| step.path))
 }
+
+/// The same for a file or a folder and all that is in it, links followed, but for what is in folders of these names.
+pub fn find_changeable_in(
+    path: &Path,
+    left_out: &[&str],
+    trusted: Option<u32>,
+) -> io::Result<Option<PathBuf>> {
+    if let Some(found) = find_changeable(path, trusted)? {
+        return Ok(Some(found));
+    }
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if Status(rustix::fs::lstat(&path)?).others_can_change(trusted) {
+            return Ok(Some(path));
+        }
+        let found = if kind.is_dir() {
+            let is_left_out = left_out.iter().any(|name| entry.file_name() == *name);
+            if is_left_out { None } else { find_changeable_in(&path, left_out, trusted)? }
+        } else if kind.is_symlink() {
+            // What is not there is not run.
+            find_changeable(&path, trusted).ok().flatten()
+        } else {
+            None
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}

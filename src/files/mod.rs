@@ -8,7 +8,7 @@ mod owner;
 mod place;
 mod refusal;
 
-pub use folder::{Folder, find_changeable};
+pub use folder::{Folder, find_changeable, find_changeable_in};
 pub use input::{open, read, read_all, read_to_string};
 pub use owner::as_operator;
 pub use place::Place;

@@ -95,6 +95,7 @@ mod table_kinds;
 mod tls;
 mod tls_certificates;
 mod trust;
+mod trust_python;
 mod waits;
 mod whose;
 mod window;

@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::site::Site;
-use crate::support::django_python;
 use crate::world::{RunToEnd, around};
 
 /// Users of this machine that are nobody in particular.
 const OWNER: u32 = 4711;
-const STRANGER: u32 = 4712;
+pub(crate) const STRANGER: u32 = 4712;
 
 /// A project with a package, a module behind a link, and two folders that are no code; each notes that it ran.
-struct Project {
-    site: Site,
-    folder: PathBuf,
+pub(crate) struct Project {
+    pub(crate) site: Site,
+    pub(crate) folder: PathBuf,
 }
 
 impl Project {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let uid = fs::metadata("/proc/self").unwrap().uid();
         assert_eq!(uid, 0, "these tests give files to other users: run them as root");
         let site = Site::sqlite(name, "5.2", &[]).project(
@@ -45,12 +44,12 @@ impl Project {
         Self { site, folder }
     }
 
-    fn ran(&self) -> bool {
+    pub(crate) fn ran(&self) -> bool {
         self.folder.join("media/ran").exists()
     }
 
     /// That root refuses it, naming that path, before any of it runs that others can change.
-    fn is_refused(&self, command: &mut Command, changeable: &Path) {
+    pub(crate) fn is_refused(&self, command: &mut Command, changeable: &Path) {
         let ran = command.ran("").exits(2).says("root does not run the Django project");
         let path = changeable.display().to_string();
         ran.says(&format!("since others can change its code: {path}\nhint: run sessctl as the"));
@@ -100,54 +99,6 @@ fn root_runs_no_code_that_others_can_change() {
         chown(&changeable, Some(STRANGER), None).unwrap();
         project.is_refused(list().env("PYTHONPATH", &odd), &changeable);
         chown(&changeable, Some(0), None).unwrap();
-    }
-}
-
-/// What Python runs before anybody can look at it.
-#[test]
-fn root_runs_no_python_that_others_can_change() {
-    let project = Project::new("trust_python");
-    let environment = project.folder.join("environment");
-    let base = django_python("5.2");
-    let make = ["-m", "venv", "--without-pip"];
-    assert!(Command::new(&base).args(make).arg(&environment).status().unwrap().success());
-    let packages = |python: &Path| {
-        let folder = python.parent().unwrap().parent().unwrap().join("lib");
-        let version = fs::read_dir(folder).unwrap().next().unwrap().unwrap();
-        version.path().join("site-packages")
-    };
-    let python = environment.join("bin/python");
-    let lines = packages(&python).join("lines.pth");
-    let text = format!(
-        "{}\nimport os; open({:?} + '/media/ran', 'w')\n",
-        packages(&base).display(),
-        project.folder
-    );
-    fs::write(&lines, text).unwrap();
-    let is_refused = |changeable: &Path| {
-        lchown(changeable, Some(STRANGER), None).unwrap();
-        let named = ["--python", python.to_str().unwrap()];
-        let mut command = crate::world::program(&["list", "--django"]);
-        let environment_of_site = project.site.command(&[]);
-        let variables =
-            environment_of_site.get_envs().filter_map(|(name, value)| Some((name, value?)));
-        command.arg(&project.folder).envs(variables);
-        project.is_refused(command.args(named), changeable);
-        // Found, and not named.
-        let mut command = crate::world::program(&["list", "--django"]);
-        command.arg(&project.folder).env("VIRTUAL_ENV", &environment);
-        project.is_refused(&mut command, changeable);
-        lchown(changeable, Some(0), None).unwrap();
-    };
-    for changeable in [
-        environment.clone(),
-        environment.join("bin"),
-        python.clone(),
-        environment.join("pyvenv.cfg"),
-        packages(&python),
-        lines,
-    ] {
-        is_refused(&changeable);
     }
 }
 

@@ -4,6 +4,7 @@
 //! what its settings hold goes through this pipe only.
 
 mod answer;
+mod interpreter;
 mod run;
 mod trust;
 
@@ -42,13 +43,14 @@ pub fn project(global: &cli::Global, backends: Backends) -> Result<Option<Projec
         };
     };
     let place = Place::of(path)?;
-    let python = python(global, &place.folder);
+    let python = interpreter::find(global.python.as_deref(), &place.folder)?;
     let trusted = trust::also_trusted(&place.folder);
     let changeable = trust::find_changeable(path, &place, &python, trusted);
     if let (Some(changeable), true) = (&changeable, files::is_root()) {
         return Err(trust::refused(path, changeable));
     }
     let mut command = Command::new(&python);
+    command.args(interpreter::options());
     command.args(["-B", "-c", &probe(backends)]).args([&place.manage, &place.folder]);
     command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
     command.arg(trusted.map(|user| user.to_string()).unwrap_or_default());
@@ -57,6 +59,9 @@ pub fn project(global: &cli::Global, backends: Backends) -> Result<Option<Projec
         std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SESSCTL_"));
     for (name, _) in ours {
         command.env_remove(name);
+    }
+    if files::is_root() {
+        command.env("PATH", trust::search_path());
     }
     let ran = run(&mut command, PATIENCE).map_err(|error| {
         Error::usage(
@@ -97,30 +102,6 @@ impl Place {
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Self { manage: path, folder })
     }
-}
-
-/// The interpreter that was named, or that of the virtual environment that is active or at hand.
-fn python(global: &cli::Global, folder: &Path) -> PathBuf {
-    if let Some(python) = &global.python {
-        // Relative to where it was typed, not to the project.
-        return python
-            .canonicalize()
-            .ok()
-            .and(std::path::absolute(python).ok())
-            .unwrap_or(python.clone());
-    }
-    let active = std::env::var_os("VIRTUAL_ENV").filter(|folder| !folder.is_empty());
-    let environments =
-        active.map(PathBuf::from).into_iter().chain([folder.join(".venv"), folder.join("venv")]);
-    let mut interpreters = environments.map(|environment| environment.join("bin/python"));
-    interpreters.find(|python| python.exists()).unwrap_or_else(|| in_search_path("python3"))
-}
-
-/// The program of this name that would be run.
-fn in_search_path(name: &str) -> PathBuf {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&folders).map(|folder| folder.join(name));
-    found.find(|program| program.is_file()).unwrap_or_else(|| name.into())
 }
 
 /// What the project answered.

@@ -1,4 +1,5 @@
-"""Asks a Django project what sessctl needs to know. Runs in the project's own Python, from memory.
+"""Asks a Django project what sessctl needs to know. Runs in the project's own Python, from memory, started with -S, and
+for root with -I: only the standard library, which sessctl has looked at, is there before the watch begins.
 
 argv: manage.py or "", the project's folder, the settings module or "", ids of users who may change its code. The answer
 is JSON on what was standard output when Python began, behind a NUL byte; by then standard output is standard error, so that
@@ -22,6 +23,8 @@ import traceback
 pipe = os.dup(1)
 os.dup2(2, 1)
 
+# What `site` runs or adds folders from, too.
+CODE = ".py", ".pyc", ".pth", ".start"
 SAMPLES = "sample0of0a0session0key0aaaaaaaa", "sample0of0a0session0key0bbbbbbbb"
 
 
@@ -47,7 +50,7 @@ class Code:
 
     def hear(self, event, args):
         if event == "open":
-            path = args[0] if str(args[0]).endswith((".py", ".pyc")) else None
+            path = args[0] if str(args[0]).endswith(CODE) else None
         elif event == "exec":
             path = getattr(args[0], "co_filename", None)
         elif event == "import":
@@ -88,6 +91,19 @@ class Code:
             return self.look(os.path.join(folder, os.readlink(path)))
         sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
         return path if status.st_mode & 0o022 and not sticky else None
+
+
+def begin(code):
+    """What Python does else before it runs anything. With -I that leaves out what the environment says."""
+    import site
+
+    if sys.flags.isolated:
+        search_path = os.environ.get("PYTHONPATH")
+        sys.path[:0] = search_path.split(os.pathsep) if search_path else []
+        # Where the home is another user's, what that installed there is not for root.
+        is_off = os.environ.get("PYTHONNOUSERSITE") or code.look(site.getusersitepackages())
+        site.ENABLE_USER_SITE = not is_off
+    site.main()
 
 
 def set_up(manage, folder, module):
@@ -283,10 +299,13 @@ def ask(code, manage, folder, module):
     if code.refuses and code.changeable:
         return {}
     try:
-        import django  # noqa: F401
-    except ImportError:
-        return {"no_django": sys.version.split()[0]}
-    try:
+        begin(code)
+        if code.refuses and code.changeable:
+            return {}
+        try:
+            import django  # noqa: F401
+        except ImportError:
+            return {"no_django": sys.version.split()[0]}
         return {"project": project()} if set_up(manage, folder, module) else {"no_settings": None}
     except BaseException as error:
         return {"failed": failure(error)}

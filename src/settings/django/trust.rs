@@ -1,11 +1,12 @@
-//! Whose code a project runs. Python runs some before the probe can look at it: the interpreter itself, and what a virtual
-//! environment has it import when it begins. This is looked at here, the rest in the probe.
+//! Whose code a project runs. What runs before the probe can look at it, the interpreter and what that begins with, is
+//! looked at here, the rest in the probe.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Place;
+use super::{Place, interpreter};
 use crate::error::Error;
 use crate::files;
 
@@ -22,34 +23,23 @@ pub(super) fn find_changeable(
     python: &Path,
     trusted: Option<u32>,
 ) -> Option<String> {
-    let project = [named.to_owned(), place.folder.clone(), place.manage.clone(), python.to_owned()];
-    let search_path = std::env::var_os("PYTHONPATH").unwrap_or_default();
-    let searched: Vec<_> = std::env::split_paths(&search_path)
-        .flat_map(|folder| [folder.join("sitecustomize.py"), folder])
-        .collect();
-    let mut paths = project.into_iter().chain(searched).chain(imported_at_once(python));
+    let project = [named, &place.folder, &place.manage, python];
     // What is not there is not run.
-    let found = paths.find_map(|path| files::find_changeable(&path, trusted).ok().flatten());
+    let changeable = |path: &Path| files::find_changeable(path, trusted).ok().flatten();
+    let found = project.into_iter().find_map(changeable);
+    let found =
+        found.or_else(|| interpreter::find_changeable(python, &place.folder, trusted).ok()?);
     found.map(|path| path.display().to_string())
 }
 
-/// What Python imports from a virtual environment when it begins: any line of a `.pth` file, `sitecustomize` (Python's
-/// documentation, "site"). Other modules in that folder come first where the probe imports its own.
-fn imported_at_once(python: &Path) -> Vec<PathBuf> {
-    let Some(environment) = python.parent().and_then(Path::parent) else { return Vec::new() };
-    let configuration = environment.join("pyvenv.cfg");
-    if !configuration.exists() {
-        return Vec::new();
-    }
-    let entries = |folder: PathBuf| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<_>>()
-    };
-    let packages = entries(environment.join("lib"))
-        .into_iter()
-        .map(|version| version.join("site-packages"))
-        .flat_map(|packages| [vec![packages.clone()], entries(packages)].concat());
-    [configuration].into_iter().chain(packages).collect()
+/// The folders of `PATH` in which nobody else can put a program: where root's Python looks for programs, a script in
+/// the place of an interpreter, too. Relative folders would be the project's.
+pub(super) fn search_path() -> OsString {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let is_ours = |folder: &PathBuf| matches!(files::find_changeable(folder, None), Ok(None));
+    let ours =
+        std::env::split_paths(&folders).filter(|folder| folder.is_absolute()).filter(is_ours);
+    std::env::join_paths(ours).unwrap_or_default()
 }
 
 /// The error for what root does not run.

@@ -1,0 +1,126 @@
+//! The interpreter that runs the probe, and what it reads before it comes to that: `pyvenv.cfg` and the standard library
+//! (CPython, `Modules/getpath.py`). The module `site`, with what is installed, follows in the probe, under its watch.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::files;
+
+/// The interpreter that was named, or that of the virtual environment that is active or at hand.
+pub(super) fn find(named: Option<&Path>, folder: &Path) -> Result<PathBuf, Error> {
+    let active = std::env::var_os("VIRTUAL_ENV").filter(|folder| !folder.is_empty());
+    let environments =
+        active.map(PathBuf::from).into_iter().chain([folder.join(".venv"), folder.join("venv")]);
+    let mut interpreters = environments.map(|environment| environment.join("bin/python"));
+    let found = match named {
+        // Relative to where it was typed, not to the project.
+        Some(python) if python.exists() => Some(python.to_owned()),
+        Some(python) => in_search_path(python),
+        None => interpreters
+            .find(|python| python.exists())
+            .or_else(|| in_search_path(Path::new("python3"))),
+    };
+    found.and_then(|python| std::path::absolute(python).ok()).ok_or_else(|| {
+        let name = named.unwrap_or(Path::new("python3")).display();
+        Error::usage(
+            format!("cannot run {name}: no program of this name was found"),
+            "name the Python of the project's virtual environment with --python",
+        )
+    })
+}
+
+/// The program of this name that would be run.
+fn in_search_path(name: &Path) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| {
+        fs::metadata(path)
+            .is_ok_and(|status| status.is_file() && status.permissions().mode() & 0o111 != 0)
+    };
+    let is_bare = name.parent() == Some(Path::new(""));
+    let folders = std::env::var_os("PATH").filter(|_| is_bare)?;
+    let mut found = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    found.find(is_program)
+}
+
+/// How it is started. The probe runs `site` itself (`-S`). For root nothing of the environment or of a user's home
+/// counts until then (`-I`), but for the encoding.
+pub(super) fn options() -> Vec<String> {
+    let mut options = vec!["-S".to_owned()];
+    if files::is_root() {
+        options.push("-I".into());
+        let utf8 = std::env::var("PYTHONUTF8").ok().filter(|utf8| utf8 == "0" || utf8 == "1");
+        options.extend(utf8.map(|utf8| format!("-Xutf8={utf8}")));
+    }
+    options
+}
+
+/// The first of what it begins with that others can change. `here` is the folder that it runs in.
+pub(super) fn find_changeable(
+    python: &Path,
+    here: &Path,
+    trusted: Option<u32>,
+) -> io::Result<Option<PathBuf>> {
+    let mut homes = [python.to_owned(), python.canonicalize()?]
+        .iter()
+        .filter_map(|python| python.parent())
+        .map(Path::to_owned)
+        .collect::<Vec<_>>();
+    let mut seen = HashSet::new();
+    while let Some(home) = homes.pop() {
+        if !seen.insert(home.clone()) {
+            continue;
+        }
+        for configuration in home.ancestors().take(2).map(|folder| folder.join("pyvenv.cfg")) {
+            // What is not there is not read.
+            if let Ok(Some(found)) = files::find_changeable(&configuration, trusted) {
+                return Ok(Some(found));
+            }
+            let Ok(text) = files::read(&configuration) else { continue };
+            let Some(base) = home_in(&String::from_utf8_lossy(&text)).map(|base| here.join(base))
+            else {
+                continue;
+            };
+            if let Ok(Some(found)) = files::find_changeable(&base, trusted) {
+                return Ok(Some(found));
+            }
+            homes.extend(base.canonicalize().ok());
+            homes.push(base);
+        }
+        for folder in home.ancestors() {
+            for library in libraries(folder) {
+                if seen.insert(library.clone())
+                    && let Some(found) = files::find_changeable_in(&library, &INSTALLED, trusted)?
+                {
+                    return Ok(Some(found));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Folders of a standard library that it does not import from.
+const INSTALLED: [&str; 2] = ["site-packages", "dist-packages"];
+
+/// Standard libraries below this folder, as folders, archives and shared objects, of any version.
+fn libraries(folder: &Path) -> Vec<PathBuf> {
+    let marks = ["os.py", "os.pyc", "lib-dynload"];
+    let is_library = |path: &PathBuf| {
+        let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+        let is_named = name.starts_with(b"python3") || name.starts_with(b"libpython3");
+        is_named && (!path.is_dir() || marks.iter().any(|mark| path.join(mark).exists()))
+    };
+    let entries =
+        ["lib", "lib64"].into_iter().filter_map(|lib| fs::read_dir(folder.join(lib)).ok());
+    entries.flatten().flatten().map(|entry| entry.path()).filter(is_library).collect()
+}
+
+/// `home = FOLDER` of a `pyvenv.cfg`.
+fn home_in(text: &str) -> Option<&str> {
+    let mut settings = text.lines().filter_map(|line| line.split_once('='));
+    settings.find(|(name, _)| name.trim().eq_ignore_ascii_case("home")).map(|(_, home)| home.trim())
+}
