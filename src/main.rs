@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Err(error) => return not_run(&error),
     };
     leave_no_core();
+    keep_no_freed_memory();
     let stop = Arc::new(Stop::default());
     let last_words = Arc::new(sessctl::last_words(&cli));
     heed_signals(&stop, Arc::clone(&last_words));
@@ -48,6 +49,29 @@ fn not_run(error: &clap::Error) -> ExitCode {
 fn leave_no_core() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
+
+/// Begins anew with a setting of glibc's allocator, unless the operator has made one. By default glibc keeps large blocks that
+/// were freed, in each thread's arena, once it has seen as large ones freed (`mallopt(3)`, `M_MMAP_THRESHOLD`): two scans of
+/// rows of 11 MB then take twice the memory of one. Where no setting can be made it goes on with more memory.
+#[cfg(target_env = "gnu")]
+fn keep_no_freed_memory() {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    const SETTINGS: &str = "GLIBC_TUNABLES";
+    // To make it while running takes unsafe code.
+    if std::env::var_os(SETTINGS).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        let mut arguments = std::env::args_os();
+        let name = arguments.next().unwrap_or_else(|| program.clone().into());
+        let setting = "glibc.malloc.mmap_threshold=1048576";
+        let _ = Command::new(program).arg0(name).args(arguments).env(SETTINGS, setting).exec();
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn keep_no_freed_memory() {}
 
 /// The first signal asks for an end after the batch, which has a few seconds. A second one ends at once, and so does one that nobody would heed.
 /// A hangup never counts as a second one: the kernel and the shell each send one when a connection drops.

@@ -193,7 +193,7 @@ fn no_secret_is_where_other_users_of_the_machine_can_see_it() {
         core.split_whitespace().skip(4).take(2).eq(["0", "0"])
     });
     drop(holder);
-    running.end().ok();
+    running.end().exits(3);
 }
 
 /// What the project's Python is given: not what sessctl was told in files and on its standard input.
