@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use django_session::{Decoded, Decoder, Verdict};
 
@@ -64,6 +65,10 @@ pub(super) struct Survey {
     preview: Vec<ListedSession>,
 }
 
+/// Sessions that expired so short a time ago may be live: a request that began before saves its session, and with it a new
+/// `expire_date`, when it ends (Django 5.2 `SessionMiddleware.process_response`), and clocks differ.
+const JUST_EXPIRED: Duration = Duration::from_secs(600);
+
 /// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
 /// looks that follow.
 pub(super) const MOST_KEYS: usize = 500_000;
@@ -105,7 +110,7 @@ impl Look<'_> {
             reader.demand_writes()?;
         }
         let filter = Filter {
-            live_at: if live_only { Some(reader.now()?) } else { None },
+            live_at: if live_only { Some(reader.now()?.before(JUST_EXPIRED)) } else { None },
             user: self.by_user.cloned(),
             ..Filter::default()
         };

@@ -40,6 +40,34 @@ fn all_find(w: &World, live: u64) {
     assert_eq!(number(&logout, "matched"), live, "{logout}");
 }
 
+/// A request that found its session live saves it when it ends, with a new time of expiry.
+#[test]
+fn what_expired_a_moment_ago_is_logged_out() {
+    World::each("just_expired", |w| {
+        let ago = |minutes: u32| {
+            if w.is_sqlite() {
+                format!("strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{minutes} minutes')")
+            } else {
+                format!("now() - interval '{minutes} minutes'")
+            }
+        };
+        for command in [&["logout-user", "42"][..], &["flush-all", "--yes", "--authenticated-only"]]
+        {
+            w.renew();
+            w.user("42", 1);
+            for (key, minutes) in [("just00000", 3), ("long00000", 30)] {
+                w.row(key, &signed(&login("42"), SECRET_KEY), "2099-01-01 00:00:00");
+                w.execute(&format!(
+                    "UPDATE django_session SET expire_date = {} WHERE session_key = '{key}'",
+                    ago(minutes)
+                ));
+            }
+            w.run(command).ok().says("2 sessions deleted");
+            assert_eq!(w.session_keys(), ["long00000"]);
+        }
+    });
+}
+
 #[test]
 fn sqlite_takes_for_live_what_django_does() {
     let w = World::sqlite("live_sqlite");
