@@ -183,3 +183,25 @@ fn a_tenant_s_partition_of_another_table_is_a_tenant() {
     let ran = w.run(&named).ok().says("All 3 schemas");
     assert!(ran.stdout.contains("3 sessions deleted"), "{ran:#?}");
 }
+
+/// SQLite takes names in either case, and a dot in a name is not the end of a schema.
+#[test]
+fn an_odd_sqlite_table_is_found_and_named_as_it_is_typed() {
+    let w = World::sqlite("wrong_odd");
+    for (table, typed) in
+        [("odd.t", "'\"odd.t\"'"), ("odd\"t", "'\"odd\"\"t\"'"), ("plain", "plain")]
+    {
+        let quoted = table.replace('"', "\"\"");
+        w.execute(&format!(
+            "CREATE TABLE \"{quoted}\" (SESSION_KEY text PRIMARY KEY, SESSION_DATA text, EXPIRE_DATE datetime);
+             INSERT INTO \"{quoted}\" VALUES ('abcdefgh', '{}', '2099-01-01 00:00:00')",
+            signed(&login("42"), SECRET_KEY)
+        ));
+        let ran = w.run(&["logout-user", "42"]).exits(3);
+        let ran = ran.says(&format!("Did you mean --table {typed}?"));
+        assert!(!ran.stdout.contains("Logged out"), "{ran:#?}");
+        let named = typed.trim_matches('\'');
+        w.run(&["logout-user", "42", "--table", named]).ok().says("1 session deleted");
+        w.execute(&format!("DROP TABLE \"{quoted}\""));
+    }
+}

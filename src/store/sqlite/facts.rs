@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
 use rustix::fs::{Access, access};
 
 use super::fault::fail;
-use super::{READER_TIMEOUT, Sqlite, read_only_hint, tables_alike};
+use super::{READER_TIMEOUT, Sqlite, read_only_hint, tables_alike, typed};
 use crate::model::Finding;
 use crate::store::facts::{Column, Facts, column_finding, not_made, reference_finding};
 use crate::store::indexes::{
@@ -54,7 +54,8 @@ impl Sqlite {
         findings.push(Finding::ok("connection", format!("{place} can be read")));
         findings.push(self.made("server", journal(&connection)));
         findings.push(may_write(&self.path));
-        facts.alike = tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
+        let alike = tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
+        facts.alike = typed(alike);
         if columns.is_empty() {
             let error = crate::store::table::missing(&self.table, &place, &facts.alike);
             let next_step = error.next_step().unwrap_or_default();

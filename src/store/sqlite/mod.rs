@@ -75,13 +75,15 @@ impl Sqlite {
         let cannot = |error| fail(error, format!("cannot read {}", self.path.display()));
         let columns = columns(connection, &self.table).map_err(cannot)?;
         if columns.is_empty() {
-            let alike = tables_alike(connection).map_err(cannot)?;
+            let alike = typed(tables_alike(connection).map_err(cannot)?);
             return Err(super::table::missing(
                 &self.table,
                 &self.path.display().to_string(),
                 &alike,
             ));
         }
+        // Names are the same to SQLite in either case.
+        let columns: Vec<_> = columns.iter().map(|name| name.to_ascii_lowercase()).collect();
         super::table::check_columns(&self.table, &columns)
     }
 
@@ -121,7 +123,7 @@ impl Store for Sqlite {
             tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
         // Names are the same to SQLite in either case.
         tables.retain(|name| !name.eq_ignore_ascii_case(self.table.name()));
-        Ok(tables)
+        Ok(typed(tables))
     }
 
     fn schemas(&self) -> Option<&dyn Schemas> {
@@ -195,10 +197,19 @@ fn tables_alike(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare(
             "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
-             WHERE t.type = 'table' AND c.name IN ('session_key', 'session_data', 'expire_date') \
+             WHERE t.type = 'table' AND lower(c.name) IN ('session_key', 'session_data', 'expire_date') \
              GROUP BY t.name HAVING count(*) = 3 ORDER BY t.name",
         )?
         .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// Names of tables as one types them.
+fn typed(names: Vec<String>) -> Vec<String> {
+    let plain = |name: &String| name.parse::<Table>().is_ok_and(|table| table.name() == name);
+    names
+        .into_iter()
+        .map(|name| if plain(&name) { name } else { super::table::quote(&name) })
         .collect()
 }
 
