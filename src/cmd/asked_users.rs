@@ -14,6 +14,8 @@ use crate::store::{Store, UserType};
 pub(super) struct AskedUsers {
     pub(super) ids: Vec<String>,
     key: IdField,
+    /// Whether users are meant who are known only by the ids in sessions.
+    of_sessions: bool,
 }
 
 impl AskedUsers {
@@ -23,9 +25,10 @@ impl AskedUsers {
         store: &dyn Store,
         user_table: Option<&str>,
         given: &[String],
+        of_sessions: bool,
     ) -> Result<Self, Error> {
-        let mut asked = Self { ids: given.to_vec(), key: IdField::default() };
-        if given.is_empty() {
+        let mut asked = Self { ids: given.to_vec(), key: IdField::default(), of_sessions };
+        if given.is_empty() && !of_sessions {
             return Ok(asked);
         }
         let site = SiteUsers::find(ctx, store, user_table)?;
@@ -52,9 +55,20 @@ impl AskedUsers {
         Ok(asked)
     }
 
+    /// Whether the key may be unable to hold an id.
+    pub(super) fn some_are_unfit(&self) -> bool {
+        matches!(self.key, IdField::Integer | IdField::Uuid)
+    }
+
+    /// Whether Django reads an id, of a user who was asked for, as another one.
+    pub(super) fn is_misspelled(&self, id: &str) -> bool {
+        self.key.read(id).is_some()
+    }
+
     /// The ids, to be compared with those of sessions.
     pub(super) fn set(&self) -> UserIds {
-        self.ids.iter().collect::<UserIds>().keyed_by(self.key)
+        let ids = self.ids.iter().collect::<UserIds>().keyed_by(self.key);
+        if self.of_sessions { ids.of_sessions() } else { ids }
     }
 }
 

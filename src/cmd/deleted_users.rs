@@ -23,17 +23,6 @@ pub(super) struct DeletedUsers {
     pub(super) ids: BTreeSet<String>,
     /// Different users who have live sessions.
     pub(super) logged_in: usize,
-    /// Sessions that stay since the key of the table cannot hold their users' ids.
-    pub(super) unfit: Unfit,
-}
-
-/// Sessions of users whose ids the key of the table cannot hold: of before the type of the key was changed. An id that
-/// is too long for any key is told by its beginning.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unfit {
-    pub(super) sessions: u64,
-    /// Some of the ids.
-    pub(super) ids: BTreeSet<String>,
 }
 
 /// Bytes of ids that one page may hold.
@@ -43,44 +32,14 @@ const MOST_GONE: usize = 100_000;
 const MOST_GONE_BYTES: usize = 4 << 20;
 /// Users who are known to be there, by hashes. Further ones are asked for with each page again.
 const MOST_THERE: usize = 500_000;
-/// Characters by which an id is told that is too long for any key.
-const BEGINNING: usize = 40;
-/// Unfit ids that are named.
-const MOST_UNFIT_IDS: usize = 5;
-
-impl Unfit {
-    fn one(&mut self, id: String) {
-        self.sessions += 1;
-        self.ids.insert(id);
-    }
-
-    /// Returns how many bytes of ids came to be held.
-    fn add(&mut self, other: Self, most_ids: usize) -> usize {
-        self.sessions += other.sessions;
-        let mut more = 0;
-        for id in other.ids {
-            let bytes = id.len();
-            if self.ids.insert(id) {
-                more += bytes;
-            }
-        }
-        while self.ids.len() > most_ids {
-            self.ids.pop_last();
-            more = 0;
-        }
-        more
-    }
-}
-
 /// What one page gave.
 #[derive(Default)]
 struct Logins {
     users: BTreeSet<String>,
     /// Two users of whom a session means one: a text that a package signed can be read in two ways.
     either: BTreeSet<(String, String)>,
-    unfit: Unfit,
-    /// Sessions of users whose ids are too long for any key.
-    too_long: Unfit,
+    /// Ids that the key of the table cannot hold: of before its type was changed.
+    unfit: BTreeSet<String>,
     held_bytes: usize,
     /// Rows that are looked at one at a time: ids of a whole page might not fit.
     later: Leftover,
@@ -107,10 +66,8 @@ impl DeletedUsers {
         refuse_empty(&mut *reader, site)?;
         let mut search =
             Search { reader: &mut *reader, site, there: HashSet::new(), gone: Gone::default() };
-        let most_unfit_ids = if unfit_too { usize::MAX } else { MOST_UNFIT_IDS };
-        let (mut asked, mut unfit, mut too_long) =
-            (BTreeSet::new(), Unfit::default(), Unfit::default());
-        let mut either = BTreeSet::new();
+        let (mut asked, mut unfit, mut either) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut failed = None;
         let codec = &ctx.codec;
         let worker = || {
@@ -134,8 +91,12 @@ impl DeletedUsers {
                         search.gone.more(bytes);
                     }
                 }
-                search.gone.more(unfit.add(logins.unfit, most_unfit_ids));
-                too_long.add(logins.too_long, MOST_UNFIT_IDS);
+                for id in logins.unfit.into_iter().filter(|_| unfit_too) {
+                    let bytes = id.len();
+                    if unfit.insert(id) {
+                        search.gone.more(bytes);
+                    }
+                }
                 asked.extend(logins.users.into_iter().filter(|id| !search.knows(id)));
                 failed = if asked.len() >= AT_ONCE {
                     search.ask(std::mem::take(&mut asked)).err()
@@ -163,11 +124,8 @@ impl DeletedUsers {
         if there == 0 && !ids.is_empty() {
             return Err(none_is_there(site, ids.len()));
         }
-        if unfit_too {
-            ids.extend(std::mem::take(&mut unfit).ids);
-        }
-        unfit.add(too_long, MOST_UNFIT_IDS);
-        Ok(Self { logged_in: there + ids.len(), ids, unfit })
+        ids.extend(unfit);
+        Ok(Self { logged_in: there + ids.len(), ids })
     }
 }
 
@@ -195,20 +153,15 @@ impl Logins {
     fn row(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, site: &SiteUsers) {
         let session = row.decode(decoder);
         let Ok(auth) = session.auth() else { return };
-        match &auth.user_id {
-            Some(own) if own.len() > MOST_ID_BYTES => {
-                let beginning: String = own.chars().take(BEGINNING).collect();
-                self.too_long.one(format!("{beginning}…"));
-                self.held_bytes += BEGINNING;
-            }
-            Some(own) if read(site, own).is_none() => {
-                self.unfit.one(own.to_string());
-                self.held_bytes += own.len();
-            }
-            _ => {}
+        let may_be_key = |id: &str| id.len() <= MOST_ID_BYTES;
+        if let Some(own) = auth.user_id.as_deref().filter(|id| may_be_key(id))
+            && read(site, own).is_none()
+        {
+            self.held_bytes += own.len();
+            self.unfit.insert(own.to_owned());
         }
         let fitting = |id: &str| {
-            let id = Some(id).filter(|id| id.len() <= MOST_ID_BYTES)?;
+            let id = Some(id).filter(|id| may_be_key(id))?;
             read(site, id).map(Cow::into_owned)
         };
         for (place, id) in auth.others.iter().enumerate() {
@@ -219,7 +172,7 @@ impl Logins {
             }
         }
         let all = auth.user_id.iter().chain(&auth.others);
-        for id in all.filter(|id| id.len() <= MOST_ID_BYTES).filter_map(|id| read(site, id)) {
+        for id in all.filter(|id| may_be_key(id)).filter_map(|id| read(site, id)) {
             self.held_bytes += id.len();
             self.users.insert(id.into_owned());
         }

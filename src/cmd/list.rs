@@ -12,8 +12,8 @@ use super::describe::{Described, Detail, KeyDisplay, describe, listed, write_jso
 use super::login_keys_seen::{self, LoginKeysSeen};
 use super::lookup::by_user;
 use super::proof;
-use super::query::{SessionQuery, Who};
-use super::unfit_ids::GivenIds;
+use super::query::{Answer, SessionQuery, Who};
+use super::unfit_ids::{GivenIds, UnfitIds};
 use crate::cli::{List, ListFormat};
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
@@ -42,6 +42,7 @@ struct Listed {
     /// Whether one of the rows was a login, asked for or not.
     has_login: bool,
     matches: Matches,
+    unfit_ids: UnfitIds,
     /// What stands at the top level of sessions, as long as no login was seen.
     members: Counts,
 }
@@ -76,7 +77,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
     }
     if told.matches.matched + told.matches.unverified == 0 && ended == Ended::Whole {
         let given = GivenIds { ids: &args.users, user_table: None, hint: "" };
-        told.unfit = given.unfit(ctx)?;
+        told.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
     }
     listing.begin()?;
     listing.end()?;
@@ -98,6 +99,8 @@ struct Told {
     doubts: Vec<Doubt>,
     /// Why some of the ids can be no ids of users.
     unfit: Option<String>,
+    /// Some of the ids in sessions that the key of the table of users cannot hold.
+    unfit_ids: UnfitIds,
 }
 
 impl Query<'_> {
@@ -116,7 +119,7 @@ impl Query<'_> {
     ) -> Result<Ended, Error> {
         let Self { args, saved, detail, keys, .. } = *self;
         let store = ctx.open()?;
-        let asked = AskedUsers::of(ctx, &*store, None, &args.users)?;
+        let asked = AskedUsers::of(ctx, &*store, None, &args.users, false)?;
         let users = (!asked.ids.is_empty()).then(|| asked.set());
         let query = Query { args, users, saved, detail, keys };
         let by_user = match &query.users {
@@ -144,6 +147,7 @@ impl Query<'_> {
         let mut decoder = Decoder::new(codec);
         let fold = |mut listed: Listed| {
             here += listed.matches;
+            told.unfit_ids.append(std::mem::take(&mut listed.unfit_ids));
             has_login |= listed.has_login;
             members.merge(std::mem::take(&mut listed.members));
             match query.print(listed, &mut decoder.page(), schema, listing) {
@@ -242,6 +246,9 @@ impl Query<'_> {
         let answer = query.answer(row, &session, &verdict);
         listed.has_login |= matches!(verdict, Verdict::Login(_));
         query.count(answer, &verdict, &mut listed.matches);
+        if let (Answer::Unfit, Verdict::Login(login)) = (answer, &verdict) {
+            listed.unfit_ids.note(&login.user_id);
+        }
         seen.note(&session, &verdict, &mut listed.members);
         query.takes(answer)
     }
@@ -249,14 +256,15 @@ impl Query<'_> {
 
 impl Told {
     fn is_doubtful(&self) -> bool {
-        let Matches { unreadable, alike, different, undated, .. } = self.matches;
-        unreadable + alike + different + undated > 0
+        let Matches { unreadable, alike, unfit, different, undated, .. } = self.matches;
+        unreadable + alike + unfit + different + undated > 0
             || !self.doubts.is_empty()
             || self.unfit.is_some()
     }
 
     fn tell(&self, ctx: &Ctx<'_>) {
-        let Matches { unverified, undated, saved_later, unreadable, alike, .. } = self.matches;
+        let Matches { unverified, undated, saved_later, unreadable, alike, unfit, .. } =
+            self.matches;
         if unverified > 0 {
             ctx.talk.note(&format!(
                 "no key verifies {} of these: Django reads them as empty, unless it has a key that was not given here",
@@ -285,6 +293,14 @@ impl Told {
             ctx.talk.warning(&format!(
                 "{} left out whose id is spelled otherwise, and which Django may read as one of these users: see `sessctl list`",
                 counted(alike, "session")
+            ));
+        }
+        if unfit > 0 {
+            ctx.talk.warning(&format!(
+                "{} left out that no key of the table of users can mean ({}): {}",
+                counted(unfit, "session"),
+                self.unfit_ids.some(),
+                ui::UNFIT
             ));
         }
         if let Some(unfit) = &self.unfit {

@@ -121,19 +121,13 @@ impl<'a> Task<'a> {
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
-        let Meant { user_table, unfit, .. } = meant;
-        let exit = if unfit.sessions > 0 { exit.worse(Exit::Incomplete) } else { exit };
-        let verdict = match unfit.sessions {
-            0 => proof::of(&outcome, cache, args.dry_run),
-            _ => Proof::Unknown,
-        };
+        let named = named.unwrap_or_default();
         let report = LogoutReport {
             resolved,
-            named: named.map_or_else(Vec::new, |named| named.with(&outcome.sessions_of)),
-            user_table,
-            unfit: unfit.sessions,
-            unfit_ids: unfit.ids.into_iter().collect(),
-            verdict,
+            user_table: meant.user_table.or(named.table.clone()),
+            named: named.with(&outcome.sessions_of),
+            unfit_ids: std::mem::take(&mut outcome.unfit_ids).into_vec(),
+            verdict: proof::of(&outcome, cache, args.dry_run),
             secret_keys: ctx.codec.keyring.len(),
             of_a_schema: ctx.is_about_many(),
             cached: cache.may_hold(),
@@ -161,7 +155,7 @@ impl<'a> Task<'a> {
         }
         let table = args.whose.user_table.as_deref();
         let named = NamedUsers::of(ctx, store, &self.users, table, meant)?;
-        let asked = AskedUsers::of(ctx, store, table, users)?;
+        let asked = AskedUsers::of(ctx, store, table, users, args.whose.deleted_users)?;
         let ids = asked.set();
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
         let spared = self.spared_key(ctx, store, &ids)?;
@@ -280,7 +274,8 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         resolved: Vec::new(),
         named: Vec::new(),
         user_table: None,
-        unfit: 0,
+        of_selected: args.whose.is_given(),
+        of_deleted: args.whose.deleted_users,
         unfit_ids: Vec::new(),
         cached: false,
         verified_only: args.verified_only,

@@ -47,7 +47,12 @@ impl SessionsOf {
 }
 
 /// All who were named.
-pub(super) struct NamedUsers(Vec<NamedUser>);
+#[derive(Default)]
+pub(super) struct NamedUsers {
+    all: Vec<NamedUser>,
+    /// The table of users that says whether they exist.
+    pub(super) table: Option<String>,
+}
 
 impl NamedUsers {
     /// Those whose ids were given, and those who were found otherwise; each once.
@@ -58,7 +63,7 @@ impl NamedUsers {
         user_table: Option<&str>,
         meant: &Meant,
     ) -> Result<Self, Error> {
-        let mut all = known(ctx, store, given, user_table)?;
+        let (mut all, table) = known(ctx, store, given, user_table)?;
         all.extend(meant.users.iter().map(|user| {
             let given = meant.by_name;
             NamedUser { given, ..named(user.id.clone(), user.name.clone(), Some(true)) }
@@ -70,18 +75,18 @@ impl NamedUsers {
         };
         let mut are_new = are_new.into_iter();
         all.retain(|_| are_new.next().unwrap_or_default());
-        Ok(Self(all))
+        Ok(Self { all, table })
     }
 
     /// Adds how many sessions each of them had.
     pub(super) fn with(mut self, sessions: &SessionsOf) -> Vec<NamedUser> {
-        for user in &mut self.0 {
+        for user in &mut self.all {
             let Some(found) = sessions.0.get(&*UserIds::compared(&user.id)) else { continue };
             user.id.clone_from(&found.spelled);
             user.sessions = found.sessions;
             user.seen = true;
         }
-        self.0
+        self.all
     }
 }
 
@@ -89,20 +94,20 @@ fn named(id: String, username: Option<String>, exists: Option<bool>) -> NamedUse
     NamedUser { id, username, exists, sessions: 0, given: false, seen: false }
 }
 
-/// What the table of users knows of these ids. It is not asked where it may be another site's: where it was guessed and
+/// What the table of users knows of these ids, and which one that is. It is not asked where it may be another site's: where it was guessed and
 /// cannot hold all of them. Whom it does not have is unknown where it may hide users.
 fn known(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     ids: &[String],
     user_table: Option<&str>,
-) -> Result<Vec<NamedUser>, Error> {
+) -> Result<(Vec<NamedUser>, Option<String>), Error> {
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let unknown = || {
         let one = |id: &String| NamedUser { given: true, ..named(id.clone(), None, None) };
-        Ok(ids.iter().map(one).collect())
+        Ok((ids.iter().map(one).collect(), None))
     };
     let Some(site) = SiteUsers::find(ctx, store, user_table)? else { return unknown() };
     let is_typed = user_table.is_some() || ctx.project.is_some();
@@ -123,7 +128,7 @@ fn known(
             }
         }
     }
-    Ok(all)
+    Ok((all, Some(site.users.table.to_string())))
 }
 
 fn some_known(

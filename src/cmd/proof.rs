@@ -31,10 +31,11 @@ pub(super) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
 impl Outcome {
     /// Rows that may be what was looked for, or what was to be spared, for all that can be told.
     fn not_sure(&self) -> u64 {
-        let Matches { shared, alike, unreadable, maybe_spared, undated, different, .. } =
+        let Matches { shared, alike, unfit, unreadable, maybe_spared, undated, different, .. } =
             self.matches;
         shared
             + alike
+            + unfit
             + unreadable
             + maybe_spared
             + undated

@@ -48,6 +48,8 @@ pub(super) enum Answer {
     Different,
     /// Its user's id is not one of these, and Django may read it as one.
     Alike,
+    /// The key of the table of users cannot hold its user's id: whose it is is not known.
+    Unfit,
     /// It cannot be read, and may be asked for.
     Unreadable,
     /// It is not asked for.
@@ -83,13 +85,11 @@ impl<'a> SessionQuery<'a> {
         };
         if !self.who.wants(login) {
             return match login {
-                Some(login) if self.who.may_mean(login) => {
-                    if in_time == Some(false) {
-                        Answer::Other
-                    } else {
-                        Answer::Alike
-                    }
-                }
+                Some(login) if self.who.may_be(login) => match in_time {
+                    Some(false) => Answer::Other,
+                    _ if self.who.may_mean(login) => Answer::Alike,
+                    _ => Answer::Unfit,
+                },
                 Some(login) if self.who.shares(login) => Answer::Shared,
                 Some(login)
                     if login.unclear && self.who.is_about_some() && in_time != Some(false) =>
@@ -137,6 +137,7 @@ impl<'a> SessionQuery<'a> {
             Answer::Shared => &mut matches.shared,
             Answer::Different => &mut matches.different,
             Answer::Alike => &mut matches.alike,
+            Answer::Unfit => &mut matches.unfit,
             Answer::Unreadable => &mut matches.unreadable,
             Answer::Other => return,
         } += 1;
@@ -171,12 +172,12 @@ impl Who<'_> {
     pub(super) fn wants(self, login: Option<&Login<'_>>) -> bool {
         let names =
             |ids: &UserIds| login.is_some_and(|login| login.users().any(|id| ids.contains(id)));
-        let may_mean = || login.is_some_and(|login| self.may_mean(login));
+        let may_be = || login.is_some_and(|login| self.may_be(login));
         match self {
             Self::Anybody => true,
             Self::These(ids) => names(ids),
-            Self::AllBut(ids) => login.is_some() && !names(ids) && !may_mean(),
-            Self::EverythingBut(ids) => !names(ids) && !may_mean(),
+            Self::AllBut(ids) => login.is_some() && !names(ids) && !may_be(),
+            Self::EverythingBut(ids) => !names(ids) && !may_be(),
         }
     }
 
@@ -188,6 +189,18 @@ impl Who<'_> {
                 login.users().any(|id| ids.may_mean(id))
             }
         }
+    }
+
+    /// Whether a session may be of a user who is asked for, or is to be spared, although its id is not theirs: Django may
+    /// read it so, or the key of the table of users cannot hold it.
+    fn may_be(self, login: &Login<'_>) -> bool {
+        self.may_mean(login)
+            || match self {
+                Self::Anybody => false,
+                Self::These(ids) | Self::AllBut(ids) | Self::EverythingBut(ids) => {
+                    ids.is_unfit(&login.user_id)
+                }
+            }
     }
 
     fn wants_auth(self, auth: &Auth<'_>) -> bool {

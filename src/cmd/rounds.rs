@@ -17,6 +17,7 @@ use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
 use super::references::KeptSessions;
 use super::survey::{Look, Survey, look_for_proof};
+use super::unfit_ids::UnfitIds;
 use crate::engine::{Driver, Ended, Why};
 use crate::error::Error;
 use crate::model::{Keys, Signatures, Tally};
@@ -88,6 +89,8 @@ pub(super) struct Outcome {
     unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
     pub(super) sessions_of: SessionsOf,
+    /// Some of the ids that the key of the table of users cannot hold, of the last look.
+    pub(super) unfit_ids: UnfitIds,
     /// Some of what a dry run found.
     pub(super) preview: Vec<ListedSession>,
     pub(super) ended: Result<(), Why>,
@@ -157,6 +160,7 @@ impl Outcome {
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
+            unfit_ids: UnfitIds::default(),
             preview: Vec::new(),
             ended: Ok(()),
         }
@@ -353,11 +357,20 @@ impl Outcome {
         }
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
-        let Matches { shared, alike, unreadable, undated, saved_later, different, .. } =
+        self.unfit_ids = std::mem::take(&mut survey.unfit_ids);
+        let Matches { shared, alike, unfit, unreadable, undated, saved_later, different, .. } =
             survey.matches;
         let different = self.matches.different.max(different);
-        self.matches =
-            Matches { shared, alike, unreadable, different, undated, saved_later, ..self.matches };
+        self.matches = Matches {
+            shared,
+            alike,
+            unfit,
+            unreadable,
+            different,
+            undated,
+            saved_later,
+            ..self.matches
+        };
         if self.unverified_left > 0 {
             self.matches.unverified = self.unverified_left;
         }

@@ -14,6 +14,7 @@ use super::distinct::DistinctUsers;
 use super::login_keys_seen::LoginKeysSeen;
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
+use super::unfit_ids::UnfitIds;
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Tally};
 use crate::report::{ListedSession, Matches};
@@ -62,6 +63,8 @@ pub(super) struct Survey {
     pub(super) unverified_users: DistinctUsers,
     /// Sessions by user, where some users are asked for.
     pub(super) sessions_of: SessionsOf,
+    /// Some of the ids that the key of the table of users cannot hold.
+    pub(super) unfit_ids: UnfitIds,
     preview: Vec<ListedSession>,
 }
 
@@ -163,6 +166,7 @@ impl Survey {
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
+            unfit_ids: UnfitIds::default(),
             preview: Vec::new(),
         }
     }
@@ -181,6 +185,7 @@ impl Survey {
         self.members.merge(findings.members);
         self.unverified_users.append(findings.unverified_users);
         self.sessions_of.append(findings.sessions_of);
+        self.unfit_ids.append(findings.unfit_ids);
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -221,6 +226,7 @@ struct Findings {
     members: Counts,
     unverified_users: DistinctUsers,
     sessions_of: SessionsOf,
+    unfit_ids: UnfitIds,
     preview: Vec<ListedSession>,
 }
 
@@ -234,7 +240,9 @@ impl Findings {
             match (look.query.who, skimmed) {
                 (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (Who::These(ids), Some(stored)) => {
-                    let others = |user_id: &str| !ids.contains(user_id) && !ids.may_mean(user_id);
+                    let others = |user_id: &str| {
+                        !(ids.contains(user_id) || ids.may_mean(user_id) || ids.is_unfit(user_id))
+                    };
                     if let Some(session) = decoder.decode_unless(stored, others) {
                         findings.row(&row, &session, look, seen);
                     } else {
@@ -280,8 +288,12 @@ impl Findings {
         seen.login_keys.note(session, &verdict, &mut self.members);
         let answer = query.answer(row, session, &verdict);
         query.count(answer, &verdict, &mut self.matches);
-        if let (Answer::Unverified, Verdict::Login(login)) = (answer, &verdict) {
-            self.unverified_users.insert(&login.user_id);
+        match (answer, &verdict) {
+            (Answer::Unverified, Verdict::Login(login)) => {
+                self.unverified_users.insert(&login.user_id);
+            }
+            (Answer::Unfit, Verdict::Login(login)) => self.unfit_ids.note(&login.user_id),
+            _ => {}
         }
         self.count_users(query, answer, &verdict);
         if !query.takes(answer) {

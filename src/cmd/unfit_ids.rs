@@ -1,6 +1,7 @@
-//! Whether the ids that were given can be ids of users at this site. `logout-user anna`, where ids are numbers, must
-//! not end like a logout.
+//! Whether the ids that were given, and those in sessions, can be ids of users at this site. `logout-user anna`, where ids
+//! are numbers, must not end like a logout; nor must `logout-user 7`, where sessions say `usr_G4`.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use django_session::Decoder;
@@ -8,7 +9,7 @@ use django_session::Decoder;
 use super::Ctx;
 use super::site_users::{SiteUsers, plural};
 use crate::error::Error;
-use crate::model::{Signature, counted};
+use crate::model::{MOST_ID_BYTES, Signature, counted};
 use crate::store::{Filter, Store, StoreError, UserType};
 
 /// Ids that were given.
@@ -57,15 +58,13 @@ impl GivenIds<'_> {
         self.refuse(&known)
     }
 
-    /// Why no user can have these ids, in whatever schema, where that is so.
-    pub(super) fn unfit(&self, ctx: &mut Ctx<'_>) -> Result<Option<String>, Error> {
-        let refused = if ctx.is_about_many() {
-            self.refuse_unfit_everywhere(ctx)
-        } else {
-            let store = ctx.open()?;
-            self.refuse_unfit(ctx, &*store)
-        };
-        Ok(refused.err().map(|error| error.to_string()))
+    /// Refuses ids that no user can have, in whatever schema.
+    pub(super) fn refuse_unfit_anywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+        if ctx.is_about_many() {
+            return self.refuse_unfit_everywhere(ctx);
+        }
+        let store = ctx.open()?;
+        self.refuse_unfit(ctx, &*store)
     }
 
     fn refuse(&self, known: &[KeyType]) -> Result<(), Error> {
@@ -108,6 +107,43 @@ pub(super) fn some(ids: &[&str]) -> String {
         more => format!(" and {more} more"),
     };
     format!("{}{more}", named.join(", "))
+}
+
+/// Some of the ids in sessions that the key of the table of users cannot hold. One that is too long for any key is told by
+/// its beginning.
+#[derive(Clone, Default)]
+pub(super) struct UnfitIds(BTreeSet<String>);
+
+/// Characters by which an id is told that is too long for any key.
+const BEGINNING: usize = 40;
+
+impl UnfitIds {
+    pub(super) fn note(&mut self, id: &str) {
+        self.0.insert(if id.len() > MOST_ID_BYTES {
+            id.chars().take(BEGINNING).chain(['…']).collect()
+        } else {
+            id.into()
+        });
+        if self.0.len() > MOST_NAMED {
+            self.0.pop_last();
+        }
+    }
+
+    pub(super) fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+        while self.0.len() > MOST_NAMED {
+            self.0.pop_last();
+        }
+    }
+
+    /// For people.
+    pub(super) fn some(&self) -> String {
+        some(&self.0.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    pub(super) fn into_vec(self) -> Vec<String> {
+        self.0.into_iter().collect()
+    }
 }
 
 /// Live logins that are looked at, and pages in which they are looked for.

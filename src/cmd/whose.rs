@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use django_session::UserIds;
 
 use super::Ctx;
-use super::deleted_users::{DeletedUsers, Unfit};
+use super::deleted_users::DeletedUsers;
 use super::site_users::SiteUsers;
 use crate::cli::Whose;
 use crate::consent::{Ask, Consent};
@@ -65,8 +65,6 @@ pub(super) struct Meant {
     pub(super) by_name: bool,
     /// The table of users that was believed; `None` if nobody had to be looked up.
     pub(super) user_table: Option<String>,
-    /// With `--deleted-users`: sessions of users whose ids the key of that table cannot hold.
-    pub(super) unfit: Unfit,
     /// Why users may be missing among them.
     pub(super) doubt: Option<Doubt>,
     /// With `--deleted-users`: how many users are gone, if they are more than half of those who are logged in.
@@ -121,7 +119,6 @@ pub(super) fn resolve(
             ));
         }
         meant.deleted = deleted.ids;
-        meant.unfit = deleted.unfit;
     }
     Ok(meant)
 }

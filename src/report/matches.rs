@@ -19,6 +19,9 @@ pub struct Matches {
     /// Sessions that stay and whose id is spelled otherwise than that of a user who was asked for or is to be spared, but
     /// which Django may read as that user's: ` 42` as 42.
     pub alike: u64,
+    /// Sessions that stay and whose id the key of the table of users cannot hold, so that it may be that of a user who was
+    /// asked for or is to be spared.
+    pub unfit: u64,
     /// Rows that sessctl cannot read and that may be such a session.
     pub unreadable: u64,
     /// Rows that sessctl cannot read, that were to go with all others, and that may be sessions of users who are to be
@@ -39,6 +42,7 @@ impl AddAssign for Matches {
         self.impersonated += other.impersonated;
         self.shared += other.shared;
         self.alike += other.alike;
+        self.unfit += other.unfit;
         self.unreadable += other.unreadable;
         self.maybe_spared += other.maybe_spared;
         self.different += other.different;

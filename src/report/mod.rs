@@ -107,11 +107,9 @@ pub struct LogoutReport {
     pub resolved: Vec<ResolvedUser>,
     /// All users who were named, each once.
     pub named: Vec<NamedUser>,
-    /// The table of users in which they were looked up; `None` if nobody was named so.
+    /// The table of users that was believed: in which they were looked up, or which says whether they exist.
     pub user_table: Option<String>,
-    /// With `--deleted-users`: sessions that stayed because the key of that table cannot hold their users' ids.
-    pub unfit: u64,
-    /// Some of those ids.
+    /// Some of the ids of sessions that stayed because the key of the table of users cannot hold them.
     pub unfit_ids: Vec<String>,
     /// Whether nothing was to be changed.
     pub dry_run: bool,
@@ -154,6 +152,12 @@ pub struct LogoutReport {
     pub batches: u64,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
+    /// Whether users were asked for by what the site knows of them.
+    #[serde(skip)]
+    pub of_selected: bool,
+    /// Whether users were asked for who exist no longer.
+    #[serde(skip)]
+    pub of_deleted: bool,
     /// Whether sessions only lose their login.
     #[serde(skip)]
     pub keep_data: bool,

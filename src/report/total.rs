@@ -128,7 +128,6 @@ impl Sum for LogoutReport {
         named::add(&mut self.named, &other.named);
         self.resolved.extend(other.resolved.iter().cloned());
         same(&mut self.user_table, other.user_table.as_deref());
-        self.unfit += other.unfit;
         let room = MOST_UNFIT_IDS.saturating_sub(self.unfit_ids.len());
         self.unfit_ids.extend(other.unfit_ids.iter().take(room).cloned());
         self.scanned += other.scanned;

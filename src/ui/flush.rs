@@ -94,9 +94,9 @@ impl Report for FlushReport {
 impl FlushReport {
     /// Whether all is proved but that those who are to be spared were.
     fn only_spared_are_in_doubt(&self) -> bool {
-        let Matches { maybe_spared, shared, alike, unreadable, .. } = self.matches;
+        let Matches { maybe_spared, shared, alike, unfit, unreadable, .. } = self.matches;
         let proved = self.remaining == Some(0) && self.doubts.is_empty() && !self.cached;
-        maybe_spared > 0 && shared + alike + unreadable == 0 && proved
+        maybe_spared > 0 && shared + alike + unfit + unreadable == 0 && proved
     }
 
     fn write_rest(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -115,6 +115,13 @@ impl FlushReport {
             )?;
         }
         write_alike(out, self.matches.alike, "that of a user who is spared")?;
+        if self.matches.unfit > 0 {
+            writeln!(
+                out,
+                "{} stayed: no key of the table of users can mean their users, one of whom may be a user who is spared.",
+                counted(self.matches.unfit, "session")
+            )?;
+        }
         if self.matches.maybe_spared > 0 {
             let rows = counted(self.matches.maybe_spared, "row");
             writeln!(

@@ -38,6 +38,7 @@ pub use ids::write_id;
 pub use json::{WriteLarge, write_json, write_json_line, write_large_json_line};
 use lines::Lines;
 pub use log::Log;
+pub use named::UNFIT;
 pub use plugin::{write_check_failure, write_check_misuse, write_check_report};
 pub use prompt::ask;
 pub use sanitize::sanitize;

@@ -4,27 +4,41 @@ use super::{sanitize, sanitize_name};
 use crate::model::counted;
 use crate::report::{LogoutReport, NamedUser};
 
+/// Why ids in sessions may be none that the key of the table of users can hold, and what to do about it.
+pub const UNFIT: &str = "the site's key field writes ids in another form, or they are of before its type was changed, so one may be \
+     of a user who is named. Name users by the ids that `sessctl list` shows, with --unfit-ids; `logout-user \
+     --deleted-users --unfit-ids` ends sessions of before the change.";
+
 /// Writes where users were looked up, and who of them stayed.
 pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     if !(report.stopped || report.of_a_schema || report.others_unknown) {
         write_without_session(out, report)?;
     }
-    if let Some(table) = &report.user_table {
+    if let Some(table) =
+        report.user_table.as_ref().filter(|_| report.of_selected || report.matches.unfit > 0)
+    {
         writeln!(out, "Users were looked up in table \"{}\".", sanitize(table))?;
     }
-    if report.unfit > 0 {
-        let sessions = counted(report.unfit, "session");
-        let names = if report.unfit == 1 { "names a user" } else { "name users" };
-        let ids = some(report.unfit_ids.iter().map(String::as_str));
-        // So an id is told that is too long to be taken.
-        let is_too_long = report.unfit_ids.iter().any(|id| id.ends_with('…'));
-        let but = if is_too_long { ", but none of more than 1,000 bytes" } else { "" };
-        writeln!(
-            out,
-            "{sessions} stayed and {names} whom no key of that table can mean ({ids}): --unfit-ids takes them{but}."
-        )?;
+    write_unfit(out, report)
+}
+
+/// Says which sessions have ids that the key of the table of users cannot hold.
+fn write_unfit(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
+    if report.matches.unfit == 0 {
+        return Ok(());
     }
-    Ok(())
+    let sessions = counted(report.matches.unfit, "session");
+    let names = if report.matches.unfit == 1 { "names a user" } else { "name users" };
+    let table = if report.user_table.is_some() { "that table" } else { "the site's users" };
+    let ids = some(report.unfit_ids.iter().map(String::as_str));
+    write!(out, "{sessions} stayed and {names} whom no key of {table} can mean ({ids}): ")?;
+    if !report.of_deleted {
+        return writeln!(out, "{UNFIT}");
+    }
+    // So an id is told that is too long to be taken.
+    let is_too_long = report.unfit_ids.iter().any(|id| id.ends_with('…'));
+    let but = if is_too_long { ", but none of more than 1,000 bytes" } else { "" };
+    writeln!(out, "--unfit-ids takes them{but}.")
 }
 
 /// Names users without a session: a slip in an id looks so, too.

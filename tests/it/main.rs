@@ -96,6 +96,7 @@ mod tls;
 mod tls_certificates;
 mod trust;
 mod trust_python;
+mod unfit;
 mod waits;
 mod whose;
 mod window;

@@ -292,6 +292,9 @@ fn each_user_who_is_named_is_told() {
                 json!(["9", "name", true, 0]),
             ]
         );
+        assert_eq!(report["user_table"], "auth_user");
+        let report = w.run(&["logout-user", "44", "-n", "--format", "json"]).ok().json();
+        assert_eq!(report["user_table"], "auth_user", "that says whether there is such a user");
         assert_eq!(w.count(), 1);
         let ran = w.run(&["logout-user", "43", "45", "46", "47", "48", "49", "44", "8"]).ok();
         ran.says(

@@ -32,7 +32,7 @@ impl UserIds {
         self
     }
 
-    /// The same, where users are meant who are known only by the ids in sessions: [`is_unplaced`](Self::is_unplaced) is
+    /// The same, where users are meant who are known only by the ids in sessions: [`is_unfit`](Self::is_unfit) is
     /// asked of every id, and no key holds one of more than [`MOST_ID_BYTES`].
     #[must_use]
     pub fn of_sessions(self) -> Self {
@@ -49,7 +49,7 @@ impl UserIds {
     /// Whether the primary key cannot hold an id, so that it may be of any of these users: the site's key field writes ids
     /// in another form than the database holds, or the id is of before the type of the key was changed. Never so where
     /// the key cannot hold any of these either: they were given as sessions spell them.
-    pub fn is_unplaced(&self, user_id: &str) -> bool {
+    pub fn is_unfit(&self, user_id: &str) -> bool {
         let holds =
             || self.key.holds(user_id) && !(self.of_sessions && user_id.len() > MOST_ID_BYTES);
         (self.some_fit || self.of_sessions) && !holds() && !self.contains(user_id)
@@ -202,7 +202,7 @@ mod tests {
             (IdField::Padded, "bob", "Bob"),
         ] {
             assert!(ids(key).may_mean(alike) && !ids(key).may_mean(other), "{key:?}");
-            assert!(!ids(key).may_mean("Anna") && !ids(key).is_unplaced("carl"), "{key:?}");
+            assert!(!ids(key).may_mean("Anna") && !ids(key).is_unfit("carl"), "{key:?}");
         }
         assert!(!ids(IdField::Text).may_mean("anna"));
     }
@@ -216,18 +216,18 @@ mod tests {
             ("ce6db715bb9801994cff7a7d3eff1a4f", IdField::Uuid, "7"),
             ("ce6db715bb9801994cff7a7d3eff1a4f", IdField::Uuid, "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         ] {
-            assert!(ids(id, key).is_unplaced(unplaced), "{unplaced}");
-            assert!(!ids(id, key).is_unplaced(id) && !ids(id, IdField::Text).is_unplaced(unplaced));
+            assert!(ids(id, key).is_unfit(unplaced), "{unplaced}");
+            assert!(!ids(id, key).is_unfit(id) && !ids(id, IdField::Text).is_unfit(unplaced));
             let spelled = format!("{{{id}}}").replace("{7}", " 7");
-            assert!(!ids(id, key).is_unplaced(&spelled), "{spelled}");
+            assert!(!ids(id, key).is_unfit(&spelled), "{spelled}");
             // As it stands in sessions.
-            assert!(!ids(unplaced, key).is_unplaced("usr_G5"), "{unplaced}");
+            assert!(!ids(unplaced, key).is_unfit("usr_G5"), "{unplaced}");
         }
-        assert!(!UserIds::default().keyed_by(IdField::Integer).is_unplaced("usr_G4"));
+        assert!(!UserIds::default().keyed_by(IdField::Integer).is_unfit("usr_G4"));
         let all = UserIds::default().keyed_by(IdField::Integer).of_sessions();
-        assert!(all.is_unplaced("usr_G4") && !all.is_unplaced("8"));
+        assert!(all.is_unfit("usr_G4") && !all.is_unfit("8"));
         let long = "g".repeat(MOST_ID_BYTES + 1);
-        assert!(UserIds::default().of_sessions().is_unplaced(&long));
-        assert!(!ids("anna", IdField::Text).is_unplaced(&long));
+        assert!(UserIds::default().of_sessions().is_unfit(&long));
+        assert!(!ids("anna", IdField::Text).is_unfit(&long));
     }
 }

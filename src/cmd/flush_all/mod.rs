@@ -77,7 +77,7 @@ impl<'a> Task<'a> {
             ctx.begin(&pace);
         }
         let store = ctx.open()?;
-        let spared = &AskedUsers::of(ctx, &*store, None, &args.except_users)?.set();
+        let spared = &AskedUsers::of(ctx, &*store, None, &args.except_users, false)?.set();
         let mut reader = store.reader()?;
         if !args.dry_run {
             reader.demand_writes()?;

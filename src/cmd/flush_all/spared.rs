@@ -6,43 +6,38 @@ use std::ops::ControlFlow;
 use django_session::{Decoder, UserIds};
 
 use crate::cmd::Ctx;
+use crate::cmd::asked_users::AskedUsers;
 use crate::cmd::site_users::SiteUsers;
-use crate::cmd::unfit_ids::{GivenIds, some};
+use crate::cmd::unfit_ids::{GivenIds, UnfitIds, some};
 use crate::engine::Ended;
 use crate::error::Error;
-use crate::model::{Page, Row};
+use crate::model::{Page, counted};
 use crate::store::{Filter, Store};
 
 const HINT: &str =
     "give the primary key of the user: `sessctl logout-user --username NAME --dry-run` shows it";
 
-/// Refuses users who can have no session, or have none and are not in the table of users.
+/// Refuses users who can have no session, or have none and are not in the table of users; and all where sessions do not
+/// tell whose they are.
 pub(super) fn demand(ctx: &mut Ctx<'_>, users: &[String]) -> Result<(), Error> {
     if users.is_empty() {
         return Ok(());
     }
-    let given = GivenIds { ids: users, user_table: None, hint: HINT };
-    given.refuse_unfit_everywhere(ctx)?;
     let one = ctx.schema.clone();
     let schemas = match ctx.schemas()? {
         Some(schemas) => schemas.into_iter().map(Some).collect(),
         None => vec![one.clone()],
     };
-    let many = schemas.len() > 1;
     let mut nobody: Vec<&str> = users.iter().map(String::as_str).collect();
     for schema in schemas {
-        if nobody.is_empty() {
-            break;
-        }
         ctx.schema = schema;
         let store = ctx.open()?;
-        if !many {
-            given.refuse_unfit(ctx, &*store)?;
-        }
         drop_existing(ctx, &*store, &mut nobody)?;
-        drop_logged_in(ctx, &*store, &mut nobody)?;
+        drop_logged_in(ctx, &*store, users, &mut nobody)?;
     }
     ctx.schema = one;
+    let ids: Vec<String> = nobody.iter().copied().map(str::to_owned).collect();
+    GivenIds { ids: &ids, user_table: None, hint: HINT }.refuse_unfit_anywhere(ctx)?;
     match *nobody {
         [] => Ok(()),
         ref nobody => Err(Error::usage(
@@ -68,35 +63,80 @@ fn drop_existing(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> Re
     Ok(())
 }
 
-/// Leaves only users without a live session.
-fn drop_logged_in(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> Result<(), Error> {
-    if nobody.is_empty() {
+/// What one page gave.
+#[derive(Default)]
+struct Seen {
+    /// Users who are to be spared and have a session.
+    found: UserIds,
+    unfit: u64,
+    unfit_ids: UnfitIds,
+}
+
+/// Leaves only users without a live session. Refuses where a session may be of one of them whose id the key of the table of
+/// users cannot hold.
+fn drop_logged_in(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    users: &[String],
+    nobody: &mut Vec<&str>,
+) -> Result<(), Error> {
+    let asked = AskedUsers::of(ctx, store, None, users, false)?;
+    let is_enough = |nobody: &[&str]| nobody.is_empty() && !asked.some_are_unfit();
+    if is_enough(nobody) {
         return Ok(());
     }
-    let users: UserIds = nobody.iter().collect();
+    let ids = asked.set();
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
-        let users = &users;
-        move |page: &mut Page| -> UserIds {
-            let mut decoder = decoder.page();
-            // A row of a user who is to be spared stays, also where no key verifies it.
-            let named = |row: Row<'_>| -> Vec<String> {
-                let Ok(auth) = row.decode(&mut decoder).auth() else { return Vec::new() };
-                let named = auth.user_id.into_iter().chain(auth.others);
-                named.filter(|id| users.contains(id)).map(Cow::into_owned).collect()
-            };
-            page.rows().flat_map(named).collect()
-        }
+        let ids = &ids;
+        move |page: &mut Page| Seen::of(page, &mut decoder, ids)
     };
+    let mut all = Seen::default();
     let mut rows = store.reader()?;
     let filter = Filter { live_at: Some(rows.now()?), ..Filter::default() };
-    let ended = ctx.scan().run(&mut *rows, &filter, worker, |found| {
-        nobody.retain(|id| !found.contains(id));
-        if nobody.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let ended = ctx.scan().run(&mut *rows, &filter, worker, |seen| {
+        // An id that Django reads as another one may be of a user who is not meant.
+        nobody.retain(|id| !seen.found.contains(id) || asked.is_misspelled(id));
+        all.unfit += seen.unfit;
+        all.unfit_ids.append(seen.unfit_ids);
+        if is_enough(nobody) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     match ended {
         Ended::Interrupted(signal) => Err(Error::Interrupted { signal }),
-        Ended::Whole | Ended::Enough => Ok(()),
+        Ended::Whole | Ended::Enough => all.refuse_unfit(),
+    }
+}
+
+impl Seen {
+    fn of(page: &Page, decoder: &mut Decoder<'_>, users: &UserIds) -> Self {
+        let (mut seen, mut decoder) = (Self::default(), decoder.page());
+        for row in page.rows() {
+            // A row of a user who is to be spared stays, also where no key verifies it.
+            let Ok(auth) = row.decode(&mut decoder).auth() else { continue };
+            if let Some(own) = auth.user_id.as_deref().filter(|own| users.is_unfit(own)) {
+                seen.unfit += 1;
+                seen.unfit_ids.note(own);
+            }
+            let named = auth.user_id.iter().chain(&auth.others);
+            named.filter(|id| users.contains(id)).for_each(|id| seen.found.insert(id));
+        }
+        seen
+    }
+
+    fn refuse_unfit(self) -> Result<(), Error> {
+        if self.unfit == 0 {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!(
+                "--except-user: no key of the table of users can mean the users of {} ({}), one of whom may be a user who is to \
+                 be spared; nobody is logged out",
+                counted(self.unfit, "live session"),
+                self.unfit_ids.some()
+            ),
+            "where the site's key field writes ids in another form, give those that `sessctl list` shows; `logout-user \
+             --deleted-users --unfit-ids` ends sessions of before the type of the key was changed",
+        ))
     }
 }
