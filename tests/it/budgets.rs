@@ -206,6 +206,38 @@ fn what_a_file_has_sqlite_make_is_bounded() {
     }
 }
 
+/// What is sorted would go to temporary files, which have no limit.
+#[test]
+fn what_a_file_has_sqlite_sort_does_not_fill_the_disk() {
+    const BLOBS: &str = "(WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT randomblob(100000) AS x FROM n)";
+    let refused = |w: &World, command: &[&str]| {
+        let command = [command, &["--answer-timeout", "20s"]].concat();
+        let (ran, memory) = measured(&w.command(&command));
+        let ran = ran.exits(1).says("that no session has");
+        assert!(memory < MOST_OF_A_FILE, "{memory} MB: {ran:?}");
+    };
+    let w = World::sqlite("sorted_trigger");
+    w.user("42", 3).expired(3);
+    w.execute(&format!(
+        "CREATE TABLE kept (x); CREATE TRIGGER sorts BEFORE DELETE ON django_session BEGIN
+             INSERT INTO kept SELECT x FROM {BLOBS} ORDER BY x; END"
+    ));
+    for command in [&["logout-user", "42"][..], &["purge-expired"], &["flush-all", "--yes"]] {
+        refused(&w, command);
+        assert_eq!(w.count(), 6);
+    }
+    let w = World::sqlite("sorted_view");
+    w.execute(&format!(
+        "DROP TABLE django_session; CREATE VIEW django_session AS
+             SELECT DISTINCT hex(x) AS session_key, 'x' AS session_data, '2099-01-01' AS expire_date FROM {BLOBS} ORDER BY 1"
+    ));
+    for command in
+        [&["list", "--format", "count"][..], &["stats"], &["logout-user", "42", "--dry-run"]]
+    {
+        refused(&w, command);
+    }
+}
+
 #[test]
 fn what_a_file_says_is_not_trusted_with_functions_that_do_things() {
     for (does, said) in [

@@ -41,6 +41,7 @@ impl Limited {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         let watch = waits.watch(waits.patience(work));
         let mut clock = watch.clock();
         connection.progress_handler(STEPS, Some(move || clock.over().is_some()))?;
@@ -48,9 +49,13 @@ impl Limited {
         Ok(Self { connection, watch })
     }
 
-    /// From here on this is waited for.
+    /// From here on this is waited for. What is sorted is held within the limit of memory: temporary files have no limit,
+    /// and a view or a trigger of the file could fill the disk. Only an index may need more than that.
     pub(super) fn wait_for(&self, work: Work) {
         self.watch.wait_for(work);
+        let place = if work == Work::Build { "FILE" } else { "MEMORY" };
+        // As it was, it sorts too.
+        let _ = self.connection.pragma_update(None, "temp_store", place);
     }
 
     /// What was waited for came.

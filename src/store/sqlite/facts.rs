@@ -154,6 +154,9 @@ impl Sqlite {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
                 Ok(Doubles::Unknown(format!("it took longer than {} s", PATIENCE.as_secs())))
             }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OutOfMemory) => {
+                Ok(Doubles::Unknown("it takes too much memory".into()))
+            }
             Err(error) => Err(error),
         }
     }

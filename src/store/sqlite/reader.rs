@@ -82,10 +82,12 @@ impl Reader for SqliteReader<'_> {
                 key: format!("SELECT session_key FROM {table} WHERE _rowid_ = ?1"),
             }
         } else {
-            Way::AtOnce(format!(
+            let is_view = store.blind_spot(&self.connection, &store.table)?.is_some();
+            let sql = format!(
                 "SELECT NULL, {}{also}{size} FROM {table} WHERE {is_user} ?1 IS NULL",
                 columns(MOST_DATA_BYTES)
-            ))
+            );
+            Way::AtOnce { sql, is_view }
         };
         let mut walk = Walk {
             connection: &self.connection,

@@ -44,7 +44,11 @@ pub(super) enum Way {
     },
     /// By one statement, where rows have no numbers (WITHOUT ROWID, a view). Between two statements a session could
     /// move to a key that was passed, and keys need not be unique. Without WAL writers wait meanwhile. ?1 is NULL.
-    AtOnce(String),
+    AtOnce {
+        sql: String,
+        /// One may never end and have rows all the while: so all of it has its time, not each page.
+        is_view: bool,
+    },
 }
 
 /// A walk begins before every row, of which no number can be sure to be: it may be negative.
@@ -80,7 +84,7 @@ impl Walk<'_> {
         }
         let mut page = Page::default();
         match &self.way {
-            Way::AtOnce(sql) => {
+            Way::AtOnce { sql, is_view } => {
                 let mut statement = self.connection.prepare_cached(sql)?;
                 let mut rows = query(&mut statement, None, user)?;
                 while let Some(row) = rows.next()? {
@@ -93,7 +97,9 @@ impl Walk<'_> {
                                 return Ok(());
                             }
                         }
-                        self.connection.moved();
+                        if !is_view {
+                            self.connection.moved();
+                        }
                     }
                 }
             }
