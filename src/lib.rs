@@ -34,6 +34,7 @@ mod memory;
 extern crate self as sessctl;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cli::{Cli, Global, LogFormat};
 use error::Exit;
@@ -62,6 +63,25 @@ pub fn run(cli: &Cli, stop: &Arc<Stop>, backends: Backends) -> Exit {
             talk.error(&error);
             cmd::exit(&error, stop)
         }
+    }
+}
+
+/// How long an answer is waited for, also where a file does not open.
+pub fn patience(cli: &Cli) -> Duration {
+    const DEFAULT: Duration = Duration::from_secs(60);
+    // What is no time is an error of the command.
+    settings::answer_timeout(&cli.global).ok().flatten().unwrap_or(DEFAULT)
+}
+
+/// Says that the process is ended since it waits for a file to be opened.
+pub fn words_on_waiting(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
+    let (talk, last_words, patience) = (talk(cli), last_words(cli), patience(cli));
+    move || {
+        talk.warning(&format!(
+            "a file did not open in {} s, as a pipe does not that nobody writes to: see what lies beside the database",
+            patience.as_secs_f32()
+        ));
+        last_words();
     }
 }
 

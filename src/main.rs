@@ -1,10 +1,12 @@
 //! The `sessctl` binary: parse, install signals, run, exit code.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     keep_no_freed_memory();
     let stop = Arc::new(Stop::default());
     let last_words = Arc::new(sessctl::last_words(&cli));
+    end_what_does_not_open(sessctl::patience(&cli), Arc::new(sessctl::words_on_waiting(&cli)));
     heed_signals(&stop, Arc::clone(&last_words));
     end_what_does_not_end(&stop, last_words);
     ExitCode::from(sessctl::run(&cli, &stop, BACKENDS).code())
@@ -108,6 +111,42 @@ fn end_what_does_not_end(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sy
         };
         end(code, &last_words);
     });
+}
+
+/// What waits in open(2), as for a pipe that nobody writes to, cannot be given up either, and SQLite opens what it finds beside
+/// a database. Linux tells what a thread waits in (proc(5), `/proc/pid/syscall`).
+fn end_what_does_not_open(patience: Duration, last_words: Arc<impl Fn() + Send + Sync + 'static>) {
+    const TICK: Duration = Duration::from_secs(1);
+    thread::spawn(move || {
+        let mut waiting: BTreeMap<(OsString, String), Instant> = BTreeMap::new();
+        loop {
+            thread::sleep(TICK);
+            let now = Instant::now();
+            let since = |waits| (waiting.get(&waits).copied().unwrap_or(now), waits);
+            waiting = opening().map(since).map(|(then, waits)| (waits, then)).collect();
+            if waiting.values().any(|then| then.elapsed() >= patience) {
+                end(i32::from(Exit::Incomplete.code()), &last_words);
+            }
+        }
+    });
+}
+
+/// The threads that open a file just now, and how.
+fn opening() -> impl Iterator<Item = (OsString, String)> {
+    /// `open`, `openat`.
+    const CALLS: &[&str] = if cfg!(target_arch = "x86_64") {
+        &["2", "257"]
+    } else if cfg!(target_arch = "aarch64") {
+        &["56"]
+    } else {
+        &[]
+    };
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    threads.filter_map(|thread| {
+        let waits = std::fs::read_to_string(thread.path().join("syscall")).ok()?;
+        let call = waits.split_whitespace().next()?;
+        CALLS.contains(&call).then(|| (thread.file_name(), waits))
+    })
 }
 
 /// Ends the process, even where nobody takes its last words.

@@ -71,6 +71,28 @@ impl Place {
         }
     }
 
+    /// Whether the file that is there can be reached by another name, in another folder: by a hard link, or since it is
+    /// mounted here by itself.
+    pub fn has_other_names(&self) -> io::Result<bool> {
+        let Some(status) = self.status()? else { return Ok(false) };
+        let is_moved = status.0.st_dev != self.folder.status()?.0.st_dev;
+        Ok(status.has_other_names() || is_moved || self.is_mounted())
+    }
+
+    /// Linux tells it since 5.8.
+    #[cfg(target_os = "linux")]
+    fn is_mounted(&self) -> bool {
+        use rustix::fs::{StatxAttributes, StatxFlags, statx};
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let found = statx(&self.folder.handle, &*self.name, flags, StatxFlags::empty());
+        found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_mounted(&self) -> bool {
+        false
+    }
+
     /// Opens the regular file that is there, to read it.
     pub fn open(&self) -> io::Result<File> {
         self.open_with(OFlags::RDONLY)

@@ -406,6 +406,72 @@ fn what_a_crashed_site_left_is_restored() {
     }
 }
 
+/// It would be opened and removed, whatever it is; a pipe would be waited for.
+#[test]
+fn a_journal_that_names_another_file_is_refused() {
+    let w = World::sqlite("files_super_journal");
+    w.user("42", 200);
+    crash(&w);
+    let pipe_of_root = path(&w, "pipe");
+    pipe(&pipe_of_root);
+    let name = text(&pipe_of_root).as_bytes();
+    let magic = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let number = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
+    let sum = name.iter().map(|byte| usize::from(*byte)).sum();
+    // For a page that no file has: that of its locks.
+    let page = (1 << 30) / 4096 + 1;
+    let record = [&number(page)[..], name, &number(name.len()), &number(sum), &magic].concat();
+    let journal = [fs::read(beside(&w, "-journal")).unwrap(), record].concat();
+    fs::write(beside(&w, "-journal"), journal).unwrap();
+    all_refuse(&w, "names another file");
+    assert!(pipe_of_root.exists());
+}
+
+/// SQLite looks for the log beside the name that it is given, so it would not see what the site wrote last.
+#[test]
+fn a_file_in_wal_mode_that_has_another_name_is_refused() {
+    let w = World::sqlite("files_wal_names");
+    w.user("42", 1);
+    let site = rusqlite::Connection::open(w.url()).unwrap();
+    let other = path(&w, "other.sqlite3");
+    let folder = path(&w, "mounted");
+    fs::create_dir(&folder).unwrap();
+    let mounted = folder.join("db.sqlite3");
+    fs::write(&mounted, "").unwrap();
+    let mount = "mount --bind \"$0\" \"$1\" || exit 99; shift; exec \"$@\"";
+    let here = |command: &[&str]| run(&w, &[command, &["-d", text(&other)]].concat());
+    let there = |command: &[&str]| {
+        let mut shell = Command::new("unshare");
+        shell.args(["-m", "sh", "-c", mount, &w.url(), text(&mounted)]);
+        let mut command = w.command(&[command, &["-d", text(&mounted)]].concat());
+        around(shell, command.env("SECRET_KEY", SECRET_KEY)).ran("")
+    };
+    for mode in ["delete", "wal"] {
+        site.pragma_update(None, "journal_mode", mode).unwrap();
+        let is_wal = mode == "wal";
+        site.execute("UPDATE django_session SET expire_date = expire_date", []).unwrap();
+        for command in [&["list"][..], &["logout-user", "7"], &["purge-expired"]] {
+            fs::hard_link(w.url(), &other).unwrap();
+            let hard = here(command);
+            fs::remove_file(&other).unwrap();
+            for ran in [hard, there(command)] {
+                if is_wal {
+                    ran.exits(1).says("in WAL mode and has another name").says("hint: ");
+                } else {
+                    ran.ok();
+                }
+            }
+        }
+        for folder in [w.url(), text(&mounted).to_owned()] {
+            let folder = Path::new(&folder).parent().unwrap();
+            let mut names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+            assert!(!names.any(|name| name.to_str().unwrap().starts_with("other")));
+        }
+        // By its own name it is what it was.
+        run(&w, &["list"]).ok();
+    }
+}
+
 #[test]
 fn who_may_not_restore_it_is_told_what_does() {
     let w = World::sqlite("files_hot_read_only");

@@ -250,6 +250,65 @@ fn what_never_ends_inside_of_a_file_is_given_up() {
     }
 }
 
+/// Each page of rows is no reason to wait for another.
+#[test]
+fn a_view_that_has_rows_without_end_is_given_up() {
+    let w = World::sqlite("endless_rows");
+    w.execute(
+        "DROP TABLE django_session; CREATE VIEW django_session AS
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+             SELECT 'key' || i AS session_key, 'x' AS session_data, '2099-01-01 00:00:00' AS expire_date FROM n",
+    );
+    for command in
+        [&["list", "--format", "count"][..], &["stats"], &["logout-user", "42", "--dry-run"]]
+    {
+        let ran = w.run(&[command, &["--answer-timeout", "2s"]].concat());
+        ran.exits(1).says("it took too long").says("may never end");
+    }
+}
+
+/// Between two batches, in which SQLite opens it again.
+#[test]
+fn a_pipe_that_comes_in_the_place_of_the_journal_ends_a_purge() {
+    let w = World::sqlite("late_pipe");
+    w.expired(200);
+    let pause = w.url() + "-pause";
+    let options = ["--batch-size", "1", "--sleep", "20ms", "--pause-file", &pause];
+    let running = Running::start(&mut w.command(&[&["purge-expired"][..], &options].concat()));
+    eventually("a batch", || w.count() < 200);
+    std::fs::write(&pause, "").unwrap();
+    let is_paused = || {
+        let before = w.count();
+        thread::sleep(Duration::from_millis(500));
+        before == w.count()
+    };
+    eventually("a pause", is_paused);
+    assert!(Command::new("mkfifo").arg(w.url() + "-journal").status().unwrap().success());
+    std::fs::remove_file(&pause).unwrap();
+    let ran = running.end();
+    assert_ne!(ran.code, 0);
+    ran.says("not a regular file");
+}
+
+/// Just after the look that would find it.
+#[test]
+fn what_waits_for_a_pipe_to_be_opened_ends_with_the_process() {
+    let w = World::sqlite("unseen_pipe");
+    w.user("42", 1);
+    w.execute(
+        "INSERT INTO django_session SELECT lower(hex(randomblob(16))), session_data, expire_date FROM django_session,
+             (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n)",
+    );
+    // It reads no further than those who read it.
+    let mut running = Running::start(&mut w.command(&["list", "--answer-timeout", "2s"]));
+    thread::sleep(Duration::from_secs(2));
+    assert!(Command::new("mkfifo").arg(w.url() + "-journal").status().unwrap().success());
+    let mut listed = Vec::new();
+    running.child().stdout.take().unwrap().read_to_end(&mut listed).unwrap();
+    running.end().exits(3).says("a file did not open in 2 s").says("without a report");
+    assert!(listed.len() > 1000);
+}
+
 #[test]
 fn signals_and_the_end_of_the_run_time_are_heard_inside_of_a_file() {
     for is_view in [false, true] {

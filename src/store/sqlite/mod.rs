@@ -22,6 +22,7 @@ mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -51,12 +52,14 @@ pub struct Sqlite {
     table: Table,
     clock: WallClock,
     waits: Waits,
+    /// Whether it was found that all of it is beside this name.
+    is_known: AtomicBool,
 }
 
 impl Sqlite {
     /// A file that is opened when a reader or a writer is asked for.
     pub fn new(path: PathBuf, table: Table, clock: WallClock) -> Self {
-        Self { path, table, clock, waits: Waits::default() }
+        Self { path, table, clock, waits: Waits::default(), is_known: false.into() }
     }
 
     /// The same, and waits no longer than this.

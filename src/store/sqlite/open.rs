@@ -1,7 +1,9 @@
 //! How a database file is opened. What lies at its path, and beside it, may have been put there for whoever opens it.
 
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -50,11 +52,7 @@ impl Sqlite {
         let refuse = |why: &str, hint: &str| {
             StoreError::new(Fault::Fatal, self.cannot_open()).because(why).hint(hint)
         };
-        let cannot = |error: io::Error| {
-            let hint = files::hint(&error)
-                .unwrap_or("check the path, and that this user may go through each of its folders");
-            StoreError::new(Fault::Fatal, self.cannot_open()).hint(hint).because(error)
-        };
+        let cannot = |error| self.cannot_look(error);
         let (place, status) = Place::of_site(&self.path).map_err(cannot)?;
         if status.is_folder() {
             return Err(refuse(
@@ -68,13 +66,46 @@ impl Sqlite {
                 "check the path, and see who put that in the place of the database",
             ));
         }
+        if !self.is_known.load(Ordering::Relaxed) && keeps_log_elsewhere(&place).map_err(cannot)? {
+            return Err(refuse(
+                "it is in WAL mode and has another name (a hard link, or it is mounted here by itself), beside which the newest rows may be",
+                "name the file as the site does; mount its folder, not the file alone; `find -samefile` finds the other name",
+            ));
+        }
+        self.is_known.store(true, Ordering::Relaxed);
+        Ok((place.path(), self.look_beside(&place)?))
+    }
+
+    /// Refuses what SQLite would wait for beside the file, or would be led astray by: as before, or planted since.
+    pub(super) fn look_beside_again(&self) -> Result<(), StoreError> {
+        let place = Place::of_site(&self.path).map_err(|error| self.cannot_look(error))?.0;
+        self.look_beside(&place).map(|_| ())
+    }
+
+    /// Whether there is a rollback journal.
+    fn look_beside(&self, place: &Place) -> Result<bool, StoreError> {
+        let cannot = |error| self.cannot_look(error);
         let mut has_journal = false;
         for end in BESIDE {
             let beside = place.beside(end).map_err(cannot)?;
             beside.demand_plain().map_err(cannot)?;
             has_journal |= end == "-journal" && beside.status().map_err(cannot)?.is_some();
         }
-        Ok((place.path(), has_journal))
+        if has_journal && names_another_file(&place.beside("-journal").map_err(cannot)?) {
+            return Err(StoreError::new(Fault::Fatal, self.cannot_open())
+                .because("its journal names another file, which SQLite would open and remove")
+                .hint(
+                    "sites of Django leave no such journal: see who put it there; if a program of yours that commits to several \
+                     files at once crashed, it restores the file",
+                ));
+        }
+        Ok(has_journal)
+    }
+
+    fn cannot_look(&self, error: io::Error) -> StoreError {
+        let hint = files::hint(&error)
+            .unwrap_or("check the path, and that this user may go through each of its folders");
+        StoreError::new(Fault::Fatal, self.cannot_open()).hint(hint).because(error)
     }
 
     /// A program that crashed in the middle of a commit leaves a journal, from which the next one has to restore the file
@@ -104,4 +135,32 @@ impl Sqlite {
             )
         })
     }
+}
+
+/// Whether the write-ahead log may be beside another name of the file, where SQLite does not look for it (SQLite docs, "How To
+/// Corrupt An SQLite Database File" §2.5; "Database File Format" §1.3.2). The file may be opened and closed as long as nobody in
+/// this process has it open.
+fn keeps_log_elsewhere(database: &Place) -> io::Result<bool> {
+    const VERSIONS: u64 = 18;
+    const WAL: [u8; 2] = [2, 2];
+    if !database.has_other_names()? {
+        return Ok(false);
+    }
+    let mut versions = [0; 2];
+    let read = database.open()?.read_at(&mut versions, VERSIONS)?;
+    Ok(read == versions.len() && versions == WAL)
+}
+
+/// Whether a rollback journal ends with the name of a super-journal (SQLite docs, "Atomic Commit In SQLite" §5; `readSuperJournal`).
+/// What cannot be read SQLite cannot read either.
+fn names_another_file(journal: &Place) -> bool {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let ends = || -> io::Result<([u8; 8], [u8; 8])> {
+        let (file, mut first, mut last) = (journal.open()?, [0; 8], [0; 8]);
+        file.read_exact_at(&mut first, 0)?;
+        file.read_exact_at(&mut last, file.metadata()?.len().saturating_sub(8))?;
+        Ok((first, last))
+    };
+    // A journal that does not begin with a byte is not read.
+    ends().is_ok_and(|(first, last)| !first.starts_with(&[0]) && last == MAGIC)
 }

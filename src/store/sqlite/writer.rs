@@ -93,6 +93,7 @@ impl<'s> SqliteWriter<'s> {
         doing: &str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
     ) -> Result<T, StoreError> {
+        self.store.look_beside_again()?;
         self.try_transaction(write).map_err(|error| fail(error, self.store.what(doing)))
     }
 
@@ -164,6 +165,7 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        self.store.look_beside_again()?;
         let sql = format!("SELECT 1 FROM {} WHERE {NAMED}", self.store.table.quoted());
         let count = || -> rusqlite::Result<u64> {
             // One lock for all.
@@ -204,6 +206,10 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn turn(&mut self) -> Turn {
+        // The next batch says why.
+        if self.store.look_beside_again().is_err() {
+            return Turn { batch: BATCH, rest: Duration::ZERO };
+        }
         let others_write = self.others_write();
         let began = Instant::now();
         if others_write || self.not_checkpointed >= ROWS_TO_CHECKPOINT {
@@ -297,6 +303,7 @@ impl UserColumnWriter for SqliteWriter<'_> {
 impl Truncator for SqliteWriter<'_> {
     /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
     fn truncate(&mut self) -> Result<(), StoreError> {
+        self.store.look_beside_again()?;
         let table = self.store.table.quoted();
         let mut truncate = || -> rusqlite::Result<bool> {
             let transaction =
@@ -327,6 +334,7 @@ impl ExpiryWriter for SqliteWriter<'_> {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Window, StoreError> {
+        self.store.look_beside_again()?;
         // What a power cut may undo of a purge the next one does again. In rollback journal mode
         // less than FULL could harm the file (SQLite docs, `PRAGMA synchronous`).
         if self.is_wal() {
