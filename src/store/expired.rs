@@ -12,7 +12,7 @@ pub struct Cursor {
 /// Rows that were picked one after another.
 #[derive(Debug)]
 pub struct Window {
-    /// What [`delete_expired`](super::Writer::delete_expired) takes: row addresses or keys.
+    /// What [`delete_expired`](super::ExpiryWriter::delete_expired) takes: row addresses or keys.
     pub rows: Keys,
     /// Where to pick on; `None` if these were the last.
     pub next: Option<Cursor>,
