@@ -336,3 +336,25 @@ fn table(name: &str) -> Result<Table, Error> {
     let quoted = name.len() > 1 && name.starts_with('"') && name.ends_with('"');
     Ok(if quoted { name.parse()? } else { format!("\"{name}\"").parse()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::BACKENDS;
+
+    #[test]
+    fn the_probe_has_a_part_for_each_database_that_django_knows() {
+        let (probe, mut parts) = (probe(BACKENDS), 0);
+        for django in BACKENDS.iter().filter_map(|backend| backend.django()) {
+            let (before, after) = probe.split_once(django.probe()).unwrap();
+            let entry = format!("ASK[\"{}\"] = ", django.vendor());
+            assert!(django.probe().contains(&entry), "{entry}");
+            assert!(
+                before.contains("\nASK = {}\n") && after.contains("\nos.write(pipe"),
+                "{entry}"
+            );
+            parts += 1;
+        }
+        assert!(parts >= 2, "{parts}");
+    }
+}
