@@ -23,7 +23,8 @@ impl Place {
 
     /// Nobody, where root alone can change where it is, or this is not root.
     fn owner_to_act_as(&self, file: Status) -> io::Result<Option<User>> {
-        if !is_root() {
+        // What is no file is not opened.
+        if !is_root() || !file.is_regular() {
             return Ok(None);
         }
         let (_, folders) = walk(&self.path(), End::Keep, Missing::Fail)?;
