@@ -8,15 +8,20 @@ use rustix::fs::{FileType, Mode, OFlags};
 use super::{Refusal, Status, as_operator};
 
 /// Opens a file that the operator named to be read. Links are followed. A pipe is waited for if it is this user's or
-/// root's own, as that of `<(command)` is: anybody else could keep the program waiting for ever.
+/// root's own, as that of `<(command)` is: anybody else could keep the program waiting for ever. A device may have no end,
+/// and to open it may change it, so none is.
 pub fn open(path: &Path) -> io::Result<File> {
-    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(as_operator(|| rustix::fs::open(path, how, Mode::empty()))?);
-    let status = Status::of(&file)?;
-    if FileType::from_raw_mode(status.0.st_mode).is_fifo() {
-        if !status.is_own() {
-            return Err(Refusal::NotRegular(path.to_owned()).into());
-        }
+    let demand = |status: Status| match FileType::from_raw_mode(status.0.st_mode) {
+        FileType::RegularFile | FileType::Directory => Ok(false),
+        FileType::Fifo if status.is_own() => Ok(true),
+        _ => Err(Refusal::NotReadable(path.to_owned())),
+    };
+    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = as_operator(|| {
+        demand(Status(rustix::fs::stat(path)?))?;
+        Ok::<_, io::Error>(File::from(rustix::fs::open(path, how, Mode::empty())?))
+    })?;
+    if demand(Status::of(&file)?)? {
         // Without a writer a read would find the end at once.
         poll(&mut [PollFd::new(&file, PollFlags::IN)], None)?;
     }

@@ -15,6 +15,9 @@ pub enum Refusal {
     /// A link, pipe, socket, device or folder in the place of a file.
     #[error("{} is not a regular file", .0.display())]
     NotRegular(PathBuf),
+    /// A device or a socket, or a pipe of another user, in the place of a file to be read.
+    #[error("{} is not a regular file, and no pipe of root or of this user", .0.display())]
+    NotReadable(PathBuf),
     /// A file that somebody else can write to.
     #[error("{} can be written by others", .0.display())]
     OthersCanWrite(PathBuf),
@@ -58,6 +61,7 @@ impl Refusal {
                 "whoever made the link chooses what root works on: name the file itself, not the link"
             }
             Self::NotRegular(_) => "see who put it there, and why; a link is not followed",
+            Self::NotReadable(_) => "see who put it there, and why; standard input is \"-\"",
             Self::OthersCanWrite(_) => {
                 "it must belong to the user who runs sessctl or to root, and have no mode that lets others write: chmod go-w"
             }
