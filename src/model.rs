@@ -15,7 +15,7 @@ pub use fingerprint::fingerprint;
 pub use page::{Data, Leftover, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};
-pub use typed::{is_connection, unrepeated, without_passwords};
+pub use typed::{is_connection, unrepeated, without_logins, without_passwords};
 
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Ctx;
 use crate::error::{Error, Exit};
 use crate::files::{Place, as_operator};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, without_logins};
 use crate::report::{AuditBegan, AuditEnded, AuditedRun};
 use crate::ui::{self, Report};
 use crate::{cli, settings};
@@ -55,7 +55,7 @@ impl Audit {
             command,
             arguments: settings::arguments(ctx.global),
             database: database(ctx),
-            reason: args.reason.clone(),
+            reason: args.reason.as_deref().map(without_logins),
         };
         let audit = Self {
             file: file.map_err(|source| Error::cannot_write(path, source))?,

@@ -53,6 +53,35 @@ pub fn without_passwords(argument: &str) -> Cow<'_, str> {
     unrepeated(argument, [argument.to_owned()], false)
 }
 
+/// A text for people, such as a reason, without what looks like a secret: the login in a URL, and what follows `password=`
+/// and the like.
+pub fn without_logins(text: &str) -> String {
+    const NAMES: [&str; 6] = ["password", "passwd", "passphrase", "pwd", "pass", "pw"];
+    let mut shown = String::with_capacity(text.len());
+    // With the blanks between them.
+    for word in text.split_inclusive(char::is_whitespace) {
+        let bare = word.trim_end();
+        let login = bare.find("://").and_then(|scheme| {
+            let end = bare.rfind('@').filter(|end| *end > scheme)?;
+            Some((scheme + 3, end))
+        });
+        let lower = bare.to_ascii_lowercase();
+        let value = NAMES.iter().find_map(|name| {
+            let at = lower.find(&format!("{name}="))?;
+            Some((at + name.len() + 1, bare.len()))
+        });
+        let blank = word.get(bare.len()..).unwrap_or_default();
+        match [login, value].into_iter().flatten().min() {
+            Some((from, to)) => {
+                let rest = if value.is_some() { "" } else { bare.get(to..).unwrap_or_default() };
+                shown.extend([bare.get(..from).unwrap_or_default(), HIDDEN, rest, blank]);
+            }
+            None => shown.push_str(word),
+        }
+    }
+    shown
+}
+
 /// The value that an argument is or ends with: `--option=value`, `-ovalue`.
 fn value(argument: String) -> Option<String> {
     if argument.starts_with("--") {
@@ -101,6 +130,19 @@ mod tests {
         assert_eq!(clap, "'...'");
         assert_eq!(without_passwords("--reason=a=b"), "--reason=...");
         assert_eq!(without_passwords("--reason=later"), "--reason=later");
+    }
+
+    #[test]
+    fn a_text_for_people_loses_secrets_only() {
+        for (text, expected) in [
+            ("pw=s3cret postgres://u:s3cret@h/d", "pw=... postgres://...@h/d"),
+            ("see https://example.com/a?b=c, ticket=7", "see https://example.com/a?b=c, ticket=7"),
+            ("for anna@example.com\nPassword=x;y", "for anna@example.com\nPassword=..."),
+            ("a://u:p@h?pwd=x", "a://..."),
+            ("mypw=x", "mypw=..."),
+        ] {
+            assert_eq!(without_logins(text), expected);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::cli;
 use crate::error::Error;
-use crate::model::{is_connection, without_passwords};
+use crate::model::{is_connection, without_logins, without_passwords};
 
 /// Who runs this.
 pub struct Operator {
@@ -37,7 +37,10 @@ fn login_uid() -> Option<u32> {
 
 /// What was typed, but for the database, which may hold a password.
 pub fn arguments(global: &cli::Global) -> Vec<String> {
-    let typed = typed().map(|argument| without_passwords(&argument).into_owned());
+    let typed = with_reasons().map(|(argument, is_reason)| match is_reason {
+        true => without_logins(&argument),
+        false => without_passwords(&argument).into_owned(),
+    });
     match global.database.as_deref().filter(|database| !database.is_empty()) {
         Some(database) => typed.map(|argument| without(argument, database)).collect(),
         None => typed.collect(),
@@ -49,10 +52,7 @@ pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
     let is_database = |argument: &str| {
         global.database.as_deref().is_some_and(|url| without(argument.into(), url) != argument)
     };
-    let mut is_reason = false;
-    for argument in typed() {
-        let is_free = std::mem::replace(&mut is_reason, argument == "--reason");
-        let is_free = is_free || argument.starts_with("--reason=");
+    for (argument, is_free) in with_reasons() {
         if is_connection(&argument) && !is_free && !is_database(&argument) {
             return Err(Error::usage(
                 "an argument that is not the database looks like a database URL or key=value pairs (it is not shown)",
@@ -61,6 +61,16 @@ pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What was typed, and whether it is the reason, which is free text for people.
+fn with_reasons() -> impl Iterator<Item = (String, bool)> {
+    let mut follows = false;
+    typed().map(move |argument| {
+        let is_reason = std::mem::replace(&mut follows, argument == "--reason");
+        let is_reason = is_reason || argument.starts_with("--reason=");
+        (argument, is_reason)
+    })
 }
 
 fn typed() -> impl Iterator<Item = String> {

@@ -263,3 +263,25 @@ fn no_password_is_on_record() {
     assert_eq!(ended(&file).len(), 2);
     assert!(lines(&file)[0]["database"].as_str().unwrap().contains("on 127.0.0.1:"));
 }
+
+/// A reason is for people; what looks like a secret in it is left out, wherever it stands.
+#[test]
+fn a_reason_keeps_no_secret() {
+    let w = World::sqlite("audit_reason");
+    w.user("42", 1);
+    let file = w.file("audit.jsonl", "");
+    std::fs::remove_file(&file).unwrap();
+    let reason = "ticket=7 for anna@example.com: pw=s3cret postgres://u:s3cret@h/d";
+    let shown = "ticket=7 for anna@example.com: pw=... postgres://...@h/d";
+    for arguments in [vec!["--reason", reason], vec![&*format!("--reason={reason}")]] {
+        let common = ["logout-user", "42", "--audit-file", &file];
+        w.run(&[&common[..], &arguments].concat()).ok();
+        let lines = std::fs::read_to_string(&file).unwrap();
+        assert!(!lines.contains("s3cret"), "{lines}");
+        let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+        assert_eq!(first["reason"], shown);
+        let mut typed = first["arguments"].as_array().unwrap().iter().filter_map(Value::as_str);
+        assert!(typed.any(|typed| typed.trim_start_matches("--reason=") == shown), "{first}");
+        std::fs::remove_file(&file).unwrap();
+    }
+}
