@@ -76,7 +76,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
         }
     }
     if told.matches.matched + told.matches.unverified == 0 && ended == Ended::Whole {
-        let given = GivenIds { ids: &args.users, user_table: None, hint: "" };
+        let given = GivenIds { ids: &args.users, lines: None, user_table: None, hint: "" };
         told.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
     }
     listing.begin()?;

@@ -26,7 +26,7 @@ use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::report::{LogoutReport, Proof};
-use crate::settings;
+use crate::settings::{self, Ids};
 use crate::store::{ByUser, Store};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
@@ -49,7 +49,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
 /// What is to be done, in whatever table.
 struct Task<'a> {
     args: &'a LogoutUser,
-    users: Vec<String>,
+    given: Ids,
     /// What the key begins with that stays.
     except: Option<String>,
     how: How,
@@ -74,7 +74,7 @@ impl Ran {
 
 impl<'a> Task<'a> {
     fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
-        let users = settings::user_ids(args)?;
+        let given = settings::user_ids(args)?;
         let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
         let settle = settings::duration("--settle", &args.settle)?;
         let saved = ctx.saved_window(&args.saved)?;
@@ -85,9 +85,9 @@ impl<'a> Task<'a> {
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
         whose::demand(ctx, &args.whose, args.dry_run)?;
         if ctx.is_about_many() {
-            given_ids(args, &users).refuse_unfit_everywhere(ctx)?;
+            given_ids(args, &given).refuse_unfit_everywhere(ctx)?;
         }
-        Ok(Self { args, users, except, how, settle, saved, cache })
+        Ok(Self { args, given, except, how, settle, saved, cache })
     }
 
     fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<LogoutReport>, Error> {
@@ -100,7 +100,7 @@ impl<'a> Task<'a> {
         let can_be_kept = !args.keep_data && references::hinder(&references);
         let meant = whose::resolve(ctx, &*store, &args.whose, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
-        let users = meant.with_ids(&self.users);
+        let users = meant.with_ids(&self.given.ids);
         if users.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
         }
@@ -151,10 +151,10 @@ impl<'a> Task<'a> {
     ) -> Result<Ran, Error> {
         let args = self.args;
         if !ctx.is_about_many() {
-            given_ids(args, &self.users).refuse_unfit(ctx, store)?;
+            given_ids(args, &self.given).refuse_unfit(ctx, store)?;
         }
         let table = args.whose.user_table.as_deref();
-        let named = NamedUsers::of(ctx, store, &self.users, table, meant)?;
+        let named = NamedUsers::of(ctx, store, &self.given.ids, table, meant)?;
         let asked = AskedUsers::of(ctx, store, table, users, args.whose.deleted_users)?;
         let ids = asked.set();
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
@@ -235,9 +235,10 @@ impl<'a> Task<'a> {
 }
 
 /// The ids that were typed or stood in the file.
-fn given_ids<'a>(args: &'a LogoutUser, ids: &'a [String]) -> GivenIds<'a> {
+fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
     GivenIds {
-        ids: if args.whose.unfit_ids { &[] } else { ids },
+        ids: if args.whose.unfit_ids { &[] } else { &given.ids },
+        lines: Some(&given.lines),
         user_table: args.whose.user_table.as_deref(),
         hint: "--username and --email take names; --user-table or --django names the table of users; \
                --unfit-ids takes ids of before their type was changed",

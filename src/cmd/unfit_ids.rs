@@ -1,7 +1,7 @@
 //! Whether the ids that were given, and those in sessions, can be ids of users at this site. `logout-user anna`, where ids
 //! are numbers, must not end like a logout; nor must `logout-user 7`, where sessions say `usr_G4`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use django_session::Decoder;
@@ -16,6 +16,8 @@ use crate::store::{Filter, Store, StoreError, UserType};
 #[derive(Clone, Copy)]
 pub(super) struct GivenIds<'a> {
     pub(super) ids: &'a [String],
+    /// In which line of a file some of them stand.
+    pub(super) lines: Option<&'a HashMap<String, u64>>,
     /// `--user-table`.
     pub(super) user_table: Option<&'a str>,
     /// The next step for the operator.
@@ -72,10 +74,16 @@ impl GivenIds<'_> {
         let fits = |id: &&String| known.iter().any(|key| key.kind.fit(id).is_some());
         let unfit: Vec<&str> = self.ids.iter().filter(|id| !fits(id)).map(String::as_str).collect();
         let number = u64::try_from(unfit.len()).unwrap_or(u64::MAX);
+        let named = |id: &str| match self.lines.and_then(|lines| lines.get(id)) {
+            Some(line) if !is_showable(id) => format!("what line {line} of the file holds"),
+            _ => shown(id),
+        };
         let what = match *unfit {
             [] => return Ok(()),
-            [id] => format!("{} cannot be the id of a user", some(&[id])),
-            ref ids => format!("{} cannot be ids of users: {}", counted(number, "id"), some(ids)),
+            [id] => format!("{} cannot be the id of a user", named(id)),
+            ref ids => {
+                format!("{} cannot be ids of users: {}", counted(number, "id"), some_of(ids, named))
+            }
         };
         Err(Error::usage(format!("{what}; {}", first.known_by), self.hint))
     }
@@ -101,7 +109,21 @@ const MOST_NAMED: usize = 5;
 
 /// The first few of these ids, for people.
 pub(super) fn some(ids: &[&str]) -> String {
-    let named: Vec<String> = ids.iter().take(MOST_NAMED).map(|id| format!("\"{id}\"")).collect();
+    some_of(ids, shown)
+}
+
+/// Whether it is not something else that a wrong file may hold: a line of passwords or settings.
+fn is_showable(id: &str) -> bool {
+    const MOST_CHARS: usize = 64;
+    !id.contains([':', '=', '$']) && id.chars().nth(MOST_CHARS).is_none()
+}
+
+fn shown(id: &str) -> String {
+    format!("\"{}\"", if is_showable(id) { id } else { "..." })
+}
+
+fn some_of(ids: &[&str], shown: impl Fn(&str) -> String) -> String {
+    let named: Vec<String> = ids.iter().take(MOST_NAMED).map(|id| shown(id)).collect();
     let more = match ids.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -1,6 +1,6 @@
 //! Ids of users and other values that rows are compared with.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use django_session::UserIds;
@@ -12,18 +12,29 @@ use crate::files;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// Ids that were given.
+pub struct Ids {
+    /// Each user once.
+    pub ids: Vec<String>,
+    /// In which line of the file those of it stand, from 1 on.
+    pub lines: HashMap<String, u64>,
+}
+
 /// The ids that were given, on the command line and in a file, each user once, in their order.
 ///
 /// Ids are taken as they are: where keys are text, ` admin` and `admin` are two users.
-pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
-    let mut ids = args.users.clone();
+pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
+    let (mut ids, mut lines) = (args.users.clone(), HashMap::new());
     refuse_blank("USER_ID", &ids)?;
     refuse_blank("--username", &args.whose.usernames)?;
     refuse_blank("--email", &args.whose.emails)?;
     refuse_blank("--user-table", &args.whose.user_table)?;
     if let Some(file) = &args.from_file {
         let bytes = files::read_all(open(file)?).map_err(|source| cannot_read(file, source))?;
-        ids.extend(ids_of_file(file, &bytes)?);
+        for (line, id) in ids_of_file(file, &bytes)? {
+            lines.entry(id.clone()).or_insert(line);
+            ids.push(id);
+        }
     }
     if ids.is_empty() && !args.whose.is_given() {
         return Err(Error::usage("no user id given", "the file with the ids holds none"));
@@ -33,12 +44,12 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Vec<String>, Error> {
     let mut are_new =
         ids.iter().map(|id| seen.insert(UserIds::compared(id))).collect::<Vec<_>>().into_iter();
     ids.retain(|_| are_new.next().unwrap_or_default());
-    Ok(ids)
+    Ok(Ids { ids, lines })
 }
 
 /// The ids in a file, one a line. The file loses the byte order mark that editors on Windows begin it with, and each
 /// line its line end, and nothing else. Empty lines hold no id.
-fn ids_of_file(file: &Path, bytes: &[u8]) -> Result<Vec<String>, Error> {
+fn ids_of_file(file: &Path, bytes: &[u8]) -> Result<Vec<(u64, String)>, Error> {
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let lines = text.split(|byte| *byte == b'\n').map(without_carriage_return);
     let mut ids = Vec::new();
@@ -49,7 +60,7 @@ fn ids_of_file(file: &Path, bytes: &[u8]) -> Result<Vec<String>, Error> {
                 "save the file as UTF-8, with one id a line",
             )
         })?;
-        ids.push(id.to_owned());
+        ids.push((number, id.to_owned()));
     }
     Ok(ids)
 }
@@ -74,7 +85,8 @@ mod tests {
     use super::*;
 
     fn ids(bytes: &[u8]) -> Vec<String> {
-        ids_of_file(Path::new("ids"), bytes).unwrap_or_default()
+        let ids = ids_of_file(Path::new("ids"), bytes).unwrap_or_default();
+        ids.into_iter().map(|(_, id)| id).collect()
     }
 
     #[test]

@@ -195,9 +195,17 @@ fn are_no_numbers(w: &World, why: &str) {
             "a\nb\nc\nd\ne\nf\ng\n42",
             "7 ids cannot be ids of users: \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more",
         ),
+        // The wrong file may hold secrets.
+        ("42\n\nroot:$6$SECRET\n", "what line 3 of the file holds cannot be the id of a user; "),
+        (
+            "KEY=SECRET\nanna\n",
+            "2 ids cannot be ids of users: what line 1 of the file holds, \"anna\"; ",
+        ),
+        (&"SECRET".repeat(11), "what line 1 of the file holds cannot be"),
     ] {
         let file = w.file("ids", lines);
-        w.run(&["logout-user", "--from-file", &file]).exits(2).says(named);
+        let ran = w.run(&["logout-user", "--from-file", &file]).exits(2).says(named);
+        assert!(!ran.stderr.contains("SECRET"), "{ran:#?}");
     }
     w.run(&["flush-all", "--yes", "--except-user", "anna"]).exits(2).says(why);
     assert_eq!(w.session_keys(), before);

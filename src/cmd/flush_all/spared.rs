@@ -37,7 +37,7 @@ pub(super) fn demand(ctx: &mut Ctx<'_>, users: &[String]) -> Result<(), Error> {
     }
     ctx.schema = one;
     let ids: Vec<String> = nobody.iter().copied().map(str::to_owned).collect();
-    GivenIds { ids: &ids, user_table: None, hint: HINT }.refuse_unfit_anywhere(ctx)?;
+    GivenIds { ids: &ids, lines: None, user_table: None, hint: HINT }.refuse_unfit_anywhere(ctx)?;
     match *nobody {
         [] => Ok(()),
         ref nobody => Err(Error::usage(
