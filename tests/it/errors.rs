@@ -115,6 +115,33 @@ fn urls_that_make_no_sense_show_nothing_of_themselves() {
     w.run(&["list", "-d", "mysql://h/db"]).refuses(2, &["\"mysql\"", "postgres://"]);
 }
 
+/// Pairs with semicolons between them, and what else is no connection string here.
+#[test]
+fn variables_that_make_no_sense_show_nothing_of_themselves() {
+    let here = std::env::temp_dir();
+    for url in [
+        format!("host=h.invalid;password={SENTINEL}"),
+        format!("host=h.invalid user=u;password={SENTINEL}"),
+        format!("dbname=d;pwd={SENTINEL} host=h.invalid"),
+        format!("Driver={{PostgreSQL}};Server=h;Pwd={SENTINEL}"),
+        format!("Server=h;Database=d;User Id=u;Password={SENTINEL}"),
+        format!("postgres://u:p@h.invalid/db;password={SENTINEL}"),
+        format!("postgres://u:p@h.invalid;password={SENTINEL}/db"),
+        format!("sqlite:///db;password={SENTINEL}"),
+        format!("db?password={SENTINEL}"),
+        format!("{SENTINEL}@h.invalid"),
+        format!("u:{SENTINEL}@h.invalid/db"),
+    ] {
+        for variable in ["DATABASE_URL", "SESSCTL_DATABASE_URL"] {
+            for arguments in [&["list"][..], &["check"], &["logout-user", "42", "-v"]] {
+                let ran = program(arguments).env(variable, &url).current_dir(&here).ran("");
+                assert!([2, 3].contains(&ran.code), "{url}: {ran:#?}");
+                ran.keeps_secrets();
+            }
+        }
+    }
+}
+
 #[test]
 fn no_database_no_time_zone_no_key() {
     program(&["list"]).ran("").refuses(2, &["no database given", "DATABASE_URL"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Sqlite;
+use crate::model::is_connection;
 use crate::store::{
     Backend, Capability, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
     percent_decode,
@@ -64,6 +65,13 @@ impl Backend for SqliteBackend {
             return Err(SourceError::new(
                 "the sqlite URL names no file",
                 "three slashes and a relative path, or four for an absolute one: sqlite:////var/lib/site/db.sqlite3",
+            ));
+        }
+        let path = Path::new(&path);
+        if may_hold_password(&path.to_string_lossy()) && !path.exists() {
+            return Err(SourceError::new(
+                "the sqlite URL names no file that exists (it is not shown: it holds \"=\", \";\" or \"@\")",
+                "give the path of the file, or correct the URL",
             ));
         }
         let names = options.split('&').filter_map(|option| option.split('=').next());
@@ -148,7 +156,9 @@ impl Source for SqliteFile {
     }
 }
 
-/// `postgres:/user:password@host` and other URLs with a slip in them.
+/// `postgres:/user:password@host` and other URLs with a slip in them, `Driver=...;Pwd=...` and other pairs; but not
+/// `file:db.sqlite3?mode=ro`, which is the name of a file here.
 fn may_hold_password(text: &str) -> bool {
-    text.rsplit_once('@').is_some_and(|(before, _)| before.contains(':')) || text.contains("://")
+    let (path, _) = text.split_once('?').unwrap_or((text, ""));
+    path.contains('=') || text.contains([';', '@']) || text.contains("://") || is_connection(text)
 }

@@ -186,7 +186,8 @@ impl Conninfo {
     /// Servers and database, for people.
     pub fn place(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
-        format!("database \"{}\" on {}", self.database, hosts.join(", "))
+        let database = if self.database.contains('@') { "..." } else { &self.database };
+        format!("database \"{database}\" on {}", hosts.join(", "))
     }
 }
 

@@ -20,6 +20,7 @@ impl Conninfo {
         surroundings: &Surroundings,
     ) -> Result<Self, SourceError> {
         let text = |name: &str| parameters.get(name).filter(|value| !value.is_empty());
+        demand_plain(&parameters)?;
         let user = text("user").map(str::to_owned).or_else(|| surroundings.user.clone());
         let user = user.ok_or_else(|| {
             SourceError::new(
@@ -71,6 +72,20 @@ impl Conninfo {
             database,
         })
     }
+}
+
+/// Refuses what is shown, by the server too, and holds what a slip in a connection string puts there: a password.
+fn demand_plain(parameters: &Parameters) -> Result<(), SourceError> {
+    let odd: [(_, &[char]); 3] =
+        [("host", &['=', ';', '@']), ("user", &['=', ';']), ("dbname", &['=', ';'])];
+    let is_odd = |(name, odd): &(&str, &[char])| {
+        parameters.get(name).is_some_and(|value| value.contains(*odd))
+    };
+    let Some((name, _)) = odd.into_iter().find(is_odd) else { return Ok(()) };
+    Err(SourceError::new(
+        format!("{name} holds a \"=\", \";\" or \"@\" (it is not shown)"),
+        "options stand with blanks between them: host=h user=u password=p",
+    ))
 }
 
 /// The lists of hosts, addresses and ports, put together.
