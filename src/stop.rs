@@ -53,9 +53,18 @@ impl Stop {
 
     /// Runs what waits for a person, during which nobody looks at it: a signal ends the process.
     pub fn unheeded<T>(&self, wait: impl FnOnce() -> T) -> T {
-        let heeded = self.heeded.swap(false, Ordering::Relaxed);
+        self.while_heeded(false, wait)
+    }
+
+    /// Runs what looks at it.
+    pub fn heeded<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.while_heeded(true, wait)
+    }
+
+    fn while_heeded<T>(&self, is_heeded: bool, wait: impl FnOnce() -> T) -> T {
+        let before = self.heeded.swap(is_heeded, Ordering::Relaxed);
         let result = wait();
-        self.heeded.store(heeded, Ordering::Relaxed);
+        self.heeded.store(before, Ordering::Relaxed);
         result
     }
 

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &["model", "files", "store", "engine"]),
     ("ui", &["model", "report", "consent", "engine", "error"]),
     ("cli", &[]),
-    ("settings", &["cli", "model", "files", "store", "engine", "error"]),
+    ("settings", &["cli", "model", "stop", "files", "store", "engine", "error"]),
     (
         "cmd",
         &[
@@ -43,6 +43,7 @@ const WALLS: &[(&str, &[&str])] = &[
         "rustix",
         &[
             "files",
+            "settings/django/run.rs",
             "settings/operator.rs",
             "store/postgres/connect/wire.rs",
             "store/sqlite/facts.rs",

@@ -109,7 +109,7 @@ fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<
     } else {
         Box::new(Log::new(talk, prints(&cli.command)))
     };
-    let project = settings::project(&cli.global, backends)?;
+    let project = settings::project(&cli.global, backends, stop)?;
     if let Some(project) = &project {
         talk.detail(&project.summary());
         if let Some(warning) = project.warning() {

@@ -43,7 +43,11 @@ impl SiteUsers {
                     "there is no table of users \"{}\" with a key \"{}\" of a known type",
                     users.table, users.key
                 ),
-                "name it with --user-table, or let --django find it",
+                if ctx.project.is_some() && typed.is_none() {
+                    "name the users by their ids"
+                } else {
+                    "name it with --user-table, or let --django find it"
+                },
             )),
         }
     }

@@ -37,9 +37,12 @@ fn login_uid() -> Option<u32> {
 
 /// What was typed, but for the database, which may hold a password.
 pub fn arguments(global: &cli::Global) -> Vec<String> {
-    let typed = with_reasons().map(|(argument, is_reason)| match is_reason {
-        true => without_logins(&argument),
-        false => without_passwords(&argument).into_owned(),
+    let typed = with_reasons().map(|(argument, is_reason)| {
+        if is_reason {
+            without_logins(&argument)
+        } else {
+            without_passwords(&argument).into_owned()
+        }
     });
     match global.database.as_deref().filter(|database| !database.is_empty()) {
         Some(database) => typed.map(|argument| without(argument, database)).collect(),

@@ -113,6 +113,13 @@ fn a_key_that_cannot_be_made_is_not_guessed() {
     let [anna] = &site.login(&["anna"])[..] else { panic!("one") };
     site.run(&["logout-user", &anna.0, "--print-cache-keys"]).exits(2).says("KEY_FUNCTION");
     assert_eq!(site.keys(), std::slice::from_ref(&anna.1));
+    // It is the engine that hides it.
+    let own = "from django.contrib.sessions.backends.cached_db import SessionStore as Django\nclass SessionStore(Django):\n    cache_key = property(lambda self: str(hash(self.session_key)))";
+    let site = Site::sqlite("hides", "5.2", &[]).project("", "SESSION_ENGINE = 'own_engine'");
+    site.file("own_engine.py", own);
+    site.run(&["logout-user", "1", "--print-cache-keys"])
+        .exits(2)
+        .says("the SESSION_ENGINE \"own_engine\" does not tell");
     let site = Site::sqlite("uncached", "5.2", &[]);
     site.run(&["logout-user", "1", "--print-cache-keys"]).exits(2).says("has no cache");
     site.run(&DOCTOR).ok().finds("engine", "ok", &["in the table, and nowhere else"]);

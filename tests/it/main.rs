@@ -9,6 +9,7 @@
 )]
 
 mod allauth;
+mod asked_project;
 mod audit;
 mod authority;
 mod backfill;

@@ -73,6 +73,8 @@ pub(super) struct Cache {
     pub(super) alias: String,
     /// What stands before and after a session's key in that of its entry.
     pub(super) around: Option<(String, String)>,
+    /// Whether it is the engine that makes something else of it, and not the cache.
+    pub(super) engine_hides: bool,
 }
 
 /// The user model.

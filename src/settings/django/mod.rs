@@ -19,6 +19,7 @@ use crate::cli;
 use crate::error::Error;
 use crate::files;
 use crate::settings::database::{Backends, Named};
+use crate::stop::Stop;
 use crate::store::{Surroundings, Table, Users};
 
 const PROBE: &str = include_str!("probe.py");
@@ -30,7 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_LINES: usize = 5;
 
 /// The project that was named, if one was.
-pub fn project(global: &cli::Global, backends: Backends) -> Result<Option<Project>, Error> {
+pub fn project(
+    global: &cli::Global,
+    backends: Backends,
+    stop: &Stop,
+) -> Result<Option<Project>, Error> {
     let Some(path) = &global.django else {
         let alone =
             [("--python", global.python.is_some()), ("--settings", global.settings.is_some())];
@@ -63,12 +68,15 @@ pub fn project(global: &cli::Global, backends: Backends) -> Result<Option<Projec
     if files::is_root() {
         command.env("PATH", trust::search_path());
     }
-    let ran = run(&mut command, PATIENCE).map_err(|error| {
+    let ran = run(&mut command, PATIENCE, stop).map_err(|error| {
         Error::usage(
             format!("cannot run {}: {error}", python.display()),
             "name the Python of the project's virtual environment with --python",
         )
     })?;
+    if let Some(signal) = stop.requested() {
+        return Err(Error::Interrupted { signal });
+    }
     let mut project = heard(&ran, path, &python)?;
     project.changeable = changeable.or(project.changeable);
     Ok(Some(project))
@@ -207,8 +215,13 @@ impl Project {
             ));
         };
         cache.around.clone().ok_or_else(|| {
+            let who = if cache.engine_hides {
+                format!("the SESSION_ENGINE \"{}\"", self.engine)
+            } else {
+                format!("the KEY_FUNCTION of cache \"{}\"", cache.alias)
+            };
             Error::usage(
-                format!("--print-cache-keys: the KEY_FUNCTION of cache \"{}\" does not tell", cache.alias),
+                format!("--print-cache-keys: {who} does not tell"),
                 "it makes something else of a session's key than a text around it: clear the whole cache instead",
             )
         })

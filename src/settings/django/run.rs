@@ -1,13 +1,20 @@
-//! Runs a program to its end, or to the end of the time that it has.
+//! Runs a program to its end, to the end of the time that it has, or until an end is asked for. Whatever it has started
+//! in its process group ends with it.
 
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::stop::Stop;
+
 pub(super) struct Ran {
-    /// `None` if its time was over.
+    /// `None` if its time was over, or an end was asked for.
     pub(super) status: Option<ExitStatus>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
@@ -19,31 +26,33 @@ const GRACE: Duration = Duration::from_secs(1);
 /// More than that of what it said is not kept.
 const MOST_BYTES: usize = 1 << 20;
 
-pub(super) fn run(command: &mut Command, time: Duration) -> io::Result<Ran> {
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let (stdout, stderr) = (Heard::of(child.stdout.take()), Heard::of(child.stderr.take()));
-    let status = wait(&mut child, time)?;
-    let began = Instant::now();
-    while !(stdout.is_over() && stderr.is_over()) && began.elapsed() < GRACE {
-        thread::sleep(TICK);
-    }
-    Ok(Ran { status, stdout: stdout.take(), stderr: stderr.take() })
+pub(super) fn run(command: &mut Command, time: Duration, stop: &Stop) -> io::Result<Ran> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    stop.heeded(|| {
+        let mut child = command.spawn()?;
+        let (stdout, stderr) = (Heard::of(child.stdout.take()), Heard::of(child.stderr.take()));
+        let status = wait(&mut child, time, stop)?;
+        let began = Instant::now();
+        while !(stdout.is_over() && stderr.is_over()) && began.elapsed() < GRACE {
+            thread::sleep(TICK);
+        }
+        Ok(Ran { status, stdout: stdout.take(), stderr: stderr.take() })
+    })
 }
 
-fn wait(child: &mut Child, time: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, time: Duration, stop: &Stop) -> io::Result<Option<ExitStatus>> {
     let began = Instant::now();
-    loop {
-        match child.try_wait()? {
-            None if began.elapsed() < time => thread::sleep(TICK),
-            None => {
-                child.kill()?;
-                child.wait()?;
-                return Ok(None);
-            }
-            ended => return Ok(ended),
-        }
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
+    // Its number is its own as long as it is not waited for.
+    let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let mut ended = false;
+    while !ended && began.elapsed() < time && stop.asked().is_none() {
+        thread::sleep(TICK);
+        ended = waitid(WaitId::Pid(group), how)?.is_some();
     }
+    kill_process_group(group, Signal::KILL)?;
+    let status = child.wait()?;
+    Ok(ended.then_some(status))
 }
 
 /// What comes out of a pipe, as far as it came.
@@ -86,7 +95,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, time: Duration) -> Ran {
-        run(Command::new("sh").args(["-c", script]), time).unwrap()
+        run(Command::new("sh").args(["-c", script]), time, &Stop::default()).unwrap()
     }
 
     #[test]
@@ -104,6 +113,26 @@ mod tests {
         assert!(ran.status.unwrap().success());
         assert_eq!((&*ran.stdout, &*ran.stderr), (&b"here\n"[..], &b"there\n"[..]));
         assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_it_has_started_ends_with_it() {
+        let began = Instant::now();
+        for (script, time) in [("sleep 30 & echo $!; wait", 300), ("sleep 30 & echo $!", 10_000)] {
+            let ran = shell(script, Duration::from_millis(time));
+            let id = String::from_utf8(ran.stdout).unwrap();
+            let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+            while rustix::process::test_kill_process(id).is_ok() && !is_zombie(id) {
+                assert!(began.elapsed() < Duration::from_secs(20), "{script}: it goes on");
+                thread::sleep(TICK);
+            }
+        }
+    }
+
+    /// Whether nobody has waited for its end yet.
+    fn is_zombie(id: Pid) -> bool {
+        std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero()))
+            .is_ok_and(|status| status.contains(") Z "))
     }
 
     #[test]

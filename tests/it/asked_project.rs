@@ -1,0 +1,73 @@
+//! A Django project that is asked (`--django`) and fails, or does not end: what is said of it, and what is left of it.
+
+use std::path::Path;
+
+use crate::running::{Running, eventually};
+use crate::site::Site;
+use crate::world::RunToEnd;
+
+/// Too odd to be anything else.
+const SENTINEL: &str = "sentinelOfAPassword";
+
+/// The end of a traceback can quote a part of what code takes apart.
+#[test]
+fn a_traceback_shows_no_part_of_a_secret() {
+    let parse = "from urllib.parse import urlparse";
+    let import = "import importlib; importlib.import_module";
+    for (number, (settings, says)) in [
+        (
+            format!("{parse}; urlparse(os.environ['DATABASE_URL']).port"),
+            "ValueError: Port could not be cast to integer value as '...'",
+        ),
+        (
+            format!("OTHER = 'redis://:{SENTINEL}#x@h/0'; {parse}; urlparse(OTHER).port"),
+            "ValueError: Port could not be cast to integer value as '...'",
+        ),
+        (
+            format!("SECRET_KEY = 'django-insecure-{SENTINEL}.!x'; INSTALLED_APPS += [SECRET_KEY]"),
+            "ModuleNotFoundError: No module named '...'",
+        ),
+        (
+            format!("SECRET_KEY_FALLBACKS = ['{SENTINEL}']; {import}(SECRET_KEY_FALLBACKS[0])"),
+            "ModuleNotFoundError: No module named '...'",
+        ),
+        (
+            format!("DATABASES['other'] = {{'PASSWORD': '{SENTINEL}?x'}}; raise ValueError('no {SENTINEL}')"),
+            "ValueError: no ...",
+        ),
+        ("import own_missing".to_owned(), "No module named 'own_missing'"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let site = Site::sqlite(&format!("traceback{number}"), "5.2", &[]).project("", &settings);
+        let mut command = site.command(&["list"]);
+        command.env("DATABASE_URL", format!("postgres://u:{SENTINEL}#x@h/db"));
+        let ran = command.ran("").exits(2).says(says);
+        assert!(!ran.stderr.contains(SENTINEL), "{ran:#?}");
+    }
+}
+
+/// A Python that goes on, as root, has nobody who looks after it.
+#[test]
+fn a_project_ends_with_sessctl() {
+    let script = "import subprocess, time; own = open(os.path.dirname(os.path.abspath(__file__)) + '/ids', 'w'); \
+                  own.write('%d %d.' % (os.getpid(), subprocess.Popen(['sleep', '300']).pid)); own.close(); time.sleep(300)";
+    let site = Site::sqlite("hangs", "5.2", &[]).project("", script);
+    let ids = site.file("ids", "");
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        site.file("ids", "");
+        let mut running = Running::start(&mut site.command(&["list"]));
+        let read = || std::fs::read_to_string(&ids).unwrap();
+        eventually("the project runs", || read().ends_with('.'));
+        running.signal(signal);
+        running.end().exits(code);
+        for id in read().trim_end_matches('.').split(' ') {
+            let status = Path::new("/proc").join(id).join("stat");
+            // Whoever adopts it may not have looked yet.
+            let runs =
+                || std::fs::read_to_string(&status).is_ok_and(|status| !status.contains(") Z "));
+            eventually("it ends", || !runs());
+        }
+    }
+}
