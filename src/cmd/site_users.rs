@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::Ctx;
+use super::unfit_ids::Logins;
 use crate::error::Error;
 use crate::settings;
 use crate::store::{Capability, Reader, Store, StoreError, User, UserType, Users, WhichUsers};
@@ -24,19 +25,18 @@ impl SiteUsers {
         store.demand(Capability::Users)?;
         let mut reader = store.reader()?;
         let users = users(ctx, &mut *reader, typed)?;
-        if let Some(other) = others(ctx, &mut *reader, typed, &users)?.first() {
+        let kind = reader.user_key(&users)?;
+        if let Some(other) = other(ctx, store, &mut *reader, typed, &users, kind)? {
             return Err(Error::usage(
                 format!(
-                    "table \"{}\" is not known to be this site's table of users: foreign keys of the site refer to \
-                     \"{other}\"",
-                    users.table
+                    "table \"{}\" is not known to be this site's table of users: {}",
+                    users.table,
+                    other.why()
                 ),
-                format!(
-                    "name it with --user-table, as in --user-table {other}, or let --django find it"
-                ),
+                other.hint(),
             ));
         }
-        match reader.user_key(&users)? {
+        match kind {
             Some(kind) => Ok(Self { users, kind }),
             None => Err(Error::usage(
                 format!(
@@ -63,10 +63,11 @@ impl SiteUsers {
         }
         let mut reader = store.reader()?;
         let Ok(users) = users(ctx, &mut *reader, None) else { return Ok(None) };
-        if !others(ctx, &mut *reader, None, &users)?.is_empty() {
+        let kind = reader.user_key(&users)?;
+        if other(ctx, store, &mut *reader, None, &users, kind)?.is_some() {
             return Ok(None);
         }
-        Ok(reader.user_key(&users)?.map(|kind| Self { users, kind }))
+        Ok(kind.map(|kind| Self { users, kind }))
     }
 
     /// Those of these users who exist, by the ids that were asked for. All ids are spelled as [`UserType::fit`] has them.
@@ -119,14 +120,19 @@ impl SiteUsers {
     }
 }
 
-/// The table that was typed, the project's, or Django's own beside the sessions.
-fn users(ctx: &Ctx<'_>, reader: &mut dyn Reader, typed: Option<&str>) -> Result<Users, Error> {
+/// The table that was typed, the project's, or Django's own. Where neither says in which schema it is, it is beside the
+/// sessions or behind them on the search path.
+pub(super) fn users(
+    ctx: &Ctx<'_>,
+    reader: &mut dyn Reader,
+    typed: Option<&str>,
+) -> Result<Users, Error> {
     let sessions = ctx.table()?;
     let mut users = settings::users(ctx.project.as_ref(), &sessions)?;
+    let is_in_their_schema = users.table.schema() == sessions.schema();
     if let Some(table) = typed {
         users.table = table.parse()?;
-    } else if ctx.project.is_none()
-        && sessions.schema().is_none()
+    } else if (ctx.project.is_none() || sessions.schema().is_some() && is_in_their_schema)
         && let Some(schema) = reader.schema_beside(users.table.name())?
     {
         users.table = users.table.in_schema(&schema)?;
@@ -134,18 +140,50 @@ fn users(ctx: &Ctx<'_>, reader: &mut dyn Reader, typed: Option<&str>) -> Result<
     Ok(users)
 }
 
-/// Tables that may be the site's users instead of those that nobody named.
-fn others(
+/// What shows that the site has another table of users than one that nobody named.
+enum Other {
+    /// Foreign keys of the site refer to this one.
+    Table(String),
+    /// The users who are logged in have UUIDs, and its key holds numbers.
+    Uuids,
+}
+
+impl Other {
+    fn why(&self) -> String {
+        match self {
+            Self::Table(table) => format!("foreign keys of the site refer to \"{table}\""),
+            Self::Uuids => {
+                "its key holds numbers, and the ids of the users who are logged in are UUIDs".into()
+            }
+        }
+    }
+
+    fn hint(&self) -> String {
+        let example = match self {
+            Self::Table(table) => format!(", as in --user-table {table}"),
+            Self::Uuids => String::new(),
+        };
+        format!("name it with --user-table{example}, or let --django find it")
+    }
+}
+
+/// What shows that the site has another table of users: a project that came to have its own may have left Django's behind.
+fn other(
     ctx: &Ctx<'_>,
+    store: &dyn Store,
     reader: &mut dyn Reader,
     typed: Option<&str>,
     users: &Users,
-) -> Result<Vec<String>, StoreError> {
+    kind: Option<UserType>,
+) -> Result<Option<Other>, StoreError> {
     if typed.is_some() || ctx.project.is_some() {
-        Ok(Vec::new())
-    } else {
-        reader.other_users(&users.table)
+        return Ok(None);
     }
+    if let Some(table) = reader.other_users(&users.table)?.into_iter().next() {
+        return Ok(Some(Other::Table(table)));
+    }
+    let are_others = kind == Some(UserType::Bigint) && Logins::are_uuids(ctx, store)?;
+    Ok(are_others.then_some(Other::Uuids))
 }
 
 /// Values of a type, for people.

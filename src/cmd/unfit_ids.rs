@@ -174,14 +174,29 @@ const MOST_PAGES: u32 = 100;
 
 /// What the ids in the first live logins of a table are.
 #[derive(Default)]
-struct Logins {
+pub(super) struct Logins {
     all: u64,
     numbers: u64,
     uuids: u64,
 }
 
 impl Logins {
+    /// Whether there are logins, and all ids in the first of them are UUIDs.
+    pub(super) fn are_uuids(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
+        let logins = Self::sample_until(ctx, store, |logins| logins.uuids < logins.all)?;
+        Ok(logins.all > 0 && logins.uuids == logins.all)
+    }
+
     fn sample(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Self, StoreError> {
+        Self::sample_until(ctx, store, |_| false)
+    }
+
+    /// Looks at further pages until these are enough.
+    fn sample_until(
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        are_enough: impl Fn(&Self) -> bool,
+    ) -> Result<Self, StoreError> {
         let mut reader = store.reader()?;
         let filter = Filter { live_at: Some(reader.now()?), in_pages: true, ..Filter::default() };
         let mut decoder = Decoder::new(&ctx.codec);
@@ -195,7 +210,7 @@ impl Logins {
                 }
             }
             pages += 1;
-            if logins.all >= MOST_LOGINS || pages == MOST_PAGES {
+            if logins.all >= MOST_LOGINS || pages == MOST_PAGES || are_enough(&logins) {
                 return ControlFlow::Break(());
             }
             page.clear();

@@ -133,14 +133,14 @@ pub trait UserReader {
     /// What the key of the table of users holds, if that table is there.
     fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError>;
 
-    /// The schema of the session table, where the bare name leads to a table in another schema: what belongs to the site
-    /// is looked for beside its sessions.
+    /// The schema in which the table of this name is that goes with the sessions: their own, or one behind it on the search
+    /// path. `None` where the bare name leads to it.
     fn schema_beside(&mut self, _name: &str) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
 
-    /// The tables other than this one to which the session table and tables of Django and known packages beside it refer
-    /// as their users.
+    /// The tables other than this one to which the session table and tables of Django and known packages beside it, or
+    /// beside this one, refer as their users.
     fn other_users(&mut self, _users: &Table) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
     }

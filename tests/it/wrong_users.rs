@@ -38,6 +38,85 @@ fn a_table_of_users_to_which_the_site_does_not_refer_is_not_believed() {
     });
 }
 
+/// A site without the admin: the tables of a model's groups and permissions tell whose they are.
+#[test]
+fn the_tables_of_groups_and_permissions_name_the_table_of_users() {
+    World::each("wrong_users_groups", |w| {
+        for (table, column) in [
+            ("accounts_user_groups", "customuser_id"),
+            ("accounts_user_user_permissions", "user_id"),
+        ] {
+            w.renew();
+            w.execute(
+                "DROP TABLE IF EXISTS auth_user_groups; DROP TABLE IF EXISTS django_admin_log",
+            );
+            w.execute("DROP TABLE IF EXISTS auth_user; DROP TABLE IF EXISTS accounts_user");
+            two_tables(w);
+            w.execute(&format!(
+                "DROP TABLE django_admin_log;
+                 CREATE TABLE auth_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id))"
+            ));
+            w.run(&["logout-user", "--username", "anna", "-n"]).ok();
+            w.execute(&format!(
+                "CREATE TABLE {table} (id integer PRIMARY KEY, {column} integer REFERENCES accounts_user (id))"
+            ));
+            w.run(&["logout-user", "--username", "anna"])
+                .exits(2)
+                .says("foreign keys of the site refer to \"accounts_user\"");
+            assert_eq!(w.count(), 2);
+            w.execute(&format!("DROP TABLE {table}"));
+        }
+    });
+}
+
+#[test]
+fn a_table_with_numbers_is_not_that_of_users_with_uuids() {
+    World::each("wrong_users_uuids", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+             INSERT INTO auth_user VALUES (1, 'anna')",
+        );
+        w.user("0fce2a16-9e1b-4c55-8c0e-0a6cf5f1e7a2", 1);
+        w.user("56983410-c068-4719-807a-7d6583c339b6", 1);
+        let named = ["logout-user", "--username", "anna"];
+        w.run(&named).exits(2).says("the ids of the users who are logged in are UUIDs");
+        w.run(&[&named[..], &["--user-table", "auth_user"]].concat())
+            .exits(3)
+            .says("2 sessions stayed");
+        w.user("1", 1);
+        w.run(&named).exits(3).says("1 session deleted").says("2 sessions stayed");
+    });
+}
+
+/// As django-tenants has them: sessions of a tenant, users of all.
+#[test]
+fn users_are_looked_up_behind_their_sessions_on_the_search_path() {
+    let w = World::postgres("wrong_users_path");
+    w.execute(
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+         INSERT INTO auth_user VALUES (7, 'anna'); CREATE SCHEMA t1; CREATE SCHEMA other;
+         CREATE TABLE other.auth_user (id varchar(9) PRIMARY KEY, username varchar(150))",
+    );
+    w.user("7", 1).user("007", 1);
+    w.execute("ALTER TABLE django_session SET SCHEMA t1");
+    let url = |path: &str| format!("{}?options=-csearch_path%3D{path}", w.url());
+    for arguments in [
+        &["-d", &url("t1,public")][..],
+        &["-d", &url("other,t1,public"), "--table", "t1.django_session"],
+        &["-d", &w.url(), "--schema", "t1"],
+    ] {
+        let command = [&["logout-user", "7", "-n", "--format", "json"], arguments].concat();
+        let report = w.run(&command).exits(3).json();
+        assert_eq!((&report["matched"], &report["alike"]), (&1.into(), &1.into()), "{report}");
+        let command = [&["logout-user", "--username", "anna", "-n"], arguments].concat();
+        w.run(&command).exits(3).says("1 session stayed whose id is spelled otherwise");
+    }
+    w.run(&["logout-user", "7", "-d", &w.url(), "--schema", "t1"]).exits(3);
+    // The tenant's own users are nearer.
+    w.execute("CREATE TABLE t1.auth_user (id varchar(9) PRIMARY KEY, username text)");
+    w.run(&["logout-user", "007", "-d", &w.url(), "--schema", "t1"]).ok().says("1 session deleted");
+}
+
 /// Where the role has a table of users of its own in front of the site's.
 #[test]
 fn users_are_looked_up_beside_their_sessions() {

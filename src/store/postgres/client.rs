@@ -155,6 +155,12 @@ impl Client {
         self.driver.run(self.requests.query_typed_one(RESOLVE, &[(&name, Type::TEXT)]))?.try_get(0)
     }
 
+    /// The schemas in the search path of the role.
+    pub(super) fn search_path(&mut self) -> Result<Vec<String>, Error> {
+        const PATH: &str = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]";
+        self.driver.run(self.requests.query_typed_one(PATH, &[]))?.try_get(0)
+    }
+
     /// What relations are called in the search path of the role, quoted.
     pub(super) fn names(&mut self, relations: &[u32]) -> Result<BTreeMap<u32, String>, Error> {
         const NAMES: &str = "SELECT r.oid, r.oid::pg_catalog.regclass::pg_catalog.text \

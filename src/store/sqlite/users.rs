@@ -33,6 +33,14 @@ impl Sqlite {
                 let found = statement.query_map([table, users.name()], |row| row.get(0))?;
                 others.extend(found.collect::<Result<Vec<String>, _>>()?);
             }
+            // Django names the tables of a model's `groups` and `user_permissions` after the model's own.
+            let mut statement = connection.prepare(
+                r#"SELECT f."table" FROM main.sqlite_master t, pragma_foreign_key_list(t.name, 'main') f
+                   WHERE t.type = 'table' AND f."table" <> ?1 COLLATE NOCASE
+                       AND t.name COLLATE NOCASE IN (f."table" || '_groups', f."table" || '_user_permissions')"#,
+            )?;
+            let found = statement.query_map([users.name()], |row| row.get(0))?;
+            others.extend(found.collect::<Result<Vec<String>, _>>()?);
             Ok(others.into_iter().collect())
         };
         look().map_err(|error| fail(error, self.what("look beside")))
