@@ -1,6 +1,7 @@
 //! The users whom a command is about, in all spellings by which Django knows them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use django_session::{IdField, UserIds};
 
@@ -8,7 +9,8 @@ use super::Ctx;
 use super::lookup::NAMES;
 use super::site_users::SiteUsers;
 use crate::error::Error;
-use crate::store::{Store, UserType};
+use crate::report::Doubt;
+use crate::store::{Reader, Store, StoreError, User, UserKey, UserType};
 
 /// Ids of users, as they were given and as the table of users spells them.
 pub(super) struct AskedUsers {
@@ -16,6 +18,8 @@ pub(super) struct AskedUsers {
     key: IdField,
     /// Whether users are meant who are known only by the ids in sessions.
     of_sessions: bool,
+    /// Why ids cannot be compared.
+    pub(super) doubt: Option<Doubt>,
 }
 
 impl AskedUsers {
@@ -27,32 +31,66 @@ impl AskedUsers {
         given: &[String],
         of_sessions: bool,
     ) -> Result<Self, Error> {
-        let mut asked = Self { ids: given.to_vec(), key: IdField::default(), of_sessions };
+        let ids = given.to_vec();
+        let mut asked = Self { ids, key: IdField::default(), of_sessions, doubt: None };
         if given.is_empty() && !of_sessions {
             return Ok(asked);
         }
-        let site = SiteUsers::find(ctx, store, user_table)?;
-        let kind = match &site {
-            Some(site) => Some(site.kind),
-            None => column_type(store)?,
-        };
-        asked.key = kind.map_or(IdField::default(), id_field);
-        // Other keys have one spelling in the database.
-        if let Some(site) = site.filter(|site| site.kind == UserType::Text) {
-            let fitting = given.iter().filter_map(|id| site.kind.fit(id)).map(Cow::into_owned);
-            match site.existing(&mut *store.reader()?, fitting) {
-                Ok(there) => {
-                    let otherwise = there.into_iter().filter(|(id, user)| *id != user.id);
-                    asked.ids.extend(otherwise.map(|(_, user)| user.id));
-                }
+        if let Some(site) = SiteUsers::find(ctx, store, user_table)? {
+            asked.key = id_field(site.kind);
+            // Other keys have one spelling in the database.
+            if site.kind == UserType::Text
+                && let Err(error) = asked.spell(&site, &mut *store.reader()?)
+            {
                 // A role may do without the right to read the users.
-                Err(error) => {
-                    ctx.talk
-                        .detail(&format!("how the users' keys are spelled is not known: {error}"));
-                }
+                ctx.talk.detail(&format!("how the users' keys are spelled is not known: {error}"));
             }
+        } else {
+            asked.doubt = SiteUsers::unknown_key(ctx, store, user_table)?;
+            asked.key = column_type(store)?.map_or(IdField::default(), id_field);
         }
         Ok(asked)
+    }
+
+    /// Adds the ids as the table of users spells them, and finds out what the database takes for equal.
+    fn spell(&mut self, site: &SiteUsers, reader: &mut dyn Reader) -> Result<(), StoreError> {
+        self.key = match site.key {
+            UserKey::Padded => IdField::Padded,
+            UserKey::AnyCase => IdField::AnyCase,
+            _ => IdField::Text,
+        };
+        let fit = |id: &String| site.kind.fit(id).map(Cow::into_owned);
+        let there = site.existing(reader, self.ids.iter().filter_map(fit))?;
+        if self.key == IdField::Text && Self::is_any_case(site, reader, &there)? {
+            self.key = IdField::AnyCase;
+        }
+        for (id, user) in there {
+            let bare = user.id.trim_end_matches(' ');
+            if self.key == IdField::Padded && bare != id {
+                self.ids.push(bare.to_owned());
+            }
+            if user.id != id {
+                self.ids.push(user.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the database finds one of these users by an id in the other case: a collation may be so.
+    fn is_any_case(
+        site: &SiteUsers,
+        reader: &mut dyn Reader,
+        there: &HashMap<String, User>,
+    ) -> Result<bool, StoreError> {
+        if there.iter().any(|(id, user)| *id != user.id) {
+            return Ok(true);
+        }
+        let in_other_case = |id: &String| {
+            [id.to_lowercase(), id.to_uppercase()].into_iter().find(|other| other != id)
+        };
+        let Some(other) = there.keys().find_map(in_other_case) else { return Ok(false) };
+        let found = site.existing(reader, [other])?;
+        Ok(found.iter().any(|(id, user)| *id != user.id))
     }
 
     /// Whether the key may be unable to hold an id.

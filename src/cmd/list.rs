@@ -175,6 +175,7 @@ impl Query<'_> {
                 told.doubts.extend(login_keys_seen::doubt(&unseen, named, members));
             }
         }
+        told.doubts.extend(asked.doubt);
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
         // With --all it may have been one that expired.
         let saw_login = has_login && !args.all;

@@ -161,6 +161,7 @@ impl<'a> Task<'a> {
         let spared = self.spared_key(ctx, store, &ids)?;
         let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
         let mut outcome = Outcome::run(ctx, &self.plan(store, looks), driver)?;
+        outcome.doubts.extend(asked.doubt.filter(|_| !args.whose.unfit_ids));
         if outcome.ended.is_ok() {
             let (who, saw_login) = (Who::These(&ids), outcome.named > 0);
             outcome.doubts.extend(proof::other_tables(ctx, store, Some(who), saw_login));

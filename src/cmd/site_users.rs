@@ -6,8 +6,11 @@ use std::collections::{HashMap, HashSet};
 use super::Ctx;
 use super::unfit_ids::Logins;
 use crate::error::Error;
+use crate::report::Doubt;
 use crate::settings;
-use crate::store::{Capability, Reader, Store, StoreError, User, UserType, Users, WhichUsers};
+use crate::store::{
+    Capability, Reader, Store, StoreError, User, UserKey, UserType, Users, WhichUsers,
+};
 
 /// Users of whom it is asked at once whether they exist.
 pub(super) const AT_ONCE: usize = 1_000;
@@ -15,30 +18,33 @@ pub(super) const AT_ONCE: usize = 1_000;
 /// The users of a site, and what their keys are.
 pub(super) struct SiteUsers {
     pub(super) users: Users,
+    pub(super) key: UserKey,
+    /// The type of user column that holds the same ids.
     pub(super) kind: UserType,
 }
 
 impl SiteUsers {
-    /// The table that was typed, the project's, or Django's own; an error if it is not there, or if nobody named it and
-    /// the site seems to have another.
+    /// The table that was typed, the project's, or Django's own; an error if it is not there or its key is of a type that is
+    /// not known, or if nobody named it and the site seems to have another.
     pub(super) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
         store.demand(Capability::Users)?;
-        let mut reader = store.reader()?;
-        let users = users(ctx, &mut *reader, typed)?;
-        let kind = reader.user_key(&users)?;
-        if let Some(other) = other(ctx, store, &mut *reader, typed, &users, kind)? {
-            return Err(Error::usage(
+        match Lookup::of(ctx, store, typed)? {
+            Lookup::Found(site) => Ok(site),
+            Lookup::UnknownKey { table, key, declared } => Err(Error::usage(
+                format!(
+                    "the key \"{key}\" of table \"{table}\" is of type {declared}: its values cannot be compared with ids in sessions"
+                ),
+                "name the users by the ids that `sessctl list` shows, with --unfit-ids",
+            )),
+            Lookup::Other(users, other) => Err(Error::usage(
                 format!(
                     "table \"{}\" is not known to be this site's table of users: {}",
                     users.table,
                     other.why()
                 ),
                 other.hint(),
-            ));
-        }
-        match kind {
-            Some(kind) => Ok(Self { users, kind }),
-            None => Err(Error::usage(
+            )),
+            Lookup::NotThere(users) => Err(Error::usage(
                 format!(
                     "there is no table of users \"{}\" with a key \"{}\" of a known type",
                     users.table, users.key
@@ -58,16 +64,29 @@ impl SiteUsers {
         store: &dyn Store,
         typed: Option<&str>,
     ) -> Result<Option<Self>, Error> {
-        if typed.is_some() {
-            return Self::of(ctx, store, typed).map(Some);
+        match (Lookup::of(ctx, store, typed), typed) {
+            (Ok(Lookup::Found(site)), _) => Ok(Some(site)),
+            (Ok(Lookup::NotThere(_)), Some(_)) => Self::of(ctx, store, typed).map(Some),
+            (Ok(_), _) => Ok(None),
+            // A project may have its users in another database.
+            (Err(Error::Usage { .. }), None) => Ok(None),
+            (Err(error), _) => Err(error),
         }
-        let mut reader = store.reader()?;
-        let Ok(users) = users(ctx, &mut *reader, None) else { return Ok(None) };
-        let kind = reader.user_key(&users)?;
-        if other(ctx, store, &mut *reader, None, &users, kind)?.is_some() {
-            return Ok(None);
+    }
+
+    /// Why ids in sessions cannot be compared with those of the site's users, where the type of their key is not known.
+    pub(super) fn unknown_key(
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        typed: Option<&str>,
+    ) -> Result<Option<Doubt>, Error> {
+        match Lookup::of(ctx, store, typed) {
+            Ok(Lookup::UnknownKey { table, key, declared }) => {
+                Ok(Some(Doubt::UnknownKey { table, key, declared }))
+            }
+            Err(error @ Error::Store(_)) => Err(error),
+            _ => Ok(None),
         }
-        Ok(kind.map(|kind| Self { users, kind }))
     }
 
     /// Those of these users who exist, by the ids that were asked for. All ids are spelled as [`UserType::fit`] has them.
@@ -105,7 +124,7 @@ impl SiteUsers {
         keys: &[String],
     ) -> Result<HashMap<String, User>, StoreError> {
         let mut found = HashMap::new();
-        reader.users(&self.users, WhichUsers::Keys(self.kind, keys), &mut |user| {
+        reader.users(&self.users, WhichUsers::Keys(&self.key, keys), &mut |user| {
             if let Some(id) = self.kind.fit(&user.id).map(Cow::into_owned) {
                 found.insert(id.clone(), User { id, ..user });
             }
@@ -117,6 +136,44 @@ impl SiteUsers {
     pub(super) fn key_type(&self) -> String {
         let Users { table, key, .. } = &self.users;
         format!("the key \"{key}\" of table \"{table}\" holds {}", plural(self.kind))
+    }
+}
+
+/// What came of looking for the table of users.
+enum Lookup {
+    Found(SiteUsers),
+    /// The site seems to have another one than this, which nobody named.
+    Other(Users, Other),
+    /// There is none, or it has no such key.
+    NotThere(Users),
+    /// It has a key of a type that is not known.
+    UnknownKey {
+        table: String,
+        key: String,
+        declared: String,
+    },
+}
+
+impl Lookup {
+    fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
+        let mut reader = store.reader()?;
+        let users = users(ctx, &mut *reader, typed)?;
+        let key = reader.user_key(&users)?;
+        if let Some(other) = other(ctx, store, &mut *reader, typed, &users, key.as_ref())? {
+            return Ok(Self::Other(users, other));
+        }
+        Ok(match key {
+            None => Self::NotThere(users),
+            Some(UserKey::Other(declared)) => Self::UnknownKey {
+                table: users.table.to_string(),
+                key: users.key,
+                declared: if declared.is_empty() { "none".into() } else { declared },
+            },
+            Some(key) => {
+                let kind = key.kind().unwrap_or(UserType::Text);
+                Self::Found(SiteUsers { users, key, kind })
+            }
+        })
     }
 }
 
@@ -174,7 +231,7 @@ fn other(
     reader: &mut dyn Reader,
     typed: Option<&str>,
     users: &Users,
-    kind: Option<UserType>,
+    key: Option<&UserKey>,
 ) -> Result<Option<Other>, StoreError> {
     if typed.is_some() || ctx.project.is_some() {
         return Ok(None);
@@ -182,7 +239,7 @@ fn other(
     if let Some(table) = reader.other_users(&users.table)?.into_iter().next() {
         return Ok(Some(Other::Table(table)));
     }
-    let are_others = kind == Some(UserType::Bigint) && Logins::are_uuids(ctx, store)?;
+    let are_others = key == Some(&UserKey::Of(UserType::Bigint)) && Logins::are_uuids(ctx, store)?;
     Ok(are_others.then_some(Other::Uuids))
 }
 

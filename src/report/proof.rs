@@ -39,6 +39,15 @@ pub enum Doubt {
         /// Whether it is a view; otherwise rows of it are on another server.
         view: bool,
     },
+    /// The type of the key of the table of users is not known: ids in sessions may be those of the users in another spelling.
+    UnknownKey {
+        /// The table of users.
+        table: String,
+        /// Its key.
+        key: String,
+        /// How that is declared.
+        declared: String,
+    },
     /// The table has no live login, and others have live rows.
     OtherTables {
         /// Those.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Upkeep, User,
-    UserColumn, UserColumnPlan, UserType, Users, WhichUsers,
+    UserColumn, UserColumnPlan, UserKey, Users, WhichUsers,
 };
 use crate::model::{Page, Timestamp};
 
@@ -131,7 +131,7 @@ pub trait UserColumnReader {
 /// Reads the site's table of users.
 pub trait UserReader {
     /// What the key of the table of users holds, if that table is there.
-    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError>;
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserKey>, StoreError>;
 
     /// The schema in which the table of this name is that goes with the sessions: their own, or one behind it on the search
     /// path. `None` where the bare name leads to it.
@@ -207,7 +207,7 @@ impl dyn Reader + '_ {
     }
 
     /// See [`UserReader::user_key`].
-    pub fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
+    pub fn user_key(&mut self, users: &Users) -> Result<Option<UserKey>, StoreError> {
         self.site_users().map_or(Ok(None), |site| site.user_key(users))
     }
 

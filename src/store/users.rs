@@ -24,6 +24,30 @@ pub struct Users {
 pub(super) const REFERRING: [&str; 4] =
     ["django_admin_log", "authtoken_token", "account_emailaddress", "usersessions_usersession"];
 
+/// What the primary key of a table of users holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserKey {
+    /// What a user column of this type holds.
+    Of(UserType),
+    /// Text that is compared in either case: `citext` of PostgreSQL.
+    AnyCase,
+    /// Text that is padded with blanks to its length and compared without them: `char(n)` of PostgreSQL.
+    Padded,
+    /// It is declared so. Other types, numbers with a fraction among them, may have several spellings of one id.
+    Other(String),
+}
+
+impl UserKey {
+    /// The type of user column that holds the same ids; `None` if it is not known.
+    pub fn kind(&self) -> Option<UserType> {
+        match self {
+            Self::Of(kind) => Some(*kind),
+            Self::AnyCase | Self::Padded => Some(UserType::Text),
+            Self::Other(_) => None,
+        }
+    }
+}
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct User {
@@ -45,7 +69,7 @@ pub enum WhichUsers<'q> {
     /// Any one user.
     Any,
     /// With one of these keys, as [`UserType::fit`] has them.
-    Keys(UserType, &'q [String]),
+    Keys(&'q UserKey, &'q [String]),
 }
 
 /// An e-mail address. Django makes the domain lower case when a user is created, but not when one is

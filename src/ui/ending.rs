@@ -136,6 +136,11 @@ pub fn doubt(doubt: &Doubt) -> String {
                 hidden_sessions(&table, *view)
             )
         }
+        Doubt::UnknownKey { table, key, declared } => format!(
+            "the key \"{key}\" of the table of users {table} is of type {declared}, of which one id may have several spellings, so \
+             nothing is proved; `sessctl list` shows the ids as sessions spell them, and `logout-user --unfit-ids` takes \
+             those that are given as all of them"
+        ),
         Doubt::TablesUnknown => "whether another session table of this database is the site's could not be found out, so nothing is proved; \
              --table with this table's own name says that it is the right one"
             .into(),

@@ -131,3 +131,100 @@ fn a_json_number_is_the_uuid_with_these_bits() {
         assert_eq!(report["verdict"], "unknown");
     });
 }
+
+/// A site with users whose keys are declared so, and sessions that spell them so.
+fn site(w: &World, kind: &str, users: [&str; 2], sessions: &[&str]) {
+    w.renew();
+    w.execute("DROP TABLE IF EXISTS auth_user");
+    w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
+    for user in users {
+        w.execute(&format!("INSERT INTO auth_user VALUES ('{user}', 'name of {user}')"));
+    }
+    for id in sessions {
+        w.user(id, 1);
+    }
+}
+
+#[test]
+fn a_key_of_an_unknown_type_is_a_doubt() {
+    World::each("spellings_unknown", |w| {
+        let kinds: &[&str] = if w.is_sqlite() {
+            &["decimal", "float", "", "binary(16)", "number", "numeric(5, 1)"]
+        } else {
+            &["numeric", "numeric(5, 1)", "numeric(30)", "double precision"]
+        };
+        for kind in kinds {
+            site(w, kind, ["7", "8"], &["7", "7.0", "8.0"]);
+            let dry = w.run(&["logout-user", "7", "-n", "--format", "json"]).exits(3).json();
+            assert_eq!(dry["doubts"][0]["doubt"], "unknown_key", "{kind}: {dry}");
+            w.run(&["list", "--user", "7", "--format", "count"]).exits(3).says("several spellings");
+            w.run(&["logout-user", "--username", "name of 7"]).exits(2).says("--unfit-ids");
+            w.run(&["flush-all", "--except-user", "8.0", "-n"]).exits(3).says("several spellings");
+            assert_eq!(w.count(), 3);
+            w.run(&["logout-user", "7"]).exits(3).says("1 session deleted").says("NOT known");
+            w.run(&["logout-user", "7", "--user-table", "auth_user"]).exits(3);
+            w.run(&["logout-user", "7", "7.0", "--unfit-ids"]).ok().says("1 session deleted");
+            assert_eq!(w.count(), 1);
+        }
+    });
+}
+
+#[test]
+fn a_number_without_a_fraction_and_a_domain_are_what_they_hold() {
+    let w = World::postgres("spellings_numeric");
+    w.execute("CREATE DOMAIN user_number AS integer CHECK (value > 0)");
+    for kind in ["numeric(10)", "numeric(18, 0)", "user_number"] {
+        site(&w, kind, ["7", "8"], &["7", "007", "8"]);
+        let report = w.run(&["logout-user", "7", "--format", "json"]).exits(3).json();
+        assert_eq!((&report["deleted"], &report["alike"]), (&json!(1), &json!(1)), "{kind}");
+        assert_eq!(report["named"][0]["exists"], true, "{kind}: {report}");
+        w.run(&["logout-user", "anna"]).exits(2).says("holds numbers");
+        w.run(&["logout-user", "--username", "name of 8"]).ok().says("1 session deleted");
+    }
+}
+
+/// The database finds a user by any of these, as Django does.
+#[test]
+fn text_is_compared_as_the_database_compares_it() {
+    let w = World::postgres("spellings_text");
+    w.execute("CREATE EXTENSION citext");
+    for (kind, user, sessions, other) in [
+        ("character(10)", "anna", ["anna", "anna      "], "anna "),
+        ("citext", "Anna", ["anna", "Anna"], "ANNA"),
+    ] {
+        for selector in [&["anna"][..], &["--username", &format!("name of {user}")], &[user]] {
+            site(&w, kind, [user, "bob"], &[sessions[1], "bob"]);
+            w.run(&[&["logout-user"], selector].concat()).ok().says("1 session deleted");
+            w.user(other, 1);
+            let report = [&["logout-user", "--format", "json"], selector].concat();
+            let report = w.run(&report).exits(3).json();
+            assert_eq!((&report["alike"], &report["deleted"]), (&json!(1), &json!(0)), "{report}");
+        }
+        site(&w, kind, [user, "bob"], &sessions);
+        let report = w.run(&["logout-user", "anna", "--format", "json"]).ok().json();
+        assert_eq!((&report["deleted"], &report["named"][0]["exists"]), (&json!(2), &json!(true)));
+        w.user(sessions[1], 1).user("gone", 1);
+        let report = w.run(&["logout-user", "--deleted-users", "--format", "json"]).ok().json();
+        assert_eq!(report["users"], json!(["gone"]), "{kind}");
+        w.user("bob", 1);
+        w.run(&[&FLUSH[..], &["anna"]].concat()).ok().says("1 session deleted");
+        assert_eq!(w.count(), 1);
+    }
+}
+
+#[test]
+fn a_third_spelling_of_a_user_is_a_doubt() {
+    World::each("spellings_third", |w| {
+        either_case(w);
+        w.user("ANNA", 1).user("BOB", 1);
+        for (id, deleted) in [("bob", 1), ("anna", 3)] {
+            let report = w.run(&["logout-user", id, "--format", "json"]).exits(3).json();
+            assert_eq!(
+                (&report["deleted"], &report["alike"]),
+                (&json!(deleted), &json!(1)),
+                "{id}"
+            );
+        }
+        w.run(&["logout-user", "BOB", "ANNA"]).ok().says("2 sessions deleted");
+    });
+}

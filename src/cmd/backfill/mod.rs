@@ -13,6 +13,7 @@ use self::judge::Findings;
 use self::look::{Act, Scope, mend};
 use super::deed::{Deed, Told};
 use super::pacing::{ending, paused};
+use super::site_users::users;
 use super::{Ctx, schemas};
 use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
@@ -135,9 +136,8 @@ fn column(
         (Some(found), _) => Ok((found, true, sample)),
         (None, wanted) => {
             let sessions = ctx.table()?;
-            let users = settings::users(ctx.project.as_ref(), &sessions)
-                .unwrap_or_else(|_| Users::beside(&sessions));
-            let key = reader.user_key(&users)?;
+            let users = users(ctx, reader, None).unwrap_or_else(|_| Users::beside(&sessions));
+            let key = reader.user_key(&users)?.and_then(|key| key.kind());
             if let Some(wanted) = wanted {
                 demand_fit(&sample, key, wanted)?;
             }

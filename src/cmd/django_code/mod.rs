@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::Ctx;
+use super::site_users::users;
 use crate::cli::{ColumnType, DjangoCode};
 use crate::error::{Error, Exit};
 use crate::files::{Folder, as_operator};
@@ -84,9 +85,9 @@ fn in_database(ctx: &Ctx<'_>, store: &dyn Store, column: &str) -> Result<ColumnT
         }
         Some(found) => found.kind,
         None => {
-            let users = settings::users(ctx.project.as_ref(), &ctx.table()?).ok();
+            let users = users(ctx, &mut *reader, None).ok();
             let key = users.map(|users| reader.user_key(&users)).transpose()?.flatten();
-            key.unwrap_or(UserType::Text)
+            key.and_then(|key| key.kind()).unwrap_or(UserType::Text)
         }
     };
     Ok(match kind {

@@ -2,6 +2,7 @@
 
 use crate::cli::Granted;
 use crate::cmd::Ctx;
+use crate::cmd::site_users::users;
 use crate::error::{Error, Exit};
 use crate::store::{Capability, Purpose, Store};
 use crate::{settings, ui};
@@ -32,7 +33,12 @@ pub(super) fn print(
     let purposes: Vec<Purpose> =
         granted.iter().flat_map(|granted| purposes(*granted)).copied().collect();
     // Users in another database have rights there.
-    let users = settings::users(ctx.project.as_ref(), &ctx.table()?).ok();
+    let users = match store.reader() {
+        Ok(mut reader) => users(ctx, &mut *reader, None),
+        // It may lack the very rights that are asked for.
+        Err(_) => settings::users(ctx.project.as_ref(), &ctx.table()?),
+    };
+    let users = users.ok();
     let grants = Capability::Grants.of(store.grants())?.grants(&purposes, users.as_ref(), role)?;
     if grants.is_empty() {
         // Whatever it was that kept us from seeing the table.

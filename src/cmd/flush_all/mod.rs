@@ -77,7 +77,8 @@ impl<'a> Task<'a> {
             ctx.begin(&pace);
         }
         let store = ctx.open()?;
-        let spared = &AskedUsers::of(ctx, &*store, None, &args.except_users, false)?.set();
+        let asked = AskedUsers::of(ctx, &*store, None, &args.except_users, false)?;
+        let spared = &asked.set();
         let mut reader = store.reader()?;
         if !args.dry_run {
             reader.demand_writes()?;
@@ -106,7 +107,7 @@ impl<'a> Task<'a> {
         if all_go && !spared.is_empty() {
             outcome.matches.maybe_spared = census.map_or(0, |tally| tally.unreadable);
         }
-        outcome.doubts.extend(hidden.into_iter().chain(elsewhere));
+        outcome.doubts.extend(hidden.into_iter().chain(elsewhere).chain(asked.doubt));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);

@@ -13,7 +13,7 @@ use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader, StoreError,
-    Table, Upkeep, User, UserColumn, UserColumnPlan, UserColumnReader, UserReader, UserType, Users,
+    Table, Upkeep, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserReader, Users,
     WhichUsers,
 };
 
@@ -65,7 +65,7 @@ impl ExpiryReader for PostgresReader<'_> {
 }
 
 impl UserReader for PostgresReader<'_> {
-    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserKey>, StoreError> {
         let store = self.store;
         store.user_key(self.client()?, users)
     }

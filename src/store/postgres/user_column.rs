@@ -12,7 +12,7 @@ use super::sight::hidden;
 use super::writer::{BY_KEY, Failed, IS_UNCHANGED, PostgresWriter};
 use crate::store::table::quote;
 use crate::store::{
-    Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserTable,
+    Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserKey, UserTable,
     UserType, Users,
 };
 
@@ -57,9 +57,12 @@ const PARTS: &str = "
     FROM parts JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
     WHERE relkind = 'r' ORDER BY part";
 
+/// Of a domain that which it is made of.
 const USER_KEY: &str = "
-    SELECT atttypid::pg_catalog.regtype::pg_catalog.text FROM pg_catalog.pg_attribute
-    WHERE attrelid = $1 AND attname = $2 AND NOT attisdropped";
+    SELECT coalesce(nullif(t.typbasetype, 0), t.oid)::pg_catalog.regtype::pg_catalog.text,
+           CASE WHEN t.typbasetype = 0 THEN a.atttypmod ELSE t.typtypmod END
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped";
 
 /// The type as SQL names it.
 pub(super) fn type_name(kind: UserType) -> &'static str {
@@ -78,6 +81,27 @@ fn kind(declared: &str) -> Option<UserType> {
         _ => None,
     }
 }
+
+/// What a key holds that is declared so. The modifier of a number is its digits in all and after the point, in 16 bits
+/// each, and the four bytes of its header.
+fn key(declared: String, modifier: i32) -> UserKey {
+    let has_modifier = modifier >= 4;
+    let digits = modifier.wrapping_sub(4);
+    match &*declared {
+        "character" => UserKey::Padded,
+        name if name == "citext" || name.ends_with(".citext") => UserKey::AnyCase,
+        "numeric" if has_modifier && digits >> 16 <= BIGINT_DIGITS && digits & 0xffff == 0 => {
+            UserKey::Of(UserType::Bigint)
+        }
+        name => match kind(name) {
+            Some(kind) => UserKey::Of(kind),
+            None => UserKey::Other(declared),
+        },
+    }
+}
+
+/// Decimal digits that fit 64 bits.
+const BIGINT_DIGITS: i32 = 18;
 
 impl Postgres {
     pub(super) fn user_column(
@@ -113,15 +137,15 @@ impl Postgres {
         &self,
         client: &mut Client,
         users: &Users,
-    ) -> Result<Option<UserType>, StoreError> {
-        let rows = client
-            .resolve(&users.table.quoted())
-            .and_then(|oid| {
-                client.query_typed(USER_KEY, &[(&oid, Type::OID), (&users.key, Type::TEXT)])
-            })
-            .map_err(|error| fail(error, self.what("read")))?;
-        let declared: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
-        Ok(declared.as_deref().and_then(kind))
+    ) -> Result<Option<UserKey>, StoreError> {
+        let cannot = |error| fail(error, self.what("read"));
+        let oid = client.resolve(&users.table.quoted()).map_err(cannot)?;
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&oid, Type::OID), (&users.key, Type::TEXT)];
+        let found = client.query_typed_opt(USER_KEY, &values).map_err(cannot)?;
+        let Some(row) = found else { return Ok(None) };
+        let declared: String = row.try_get(0).map_err(cannot)?;
+        Ok(Some(key(declared, row.try_get(1).map_err(cannot)?)))
     }
 
     pub(super) fn user_column_plan(

@@ -16,7 +16,7 @@ use super::sight::{hidden, is_hidden};
 use super::user_column::type_name;
 use crate::store::table::quote;
 use crate::store::users::REFERRING;
-use crate::store::{StoreError, Table, User, Users, WhichUsers};
+use crate::store::{StoreError, Table, User, UserKey, Users, WhichUsers};
 
 /// Where the table `$2` is that goes with the sessions `$1`, of the search path `$3`. The site finds its sessions along the
 /// path, so it finds the table in the schema of the sessions or in a later one.
@@ -92,8 +92,9 @@ impl Postgres {
         let name = users.username.as_deref().map_or("NULL".into(), text);
         let exact = which.exact_column().map_or("NULL::pg_catalog.text".into(), text);
         let sql = format!(
-            "SELECT {}, {name}, {exact} FROM {} u WHERE {}",
-            text(&users.key),
+            // As it is sent to Django: a cast would take the blanks away that fill a char(n).
+            "SELECT pg_catalog.concat(u.{}), {name}, {exact} FROM {} u WHERE {}",
+            quote(&users.key),
             users.table.quoted(),
             condition(users, which)
         );
@@ -158,10 +159,26 @@ fn condition(users: &Users, which: WhichUsers<'_>) -> String {
         WhichUsers::Whether(column, true) => format!("u.{} IS true", quote(column)),
         WhichUsers::Whether(column, false) => format!("u.{} IS NOT true", quote(column)),
         WhichUsers::Any => "true LIMIT 1".into(),
-        WhichUsers::Keys(kind, keys) => {
+        WhichUsers::Keys(key, keys) => {
             let keys: Vec<String> = keys.iter().map(|key| literal(key)).collect();
-            let (key, kind) = (quote(&users.key), type_name(kind));
-            format!("u.{key} OPERATOR(pg_catalog.=) ANY(ARRAY[{}]::{kind}[])", keys.join(","))
+            let keys = keys.join(",");
+            let column = format!("u.{}", quote(&users.key));
+            let (left, right) = match key {
+                UserKey::Of(kind) => (column, format!("ARRAY[{keys}]::{}[]", type_name(*kind))),
+                UserKey::Padded => (column, format!("ARRAY[{keys}]::pg_catalog.bpchar[]")),
+                UserKey::Other(_) => (
+                    format!("pg_catalog.concat({column})"),
+                    format!("ARRAY[{keys}]::pg_catalog.text[]"),
+                ),
+                // What the operator of citext does, which is code of an extension.
+                UserKey::AnyCase => (
+                    format!("pg_catalog.lower({column}::pg_catalog.text)"),
+                    format!(
+                        "ARRAY(SELECT pg_catalog.lower(key) FROM pg_catalog.unnest(ARRAY[{keys}]::pg_catalog.text[]) AS k (key))"
+                    ),
+                ),
+            };
+            format!("{left} OPERATOR(pg_catalog.=) ANY({right})")
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, BlindSpot, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
     Reader, Reference, ReferenceReader, StoreError, Table, Upkeep, User, UserColumn,
-    UserColumnPlan, UserColumnReader, UserReader, UserType, Users, WhichUsers,
+    UserColumnPlan, UserColumnReader, UserKey, UserReader, Users, WhichUsers,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -178,7 +178,7 @@ impl ExpiryReader for SqliteReader<'_> {
 }
 
 impl UserReader for SqliteReader<'_> {
-    fn user_key(&mut self, users: &Users) -> Result<Option<UserType>, StoreError> {
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserKey>, StoreError> {
         self.store.user_key(&self.connection, users)
     }
 

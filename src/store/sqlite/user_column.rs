@@ -16,8 +16,8 @@ use super::writer::SqliteWriter;
 use crate::store::table::quote;
 use crate::store::user_column::uuid;
 use crate::store::{
-    Assigned, Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserTable,
-    UserType, Users,
+    Assigned, Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserKey,
+    UserTable, UserType, Users,
 };
 
 /// Two looks at the table included.
@@ -104,7 +104,7 @@ impl Sqlite {
         &self,
         connection: &Connection,
         users: &Users,
-    ) -> Result<Option<UserType>, StoreError> {
+    ) -> Result<Option<UserKey>, StoreError> {
         let (table, schema) = (users.table.name(), users.table.schema().unwrap_or("main"));
         let read = || -> rusqlite::Result<Option<String>> {
             connection
@@ -113,7 +113,10 @@ impl Sqlite {
                 .optional()
         };
         let declared = read().map_err(|error| fail(error, self.what("read")))?;
-        Ok(declared.as_deref().and_then(kind))
+        Ok(declared.map(|declared| match kind(&declared) {
+            Some(kind) => UserKey::Of(kind),
+            None => UserKey::Other(declared),
+        }))
     }
 
     pub(super) fn user_column_plan(&self, column: &UserColumn) -> UserColumnPlan {

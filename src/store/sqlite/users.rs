@@ -66,9 +66,10 @@ fn read(
     emit: &mut dyn FnMut(User),
 ) -> rusqlite::Result<()> {
     let kind = match which {
-        WhichUsers::Keys(kind, _) => kind,
-        _ => UserType::Text,
+        WhichUsers::Keys(key, _) => key.kind(),
+        _ => None,
     };
+    let kind = kind.unwrap_or(UserType::Text);
     let key = column(&users.key);
     let name = users.username.as_deref().map_or("NULL".into(), column);
     let (condition, mut values) = condition(users, which);
@@ -119,7 +120,8 @@ fn condition(users: &Users, which: WhichUsers<'_>) -> (String, Vec<Value>) {
         WhichUsers::Whether(name, true) => (format!("{} IS true", column(name)), Vec::new()),
         WhichUsers::Whether(name, false) => (format!("{} IS NOT true", column(name)), Vec::new()),
         WhichUsers::Any => ("true".into(), Vec::new()),
-        WhichUsers::Keys(kind, keys) => {
+        WhichUsers::Keys(key, keys) => {
+            let kind = key.kind().unwrap_or(UserType::Text);
             let values: Vec<Value> = keys.iter().map(|key| stored(kind, key)).collect();
             let places = vec!["?"; values.len()].join(",");
             (format!("{} IN ({places})", column(&users.key)), values)
