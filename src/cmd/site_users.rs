@@ -67,9 +67,8 @@ impl SiteUsers {
         match (Lookup::of(ctx, store, typed), typed) {
             (Ok(Lookup::Found(site)), _) => Ok(Some(site)),
             (Ok(Lookup::NotThere(_)), Some(_)) => Self::of(ctx, store, typed).map(Some),
-            (Ok(_), _) => Ok(None),
             // A project may have its users in another database.
-            (Err(Error::Usage { .. }), None) => Ok(None),
+            (Ok(_), _) | (Err(Error::Usage { .. }), None) => Ok(None),
             (Err(error), _) => Err(error),
         }
     }

@@ -249,8 +249,8 @@ pub struct BackfillReport {
     pub filled: u64,
     /// Logins that the last look saw.
     pub logins: u64,
-    /// Of these: found without a user id.
-    pub missing: u64,
+    /// Of these: found without a user id; `None` where no look came to its end after the last write.
+    pub missing: Option<u64>,
     /// Of these: found with another one.
     pub different: u64,
     /// Of these: of users whose id the column cannot hold.

@@ -256,7 +256,7 @@ impl Sum for BackfillReport {
         self.scanned += other.scanned;
         self.filled += other.filled;
         self.logins += other.logins;
-        self.missing += other.missing;
+        self.missing = both(self.missing, other.missing);
         self.different += other.different;
         self.misfits += other.misfits;
         self.misfit_ids.extend(other.misfit_ids.iter().cloned());

@@ -23,11 +23,11 @@ impl Report for BackfillReport {
             write_plan(out, &column, self, plan)?;
         } else {
             let truth = match (self.ended, self.missing, self.different) {
-                (Ending::Done, 0, 0) if self.misfits + self.unknown_users > 0 => {
+                (Ending::Done, Some(0), 0) if self.misfits + self.unknown_users > 0 => {
                     "it is right where it holds an id".into()
                 }
-                (Ending::Done, 0, 0) => "it is right for every login".into(),
-                (Ending::Done, missing, different) => format!(
+                (Ending::Done, Some(0), 0) => "it is right for every login".into(),
+                (Ending::Done, Some(missing), different) => format!(
                     "it is NOT right: {} without a user id, {different} with another one",
                     counted(missing, "login")
                 ),
@@ -46,7 +46,7 @@ impl Report for BackfillReport {
             writeln!(out, ").")?;
         }
         write_exceptions(out, self)?;
-        let right = self.missing + self.different + self.misfits == 0;
+        let right = self.missing == Some(0) && self.different + self.misfits == 0;
         if self.plan.is_none() && self.ended == Ending::Done && right {
             writeln!(
                 out,
@@ -71,7 +71,7 @@ fn write_plan(
         "Dry run: column {column} ({}) {}; {} of {} would be filled.",
         report.column_type,
         if plan.exists { "is there" } else { "would be added" },
-        report.missing,
+        report.missing.unwrap_or(0),
         counted(report.logins, "login"),
     )?;
     for sql in &plan.sql {

@@ -37,6 +37,11 @@ pub(super) fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Re
     }
 }
 
+/// What became of so many sessions of which only the login went.
+pub(super) fn without_login(sessions: u64) -> &'static str {
+    if sessions == 1 { "kept without its login" } else { "kept without their login" }
+}
+
 /// Says why sessions may be left that were deleted: they never went, or came back.
 pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> io::Result<()> {
     if not_deleted > 0 {

@@ -2,9 +2,10 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::ending::{
-    stopped, write_alike, write_allauth, write_cached, write_left, write_paused, write_unverified,
+    stopped, without_login, write_alike, write_allauth, write_cached, write_left, write_paused,
+    write_unverified,
 };
-use super::referenced::{KEEP_DATA_HELPS, write_referenced};
+use super::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 use crate::model::counted;
 use crate::report::{Census, FlushReport, Matches, Proof};
 
@@ -48,8 +49,7 @@ impl Report for FlushReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let seconds = self.elapsed_seconds;
         if self.dry_run {
-            let go = self.matches.matched.saturating_sub(self.kept.referenced);
-            let sessions = counted(go, "session");
+            let sessions = going(self.matches.matched, &self.kept, "session");
             writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).")?;
             write_referenced(out, &self.kept, true, KEEP_DATA_HELPS)?;
             return self.write_rest(out);
@@ -60,7 +60,7 @@ impl Report for FlushReport {
         };
         let rewritten = match self.rewritten {
             0 => String::new(),
-            rows => format!(", {rows} kept without their login"),
+            rows => format!(", {rows} {}", without_login(rows)),
         };
         let everybody = match self.verdict {
             Proof::Unknown if self.only_spared_are_in_doubt() => {

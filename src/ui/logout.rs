@@ -1,11 +1,12 @@
 use std::io::{self, Write};
 
 use super::ending::{
-    write_alike, write_allauth, write_cached, write_impersonated, write_left, write_unverified,
+    without_login, write_alike, write_allauth, write_cached, write_impersonated, write_left,
+    write_unverified,
 };
 use super::human::{write_table_header, write_table_row};
 use super::named::write_users;
-use super::referenced::{KEEP_DATA_HELPS, write_referenced};
+use super::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 use super::{Report, sanitize, sanitize_name};
 use crate::model::{counted, uuid_digits};
 use crate::report::{LogoutReport, Proof};
@@ -37,8 +38,7 @@ impl Report for LogoutReport {
                 "Stopped: {ended} of {found} of {whom} {did}, not looked again ({looked}).{next}"
             )?;
         } else if self.dry_run {
-            let go = self.matches.matched.saturating_sub(self.kept.referenced);
-            let found = counted(go, "live session");
+            let found = going(self.matches.matched, &self.kept, "live session");
             let fate = if self.keep_data { "lose their login" } else { "be deleted" };
             let by = self.by_trusted_column();
             writeln!(out, "Dry run: {found} of {whom} would {fate}{by} ({looked}).")?;
@@ -66,7 +66,8 @@ impl LogoutReport {
     /// What was done to their sessions.
     fn done(&self) -> String {
         let deleted = format!("{} deleted", counted(self.deleted, "session"));
-        let kept = format!("{} kept without their login", counted(self.rewritten, "session"));
+        let kept =
+            format!("{} {}", counted(self.rewritten, "session"), without_login(self.rewritten));
         match (self.deleted, self.rewritten) {
             (_, 0) => deleted,
             (0, _) => kept,

@@ -260,7 +260,7 @@ fn what_was_kept_is_not_called_deleted() {
         w.user("42", 1);
         w.session("(dS'_auth_user_id'\nS'42'\ns.");
         let ran = w.run(&["logout-user", "42", "--keep-data"]).ok();
-        ran.says("1 session deleted, 1 session kept without their login, none is left");
+        ran.says("1 session deleted, 1 session kept without its login, none is left");
     });
 }
 

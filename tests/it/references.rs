@@ -130,7 +130,7 @@ fn a_logout_leaves_what_another_table_refers_to_and_says_so() {
             w.run(&["logout-user", "42", "--dry-run"])
                 .exits(3)
                 .says("member (session_id) refers to sessions")
-                .says("Dry run: 2 live sessions of user 42 would be deleted")
+                .says("Dry run: 2 of 3 live sessions of user 42 would be deleted")
                 .says("1 session would stay: rows of member refer to it");
             let dry = ["logout-user", "42", "--dry-run", "--format", "json"];
             let report = w.run(&dry).exits(3).json();
@@ -185,7 +185,7 @@ fn everybody_else_is_logged_out() {
         );
         w.run(&["flush-all", "--dry-run"])
             .exits(3)
-            .says("Dry run: 11 sessions would go")
+            .says("Dry run: 11 of 13 sessions would go")
             .says("2 sessions would stay");
         w.run(&["flush-all", "--dry-run", "--authenticated-only"])
             .exits(3)
@@ -237,7 +237,7 @@ fn a_reference_that_may_not_become_null_keeps_its_session_and_no_other() {
         refer(w, "member", "ON DELETE SET NULL", &format!("session_key = '{first}'"));
         w.run(&["logout-user", "42", "--dry-run"])
             .exits(3)
-            .says("Dry run: 2 live sessions of user 42")
+            .says("Dry run: 2 of 3 live sessions of user 42")
             .says("1 session would stay: rows of member refer to it");
         let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
         assert_eq!((&report["deleted"], &report["referenced"]), (&json!(2), &json!(1)), "{report}");
@@ -259,7 +259,7 @@ fn no_session_goes_because_it_refers_to_one_that_goes() {
         ));
         w.run(&["logout-user", "42", "--dry-run"])
             .exits(3)
-            .says("Dry run: 1 live session of user 42")
+            .says("Dry run: 1 of 2 live sessions of user 42")
             .says("sessions refer to each other (parent) ON DELETE CASCADE");
         let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
         assert_eq!((&report["deleted"], &report["referenced"]), (&json!(1), &json!(1)), "{report}");

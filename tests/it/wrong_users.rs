@@ -52,10 +52,10 @@ fn the_tables_of_groups_and_permissions_name_the_table_of_users() {
             );
             w.execute("DROP TABLE IF EXISTS auth_user; DROP TABLE IF EXISTS accounts_user");
             two_tables(w);
-            w.execute(&format!(
+            w.execute(
                 "DROP TABLE django_admin_log;
-                 CREATE TABLE auth_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id))"
-            ));
+                 CREATE TABLE auth_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id))",
+            );
             w.run(&["logout-user", "--username", "anna", "-n"]).ok();
             w.execute(&format!(
                 "CREATE TABLE {table} (id integer PRIMARY KEY, {column} integer REFERENCES accounts_user (id))"

@@ -88,6 +88,7 @@ fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillRe
         }
     };
     report.ended = ending(&ended);
+    report.missing = report.missing.filter(|_| ended.is_ok());
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
     Ok(Deed::new(report, ended, exit))
@@ -203,7 +204,7 @@ impl Fill<'_, '_> {
         loop {
             let wrong = self.look(true, &unknown, report)?;
             report.rounds += 1;
-            let right = report.missing == 0 && (report.different == 0 || !args.restart);
+            let right = report.missing == Some(0) && (report.different == 0 || !args.restart);
             if right || report.rounds >= MAX_ROUNDS {
                 return Ok(());
             }
@@ -280,6 +281,7 @@ fn column_plan(
     sample: &Findings,
     report: &BackfillReport,
 ) -> ColumnPlan {
+    let missing = report.missing.unwrap_or(0);
     let adds = (!exists).then_some(plan.add);
     let indexes = !args.no_index && !column.indexed;
     let index = plan.index.into_iter().filter(|_| indexes);
@@ -287,8 +289,8 @@ fn column_plan(
     ColumnPlan {
         exists,
         sql: adds.into_iter().chain(index).collect(),
-        seconds: report.missing.div_ceil(plan.rows_per_second.max(1)),
-        table_bytes: report.missing * if plan.copies_rows { copy } else { USER_BYTES },
+        seconds: missing.div_ceil(plan.rows_per_second.max(1)),
+        table_bytes: missing * if plan.copies_rows { copy } else { USER_BYTES },
         index_bytes: report.logins * if indexes { INDEX_ENTRY_BYTES } else { 0 },
     }
 }
@@ -296,7 +298,9 @@ fn column_plan(
 fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
     match ended {
         Ok(()) if report.dry_run || report.watch_nulls => Exit::Done,
-        Ok(()) if report.missing + report.different + report.misfits > 0 => Exit::Incomplete,
+        Ok(()) if report.missing.unwrap_or(0) + report.different + report.misfits > 0 => {
+            Exit::Incomplete
+        }
         Ok(()) | Err(Why::Limit) => Exit::Done,
         Err(Why::RunTime) => Exit::Incomplete,
         Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
@@ -319,7 +323,7 @@ fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
         scanned: 0,
         filled: 0,
         logins: 0,
-        missing: 0,
+        missing: None,
         different: 0,
         misfits: 0,
         misfit_ids: Vec::new(),
@@ -344,7 +348,7 @@ impl BackfillReport {
     fn note(&mut self, found: Findings) {
         self.scanned = found.tally.scanned;
         self.logins = found.tally.logins;
-        self.missing = found.missing;
+        self.missing = Some(found.missing);
         self.different = found.different;
         self.misfits = found.misfits;
         self.misfit_ids = found.misfit_ids.into_iter().collect();

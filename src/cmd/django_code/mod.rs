@@ -11,7 +11,6 @@ use super::site_users::users;
 use crate::cli::{ColumnType, DjangoCode};
 use crate::error::{Error, Exit};
 use crate::files::{Folder, as_operator};
-use crate::settings;
 use crate::store::{Store, UserColumn, UserType};
 
 /// Where each file goes in the app's folder, and its text.

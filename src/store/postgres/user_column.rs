@@ -90,7 +90,7 @@ fn key(declared: String, modifier: i32) -> UserKey {
     match &*declared {
         "character" => UserKey::Padded,
         name if name == "citext" || name.ends_with(".citext") => UserKey::AnyCase,
-        "numeric" if has_modifier && digits >> 16 <= BIGINT_DIGITS && digits & 0xffff == 0 => {
+        "numeric" if has_modifier && digits >> 16 <= BIGINT_DIGITS && digits % 0x1_0000 == 0 => {
             UserKey::Of(UserType::Bigint)
         }
         name => match kind(name) {
