@@ -76,9 +76,9 @@ impl CacheKeys {
             return Ok(Self::Printed(Printer::new(around, ctx.project.is_some(), out)));
         }
         let Some(engine) = engine(ctx)? else {
-            ctx.talk.note(
-                "the site's session engine is not known: with cached_db a cache may let users in whose rows are gone; \
-                 --engine db or --engine cached_db (SESSCTL_ENGINE) tells, or --django",
+            ctx.is_unknown(
+                "its session engine, and with cached_db a cache may let users in whose rows are gone (or give --engine db or \
+                 --engine cached_db)",
             );
             return Ok(Self::Unknown);
         };

@@ -12,6 +12,7 @@ use crate::settings;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
     ctx.note_unchecked();
+    ctx.note_unknown();
     let mut input = settings::open(&args.file)?;
     let mut decoder = Decoder::new(&ctx.codec);
     let terminator = if args.null { 0 } else { b'\n' };

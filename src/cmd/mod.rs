@@ -40,7 +40,7 @@ mod survey;
 mod unfit_ids;
 mod whose;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +77,8 @@ struct Ctx<'a> {
     /// Which database was opened, for people.
     place: OnceCell<String>,
     audit: Option<Audit>,
+    /// What is not known of the site, until it is told.
+    unknown: RefCell<Vec<String>>,
     codec: Codec,
     stop: &'a Stop,
     waits: Waits,
@@ -129,6 +131,7 @@ fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<
         schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
         place: OnceCell::new(),
         audit: None,
+        unknown: RefCell::default(),
         stop,
         waits: Waits::new(Arc::clone(stop), settings::answer_timeout(&cli.global)?),
         progress,
@@ -198,7 +201,23 @@ impl Ctx<'_> {
     /// For commands that look into sessions.
     fn note_unchecked(&self) {
         if self.codec.keyring.is_empty() {
-            self.talk.note("no SECRET_KEY given: signatures are not checked");
+            self.is_unknown("its SECRET_KEY, so signatures are not checked");
+        }
+    }
+
+    /// Something is not known of the site that a project would say.
+    fn is_unknown(&self, what: impl Into<String>) {
+        self.unknown.borrow_mut().push(what.into());
+    }
+
+    /// Says in one note what is not known of the site, and ends saying it.
+    fn note_unknown(&self) {
+        let unknown = std::mem::take(&mut *self.unknown.borrow_mut());
+        if !unknown.is_empty() {
+            self.talk.note(&format!(
+                "not known of the site: {}. --django PROJECT tells",
+                unknown.join("; ")
+            ));
         }
     }
 
@@ -257,12 +276,13 @@ impl Ctx<'_> {
                 self.talk.note(note);
             }
             if traits.naive_clock && !clock.is_known() {
-                self.talk.note(&format!(
-                    "{} does not tell in which time zone it stores times, so sessions that expired in the \
-                     last 12 hours count as live; --db-timezone tells",
+                self.is_unknown(format!(
+                    "the time zone of what {} stores, so sessions that expired in the last 12 hours count as live (or give \
+                     --db-timezone)",
                     traits.name
                 ));
             }
+            self.note_unknown();
         }
         self.stop.heed();
         if table.schema().is_some() {
