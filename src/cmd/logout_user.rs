@@ -115,8 +115,7 @@ impl<'a> Task<'a> {
                 Ok(()) => self.end(ctx, &*store, (&meant, &users), can_be_kept, driver.as_mut())?,
             };
         drop(driver);
-        outcome.doubts.extend(hidden);
-        outcome.doubts.extend(meant.doubt.clone());
+        outcome.doubts.splice(0..0, hidden.into_iter().chain(meant.doubt.clone()));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);

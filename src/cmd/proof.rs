@@ -12,7 +12,7 @@ use crate::engine::{Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, counted};
 use crate::report::{Doubt, Matches, Proof};
-use crate::store::{BlindSpot, Filter, Store, StoreError};
+use crate::store::{BlindSpot, Fault, Filter, Store, StoreError};
 use crate::ui;
 
 /// What is proved.
@@ -132,8 +132,8 @@ pub(super) fn other_tables(
     }
     let has_login = saw_login || has_login(ctx, store).unwrap_or(false);
     let (tables, all) = match (has_login, who) {
-        (false, _) => used_tables(ctx, &others, |_, _| true),
-        (true, Some(who)) => used_tables(ctx, &others, |decoder, row| {
+        (false, _) => used_tables(ctx, &others, false, |_, _| true),
+        (true, Some(who)) => used_tables(ctx, &others, true, |decoder, row| {
             let verdict = row.decode(decoder).verdict(|_| false);
             matches!(verdict, Verdict::Login(login) if who.wants(Some(&login)))
         }),
@@ -148,10 +148,11 @@ pub(super) fn other_tables(
 }
 
 /// Those of these tables that have such a row that may be live, and whether all were looked at. One that cannot be read may
-/// have such a row.
+/// have such a row, unless it is said that it is not used then.
 fn used_tables(
     ctx: &Ctx<'_>,
     names: &[String],
+    unread_is_unused: bool,
     is_such: impl Fn(&mut Decoder<'_>, &Row<'_>) -> bool + Sync,
 ) -> (Vec<String>, bool) {
     let mut tables = Vec::new();
@@ -160,8 +161,13 @@ fn used_tables(
             return (tables, false);
         }
         let opened = name.parse().ok().and_then(|table| ctx.open_table(table).ok());
-        if opened.is_none_or(|store| has_row(ctx, &*store, &is_such).unwrap_or(true)) {
-            tables.push(name.clone());
+        match opened.map(|store| has_row(ctx, &*store, &is_such)) {
+            Some(Ok(false)) => {}
+            // Mostly the role may not read it. If this is the role of the site, no more may the site.
+            Some(Err(error)) if unread_is_unused && error.fault() == Fault::Fatal => ctx.talk.note(&format!(
+                "session table {name} cannot be read; if it is this site's, name it with --table"
+            )),
+            None | Some(Ok(true) | Err(_)) => tables.push(name.clone()),
         }
     }
     (tables, true)

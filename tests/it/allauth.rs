@@ -220,7 +220,8 @@ fn the_table_is_looked_for_where_the_sessions_are() {
         "INSERT INTO tenant.django_session SELECT * FROM django_session ON CONFLICT DO NOTHING",
     );
     w.execute("DROP TABLE tenant.usersessions_usersession");
-    let report = w.run(&[&LOGOUT[..], &["-d", &path]].concat()).ok().json();
+    let named = [&LOGOUT[..], &["-d", &path, "--table", "django_session"]].concat();
+    let report = w.run(&named).ok().json();
     assert_eq!((&report["deleted"], &report["allauth_deleted"]), (&json!(2), &json!(2)));
     assert_eq!((rows(&w).len(), w.count()), (1, 3));
 }

@@ -35,7 +35,7 @@ pub(crate) fn site(w: &World, ids: &[&str]) -> Truth {
     let ours = signed(&login(ids[0]), SECRET_KEY);
     let theirs = signed(&login(ids[0]), "the key of another site");
     for (data, expires) in
-        [(&*theirs, "2099-01-01"), ("no session", "2099-01-01"), (&ours, "2020-01-01")]
+        [(&*theirs, "2099-01-01"), (".eJno session", "2099-01-01"), (&ours, "2020-01-01")]
     {
         let key = w.next_key();
         w.row(&key, data, &format!("{expires} 00:00:00"));

@@ -79,6 +79,7 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         schema: None,
         place: OnceCell::new(),
         audit: None,
+        unknown: std::cell::RefCell::default(),
         codec: Codec::default(),
         stop,
         progress: Box::new(Listener(Rc::clone(&asked.listen))),
