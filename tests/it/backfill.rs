@@ -143,6 +143,16 @@ fn a_second_run_fills_nothing_and_the_next_what_came_since() {
 }
 
 #[test]
+fn a_run_that_ends_early_does_not_say_that_none_is_missing() {
+    World::each("backfill_early", |w| {
+        w.user("42", 30);
+        let slow = [&REPORT[..], &["--batch-size", "1", "--sleep", "300ms", "--run-time", "1s"]];
+        let report = w.run(&slow.concat()).exits(3).json();
+        assert_eq!((&report["missing"], &report["ended"]), (&Value::Null, &json!("run-time")));
+    });
+}
+
+#[test]
 fn expired_sessions_are_filled_on_request() {
     each("backfill_expired", |w| {
         let truth = site(w, &["42"]);
