@@ -120,7 +120,7 @@ fn run(site: &Site, recipe: &Recipe) -> Ran {
         // It is built, and no folder is anybody's.
         let copy = site.file("demo.sqlite3", "");
         commands = commands.replace("cargo run --release --locked --", "sessctl");
-        commands = commands.replace("/tmp/demo.sqlite3", &copy);
+        commands = commands.replace("./demo.sqlite3", &copy);
     }
     let mut shell = site.shell(&commands);
     if recipe.comment.starts_with("Builds sessctl") {
