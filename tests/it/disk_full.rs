@@ -25,7 +25,7 @@ impl SmallDisk {
         std::fs::create_dir_all(&folder).unwrap();
         let mut keeper = Command::new("unshare")
             .args(["--map-root-user", "--mount", "sh", "-c"])
-            .arg("mount -t tmpfs -o size=32m none \"$0\" && cp \"$1\" \"$0\" && echo ready && exec cat")
+            .arg("mount -t tmpfs -o size=32m,mode=755 none \"$0\" && cp \"$1\" \"$0\" && echo ready && exec cat")
             .args([folder.as_path(), Path::new(&w.url())])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

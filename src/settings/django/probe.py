@@ -293,11 +293,18 @@ def without_secrets(error):
         known += [(name, value) for name, value in frame.f_globals.items() if name.isupper()]
     settings = getattr(sys.modules.get("django.conf"), "settings", None)
     if settings is not None and settings.configured:
-        known += [(name, getattr(settings, name, None)) for name in dir(settings) if name.isupper()]
+        known += [(name, setting(settings, name)) for name in dir(settings) if name.isupper()]
     parts = {part for name, value in known for secret in secrets_of(name, value) for part in parts_of(secret)}
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "...")
     return re.sub(r"//\S*@", "//...@", text)
+
+
+def setting(settings, name):
+    try:
+        return getattr(settings, name)
+    except Exception:  # An empty SECRET_KEY, for one.
+        return None
 
 
 SECRET = re.compile("SECRET|PASS|PWD|KEYS?$|KEY_FALLBACKS$|TOKEN|DSN|CREDENTIAL", re.IGNORECASE)

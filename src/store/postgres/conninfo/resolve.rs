@@ -76,8 +76,7 @@ impl Conninfo {
 
 /// Refuses what is shown, by the server too, and holds what a slip in a connection string puts there: a password.
 fn demand_plain(parameters: &Parameters) -> Result<(), SourceError> {
-    let odd: [(_, &[char]); 3] =
-        [("host", &['=', ';', '@']), ("user", &['=', ';']), ("dbname", &['=', ';'])];
+    let odd: [(_, &[char]); 3] = [("host", &['=', ';', '@']), ("user", &['=']), ("dbname", &['='])];
     let is_odd = |(name, odd): &(&str, &[char])| {
         parameters.get(name).is_some_and(|value| value.contains(*odd))
     };
