@@ -49,7 +49,7 @@ impl Machine<'_> {
             Some(Node::List(items)) => items.extend(more),
             Some(Node::Object(object)) => object.contents.append(more),
             Some(Node::Global(_)) => {}
-            _ => return Err(takes_no_items(top)),
+            _ => return Err(self.takes_no_items(top, &more)),
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Machine<'_> {
             Some(Node::Object(object)) => object.contents.assign(more),
             Some(Node::List(items)) => assign_at(items, &more)?,
             Some(Node::Global(_)) => {}
-            _ => return Err(takes_no_items(top)),
+            _ => return Err(self.takes_no_items(top, flat)),
         }
         Ok(())
     }
@@ -97,6 +97,21 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Why these cannot be put into a value. A `bytearray` would take integers, which no pickler makes use of.
+    fn takes_no_items(&self, value: Value, items: &[Value]) -> DecodeError {
+        let may_be_integers = items.iter().all(|item| match item {
+            Value::Bool(_) | Value::Int(_) | Value::Long(_) => true,
+            Value::None | Value::Float(_) | Value::Text(_) => false,
+            Value::Node(_) => self.graph.object(*item).is_some(),
+        });
+        match value {
+            Value::Text(text) if text.kind == Kind::ByteArray && may_be_integers => {
+                DecodeError::TooComplex
+            }
+            _ => DecodeError::Pickle,
+        }
+    }
+
     pub(super) fn check_hashable(&self, items: &[Value]) -> Result<(), DecodeError> {
         if items.iter().all(|item| self.graph.is_hashable(*item)) {
             Ok(())
@@ -111,14 +126,6 @@ impl Machine<'_> {
         } else {
             Err(DecodeError::Pickle)
         }
-    }
-}
-
-/// Why nothing can be put into a value. A `bytearray` would take it, which no pickler makes use of.
-fn takes_no_items(value: Value) -> DecodeError {
-    match value {
-        Value::Text(text) if text.kind == Kind::ByteArray => DecodeError::TooComplex,
-        _ => DecodeError::Pickle,
     }
 }
 
