@@ -293,3 +293,33 @@ fn root_imports_nothing_of_others_that_the_environment_names() {
         e.forget();
     }
 }
+
+/// What is compiled says itself which file it was made of.
+#[test]
+fn root_imports_nothing_out_of_an_archive_of_others() {
+    const MAKE: &str = "import importlib.util, marshal, sys, zipfile
+code = marshal.dumps(compile(sys.argv[2], '<frozen x>', 'exec'))
+with zipfile.ZipFile(sys.argv[1], 'w') as archive:
+    archive.writestr('sitecustomize.pyc', importlib.util.MAGIC_NUMBER + bytes(12) + code)";
+    let e = Environment::new("trust_archive");
+    let archive = e.project.folder.join("archive");
+    let made = Command::new(e.python()).args(["-c", MAKE]).arg(&archive).arg(e.note()).status();
+    assert!(made.unwrap().success());
+    chown(&archive, Some(STRANGER), None).unwrap();
+    e.is_refused(e.list(&e.python()).env("PYTHONPATH", &archive), &archive);
+    chown(&archive, Some(0), None).unwrap();
+    e.list(&e.python()).env("PYTHONPATH", &archive).ran("").ok();
+    assert!(e.stranger_ran());
+}
+
+#[test]
+fn root_uses_no_interpreter_that_is_led_elsewhere() {
+    let e = Environment::new("trust_redirected");
+    for name in ["python._pth", "pybuilddir.txt"] {
+        let path = e.folder.join("bin").join(name);
+        fs::write(&path, "/tmp\n").unwrap();
+        e.is_refused(&mut e.list(&e.python()), &path);
+        fs::remove_file(&path).unwrap();
+    }
+    e.is_run(&mut e.list(&e.python()));
+}

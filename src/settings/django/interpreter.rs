@@ -74,6 +74,9 @@ pub(super) fn find_changeable(
         if !seen.insert(home.clone()) {
             continue;
         }
+        if let Some(found) = redirection(&home) {
+            return Ok(Some(found));
+        }
         for configuration in home.ancestors().take(2).map(|folder| folder.join("pyvenv.cfg")) {
             // What is not there is not read.
             if let Ok(Some(found)) = files::find_changeable(&configuration, trusted) {
@@ -117,6 +120,16 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
     let entries =
         ["lib", "lib64"].into_iter().filter_map(|lib| fs::read_dir(folder.join(lib)).ok());
     entries.flatten().flatten().map(|entry| entry.path()).filter(is_library).collect()
+}
+
+/// A file beside the interpreter that has it import from any folder: `python._pth` of an embedded Python, `pybuilddir.txt` of one
+/// that is being built. No site has one, so nobody looks at where it leads.
+fn redirection(home: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(home).ok()?.flatten().map(|entry| entry.path());
+    let mut redirections = entries.filter(|path| {
+        path.extension() == Some(OsStr::new("_pth")) || path.ends_with("pybuilddir.txt")
+    });
+    redirections.next()
 }
 
 /// `home = FOLDER` of a `pyvenv.cfg`.

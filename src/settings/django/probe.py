@@ -36,6 +36,7 @@ class Code:
         self.trusted = {0, os.geteuid(), *map(int, trusted.split())}
         self.refuses = os.geteuid() == 0
         self.known = {}
+        self.searched = set()
         self.changeable = None
 
     def watch(self):
@@ -56,8 +57,16 @@ class Code:
             path = getattr(args[0], "co_filename", None)
         elif event == "import":
             path = args[1]
+            # Python reads modules out of an archive of any name, and what is in it says itself where it comes from.
+            for entry in args[2] or ():
+                if entry not in self.searched and not os.path.isdir(entry):
+                    self.refuse(entry)
+                self.searched.add(entry)
         else:
             return
+        self.refuse(path)
+
+    def refuse(self, path):
         if isinstance(path, bytes):
             path = os.fsdecode(path)
         if not isinstance(path, str) or not path or path.startswith("<"):
