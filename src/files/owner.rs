@@ -12,7 +12,8 @@ impl Place {
     /// folder, or one above, root has only the rights of the file's owner from here on: so whatever is put in the place of
     /// folders and files, now or later, leads to nothing that the owner could not do alone. [`as_operator`] is for the rest.
     pub fn of_site(path: &Path) -> io::Result<(Self, Status)> {
-        let (place, status) = Self::of_existing(path)?;
+        // The way to it may lead through what the operator alone may go through, when the thread has the owner's rights already.
+        let (place, status) = as_operator(|| Self::of_existing(path))?;
         let Some(owner) = place.owner_to_act_as(status)? else { return Ok((place, status)) };
         act_as(&owner)?;
         let again = Self::of_existing(&place.path());
@@ -43,14 +44,12 @@ impl Place {
 }
 
 impl Step {
-    /// Whether others than root can put another folder or file there. Above the last folder a sticky bit keeps them from it.
+    /// Whether others than root can put another folder or file there. Above the last folder a sticky bit keeps them from it. What
+    /// a group may write counts, that of root too: an access control list shows its mask in these bits (acl(5)).
     fn is_open(&self, is_last: bool) -> bool {
-        const GROUP: u32 = 0o020;
         const STICKY: u32 = 0o1000;
         let mode = self.status.0.st_mode;
-        let of_root = if self.status.0.st_gid == 0 { GROUP } else { 0 };
-        let is_written = mode & GROUP_OR_OTHERS & !of_root != 0;
-        self.status.owner() != 0 || is_written && (is_last || mode & STICKY == 0)
+        self.status.owner() != 0 || mode & GROUP_OR_OTHERS != 0 && (is_last || mode & STICKY == 0)
     }
 }
 
