@@ -65,12 +65,24 @@ fn keep_no_freed_memory() {
     // To make it while running takes unsafe code.
     if std::env::var_os(SETTINGS).is_none()
         && let Ok(program) = std::env::current_exe()
+        && is_this_program(&program)
     {
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_else(|| program.clone().into());
         let setting = "glibc.malloc.mmap_threshold=1048576";
         let _ = Command::new(program).arg0(name).args(arguments).env(SETTINGS, setting).exec();
     }
+}
+
+/// Whether a path still leads to the program that runs. Where the dynamic loader was told to run it, the loader runs.
+#[cfg(target_env = "gnu")]
+fn is_this_program(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_loader = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"ld"));
+    let file =
+        |path: &std::path::Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    let running = file(std::path::Path::new("/proc/self/exe"));
+    !is_loader && running.is_ok_and(|running| file(path).is_ok_and(|named| named == running))
 }
 
 #[cfg(not(target_env = "gnu"))]
