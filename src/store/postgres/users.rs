@@ -35,7 +35,7 @@ const SCHEMA_BESIDE: &str = "
     WHERE c.oid IS NOT NULL OR p.place = 0
     ORDER BY c.oid IS NULL, p.place LIMIT 1";
 
-/// Django names the tables of a model's `groups` and `user_permissions` after the model's own: only a model of users has them.
+/// Django names the tables of a model's `groups` and `user_permissions` after the model's own: only a model of users has both.
 const OTHER_USERS: &str = "
     SELECT DISTINCT f.confrelid
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_class u ON u.oid = $2
@@ -45,7 +45,10 @@ const OTHER_USERS: &str = "
         JOIN pg_catalog.pg_class other ON other.oid = f.confrelid
     WHERE s.oid = $1 AND f.confrelid <> $2
         AND ((c.oid = s.oid OR c.relname = ANY($3)) AND a.attname = 'user_id'
-            OR c.relname IN (other.relname || '_groups', other.relname || '_user_permissions'))";
+            OR c.relname = other.relname || '_groups' AND EXISTS (
+                SELECT FROM pg_catalog.pg_class p JOIN pg_catalog.pg_constraint t ON t.conrelid = p.oid AND t.contype = 'f'
+                WHERE p.relnamespace = c.relnamespace AND p.relname = other.relname || '_user_permissions'
+                    AND t.confrelid = other.oid))";
 
 impl Postgres {
     pub(super) fn schema_beside(

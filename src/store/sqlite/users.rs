@@ -33,11 +33,15 @@ impl Sqlite {
                 let found = statement.query_map([table, users.name()], |row| row.get(0))?;
                 others.extend(found.collect::<Result<Vec<String>, _>>()?);
             }
-            // Django names the tables of a model's `groups` and `user_permissions` after the model's own.
+            // Django names the tables of a model's `groups` and `user_permissions` after the model's own: only a model of users
+            // has both.
             let mut statement = connection.prepare(
                 r#"SELECT f."table" FROM main.sqlite_master t, pragma_foreign_key_list(t.name, 'main') f
                    WHERE t.type = 'table' AND f."table" <> ?1 COLLATE NOCASE
-                       AND t.name COLLATE NOCASE IN (f."table" || '_groups', f."table" || '_user_permissions')"#,
+                       AND t.name = f."table" || '_groups' COLLATE NOCASE AND EXISTS (
+                           SELECT 1 FROM main.sqlite_master p, pragma_foreign_key_list(p.name, 'main') o
+                           WHERE p.type = 'table' AND p.name = f."table" || '_user_permissions' COLLATE NOCASE
+                               AND o."table" = f."table" COLLATE NOCASE)"#,
             )?;
             let found = statement.query_map([users.name()], |row| row.get(0))?;
             others.extend(found.collect::<Result<Vec<String>, _>>()?);
