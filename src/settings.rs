@@ -13,7 +13,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
-use django_session::{Codec, DEFAULT_KEY_SALT, Keyring, LoginKeys};
+use django_session::{Codec, DEFAULT_KEY_SALT, Encode, Keyring, LoginKeys};
 
 use crate::cli;
 use crate::engine::{BatchSize, Pace};
@@ -70,13 +70,14 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
         (None, None) => secrets::of_environment()?,
     };
     let keyring = Keyring::new(secrets, key_salt(global, project));
-    let foreign_layouts = match project {
-        Some(project) => project.has_own_encode(),
-        // Both that can be named are Django's own.
-        None => engine(global)?.is_none(),
+    let encode = match project {
+        Some(project) if project.has_own_encode() => Encode::Own,
+        // Both engines that can be named are Django's own.
+        None if engine(global)?.is_none() => Encode::Unknown,
+        _ => Encode::Django,
     };
     let login = login_keys(global, project)?;
-    Ok(Codec { keyring, login, foreign_layouts, ..Codec::default() })
+    Ok(Codec { keyring, login, encode, ..Codec::default() })
 }
 
 /// A variable with fallbacks that is set and not read, since the keys are in a file.

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use django_session::{Decoder, Verdict};
+use django_session::{Decoder, Encode, Verdict};
 
 use super::Ctx;
 use super::cache_keys::CacheKeys;
@@ -79,7 +79,7 @@ pub(super) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
             if damaged == 1 { "it" } else { "them" },
         ));
     }
-    if outcome.matches.unreadable > 0 && ctx.codec.foreign_layouts {
+    if outcome.matches.unreadable > 0 && ctx.codec.encode == Encode::Unknown {
         ctx.talk.note(
             "texts in no layout of Django's are read as sessions of a SessionStore with an encode() of its own; --engine db says \
              that the site's is Django's, and then they are damage",
@@ -126,7 +126,12 @@ pub(super) fn other_tables(
     if is_named(ctx) {
         return None;
     }
-    let Ok(others) = store.others_alike() else { return Some(Doubt::TablesUnknown) };
+    let others = store.others_alike().or_else(|error| match error.fault() {
+        // Everything else survives a connection that is lost.
+        Fault::Lost => store.others_alike(),
+        _ => Err(error),
+    });
+    let Ok(others) = others else { return Some(Doubt::TablesUnknown) };
     if others.is_empty() {
         return None;
     }

@@ -6,8 +6,8 @@ use super::envelope::{Seal, Signed, Whole, begins_as_django_writes, may_be_whole
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater};
 use super::{
-    Auth, Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Serializer, Signature,
-    base64, json,
+    Auth, Codec, DecodeError, Encode, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Serializer,
+    Signature, base64, json,
 };
 
 /// Texts of more characters are first decoded to their middle only, if there.
@@ -283,7 +283,11 @@ impl<'s> Decoded<'s> {
     /// Whether an `encode` of the site's own may have written it, for all that its beginning tells.
     pub(super) fn may_be_foreign(&self) -> bool {
         let stored = self.seal.map_or(self.outside, |seal| seal.message());
-        self.codec.foreign_layouts && !begins_as_django_writes(stored)
+        match self.codec.encode {
+            Encode::Django => false,
+            Encode::Unknown => !begins_as_django_writes(stored),
+            Encode::Own => true,
+        }
     }
 
     /// Checks the signature. This costs more than the rest of many rows, hence the method.

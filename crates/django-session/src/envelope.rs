@@ -182,13 +182,27 @@ fn first_bytes(stored: &[u8]) -> Option<[u8; 3]> {
     base64::decode_group([(); 4].map(|()| start.next().unwrap_or(b'=')))
 }
 
+/// Whether it is base64 of JSON that is cut off nowhere.
+fn is_whole_object(stored: &[u8]) -> bool {
+    let mut bytes = Vec::new();
+    base64::decode_url(stored, &mut bytes).is_ok()
+        && bytes.starts_with(b"{")
+        && bytes.ends_with(b"}")
+}
+
 fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 /// Whether a text, maybe a damaged one, begins as those that Django's own `encode` writes: with zlib, JSON, a hash, or the
 /// pickle of a dictionary. Fernet tokens do not: they begin with 0x80 and 0.
+///
+/// A text with a dot inside is a token of another kind (JWT), and base64 of a whole object is what an `encode` without a
+/// signature writes.
 pub(super) fn begins_as_django_writes(stored: &[u8]) -> bool {
+    if stored.iter().skip(1).any(|byte| *byte == b'.') || is_whole_object(stored) {
+        return false;
+    }
     stored.starts_with(ZLIB)
         || first_bytes(stored).is_none_or(|bytes| match bytes {
             [b'{', b'"' | b'}', _] | [b'(', b'd', _] | [b'}', b'q' | b'.' | b'(', _] => true,

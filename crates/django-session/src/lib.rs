@@ -54,11 +54,23 @@ pub struct Codec {
     pub limits: Limits,
     /// Where a session says whose it is.
     pub login: LoginKeys,
-    /// Whether the site's `SessionStore` may have an `encode` of its own. Then a text in none of Django's layouts may be a
-    /// session ([`Verdict::Unreadable`]), unless it begins as Django's layouts do; else it is [`Verdict::Damaged`].
-    pub foreign_layouts: bool,
+    /// Whether the site's `SessionStore` has an `encode` of its own.
+    pub encode: Encode,
     /// What decoders share.
     pub shared: Shared,
+}
+
+/// What the `encode` of a site's `SessionStore` is: it says whether a text in none of Django's layouts may be a session
+/// ([`Verdict::Unreadable`]) or is [`Verdict::Damaged`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encode {
+    /// Django's own: such a text is no session.
+    #[default]
+    Django,
+    /// Not known: such a text is no session if it begins as Django's layouts do, and was cut off or damaged.
+    Unknown,
+    /// The site's own: any text may be a session.
+    Own,
 }
 
 /// How much one row may cost. A row that exceeds a limit is unreadable, not fatal.

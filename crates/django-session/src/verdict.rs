@@ -15,7 +15,7 @@ pub enum Verdict<'a> {
     Unreadable(DecodeError),
     /// None of the keys verifies it, and what encloses it, or what begins as Django's own serializers do, is broken, so
     /// that no Django release could read it with any other key: to the site it is an empty session. See
-    /// [`Codec::foreign_layouts`](crate::Codec::foreign_layouts).
+    /// [`Encode`](crate::Encode).
     Damaged(DecodeError),
 }
 

@@ -100,7 +100,7 @@ fn what_encloses_it_is_broken() {
 /// Of a `SessionStore` with an `encode` of its own; what was once Django's and is cut or damaged is none of these.
 #[test]
 fn what_is_in_no_layout_of_django_s_may_be_a_session_where_the_site_has_its_own() {
-    let own = |keys: &[&str]| Codec { foreign_layouts: true, ..codec(keys) };
+    let own = |keys: &[&str]| Codec { encode: Encode::Unknown, ..codec(keys) };
     let cut = |text: &str, len: usize| text[..len].to_owned();
     let plain = signed(br#"{"_auth_user_id":"42"}"#, &codec(&[KEY]));
     let foreign = [
@@ -109,6 +109,8 @@ fn what_is_in_no_layout_of_django_s_may_be_a_session_where_the_site_has_its_own(
         "nonce+text:of:the:site",
         "bm9uY2U:abc:dGFn",
         "v2.local.bm9uY2U",
+        "eyJhbGciOiJIUzI1NiJ9.eyJfYXV0aF91c2VyX2lkIjoiNyJ9.c2ln",
+        "eyJfYXV0aF91c2VyX2lkIjoiNyJ9",
     ];
     for stored in foreign {
         let codec = own(&[KEY]);
@@ -123,6 +125,11 @@ fn what_is_in_no_layout_of_django_s_may_be_a_session_where_the_site_has_its_own(
         let mut decoder = Decoder::new(&codec);
         let verdict = decoder.decode(&stored).verdict(|_| true);
         assert!(matches!(verdict, Verdict::Damaged(_)), "{stored}: {verdict:?}");
+        // Where the site is known to have its own, it may have written whatever it is.
+        let codec = Codec { encode: Encode::Own, ..own(&["another"]) };
+        let mut decoder = Decoder::new(&codec);
+        let verdict = decoder.decode(&stored).verdict(|_| true);
+        assert!(matches!(verdict, Verdict::Unreadable(_)), "{stored}: {verdict:?}");
     }
 }
 
