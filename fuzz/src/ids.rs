@@ -35,7 +35,7 @@ fn file(content: &[u8]) {
     let got = FROM_FILE.with_borrow_mut(|cli| {
         let Command::LogoutUser(args) = &mut cli.command else { unreachable!() };
         args.from_file = Some(path);
-        settings::user_ids(args).ok()
+        settings::user_ids(args).ok().map(|given| given.ids)
     });
     let mut seen = HashSet::new();
     let expected = str::from_utf8(content).ok().map(|text| {
