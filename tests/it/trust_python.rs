@@ -315,9 +315,12 @@ with zipfile.ZipFile(sys.argv[1], 'w') as archive:
 #[test]
 fn root_uses_no_interpreter_that_is_led_elsewhere() {
     let e = Environment::new("trust_redirected");
+    let elsewhere = e.folder_of_stranger("elsewhere_too", "encodings/__init__.py", &e.note());
     for name in ["python._pth", "pybuilddir.txt"] {
         let path = e.folder.join("bin").join(name);
-        fs::write(&path, "/tmp\n").unwrap();
+        fs::write(&path, format!("{}\n", elsewhere.display())).unwrap();
+        e.is_refused(&mut e.list(&e.python()), &elsewhere);
+        chown(&path, Some(STRANGER), None).unwrap();
         e.is_refused(&mut e.list(&e.python()), &path);
         fs::remove_file(&path).unwrap();
     }

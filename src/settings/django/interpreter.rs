@@ -74,8 +74,15 @@ pub(super) fn find_changeable(
         if !seen.insert(home.clone()) {
             continue;
         }
-        if let Some(found) = redirection(&home) {
-            return Ok(Some(found));
+        for redirection in redirections(&home) {
+            let text = files::read(&redirection).unwrap_or_default();
+            let folders = String::from_utf8_lossy(&text).into_owned();
+            let folders = folders.lines().map(|line| home.join(line.trim()));
+            for path in std::iter::once(redirection).chain(folders) {
+                if let Ok(Some(found)) = files::find_changeable(&path, trusted) {
+                    return Ok(Some(found));
+                }
+            }
         }
         for configuration in home.ancestors().take(2).map(|folder| folder.join("pyvenv.cfg")) {
             // What is not there is not read.
@@ -122,14 +129,14 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
     entries.flatten().flatten().map(|entry| entry.path()).filter(is_library).collect()
 }
 
-/// A file beside the interpreter that has it import from any folder: `python._pth` of an embedded Python, `pybuilddir.txt` of one
-/// that is being built. No site has one, so nobody looks at where it leads.
-fn redirection(home: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(home).ok()?.flatten().map(|entry| entry.path());
-    let mut redirections = entries.filter(|path| {
+/// Files beside the interpreter that have it import from the folders they name, one a line: `python._pth` of an embedded
+/// Python, `pybuilddir.txt` of one that is being built.
+fn redirections(home: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path());
+    let redirects = |path: &PathBuf| {
         path.extension() == Some(OsStr::new("_pth")) || path.ends_with("pybuilddir.txt")
-    });
-    redirections.next()
+    };
+    entries.filter(redirects).collect()
 }
 
 /// `home = FOLDER` of a `pyvenv.cfg`.

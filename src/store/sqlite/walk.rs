@@ -64,8 +64,8 @@ pub(super) struct Statements {
 struct Place {
     /// The number of the last row.
     number: Option<i64>,
-    /// Its key.
-    key: Vec<u8>,
+    /// Its key, once a slice is over.
+    key: Option<Vec<u8>>,
     /// The version of the schema when it was read.
     schema: Option<i64>,
     /// Whether a row that is too large comes next.
@@ -113,6 +113,7 @@ impl Walk<'_> {
                         return Ok(());
                     }
                     let goes_on = self.slice(whatever, refusing, &mut place, user, &mut page)?;
+                    place.key = self.key_at(&place, key)?;
                     snapshot.finish()?;
                     if !goes_on {
                         break;
@@ -142,13 +143,16 @@ impl Walk<'_> {
         let schema =
             Some(self.connection.query_row("PRAGMA schema_version", [], |row| row.get(0))?);
         let before = std::mem::replace(&mut place.schema, schema);
-        let (Some(number), true) = (place.number, before != schema) else { return Ok(true) };
+        let is_moved = before != schema && place.number.is_some();
+        Ok(!is_moved || place.key.is_some() && self.key_at(place, key)? == place.key)
+    }
+
+    /// The key of the row with the number of the last row.
+    fn key_at(&self, place: &Place, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+        let Some(number) = place.number else { return Ok(None) };
         let mut statement = self.connection.prepare_cached(key)?;
         let mut rows = statement.query([number])?;
-        Ok(match rows.next()? {
-            Some(row) => bytes(row.get_ref(0)?) == place.key,
-            None => false,
-        })
+        rows.next()?.map(|row| row.get_ref(0).map(|key| bytes(key).to_vec())).transpose()
     }
 
     /// Reads on until it is time to hand the page over; whether there may be more rows.
@@ -178,8 +182,6 @@ impl Walk<'_> {
                 Err(error) => return Err(error),
             };
             place.number = Some(next_number(place.number, row.get(0)?)?);
-            place.key.clear();
-            place.key.extend_from_slice(bytes(row.get_ref(1)?));
             self.push(row, !refuses, page)?;
             seen += 1;
             let slice_over = seen.is_multiple_of(ROWS_PER_LOOK) && began.elapsed() > READ_SLICE;

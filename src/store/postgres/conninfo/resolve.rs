@@ -80,9 +80,10 @@ fn demand_plain(parameters: &Parameters) -> Result<(), SourceError> {
     let is_odd = |(name, odd): &(&str, &[char])| {
         parameters.get(name).is_some_and(|value| value.contains(*odd))
     };
-    let Some((name, _)) = odd.into_iter().find(is_odd) else { return Ok(()) };
+    let Some((name, odd)) = odd.into_iter().find(is_odd) else { return Ok(()) };
+    let odd: Vec<_> = odd.iter().map(|odd| format!("\"{odd}\"")).collect();
     Err(SourceError::new(
-        format!("{name} holds a \"=\", \";\" or \"@\" (it is not shown)"),
+        format!("{name} holds {} (it is not shown)", odd.join(" or ")),
         "options stand with blanks between them: host=h user=u password=p",
     ))
 }
