@@ -5,6 +5,8 @@
 //! ```text
 //! main, lib      parse, run, exit code
 //! cmd            one file per command
+//! sessions       what commands do to sessions, whatever the store
+//! context        what every command has at hand
 //! settings  ui   what was typed, made sense of; what is printed
 //! cli  error
 //! engine         scan, batches, pace, events
@@ -16,11 +18,13 @@
 pub mod cli;
 mod cmd;
 pub mod consent;
+mod context;
 pub mod engine;
 pub mod error;
 mod files;
 pub mod model;
 mod report;
+mod sessions;
 pub mod settings;
 pub mod stop;
 pub mod store;
@@ -61,7 +65,7 @@ pub fn run(cli: &Cli, stop: &Arc<Stop>, backends: Backends) -> Exit {
         Err(error) if error.is_broken_pipe() => Exit::Done,
         Err(error) => {
             talk.error(&error);
-            cmd::exit(&error, stop)
+            context::exit(&error, stop)
         }
     }
 }

@@ -20,10 +20,24 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &[]),
     ("settings", &["cli", "model", "stop", "files", "store", "engine", "error"]),
     (
+        "context",
+        &[
+            "model", "stop", "consent", "files", "report", "store", "engine", "error", "ui", "cli",
+            "settings", "sessions",
+        ],
+    ),
+    (
+        "sessions",
+        &[
+            "model", "stop", "consent", "files", "report", "store", "engine", "error", "ui", "cli",
+            "settings", "context",
+        ],
+    ),
+    (
         "cmd",
         &[
             "model", "stop", "consent", "files", "report", "store", "engine", "error", "ui", "cli",
-            "settings",
+            "settings", "context", "sessions",
         ],
     ),
 ];
@@ -60,7 +74,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("simdutf8", &["model/page.rs"]),
     ("signal_hook", &["main.rs"]),
     ("crossbeam_channel", &["engine/scan.rs"]),
-    ("django_session", &["model", "error.rs", "settings", "cmd"]),
+    ("django_session", &["model", "error.rs", "settings", "context", "sessions", "cmd"]),
 ];
 
 const DJANGO_SESSION: &str = "crates/django-session/src";

@@ -1,7 +1,8 @@
 //! `check`: a Nagios plugin (Monitoring Plugins Development Guidelines, "Plugin Output for Nagios").
 
-use super::{COUNT_PATIENCE, Ctx};
+use super::COUNT_PATIENCE;
 use crate::cli::Check;
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::model::Health;
 use crate::report::CheckReport;

@@ -1,7 +1,7 @@
 //! `completions`: a script for the shell.
 
-use super::Ctx;
 use crate::cli::{self, Completions};
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Completions) -> Result<Exit, Error> {

@@ -4,10 +4,10 @@ use std::io::{BufRead, Read};
 
 use django_session::Decoder;
 
-use super::Ctx;
-use super::describe::{Described, Detail, describe, write_json};
 use crate::cli::Decode;
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
+use crate::sessions::describe::{Described, Detail, describe, write_json};
 use crate::settings;
 
 pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {

@@ -5,20 +5,20 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, Payload, UserIds, Verdict};
 
-use super::Ctx;
-use super::asked_users::AskedUsers;
-use super::counts::Counts;
-use super::describe::{Described, Detail, KeyDisplay, describe, listed, write_json};
-use super::login_keys_seen::{self, LoginKeysSeen};
-use super::lookup::by_user;
-use super::proof;
-use super::query::{Answer, SessionQuery, Who};
-use super::unfit_ids::{GivenIds, UnfitIds};
 use crate::cli::{List, ListFormat};
+use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Leftover, Page, Row, SavedWindow, counted};
 use crate::report::{Doubt, ListedSession, Matches, State};
+use crate::sessions::asked_users::AskedUsers;
+use crate::sessions::counts::Counts;
+use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed, write_json};
+use crate::sessions::login_keys_seen::{self, LoginKeysSeen};
+use crate::sessions::lookup::by_user;
+use crate::sessions::proof;
+use crate::sessions::query::{Answer, SessionQuery, Who};
+use crate::sessions::unfit_ids::{GivenIds, UnfitIds};
 use crate::store::Filter;
 use crate::{settings, ui};
 

@@ -4,28 +4,28 @@ use std::time::{Duration, Instant};
 
 use django_session::{Decoder, UserIds};
 
-use super::Ctx;
-use super::asked_users::AskedUsers;
-use super::cache_keys::CacheKeys;
-use super::deed::{Deed, Told};
-use super::find::find;
-use super::how::How;
-use super::keep_data;
-use super::lookup::by_user;
-use super::named_users::NamedUsers;
-use super::proof;
-use super::query::{SessionQuery, Who};
-use super::references;
-use super::rounds::{Outcome, Plan};
-use super::schemas;
-use super::survey::{Collect, Look};
-use super::unfit_ids::GivenIds;
-use super::whose::{self, Meant};
 use crate::cli::LogoutUser;
+use crate::context::Ctx;
 use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::report::{LogoutReport, Proof};
+use crate::sessions::asked_users::AskedUsers;
+use crate::sessions::cache_keys::CacheKeys;
+use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::delete_until_gone::{Outcome, Plan};
+use crate::sessions::find::find;
+use crate::sessions::keep_data;
+use crate::sessions::lookup::by_user;
+use crate::sessions::named_users::NamedUsers;
+use crate::sessions::proof;
+use crate::sessions::query::{SessionQuery, Who};
+use crate::sessions::references;
+use crate::sessions::removal::How;
+use crate::sessions::schemas;
+use crate::sessions::survey::{Collect, Look};
+use crate::sessions::unfit_ids::GivenIds;
+use crate::sessions::user_selectors::{self, Meant};
 use crate::settings::{self, Ids};
 use crate::store::{ByUser, Store};
 
@@ -83,7 +83,7 @@ impl<'a> Task<'a> {
         ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-        whose::demand(ctx, &args.whose, args.dry_run)?;
+        user_selectors::demand(ctx, &args.whose, args.dry_run)?;
         if ctx.is_about_many() {
             given_ids(args, &given).refuse_unfit_everywhere(ctx)?;
         }
@@ -98,7 +98,7 @@ impl<'a> Task<'a> {
         let references = references::note(ctx, &mut *store.reader()?)?;
         let hidden = proof::hidden_sessions(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
-        let meant = whose::resolve(ctx, &*store, &args.whose, args.dry_run)?;
+        let meant = user_selectors::resolve(ctx, &*store, &args.whose, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
         let users = meant.with_ids(&self.given.ids);
         if users.is_empty() && !ctx.is_about_many() {

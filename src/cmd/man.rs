@@ -1,7 +1,7 @@
 //! `man`: manual pages.
 
-use super::Ctx;
 use crate::cli::{self, Man};
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::files::Folder;
 

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::Ctx;
-use super::describe::{Described, Detail, describe, listed};
-use super::find::find;
 use crate::cli::{ReportFormat, Show};
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
+use crate::sessions::describe::{Described, Detail, describe, listed};
+use crate::sessions::find::find;
 use crate::{settings, ui};
 use django_session::Decoder;
 

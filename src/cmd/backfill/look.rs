@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::judge::{Findings, Judge, Stamp};
-use crate::cmd::Ctx;
-use crate::cmd::read_few::read_few;
+use crate::context::Ctx;
 use crate::engine::{Doing, Driver, Ended, Why};
 use crate::model::{Keys, Page};
+use crate::sessions::read_few::read_few;
 use crate::store::{Assignment, ByUser, Filter, Reader, Stamps, StoreError, UserColumn, Writer};
 
 /// Which rows are looked at.

@@ -11,16 +11,17 @@ use std::time::Instant;
 
 use self::judge::Findings;
 use self::look::{Act, Scope, mend};
-use super::deed::{Deed, Told};
-use super::pacing::{ending, paused};
-use super::site_users::users;
-use super::{Ctx, schemas};
 use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
+use crate::context::Ctx;
 use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Tally};
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
+use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::pacing::{ending, paused};
+use crate::sessions::schemas;
+use crate::sessions::site_users::users;
 use crate::settings;
 use crate::store::{
     Capability, Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users,

@@ -6,11 +6,11 @@ mod names;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use super::Ctx;
-use super::site_users::users;
 use crate::cli::{ColumnType, DjangoCode};
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::files::{Folder, as_operator};
+use crate::sessions::site_users::users;
 use crate::store::{Store, UserColumn, UserType};
 
 /// Where each file goes in the app's folder, and its text.

@@ -1,9 +1,9 @@
 //! `--grants`: what a role needs.
 
 use crate::cli::Granted;
-use crate::cmd::Ctx;
-use crate::cmd::site_users::users;
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
+use crate::sessions::site_users::users;
 use crate::store::{Capability, Purpose, Store};
 use crate::{settings, ui};
 

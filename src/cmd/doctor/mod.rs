@@ -9,11 +9,12 @@ mod zone;
 use std::io::ErrorKind;
 
 use self::sample::Sample;
-use super::{Ctx, proof};
 use crate::cli::{Doctor, ReportFormat};
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::model::{Finding, Status, shell_word};
 use crate::report::{Diagnosis, Doubt};
+use crate::sessions::proof;
 use crate::settings::{Database, Project};
 use crate::store::{Facts, Reader, Store, StoreError, WallClock};
 use crate::ui;

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, Verdict};
 
-use crate::cmd::Ctx;
-use crate::cmd::lookup::spellings;
-use crate::cmd::nearly::NO_LAYOUT;
+use crate::context::Ctx;
 use crate::model::{Expiry, Finding, Layout, Row, Serializer, Tally, Timestamp, counted};
+use crate::sessions::lookup::spellings;
+use crate::sessions::similar_keys::NO_LAYOUT;
 use crate::store::{ByUser, Filter, Reader, Stamps, StoreError, UserColumn};
 
 /// Rows in it.

@@ -2,8 +2,8 @@
 
 use super::sample::{Sample, percent};
 use super::told;
-use crate::cmd::lookup::NAMES;
 use crate::model::{Finding, counted};
+use crate::sessions::lookup::NAMES;
 use crate::store::{Reader, UserColumn, UserType};
 
 const CHECK: &str = "user-column";

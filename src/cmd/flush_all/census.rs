@@ -2,12 +2,12 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, UserIds, Verdict};
 
-use crate::cmd::Ctx;
-use crate::cmd::distinct::DistinctUsers;
+use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, Tally, Timestamp};
 use crate::report::Census;
+use crate::sessions::distinct::DistinctUsers;
 use crate::store::{Filter, Store};
 
 /// What is in the table.

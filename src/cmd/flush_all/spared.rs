@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, UserIds};
 
-use crate::cmd::Ctx;
-use crate::cmd::asked_users::AskedUsers;
-use crate::cmd::site_users::SiteUsers;
-use crate::cmd::unfit_ids::{GivenIds, UnfitIds, some};
+use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, counted};
+use crate::sessions::asked_users::AskedUsers;
+use crate::sessions::site_users::SiteUsers;
+use crate::sessions::unfit_ids::{GivenIds, UnfitIds, some};
 use crate::store::{Filter, Store};
 
 const HINT: &str =

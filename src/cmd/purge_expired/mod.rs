@@ -4,15 +4,17 @@ mod metrics;
 
 use std::time::{Duration, Instant};
 
-use super::deed::{Deed, Told};
-use super::pacing::{ending, paused};
-use super::{COUNT_PATIENCE, Ctx, references, schemas};
+use super::COUNT_PATIENCE;
 use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
+use crate::context::Ctx;
 use crate::engine::{Driver, KeptRows, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport, Referenced};
+use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::pacing::{ending, paused};
+use crate::sessions::{references, schemas};
 use crate::settings;
 use crate::store::{Capability, Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
 

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use self::sketch::{Day, Days, Distinct};
 use self::tally::{Counter, Totals};
-use super::Ctx;
 use crate::cli::{ReportFormat, Stats};
+use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};

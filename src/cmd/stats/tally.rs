@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use django_session::{Decoded, Decoder, Verdict};
 
-use super::super::counts::{Counts, beginning};
 use super::sketch::{Day, Days, Distinct, Sizes};
 use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
 };
 use crate::report::LargeSession;
+use crate::sessions::counts::{Counts, beginning};
 
 const DAY: i64 = 24 * 3_600;
 /// Large sessions that are named.

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::Ctx;
-use super::deed::Deed;
-use super::nearly;
+use super::command_run::Deed;
+use super::similar_keys;
+use crate::context::{self, Ctx};
 use crate::engine::Pace;
 use crate::error::{Error, Exit};
 use crate::report::{InSchema, Sum, Total};
@@ -15,12 +15,12 @@ use crate::store::{Capability, Fault, Holder};
 
 impl Ctx<'_> {
     /// Whether several schemas may be meant.
-    pub(super) fn is_about_many(&self) -> bool {
+    pub(crate) fn is_about_many(&self) -> bool {
         self.global.all_schemas || self.global.schemas.len() > 1
     }
 
     /// Refuses an option that means one table.
-    pub(super) fn refuse_many(&self, option: &str, given: bool) -> Result<(), Error> {
+    pub(crate) fn refuse_many(&self, option: &str, given: bool) -> Result<(), Error> {
         if given && self.is_about_many() {
             return Err(Error::usage(
                 format!("{option} cannot be combined with several schemas"),
@@ -32,7 +32,7 @@ impl Ctx<'_> {
 
     /// The schemas that are meant, if there may be several. Each that was named must be there: a slip in a name must not
     /// look like a tenant of whom nothing is left.
-    pub(super) fn schemas(&mut self) -> Result<Option<Vec<String>>, Error> {
+    pub(crate) fn schemas(&mut self) -> Result<Option<Vec<String>>, Error> {
         if !self.is_about_many() {
             return Ok(None);
         }
@@ -73,13 +73,13 @@ fn some(schemas: &[String]) -> String {
 
 /// Runs a command on the session table, or on that of one schema after the other. One that fails does not keep it from
 /// the others, unless it is the server.
-pub(super) fn each<R: Sum>(
+pub(crate) fn each<R: Sum>(
     ctx: &mut Ctx<'_>,
     pace: &Pace,
     mut act: impl FnMut(&mut Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
 ) -> Result<Deed<Total<R>>, Error> {
     let Some(schemas) = ctx.schemas()? else {
-        let deed = act(ctx, pace.clone()).map_err(|error| nearly::explain(ctx, error))?;
+        let deed = act(ctx, pace.clone()).map_err(|error| similar_keys::explain(ctx, error))?;
         if let Some(holder) = &deed.skipped {
             tell_of(ctx, holder);
         }
@@ -102,7 +102,7 @@ pub(super) fn each<R: Sum>(
             .sum();
         let acted = act(ctx, pace.left(done, began.elapsed()));
         let (report, failed) = match acted {
-            Err(error) => (None, Err(nearly::explain(ctx, error))),
+            Err(error) => (None, Err(similar_keys::explain(ctx, error))),
             Ok(Deed { skipped: Some(holder), exit: of_skipped, .. }) => {
                 exit = exit.worse(of_skipped);
                 skipped = Some((schema, holder));
@@ -118,7 +118,7 @@ pub(super) fn each<R: Sum>(
         let error = failed.as_ref().err().map(ToString::to_string);
         parts.push(InSchema { schema: schema.clone(), report, error });
         if let Err(error) = failed {
-            exit = exit.worse(super::exit(&error, ctx.stop));
+            exit = exit.worse(context::exit(&error, ctx.stop));
             over |= ends_all(&error);
             ctx.talk.error(&Error::InSchema { schema, source: Box::new(error) });
         }

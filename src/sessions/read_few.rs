@@ -9,12 +9,12 @@ use crate::store::{StoreError, Writer};
 const MOST_ROWS: usize = 100;
 
 /// What becomes of rows that were asked for by these keys; says how many were written.
-pub(super) type Write<'w> =
+pub(crate) type Write<'w> =
     &'w mut dyn FnMut(&mut dyn Writer, &Page, &[&str]) -> Result<u64, StoreError>;
 
 /// Reads the rows with these keys some at a time, and each that has much data by itself: together they might not fit
 /// into memory.
-pub(super) fn read_few(
+pub(crate) fn read_few(
     writer: &mut dyn Writer,
     keys: &[&str],
     write: Write<'_>,

@@ -16,29 +16,29 @@ const MOST_MEMBERS: usize = 20;
 const DJANGO_USER_KEY: &str = "_auth_user_id";
 
 /// Which of the keys a scan has seen. Its workers share it.
-pub(super) struct LoginKeysSeen<'c> {
+pub(crate) struct LoginKeysSeen<'c> {
     keys: &'c [String],
     seen: Vec<AtomicBool>,
 }
 
 impl<'c> LoginKeysSeen<'c> {
-    pub(super) fn new(codec: &'c Codec) -> Self {
+    pub(crate) fn new(codec: &'c Codec) -> Self {
         let keys = &codec.login.user;
         Self { keys, seen: keys.iter().map(|_| AtomicBool::new(false)).collect() }
     }
 
     /// Whether one look at the beginning of a row tells which of the keys it holds.
-    pub(super) fn has_one_key(&self) -> bool {
+    pub(crate) fn has_one_key(&self) -> bool {
         self.keys.len() == 1
     }
 
-    pub(super) fn are_all_seen(&self) -> bool {
+    pub(crate) fn are_all_seen(&self) -> bool {
         self.seen.iter().all(|seen| seen.load(Relaxed))
     }
 
     /// Notes a login that stands under the first key. `signature` is asked only if it matters: one that no key verifies shows
     /// nothing of the site.
-    pub(super) fn note_first(&self, signature: impl FnOnce() -> Signature) {
+    pub(crate) fn note_first(&self, signature: impl FnOnce() -> Signature) {
         if let Some(seen) = self.seen.first()
             && !seen.load(Relaxed)
             && signature() != Signature::Invalid
@@ -48,7 +48,7 @@ impl<'c> LoginKeysSeen<'c> {
     }
 
     /// Notes a live session, and counts in `members` what else stands at its top level as long as a key was not seen.
-    pub(super) fn note(&self, session: &Decoded<'_>, verdict: &Verdict<'_>, members: &mut Counts) {
+    pub(crate) fn note(&self, session: &Decoded<'_>, verdict: &Verdict<'_>, members: &mut Counts) {
         if self.are_all_seen() {
             return;
         }
@@ -77,7 +77,7 @@ impl<'c> LoginKeysSeen<'c> {
     }
 
     /// The keys that were not seen.
-    pub(super) fn unseen(&self) -> Vec<String> {
+    pub(crate) fn unseen(&self) -> Vec<String> {
         let unseen =
             |(key, seen): (&String, &AtomicBool)| (!seen.load(Relaxed)).then(|| key.clone());
         self.keys.iter().zip(&self.seen).filter_map(unseen).collect()
@@ -86,7 +86,7 @@ impl<'c> LoginKeysSeen<'c> {
 
 /// The doubt that follows from keys under which no live session holds a login. Django's own key is none if the operator named
 /// it: that says that it is right. A session that holds nothing cannot hold a login.
-pub(super) fn doubt(unseen: &[String], named: &[String], members: Counts) -> Option<Doubt> {
+pub(crate) fn doubt(unseen: &[String], named: &[String], members: Counts) -> Option<Doubt> {
     let is_confirmed = |key: &String| key == DJANGO_USER_KEY && named.contains(key);
     let looked_for: Vec<String> = unseen.iter().filter(|key| !is_confirmed(key)).cloned().collect();
     let keys = members.top(MOST_MEMBERS, |key| key.times).into_iter().map(|(key, _)| key);

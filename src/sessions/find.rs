@@ -7,20 +7,20 @@ use crate::model::{Leftover, MASKED_KEY_CHARS, Page, Row};
 use crate::store::{Filter, Reader};
 
 /// The session, which is not copied: it may be large.
-pub(super) struct Found {
+pub(crate) struct Found {
     row: Leftover,
     /// What it was found by.
     shown: String,
 }
 
 impl Found {
-    pub(super) fn row(&self) -> Result<Row<'_>, Error> {
+    pub(crate) fn row(&self) -> Result<Row<'_>, Error> {
         let mut rows = self.row.rows();
         rows.next().ok_or_else(|| Error::NoSuchSession { prefix: self.shown.clone() })
     }
 }
 
-pub(super) fn find(reader: &mut dyn Reader, prefix: &str) -> Result<Found, Error> {
+pub(crate) fn find(reader: &mut dyn Reader, prefix: &str) -> Result<Found, Error> {
     // The database sees, and may log, no more of a key than everybody may see.
     let shown: String = prefix.chars().take(MASKED_KEY_CHARS).collect();
     let filter = Filter { key_prefix: Some(shown.clone()), ..Filter::default() };

@@ -5,24 +5,24 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Different users, counted by hashes of their ids, up to [`MOST`] and those of one page more.
 #[derive(Default)]
-pub(super) struct DistinctUsers(HashSet<u64>);
+pub(crate) struct DistinctUsers(HashSet<u64>);
 
 const MOST: usize = 10_000;
 
 impl DistinctUsers {
-    pub(super) fn insert(&mut self, id: &str) {
+    pub(crate) fn insert(&mut self, id: &str) {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         self.0.insert(hasher.finish());
     }
 
-    pub(super) fn append(&mut self, others: Self) {
+    pub(crate) fn append(&mut self, others: Self) {
         if self.0.len() < MOST {
             self.0.extend(others.0);
         }
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         u64::try_from(self.0.len()).unwrap_or(u64::MAX)
     }
 }

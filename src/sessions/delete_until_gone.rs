@@ -6,18 +6,18 @@
 
 use std::time::Duration;
 
-use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::counts::Counts;
 use super::distinct::DistinctUsers;
-use super::how::How;
 use super::keep_data::Kept;
 use super::login_keys_seen;
 use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
 use super::references::KeptSessions;
+use super::removal::How;
 use super::survey::{Look, Survey, look_for_proof};
 use super::unfit_ids::UnfitIds;
+use crate::context::Ctx;
 use crate::engine::{Driver, Ended, Why};
 use crate::error::Error;
 use crate::model::{Keys, Signatures, Tally};
@@ -34,71 +34,71 @@ const MAX_ROUNDS: u32 = 3;
 const KEYS_AT_ONCE: usize = 1_000;
 
 /// Which sessions are to end, and how.
-pub(super) struct Plan<'p> {
-    pub(super) store: &'p dyn Store,
+pub(crate) struct Plan<'p> {
+    pub(crate) store: &'p dyn Store,
     /// How sessions are found.
-    pub(super) first: Look<'p>,
+    pub(crate) first: Look<'p>,
     /// How it is proved that none is there afterwards; `None` if nobody is to look.
-    pub(super) proof: Option<Look<'p>>,
+    pub(crate) proof: Option<Look<'p>>,
     /// To wait before looking again.
-    pub(super) settle: Duration,
-    pub(super) how: How,
-    pub(super) cache: &'p CacheKeys,
+    pub(crate) settle: Duration,
+    pub(crate) how: How,
+    pub(crate) cache: &'p CacheKeys,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
-    pub(super) emptied: bool,
+    pub(crate) emptied: bool,
     /// Whether it is a doubt if no session holds a login.
-    pub(super) doubts_no_login: bool,
+    pub(crate) doubts_no_login: bool,
 }
 
 /// What was found and done, and what put an end to it.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// Rows that the first look read.
-    pub(super) scanned: u64,
+    pub(crate) scanned: u64,
     /// What the last look that read all live rows found in them, or the last look if none did.
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
     /// Sessions that all looks found, and of the last look what nobody can be sure of.
-    pub(super) matches: Matches,
-    pub(super) deleted: u64,
+    pub(crate) matches: Matches,
+    pub(crate) deleted: u64,
     /// Rows of django-allauth's that went with them.
-    pub(super) allauth: u64,
+    pub(crate) allauth: u64,
     /// All rows went at once before the first look, uncounted.
-    pub(super) emptied: bool,
-    pub(super) rewritten: u64,
-    pub(super) batches: u64,
+    pub(crate) emptied: bool,
+    pub(crate) rewritten: u64,
+    pub(crate) batches: u64,
     /// Sessions that the last look found, if there was one after the last act.
-    pub(super) remaining: Option<u64>,
+    pub(crate) remaining: Option<u64>,
     /// Sessions that were deleted and that the last look found.
-    pub(super) not_deleted: u64,
+    pub(crate) not_deleted: u64,
     /// Sessions that other tables keep.
-    pub(super) kept: KeptSessions,
-    pub(super) rounds: u32,
+    pub(crate) kept: KeptSessions,
+    pub(crate) rounds: u32,
     /// Why nothing is proved, although no session is left that was looked for.
-    pub(super) doubts: Vec<Doubt>,
+    pub(crate) doubts: Vec<Doubt>,
     /// Whether the answer rests on what the user column says.
-    pub(super) by_column: bool,
+    pub(crate) by_column: bool,
     /// Sessions that no key verifies and that stay.
-    pub(super) unverified_left: u64,
+    pub(crate) unverified_left: u64,
     /// Whether a look found a row that the keys verify.
     key_is_right: bool,
     /// Logins that all looks saw.
-    pub(super) named: u64,
+    pub(crate) named: u64,
     /// Keys of logins under which no look saw one, and what is at the top level of sessions; `None` before the first look.
     unseen: Option<Vec<String>>,
     members: Counts,
     unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
-    pub(super) sessions_of: SessionsOf,
+    pub(crate) sessions_of: SessionsOf,
     /// Some of the ids that the key of the table of users cannot hold, of the last look.
-    pub(super) unfit_ids: UnfitIds,
+    pub(crate) unfit_ids: UnfitIds,
     /// Some of what a dry run found.
-    pub(super) preview: Vec<ListedSession>,
-    pub(super) ended: Result<(), Why>,
+    pub(crate) preview: Vec<ListedSession>,
+    pub(crate) ended: Result<(), Why>,
 }
 
 impl Outcome {
     /// Looks and acts until a look finds nothing; without a driver looks once.
-    pub(super) fn run(
+    pub(crate) fn run(
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
         driver: Option<&mut Driver<'_>>,
@@ -133,7 +133,7 @@ impl Outcome {
     }
 
     /// A command that was interrupted before its first look.
-    pub(super) fn interrupted(why: Why) -> Self {
+    pub(crate) fn interrupted(why: Why) -> Self {
         Self { ended: Err(why), ..Self::nothing_yet() }
     }
 
@@ -318,7 +318,7 @@ impl Outcome {
     }
 
     /// What other tables keep, for the report.
-    pub(super) fn referenced(&mut self) -> Referenced {
+    pub(crate) fn referenced(&mut self) -> Referenced {
         std::mem::take(&mut self.kept).report()
     }
 
@@ -391,7 +391,7 @@ impl Outcome {
     }
 
     /// Different users of sessions that no key verifies, as far as they were counted.
-    pub(super) fn unverified_users(&self) -> u64 {
+    pub(crate) fn unverified_users(&self) -> u64 {
         self.unverified_users.count()
     }
 }

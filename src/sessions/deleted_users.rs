@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 
 use django_session::Decoder;
 
-use super::Ctx;
 use super::asked_users::id_field;
 use super::site_users::{AT_ONCE, SiteUsers};
-use super::whose::reader;
+use super::user_selectors::reader;
+use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Leftover, MOST_ID_BYTES, Page, Row, counted};
@@ -18,11 +18,11 @@ use crate::store::{Filter, Reader, Store, WhichUsers};
 
 /// Users who were deleted.
 #[derive(Default)]
-pub(super) struct DeletedUsers {
+pub(crate) struct DeletedUsers {
     /// Their ids.
-    pub(super) ids: BTreeSet<String>,
+    pub(crate) ids: BTreeSet<String>,
     /// Different users who have live sessions.
-    pub(super) logged_in: usize,
+    pub(crate) logged_in: usize,
 }
 
 /// Bytes of ids that one page may hold.
@@ -47,7 +47,7 @@ struct Logins {
 
 impl DeletedUsers {
     /// Whether they are so many that the table of users may be out of date, or another site's.
-    pub(super) fn are_most(&self) -> bool {
+    pub(crate) fn are_most(&self) -> bool {
         self.ids.len() * 2 > self.logged_in
     }
 
@@ -55,7 +55,7 @@ impl DeletedUsers {
     ///
     /// A session is read before its user is looked for, and a user is there before a session can be: so one
     /// who comes while this runs is not taken for one who went.
-    pub(super) fn find(
+    pub(crate) fn find(
         ctx: &Ctx<'_>,
         store: &dyn Store,
         site: &SiteUsers,

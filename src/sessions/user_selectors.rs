@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use django_session::UserIds;
 
-use super::Ctx;
 use super::deleted_users::DeletedUsers;
 use super::site_users::SiteUsers;
 use crate::cli::Whose;
 use crate::consent::{Ask, Consent};
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::counted;
 use crate::report::{Doubt, ResolvedUser};
@@ -16,7 +16,7 @@ use crate::store::{Address, BlindSpot, Reader, Store, Table, User, WhichUsers};
 use crate::ui;
 
 /// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
-pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), Error> {
+pub(crate) fn demand(ctx: &mut Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), Error> {
     let names = whose.usernames.iter().chain(&whose.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
     if unknown.is_empty() {
@@ -56,24 +56,24 @@ pub(super) fn demand(ctx: &mut Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<
 
 /// The users who are meant.
 #[derive(Default)]
-pub(super) struct Meant {
+pub(crate) struct Meant {
     /// Those who are in the table of users, each once.
-    pub(super) users: BTreeSet<User>,
+    pub(crate) users: BTreeSet<User>,
     /// Ids of those who are not in it any more.
-    pub(super) deleted: BTreeSet<String>,
+    pub(crate) deleted: BTreeSet<String>,
     /// Whether each of them was named, by name or address.
-    pub(super) by_name: bool,
+    pub(crate) by_name: bool,
     /// The table of users that was believed; `None` if nobody had to be looked up.
-    pub(super) user_table: Option<String>,
+    pub(crate) user_table: Option<String>,
     /// Why users may be missing among them.
-    pub(super) doubt: Option<Doubt>,
+    pub(crate) doubt: Option<Doubt>,
     /// With `--deleted-users`: how many users are gone, if they are more than half of those who are logged in.
     most_are_gone: Option<u64>,
 }
 
 /// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive
 /// since: what is acted on is read at the primary.
-pub(super) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
+pub(crate) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
     let mut reader = store.reader()?;
     if !dry_run {
         reader.demand_writes()?;
@@ -81,7 +81,7 @@ pub(super) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader 
     Ok(reader)
 }
 
-pub(super) fn resolve(
+pub(crate) fn resolve(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     whose: &Whose,
@@ -137,7 +137,7 @@ fn blind(spot: BlindSpot, table: &Table) -> Error {
 
 impl Meant {
     /// The ids that were given, and those of all others, each once.
-    pub(super) fn with_ids(&self, given: &[String]) -> Vec<String> {
+    pub(crate) fn with_ids(&self, given: &[String]) -> Vec<String> {
         let mut all = given.to_vec();
         let given: UserIds = given.iter().collect();
         let found = self.users.iter().map(|user| &user.id).chain(&self.deleted);
@@ -146,7 +146,7 @@ impl Meant {
     }
 
     /// All who were not named by their ids.
-    pub(super) fn resolved(&self) -> Vec<ResolvedUser> {
+    pub(crate) fn resolved(&self) -> Vec<ResolvedUser> {
         let found = self.users.iter().map(|user| (&user.id, user.name.clone()));
         let all = found.chain(self.deleted.iter().map(|id| (id, None)));
         all.map(|(id, username)| ResolvedUser { id: id.clone(), username }).collect()
@@ -154,7 +154,7 @@ impl Meant {
 
     /// The consent to log them out. Where most of the users who are logged in are said to be deleted, the operator is
     /// asked.
-    pub(super) fn consent(
+    pub(crate) fn consent(
         &self,
         ctx: &Ctx<'_>,
         dry_run: bool,

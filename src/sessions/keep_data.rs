@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use django_session::Decoder;
 
-use super::Ctx;
 use super::cache_keys::CacheKeys;
 use super::query::{Answer, SessionQuery};
 use super::read_few::read_few;
+use crate::context::Ctx;
 use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
 use crate::model::{Data, Keys, Page, Timestamp};
@@ -15,13 +15,13 @@ use crate::store::{self, Replacement, StoreError, Was, Writer};
 
 /// Sessions by what became of them.
 #[derive(Clone, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// Written anew, without their login.
-    pub(super) rewritten: u64,
+    pub(crate) rewritten: u64,
     /// Deleted, since only JSON can be written anew.
-    pub(super) deleted: u64,
+    pub(crate) deleted: u64,
     /// Of those that were to be deleted, what other tables keep.
-    pub(super) stay: store::Kept,
+    pub(crate) stay: store::Kept,
 }
 
 /// Rows that a write changed.
@@ -31,7 +31,7 @@ type Written = Result<u64, StoreError>;
 const BATCH: usize = 100;
 
 /// Refuses to begin without a key to sign with.
-pub(super) fn check(ctx: &Ctx<'_>, keep_data: bool) -> Result<(), Error> {
+pub(crate) fn check(ctx: &Ctx<'_>, keep_data: bool) -> Result<(), Error> {
     if !keep_data {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(super) fn check(ctx: &Ctx<'_>, keep_data: bool) -> Result<(), Error> {
 }
 
 /// A batch is small unless the operator says otherwise.
-pub(super) fn pace(pace: Pace, keep_data: bool) -> Pace {
+pub(crate) fn pace(pace: Pace, keep_data: bool) -> Pace {
     match pace.batch_size {
         BatchSize::Adaptive if keep_data => Pace { batch_size: BatchSize::Fixed(BATCH), ..pace },
         _ => pace,
@@ -58,7 +58,7 @@ pub(super) fn pace(pace: Pace, keep_data: bool) -> Pace {
 
 impl Kept {
     /// Takes the login out of the sessions with these keys, as far as they are wanted still.
-    pub(super) fn act(
+    pub(crate) fn act(
         &mut self,
         ctx: &Ctx<'_>,
         query: &SessionQuery<'_>,

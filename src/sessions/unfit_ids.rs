@@ -6,22 +6,22 @@ use std::ops::ControlFlow;
 
 use django_session::Decoder;
 
-use super::Ctx;
 use super::site_users::{SiteUsers, plural};
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::{MOST_ID_BYTES, Signature, counted};
 use crate::store::{Filter, Store, StoreError, UserType};
 
 /// Ids that were given.
 #[derive(Clone, Copy)]
-pub(super) struct GivenIds<'a> {
-    pub(super) ids: &'a [String],
+pub(crate) struct GivenIds<'a> {
+    pub(crate) ids: &'a [String],
     /// In which line of a file some of them stand.
-    pub(super) lines: Option<&'a HashMap<String, u64>>,
+    pub(crate) lines: Option<&'a HashMap<String, u64>>,
     /// `--user-table`.
-    pub(super) user_table: Option<&'a str>,
+    pub(crate) user_table: Option<&'a str>,
     /// The next step for the operator.
-    pub(super) hint: &'static str,
+    pub(crate) hint: &'static str,
 }
 
 /// What ids of users are at a site, and how that is known.
@@ -32,7 +32,7 @@ struct KeyType {
 
 impl GivenIds<'_> {
     /// Refuses ids that no user of the site can have.
-    pub(super) fn refuse_unfit(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<(), Error> {
+    pub(crate) fn refuse_unfit(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<(), Error> {
         if self.ids.is_empty() {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl GivenIds<'_> {
 
     /// The same where several schemas are meant, before anything is done in the first of them: refuses ids that no
     /// user can have in any. A schema that cannot be read is told later.
-    pub(super) fn refuse_unfit_everywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    pub(crate) fn refuse_unfit_everywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         if self.ids.is_empty() {
             return Ok(());
         }
@@ -61,7 +61,7 @@ impl GivenIds<'_> {
     }
 
     /// Refuses ids that no user can have, in whatever schema.
-    pub(super) fn refuse_unfit_anywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    pub(crate) fn refuse_unfit_anywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         if ctx.is_about_many() {
             return self.refuse_unfit_everywhere(ctx);
         }
@@ -108,7 +108,7 @@ impl GivenIds<'_> {
 const MOST_NAMED: usize = 5;
 
 /// The first few of these ids, for people.
-pub(super) fn some(ids: &[&str]) -> String {
+pub(crate) fn some(ids: &[&str]) -> String {
     some_of(ids, shown)
 }
 
@@ -134,13 +134,13 @@ fn some_of(ids: &[&str], shown: impl Fn(&str) -> String) -> String {
 /// Some of the ids in sessions that the key of the table of users cannot hold. One that is too long for any key is told by
 /// its beginning.
 #[derive(Clone, Default)]
-pub(super) struct UnfitIds(BTreeSet<String>);
+pub(crate) struct UnfitIds(BTreeSet<String>);
 
 /// Characters by which an id is told that is too long for any key.
 const BEGINNING: usize = 40;
 
 impl UnfitIds {
-    pub(super) fn note(&mut self, id: &str) {
+    pub(crate) fn note(&mut self, id: &str) {
         self.0.insert(if id.len() > MOST_ID_BYTES {
             id.chars().take(BEGINNING).chain(['…']).collect()
         } else {
@@ -151,7 +151,7 @@ impl UnfitIds {
         }
     }
 
-    pub(super) fn append(&mut self, others: Self) {
+    pub(crate) fn append(&mut self, others: Self) {
         self.0.extend(others.0);
         while self.0.len() > MOST_NAMED {
             self.0.pop_last();
@@ -159,11 +159,11 @@ impl UnfitIds {
     }
 
     /// For people.
-    pub(super) fn some(&self) -> String {
+    pub(crate) fn some(&self) -> String {
         some(&self.0.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    pub(super) fn into_vec(self) -> Vec<String> {
+    pub(crate) fn into_vec(self) -> Vec<String> {
         self.0.into_iter().collect()
     }
 }
@@ -174,7 +174,7 @@ const MOST_PAGES: u32 = 100;
 
 /// What the ids in the first live logins of a table are.
 #[derive(Default)]
-pub(super) struct Logins {
+pub(crate) struct Logins {
     all: u64,
     numbers: u64,
     uuids: u64,
@@ -182,7 +182,7 @@ pub(super) struct Logins {
 
 impl Logins {
     /// Whether there are logins, and all ids in the first of them are UUIDs.
-    pub(super) fn are_uuids(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
+    pub(crate) fn are_uuids(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
         let logins = Self::sample_until(ctx, store, |logins| logins.uuids < logins.all)?;
         Ok(logins.all > 0 && logins.uuids == logins.all)
     }

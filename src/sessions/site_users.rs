@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::Ctx;
 use super::unfit_ids::Logins;
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::Doubt;
 use crate::settings;
@@ -13,20 +13,20 @@ use crate::store::{
 };
 
 /// Users of whom it is asked at once whether they exist.
-pub(super) const AT_ONCE: usize = 1_000;
+pub(crate) const AT_ONCE: usize = 1_000;
 
 /// The users of a site, and what their keys are.
-pub(super) struct SiteUsers {
-    pub(super) users: Users,
-    pub(super) key: UserKey,
+pub(crate) struct SiteUsers {
+    pub(crate) users: Users,
+    pub(crate) key: UserKey,
     /// The type of user column that holds the same ids.
-    pub(super) kind: UserType,
+    pub(crate) kind: UserType,
 }
 
 impl SiteUsers {
     /// The table that was typed, the project's, or Django's own; an error if it is not there or its key is of a type that is
     /// not known, or if nobody named it and the site seems to have another.
-    pub(super) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
         store.demand(Capability::Users)?;
         match Lookup::of(ctx, store, typed)? {
             Lookup::Found(site) => Ok(site),
@@ -59,7 +59,7 @@ impl SiteUsers {
     }
 
     /// The same, if there is one and it is the site's as far as is known. A table that was typed must be there.
-    pub(super) fn find(
+    pub(crate) fn find(
         ctx: &Ctx<'_>,
         store: &dyn Store,
         typed: Option<&str>,
@@ -74,7 +74,7 @@ impl SiteUsers {
     }
 
     /// Why ids in sessions cannot be compared with those of the site's users, where the type of their key is not known.
-    pub(super) fn unknown_key(
+    pub(crate) fn unknown_key(
         ctx: &Ctx<'_>,
         store: &dyn Store,
         typed: Option<&str>,
@@ -92,7 +92,7 @@ impl SiteUsers {
     ///
     /// The database may find a user under another id than the user's own, where the collation of a text key takes the two
     /// for equal. Then Django finds the user as well.
-    pub(super) fn existing(
+    pub(crate) fn existing(
         &self,
         reader: &mut dyn Reader,
         ids: impl IntoIterator<Item = String>,
@@ -132,7 +132,7 @@ impl SiteUsers {
     }
 
     /// What its keys are, for people.
-    pub(super) fn key_type(&self) -> String {
+    pub(crate) fn key_type(&self) -> String {
         let Users { table, key, .. } = &self.users;
         format!("the key \"{key}\" of table \"{table}\" holds {}", plural(self.kind))
     }
@@ -178,7 +178,7 @@ impl Lookup {
 
 /// The table that was typed, the project's, or Django's own. Where neither says in which schema it is, it is beside the
 /// sessions or behind them on the search path.
-pub(super) fn users(
+pub(crate) fn users(
     ctx: &Ctx<'_>,
     reader: &mut dyn Reader,
     typed: Option<&str>,
@@ -243,7 +243,7 @@ fn other(
 }
 
 /// Values of a type, for people.
-pub(super) fn plural(kind: UserType) -> &'static str {
+pub(crate) fn plural(kind: UserType) -> &'static str {
     match kind {
         UserType::Text => "texts",
         UserType::Bigint => "numbers",

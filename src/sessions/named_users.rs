@@ -5,16 +5,16 @@ use std::collections::{HashMap, HashSet};
 
 use django_session::UserIds;
 
-use super::Ctx;
 use super::site_users::{AT_ONCE, SiteUsers};
-use super::whose::Meant;
+use super::user_selectors::Meant;
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::NamedUser;
 use crate::store::{Reader, Store, StoreError, UserType};
 
 /// Sessions of the users who were named.
 #[derive(Default)]
-pub(super) struct SessionsOf(HashMap<String, Found>);
+pub(crate) struct SessionsOf(HashMap<String, Found>);
 
 struct Found {
     /// The id as a session spells it.
@@ -24,12 +24,12 @@ struct Found {
 
 impl SessionsOf {
     /// Counts a session that names this user, and whether it is asked for.
-    pub(super) fn count(&mut self, user_id: &str, asked_for: bool) {
+    pub(crate) fn count(&mut self, user_id: &str, asked_for: bool) {
         self.add_to(user_id, user_id, u64::from(asked_for));
     }
 
     /// Adds what else was found.
-    pub(super) fn append(&mut self, others: Self) {
+    pub(crate) fn append(&mut self, others: Self) {
         for (user, Found { spelled, sessions }) in others.0 {
             self.add_to(&user, &spelled, sessions);
         }
@@ -48,15 +48,15 @@ impl SessionsOf {
 
 /// All who were named.
 #[derive(Default)]
-pub(super) struct NamedUsers {
+pub(crate) struct NamedUsers {
     all: Vec<NamedUser>,
     /// The table of users that says whether they exist.
-    pub(super) table: Option<String>,
+    pub(crate) table: Option<String>,
 }
 
 impl NamedUsers {
     /// Those whose ids were given, and those who were found otherwise; each once.
-    pub(super) fn of(
+    pub(crate) fn of(
         ctx: &Ctx<'_>,
         store: &dyn Store,
         given: &[String],
@@ -79,7 +79,7 @@ impl NamedUsers {
     }
 
     /// Adds how many sessions each of them had.
-    pub(super) fn with(mut self, sessions: &SessionsOf) -> Vec<NamedUser> {
+    pub(crate) fn with(mut self, sessions: &SessionsOf) -> Vec<NamedUser> {
         for user in &mut self.all {
             let Some(found) = sessions.0.get(&*UserIds::compared(&user.id)) else { continue };
             user.id.clone_from(&found.spelled);

@@ -2,40 +2,40 @@
 
 use std::io::{self, ErrorKind};
 
-use super::Ctx;
 use super::audit::Audit;
 use super::pacing::failure;
 use crate::cli::{self, ReportFormat};
+use crate::context::Ctx;
 use crate::engine::Why;
 use crate::error::{Error, Exit};
 use crate::store::Holder;
 use crate::ui::{self, Report};
 
 /// What a command did, and how it ended.
-pub(super) struct Deed<R> {
+pub(crate) struct Deed<R> {
     /// `None` if there was nothing to do.
-    pub(super) report: Option<R>,
+    pub(crate) report: Option<R>,
     /// What failed after something was done.
-    pub(super) failed: Result<(), Error>,
+    pub(crate) failed: Result<(), Error>,
     /// How it ends unless something failed.
-    pub(super) exit: Exit,
+    pub(crate) exit: Exit,
     /// What the operator may want to do next.
-    pub(super) advice: Vec<String>,
+    pub(crate) advice: Vec<String>,
     /// Whether nothing more is to be done, in no other schema either.
-    pub(super) over: bool,
+    pub(crate) over: bool,
     /// Who is at it, where nothing was done for that reason.
-    pub(super) skipped: Option<Holder>,
+    pub(crate) skipped: Option<Holder>,
 }
 
 impl<R> Deed<R> {
     /// Another sessctl is at it, and that is to be no failure. Of somebody else nobody knows whether the work gets done.
-    pub(super) fn skipped(holder: Holder) -> Self {
+    pub(crate) fn skipped(holder: Holder) -> Self {
         let exit = if holder == Holder::Sessctl { Exit::Done } else { Exit::Incomplete };
         let (failed, advice) = (Ok(()), Vec::new());
         Self { report: None, failed, exit, advice, over: true, skipped: Some(holder) }
     }
 
-    pub(super) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
+    pub(crate) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
         let over = matches!(ended, Err(Why::Limit | Why::RunTime | Why::Interrupted(_)));
         let (failed, advice) = (failure(ended), Vec::new());
         Self { report: Some(report), failed, exit, advice, over, skipped: None }
@@ -43,17 +43,17 @@ impl<R> Deed<R> {
 }
 
 /// Who hears of a deed.
-pub(super) struct Told<'a> {
-    pub(super) command: &'static str,
-    pub(super) format: ReportFormat,
-    pub(super) audit: &'a cli::Audit,
+pub(crate) struct Told<'a> {
+    pub(crate) command: &'static str,
+    pub(crate) format: ReportFormat,
+    pub(crate) audit: &'a cli::Audit,
     /// Whether anything can be changed. Only such a run is put on record.
-    pub(super) acts: bool,
+    pub(crate) acts: bool,
 }
 
 impl Told<'_> {
     /// Runs a command, tells what it did, whatever put an end to it, and only then that.
-    pub(super) fn of<R: Report>(
+    pub(crate) fn of<R: Report>(
         &self,
         ctx: &mut Ctx<'_>,
         run: impl FnOnce(&mut Ctx<'_>) -> Result<Deed<R>, Error>,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use django_session::{Decoded, Decoder, Verdict};
 
-use super::Ctx;
 use super::counts::Counts;
 use super::describe::{KeyDisplay, listed, summary};
 use super::distinct::DistinctUsers;
@@ -15,6 +14,7 @@ use super::login_keys_seen::LoginKeysSeen;
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
 use super::unfit_ids::UnfitIds;
+use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Tally};
 use crate::report::{ListedSession, Matches};
@@ -22,23 +22,23 @@ use crate::store::{ByUser, Filter, Store, StoreError};
 
 /// How a look is taken.
 #[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
+pub(crate) struct Look<'a> {
     /// What is looked for.
-    pub(super) query: SessionQuery<'a>,
+    pub(crate) query: SessionQuery<'a>,
     /// Read only the rows that a user column gives to these users.
-    pub(super) by_user: Option<&'a ByUser>,
+    pub(crate) by_user: Option<&'a ByUser>,
     /// Read no more of a row that begins with a login of somebody else. Such a row may name a wanted user further
     /// behind: as the one behind an impersonation, or where a serializer of the site's own writes a key twice. The
     /// look that proves reads all of it.
-    pub(super) skim: bool,
-    pub(super) collect: Collect,
+    pub(crate) skim: bool,
+    pub(crate) collect: Collect,
     /// Whether an earlier look found a row that the keys verify.
-    pub(super) key_is_right: bool,
+    pub(crate) key_is_right: bool,
 }
 
 /// What becomes of the keys of the sessions that are found.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Collect {
+pub(crate) enum Collect {
     Keys,
     /// Of a dry run, which asks what other tables refer to. Further keys than [`MOST_KEYS`] are not collected.
     FirstKeys,
@@ -46,25 +46,25 @@ pub(super) enum Collect {
 }
 
 /// What a look found.
-pub(super) struct Survey {
+pub(crate) struct Survey {
     /// [`Ended::Enough`] if more sessions are asked for than one look collects.
-    pub(super) ended: Ended,
-    pub(super) tally: Tally,
-    pub(super) matches: Matches,
+    pub(crate) ended: Ended,
+    pub(crate) tally: Tally,
+    pub(crate) matches: Matches,
     /// The keys of the sessions that are asked for, unless they were only to be counted.
-    pub(super) keys: Keys,
+    pub(crate) keys: Keys,
     /// The same of sessions that no key verifies: they are asked for once the keys are known to be right.
     unverified: Keys,
     /// Keys of logins under which no session holds one.
-    pub(super) unseen: Vec<String>,
+    pub(crate) unseen: Vec<String>,
     /// What stands at the top level of sessions, as long as there are such keys.
-    pub(super) members: Counts,
+    pub(crate) members: Counts,
     /// Users of sessions that no key verifies.
-    pub(super) unverified_users: DistinctUsers,
+    pub(crate) unverified_users: DistinctUsers,
     /// Sessions by user, where some users are asked for.
-    pub(super) sessions_of: SessionsOf,
+    pub(crate) sessions_of: SessionsOf,
     /// Some of the ids that the key of the table of users cannot hold.
-    pub(super) unfit_ids: UnfitIds,
+    pub(crate) unfit_ids: UnfitIds,
     preview: Vec<ListedSession>,
 }
 
@@ -74,7 +74,7 @@ const JUST_EXPIRED: Duration = Duration::from_secs(600);
 
 /// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
 /// looks that follow.
-pub(super) const MOST_KEYS: usize = 500_000;
+pub(crate) const MOST_KEYS: usize = 500_000;
 
 /// Sessions of which a dry run shows more than their number.
 const PREVIEW: usize = 20;
@@ -83,19 +83,19 @@ const MOST_PREVIEW_BYTES: usize = 2_000;
 
 impl Collect {
     /// What a dry run needs: where other tables can keep sessions it counts those that would stay.
-    pub(super) fn of_dry_run(can_be_kept: bool) -> Self {
+    pub(crate) fn of_dry_run(can_be_kept: bool) -> Self {
         if can_be_kept { Self::FirstKeys } else { Self::CountOnly }
     }
 }
 
 impl Look<'_> {
     /// Whether it reads the data of every live row to the end.
-    pub(super) fn reads_all(&self) -> bool {
+    pub(crate) fn reads_all(&self) -> bool {
         self.by_user.is_none() && !self.skim
     }
 
     /// Looks at every row that may be live.
-    pub(super) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
+    pub(crate) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
         let live_only = !matches!(self.query.who, Who::EverythingBut(_));
         let codec = &ctx.codec;
         let seen = Seen {
@@ -139,19 +139,19 @@ impl Look<'_> {
 
 impl Survey {
     /// How many rows were checked, if a key was given and verified none of them. Only a look at all rows can tell.
-    pub(super) fn nothing_verifies(&self) -> Option<u64> {
+    pub(crate) fn nothing_verifies(&self) -> Option<u64> {
         self.tally.signatures.none_is_valid().filter(|_| self.ended == Ended::Whole)
     }
 
     /// Takes sessions that no key verifies for sessions that were asked for, since the keys are right: Django reads
     /// them as empty, and nothing is lost, or it has a key that was not given here.
-    pub(super) fn take_unverified(&mut self) {
+    pub(crate) fn take_unverified(&mut self) {
         self.matches.matched += self.matches.unverified;
         self.keys.append(&std::mem::take(&mut self.unverified));
     }
 
     /// The first of the sessions that were found.
-    pub(super) fn preview(self) -> Vec<ListedSession> {
+    pub(crate) fn preview(self) -> Vec<ListedSession> {
         self.preview
     }
 
@@ -193,7 +193,7 @@ impl Survey {
 
 /// Reads the live rows until the key verifies one: [`Ended::Enough`] if there is one. An expired row proves nothing: its
 /// key may have gone out of use with it.
-pub(super) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
+pub(crate) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
     let codec = &ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);

@@ -12,14 +12,14 @@ use crate::ui;
 
 /// Whether the payload is wanted too: it is most of the work.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Detail {
+pub(crate) enum Detail {
     Summary,
     Payload,
 }
 
 /// How session keys are printed.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum KeyDisplay {
+pub(crate) enum KeyDisplay {
     Masked,
     Whole,
 }
@@ -31,9 +31,9 @@ impl From<bool> for KeyDisplay {
 }
 
 /// A session, and its payload if that is too large to be held as JSON: then it is written to its place beside.
-pub(super) struct Described<'s> {
-    pub(super) session: DecodedSession,
-    pub(super) large: Option<Payload<'s>>,
+pub(crate) struct Described<'s> {
+    pub(crate) session: DecodedSession,
+    pub(crate) large: Option<Payload<'s>>,
 }
 
 /// Bytes of JSON that are held in memory.
@@ -42,7 +42,7 @@ const HELD_JSON: usize = 512 << 10;
 const ELSEWHERE: &str = "0";
 
 /// Writes a session on one line.
-pub(super) fn write_json<T: Serialize>(
+pub(crate) fn write_json<T: Serialize>(
     out: &mut dyn Write,
     session: &T,
     large: Option<Payload<'_>>,
@@ -56,11 +56,11 @@ pub(super) fn write_json<T: Serialize>(
 }
 
 /// Without its payload.
-pub(super) fn summary(decoded: &Decoded<'_>) -> DecodedSession {
+pub(crate) fn summary(decoded: &Decoded<'_>) -> DecodedSession {
     describe(decoded, Detail::Summary).session
 }
 
-pub(super) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'s> {
+pub(crate) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'s> {
     let mut error = None;
     let (state, login) = match decoded.verdict(|_| false) {
         Verdict::Login(login) => (State::User, Some(login)),
@@ -103,7 +103,7 @@ pub(super) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'
     Described { session, large }
 }
 
-pub(super) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -> ListedSession {
+pub(crate) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -> ListedSession {
     let key = match keys {
         KeyDisplay::Masked => masked_key(row.key),
         KeyDisplay::Whole => row.key,

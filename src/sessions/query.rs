@@ -8,19 +8,19 @@ use crate::report::Matches;
 
 /// Which sessions are asked for.
 #[derive(Clone, Copy)]
-pub(super) struct SessionQuery<'a> {
-    pub(super) who: Who<'a>,
+pub(crate) struct SessionQuery<'a> {
+    pub(crate) who: Who<'a>,
     /// When they were last saved, if that matters.
-    pub(super) saved: Option<SavedWindow>,
+    pub(crate) saved: Option<SavedWindow>,
     /// The key of the one session that stays.
-    pub(super) spared: Option<&'a str>,
+    pub(crate) spared: Option<&'a str>,
     /// Leave sessions that no key verifies, although they name a user who is asked for.
-    pub(super) verified_only: bool,
+    pub(crate) verified_only: bool,
 }
 
 /// Whose sessions are asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Who<'a> {
+pub(crate) enum Who<'a> {
     /// Every live row, whatever it is.
     Anybody,
     /// Live sessions of these users.
@@ -33,7 +33,7 @@ pub(super) enum Who<'a> {
 
 /// What a row is to the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It is asked for.
     Match,
     /// It is asked for, and no key verifies it.
@@ -58,17 +58,17 @@ pub(super) enum Answer {
 
 impl<'a> SessionQuery<'a> {
     /// All live sessions of these users.
-    pub(super) fn of(who: Who<'a>) -> Self {
+    pub(crate) fn of(who: Who<'a>) -> Self {
         Self { who, saved: None, spared: None, verified_only: false }
     }
 
     /// What a row is, its signature checked where the answer depends on it.
-    pub(super) fn verdict<'s>(&self, row: &Row<'_>, session: &Decoded<'s>) -> Verdict<'s> {
+    pub(crate) fn verdict<'s>(&self, row: &Row<'_>, session: &Decoded<'s>) -> Verdict<'s> {
         session.verdict(|auth| row.user.is_some() || self.who.wants_auth(auth))
     }
 
     /// What a row is to the query.
-    pub(super) fn answer(
+    pub(crate) fn answer(
         &self,
         row: &Row<'_>,
         session: &Decoded<'_>,
@@ -118,7 +118,7 @@ impl<'a> SessionQuery<'a> {
     }
 
     /// Whether a session of which this is the answer is listed, and deleted once a key has proved right.
-    pub(super) fn takes(&self, answer: Answer) -> bool {
+    pub(crate) fn takes(&self, answer: Answer) -> bool {
         match answer {
             Answer::Match => true,
             Answer::Unverified => !self.verified_only,
@@ -128,7 +128,7 @@ impl<'a> SessionQuery<'a> {
 
     /// Counts one answer. Sessions that no key verifies are counted as matches by whoever finds out that the keys are
     /// right.
-    pub(super) fn count(&self, answer: Answer, verdict: &Verdict<'_>, matches: &mut Matches) {
+    pub(crate) fn count(&self, answer: Answer, verdict: &Verdict<'_>, matches: &mut Matches) {
         *match answer {
             Answer::Match => &mut matches.matched,
             Answer::Unverified => &mut matches.unverified,
@@ -169,7 +169,7 @@ impl Who<'_> {
     }
 
     /// Whether a row with this login, or with none, is asked for.
-    pub(super) fn wants(self, login: Option<&Login<'_>>) -> bool {
+    pub(crate) fn wants(self, login: Option<&Login<'_>>) -> bool {
         let names =
             |ids: &UserIds| login.is_some_and(|login| login.users().any(|id| ids.contains(id)));
         let may_be = || login.is_some_and(|login| self.may_be(login));

@@ -1,13 +1,13 @@
 //! How sessions are ended.
 
-use super::Ctx;
+use crate::context::Ctx;
 use crate::engine::{Driver, Why};
 use crate::error::Error;
 use crate::store::{Capability, Store};
 
 /// What is done to a session.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum How {
+pub(crate) enum How {
     Delete,
     /// With the row that django-allauth has for it (`--cleanup-allauth`).
     DeleteWithAllauth,
@@ -17,7 +17,7 @@ pub(super) enum How {
 
 impl How {
     /// What was asked for, if it makes sense.
-    pub(super) fn asked(
+    pub(crate) fn asked(
         cleanup_allauth: bool,
         keep_data: bool,
         truncate: bool,
@@ -41,7 +41,7 @@ impl How {
     }
 
     /// Refuses to begin where the store cannot, and where django-allauth has no rows to delete.
-    pub(super) fn check(
+    pub(crate) fn check(
         self,
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -65,7 +65,7 @@ impl How {
     }
 
     /// Finds out whether rows may be deleted, and updated where that is needed.
-    pub(super) fn may(self, driver: &mut Driver<'_>) -> Result<(), Why> {
+    pub(crate) fn may(self, driver: &mut Driver<'_>) -> Result<(), Why> {
         driver.check(|writer| match self {
             Self::Delete => Ok(writer.delete(&[])?.sessions),
             Self::DeleteWithAllauth => Ok(writer.delete_with_allauth(&[])?.sessions),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::Ctx;
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::Keys;
 use crate::report::Referenced;
@@ -13,7 +13,7 @@ use crate::store::{Kept, Reader, Reference, Store, StoreError};
 const KEYS_AT_ONCE: usize = 5_000;
 
 /// Says what the foreign keys mean that point at the table, and returns them.
-pub(super) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Reference>, Error> {
+pub(crate) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Reference>, Error> {
     let references = reader.references()?;
     for reference in &references {
         let Reference { table, on_delete, .. } = reference;
@@ -38,17 +38,17 @@ pub(super) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Referen
 }
 
 /// Whether the foreign keys keep sessions from being deleted.
-pub(super) fn hinder(references: &[Reference]) -> bool {
+pub(crate) fn hinder(references: &[Reference]) -> bool {
     references.iter().any(Reference::hinders)
 }
 
 /// Sessions that stay because rows of other tables refer to them.
 #[derive(Default)]
-pub(super) struct KeptSessions(Kept);
+pub(crate) struct KeptSessions(Kept);
 
 impl KeptSessions {
     /// Of the sessions that a dry run found, those that would stay, as far as that can be seen.
-    pub(super) fn foreseen(store: &dyn Store, keys: &Keys) -> Result<Self, StoreError> {
+    pub(crate) fn foreseen(store: &dyn Store, keys: &Keys) -> Result<Self, StoreError> {
         let keys: Vec<&str> = keys.iter().collect();
         let mut kept = Kept::default();
         if !keys.is_empty() {
@@ -61,7 +61,7 @@ impl KeptSessions {
     }
 
     /// What was kept of sessions that were to be deleted.
-    pub(super) fn acted(&mut self, keys: &Keys, kept: Kept) {
+    pub(crate) fn acted(&mut self, keys: &Keys, kept: Kept) {
         for key in keys.iter() {
             self.0.rows.remove(key);
         }
@@ -69,33 +69,33 @@ impl KeptSessions {
     }
 
     /// What a look did not find any more the site has ended meanwhile.
-    pub(super) fn retain(&mut self, found: &Keys) {
+    pub(crate) fn retain(&mut self, found: &Keys) {
         let there: HashSet<&str> = found.iter().collect();
         self.0.rows.retain(|key| there.contains(&**key));
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.count()
     }
 
     /// How many of these are kept.
-    pub(super) fn among(&self, keys: &Keys) -> usize {
+    pub(crate) fn among(&self, keys: &Keys) -> usize {
         keys.iter().filter(|key| self.0.rows.contains(*key)).count()
     }
 
     /// Those of these that are not kept.
-    pub(super) fn not_among<'k>(&self, keys: &'k Keys) -> Vec<&'k str> {
+    pub(crate) fn not_among<'k>(&self, keys: &'k Keys) -> Vec<&'k str> {
         keys.iter().filter(|key| !self.0.rows.contains(*key)).collect()
     }
 
     /// Of keys that were deleted, those that were found again although no other table keeps them.
-    pub(super) fn deleted_and_found(&self, deleted: &Keys, found: &Keys) -> u64 {
+    pub(crate) fn deleted_and_found(&self, deleted: &Keys, found: &Keys) -> u64 {
         let found: HashSet<&str> = found.iter().collect();
         let again = self.not_among(deleted).into_iter().filter(|key| found.contains(key)).count();
         u64::try_from(again).unwrap_or(u64::MAX)
     }
 
-    pub(super) fn report(self) -> Referenced {
+    pub(crate) fn report(self) -> Referenced {
         let referenced = self.count();
         let referenced_by = if referenced > 0 { self.0.by } else { BTreeSet::new() };
         Referenced { referenced, referenced_by }
@@ -103,7 +103,7 @@ impl KeptSessions {
 }
 
 /// Refuses where the database would refuse, whether or not a row refers to a session.
-pub(super) fn refuse(reader: &mut dyn Reader) -> Result<(), Error> {
+pub(crate) fn refuse(reader: &mut dyn Reader) -> Result<(), Error> {
     let tables: Vec<_> =
         reader.references()?.into_iter().map(|reference| reference.table).collect();
     if tables.is_empty() { Ok(()) } else { Err(Error::Referenced { tables: tables.join(", ") }) }

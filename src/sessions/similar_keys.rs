@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use django_session::Decoder;
 
-use super::Ctx;
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::Page;
 use crate::settings;
@@ -14,7 +14,7 @@ use crate::store::Filter;
 const MOST_ROWS: usize = 1_000;
 
 /// Says of a key that turned out to be wrong for a table whether a variant of it would be right.
-pub(super) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
+pub(crate) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
     match error {
         // That this cannot be found out changes nothing of the error.
         Error::WrongKey { looked_at } => match hint(ctx) {
@@ -50,5 +50,5 @@ fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
 }
 
 /// What the site's own key would not help against.
-pub(super) const NO_LAYOUT: &str = "these rows are in no layout of Django's, so that no key can verify them: is session_data \
+pub(crate) const NO_LAYOUT: &str = "these rows are in no layout of Django's, so that no key can verify them: is session_data \
     text, as Django makes it, and is this the site's session table?";

@@ -6,21 +6,21 @@ use std::collections::HashMap;
 /// How often values came, as long as there are not too many of them. Those of a page, of which several wait to be
 /// merged, hold less than those of the table.
 #[derive(Default)]
-pub(in crate::cmd) struct Counts {
+pub(crate) struct Counts {
     by_value: HashMap<String, Count>,
     /// Of all values.
     bytes: usize,
     /// Whether others are merged into it.
     is_sum: bool,
     /// Whether some that came seldom were forgotten.
-    pub(in crate::cmd) forgot: bool,
+    pub(crate) forgot: bool,
 }
 
 /// Of one value.
 #[derive(Clone, Copy, Default)]
-pub(in crate::cmd) struct Count {
-    pub(in crate::cmd) times: u64,
-    pub(in crate::cmd) bytes: u64,
+pub(crate) struct Count {
+    pub(crate) times: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Values that are kept at most, and their bytes. Where there are more, half of the values are.
@@ -31,13 +31,13 @@ const MOST_BYTES_OF_PAGE: usize = 512 << 10;
 const MOST_CHARS: usize = 100;
 
 /// As much of a value as is told of it.
-pub(in crate::cmd) fn beginning(value: &str) -> &str {
+pub(crate) fn beginning(value: &str) -> &str {
     let end = value.char_indices().nth(MOST_CHARS).map_or(value.len(), |(end, _)| end);
     value.get(..end).unwrap_or_default()
 }
 
 impl Counts {
-    pub(in crate::cmd) fn add(&mut self, value: &str, times: u64, bytes: u64) {
+    pub(crate) fn add(&mut self, value: &str, times: u64, bytes: u64) {
         let value = beginning(value);
         if !self.by_value.contains_key(value) {
             let most_bytes = if self.is_sum { MOST_BYTES } else { MOST_BYTES_OF_PAGE };
@@ -53,7 +53,7 @@ impl Counts {
         }
     }
 
-    pub(in crate::cmd) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.is_sum = true;
         self.forgot |= other.forgot;
         for (value, count) in other.by_value {
@@ -61,16 +61,12 @@ impl Counts {
         }
     }
 
-    pub(in crate::cmd) fn values(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
         self.by_value.keys().map(String::as_str)
     }
 
     /// The first ones by `rank`, and by name where it is the same.
-    pub(in crate::cmd) fn top(
-        self,
-        most: usize,
-        rank: impl Fn(&Count) -> u64,
-    ) -> Vec<(String, Count)> {
+    pub(crate) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
         let mut all: Vec<_> = self.by_value.into_iter().collect();
         all.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then_with(|| a.cmp(b)));
         all.truncate(most);

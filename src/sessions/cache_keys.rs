@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 
-use super::Ctx;
 use crate::cli;
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::store::{Fault, StoreError};
 use crate::{settings, ui};
@@ -13,7 +13,7 @@ use crate::{settings, ui};
 const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
 
 /// What becomes of the copies in the cache.
-pub(super) enum CacheKeys {
+pub(crate) enum CacheKeys {
     /// The site keeps its sessions in the table and nowhere else.
     None,
     /// Nobody said which engine the site runs, or it has ways of its own: there may be a cache.
@@ -25,7 +25,7 @@ pub(super) enum CacheKeys {
 }
 
 /// Standard output, and how a session's key becomes that of a cache entry.
-pub(super) struct Printer {
+pub(crate) struct Printer {
     around: (String, String),
     out: RefCell<Box<dyn Write>>,
     /// Whether a project said what keys look like, and not Django's defaults.
@@ -65,7 +65,7 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
 
 impl CacheKeys {
     /// What was asked for. Where keys are printed, everything else goes to standard error from here on.
-    pub(super) fn asked(ctx: &mut Ctx<'_>, print: bool) -> Result<Self, Error> {
+    pub(crate) fn asked(ctx: &mut Ctx<'_>, print: bool) -> Result<Self, Error> {
         ctx.refuse_many("--print-cache-keys", print)?;
         if print {
             let around = match &ctx.project {
@@ -102,14 +102,14 @@ impl CacheKeys {
 
     /// Prints those of sessions whose rows are gone. Not sooner: a request that finds nothing in the cache
     /// puts the row there. Where that fails the rows are gone nonetheless, so it is for [`Self::go_on`] to say.
-    pub(super) fn gone(&self, keys: &[&str]) {
+    pub(crate) fn gone(&self, keys: &[&str]) {
         if let Self::Printed(printer) = self {
             printer.print(keys);
         }
     }
 
     /// Whether more may go: not when nobody hears of it any more.
-    pub(super) fn go_on(&self) -> Result<(), StoreError> {
+    pub(crate) fn go_on(&self) -> Result<(), StoreError> {
         match self {
             Self::Printed(printer) => printer.failed.take().map_or(Ok(()), Err),
             _ => Ok(()),
@@ -117,7 +117,7 @@ impl CacheKeys {
     }
 
     /// Whether it is not known if there is a cache at all.
-    pub(super) fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         match self {
             Self::Unknown => true,
             Self::Printed(printer) => !printer.is_known,
@@ -126,7 +126,7 @@ impl CacheKeys {
     }
 
     /// Whether the cache may still let somebody in, for all that was done.
-    pub(super) fn may_hold(&self) -> bool {
+    pub(crate) fn may_hold(&self) -> bool {
         match self {
             Self::None | Self::Unknown => false,
             Self::Unheeded => true,
@@ -135,7 +135,7 @@ impl CacheKeys {
     }
 
     /// Where no row was found, an earlier run may have left the copies of rows that are gone.
-    pub(super) fn note_unprinted(&self, ctx: &Ctx<'_>, dry_run: bool) {
+    pub(crate) fn note_unprinted(&self, ctx: &Ctx<'_>, dry_run: bool) {
         if let Self::Printed(printer) = self
             && printer.printed.get() == 0
             && !dry_run
@@ -148,7 +148,7 @@ impl CacheKeys {
     }
 
     /// How a command ends that would otherwise have ended so.
-    pub(super) fn exit(&self, exit: Exit, dry_run: bool) -> Exit {
+    pub(crate) fn exit(&self, exit: Exit, dry_run: bool) -> Exit {
         if exit == Exit::Done && !dry_run && self.may_hold() { Exit::Incomplete } else { exit }
     }
 }

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, Encode, Verdict};
 
-use super::Ctx;
 use super::cache_keys::CacheKeys;
+use super::delete_until_gone::Outcome;
 use super::query::Who;
-use super::rounds::Outcome;
+use crate::context::Ctx;
 use crate::engine::{Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, counted};
@@ -16,7 +16,7 @@ use crate::store::{BlindSpot, Fault, Filter, Store, StoreError};
 use crate::ui;
 
 /// What is proved.
-pub(super) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
+pub(crate) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
     if dry_run || !outcome.is_proved() || cache.may_hold() {
         Proof::Unknown
     } else if outcome.matches.matched == 0 && !outcome.emptied {
@@ -44,7 +44,7 @@ impl Outcome {
     }
 
     /// Whether a look after the last act has shown that nothing is left.
-    pub(super) fn is_proved(&self) -> bool {
+    pub(crate) fn is_proved(&self) -> bool {
         self.ended.is_ok()
             && self.remaining == Some(0)
             && self.not_sure() == 0
@@ -52,11 +52,11 @@ impl Outcome {
     }
 
     /// Whether there is a doubt, whatever was found in the end.
-    pub(super) fn is_unsure(&self) -> bool {
+    pub(crate) fn is_unsure(&self) -> bool {
         self.not_sure() > 0 || !self.doubts.is_empty() || self.kept.count() > 0
     }
 
-    pub(super) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match &self.ended {
             Ok(()) if self.remaining.unwrap_or(0) > 0 || self.is_unsure() => Exit::Incomplete,
             Ok(()) => Exit::Done,
@@ -68,7 +68,7 @@ impl Outcome {
 }
 
 /// Says why nothing is proved, where that is so.
-pub(super) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
+pub(crate) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
     let damaged = outcome.tally.damaged;
     if damaged > 0 {
         ctx.talk.note(&format!(
@@ -91,7 +91,7 @@ pub(super) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
 }
 
 /// Whether the session table may hide rows. An operator or a project that names it knows what it is: then it is a note.
-pub(super) fn hidden_sessions(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
+pub(crate) fn hidden_sessions(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
     let table = ctx.table()?;
     let Some(spot) = store.reader()?.blind_spot(&table)? else { return Ok(None) };
     let (table, view) = (table.to_string(), spot == BlindSpot::View);
@@ -117,7 +117,7 @@ const MOST_NAMED: usize = 20;
 /// operator or the project named this one. Where the search fails, that is a doubt as well.
 ///
 /// `saw_login` says whether a live login was seen in this table already.
-pub(super) fn other_tables(
+pub(crate) fn other_tables(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     who: Option<Who<'_>>,

@@ -4,7 +4,7 @@ use crate::engine::{Done, Why};
 use crate::error::Error;
 use crate::report::{Ending, Paused};
 
-pub(super) fn ending(ended: &Result<(), Why>) -> Ending {
+pub(crate) fn ending(ended: &Result<(), Why>) -> Ending {
     match ended {
         Ok(()) => Ending::Done,
         Err(Why::Limit) => Ending::Limit,
@@ -15,7 +15,7 @@ pub(super) fn ending(ended: &Result<(), Why>) -> Ending {
 }
 
 /// What failed, if something did.
-pub(super) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
+pub(crate) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
     match ended {
         Err(Why::Failed(error)) => Err(error.into()),
         Err(Why::AnotherInstance(holder)) => Err(Error::AnotherInstance(holder)),
@@ -23,6 +23,6 @@ pub(super) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
     }
 }
 
-pub(super) fn paused(done: Done) -> Paused {
+pub(crate) fn paused(done: Done) -> Paused {
     Paused { lag: done.paused_for_lag.as_secs_f64(), file: done.paused_by_file.as_secs_f64() }
 }

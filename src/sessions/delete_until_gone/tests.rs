@@ -7,12 +7,12 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::Cli;
-use crate::cmd::survey::Collect;
 use crate::consent::{Ask, Consent};
 use crate::engine::{Event, Pace, Progress, Work};
 use crate::error::Exit;
 use crate::memory::Memory;
 use crate::model::{Expiry, Timestamp};
+use crate::sessions::survey::Collect;
 use crate::stop::Stop;
 use crate::store::{Terms, Waits};
 use crate::ui::Talk;

@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, Verdict};
 
-use super::Ctx;
 use super::unfit_ids::some;
 use crate::cli::UserLookup;
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::settings;
 use crate::store::{
@@ -21,10 +21,10 @@ use crate::store::{
 
 /// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
 /// Django's documentation ("Extending database-backed session engines").
-pub(super) const NAMES: [&str; 2] = ["user_id", "account_id"];
+pub(crate) const NAMES: [&str; 2] = ["user_id", "account_id"];
 
 /// How to find sessions of these users, if the table has a column for it.
-pub(super) fn by_user(
+pub(crate) fn by_user(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     args: &UserLookup,
@@ -148,7 +148,7 @@ fn means_another(
 }
 
 /// The ids that the column may hold for a user: a UUID has several where it is text.
-pub(super) fn spellings(column: &UserColumn, id: &str) -> BTreeSet<String> {
+pub(crate) fn spellings(column: &UserColumn, id: &str) -> BTreeSet<String> {
     let uuid = UserType::Uuid.fit(id).filter(|_| column.kind == UserType::Text);
     let digits = uuid.as_ref().map(|uuid| uuid.replace('-', "").into());
     [column.fit(id), digits, uuid].into_iter().flatten().map(Cow::into_owned).collect()

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::model::fingerprint;
 use serde::Serialize;
 
-use super::Ctx;
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::files::{Place, as_operator};
 use crate::model::{Timestamp, without_logins};
@@ -22,7 +22,7 @@ use crate::{cli, settings};
 const MOST_KEYS: usize = 10_000;
 
 /// The file, and what is to be said in it.
-pub(super) struct Audit {
+pub(crate) struct Audit {
     path: PathBuf,
     file: File,
     run: AuditedRun,
@@ -34,7 +34,7 @@ pub(super) struct Audit {
 impl Audit {
     /// Opens the file that was named, if one was, and writes the first line of this run. A run that could not be put on
     /// record does not begin.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         ctx: &Ctx<'_>,
         command: &'static str,
         args: &cli::Audit,
@@ -69,7 +69,7 @@ impl Audit {
     }
 
     /// Notes sessions that are no login any more.
-    pub(super) fn note(&self, keys: &[&str]) {
+    pub(crate) fn note(&self, keys: &[&str]) {
         let mut noted = self.keys.borrow_mut();
         for key in keys {
             if noted.len() < MOST_KEYS {
@@ -81,7 +81,7 @@ impl Audit {
     }
 
     /// Writes the last line of this run.
-    pub(super) fn end<R: Report>(
+    pub(crate) fn end<R: Report>(
         &self,
         report: Option<&R>,
         ended: &Result<Exit, Error>,

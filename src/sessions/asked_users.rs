@@ -5,26 +5,26 @@ use std::collections::HashMap;
 
 use django_session::{IdField, UserIds};
 
-use super::Ctx;
 use super::lookup::NAMES;
 use super::site_users::SiteUsers;
+use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::Doubt;
 use crate::store::{Reader, Store, StoreError, User, UserKey, UserType};
 
 /// Ids of users, as they were given and as the table of users spells them.
-pub(super) struct AskedUsers {
-    pub(super) ids: Vec<String>,
+pub(crate) struct AskedUsers {
+    pub(crate) ids: Vec<String>,
     key: IdField,
     /// Whether users are meant who are known only by the ids in sessions.
     of_sessions: bool,
     /// Why ids cannot be compared.
-    pub(super) doubt: Option<Doubt>,
+    pub(crate) doubt: Option<Doubt>,
 }
 
 impl AskedUsers {
     /// Looks the users up, and what their key is, as far as that is known: the table of users says it, or a user column.
-    pub(super) fn of(
+    pub(crate) fn of(
         ctx: &Ctx<'_>,
         store: &dyn Store,
         user_table: Option<&str>,
@@ -94,24 +94,24 @@ impl AskedUsers {
     }
 
     /// Whether the key may be unable to hold an id.
-    pub(super) fn some_are_unfit(&self) -> bool {
+    pub(crate) fn some_are_unfit(&self) -> bool {
         matches!(self.key, IdField::Integer | IdField::Uuid)
     }
 
     /// Whether Django reads an id, of a user who was asked for, as another one.
-    pub(super) fn is_misspelled(&self, id: &str) -> bool {
+    pub(crate) fn is_misspelled(&self, id: &str) -> bool {
         self.key.read(id).is_some()
     }
 
     /// The ids, to be compared with those of sessions.
-    pub(super) fn set(&self) -> UserIds {
+    pub(crate) fn set(&self) -> UserIds {
         let ids = self.ids.iter().collect::<UserIds>().keyed_by(self.key);
         if self.of_sessions { ids.of_sessions() } else { ids }
     }
 }
 
 /// How Django reads ids of such a key.
-pub(super) fn id_field(kind: UserType) -> IdField {
+pub(crate) fn id_field(kind: UserType) -> IdField {
     match kind {
         UserType::Text => IdField::Text,
         UserType::Bigint => IdField::Integer,
