@@ -171,8 +171,7 @@ impl Query<'_> {
             // Nothing listed must not look like nobody logged in.
             let unseen = seen.unseen();
             if query.users.is_some() && !args.lookup.trust_column {
-                let named = &ctx.global.user_keys;
-                told.doubts.extend(login_keys_seen::doubt(&unseen, named, members));
+                told.doubts.extend(login_keys_seen::doubt(ctx, &unseen, members));
             }
         }
         told.doubts.extend(asked.doubt);

@@ -58,6 +58,11 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
+    /// Other tables have live rows that cannot be read, or cannot be read at all: they may have sessions of these users.
+    UnreadableElsewhere {
+        /// Those.
+        tables: Vec<String>,
+    },
     /// Whether other tables have live rows, or live sessions of these users, could not be found out.
     TablesUnknown,
 }

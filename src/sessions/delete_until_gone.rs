@@ -127,7 +127,7 @@ impl Outcome {
         if plan.doubts_no_login && outcome.ended.is_ok() {
             let unseen = outcome.unseen.take().unwrap_or_default();
             let members = std::mem::take(&mut outcome.members);
-            outcome.doubts.extend(login_keys_seen::doubt(&unseen, &ctx.global.user_keys, members));
+            outcome.doubts.extend(login_keys_seen::doubt(ctx, &unseen, members));
         }
         Ok(outcome)
     }

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use django_session::{Codec, Decoded, Signature, Verdict};
 
 use super::counts::Counts;
+use crate::context::Ctx;
 use crate::report::Doubt;
+use crate::ui;
 
 /// Keys at the top level of sessions that are named, the most frequent first.
 const MOST_MEMBERS: usize = 20;
@@ -85,9 +87,12 @@ impl<'c> LoginKeysSeen<'c> {
 }
 
 /// The doubt that follows from keys under which no live session holds a login. Django's own key is none if the operator named
-/// it: that says that it is right. A session that holds nothing cannot hold a login.
-pub(crate) fn doubt(unseen: &[String], named: &[String], members: Counts) -> Option<Doubt> {
-    let is_confirmed = |key: &String| key == DJANGO_USER_KEY && named.contains(key);
+/// it: that says that it is right. So does a project, which knows table and engine, unless a key looks like a login of its own.
+/// A session that holds nothing cannot hold a login.
+pub(crate) fn doubt(ctx: &Ctx<'_>, unseen: &[String], members: Counts) -> Option<Doubt> {
+    let is_named = ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY)
+        || ctx.project.is_some() && !members.values().any(ui::may_be_login);
+    let is_confirmed = |key: &String| key == DJANGO_USER_KEY && is_named;
     let looked_for: Vec<String> = unseen.iter().filter(|key| !is_confirmed(key)).cloned().collect();
     let keys = members.top(MOST_MEMBERS, |key| key.times).into_iter().map(|(key, _)| key);
     let keys: Vec<String> = keys.collect();

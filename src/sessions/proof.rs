@@ -6,13 +6,13 @@ use django_session::{Decoder, Encode, Verdict};
 
 use super::cache_keys::CacheKeys;
 use super::delete_until_gone::Outcome;
-use super::query::Who;
+use super::query::{Answer, SessionQuery, Who};
 use crate::context::Ctx;
 use crate::engine::{Ended, Why};
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, counted};
 use crate::report::{Doubt, Matches, Proof};
-use crate::store::{BlindSpot, Fault, Filter, Store, StoreError};
+use crate::store::{BlindSpot, Fault, Filter, OtherTable, Store, StoreError};
 use crate::ui;
 
 /// What is proved.
@@ -113,8 +113,8 @@ const MOST_TABLES: usize = 200;
 const MOST_NAMED: usize = 20;
 
 /// Other session tables that may be the site's, where this one is what a package or a migration left behind: where it has no
-/// live login those that have live rows, and else those that have a live login of a user who is asked for. `None` if the
-/// operator or the project named this one. Where the search fails, that is a doubt as well.
+/// live login those that have live rows, and else those that have, or may have, a live session of a user who is asked for.
+/// Nothing if the operator or the project named this one. Where the search fails, that is a doubt as well.
 ///
 /// `saw_login` says whether a live login was seen in this table already.
 pub(crate) fn other_tables(
@@ -122,87 +122,147 @@ pub(crate) fn other_tables(
     store: &dyn Store,
     who: Option<Who<'_>>,
     saw_login: bool,
-) -> Option<Doubt> {
+) -> Vec<Doubt> {
     if is_named(ctx) {
-        return None;
+        return Vec::new();
     }
     let others = store.others_alike().or_else(|error| match error.fault() {
         // Everything else survives a connection that is lost.
         Fault::Lost => store.others_alike(),
         _ => Err(error),
     });
-    let Ok(others) = others else { return Some(Doubt::TablesUnknown) };
+    let Ok(others) = others else { return vec![Doubt::TablesUnknown] };
     if others.is_empty() {
-        return None;
+        return Vec::new();
     }
-    let has_login = saw_login || has_login(ctx, store).unwrap_or(false);
-    let (tables, all) = match (has_login, who) {
-        (false, _) => used_tables(ctx, &others, false, |_, _| true),
-        (true, Some(who)) => used_tables(ctx, &others, true, |decoder, row| {
-            let verdict = row.decode(decoder).verdict(|_| false);
-            matches!(verdict, Verdict::Login(login) if who.wants(Some(&login)))
-        }),
-        (true, None) => return None,
-    };
-    match (tables.is_empty(), all, has_login) {
-        (true, true, _) => None,
-        (true, false, _) => Some(Doubt::TablesUnknown),
-        (false, _, true) => Some(Doubt::SessionsElsewhere { tables }),
-        (false, _, false) => Some(Doubt::OtherTables { tables }),
+    if !(saw_login || has_login(ctx, store).unwrap_or(false)) {
+        let found = Elsewhere::search(ctx, &others, |_, _| Holds::Session);
+        // Where nobody is logged in here, they are in some table that cannot be read as well as in any other.
+        let mut tables = [found.sessions, found.unreadable, found.out_of_reach].concat();
+        tables.truncate(MOST_NAMED);
+        return match (tables.is_empty(), found.is_whole) {
+            (true, true) => Vec::new(),
+            (true, false) => vec![Doubt::TablesUnknown],
+            (false, _) => vec![Doubt::OtherTables { tables }],
+        };
+    }
+    let Some(who) = who else { return Vec::new() };
+    let query = SessionQuery::of(who);
+    let found = Elsewhere::search(ctx, &others, |decoder, row| holds(&query, decoder, row));
+    if let Some(one) = found.out_of_reach.first() {
+        ctx.talk.note(&format!(
+            "{} in schemas that this role may not use, as {one}, were passed over; if one is this site's, connect as another role",
+            counted(found.out_of_reach.len() as u64, "session table"),
+        ));
+    }
+    let mut doubts = Vec::new();
+    if !found.sessions.is_empty() {
+        doubts.push(Doubt::SessionsElsewhere { tables: found.sessions });
+    }
+    if !found.unreadable.is_empty() {
+        doubts.push(Doubt::UnreadableElsewhere { tables: found.unreadable });
+    }
+    if doubts.is_empty() && !found.is_whole {
+        doubts.push(Doubt::TablesUnknown);
+    }
+    doubts
+}
+
+/// What a live row of another table is to a command, in the order in which it matters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Holds {
+    Nothing,
+    /// What may be a session that is asked for.
+    Unreadable,
+    /// A session that is asked for.
+    Session,
+}
+
+/// What a row of another table is to the query. An id that the key of the table of users cannot hold is that of another site's
+/// user: it would be this site's only if both of its tables wrote ids differently.
+fn holds(query: &SessionQuery<'_>, decoder: &mut Decoder<'_>, row: &Row<'_>) -> Holds {
+    let session = row.decode(decoder);
+    let verdict = query.verdict(row, &session);
+    match query.answer(row, &session, &verdict) {
+        Answer::Match | Answer::Unverified => Holds::Session,
+        Answer::Alike | Answer::Shared | Answer::Unreadable => Holds::Unreadable,
+        Answer::Undated
+        | Answer::SavedLater
+        | Answer::Different
+        | Answer::Unfit
+        | Answer::Other => Holds::Nothing,
     }
 }
 
-/// Those of these tables that have such a row that may be live, and whether all were looked at. One that cannot be read may
-/// have such a row, unless it is said that it is not used then.
-fn used_tables(
-    ctx: &Ctx<'_>,
-    names: &[String],
-    unread_is_unused: bool,
-    is_such: impl Fn(&mut Decoder<'_>, &Row<'_>) -> bool + Sync,
-) -> (Vec<String>, bool) {
-    let mut tables = Vec::new();
-    for (looked_at, name) in names.iter().enumerate() {
-        if looked_at == MOST_TABLES || tables.len() == MOST_NAMED {
-            return (tables, false);
+/// Other session tables, by what they hold.
+#[derive(Default)]
+struct Elsewhere {
+    sessions: Vec<String>,
+    /// They have such a row that cannot be read, or cannot be read at all.
+    unreadable: Vec<String>,
+    /// They cannot be read because they are in a schema that the role may not use.
+    out_of_reach: Vec<String>,
+    /// Whether all tables were looked at.
+    is_whole: bool,
+}
+
+impl Elsewhere {
+    fn search(
+        ctx: &Ctx<'_>,
+        others: &[OtherTable],
+        holds: impl Fn(&mut Decoder<'_>, &Row<'_>) -> Holds + Sync,
+    ) -> Self {
+        let mut found = Self::default();
+        let (near, far): (Vec<_>, Vec<_>) = others.iter().partition(|other| other.is_in_reach);
+        found.out_of_reach = far.into_iter().map(|other| other.name.clone()).collect();
+        for (looked_at, other) in near.into_iter().enumerate() {
+            let named = found.sessions.len() + found.unreadable.len();
+            if looked_at == MOST_TABLES || named == MOST_NAMED {
+                return found;
+            }
+            let opened = other.name.parse().ok().and_then(|table| ctx.open_table(table).ok());
+            let tables = match opened.map(|store| most(ctx, &*store, &holds)) {
+                Some(Ok(Holds::Nothing)) => continue,
+                Some(Ok(Holds::Session)) => &mut found.sessions,
+                Some(Ok(Holds::Unreadable) | Err(_)) | None => &mut found.unreadable,
+            };
+            tables.push(other.name.clone());
         }
-        let opened = name.parse().ok().and_then(|table| ctx.open_table(table).ok());
-        match opened.map(|store| has_row(ctx, &*store, &is_such)) {
-            Some(Ok(false)) => {}
-            // Mostly the role may not read it. If this is the role of the site, no more may the site.
-            Some(Err(error)) if unread_is_unused && error.fault() == Fault::Fatal => ctx.talk.note(&format!(
-                "session table {name} cannot be read; if it is this site's, name it with --table"
-            )),
-            None | Some(Ok(true) | Err(_)) => tables.push(name.clone()),
-        }
+        found.is_whole = true;
+        found
     }
-    (tables, true)
 }
 
 /// Whether the session table has a live login, whoever signed it.
 fn has_login(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
-    has_row(ctx, store, |decoder, row| {
-        matches!(row.decode(decoder).verdict(|_| false), Verdict::Login(_))
-    })
+    let found = most(ctx, store, |decoder, row| match row.decode(decoder).verdict(|_| false) {
+        Verdict::Login(_) => Holds::Session,
+        _ => Holds::Nothing,
+    })?;
+    Ok(found == Holds::Session)
 }
 
-/// Whether a table has such a row that may be live.
-fn has_row(
+/// The most that a row of a table is that may be live.
+fn most(
     ctx: &Ctx<'_>,
     store: &dyn Store,
-    is_such: impl Fn(&mut Decoder<'_>, &Row<'_>) -> bool + Sync,
-) -> Result<bool, StoreError> {
+    holds: impl Fn(&mut Decoder<'_>, &Row<'_>) -> Holds + Sync,
+) -> Result<Holds, StoreError> {
     let codec = &ctx.codec;
     let worker = || {
-        let (mut decoder, is_such) = (Decoder::new(codec), &is_such);
+        let (mut decoder, holds) = (Decoder::new(codec), &holds);
         move |page: &mut Page| {
             let mut decoder = decoder.page();
-            page.rows().any(|row| is_such(&mut decoder, &row))
+            page.rows().map(|row| holds(&mut decoder, &row)).max().unwrap_or(Holds::Nothing)
         }
     };
     let mut reader = store.reader()?;
     let filter = Filter { live_at: Some(reader.now()?), ..Filter::default() };
+    let mut most = Holds::Nothing;
     let ended = ctx.scan().run(&mut *reader, &filter, worker, |found| {
-        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        most = most.max(found);
+        if most == Holds::Session { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(ended == Ended::Enough)
+    // What was not read may be anything.
+    Ok(if matches!(ended, Ended::Interrupted(_)) { most.max(Holds::Unreadable) } else { most })
 }

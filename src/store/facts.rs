@@ -8,8 +8,15 @@ pub struct Facts {
     pub findings: Vec<Finding>,
     /// Whether an index finds the rows that expire last.
     pub expiry_indexed: bool,
-    /// Tables that have the columns of a session table, or are one of a package that is known.
-    pub alike: Vec<String>,
+}
+
+/// A table beside the session table that has the columns of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherTable {
+    /// As an operator would type it.
+    pub name: String,
+    /// Whether the role may use the schema of the table. A site that connects as this role cannot use a table in another.
+    pub is_in_reach: bool,
 }
 
 /// For what a role is to be granted its rights.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use capability::Capability;
 pub use error::{Fault, StoreError};
 pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
-pub use facts::{Facts, Purpose};
+pub use facts::{Facts, OtherTable, Purpose};
 pub use postgres::{Conninfo, Postgres};
 pub use reader::{
     AllauthReader, BlindSpot, Emit, ExpiryReader, Filter, Reader, ReferenceReader,
@@ -70,9 +70,9 @@ pub trait Store: Sync {
         Ok(Facts::default())
     }
 
-    /// Other tables that have the columns of a session table, named as an operator would name them: in the schema of this
-    /// one, if that was named. Parts of a table are not tables of their own.
-    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
+    /// Other tables that have the columns of a session table: in the schema of this one, if that was named, else those of its
+    /// schema first. Parts of a table are not tables of their own.
+    fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -149,24 +149,32 @@ pub fn doubt(doubt: &Doubt) -> String {
         Doubt::TablesUnknown => "whether another session table of this database is the site's could not be found out, so nothing is proved; \
              --table with this table's own name says that it is the right one"
             .into(),
-        Doubt::OtherTables { tables } => {
-            let first = tables.first().map_or("NAME".into(), |table| shell_word(table));
-            format!(
-                "the table has no live login, and other session tables of this database have live sessions: {}. Did you mean \
-                 --table {first}? --table with this table's own name says that it is the right one",
-                tables.join(", ")
-            )
-        }
-        Doubt::SessionsElsewhere { tables } => {
-            let first = tables.first().map_or("NAME".into(), |table| shell_word(table));
-            format!(
-                "other session tables of this database have live sessions of the same users: {}. Did you mean --table {first}? \
-                 --table with this table's own name says that it is the right one",
-                tables.join(", ")
-            )
-        }
+        Doubt::OtherTables { tables } => elsewhere(
+            "the table has no live login, and other session tables of this database have live sessions",
+            tables,
+        ),
+        Doubt::SessionsElsewhere { tables } => elsewhere(
+            "other session tables of this database have live sessions of the same users",
+            tables,
+        ),
+        Doubt::UnreadableElsewhere { tables } => elsewhere(
+            "other session tables of this database, or live rows in them, cannot be read and may hold sessions of the same users",
+            tables,
+        ),
     }
 }
+
+/// What other tables have, and how to find out which table is the site's. Another tenant's may be among them, so none of them is
+/// proposed.
+fn elsewhere(what: &str, tables: &[String]) -> String {
+    let tables: Vec<_> = tables.iter().map(|table| shell_word(table)).collect();
+    format!("{what}: {}. {}", tables.join(", "), WHICH_TABLE)
+}
+
+/// How to find out which of several session tables is the site's.
+pub const WHICH_TABLE: &str = "Another site or tenant may own such a table: --django asks the project which one is its own, and \
+                               `sessctl doctor --table NAME` shows what one holds. Then name the site's with --table, also if \
+                               it is this one";
 
 /// Says that a session table may not show all rows.
 pub fn hidden_sessions(table: &str, view: bool) -> String {
@@ -175,13 +183,19 @@ pub fn hidden_sessions(table: &str, view: bool) -> String {
 }
 
 /// Whether a key may be the login of a site that has its own.
-fn may_be_login(key: &str) -> bool {
+pub fn may_be_login(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    // What Django keeps beside the login names nobody.
-    if key.starts_with("_auth_user_backend") || key.starts_with("_auth_user_hash") {
+    // What Django keeps beside the login names nobody, nor does what django-allauth keeps of visitors.
+    let others =
+        ["_auth_user_backend", "_auth_user_hash", "socialaccount", "account_verified_email"];
+    if others.iter().any(|other| key.starts_with(other)) {
         return false;
     }
-    ["user", "account", "login", "member", "uid"].iter().any(|word| key.contains(word))
+    let words = [
+        "user", "account", "login", "member", "uid", "customer", "client", "person", "profile",
+        "auth", "owner", "staff", "employee", "student", "email", "ident",
+    ];
+    words.iter().any(|word| key.contains(word))
 }
 
 /// Says that the table is not all there is.

@@ -31,7 +31,7 @@ use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::{word, write_csv_row};
 pub use doctor::{write_diagnosis, write_sql};
-pub use ending::{doubt, hidden_sessions};
+pub use ending::{WHICH_TABLE, doubt, hidden_sessions, may_be_login};
 pub use flush::flush_intent;
 pub use human::{write_session, write_table_header, write_table_row};
 pub use ids::write_id;

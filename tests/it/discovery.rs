@@ -53,6 +53,26 @@ fn a_package_with_a_table_of_its_own() {
     logs_out("5.2", &[("SITE_SESSIONS", "qsessions")]);
 }
 
+/// The project says that the table and the engine are its own, so nobody is logged in where there are carts and no login.
+#[test]
+fn carts_without_a_login_are_no_doubt_for_a_project() {
+    Site::each("carts", "5.2", &[], |site| {
+        let save = |payload: &str| {
+            site.python(&format!(
+                "from django.contrib.sessions.backends.db import SessionStore as S; s = S(); s.update({payload}); s.save()"
+            ));
+        };
+        save("{'cart': [1]}");
+        site.run(&["logout-user", "1"]).ok();
+        site.run(&["list", "--user", "1"]).ok();
+        site.run(&["flush-all", "--authenticated-only", "--yes"]).ok();
+        // A login of the site's own, beside or instead of Django's, is one.
+        save("{'member_id': 1}");
+        site.run(&["logout-user", "1"]).exits(3).says("--user-key member_id");
+        site.run(&["logout-user", "1", "--user-key", "_auth_user_id"]).ok();
+    });
+}
+
 #[test]
 fn a_project_may_print_what_it_likes() {
     let noise = "

@@ -215,9 +215,9 @@ fn an_empty_table_beside_one_with_sessions_is_a_doubt() {
             &["flush-all", "-n"],
             &["flush-all", "--yes"],
         ] {
-            w.run(command)
-                .exits(3)
-                .says(&format!("did you mean --table {other}?").replace("did", "Did"));
+            w.run(command).exits(3).says(&format!(
+                "other session tables of this database have live sessions: {other}. "
+            ));
             let named = [command, &["--table", "django_session"]].concat();
             w.run(&named).ok();
             if w.count() == 0 {

@@ -2,9 +2,13 @@
 
 use serde_json::json;
 
+use crate::role::Role;
 use crate::world::{SECRET_KEY, World, login, signed};
 
 const OTHER: &str = "user_sessions_session";
+/// What is said of others where this table has no live login, and where it has some.
+const HAVE: &str = "other session tables of this database have live sessions";
+const SAME: &str = "other session tables of this database have live sessions of the same users";
 
 /// A table of sessions as Django makes it, with this session in it.
 fn table_with(w: &World, table: &str, payload: &str) {
@@ -37,25 +41,25 @@ fn a_table_without_a_live_login_beside_one_with_sessions_is_a_doubt() {
         }
         w.row("expired1", &signed(&login("42"), SECRET_KEY), "2001-01-01 00:00:00");
         for command in COMMANDS {
-            let ran = w.run(command).exits(3).says(&format!("Did you mean --table {OTHER}?"));
+            let ran = w.run(command).exits(3).says(&format!("{HAVE}: {OTHER}. "));
             assert!(!ran.stdout.contains("Logged out user 42"), "{ran:#?}");
             w.run(
                 &[command, &["--table", "django_session", "--user-key", "_auth_user_id"]].concat(),
             )
             .ok();
         }
-        w.run(&["doctor"]).says(&format!("Did you mean --table {OTHER}?"));
+        w.run(&["doctor"]).says(&format!("{HAVE}: {OTHER}. "));
         let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
         let doubts = report["doubts"].as_array().unwrap();
         assert!(doubts.contains(&json!({"doubt": "other_tables", "tables": [OTHER]})), "{report}");
-        w.run(&["flush-all", "--yes", "--truncate"]).exits(3).says("Did you mean");
+        w.run(&["flush-all", "--yes", "--truncate"]).exits(3).says("session tables");
         // One login, of whomever, shows that the site uses the table, or used it not long ago.
         w.user("7", 1);
         w.run(&["list"]).ok();
         for command in [&["logout-user", "9"][..], &["list", "--user", "9"]] {
             w.run(command).ok();
         }
-        assert!(!w.run(&["doctor"]).stdout.contains("Did you mean"));
+        assert!(!w.run(&["doctor"]).stdout.contains("session tables"));
     });
 }
 
@@ -66,8 +70,7 @@ fn a_session_of_the_same_user_in_another_table_is_a_doubt() {
         table_with(w, OTHER, &login("42"));
         for command in COMMANDS.iter().filter(|command| *command != &["list"]) {
             w.user("7", 1).user("42", 1);
-            let ran = w.run(command).exits(3).says("live sessions of the same users");
-            let ran = ran.says(&format!("Did you mean --table {OTHER}?"));
+            let ran = w.run(command).exits(3).says(&format!("{SAME}: {OTHER}. "));
             assert!(!ran.stdout.contains("Logged out user 42"), "{ran:#?}");
         }
         let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
@@ -89,8 +92,8 @@ fn a_column_that_is_trusted_does_not_hide_the_wrong_table() {
         let trusting = ["logout-user", "43", "--trust-column"];
         w.run(&trusting).ok();
         w.execute("DELETE FROM django_session");
-        w.run(&trusting).exits(3).says("Did you mean");
-        w.run(&["list", "--user", "43", "--trust-column"]).exits(3).says("Did you mean");
+        w.run(&trusting).exits(3).says("session tables");
+        w.run(&["list", "--user", "43", "--trust-column"]).exits(3).says("session tables");
     });
 }
 
@@ -103,7 +106,7 @@ fn a_schema_that_is_named_does_not_hide_the_wrong_table() {
         for command in COMMANDS {
             for schemas in [&["--schema", schema][..], &["--all-schemas"]] {
                 let ran = w.run(&[command, schemas].concat()).exits(3);
-                ran.says(&format!("Did you mean --table {OTHER}?"));
+                ran.says(&format!("{HAVE}: {OTHER}. "));
             }
         }
     });
@@ -113,7 +116,7 @@ fn a_schema_that_is_named_does_not_hide_the_wrong_table() {
         "CREATE SCHEMA acme; CREATE TABLE acme.django_session AS SELECT * FROM django_session",
     );
     w.run(&["logout-user", "42", "--schema", "acme"]).ok();
-    w.run(&["logout-user", "42"]).exits(3).says("Did you mean");
+    w.run(&["logout-user", "42"]).exits(3).says("session tables");
 }
 
 #[test]
@@ -124,7 +127,7 @@ fn a_table_of_the_role_in_front_of_the_site_s_is_a_doubt() {
     table_with(&w, "mine.django_session", "{}");
     let url = format!("{}?options=-csearch_path%3Dmine,public", w.url());
     let run = |arguments: &[&str]| w.run(&[arguments, &["-d", &url]].concat());
-    run(&["logout-user", "42"]).exits(3).says("Did you mean --table public.django_session?");
+    run(&["logout-user", "42"]).exits(3).says("live sessions: public.django_session. ");
     run(&["logout-user", "42", "--schema", "public"]).ok().says("1 session deleted");
 }
 
@@ -138,6 +141,8 @@ fn partitions_are_no_other_tables() {
              expire_date timestamptz NOT NULL) PARTITION BY HASH (session_key);
          CREATE TABLE part PARTITION OF django_session FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
     );
+    let doctor = w.run(&["doctor"]);
+    assert!(!doctor.stdout.contains("session tables"), "{doctor:#?}");
     w.session("{}");
     w.run(&["logout-user", "42", "--user-key", "_auth_user_id"]).ok();
 }
@@ -197,11 +202,88 @@ fn an_odd_sqlite_table_is_found_and_named_as_it_is_typed() {
              INSERT INTO \"{quoted}\" VALUES ('abcdefgh', '{}', '2099-01-01 00:00:00')",
             signed(&login("42"), SECRET_KEY)
         ));
-        let ran = w.run(&["logout-user", "42"]).exits(3);
-        let ran = ran.says(&format!("Did you mean --table {typed}?"));
+        let ran = w.run(&["logout-user", "42"]).exits(3).says(&format!("{HAVE}: {typed}. "));
         assert!(!ran.stdout.contains("Logged out"), "{ran:#?}");
         let named = typed.trim_matches('\'');
         w.run(&["logout-user", "42", "--table", named]).ok().says("1 session deleted");
         w.execute(&format!("DROP TABLE \"{quoted}\""));
     }
+}
+
+/// What is said of others that may hold sessions of the same users.
+const UNREAD: &str = "other session tables of this database, or live rows in them, cannot be read and may hold sessions of the same users";
+
+/// The user may be logged in by a row that only the site's own engine reads. Rows that expired let nobody in.
+#[test]
+fn live_rows_in_another_table_that_cannot_be_read_are_a_doubt() {
+    World::each("wrong_unreadable", |w| {
+        table_with(w, OTHER, "{}");
+        let users = ["7", "42"];
+        for (data, expires, code) in [
+            ("opaque bytes of another engine", "2099-01-01 00:00:00", 3),
+            ("opaque bytes of another engine", "2001-01-01 00:00:00", 0),
+            // A tenant with another key.
+            (&*signed(&login("7"), "another-key"), "2099-01-01 00:00:00", 0),
+            (&*signed(&login("42"), "another-key"), "2099-01-01 00:00:00", 3),
+        ] {
+            w.execute(&format!(
+                "UPDATE {OTHER} SET session_data = '{data}', expire_date = '{expires}'"
+            ));
+            for command in [&["logout-user", "42"][..], &["list", "--user", "42"]] {
+                w.renew();
+                for user in users {
+                    w.user(user, 1);
+                }
+                w.run(command).exits(code);
+            }
+        }
+        w.execute(&format!(
+            "UPDATE {OTHER} SET session_data = 'opaque', expire_date = '2099-01-01'"
+        ));
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        let doubt = json!([{"doubt": "unreadable_elsewhere", "tables": [OTHER]}]);
+        assert_eq!((&report["doubts"], &report["verdict"]), (&doubt, &json!("unknown")));
+        w.run(&["logout-user", "42"]).exits(3).says(&format!("{UNREAD}: {OTHER}. "));
+        w.run(&["logout-user", "42", "--table", "django_session"]).ok();
+        // Where the engine is Django's own no such text is a login.
+        w.execute(&format!("UPDATE {OTHER} SET session_data = ''"));
+        w.run(&["logout-user", "42", "--engine", "db"]).ok();
+        w.execute(&format!("DELETE FROM {OTHER}"));
+        w.run(&["logout-user", "42"]).ok();
+    });
+}
+
+/// A role that is not the site's may lack a right to the table that the site uses. Into a schema that the role may not use, no
+/// site comes that has this role.
+#[test]
+fn another_table_without_the_right_to_read_it_is_a_doubt() {
+    let w = World::postgres("wrong_unread");
+    let role = Role::new(&w, "wrong_unread");
+    let name = &role.name;
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {name}; CREATE SCHEMA tenant"));
+    table_with(&w, "tenant.django_session", &login("42"));
+    let run = || {
+        w.user("7", 1).user("42", 1);
+        role.run(&["logout-user", "42"])
+    };
+    run().ok().says("tenant.django_session");
+    table_with(&w, OTHER, "{}");
+    run().exits(3).says(&format!("{UNREAD}: {OTHER}. "));
+    w.execute(&format!("GRANT SELECT ON {OTHER} TO {name}"));
+    run().ok();
+    w.execute(&format!("GRANT USAGE ON SCHEMA tenant TO {name}"));
+    run().exits(3).says(&format!("{UNREAD}: tenant.django_session. "));
+}
+
+/// Nothing leads an operator to the table of another tenant, and those of the same schema come first.
+#[test]
+fn tables_of_tenants_are_named_last_and_none_is_proposed() {
+    let w = World::postgres("wrong_tenants");
+    w.execute("CREATE SCHEMA acme");
+    table_with(&w, "acme.django_session", &login("42"));
+    table_with(&w, "zz_session", &login("42"));
+    let ran = w.run(&["logout-user", "42"]).exits(3);
+    let ran = ran.says(&format!("{HAVE}: zz_session, acme.django_session. Another site or tenant"));
+    assert!(!ran.stderr.contains("--table acme") && !ran.stderr.contains("--table zz"), "{ran:#?}");
+    w.run(&["doctor"]).says(&format!("{HAVE}: zz_session, acme.django_session. "));
 }

@@ -53,8 +53,9 @@ fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Find
     findings.extend(ctx.project.as_ref().map(engine));
     match store.reader() {
         Ok(mut reader) => {
-            let elsewhere = proof::other_tables(ctx, store, None, false).as_ref().map(wrong_table);
-            findings.extend(read(ctx, &mut *reader, &facts, clock, elsewhere));
+            let elsewhere = proof::other_tables(ctx, store, None, false);
+            let elsewhere: Vec<_> = elsewhere.iter().map(wrong_table).collect();
+            findings.extend(read(ctx, (store, &mut *reader), &facts, clock, elsewhere));
         }
         Err(error) => findings.push(Finding::unknown("rows", told(error))),
     }
@@ -78,12 +79,12 @@ fn engine(project: &Project) -> Finding {
 /// What the rows themselves say.
 fn read(
     ctx: &Ctx<'_>,
-    reader: &mut dyn Reader,
+    (store, reader): (&dyn Store, &mut dyn Reader),
     facts: &Facts,
     clock: Option<&WallClock>,
-    elsewhere: Option<Finding>,
+    elsewhere: Vec<Finding>,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = elsewhere;
     let column = user_column::find(reader);
     let usable = column.as_ref().ok().and_then(Option::as_ref);
     let sample = match Sample::take(ctx, reader, facts.expiry_indexed, usable) {
@@ -91,9 +92,10 @@ fn read(
         Err(error) => return vec![Finding::unknown("rows", told(error))],
     };
     if sample.rows == 0 {
-        findings.push(elsewhere.unwrap_or_else(|| empty(ctx, reader, facts)));
+        if findings.is_empty() {
+            findings.push(empty(ctx, store, reader));
+        }
     } else {
-        findings.extend(elsewhere);
         findings.push(sample.describe_keys());
         findings.extend(sample.describe_formats());
     }
@@ -122,23 +124,20 @@ fn wrong_table(doubt: &Doubt) -> Finding {
 const MOST_NAMED: usize = 20;
 
 /// Another table may be the one that is meant.
-fn empty(ctx: &Ctx<'_>, reader: &mut dyn Reader, facts: &Facts) -> Finding {
-    let own = ctx.table().unwrap_or_default().to_string();
-    let others: Vec<&str> = facts
-        .alike
-        .iter()
-        .map(|name| &**name)
-        .filter(|name| *name != own)
-        .take(MOST_NAMED)
-        .collect();
+fn empty(ctx: &Ctx<'_>, store: &dyn Store, reader: &mut dyn Reader) -> Finding {
+    let is_named = ctx.global.table.is_some() || ctx.project.is_some();
+    // Without this list something is left unsaid, no more.
+    let others = if is_named { Vec::new() } else { store.others_alike().unwrap_or_default() };
+    let others = others.iter().take(MOST_NAMED).map(|other| shell_word(&other.name));
+    let others: Vec<_> = others.collect();
     match others.as_slice() {
-        [first, ..] if own == "django_session" => Finding::warning(
+        [_, ..] => Finding::warning(
             "rows",
             format!(
                 "the table is empty, and there are other session tables: {}",
                 others.join(", ")
             ),
-            format!("did you mean --table {}?", shell_word(first)),
+            ui::WHICH_TABLE,
         ),
         _ if reader.has_allauth().unwrap_or(false) => Finding::ok(
             "rows",

@@ -12,7 +12,7 @@ use super::grants::{Need, printable};
 use super::instant::Times;
 use super::sight::{HIDDEN, SEE_ALL};
 use crate::store::table::{check_columns, missing};
-use crate::store::{Fault, StoreError};
+use crate::store::{Fault, OtherTable, StoreError};
 
 /// A table that is there, has its columns, and may be used.
 #[derive(Clone, Copy)]
@@ -103,13 +103,14 @@ const OTHERS_ALIKE: &str = "
     WITH RECURSIVE own (part) AS (
         SELECT $1
         UNION SELECT inhrelid FROM own JOIN pg_catalog.pg_inherits ON inhparent = part)
-    SELECT attrelid
+    SELECT attrelid, n.oid IS NOT DISTINCT FROM (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = $1),
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE')
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE attname IN ('session_key', 'session_data', 'expire_date')
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND NOT EXISTS (SELECT FROM own WHERE part = attrelid) AND ($2::text IS NULL OR n.nspname = $2)
-    GROUP BY attrelid HAVING count(*) = 3";
+    GROUP BY attrelid, n.oid HAVING count(*) = 3";
 
 /// A view may stand for a tenant's table. A partition is a table of its own unless the whole has its name, too.
 const SCHEMAS: &str = "
@@ -204,12 +205,30 @@ impl Postgres {
     }
 
     /// Other tables with the columns of a session table.
-    pub(super) fn find_others_alike(&self, client: &mut Client) -> Result<Vec<String>, StoreError> {
+    pub(super) fn find_others_alike(
+        &self,
+        client: &mut Client,
+    ) -> Result<Vec<OtherTable>, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
         let own = client.resolve(&self.table.quoted()).map_err(cannot)?;
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&own, Type::OID), (&self.table.schema(), Type::TEXT)];
-        named(client, OTHERS_ALIKE, &values).map_err(cannot)
+        let rows = client.query_typed(OTHERS_ALIKE, &values).map_err(cannot)?;
+        let found: Vec<(u32, bool, bool)> = rows
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
+            .collect::<Result<_, Error>>()
+            .map_err(cannot)?;
+        let oids: Vec<u32> = found.iter().map(|(oid, ..)| *oid).collect();
+        let mut names = client.names(&oids).map_err(cannot)?;
+        let mut others: Vec<(bool, OtherTable)> = found
+            .into_iter()
+            .filter_map(|(oid, is_beside, is_in_reach)| {
+                Some((is_beside, OtherTable { name: names.remove(&oid)?, is_in_reach }))
+            })
+            .collect();
+        others.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.name.cmp(&other.name)));
+        Ok(others.into_iter().map(|(_, other)| other).collect())
     }
 
     /// The schemas that have a session table of this name.

@@ -39,8 +39,8 @@ use self::reader::PostgresReader;
 use self::trust::Powers;
 use self::writer::PostgresWriter;
 use super::{
-    Facts, Grants, Instance, Purpose, Reader, Schemas, Store, StoreError, Table, Terms, Traits,
-    Users, Waits, Writer,
+    Facts, Grants, Instance, OtherTable, Purpose, Reader, Schemas, Store, StoreError, Table, Terms,
+    Traits, Users, Waits, Writer,
 };
 use crate::consent::Consent;
 
@@ -116,7 +116,7 @@ impl Store for Postgres {
         Some(self)
     }
 
-    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
+    fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
         self.find_others_alike(&mut self.lent(self.connect()?))
     }
 

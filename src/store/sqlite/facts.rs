@@ -54,10 +54,10 @@ impl Sqlite {
         findings.push(Finding::ok("connection", format!("{place} can be read")));
         findings.push(self.made("server", journal(&connection)));
         findings.push(may_write(&self.path));
-        let alike = tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
-        facts.alike = typed(alike);
         if columns.is_empty() {
-            let error = crate::store::table::missing(&self.table, &place, &facts.alike);
+            let alike =
+                tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
+            let error = crate::store::table::missing(&self.table, &place, &typed(alike));
             let next_step = error.next_step().unwrap_or_default();
             findings.push(Finding::problem("table", error.to_string(), next_step));
             return Ok(facts);

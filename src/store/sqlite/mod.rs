@@ -35,8 +35,8 @@ pub use self::source::SqliteBackend;
 use self::writer::SqliteWriter;
 use super::waits::Waits;
 use super::{
-    BlindSpot, Facts, Fault, Instance, Reader, Schemas, Store, StoreError, Table, Traits,
-    WallClock, Writer,
+    BlindSpot, Facts, Fault, Instance, OtherTable, Reader, Schemas, Store, StoreError, Table,
+    Traits, WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -120,13 +120,13 @@ impl Store for Sqlite {
         self.gather_facts()
     }
 
-    fn others_alike(&self) -> Result<Vec<String>, StoreError> {
+    fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
         let mut tables =
             tables_alike(&connection).map_err(|error| fail(error, self.what("read")))?;
         // Names are the same to SQLite in either case.
         tables.retain(|name| !name.eq_ignore_ascii_case(self.table.name()));
-        Ok(typed(tables))
+        Ok(typed(tables).into_iter().map(|name| OtherTable { name, is_in_reach: true }).collect())
     }
 
     fn schemas(&self) -> Option<&dyn Schemas> {

@@ -59,8 +59,8 @@ impl Postgres {
         let client = &mut reached.client;
         findings.push(made("replica", server::replica(client)));
         // Without this list something is left unsaid, no more.
-        facts.alike = self.find_alike(client).unwrap_or_default();
-        match self.subject(client, &facts.alike) {
+        let alike = self.find_alike(client).unwrap_or_default();
+        match self.subject(client, &alike) {
             Ok(Ok(mut subject)) => self.look_at(client, &mut subject, &mut facts),
             Ok(Err(finding)) => facts.findings.push(finding),
             Err(error) => facts.findings.push(not_made("table", &error)),
