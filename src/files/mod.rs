@@ -10,7 +10,7 @@ mod refusal;
 
 pub use folder::{Folder, find_changeable, find_changeable_in};
 pub use input::{open, read, read_all, read_to_string};
-pub use owner::as_operator;
+pub use owner::{acts_as, as_operator};
 pub use place::Place;
 pub use refusal::{Refusal, hint};
 

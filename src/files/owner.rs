@@ -4,26 +4,53 @@
 use std::io;
 use std::path::Path;
 
+use rustix::fs::{Access, AtFlags, accessat};
+use rustix::io::Errno;
+
 use super::folder::{End, Missing, Step, walk};
 use super::{GROUP_OR_OTHERS, Place, Refusal, Status, is_root};
 
 impl Place {
-    /// A file of a site's, which links may lead to, as [`Self::of_existing`]. Where somebody else than root can change its
+    /// A file of a site's, which links may lead to, as [`Self::of_existing`]. Where a user other than root can change its
     /// folder, or one above, root has only the rights of the file's owner from here on: so whatever is put in the place of
-    /// folders and files, now or later, leads to nothing that the owner could not do alone. [`as_operator`] is for the rest.
+    /// folders and files, now or later, leads to nothing that the owner could not do alone. Where the file's owner may not
+    /// write to the folder, SQLite could not work as that user: then root has the rights of the folder's owner.
+    /// [`as_operator`] is for the rest.
     pub fn of_site(path: &Path) -> io::Result<(Self, Status)> {
         // The way to it may lead through what the operator alone may go through, when the thread has the owner's rights already.
         let (place, status) = as_operator(|| Self::of_existing(path))?;
-        let Some(owner) = place.owner_to_act_as(status)? else { return Ok((place, status)) };
-        act_as(&owner)?;
-        let again = Self::of_existing(&place.path());
-        again.map_err(|source| {
-            Refusal::OutOfReach { file: place.path(), owner: owner.uid, source }.into()
-        })
+        let Some(user) = place.user_to_act_as(status)? else { return Ok((place, status)) };
+        act_as(&user)?;
+        let folder = place.folder.status()?;
+        let is_anothers = folder.is_anothers() && folder.owner() != user.uid;
+        let user = if is_anothers && !place.is_writable_folder() {
+            let owner = User::owner_of(folder);
+            act_as(&owner)?;
+            owner
+        } else {
+            user
+        };
+        let (place, status) = Self::of_existing(&place.path()).map_err(|source| {
+            io::Error::from(Refusal::OutOfReach { file: place.path(), user: user.uid, source })
+        })?;
+        // The folder's owner may have linked it there, with a journal of their own beside it.
+        if place.chosen_by(status)?.is_some() && status.has_other_names() {
+            return Err(Refusal::SecondName(place.path()).into());
+        }
+        Ok((place, status))
     }
 
-    /// Nobody, where root alone can change where it is, or this is not root.
-    fn owner_to_act_as(&self, file: Status) -> io::Result<Option<User>> {
+    /// The owner of its folder, if root works with the rights of the file's owner and that is another user: who owns the folder
+    /// chooses on which of the files of that owner root works.
+    pub fn chosen_by(&self, file: Status) -> io::Result<Option<u32>> {
+        let folder = self.folder.status()?;
+        let acts_as_owner = acts_as() == Some(file.owner());
+        let is_anothers = folder.is_anothers() && folder.owner() != file.owner();
+        Ok((acts_as_owner && is_anothers).then(|| folder.owner()))
+    }
+
+    /// `None` if root alone can change where it is, or this is not root.
+    fn user_to_act_as(&self, file: Status) -> io::Result<Option<User>> {
         // What is no file is not opened.
         if !is_root() || !file.is_regular() {
             return Ok(None);
@@ -33,14 +60,40 @@ impl Place {
         let mut open = folders.into_iter().enumerate().filter(|(n, step)| step.is_open(*n == last));
         let Some((_, first)) = open.next() else { return Ok(None) };
         if file.owner() != 0 {
-            return Ok(Some(User { uid: file.owner(), gid: file.0.st_gid }));
+            return Ok(Some(User::owner_of(file)));
         }
         let mut statuses = std::iter::once(first.status).chain(open.map(|(_, step)| step.status));
-        match statuses.find(|folder| folder.owner() != 0) {
-            Some(folder) => Ok(Some(User { uid: folder.owner(), gid: folder.0.st_gid })),
+        match statuses.find(Status::is_anothers) {
+            Some(folder) => Ok(Some(User::owner_of(folder))),
             None => Err(Refusal::SharedFolder { file: self.path(), folder: first.path }.into()),
         }
     }
+
+    /// Whether files can be made in its folder. Where the system cannot tell (Linux before 5.8), SQLite will.
+    fn is_writable_folder(&self) -> bool {
+        let how = Access::WRITE_OK | Access::EXEC_OK;
+        accessat(&self.folder.handle, ".", how, AtFlags::EACCESS) != Err(Errno::ACCESS)
+    }
+}
+
+impl Status {
+    /// Whether its owner is neither root nor outside of this user namespace. The kernel shows all those outside as one user; root
+    /// here has no power over what is theirs.
+    fn is_anothers(&self) -> bool {
+        self.owner() != 0 && !is_outside(self.owner())
+    }
+}
+
+/// Whether no user of this user namespace has this id (`user_namespaces(7)`, `/proc/self/uid_map`).
+fn is_outside(uid: u32) -> bool {
+    let Ok(map) = std::fs::read_to_string("/proc/self/uid_map") else { return false };
+    let is_inside = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (first, _, count) =
+            (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some(uid >= first && uid - first < count)
+    };
+    !map.lines().any(|line| is_inside(line).unwrap_or(true))
 }
 
 impl Step {
@@ -49,14 +102,20 @@ impl Step {
     fn is_open(&self, is_last: bool) -> bool {
         const STICKY: u32 = 0o1000;
         let mode = self.status.0.st_mode;
-        self.status.owner() != 0 || mode & GROUP_OR_OTHERS != 0 && (is_last || mode & STICKY == 0)
+        self.status.is_anothers() || mode & GROUP_OR_OTHERS != 0 && (is_last || mode & STICKY == 0)
     }
 }
 
-/// Whose rights, and the group of the file.
+/// Whose rights, and the group of what this user owns.
 struct User {
     uid: u32,
     gid: u32,
+}
+
+impl User {
+    fn owner_of(status: Status) -> Self {
+        Self { uid: status.owner(), gid: status.0.st_gid }
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -88,6 +147,8 @@ mod rights {
         };
         let gid = if groups.contains(&user.gid) { user.gid } else { own };
         let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
+        // Another user's rights may have been taken before, who could not take these.
+        set_thread_res_uid(None, Uid::ROOT, None)?;
         set_thread_groups(&groups)?;
         set_thread_res_gid(None, Gid::from_raw(gid), None)?;
         Ok(set_thread_res_uid(None, Uid::from_raw(user.uid), None)?)
@@ -107,10 +168,14 @@ mod rights {
         }
     }
 
+    pub(super) fn acts_as() -> Option<u32> {
+        let user = geteuid();
+        (getuid().is_root() && !user.is_root()).then(|| user.as_raw())
+    }
+
     pub(super) fn as_operator<T>(act: impl FnOnce() -> T) -> T {
         let (gid, uid) = (getegid(), geteuid());
-        let is_changed = getuid().is_root() && !uid.is_root();
-        if !is_changed || set_thread_res_uid(None, Uid::ROOT, None).is_err() {
+        if acts_as().is_none() || set_thread_res_uid(None, Uid::ROOT, None).is_err() {
             return act();
         }
         let _back = Back(gid, uid);
@@ -128,13 +193,22 @@ mod rights {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub(super) fn acts_as() -> Option<u32> {
+        None
+    }
+
     pub(super) fn as_operator<T>(act: impl FnOnce() -> T) -> T {
         act()
     }
 }
 
-fn act_as(owner: &User) -> io::Result<()> {
-    rights::take(owner).map_err(|source| Refusal::CannotBecome { owner: owner.uid, source }.into())
+fn act_as(user: &User) -> io::Result<()> {
+    rights::take(user).map_err(|why| Refusal::CannotBecome { user: user.uid, why }.into())
+}
+
+/// With whose rights this thread of root's works, if not with those of root.
+pub fn acts_as() -> Option<u32> {
+    rights::acts_as()
 }
 
 /// Does something with the rights of whoever runs the program, on files that they named. Only this thread has them.

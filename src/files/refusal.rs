@@ -34,21 +34,21 @@ pub enum Refusal {
     },
     /// Root may not change its rights, as in a container without the capabilities for it.
     #[error(
-        "others can change where it is, and the rights of its owner, user {owner}, cannot be taken on ({source})"
+        "others can change where it is, and root cannot take on the rights of its owner, user {user} ({why})"
     )]
     CannotBecome {
         /// Whose.
-        owner: u32,
+        user: u32,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file that its owner cannot get to.
-    #[error("others can change where {} is, and its owner, user {owner}, cannot open it there ({source})", .file.display())]
+    #[error("others can change where {} is, and user {user}, with whose rights root works there, cannot open it", .file.display())]
     OutOfReach {
         /// The file.
         file: PathBuf,
-        /// Its owner.
-        owner: u32,
+        /// The owner of the file, or of its folder.
+        user: u32,
         /// What the system says.
         source: io::Error,
     },

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::errors::set_mode;
 use crate::running::{Running, eventually};
-use crate::world::{Ran, World};
+use crate::world::{Ran, RunToEnd, World, around};
 
 /// Users of this machine that are nobody in particular.
 const SITE: u32 = 4811;
@@ -188,9 +189,76 @@ fn a_file_of_root_where_others_can_put_something_beside_it_is_refused() {
     // With the rights of whoever owns the folder, who may read the file and not write it.
     site.belongs_to(SITE, 0);
     site.run(&["list"]).ok();
-    site.run(&["purge-expired"]).exits(1).says("may not be written");
+    let alone = format!("rights of user {SITE} alone");
+    site.run(&["purge-expired"]).exits(1).says("may not be written").says(&alone);
     set_mode(&site.database, 0o600);
-    site.run(&["list"]).exits(1).says("cannot open");
+    site.run(&["list"]).exits(1).says("cannot open").says(&alone);
+}
+
+/// As the documentation of Django has it: the code is one user's, and the site runs as another, in the group of its folder.
+#[test]
+fn the_folder_may_be_another_users_where_the_owner_of_the_file_can_write_to_it() {
+    let site = Site::new("rights_group", |w| {
+        w.expired(3);
+    });
+    chown(&site.folder, Some(NEIGHBOUR), Some(SITE)).unwrap();
+    set_mode(&site.folder, 0o775);
+    let chosen = format!("user {NEIGHBOUR} owns the folder");
+    site.run(&["list", "--all"]).ok().says(&chosen).says(&format!("file of user {SITE}"));
+    let ran = site.run(&["purge-expired", "--quiet"]).ok();
+    assert_eq!((ran.stderr.as_str(), site.rows()), ("", 0));
+    // Else whoever made the link could have a victim's file changed by a journal of their own.
+    fs::hard_link(&site.database, site.folder.join("other")).unwrap();
+    for command in [&["list"][..], &["purge-expired"], &["check"]] {
+        let ran = site.run(command);
+        assert_ne!(ran.code, 0, "{ran:#?}");
+        ran.says("second name");
+    }
+}
+
+/// SQLite could do nothing as the owner of the file there.
+#[test]
+fn the_owner_of_the_folder_works_where_the_owner_of_the_file_cannot() {
+    let site = Site::new("rights_folder", |w| {
+        w.expired(3).execute(SLOW);
+    });
+    site.belongs_to(NEIGHBOUR, SITE);
+    // Whoever moved the file of another there can do no more to it than before.
+    let ran = site.run(&["purge-expired"]).exits(1).says("may not be written");
+    ran.says(&format!("rights of user {NEIGHBOUR} alone"));
+    assert_eq!(site.rows(), 3);
+    chown(&site.database, Some(SITE), Some(NEIGHBOUR)).unwrap();
+    set_mode(&site.database, 0o664);
+    let running = site.start(&["purge-expired"]);
+    eventually("a journal", || site.beside("-journal").exists());
+    let status = fs::metadata(site.beside("-journal")).unwrap();
+    assert_eq!(status.uid(), NEIGHBOUR);
+    let ran = running.end().ok();
+    assert!(!ran.stderr.contains("owns the folder"), "{ran:#?}");
+    assert_eq!(site.rows(), 0);
+}
+
+/// There the root of the machine, who owns the folders above, is a user whom nobody knows.
+#[test]
+fn root_of_a_user_namespace_works_on_its_own_files() {
+    let site = Site::new("rights_namespace", |w| {
+        w.expired(3);
+    });
+    let mut shell = Command::new("setpriv");
+    let user = SITE.to_string();
+    shell.args([
+        "--reuid",
+        &user,
+        "--regid",
+        &user,
+        "--clear-groups",
+        "unshare",
+        "--map-root-user",
+    ]);
+    let database = site.database.to_str().unwrap();
+    let command = site.world.command(&["purge-expired", "-d", database]);
+    around(shell, &command).ran("").ok();
+    assert_eq!(site.rows(), 0);
 }
 
 #[test]

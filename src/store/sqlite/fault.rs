@@ -1,9 +1,11 @@
 use rusqlite::ErrorCode;
 
+use crate::files::acts_as;
 use crate::store::{Fault, StoreError};
 
 pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
-    let (fault, hint) = match error.sqlite_error_code() {
+    let error_code = error.sqlite_error_code();
+    let (fault, hint) = match error_code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             Fault::Busy,
             Some("another process holds the write lock; look for a long transaction on the file"),
@@ -57,8 +59,21 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
         rusqlite::Error::SqlInputError { msg, .. } => msg,
         error => error.to_string(),
     });
+    let is_about_rights = matches!(error_code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
     match hint {
+        Some(hint) if is_about_rights => store_error.hint(hint_on_rights(hint)),
         Some(hint) => store_error.hint(hint),
         None => store_error,
+    }
+}
+
+/// What to do about a file that this user may not use. Root may not everywhere, and should hear why.
+pub(super) fn hint_on_rights(otherwise: &str) -> String {
+    match acts_as() {
+        Some(user) => format!(
+            "others can change its folder, so root works there with the rights of user {user} alone: see who put the file there; \
+             the file and its folder should belong to the site's user"
+        ),
+        None => otherwise.to_owned(),
     }
 }

@@ -2,6 +2,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use super::fault::hint_on_rights;
 use super::holder::holder_of;
 use crate::files::{self, Place, Status};
 use crate::store::{Claim, Fault, Holder, Instance, StoreError};
@@ -77,8 +78,13 @@ impl Instance for SqliteInstance<'_> {
         }
         let locked = self.try_lock().map_err(|error| {
             let what = format!("cannot lock {}-sessctl", self.database.display());
-            let hint = files::hint(&error).unwrap_or(
-                "run as a user that may write the database file and its folder; or is the disk mounted read-only?",
+            let hint = files::hint(&error).map_or_else(
+                || {
+                    hint_on_rights(
+                        "run as a user that may write the database file and its folder; or is the disk mounted read-only?",
+                    )
+                },
+                str::to_owned,
             );
             StoreError::new(Fault::Fatal, what).hint(hint).because(error)
         })?;

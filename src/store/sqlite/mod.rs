@@ -28,7 +28,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use self::connection::Limited;
-use self::fault::fail;
+use self::fault::{fail, hint_on_rights};
 use self::instance::SqliteInstance;
 use self::reader::SqliteReader;
 pub use self::source::SqliteBackend;
@@ -36,7 +36,7 @@ use self::writer::SqliteWriter;
 use super::waits::Waits;
 use super::{
     BlindSpot, Facts, Fault, Instance, OtherTable, Reader, Schemas, Store, StoreError, Table,
-    Traits, WallClock, Writer,
+    Terms, Traits, WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -52,6 +52,7 @@ pub struct Sqlite {
     table: Table,
     clock: WallClock,
     waits: Waits,
+    terms: Terms,
     /// Whether it was found that all of it is beside this name.
     is_known: AtomicBool,
 }
@@ -59,13 +60,20 @@ pub struct Sqlite {
 impl Sqlite {
     /// A file that is opened when a reader or a writer is asked for.
     pub fn new(path: PathBuf, table: Table, clock: WallClock) -> Self {
-        Self { path, table, clock, waits: Waits::default(), is_known: false.into() }
+        let (waits, terms) = (Waits::default(), Terms::default());
+        Self { path, table, clock, waits, terms, is_known: false.into() }
     }
 
     /// The same, and waits no longer than this.
     #[must_use]
     pub fn waiting(self, waits: Waits) -> Self {
         Self { waits, ..self }
+    }
+
+    /// The same, on these terms.
+    #[must_use]
+    pub fn on(self, terms: Terms) -> Self {
+        Self { terms, ..self }
     }
 
     fn connect(&self, access: OpenFlags, wait: Duration) -> Result<Limited, StoreError> {
@@ -218,5 +226,7 @@ fn typed(names: Vec<String>) -> Vec<String> {
 
 fn read_only_hint(path: &Path) -> String {
     let path = path.display();
-    format!("run as a user that may write {path} and its folder; or is the disk mounted read-only?")
+    hint_on_rights(&format!(
+        "run as a user that may write {path} and its folder; or is the disk mounted read-only?"
+    ))
 }

@@ -72,6 +72,13 @@ impl Sqlite {
                 "name the file as the site does; mount its folder, not the file alone; `find -samefile` finds the other name",
             ));
         }
+        if let Some(user) = place.chosen_by(status).map_err(cannot)? {
+            self.terms.note(&format!(
+                "user {user} owns the folder of {} and can put another file of user {} there, which sessctl would work on",
+                self.path.display(),
+                status.owner()
+            ));
+        }
         self.is_known.store(true, Ordering::Relaxed);
         Ok((place.path(), self.look_beside(&place)?))
     }

@@ -151,8 +151,8 @@ impl Source for SqliteFile {
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Store> {
-        let Opening { table, clock, waits, .. } = opening;
-        Box::new(Sqlite::new(self.path.clone(), table, clock).waiting(waits))
+        let Opening { table, clock, waits, terms } = opening;
+        Box::new(Sqlite::new(self.path.clone(), table, clock).waiting(waits).on(terms))
     }
 }
 
