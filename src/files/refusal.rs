@@ -24,6 +24,9 @@ pub enum Refusal {
     /// A file that has another name, perhaps among other files of this user.
     #[error("{} has a second name (a hard link)", .0.display())]
     SecondName(PathBuf),
+    /// A file that another user keeps to themselves.
+    #[error("{} belongs to user {_1}, who lets nobody else open it", .0.display())]
+    OfAnother(PathBuf, u32),
     /// A folder of root's that others can change, with a file of root's in it.
     #[error("{} belongs to root, and others can change the folder {}", .file.display(), .folder.display())]
     SharedFolder {
@@ -73,6 +76,9 @@ impl Refusal {
             Self::OutOfReach { .. } => {
                 "root works with the rights of the owner there: run sessctl where the owner runs, as in the container of the \
                  site, and see that this user may go through each folder"
+            }
+            Self::OfAnother(..) => {
+                "let that user, or root, run it; if no sessctl of that user is at work, the file is left over: remove it"
             }
             Self::SecondName(_) => {
                 "see who made the second name, and why; `find -samefile` finds it"

@@ -303,3 +303,27 @@ fn the_lock_has_no_second_name() {
     assert_eq!(site.rows(), 1);
     assert!(victim.metadata().unwrap().permissions().mode() != 0);
 }
+
+/// A purge of another member of the group makes it so, and a crash leaves it.
+#[test]
+fn a_lock_that_another_user_keeps_to_themselves_is_roots_to_take() {
+    let site = Site::new("rights_kept", |w| {
+        w.expired(1);
+    });
+    let lock = site.beside("-sessctl");
+    fs::write(&lock, "").unwrap();
+    set_mode(&lock, 0o600);
+    chown(&lock, Some(NEIGHBOUR), None).unwrap();
+    let mut shell = Command::new("setpriv");
+    shell.args(["--reuid", &SITE.to_string(), "--clear-groups"]);
+    let database = site.database.to_str().unwrap();
+    let ran = around(shell, &site.world.command(&["purge-expired", "-d", database])).ran("");
+    ran.exits(1).says(&format!("belongs to user {NEIGHBOUR}")).says("remove it");
+    let file = fs::File::open(&lock).unwrap();
+    file.lock().unwrap();
+    site.run(&["purge-expired", "--skip-if-running"]).exits(3).says("nothing was purged");
+    file.unlock().unwrap();
+    assert_eq!(site.rows(), 1);
+    site.run(&["purge-expired"]).ok();
+    assert_eq!((site.rows(), lock.exists()), (0, false));
+}

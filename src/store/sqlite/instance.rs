@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::fault::hint_on_rights;
 use super::holder::holder_of;
-use crate::files::{self, Place, Status};
+use crate::files::{self, Place, Refusal, Status, as_operator};
 use crate::store::{Claim, Fault, Holder, Instance, StoreError};
 
 /// A file beside the database, locked as long as it is open and removed afterwards. The database
@@ -26,7 +26,7 @@ impl<'s> SqliteInstance<'s> {
         let place = database.beside("-sessctl")?;
         let mut attempts = 0;
         loop {
-            let file = match place.open() {
+            let file = match open(&place) {
                 Err(error) if error.kind() == ErrorKind::NotFound => match make(&place, &owner) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                     made => made?,
@@ -62,6 +62,22 @@ const UNSEEN: &str = "a process that cannot be seen from here";
 enum Locked {
     ByUs(Place, File),
     By(Holder),
+}
+
+/// Another user who may write to the folder may have made it, for themselves alone. Root only locks it.
+fn open(place: &Place) -> io::Result<File> {
+    let is_denied = |error: &io::Error| error.kind() == ErrorKind::PermissionDenied;
+    let opened = place.open();
+    if !opened.as_ref().is_err_and(is_denied) {
+        return opened;
+    }
+    place.demand_plain()?;
+    as_operator(|| place.open()).map_err(|error| match place.status() {
+        Ok(Some(status)) if is_denied(&error) => {
+            Refusal::OfAnother(place.path(), status.owner()).into()
+        }
+        _ => error,
+    })
 }
 
 /// The file is the site's, whoever makes it: a purge of the site's own user must be able to lock it, and nobody else.
