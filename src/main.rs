@@ -61,16 +61,17 @@ fn keep_no_freed_memory() {
     use std::os::unix::process::CommandExt;
     use std::process::Command;
 
-    const SETTINGS: &str = "GLIBC_TUNABLES";
+    use sessctl::settings::ALLOCATOR;
+
+    let (variable, setting) = ALLOCATOR;
     // To make it while running takes unsafe code.
-    if std::env::var_os(SETTINGS).is_none()
+    if std::env::var_os(variable).is_none()
         && let Ok(program) = std::env::current_exe()
         && is_this_program(&program)
     {
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_else(|| program.clone().into());
-        let setting = "glibc.malloc.mmap_threshold=1048576";
-        let _ = Command::new(program).arg0(name).args(arguments).env(SETTINGS, setting).exec();
+        let _ = Command::new(program).arg0(name).args(arguments).env(variable, setting).exec();
     }
 }
 

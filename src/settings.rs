@@ -28,6 +28,10 @@ pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;
 pub use window::saved_window;
 
+/// A setting of glibc's allocator for sessctl alone: the variable of the environment, and its value. What sessctl starts does not
+/// inherit it.
+pub const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1048576");
+
 /// The table that was named, or that of the project, in this schema if one is given.
 pub fn table(
     global: &cli::Global,

@@ -71,3 +71,16 @@ fn a_project_ends_with_sessctl() {
         }
     }
 }
+
+/// What sessctl sets for itself when it starts anew is not the project's, what the operator sets is.
+#[test]
+fn a_project_has_the_operators_environment() {
+    let tell = "raise ValueError('set: %s %s' % (os.environ.get('GLIBC_TUNABLES'), \
+                [name for name in os.environ if name.startswith('SESSCTL_')]))";
+    let site = Site::sqlite("environment_of_project", "5.2", &[]).project("", tell);
+    let mut command = site.command(&["list"]);
+    command.env("SESSCTL_SECRET_KEY", "x").env_remove("GLIBC_TUNABLES");
+    command.ran("").exits(2).says("set: None []");
+    let own = "glibc.malloc.arena_max=2";
+    command.env("GLIBC_TUNABLES", own).ran("").exits(2).says(&format!("set: {own} []"));
+}

@@ -18,6 +18,7 @@ use self::run::{Ran, run};
 use crate::cli;
 use crate::error::Error;
 use crate::files;
+use crate::settings::ALLOCATOR;
 use crate::settings::database::{Backends, Named};
 use crate::stop::Stop;
 use crate::store::{Surroundings, Table, Users};
@@ -60,8 +61,10 @@ pub fn project(
     command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
     command.arg(trusted.map(|user| user.to_string()).unwrap_or_default());
     // The project has the environment that it has elsewhere, but nothing of ours.
-    let ours =
-        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SESSCTL_"));
+    let ours = std::env::vars_os().filter(|(name, value)| {
+        let is_allocator = name == ALLOCATOR.0 && value == ALLOCATOR.1;
+        is_allocator || name.as_encoded_bytes().starts_with(b"SESSCTL_")
+    });
     for (name, _) in ours {
         command.env_remove(name);
     }
