@@ -102,6 +102,29 @@ fn root_runs_no_code_that_others_can_change() {
     }
 }
 
+/// None of them is a library, so each is an error where it is loaded.
+#[test]
+fn root_loads_no_library_that_others_can_change() {
+    let project = Project::new("trust_library_file");
+    let library = project.folder.join("part/native.abi3.so");
+    fs::write(&library, "no library").unwrap();
+    let settings = project.folder.join("own_settings.py");
+    let before = fs::read_to_string(&settings).unwrap();
+    for load in [
+        "import part.native".to_owned(),
+        format!("import ctypes; ctypes.CDLL('{}')", library.display()),
+        format!("import ctypes; ctypes.CDLL(b'{}')", library.display()),
+        "import ctypes; ctypes.CDLL('part/../part/native.abi3.so')".to_owned(),
+    ] {
+        let load = format!("import ctypes; ctypes.CDLL(None), ctypes.CDLL('libc.so.6'); {load}\n");
+        fs::write(&settings, load + &before).unwrap();
+        project.site.command(&["list"]).ran("").exits(2).says("does not set itself up");
+        chown(&library, Some(STRANGER), None).unwrap();
+        project.is_refused(&mut project.site.command(&["list"]), &library);
+        chown(&library, Some(0), None).unwrap();
+    }
+}
+
 #[test]
 fn others_are_warned_of_code_that_strangers_can_change() {
     let project = Project::new("trust_warned");

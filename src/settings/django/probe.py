@@ -55,6 +55,9 @@ class Code:
             path = args[0] if str(args[0]).endswith(CODE) else None
         elif event == "exec":
             path = getattr(args[0], "co_filename", None)
+        elif event == "ctypes.dlopen":
+            # A name without a folder is one of the system's libraries (dlopen(3)).
+            path = args[0] if args[0] and os.sep in os.fsdecode(args[0]) else None
         elif event == "import":
             path = args[1]
             # Python reads modules out of an archive of any name, and what is in it says itself where it comes from.
