@@ -38,6 +38,26 @@ fn systemd_accepts_the_units() {
     assert!(security.status.success(), "{}", String::from_utf8_lossy(&security.stdout));
 }
 
+/// In minutes at most: it ends what `--run-time` did not.
+fn minutes(time: &str) -> u32 {
+    let (number, unit) = time.split_at(time.find(|c: char| !c.is_ascii_digit()).unwrap());
+    number.parse::<u32>().unwrap() * if unit == "h" { 60 } else { 1 }
+}
+
+/// A stranger who holds the lock (exit code 3) is to be noticed, and a run that hangs is to end.
+#[test]
+fn the_unit_hides_no_failure_and_ends() {
+    let service = read("deploy/sessctl-purge.service");
+    let value = |name: &str| service.lines().find_map(|line| line.strip_prefix(name));
+    for hides in ["SuccessExitStatus=", "RestartPreventExitStatus=", "TimeoutStartFailureMode="] {
+        assert_eq!(value(hides), None, "{hides}");
+    }
+    assert!(!value("ExecStart=").unwrap().starts_with('-'));
+    let (_, run_time) = value("ExecStart=").unwrap().split_once("--run-time ").unwrap();
+    let timeout = value("TimeoutStartSec=").unwrap();
+    assert!(timeout.ends_with("min") && minutes(timeout) > minutes(run_time), "{timeout}");
+}
+
 /// The arguments of each command line of the binary in these files.
 fn command_lines() -> Vec<Vec<String>> {
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
