@@ -81,7 +81,7 @@ impl Refusal {
                 "let that user, or root, run it; if no sessctl of that user is at work, the file is left over: remove it"
             }
             Self::SecondName(_) => {
-                "see who made the second name, and why; `find -samefile` finds it"
+                "`find / -samefile FILE` lists its names: see who made the second one, and why, and remove it"
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::report::{LogoutReport, NamedUser};
 /// Why ids in sessions may be none that the key of the table of users can hold, and what to do about it.
 pub const UNFIT: &str = "the site's key field writes ids in another form, or they are of before its type was changed, so one may be \
      of a user who is named. Name users by the ids that `sessctl list` shows, with --unfit-ids; `logout-user \
-     --deleted-users --unfit-ids` ends sessions of before the change.";
+     --deleted-users --unfit-ids` ends sessions of before a change, and where the field writes such ids those of everybody.";
 
 /// Writes where users were looked up, and who of them stayed.
 pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
@@ -38,7 +38,11 @@ fn write_unfit(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     // So an id is told that is too long to be taken.
     let is_too_long = report.unfit_ids.iter().any(|id| id.ends_with('…'));
     let but = if is_too_long { ", but none of more than 1,000 bytes" } else { "" };
-    writeln!(out, "--unfit-ids takes them{but}.")
+    writeln!(
+        out,
+        "--unfit-ids takes them{but}. Use it only where they are of before the key's type was changed: where the site's key field \
+         writes ids in another form, these are the site's users, and all of them would be logged out."
+    )
 }
 
 /// Names users without a session: a slip in an id looks so, too.

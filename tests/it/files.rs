@@ -462,9 +462,12 @@ fn a_file_in_wal_mode_that_has_another_name_is_refused() {
             fs::hard_link(w.url(), &other).unwrap();
             let hard = here(command);
             fs::remove_file(&other).unwrap();
-            for ran in [hard, there(command)] {
+            for (name, ran) in [(&other, hard), (&mounted, there(command))] {
                 if is_wal {
-                    ran.exits(1).says("in WAL mode and has another name").says("hint: ");
+                    ran.exits(1)
+                        .says("in WAL mode and has another name")
+                        .says(&format!("hint: `find / -samefile {}`", text(name)))
+                        .says("remove those that the site does not use");
                 } else {
                     ran.ok();
                 }

@@ -197,7 +197,11 @@ fn ids_of_before_a_change_of_keys_are_counted_as_sessions() {
         ));
         w.user("2", 7).user("3", 1);
         let deleted = ["logout-user", "--deleted-users"];
-        w.run(&deleted).exits(3).says("8 sessions stayed").says("(\"2\", \"3\"): --unfit-ids");
+        w.run(&deleted)
+            .exits(3)
+            .says("8 sessions stayed")
+            .says("(\"2\", \"3\"): --unfit-ids")
+            .says("all of them would be logged out");
         assert_eq!(w.count(), 8);
         let unfit = [&deleted[..], &["--unfit-ids"]].concat();
         w.run(&unfit).exits(4).says("2 of 2 users who are logged in are not in table");

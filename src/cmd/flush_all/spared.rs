@@ -135,8 +135,8 @@ impl Seen {
                 counted(self.unfit, "live session"),
                 self.unfit_ids.some()
             ),
-            "where the site's key field writes ids in another form, give those that `sessctl list` shows; `logout-user \
-             --deleted-users --unfit-ids` ends sessions of before the type of the key was changed",
+            "where the site's key field writes ids in another form, give those that `sessctl list` shows; only where the type of the \
+             key was changed, `logout-user --deleted-users --unfit-ids` ends sessions of before",
         ))
     }
 }

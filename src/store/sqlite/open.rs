@@ -12,6 +12,7 @@ use super::connection::Limited;
 use super::fault::fail;
 use super::{BUSY_TIMEOUT, Sqlite};
 use crate::files::{self, Place};
+use crate::model::shell_word;
 use crate::store::waits::Work;
 use crate::store::{Fault, StoreError};
 
@@ -69,7 +70,11 @@ impl Sqlite {
         if !self.is_known.load(Ordering::Relaxed) && keeps_log_elsewhere(&place).map_err(cannot)? {
             return Err(refuse(
                 "it is in WAL mode and has another name (a hard link, or it is mounted here by itself), beside which the newest rows may be",
-                "name the file as the site does; mount its folder, not the file alone; `find -samefile` finds the other name",
+                &format!(
+                    "`find / -samefile {}` lists its names: remove those that the site does not use, and name the file as the site \
+                     does; or mount its folder here, not the file alone",
+                    shell_word(&self.path.display().to_string())
+                ),
             ));
         }
         if let Some(user) = place.chosen_by(status).map_err(cannot)? {
