@@ -1,40 +1,33 @@
 //! What every command has at hand.
 
-use std::cell::{OnceCell, RefCell};
-use std::io::Write;
-
 use django_session::Codec;
 
 use crate::cli::{Global, Saved};
 use crate::engine::{Pace, Progress, Scan};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
-use crate::sessions::audit::Audit;
-use crate::sessions::cache_keys::CacheKeys;
 use crate::settings::{self, Backends, Database, Project};
 use crate::stop::{Asked, Stop};
-use crate::store::{Capability, Fault, Gone, Opening, Store, StoreError, Table, Terms, Waits};
+use crate::store::{Capability, Notice, Opening, Store, Table, Terms, Waits};
 use crate::ui::Talk;
 
-/// What every command has at hand.
+/// What every command has at hand. Nothing in it changes: who works on another table makes another one of it.
+#[derive(Clone)]
 pub(crate) struct Ctx<'a> {
     pub(crate) global: &'a Global,
-    pub(crate) project: Option<Project>,
+    pub(crate) project: &'a Option<Project>,
     pub(crate) backends: Backends,
     /// The schema of the session table, where one is known.
     pub(crate) schema: Option<String>,
-    /// Which database was opened, for people.
-    pub(crate) place: OnceCell<String>,
-    pub(crate) audit: Option<Audit>,
-    /// What is not known of the site, until it is told.
-    pub(crate) unknown: RefCell<Vec<String>>,
-    pub(crate) codec: Codec,
+    /// What is not known of the site, and a project would tell: it is said with the first database that is opened.
+    pub(crate) unknown: Vec<String>,
+    pub(crate) codec: &'a Codec,
     pub(crate) stop: &'a Stop,
     pub(crate) waits: Waits,
-    pub(crate) progress: Box<dyn Progress>,
+    pub(crate) progress: &'a dyn Progress,
     pub(crate) talk: Talk,
+    /// Its `tell` says each thing once.
     pub(crate) terms: Terms,
-    pub(crate) out: Box<dyn Write>,
     pub(crate) workers: usize,
     /// Keys that one look collects.
     pub(crate) most_keys: usize,
@@ -50,27 +43,51 @@ pub(crate) fn exit(error: &Error, stop: &Stop) -> Exit {
 }
 
 impl Ctx<'_> {
+    /// For the table of this schema.
+    pub(crate) fn in_schema(&self, schema: String) -> Self {
+        Self { schema: Some(schema), ..self.clone() }
+    }
+
     /// For commands that look into sessions.
-    pub(crate) fn note_unchecked(&self) {
-        if self.codec.keyring.is_empty() {
-            self.is_unknown("its SECRET_KEY, so signatures are not checked");
+    pub(crate) fn reading_sessions(&self) -> Self {
+        let unchecked = "its SECRET_KEY, so signatures are not checked";
+        self.not_knowing(self.codec.keyring.is_empty().then_some(unchecked))
+    }
+
+    /// For commands to which it matters that this is not known of the site.
+    pub(crate) fn not_knowing(&self, what: Option<&str>) -> Self {
+        let mut ctx = self.clone();
+        ctx.unknown.extend(what.map(str::to_owned));
+        ctx
+    }
+
+    /// Says in one note what is not known of the site.
+    pub(crate) fn note_unknown(&self) {
+        if !self.unknown.is_empty() {
+            let unknown = self.unknown.join("; ");
+            self.note(&format!("not known of the site: {unknown}. --django PROJECT tells"));
         }
     }
 
-    /// Something is not known of the site that a project would say.
-    pub(crate) fn is_unknown(&self, what: impl Into<String>) {
-        self.unknown.borrow_mut().push(what.into());
+    /// Says it once, however often a database is opened.
+    fn note(&self, text: &str) {
+        (self.terms.tell)(&Notice::Note(text.to_owned()));
     }
 
-    /// Says in one note what is not known of the site, and ends saying it.
-    pub(crate) fn note_unknown(&self) {
-        let unknown = std::mem::take(&mut *self.unknown.borrow_mut());
-        if !unknown.is_empty() {
-            self.talk.note(&format!(
-                "not known of the site: {}. --django PROJECT tells",
-                unknown.join("; ")
+    /// Whether several schemas may be meant.
+    pub(crate) fn is_about_many(&self) -> bool {
+        self.global.all_schemas || self.global.schemas.len() > 1
+    }
+
+    /// Refuses an option that means one table.
+    pub(crate) fn refuse_many(&self, option: &str, given: bool) -> Result<(), Error> {
+        if given && self.is_about_many() {
+            return Err(Error::usage(
+                format!("{option} cannot be combined with several schemas"),
+                "name the one that is meant with --schema",
             ));
         }
+        Ok(())
     }
 
     /// Refuses `--verified-only` where nothing can be verified: it would leave nothing, and delete all.
@@ -120,62 +137,26 @@ impl Ctx<'_> {
 
     pub(crate) fn open_table(&self, table: Table) -> Result<Box<dyn Store>, Error> {
         let Database { source, traits, clock, notes, warnings } = self.database()?;
-        if self.place.set(source.place()).is_ok() {
-            for warning in &warnings {
-                self.talk.warning(warning);
-            }
-            for note in &notes {
-                self.talk.note(note);
-            }
-            if traits.naive_clock && !clock.is_known() {
-                self.is_unknown(format!(
-                    "the time zone of what {} stores, so sessions that expired in the last 12 hours count as live (or give \
-                     --db-timezone)",
-                    traits.name
-                ));
-            }
-            self.note_unknown();
+        for warning in warnings {
+            (self.terms.tell)(&Notice::Warning(warning));
         }
+        for note in &notes {
+            self.note(note);
+        }
+        let no_zone = (traits.naive_clock && !clock.is_known()).then(|| {
+            format!(
+                "the time zone of what {} stores, so sessions that expired in the last 12 hours count as live (or give \
+                 --db-timezone)",
+                traits.name
+            )
+        });
+        self.not_knowing(no_zone.as_deref()).note_unknown();
         self.stop.heed();
         if table.schema().is_some() {
             traits.demand(Capability::Schemas)?;
         }
         let (waits, terms) = (self.waits.clone(), self.terms.clone());
         Ok(source.open(Opening { table, clock, waits, terms }))
-    }
-
-    /// Makes known that these sessions are no login any more, if they were written. Of a connection that was lost
-    /// nobody knows whether it committed first; to delete a cache entry too many does no harm.
-    pub(crate) fn told<T>(
-        &self,
-        cache: &CacheKeys,
-        keys: &[&str],
-        written: Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        match &written {
-            Ok(_) => {
-                if let Some(audit) = &self.audit {
-                    audit.note(keys);
-                }
-                cache.gone(keys);
-            }
-            Err(error) if matches!(error.fault(), Fault::Lost | Fault::Stopped) => cache.gone(keys),
-            Err(_) => {}
-        }
-        written
-    }
-
-    /// The same for a delete: what other tables keep is a login still.
-    pub(crate) fn deleted(
-        &self,
-        cache: &CacheKeys,
-        keys: &[&str],
-        deleted: Result<Gone, StoreError>,
-    ) -> Result<Gone, StoreError> {
-        let kept = deleted.as_ref().map(|gone| &gone.kept.rows).ok();
-        let gone = keys.iter().filter(|key| kept.is_none_or(|kept| !kept.contains(**key)));
-        let gone: Vec<&str> = gone.copied().collect();
-        self.told(cache, &gone, deleted)
     }
 
     /// From here on the time counts that the work was given.
@@ -186,6 +167,6 @@ impl Ctx<'_> {
     }
 
     pub(crate) fn scan(&self) -> Scan<'_> {
-        Scan { workers: self.workers, stop: self.stop, progress: &*self.progress }
+        Scan { workers: self.workers, stop: self.stop, progress: self.progress }
     }
 }

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "context",
         &[
             "model", "stop", "consent", "files", "report", "store", "engine", "error", "ui", "cli",
-            "settings", "sessions",
+            "settings",
         ],
     ),
     (

@@ -1,5 +1,7 @@
 //! `check`: a Nagios plugin (Monitoring Plugins Development Guidelines, "Plugin Output for Nagios").
 
+use std::io::Write;
+
 use super::COUNT_PATIENCE;
 use crate::cli::Check;
 use crate::context::Ctx;
@@ -9,24 +11,18 @@ use crate::report::CheckReport;
 use crate::store::Capability;
 use crate::{settings, ui};
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &Check) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx<'_>, args: &Check, out: &mut dyn Write) -> Result<Exit, Error> {
     let report = look(ctx, args)?;
-    ui::write_check_report(&mut ctx.out, &report)?;
+    ui::write_check_report(out, &report)?;
     Ok(Exit::Checked(report.health))
 }
 
-fn look(ctx: &mut Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
+fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
     let max_expired = args.max_expired;
     let max_age = settings::duration("--max-age", &args.max_age)?.as_secs();
     let (mut rows, mut oldest) = (Some(0), None);
-    match ctx.schemas()? {
-        None => add(ctx, &mut rows, &mut oldest)?,
-        Some(schemas) => {
-            for schema in schemas {
-                ctx.schema = Some(schema);
-                add(ctx, &mut rows, &mut oldest)?;
-            }
-        }
+    for ctx in &ctx.each()? {
+        add(ctx, &mut rows, &mut oldest)?;
     }
     let health = health(rows, oldest, max_expired, max_age);
     Ok(CheckReport { health, expired: rows, max_expired, oldest, max_age })

@@ -1,6 +1,6 @@
 //! `decode`: stored values in, one JSON line each out. Needs no database.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
 
 use django_session::Decoder;
 
@@ -10,11 +10,10 @@ use crate::error::{Error, Exit};
 use crate::sessions::describe::{Described, Detail, describe, write_json};
 use crate::settings;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
-    ctx.note_unchecked();
-    ctx.note_unknown();
+pub(super) fn run(ctx: &Ctx<'_>, args: &Decode, out: &mut dyn Write) -> Result<Exit, Error> {
+    ctx.reading_sessions().note_unknown();
     let mut input = settings::open(&args.file)?;
-    let mut decoder = Decoder::new(&ctx.codec);
+    let mut decoder = Decoder::new(ctx.codec);
     let terminator = if args.null { 0 } else { b'\n' };
     // One byte more than a row may have: what is cut there is too large, not merely broken.
     let longest = ctx.codec.limits.payload * 2;
@@ -45,7 +44,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Decode) -> Result<Exit, Error> {
         let stored = String::from_utf8_lossy(&value);
         let stored = decoder.decode(&stored);
         let Described { session, large } = describe(&stored, Detail::Payload);
-        write_json(&mut ctx.out, &session, large)?;
+        write_json(out, &session, large)?;
     }
 }
 

@@ -47,7 +47,7 @@ struct Listed {
     members: Counts,
 }
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx<'_>, args: &List, out: &mut dyn Write) -> Result<Exit, Error> {
     settings::refuse_blank("--user", &args.users)?;
     let query = Query {
         args,
@@ -59,17 +59,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &List) -> Result<Exit, Error> {
         },
         keys: KeyDisplay::from(args.show_keys),
     };
-    ctx.note_unchecked();
-    let schemas = ctx.schemas()?;
-    let mut out = std::mem::replace(&mut ctx.out, Box::new(std::io::sink()));
+    let ctx = &ctx.reading_sessions();
     let limit = args.limit.unwrap_or(u64::MAX);
-    let mut listing = Listing::new(&mut *out, args.format, limit, schemas.is_some());
+    let mut listing = Listing::new(out, args.format, limit, ctx.is_about_many());
     let mut told = Told::default();
     let mut ended = Ended::Whole;
-    for schema in
-        schemas.map_or(vec![ctx.schema.clone()], |all| all.into_iter().map(Some).collect())
-    {
-        ctx.schema = schema;
+    for ctx in &ctx.each()? {
         ended = query.list(ctx, &mut listing, &mut told)?;
         if ended != Ended::Whole {
             break;
@@ -134,7 +129,7 @@ impl Query<'_> {
         let mut reader = store.reader()?;
         let live_at = if args.all { None } else { Some(reader.now()?) };
         let filter = Filter { live_at, user: by_user, ..Filter::default() };
-        let codec = &ctx.codec;
+        let codec = ctx.codec;
         let seen = LoginKeysSeen::new(codec);
         let worker = || {
             let mut decoder = Decoder::new(codec);

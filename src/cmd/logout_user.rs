@@ -1,5 +1,6 @@
 //! `logout-user`: the live sessions of some users.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use django_session::{Decoder, UserIds};
@@ -11,8 +12,9 @@ use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::report::{LogoutReport, Proof};
 use crate::sessions::asked_users::AskedUsers;
+use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
-use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::command_run::{CommandRun, Deed};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::find::find;
 use crate::sessions::keep_data;
@@ -20,6 +22,7 @@ use crate::sessions::lookup::by_user;
 use crate::sessions::named_users::NamedUsers;
 use crate::sessions::proof;
 use crate::sessions::query::{SessionQuery, Who};
+use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::How;
 use crate::sessions::schemas;
@@ -28,21 +31,26 @@ use crate::sessions::unfit_ids::GivenIds;
 use crate::sessions::user_selectors::{self, Meant};
 use crate::settings::{self, Ids};
 use crate::store::{ByUser, Store};
+use crate::ui;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &LogoutUser) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx<'_>, args: &LogoutUser, out: &mut dyn Write) -> Result<Exit, Error> {
     // Sooner than anything is put on record: it may have been given whole.
     let except = args.except.as_deref();
     let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
-    let told = Told {
+    let run = CommandRun {
         command: "logout-user",
         format: args.format,
+        out: if args.print_cache_keys { &mut *ui::stderr() } else { out },
         audit: &args.audit,
         acts: !args.dry_run,
     };
-    told.of(ctx, |ctx| {
+    run.execute(ctx, |audit| {
         let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
+        let ctx = &ctx.reading_sessions();
         let task = Task::of(ctx, args, except)?;
-        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))
+        let ctx = &ctx.not_knowing(task.cache.untold());
+        task.check(ctx)?;
+        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
     })
 }
 
@@ -73,24 +81,33 @@ impl Ran {
 }
 
 impl<'a> Task<'a> {
-    fn of(ctx: &mut Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
+    fn of(ctx: &Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
         let given = settings::user_ids(args)?;
         let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
         let settle = settings::duration("--settle", &args.settle)?;
         let saved = ctx.saved_window(&args.saved)?;
         ctx.refuse_many("--except", except.is_some())?;
         ctx.demand_key(args.verified_only)?;
-        ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-        user_selectors::demand(ctx, &args.whose, args.dry_run)?;
-        if ctx.is_about_many() {
-            given_ids(args, &given).refuse_unfit_everywhere(ctx)?;
-        }
         Ok(Self { args, given, except, how, settle, saved, cache })
     }
 
-    fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<LogoutReport>, Error> {
+    /// Refuses users whom nobody can be, in any of the tables.
+    fn check(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
+        user_selectors::demand(ctx, &self.args.whose, self.args.dry_run)?;
+        if ctx.is_about_many() {
+            given_ids(self.args, &self.given).refuse_unfit_everywhere(ctx)?;
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        ctx: &Ctx<'_>,
+        pace: Pace,
+        audit: Option<&Audit>,
+    ) -> Result<Deed<LogoutReport>, Error> {
         let Self { args, how, ref cache, .. } = *self;
         let began = Instant::now();
         let store = ctx.open()?;
@@ -105,14 +122,16 @@ impl<'a> Task<'a> {
             ctx.talk.note("no user is as was asked for");
         }
         let mut driver = consent.map(|consent| {
-            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            let (stop, progress) = (ctx.stop, ctx.progress);
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
         });
         let Ran { mut outcome, column, named } =
             match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
                 Err(Why::Failed(error)) => return Err(error.into()),
                 Err(interrupted) => Ran::interrupted(interrupted),
-                Ok(()) => self.end(ctx, &*store, (&meant, &users), can_be_kept, driver.as_mut())?,
+                Ok(()) => {
+                    self.end(ctx, &*store, (&meant, &users), can_be_kept, (driver.as_mut(), audit))?
+                }
             };
         drop(driver);
         outcome.doubts.splice(0..0, hidden.into_iter().chain(meant.doubt.clone()));
@@ -146,7 +165,7 @@ impl<'a> Task<'a> {
         store: &dyn Store,
         (meant, users): (&Meant, &[String]),
         can_be_kept: bool,
-        driver: Option<&mut Driver<'_>>,
+        (driver, audit): (Option<&mut Driver<'_>>, Option<&Audit>),
     ) -> Result<Ran, Error> {
         let args = self.args;
         if !ctx.is_about_many() {
@@ -159,7 +178,7 @@ impl<'a> Task<'a> {
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
         let spared = self.spared_key(ctx, store, &ids)?;
         let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
-        let mut outcome = Outcome::run(ctx, &self.plan(store, looks), driver)?;
+        let mut outcome = Outcome::run(ctx, &self.plan(store, looks, audit), driver)?;
         outcome.doubts.extend(asked.doubt.filter(|_| !args.whose.unfit_ids));
         if outcome.ended.is_ok() {
             let (who, saw_login) = (Who::These(&ids), outcome.named > 0);
@@ -195,6 +214,7 @@ impl<'a> Task<'a> {
         &'p self,
         store: &'p dyn Store,
         (first, proof): (Look<'p>, Option<Look<'p>>),
+        audit: Option<&'p Audit>,
     ) -> Plan<'p> {
         Plan {
             store,
@@ -202,7 +222,7 @@ impl<'a> Task<'a> {
             proof,
             settle: self.settle,
             how: self.how,
-            cache: &self.cache,
+            record: Record { audit, cache: &self.cache },
             emptied: false,
             doubts_no_login: proof.as_ref().unwrap_or(&first).by_user.is_none(),
         }
@@ -218,7 +238,7 @@ impl<'a> Task<'a> {
         let Some(prefix) = &self.except else { return Ok(None) };
         let found = find(&mut *store.reader()?, prefix)?;
         let row = found.row()?;
-        let mut decoder = Decoder::new(&ctx.codec);
+        let mut decoder = Decoder::new(ctx.codec);
         let auth = row.decode(&mut decoder).auth().unwrap_or_default();
         let users: Vec<_> = auth.user_id.into_iter().chain(auth.others).collect();
         if ids.is_empty() || users.iter().any(|id| ids.contains(id)) {

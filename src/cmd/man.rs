@@ -1,15 +1,16 @@
 //! `man`: manual pages.
 
+use std::io::Write;
+
 use crate::cli::{self, Man};
-use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::files::Folder;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &Man) -> Result<Exit, Error> {
+pub(super) fn run(args: &Man, out: &mut dyn Write) -> Result<Exit, Error> {
     let pages = cli::manual_pages()?;
     let Some(folder) = &args.output else {
         for (_, text) in pages.iter().take(1) {
-            ctx.out.write_all(text)?;
+            out.write_all(text)?;
         }
         return Ok(Exit::Done);
     };

@@ -14,7 +14,6 @@ mod purge_expired;
 mod show;
 mod stats;
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,40 +68,38 @@ fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<
             "{name} is set and not read: with --secret-key-file, fallbacks are further lines of the file"
         ));
     }
-    let mut ctx = Ctx {
+    let ctx = &Ctx {
         global: &cli.global,
-        codec: settings::codec(&cli.global, project.as_ref())?,
-        project,
+        codec: &settings::codec(&cli.global, project.as_ref())?,
+        project: &project,
         backends,
         schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
-        place: OnceCell::new(),
-        audit: None,
-        unknown: RefCell::default(),
+        unknown: Vec::new(),
         stop,
         waits: Waits::new(Arc::clone(stop), settings::answer_timeout(&cli.global)?),
-        progress,
+        progress: &*progress,
         talk,
         terms: terms(cli, talk),
-        out: ui::stdout(),
         workers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS),
         most_keys: survey::MOST_KEYS,
     };
+    let out = &mut *ui::stdout();
     let exit = match &cli.command {
-        Command::LogoutUser(args) => logout_user::run(&mut ctx, args),
-        Command::PurgeExpired(args) => purge_expired::run(&mut ctx, args),
-        Command::FlushAll(args) => flush_all::run(&mut ctx, args),
-        Command::Backfill(args) => backfill::run(&mut ctx, args),
-        Command::Check(args) => check::run(&mut ctx, args),
-        Command::Doctor(args) => doctor::run(&mut ctx, args),
-        Command::List(args) => list::run(&mut ctx, args),
-        Command::Show(args) => show::run(&mut ctx, args),
-        Command::Stats(args) => stats::run(&mut ctx, args),
-        Command::Decode(args) => decode::run(&mut ctx, args),
-        Command::DjangoCode(args) => django_code::run(&mut ctx, args),
-        Command::Completions(args) => completions::run(&mut ctx, args),
-        Command::Man(args) => man::run(&mut ctx, args),
+        Command::LogoutUser(args) => logout_user::run(ctx, args, out),
+        Command::PurgeExpired(args) => purge_expired::run(ctx, args, out),
+        Command::FlushAll(args) => flush_all::run(ctx, args, out),
+        Command::Backfill(args) => backfill::run(ctx, args, out),
+        Command::Check(args) => check::run(ctx, args, out),
+        Command::Doctor(args) => doctor::run(ctx, args, out),
+        Command::List(args) => list::run(ctx, args, out),
+        Command::Show(args) => show::run(ctx, args, out),
+        Command::Stats(args) => stats::run(ctx, args, out),
+        Command::Decode(args) => decode::run(ctx, args, out),
+        Command::DjangoCode(args) => django_code::run(ctx, args, out),
+        Command::Completions(args) => completions::run(args, out),
+        Command::Man(args) => man::run(args, out),
     }?;
-    match ctx.out.flush() {
+    match out.flush() {
         // What was done remains done, or undone, when nobody reads the report.
         Err(error) if error.kind() == ErrorKind::BrokenPipe || exit.is_hangup() => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),

@@ -16,7 +16,9 @@ const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
 pub(crate) enum CacheKeys {
     /// The site keeps its sessions in the table and nowhere else.
     None,
-    /// Nobody said which engine the site runs, or it has ways of its own: there may be a cache.
+    /// Nobody said which engine the site runs: there may be a cache.
+    Untold,
+    /// The engine of the site has ways of its own: there may be a cache.
     Unknown,
     /// Somebody else has to see to them.
     Unheeded,
@@ -64,23 +66,19 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
 }
 
 impl CacheKeys {
-    /// What was asked for. Where keys are printed, everything else goes to standard error from here on.
-    pub(crate) fn asked(ctx: &mut Ctx<'_>, print: bool) -> Result<Self, Error> {
+    /// What was asked for. Where keys are printed, standard output is theirs, and everything else goes to standard error.
+    pub(crate) fn asked(ctx: &Ctx<'_>, print: bool) -> Result<Self, Error> {
         ctx.refuse_many("--print-cache-keys", print)?;
         if print {
             let around = match &ctx.project {
                 Some(project) => project.around_cache_keys()?,
                 None => (AROUND.0.to_owned(), AROUND.1.to_owned()),
             };
-            let out = RefCell::new(std::mem::replace(&mut ctx.out, ui::stderr()));
+            let out = RefCell::new(ui::stdout());
             return Ok(Self::Printed(Printer::new(around, ctx.project.is_some(), out)));
         }
         let Some(engine) = engine(ctx)? else {
-            ctx.is_unknown(
-                "its session engine, and with cached_db a cache may let users in whose rows are gone (or give --engine db or \
-                 --engine cached_db)",
-            );
-            return Ok(Self::Unknown);
+            return Ok(Self::Untold);
         };
         let Engine::Cached(engine) = engine else {
             let of_project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
@@ -116,10 +114,18 @@ impl CacheKeys {
         }
     }
 
+    /// What is not known of the site.
+    pub(crate) fn untold(&self) -> Option<&'static str> {
+        matches!(self, Self::Untold).then_some(
+            "its session engine, and with cached_db a cache may let users in whose rows are gone (or give --engine db or \
+             --engine cached_db)",
+        )
+    }
+
     /// Whether it is not known if there is a cache at all.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
-            Self::Unknown => true,
+            Self::Untold | Self::Unknown => true,
             Self::Printed(printer) => !printer.is_known,
             Self::None | Self::Unheeded => false,
         }
@@ -128,7 +134,7 @@ impl CacheKeys {
     /// Whether the cache may still let somebody in, for all that was done.
     pub(crate) fn may_hold(&self) -> bool {
         match self {
-            Self::None | Self::Unknown => false,
+            Self::None | Self::Untold | Self::Unknown => false,
             Self::Unheeded => true,
             Self::Printed(printer) => printer.left_out.get() > 0,
         }

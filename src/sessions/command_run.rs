@@ -1,6 +1,6 @@
 //! What the commands that change a table have in common: how they end, and who hears of it.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 
 use super::audit::Audit;
 use super::pacing::failure;
@@ -42,30 +42,35 @@ impl<R> Deed<R> {
     }
 }
 
-/// Who hears of a deed.
-pub(crate) struct Told<'a> {
+/// One run of a command, and who hears of it.
+pub(crate) struct CommandRun<'a> {
     pub(crate) command: &'static str,
     pub(crate) format: ReportFormat,
+    /// Where the report goes.
+    pub(crate) out: &'a mut dyn Write,
     pub(crate) audit: &'a cli::Audit,
     /// Whether anything can be changed. Only such a run is put on record.
     pub(crate) acts: bool,
 }
 
-impl Told<'_> {
+impl CommandRun<'_> {
     /// Runs a command, tells what it did, whatever put an end to it, and only then that.
-    pub(crate) fn of<R: Report>(
-        &self,
-        ctx: &mut Ctx<'_>,
-        run: impl FnOnce(&mut Ctx<'_>) -> Result<Deed<R>, Error>,
+    pub(crate) fn execute<R: Report>(
+        self,
+        ctx: &Ctx<'_>,
+        run: impl FnOnce(Option<&Audit>) -> Result<Deed<R>, Error>,
     ) -> Result<Exit, Error> {
-        ctx.audit = if self.acts { Audit::begin(ctx, self.command, self.audit)? } else { None };
+        let audit = if self.acts { Audit::begin(ctx, self.command, self.audit)? } else { None };
         if !self.acts && self.audit.audit_file.is_some() {
             ctx.talk.note("--audit-file: a run that changes nothing leaves no record");
         }
-        let (report, ended) = match run(ctx) {
+        let (report, ended) = match run(audit.as_ref()) {
             Err(error) => (None, Err(error)),
             Ok(Deed { report, failed, exit, advice, .. }) => {
-                let told = report.as_ref().map_or(Ok(()), |report| self.tell(ctx, report));
+                let told = match &report {
+                    Some(report) => self.tell(ctx, report),
+                    None => Ok(()),
+                };
                 for advice in &advice {
                     ctx.talk.advice(advice);
                 }
@@ -82,7 +87,7 @@ impl Told<'_> {
                 (report, ended)
             }
         };
-        let Some(audit) = &ctx.audit else { return ended };
+        let Some(audit) = audit else { return ended };
         match audit.end(report.as_ref(), &ended) {
             Err(error) if ended.is_ok() => Err(error),
             Err(error) => {
@@ -93,12 +98,12 @@ impl Told<'_> {
         }
     }
 
-    fn tell(&self, ctx: &mut Ctx<'_>, report: &impl Report) -> io::Result<()> {
+    fn tell(self, ctx: &Ctx<'_>, report: &impl Report) -> io::Result<()> {
         match self.format {
-            ReportFormat::Json => ui::write_json_line(&mut ctx.out, report)?,
+            ReportFormat::Json => ui::write_json_line(self.out, report)?,
             ReportFormat::Human if ctx.talk.is_quiet() => {}
-            ReportFormat::Human => report.write(&mut ctx.out)?,
+            ReportFormat::Human => report.write(self.out)?,
         }
-        ctx.out.flush()
+        self.out.flush()
     }
 }

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::cache_keys::CacheKeys;
 use super::counts::Counts;
 use super::distinct::DistinctUsers;
 use super::keep_data::Kept;
 use super::login_keys_seen;
 use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
+use super::record::Record;
 use super::references::KeptSessions;
 use super::removal::How;
 use super::survey::{Look, Survey, look_for_proof};
@@ -43,7 +43,7 @@ pub(crate) struct Plan<'p> {
     /// To wait before looking again.
     pub(crate) settle: Duration,
     pub(crate) how: How,
-    pub(crate) cache: &'p CacheKeys,
+    pub(crate) record: Record<'p>,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
     pub(crate) emptied: bool,
@@ -283,15 +283,15 @@ impl Outcome {
         match plan.how {
             How::KeepData => {
                 let mut kept = Kept::default();
-                self.ended = kept.act(ctx, query, driver, keys, plan.cache);
+                self.ended = kept.act(ctx, query, driver, keys, plan.record);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
                 stay.add(kept.stay);
             }
             How::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
-                    plan.cache.go_on()?;
-                    let gone = ctx.deleted(plan.cache, batch, writer.delete(batch))?;
+                    plan.record.cache.go_on()?;
+                    let gone = plan.record.deleted(batch, writer.delete(batch))?;
                     stay.add(gone.kept);
                     Ok(gone.sessions)
                 });
@@ -299,9 +299,9 @@ impl Outcome {
             }
             How::DeleteWithAllauth => {
                 self.ended = driver.each(keys, |writer, batch| {
-                    plan.cache.go_on()?;
+                    plan.record.cache.go_on()?;
                     let gone = writer.delete_with_allauth(batch);
-                    let gone = ctx.deleted(plan.cache, batch, gone)?;
+                    let gone = plan.record.deleted(batch, gone)?;
                     stay.add(gone.kept);
                     self.allauth += gone.allauth;
                     Ok(gone.sessions)
@@ -312,7 +312,7 @@ impl Outcome {
         self.kept.acted(keys, stay);
         self.batches = driver.done().batches;
         // Also after the last batch, and where another reason came first.
-        if let Err(error) = plan.cache.go_on() {
+        if let Err(error) = plan.record.cache.go_on() {
             self.ended = Err(Why::Failed(error));
         }
     }

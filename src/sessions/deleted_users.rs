@@ -69,7 +69,7 @@ impl DeletedUsers {
         let (mut asked, mut unfit, mut either) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut failed = None;
-        let codec = &ctx.codec;
+        let codec = ctx.codec;
         let worker = || {
             let mut decoder = Decoder::new(codec);
             move |page: &mut Page| logins(page, &mut decoder, site)

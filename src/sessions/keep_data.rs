@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use django_session::Decoder;
 
-use super::cache_keys::CacheKeys;
 use super::query::{Answer, SessionQuery};
 use super::read_few::read_few;
+use super::record::Record;
 use crate::context::Ctx;
 use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
 use crate::error::Error;
@@ -23,9 +23,6 @@ pub(crate) struct Kept {
     /// Of those that were to be deleted, what other tables keep.
     pub(crate) stay: store::Kept,
 }
-
-/// Rows that a write changed.
-type Written = Result<u64, StoreError>;
 
 /// Sessions in one transaction: those of a batch are in memory all at once.
 const BATCH: usize = 100;
@@ -64,16 +61,15 @@ impl Kept {
         query: &SessionQuery<'_>,
         driver: &mut Driver<'_>,
         keys: &Keys,
-        cache: &CacheKeys,
+        record: Record<'_>,
     ) -> Result<(), Why> {
-        let mut decoder = Decoder::new(&ctx.codec);
+        let mut decoder = Decoder::new(ctx.codec);
         driver.is_doing(Doing::Rewriting);
         driver.each(keys, |writer, batch| {
-            cache.go_on()?;
-            let told = |keys: &[&str], written| ctx.told(cache, keys, written);
+            record.cache.go_on()?;
             read_few(writer, batch, &mut |writer, page, keys| {
                 let (new, others) = rewrite(page, &mut decoder, query);
-                self.write(writer, keys, &new, &others, cache, &told)
+                self.write(writer, keys, &new, &others, record)
             })
         })
     }
@@ -86,8 +82,7 @@ impl Kept {
         keys: &[&str],
         new: &[(&str, Was, String)],
         others: &[&str],
-        cache: &CacheKeys,
-        told: &impl Fn(&[&str], Written) -> Written,
+        record: Record<'_>,
     ) -> Result<u64, StoreError> {
         let rewritten_keys: Vec<&str> = new.iter().map(|(key, ..)| *key).collect();
         let now: HashSet<&str> = rewritten_keys.iter().chain(others).copied().collect();
@@ -95,8 +90,8 @@ impl Kept {
         let new: Vec<_> =
             new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
         // An earlier try may have done these, or the site: their copies in a cache go all the same.
-        cache.gone(&done);
-        let rewritten = told(&rewritten_keys, writer.replace(&new))?;
+        record.cache.gone(&done);
+        let rewritten = record.told(&rewritten_keys, writer.replace(&new))?;
         self.rewritten += rewritten;
         if others.is_empty() {
             return Ok(rewritten);
@@ -105,7 +100,7 @@ impl Kept {
         let kept = gone.as_ref().map(|gone| gone.kept.clone()).unwrap_or_default();
         let went: Vec<&str> =
             others.iter().filter(|key| !kept.rows.contains(**key)).copied().collect();
-        let deleted = told(&went, gone.map(|gone| gone.sessions))?;
+        let deleted = record.told(&went, gone.map(|gone| gone.sessions))?;
         self.stay.add(kept);
         self.deleted += deleted;
         Ok(rewritten + deleted)

@@ -123,7 +123,7 @@ fn means_another(
 ) -> Result<bool, StoreError> {
     let by = ByUser { column: column.clone(), stamps: Stamps::Any };
     let filter = Filter { user: Some(by), in_pages: true, ..Filter::default() };
-    let mut decoder = Decoder::new(&ctx.codec);
+    let mut decoder = Decoder::new(ctx.codec);
     let (mut same, mut different, mut pages) = (0, 0, 0);
     reader.scan(&filter, &mut |mut page| {
         for row in page.rows() {

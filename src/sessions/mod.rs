@@ -18,6 +18,7 @@ pub(crate) mod pacing;
 pub(crate) mod proof;
 pub(crate) mod query;
 pub(crate) mod read_few;
+pub(crate) mod record;
 pub(crate) mod references;
 pub(crate) mod removal;
 pub(crate) mod schemas;

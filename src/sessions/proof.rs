@@ -248,7 +248,7 @@ fn most(
     store: &dyn Store,
     holds: impl Fn(&mut Decoder<'_>, &Row<'_>) -> Holds + Sync,
 ) -> Result<Holds, StoreError> {
-    let codec = &ctx.codec;
+    let codec = ctx.codec;
     let worker = || {
         let (mut decoder, holds) = (Decoder::new(codec), &holds);
         move |page: &mut Page| {

@@ -14,25 +14,17 @@ use crate::settings;
 use crate::store::{Capability, Fault, Holder};
 
 impl Ctx<'_> {
-    /// Whether several schemas may be meant.
-    pub(crate) fn is_about_many(&self) -> bool {
-        self.global.all_schemas || self.global.schemas.len() > 1
-    }
-
-    /// Refuses an option that means one table.
-    pub(crate) fn refuse_many(&self, option: &str, given: bool) -> Result<(), Error> {
-        if given && self.is_about_many() {
-            return Err(Error::usage(
-                format!("{option} cannot be combined with several schemas"),
-                "name the one that is meant with --schema",
-            ));
-        }
-        Ok(())
+    /// For each of the tables that are meant.
+    pub(crate) fn each(&self) -> Result<Vec<Self>, Error> {
+        Ok(match self.schemas()? {
+            Some(schemas) => schemas.into_iter().map(|schema| self.in_schema(schema)).collect(),
+            None => vec![self.clone()],
+        })
     }
 
     /// The schemas that are meant, if there may be several. Each that was named must be there: a slip in a name must not
     /// look like a tenant of whom nothing is left.
-    pub(crate) fn schemas(&mut self) -> Result<Option<Vec<String>>, Error> {
+    pub(crate) fn schemas(&self) -> Result<Option<Vec<String>>, Error> {
         if !self.is_about_many() {
             return Ok(None);
         }
@@ -74,9 +66,9 @@ fn some(schemas: &[String]) -> String {
 /// Runs a command on the session table, or on that of one schema after the other. One that fails does not keep it from
 /// the others, unless it is the server.
 pub(crate) fn each<R: Sum>(
-    ctx: &mut Ctx<'_>,
+    ctx: &Ctx<'_>,
     pace: &Pace,
-    mut act: impl FnMut(&mut Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
+    mut act: impl FnMut(&Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
 ) -> Result<Deed<Total<R>>, Error> {
     let Some(schemas) = ctx.schemas()? else {
         let deed = act(ctx, pace.clone()).map_err(|error| similar_keys::explain(ctx, error))?;
@@ -94,7 +86,7 @@ pub(crate) fn each<R: Sum>(
     let mut waiting = schemas.into_iter();
     for schema in waiting.by_ref() {
         ctx.talk.detail(&format!("schema \"{schema}\""));
-        ctx.schema = Some(schema.clone());
+        let ctx = &ctx.in_schema(schema.clone());
         let done = parts
             .iter()
             .filter_map(|part: &InSchema<R>| part.report.as_ref())

@@ -26,7 +26,7 @@ pub(crate) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
 }
 
 fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
-    let variants = settings::key_variants(ctx.global, ctx.project.as_ref(), &ctx.codec);
+    let variants = settings::key_variants(ctx.global, ctx.project.as_ref(), ctx.codec);
     let mut decoder = Decoder::new(&variants.codec);
     let (mut tried, mut found, mut is_of_django) = (0, None, false);
     ctx.open()?.reader()?.scan(&Filter::default(), &mut |mut page: Page| {

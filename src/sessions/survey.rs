@@ -97,7 +97,7 @@ impl Look<'_> {
     /// Looks at every row that may be live.
     pub(crate) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
         let live_only = !matches!(self.query.who, Who::EverythingBut(_));
-        let codec = &ctx.codec;
+        let codec = ctx.codec;
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
             login_keys: LoginKeysSeen::new(codec),
@@ -194,7 +194,7 @@ impl Survey {
 /// Reads the live rows until the key verifies one: [`Ended::Enough`] if there is one. An expired row proves nothing: its
 /// key may have gone out of use with it.
 pub(crate) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
-    let codec = &ctx.codec;
+    let codec = ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
         move |page: &mut Page| {

@@ -41,27 +41,25 @@ impl GivenIds<'_> {
 
     /// The same where several schemas are meant, before anything is done in the first of them: refuses ids that no
     /// user can have in any. A schema that cannot be read is told later.
-    pub(crate) fn refuse_unfit_everywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    pub(crate) fn refuse_unfit_everywhere(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         if self.ids.is_empty() {
             return Ok(());
         }
         let Some(schemas) = ctx.schemas()? else { return Ok(()) };
-        let one = ctx.schema.clone();
         let mut known = Vec::new();
         for schema in schemas {
-            ctx.schema = Some(schema);
+            let ctx = &ctx.in_schema(schema);
             match ctx.open().and_then(|store| self.key_type(ctx, &*store)) {
                 Ok(key) => known.extend(key),
                 Err(Error::Store(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        ctx.schema = one;
         self.refuse(&known)
     }
 
     /// Refuses ids that no user can have, in whatever schema.
-    pub(crate) fn refuse_unfit_anywhere(&self, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    pub(crate) fn refuse_unfit_anywhere(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         if ctx.is_about_many() {
             return self.refuse_unfit_everywhere(ctx);
         }
@@ -199,7 +197,7 @@ impl Logins {
     ) -> Result<Self, StoreError> {
         let mut reader = store.reader()?;
         let filter = Filter { live_at: Some(reader.now()?), in_pages: true, ..Filter::default() };
-        let mut decoder = Decoder::new(&ctx.codec);
+        let mut decoder = Decoder::new(ctx.codec);
         let (mut logins, mut pages) = (Self::default(), 0);
         reader.scan(&filter, &mut |mut page| {
             for row in page.rows() {

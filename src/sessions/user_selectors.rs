@@ -16,20 +16,14 @@ use crate::store::{Address, BlindSpot, Reader, Store, Table, User, WhichUsers};
 use crate::ui;
 
 /// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
-pub(crate) fn demand(ctx: &mut Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), Error> {
+pub(crate) fn demand(ctx: &Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), Error> {
     let names = whose.usernames.iter().chain(&whose.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
     if unknown.is_empty() {
         return Ok(());
     }
-    let one = ctx.schema.clone();
-    let schemas = match ctx.schemas()? {
-        Some(schemas) => schemas.into_iter().map(Some).collect(),
-        None => vec![one.clone()],
-    };
     let mut tables = BTreeSet::new();
-    for schema in schemas {
-        ctx.schema = schema;
+    for ctx in &ctx.each()? {
         let store = ctx.open()?;
         let site = SiteUsers::of(ctx, &*store, whose.user_table.as_deref())?;
         tables.insert(site.users.table.to_string());
@@ -42,7 +36,6 @@ pub(crate) fn demand(ctx: &mut Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<
             }
         }
     }
-    ctx.schema = one;
     let Some(name) = unknown.first() else { return Ok(()) };
     let tables: Vec<String> = tables.into_iter().collect();
     Err(Error::usage(

@@ -55,7 +55,7 @@ impl Findings {
             ..Filter::default()
         };
         let overwrite = act.as_ref().map(|act| act.overwrite);
-        let (codec, column) = (&ctx.codec, scope.column);
+        let (codec, column) = (ctx.codec, scope.column);
         let worker = || {
             let mut judge = Judge::new(codec, column, overwrite, scope.unknown);
             move |page: &mut Page| judge.page(page)
@@ -124,7 +124,7 @@ pub(super) fn mend(
 ) -> Result<(), Why> {
     let Act { driver, overwrite, unknown } = act;
     let known_before = unknown.clone();
-    let mut judge = Judge::new(&ctx.codec, column, Some(overwrite), &known_before);
+    let mut judge = Judge::new(ctx.codec, column, Some(overwrite), &known_before);
     driver.is_doing(Doing::Filling);
     driver.each(keys, |writer, batch| {
         read_few(writer, batch, &mut |writer, page, _| {

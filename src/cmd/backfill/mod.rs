@@ -7,6 +7,7 @@ mod judge;
 mod look;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::time::Instant;
 
 use self::judge::Findings;
@@ -18,7 +19,7 @@ use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Tally};
 use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
-use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::command_run::{CommandRun, Deed};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::schemas;
 use crate::sessions::site_users::users;
@@ -37,23 +38,24 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 /// How often what came meanwhile is filled before the operator is told that it does.
 const MAX_ROUNDS: u32 = 3;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &Backfill) -> Result<Exit, Error> {
-    let told = Told {
+pub(super) fn run(ctx: &Ctx<'_>, args: &Backfill, out: &mut dyn Write) -> Result<Exit, Error> {
+    let run = CommandRun {
         command: "backfill",
         format: args.format,
+        out,
         audit: &args.audit,
         acts: !(args.dry_run || args.watch_nulls),
     };
-    told.of(ctx, |ctx| {
+    run.execute(ctx, |_| {
         let traits = ctx.database()?.traits;
         let pace = settings::pace(&args.pace, traits)?;
         settings::check_user_column("--column", &args.column, traits)?;
-        ctx.note_unchecked();
+        let ctx = &ctx.reading_sessions();
         schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, pace))
     })
 }
 
-fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {
+fn act(ctx: &Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {
     let began = Instant::now();
     ctx.begin(&pace);
     let store = ctx.open()?;
@@ -78,7 +80,7 @@ fn act(ctx: &mut Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillRe
         }
         Some(consent) => {
             drop(reader);
-            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            let (stop, progress) = (ctx.stop, ctx.progress);
             let mut driver = Driver::new(Work { store: &*store, consent, stop, pace, progress });
             let ended = fill.run(&mut driver, args, &mut report);
             let done = driver.done();

@@ -25,7 +25,7 @@ const FILES: [(&str, &str); 8] = [
     ("migrations/0001_initial.py", include_str!("app/migrations/0001_initial.py")),
 ];
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &DjangoCode) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx<'_>, args: &DjangoCode, out: &mut dyn Write) -> Result<Exit, Error> {
     if let Some(key) = ctx.global.user_keys.iter().find(|key| *key != "_auth_user_id") {
         return Err(Error::usage(
             format!(
@@ -48,7 +48,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &DjangoCode) -> Result<Exit, Error> {
                 folder.join("README.md").display()
             ));
         }
-        None => app.print(&mut ctx.out)?,
+        None => app.print(out)?,
     }
     Ok(Exit::Done)
 }

@@ -1,5 +1,7 @@
 //! `--grants`: what a role needs.
 
+use std::io::Write;
+
 use crate::cli::Granted;
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
@@ -20,7 +22,8 @@ const EVERYTHING: [Granted; 8] = [
 
 /// Prints what to grant for these commands, or for all of them, and nothing else.
 pub(super) fn print(
-    ctx: &mut Ctx<'_>,
+    ctx: &Ctx<'_>,
+    out: &mut dyn Write,
     store: &dyn Store,
     granted: &[Granted],
     role: Option<&str>,
@@ -44,7 +47,7 @@ pub(super) fn print(
         // Whatever it was that kept us from seeing the table.
         store.reader()?;
     }
-    ui::write_sql(&mut ctx.out, &grants)?;
+    ui::write_sql(out, &grants)?;
     Ok(Exit::Done)
 }
 

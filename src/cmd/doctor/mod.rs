@@ -6,7 +6,7 @@ mod sample;
 mod user_column;
 mod zone;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 
 use self::sample::Sample;
 use crate::cli::{Doctor, ReportFormat};
@@ -19,19 +19,19 @@ use crate::settings::{Database, Project};
 use crate::store::{Facts, Reader, Store, StoreError, WallClock};
 use crate::ui;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &Doctor) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx<'_>, args: &Doctor, out: &mut dyn Write) -> Result<Exit, Error> {
     let Database { traits, clock, .. } = ctx.database()?;
     let clock = traits.naive_clock.then_some(clock);
     let store = ctx.open()?;
     if let Some(granted) = &args.grants {
-        return grants::print(ctx, &*store, granted, args.role.as_deref());
+        return grants::print(ctx, out, &*store, granted, args.role.as_deref());
     }
     let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
     let told = match args.format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, &diagnosis),
+        ReportFormat::Json => ui::write_json_line(out, &diagnosis),
         ReportFormat::Human => {
             let brief = ctx.talk.is_quiet();
-            ui::write_diagnosis(&mut ctx.out, &diagnosis, brief)
+            ui::write_diagnosis(out, &diagnosis, brief)
         }
     };
     match told {

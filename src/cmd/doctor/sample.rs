@@ -62,7 +62,7 @@ impl Sample {
             Filter { newest: is_newest.then_some(ROWS), user: column.map(by), ..Filter::default() };
         let mut sample =
             Self { is_newest, by_key: vec![0; ctx.codec.keyring.len()], ..Self::default() };
-        let mut decoder = Decoder::new(&ctx.codec);
+        let mut decoder = Decoder::new(ctx.codec);
         let now = Timestamp::now().as_micros() / 1_000_000;
         reader.scan(&filter, &mut |mut page| {
             for row in page.rows() {

@@ -25,7 +25,7 @@ pub(super) struct Counted {
 pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<Counted, Error> {
     let mut reader = store.reader()?;
     let now = reader.now()?;
-    let codec = &ctx.codec;
+    let codec = ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
         move |page: &mut Page| Counted::of(page, &mut decoder, now, users)

@@ -3,6 +3,7 @@
 mod census;
 mod spared;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use django_session::UserIds;
@@ -16,13 +17,15 @@ use crate::error::{Error, Exit};
 use crate::model::Tally;
 use crate::report::{FlushReport, Proof};
 use crate::sessions::asked_users::AskedUsers;
+use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
-use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::command_run::{CommandRun, Deed};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::keep_data;
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::proof;
 use crate::sessions::query::{SessionQuery, Who};
+use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::How;
 use crate::sessions::schemas;
@@ -30,14 +33,22 @@ use crate::sessions::survey::{Collect, Look};
 use crate::store::{Capability, Store};
 use crate::{settings, ui};
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &FlushAll) -> Result<Exit, Error> {
-    let told =
-        Told { command: "flush-all", format: args.format, audit: &args.audit, acts: !args.dry_run };
-    told.of(ctx, |ctx| {
+pub(super) fn run(ctx: &Ctx<'_>, args: &FlushAll, out: &mut dyn Write) -> Result<Exit, Error> {
+    let run = CommandRun {
+        command: "flush-all",
+        format: args.format,
+        out: if args.print_cache_keys { &mut *ui::stderr() } else { out },
+        audit: &args.audit,
+        acts: !args.dry_run,
+    };
+    run.execute(ctx, |audit| {
         let pace = settings::pace(&args.pace, ctx.database()?.traits)?;
         let pace = keep_data::pace(pace, args.keep_data);
+        let ctx = &ctx.reading_sessions();
         let task = Task::of(ctx, args)?;
-        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace))
+        let ctx = &ctx.not_knowing(task.cache.untold());
+        spared::demand(ctx, &args.except_users)?;
+        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
     })
 }
 
@@ -49,7 +60,7 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn of(ctx: &mut Ctx<'_>, args: &'a FlushAll) -> Result<Self, Error> {
+    fn of(ctx: &Ctx<'_>, args: &'a FlushAll) -> Result<Self, Error> {
         if args.verified_only && !args.authenticated_only && !args.keep_data {
             return Err(Error::usage(
                 "--verified-only: all sessions are to go, whatever verifies them",
@@ -59,17 +70,20 @@ impl<'a> Task<'a> {
         let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
         ctx.demand_key(args.verified_only)?;
-        ctx.note_unchecked();
         keep_data::check(ctx, args.keep_data)?;
         if ctx.is_about_many() && !args.yes && !args.dry_run {
             return Err(Error::NotConfirmed);
         }
         let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
-        spared::demand(ctx, &args.except_users)?;
         Ok(Self { args, how, cache })
     }
 
-    fn run(&self, ctx: &mut Ctx<'_>, pace: Pace) -> Result<Deed<FlushReport>, Error> {
+    fn run(
+        &self,
+        ctx: &Ctx<'_>,
+        pace: Pace,
+        audit: Option<&Audit>,
+    ) -> Result<Deed<FlushReport>, Error> {
         let Self { args, how, ref cache } = *self;
         let began = Instant::now();
         // Else a person is asked first, and may take time.
@@ -100,8 +114,9 @@ impl<'a> Task<'a> {
         // Before anything goes: whether there was a login. A table that is emptied at once is not counted.
         let saw_login = census.is_some_and(|tally| tally.named() > 0);
         let elsewhere = proof::other_tables(ctx, &*store, Some(Who::AllBut(spared)), saw_login);
+        let record = Record { audit, cache };
         let flush =
-            Flush { ctx, store: &*store, args, spared, how, cache, key_is_right, can_be_kept };
+            Flush { ctx, store: &*store, args, spared, how, record, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
         let all_go = !args.authenticated_only && !args.keep_data;
         if all_go && !spared.is_empty() {
@@ -173,7 +188,7 @@ struct Flush<'f, 'c> {
     args: &'f FlushAll,
     spared: &'f UserIds,
     how: How,
-    cache: &'f CacheKeys,
+    record: Record<'f>,
     /// Whether the keys verify a row of the table.
     key_is_right: bool,
     /// Whether other tables can keep sessions from being deleted.
@@ -185,7 +200,7 @@ impl Flush<'_, '_> {
         let (ctx, store) = (self.ctx, self.store);
         ctx.begin(&pace);
         let mut driver = consent.map(|consent| {
-            let (stop, progress) = (ctx.stop, &*ctx.progress);
+            let (stop, progress) = (ctx.stop, ctx.progress);
             Driver::new(Work { store, consent, stop, pace, progress })
         });
         let begun = driver.as_mut().map_or(Ok(()), |driver| {
@@ -225,7 +240,7 @@ impl Flush<'_, '_> {
             proof: Some(logins),
             settle: Duration::ZERO,
             how: self.how,
-            cache: self.cache,
+            record: self.record,
             emptied,
             doubts_no_login: only_logins,
         }

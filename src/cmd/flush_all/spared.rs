@@ -19,23 +19,16 @@ const HINT: &str =
 
 /// Refuses users who can have no session, or have none and are not in the table of users; and all where sessions do not
 /// tell whose they are.
-pub(super) fn demand(ctx: &mut Ctx<'_>, users: &[String]) -> Result<(), Error> {
+pub(super) fn demand(ctx: &Ctx<'_>, users: &[String]) -> Result<(), Error> {
     if users.is_empty() {
         return Ok(());
     }
-    let one = ctx.schema.clone();
-    let schemas = match ctx.schemas()? {
-        Some(schemas) => schemas.into_iter().map(Some).collect(),
-        None => vec![one.clone()],
-    };
     let mut nobody: Vec<&str> = users.iter().map(String::as_str).collect();
-    for schema in schemas {
-        ctx.schema = schema;
+    for ctx in &ctx.each()? {
         let store = ctx.open()?;
         drop_existing(ctx, &*store, &mut nobody)?;
         drop_logged_in(ctx, &*store, users, &mut nobody)?;
     }
-    ctx.schema = one;
     let ids: Vec<String> = nobody.iter().copied().map(str::to_owned).collect();
     GivenIds { ids: &ids, lines: None, user_table: None, hint: HINT }.refuse_unfit_anywhere(ctx)?;
     match *nobody {
@@ -86,7 +79,7 @@ fn drop_logged_in(
         return Ok(());
     }
     let ids = asked.set();
-    let codec = &ctx.codec;
+    let codec = ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
         let ids = &ids;

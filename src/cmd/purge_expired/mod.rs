@@ -2,6 +2,7 @@
 
 mod metrics;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::COUNT_PATIENCE;
@@ -12,20 +13,21 @@ use crate::engine::{Driver, KeptRows, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, PurgeReport, Referenced};
-use crate::sessions::command_run::{Deed, Told};
+use crate::sessions::command_run::{CommandRun, Deed};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::{references, schemas};
 use crate::settings;
 use crate::store::{Capability, Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error> {
-    let told = Told {
+pub(super) fn run(ctx: &Ctx<'_>, args: &PurgeExpired, out: &mut dyn Write) -> Result<Exit, Error> {
+    let run = CommandRun {
         command: "purge-expired",
         format: args.format,
+        out,
         audit: &args.audit,
         acts: !args.dry_run,
     };
-    told.of(ctx, |ctx| {
+    run.execute(ctx, |_| {
         if let (Some(file), false) = (&args.metrics_file, args.dry_run) {
             metrics::may_write(file)?;
         }
@@ -43,7 +45,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &PurgeExpired) -> Result<Exit, Error>
 }
 
 fn act(
-    ctx: &mut Ctx<'_>,
+    ctx: &Ctx<'_>,
     args: &PurgeExpired,
     grace: Duration,
     pace: Pace,
@@ -59,7 +61,7 @@ fn act(
     let mut upkeep = Upkeep::default();
     let mut ended = Ok(());
     if let Some(consent) = consent {
-        let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: &*ctx.progress };
+        let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: ctx.progress };
         let (clean_to, kept_before);
         (ended, clean_to, kept_before) = purge(work, cutoff, args.analyze, &mut report);
         match ended {

@@ -5,7 +5,7 @@ mod sketch;
 mod tally;
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -28,14 +28,14 @@ const MOST_MEMBERS: usize = 15;
 const MOST_BACKENDS: usize = 20;
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
+pub(super) fn run(ctx: &Ctx<'_>, args: &Stats, out: &mut dyn Write) -> Result<Exit, Error> {
     let saved = ctx.saved_window(&args.saved)?;
-    ctx.note_unchecked();
+    let ctx = &ctx.reading_sessions();
     let began = Instant::now();
     let store = ctx.open()?;
     let mut reader = store.reader()?;
     let now = reader.now()?;
-    let codec = &ctx.codec;
+    let codec = ctx.codec;
     let worker = || {
         let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
         move |page: &mut Page| counter.page(page)
@@ -50,8 +50,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: &Stats) -> Result<Exit, Error> {
     }
     let report = report(totals, &distinct, args.top, began);
     let told = match args.format {
-        ReportFormat::Json => ui::write_json_line(&mut ctx.out, &report),
-        ReportFormat::Human => ui::write_stats_report(&mut ctx.out, &report),
+        ReportFormat::Json => ui::write_json_line(out, &report),
+        ReportFormat::Human => ui::write_stats_report(out, &report),
     };
     match told {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,6 +1,6 @@
 //! On the store in memory: more sessions than one look collects, and signals between the looks.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use clap::Parser;
@@ -12,6 +12,7 @@ use crate::engine::{Event, Pace, Progress, Work};
 use crate::error::Exit;
 use crate::memory::Memory;
 use crate::model::{Expiry, Timestamp};
+use crate::sessions::cache_keys::CacheKeys;
 use crate::sessions::survey::Collect;
 use crate::stop::Stop;
 use crate::store::{Terms, Waits};
@@ -75,16 +76,13 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         backends: &[],
         terms: Terms::default(),
         global: &cli.global,
-        project: None,
+        project: &None,
         schema: None,
-        place: OnceCell::new(),
-        audit: None,
-        unknown: std::cell::RefCell::default(),
-        codec: Codec::default(),
+        unknown: Vec::new(),
+        codec: &Codec::default(),
         stop,
-        progress: Box::new(Listener(Rc::clone(&asked.listen))),
+        progress: &Listener(Rc::clone(&asked.listen)),
         talk: Talk::new(true, false, false),
-        out: Box::new(std::io::sink()),
         workers: 2,
         most_keys: PAGE,
         waits: Waits::default(),
@@ -104,13 +102,13 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         proof: (!asked.no_verify).then_some(Look { skim: false, ..first }),
         settle: asked.settle,
         how: How::Delete,
-        cache: &CacheKeys::None,
+        record: Record { audit: None, cache: &CacheKeys::None },
         emptied: false,
         doubts_no_login: false,
     };
     let consent = Consent::from_ask(Ask::Explicit).unwrap();
     let pace = Pace::default();
-    let mut driver = Driver::new(Work { store, consent, stop, pace, progress: &*ctx.progress });
+    let mut driver = Driver::new(Work { store, consent, stop, pace, progress: ctx.progress });
     Outcome::run(&ctx, &plan, Some(&mut driver)).unwrap_or_else(|error| panic!("{error}"))
 }
 
