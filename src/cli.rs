@@ -5,20 +5,42 @@
     reason = "these comments are the help text, where backticks are noise"
 )]
 
+mod backfill;
+mod check;
+mod completions;
+mod decode;
+mod django_code;
+mod doctor;
 mod examples;
-mod looks;
+mod flush_all;
+mod list;
+mod logout_user;
+mod man;
 mod pages;
+mod purge_expired;
 mod shared;
-mod tools;
+mod show;
+mod stats;
 mod whose;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use looks::{Check, Doctor, Granted, List, ListFormat, Show, Stats};
+pub use backfill::{AutoColumnType, Backfill};
+pub use check::Check;
+pub use completions::Completions;
+pub use decode::Decode;
+pub use django_code::{ColumnType, DjangoCode};
+pub use doctor::{Doctor, Granted};
+pub use flush_all::FlushAll;
+pub use list::{List, ListFormat};
+pub use logout_user::LogoutUser;
+pub use man::Man;
 pub use pages::{manual_pages, write_completions};
+pub use purge_expired::PurgeExpired;
 pub use shared::{Audit, Batches, Pace, ReportFormat, Saved, UserLookup};
-pub use tools::{ColumnType, Completions, Decode, DjangoCode, Man};
+pub use show::Show;
+pub use stats::Stats;
 pub use whose::Whose;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -118,222 +140,23 @@ pub struct Global {
     pub log_format: LogFormat,
 }
 
-/// The commands.
+/// The list of commands. Each is described in its own file.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "each is described in its own file")]
 pub enum Command {
-    /// Delete all live sessions of users, and prove that none is left.
     LogoutUser(LogoutUser),
-    /// Delete expired sessions beside a live site, as cron does.
     PurgeExpired(PurgeExpired),
-    /// Log everybody out: delete all sessions.
     FlushAll(FlushAll),
-    /// Add a column that says whose each session is, and fill it.
     Backfill(Backfill),
-    /// Look at everything that sessctl depends on, and say what is wrong and what to do.
     Doctor(Doctor),
-    /// Say whether expired sessions pile up, as a Nagios plugin does.
     Check(Check),
-    /// List sessions.
     List(List),
-    /// Show one session.
     Show(Show),
-    /// Say what is in the table: who is logged in, in what formats, what takes the space.
     Stats(Stats),
-    /// Decode session_data values; needs no database.
     Decode(Decode),
-    /// Print a Django app with which the site itself says in the table whose a session is.
     DjangoCode(DjangoCode),
-    /// Print a script with which a shell completes these commands.
     Completions(Completions),
-    /// Print the manual page, or write those of all commands into a folder.
     Man(Man),
-}
-
-/// Arguments of `logout-user`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::LOGOUT_USER)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
-pub struct LogoutUser {
-    /// Primary keys of the users.
-    #[arg(
-        value_name = "USER_ID",
-        allow_negative_numbers = true,
-        required_unless_present_any = Whose::OR_IDS
-    )]
-    pub users: Vec<String>,
-    /// Also the ids in this file, one a line; - is standard input.
-    #[arg(long, value_name = "FILE")]
-    pub from_file: Option<PathBuf>,
-    /// By what else.
-    #[command(flatten)]
-    pub whose: Whose,
-    /// Keep the one session whose key begins so (at least 8 characters): your own, say.
-    #[arg(long, value_name = "PREFIX")]
-    pub except: Option<String>,
-    /// Show what would be deleted, and delete nothing.
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    /// Wait before the second look, for requests in flight to end.
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    pub settle: String,
-    /// Do not take a second look.
-    #[arg(long, conflicts_with = "settle")]
-    pub no_verify: bool,
-    /// Leave sessions of these users that none of the keys verifies. They are counted, and make the exit code 3.
-    #[arg(long)]
-    pub verified_only: bool,
-    /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
-    /// a request in flight.
-    #[arg(long, conflicts_with = "no_verify")]
-    pub keep_data: bool,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long)]
-    pub cleanup_allauth: bool,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long)]
-    pub print_cache_keys: bool,
-    /// By what column.
-    #[command(flatten)]
-    pub lookup: UserLookup,
-    /// When they were saved.
-    #[command(flatten)]
-    pub saved: Saved,
-    /// How fast to delete.
-    #[command(flatten)]
-    pub batches: Batches,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
-    /// What is put on record.
-    #[command(flatten)]
-    pub audit: Audit,
-}
-
-/// Arguments of `purge-expired`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::PURGE_EXPIRED)]
-pub struct PurgeExpired {
-    /// Leave what expired less than this ago.
-    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true)]
-    pub older_than: String,
-    /// Count what would be deleted, and delete nothing.
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    /// If another sessctl of this user purges this database, end well; if somebody else holds its lock, with exit code 3.
-    #[arg(long)]
-    pub skip_if_running: bool,
-    /// Write metrics for the textfile collector of Prometheus' node exporter.
-    #[arg(long, value_name = "FILE.prom")]
-    pub metrics_file: Option<PathBuf>,
-    /// Renew the planner's statistics of the table at the end.
-    #[arg(long)]
-    pub analyze: bool,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
-    /// How fast to delete.
-    #[command(flatten)]
-    pub pace: Pace,
-    /// What is put on record.
-    #[command(flatten)]
-    pub audit: Audit,
-}
-
-/// Arguments of `flush-all`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::FLUSH_ALL)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
-pub struct FlushAll {
-    /// Do it without asking.
-    #[arg(long)]
-    pub yes: bool,
-    /// Say what would go, and delete nothing.
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    /// Leave the sessions of this user; may be repeated.
-    #[arg(long = "except-user", value_name = "ID", allow_negative_numbers = true)]
-    pub except_users: Vec<String>,
-    /// Leave sessions that name no user: carts.
-    #[arg(long)]
-    pub authenticated_only: bool,
-    /// With --authenticated-only or --keep-data: leave sessions of users that none of the keys verifies. They are
-    /// counted, and make the exit code 3.
-    #[arg(long, conflicts_with = "truncate")]
-    pub verified_only: bool,
-    /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
-    /// a request in flight.
-    #[arg(long)]
-    pub keep_data: bool,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long)]
-    pub cleanup_allauth: bool,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, conflicts_with = "truncate")]
-    pub print_cache_keys: bool,
-    /// Empty the table at once, with a lock that keeps everybody out for an instant.
-    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"])]
-    pub truncate: bool,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
-    /// How fast to delete.
-    #[command(flatten)]
-    pub pace: Pace,
-    /// What is put on record.
-    #[command(flatten)]
-    pub audit: Audit,
-}
-
-/// Arguments of `backfill`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::BACKFILL)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
-pub struct Backfill {
-    /// Name of the column.
-    #[arg(long, value_name = "NAME", default_value = "user_id")]
-    pub column: String,
-    /// Its type; auto looks at the key of auth_user and at the ids in the sessions.
-    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "auto")]
-    pub column_type: AutoColumnType,
-    /// Do not index it: every lookup by user then reads all rows.
-    #[arg(long)]
-    pub no_index: bool,
-    /// Fill expired sessions too.
-    #[arg(long)]
-    pub include_expired: bool,
-    /// Put right what the column says already, too.
-    #[arg(long)]
-    pub restart: bool,
-    /// Show the SQL and count what would be filled, and write nothing.
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
-    /// Only say how many logins of the last hour the site left without a user id.
-    #[arg(long, conflicts_with_all = ["dry_run", "restart"])]
-    pub watch_nulls: bool,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
-    /// How fast to write.
-    #[command(flatten)]
-    pub pace: Pace,
-    /// What is put on record.
-    #[command(flatten)]
-    pub audit: Audit,
-}
-
-/// What a user column is to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AutoColumnType {
-    /// Whatever fits.
-    Auto,
-    /// Any id.
-    Text,
-    /// 64-bit numbers.
-    Bigint,
-    /// UUIDs.
-    Uuid,
 }
 
 /// Where a site looks for its sessions.

@@ -1,4 +1,4 @@
-//! Commands that need no database.
+//! What is typed of `django-code`.
 
 #![allow(
     clippy::doc_markdown,
@@ -8,25 +8,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use clap_complete::Shell;
 
-use super::examples;
+const EXAMPLES: &str = "\
+Examples:
+  sessctl django-code
+  sessctl django-code --column user_id --type bigint --app mysite.session_user --output mysite/session_user";
 
-/// Arguments of `decode`.
+/// Print a Django app with which the site itself says in the table whose a session is.
 #[derive(Debug, Args)]
-#[command(before_long_help = examples::DECODE)]
-pub struct Decode {
-    /// File with one value a line; - is standard input.
-    #[arg(value_name = "FILE", default_value = "-")]
-    pub file: PathBuf,
-    /// Values end with NUL, not with a line end: rows of Django 1.4 and before contain line ends.
-    #[arg(short = '0', long)]
-    pub null: bool,
-}
-
-/// Arguments of `django-code`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::DJANGO_CODE)]
+#[command(before_long_help = EXAMPLES)]
 pub struct DjangoCode {
     /// Column with the user's id.
     #[arg(long, value_name = "NAME", default_value = "user_id")]
@@ -39,23 +29,6 @@ pub struct DjangoCode {
     #[arg(long, value_name = "[PACKAGE.]NAME", default_value = "session_user")]
     pub app: String,
     /// Write the app into this new folder, which must have its name.
-    #[arg(short, long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-}
-
-/// Arguments of `completions`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::COMPLETIONS)]
-pub struct Completions {
-    /// The shell.
-    pub shell: Shell,
-}
-
-/// Arguments of `man`.
-#[derive(Debug, Args)]
-#[command(before_long_help = examples::MAN)]
-pub struct Man {
-    /// Write sessctl.1, sessctl-logout-user.1 and so on into this folder.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }

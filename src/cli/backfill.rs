@@ -1,0 +1,66 @@
+//! What is typed of `backfill`.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use clap::{Args, ValueEnum};
+
+use super::shared::{Audit, Pace, ReportFormat};
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl backfill --dry-run
+  sessctl backfill --column user_id --type bigint
+  sessctl backfill --watch-nulls";
+
+/// Add a column that says whose each session is, and fill it.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct Backfill {
+    /// Name of the column.
+    #[arg(long, value_name = "NAME", default_value = "user_id")]
+    pub column: String,
+    /// Its type; auto looks at the key of auth_user and at the ids in the sessions.
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "auto")]
+    pub column_type: AutoColumnType,
+    /// Do not index it: every lookup by user then reads all rows.
+    #[arg(long)]
+    pub no_index: bool,
+    /// Fill expired sessions too.
+    #[arg(long)]
+    pub include_expired: bool,
+    /// Put right what the column says already, too.
+    #[arg(long)]
+    pub restart: bool,
+    /// Show the SQL and count what would be filled, and write nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Only say how many logins of the last hour the site left without a user id.
+    #[arg(long, conflicts_with_all = ["dry_run", "restart"])]
+    pub watch_nulls: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// How fast to write.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
+}
+
+/// What a user column is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AutoColumnType {
+    /// Whatever fits.
+    Auto,
+    /// Any id.
+    Text,
+    /// 64-bit numbers.
+    Bigint,
+    /// UUIDs.
+    Uuid,
+}

@@ -1,0 +1,62 @@
+//! What is typed of `doctor`.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use clap::{Args, ValueEnum};
+
+use super::shared::ReportFormat;
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl doctor
+  sessctl doctor --quiet
+  sessctl doctor --format json
+  sessctl doctor --grants";
+
+/// Look at everything that sessctl depends on, and say what is wrong and what to do.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+pub struct Doctor {
+    /// Print only the SQL that gives a role what these commands need, and no more (PostgreSQL); without commands what each
+    /// of them needs.
+    #[arg(long, value_name = "COMMAND,...", value_enum, num_args = 0.., value_delimiter = ',', conflicts_with = "format")]
+    pub grants: Option<Vec<Granted>>,
+    /// That role; otherwise the one that this connects as.
+    #[arg(long, value_name = "NAME", requires = "grants")]
+    pub role: Option<String>,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+}
+
+/// What a role is to be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Granted {
+    /// List sessions.
+    List,
+    /// Show one.
+    Show,
+    /// Count them.
+    Stats,
+    /// Say whether expired ones pile up.
+    Check,
+    /// Look for problems.
+    Doctor,
+    /// By id, name, address and the like.
+    LogoutUser,
+    /// Delete expired sessions.
+    PurgeExpired,
+    /// Without --truncate.
+    FlushAll,
+    /// Fill the user column, once it is there.
+    Backfill,
+    /// flush-all --truncate.
+    Truncate,
+    /// --keep-data, with logout-user or flush-all.
+    KeepData,
+    /// --cleanup-allauth, with logout-user or flush-all.
+    CleanupAllauth,
+}

@@ -1,0 +1,63 @@
+//! What is typed of `flush-all`.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use clap::Args;
+
+use super::shared::{Audit, Pace, ReportFormat};
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl flush-all --dry-run
+  sessctl flush-all --yes --authenticated-only
+  sessctl flush-all --yes --except-user 1
+  sessctl flush-all --yes --keep-data --secret-key-file key";
+
+/// Log everybody out: delete all sessions.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct FlushAll {
+    /// Do it without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would go, and delete nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Leave the sessions of this user; may be repeated.
+    #[arg(long = "except-user", value_name = "ID", allow_negative_numbers = true)]
+    pub except_users: Vec<String>,
+    /// Leave sessions that name no user: carts.
+    #[arg(long)]
+    pub authenticated_only: bool,
+    /// With --authenticated-only or --keep-data: leave sessions of users that none of the keys verifies. They are
+    /// counted, and make the exit code 3.
+    #[arg(long, conflicts_with = "truncate")]
+    pub verified_only: bool,
+    /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
+    /// a request in flight.
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long)]
+    pub cleanup_allauth: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, conflicts_with = "truncate")]
+    pub print_cache_keys: bool,
+    /// Empty the table at once, with a lock that keeps everybody out for an instant.
+    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"])]
+    pub truncate: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
+}

@@ -1,0 +1,84 @@
+//! What is typed of `logout-user`.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::shared::{Audit, Batches, ReportFormat, Saved, UserLookup};
+use super::whose::Whose;
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl logout-user 42 --dry-run
+  sessctl logout-user 42 1042 --settle 5s
+  sessctl logout-user 42 --all-schemas --audit-file /var/log/sessctl.jsonl --reason laptop-stolen
+  sessctl logout-user --from-file stolen.txt --saved-between 2026-11-20T14:00 2026-11-20T16:30
+  sessctl logout-user 42 --except jo3q3qa3
+  sessctl logout-user --username anna --inactive --dry-run
+  sessctl --django /srv/shop logout-user --deleted-users";
+
+/// Delete all live sessions of users, and prove that none is left.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct LogoutUser {
+    /// Primary keys of the users.
+    #[arg(
+        value_name = "USER_ID",
+        allow_negative_numbers = true,
+        required_unless_present_any = Whose::OR_IDS
+    )]
+    pub users: Vec<String>,
+    /// Also the ids in this file, one a line; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub from_file: Option<PathBuf>,
+    /// By what else.
+    #[command(flatten)]
+    pub whose: Whose,
+    /// Keep the one session whose key begins so (at least 8 characters): your own, say.
+    #[arg(long, value_name = "PREFIX")]
+    pub except: Option<String>,
+    /// Show what would be deleted, and delete nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Wait before the second look, for requests in flight to end.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub settle: String,
+    /// Do not take a second look.
+    #[arg(long, conflicts_with = "settle")]
+    pub no_verify: bool,
+    /// Leave sessions of these users that none of the keys verifies. They are counted, and make the exit code 3.
+    #[arg(long)]
+    pub verified_only: bool,
+    /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
+    /// a request in flight.
+    #[arg(long, conflicts_with = "no_verify")]
+    pub keep_data: bool,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long)]
+    pub cleanup_allauth: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long)]
+    pub print_cache_keys: bool,
+    /// By what column.
+    #[command(flatten)]
+    pub lookup: UserLookup,
+    /// When they were saved.
+    #[command(flatten)]
+    pub saved: Saved,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub batches: Batches,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
+}

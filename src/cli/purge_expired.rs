@@ -1,0 +1,48 @@
+//! What is typed of `purge-expired`.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::shared::{Audit, Pace, ReportFormat};
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl purge-expired --dry-run
+  sessctl purge-expired --quiet --skip-if-running --run-time 1h
+  sessctl purge-expired --older-than 30d --nice 1.0 --max-lag 5s";
+
+/// Delete expired sessions beside a live site, as cron does.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+pub struct PurgeExpired {
+    /// Leave what expired less than this ago.
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true)]
+    pub older_than: String,
+    /// Count what would be deleted, and delete nothing.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// If another sessctl of this user purges this database, end well; if somebody else holds its lock, with exit code 3.
+    #[arg(long)]
+    pub skip_if_running: bool,
+    /// Write metrics for the textfile collector of Prometheus' node exporter.
+    #[arg(long, value_name = "FILE.prom")]
+    pub metrics_file: Option<PathBuf>,
+    /// Renew the planner's statistics of the table at the end.
+    #[arg(long)]
+    pub analyze: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// What is put on record.
+    #[command(flatten)]
+    pub audit: Audit,
+}

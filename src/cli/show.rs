@@ -1,0 +1,31 @@
+//! What is typed of `show`.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use clap::Args;
+
+use super::shared::ReportFormat;
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl show jo3q3qa3
+  sessctl show - --format json";
+
+/// Show one session.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+pub struct Show {
+    /// Beginning of the session key, 8 to 31 characters; - reads it, whole if need be, from
+    /// standard input.
+    #[arg(value_name = "KEY-PREFIX")]
+    pub prefix: String,
+    /// Print the session key whole. It is a login.
+    #[arg(long)]
+    pub show_keys: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ReportFormat,
+}
