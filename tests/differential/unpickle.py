@@ -260,7 +260,29 @@ def login(session):
     named = [(key, value) for key, value in entries(session) or [] if text_of(key) == "_auth_user_id"]
     if len({isinstance(key, str) for key, _ in named}) > 1:
         return False
-    return user_id(named[-1][1]) if named else None
+    user = user_id(named[-1][1]) if named else None
+    return False if user is None and hides(session) else user
+
+
+# What these make is equal to no text.
+NEVER_TEXT = {"object", "Decimal", "UUID", "date", "datetime", "time", "timedelta", "timezone", "UTC", "_UTC", "_p"}
+NEVER_TEXT |= {"ZoneInfo._unpickle"}
+
+
+def hides(session):
+    """Whether a mapping may hold more than its keys show: a class of the site's own may, and an object may be any text."""
+    pairs = entries(session)
+    if pairs is None:
+        return False
+    if isinstance(session, Made) and not (isinstance(session.cls, Named) and session.cls.where in MAPPINGS):
+        return True
+    return any(may_be_any_text(key) for key, _ in pairs)
+
+
+def may_be_any_text(key):
+    if isinstance(key, Named):
+        return known(key) is None
+    return isinstance(key, Made) and known(key.cls) not in NEVER_TEXT and text_of(key) is None
 
 
 def user_id(value):

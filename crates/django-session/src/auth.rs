@@ -29,8 +29,12 @@ pub(super) const LOGIN: [&str; 3] = [USER_ID, BACKEND, "_auth_user_hash"];
 impl<'a> Auth<'a> {
     /// Of a session of which not all was read, if it names somebody.
     pub(super) fn told_of(self, why_not_all: DecodeError) -> Result<Self, DecodeError> {
-        let names_nobody = self.user_id.is_none() && self.others.is_empty();
-        if names_nobody { Err(why_not_all) } else { Ok(self) }
+        if self.user_id.is_none() && self.others.is_empty() { Err(why_not_all) } else { Ok(self) }
+    }
+
+    /// Whether it is the login of nobody for certain.
+    pub(super) fn names_nobody(&self) -> bool {
+        self.user_id.is_none() && self.others.is_empty() && !self.unclear
     }
 
     /// One more identity, unless it is told already.

@@ -57,7 +57,7 @@ impl<'s> Decoded<'s> {
             }
             Err(why) => return Verdict::Unreadable(why),
         };
-        if auth.user_id.is_none() && auth.others.is_empty() && !auth.unclear {
+        if auth.names_nobody() {
             return self.without_a_user();
         }
         let signature = if matters(&auth) { self.signature() } else { Signature::Unchecked };

@@ -84,6 +84,29 @@ const KNOWN: &[(&str, &str, Known)] = &[
 ];
 
 impl Known {
+    /// Whether it makes a mapping other than a plain dict.
+    pub(super) fn is_mapping(self) -> bool {
+        matches!(self, Self::OrderedDict | Self::DefaultDict)
+    }
+
+    /// Whether what it makes is equal to no text.
+    pub(super) fn is_never_text(self) -> bool {
+        matches!(
+            self,
+            Self::Object
+                | Self::Decimal
+                | Self::Uuid
+                | Self::Date
+                | Self::Time
+                | Self::DateTime
+                | Self::TimeDelta
+                | Self::TimeZone
+                | Self::Utc
+                | Self::PytzOffset
+                | Self::ZoneInfo
+        )
+    }
+
     pub(super) fn find(module: Text, name: Text, payload: &[u8]) -> Self {
         KNOWN
             .iter()

@@ -33,7 +33,12 @@ pub(super) fn auth<'g>(
             Err(_) => found.behind(place, Behind::unclear()),
         }
     }
-    found.auth()
+    let auth = found.auth()?;
+    // A visible login is one whatever else is there.
+    if auth.names_nobody() && !graph.hides_nothing(top) {
+        return Err(DecodeError::UnknownSerializer);
+    }
+    Ok(auth)
 }
 
 /// `mapping[key]`. Bytes are no key of a Python 3 session. An object that was made from the same

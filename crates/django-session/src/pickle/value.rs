@@ -182,8 +182,7 @@ impl<'p> Graph<'p> {
     pub(super) fn is_understood(&self, value: Value) -> bool {
         let Some(object) = self.object(value) else { return true };
         let args = self.tuple_items(object.args).unwrap_or_default();
-        let is_known_mapping =
-            matches!(self.known(object.class), Known::OrderedDict | Known::DefaultDict);
+        let is_known_mapping = self.known(object.class).is_mapping();
         let has_state = !matches!(object.state, Value::None);
         matches!(object.kwargs, Value::None)
             && match (&object.contents, args) {
@@ -194,6 +193,32 @@ impl<'p> Graph<'p> {
                 }
                 _ => false,
             }
+    }
+
+    /// Whether all keys of a mapping show what they are, so that a key that is not seen is not there. A class of the site's own
+    /// may have entries that it keeps elsewhere, and an object may be equal to any text. Values do not matter.
+    pub(super) fn hides_nothing(&self, value: Value) -> bool {
+        let Some(entries) = self.entries(value) else { return true };
+        self.object(value).is_none_or(|object| self.known(object.class).is_mapping())
+            && entries.iter().all(|(key, _)| self.shows_what_it_is(*key))
+    }
+
+    /// Whether a key is known to be no text, or to be which.
+    fn shows_what_it_is(&self, key: Value) -> bool {
+        match self.node(key) {
+            None
+            | Some(
+                Node::List(_)
+                | Node::Tuple { .. }
+                | Node::Set(_)
+                | Node::FrozenSet(_)
+                | Node::Dict(_),
+            ) => true,
+            Some(Node::Global(global)) => global.known != Known::Other,
+            Some(Node::Object(object)) => {
+                self.known(object.class).is_never_text() || self.text(key).is_some()
+            }
+        }
     }
 
     pub(super) fn known(&self, callable: Value) -> Known {

@@ -176,6 +176,44 @@ fn an_object_that_may_hide_a_login_is_unreadable_not_anonymous() {
     }
 }
 
+/// A class of the site's own may keep the login where nobody sees it, and an object may be the key. What is a value of a plain
+/// dict is not at the top level.
+#[test]
+fn where_no_login_is_seen_it_may_be_hidden() {
+    let item = &b"X\x04\0\0\0cartK\x01"[..];
+    let opaque = b"csite\nCls\n)\x81";
+    let (hidden, anonymous) = (true, false);
+    for (what, payload, is_hidden) in [
+        ("dict subclass", [&opaque[..], item, b"s."].concat(), hidden),
+        (
+            "dict subclass with attributes",
+            [opaque, item, b"s}X\x04\0\0\0attrK\x01sb."].concat(),
+            hidden,
+        ),
+        ("made from a dict", [b"csite\nMake\n}", item, b"s\x85R."].concat(), hidden),
+        ("an object as key", [&b"}"[..], opaque, b"K\x01s."].concat(), hidden),
+        ("a name as key", b"}csite\nKEY\nK\x01s.".to_vec(), hidden),
+        (
+            "str() of something as key",
+            [b"}c__builtin__\nstr\n", &opaque[..], b"\x85RK\x01s."].concat(),
+            hidden,
+        ),
+        ("text as key", [b"}csite\nKey\n", &b"X\x01\0\0\0a\x85RK\x01s."[..]].concat(), anonymous),
+        ("a date as key", b"}cdatetime\ndate\nC\x04abcd\x85RK\x01s.".to_vec(), anonymous),
+        ("a tuple as key", b"}K\x01\x85K\x01s.".to_vec(), anonymous),
+        (
+            "a class that is known",
+            [b"ccollections\nOrderedDict\n)R", item, b"s."].concat(),
+            anonymous,
+        ),
+        ("an object as value", [b"}X\x01\0\0\0a", &opaque[..], b"s."].concat(), anonymous),
+        ("nothing", b"}.".to_vec(), anonymous),
+    ] {
+        let expected = if is_hidden { Err(DecodeError::UnknownSerializer) } else { Ok(None) };
+        assert_eq!(user(&[b"\x80\x03", &payload[..]].concat()), expected, "{what}");
+    }
+}
+
 #[test]
 fn mappings_that_hide_nothing_are_sessions() {
     for (what, before, after) in [
