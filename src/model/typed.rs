@@ -53,24 +53,66 @@ pub fn without_passwords(argument: &str) -> Cow<'_, str> {
     unrepeated(argument, [argument.to_owned()], false)
 }
 
-/// A text for people, such as a reason, without what looks like a secret: the login in a URL, and what follows `password=`
-/// and the like.
+/// What a secret may be called, before `=` or `:`.
+const NAMES: [&str; 10] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "pass",
+    "pw",
+    "secret",
+    "token",
+    "secret_key",
+    "api_key",
+];
+/// The same, before a blank.
+const NAMES_ALONE: [&str; 6] = ["password", "passwd", "passphrase", "pwd", "secret", "token"];
+
+/// A text for people, such as a reason, without what looks like a secret: the login in a URL, what follows `password=`,
+/// `password:` and the like, and what follows the word `password` and is no ordinary word.
 pub fn without_logins(text: &str) -> String {
-    const NAMES: [&str; 6] = ["password", "passwd", "passphrase", "pwd", "pass", "pw"];
+    #[derive(Clone, Copy)]
+    enum Follows {
+        Anything,
+        Secret,
+        PerhapsSecret,
+    }
     let mut shown = String::with_capacity(text.len());
+    let mut follows = Follows::Anything;
     // With the blanks between them.
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
+        let blank = word.get(bare.len()..).unwrap_or_default();
+        let is_hidden = match follows {
+            Follows::Anything => false,
+            Follows::Secret => true,
+            Follows::PerhapsSecret => !is_ordinary(bare),
+        };
+        if is_hidden {
+            let is_separator = matches!(bare, "=" | ":");
+            if is_separator {
+                follows = Follows::Secret;
+            } else if !bare.is_empty() {
+                follows = Follows::Anything;
+            }
+            let is_shown = is_separator || bare.is_empty();
+            shown.extend([if is_shown { bare } else { HIDDEN }, blank]);
+            continue;
+        }
+        follows = Follows::Anything;
+        let lower = bare.to_ascii_lowercase();
         let login = bare.find("://").and_then(|scheme| {
             let end = bare.rfind('@').filter(|end| *end > scheme)?;
             Some((scheme + 3, end))
         });
-        let lower = bare.to_ascii_lowercase();
-        let value = NAMES.iter().find_map(|name| {
-            let at = lower.find(&format!("{name}="))?;
-            Some((at + name.len() + 1, bare.len()))
-        });
-        let blank = word.get(bare.len()..).unwrap_or_default();
+        let value = after_name(&lower);
+        match value {
+            Some(at) if at == bare.len() => follows = Follows::Secret,
+            None if ends_with_name(&lower) => follows = Follows::PerhapsSecret,
+            _ => {}
+        }
+        let value = value.filter(|at| *at < bare.len()).map(|at| (at, bare.len()));
         match [login, value].into_iter().flatten().min() {
             Some((from, to)) => {
                 let rest = if value.is_some() { "" } else { bare.get(to..).unwrap_or_default() };
@@ -80,6 +122,37 @@ pub fn without_logins(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Where the value begins that follows the first name of a secret in this word.
+fn after_name(lower: &str) -> Option<usize> {
+    let starts = NAMES.iter().flat_map(|name| {
+        lower.match_indices(name).filter_map(|(at, name)| {
+            let rest = lower.get(at + name.len()..)?.trim_start_matches(['"', '\'']);
+            let is_value = rest.starts_with('=') || rest.starts_with(':') && is_begun(lower, at);
+            is_value.then(|| lower.len() - rest.len() + 1)
+        })
+    });
+    starts.min()
+}
+
+fn ends_with_name(lower: &str) -> bool {
+    NAMES_ALONE
+        .iter()
+        .any(|name| lower.strip_suffix(name).is_some_and(|before| is_begun(lower, before.len())))
+}
+
+/// Whether a word begins there, as `token` in `api_token`.
+fn is_begun(lower: &str, at: usize) -> bool {
+    !lower.get(..at).is_some_and(|before| before.ends_with(char::is_alphabetic))
+}
+
+/// Whether it is a word of a language, as far as that can be seen.
+fn is_ordinary(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+    word.chars().count() > 1
+        && word.chars().all(char::is_alphabetic)
+        && word.chars().skip(1).all(char::is_lowercase)
 }
 
 /// The value that an argument is or ends with: `--option=value`, `-ovalue`.
@@ -140,6 +213,19 @@ mod tests {
             ("for anna@example.com\nPassword=x;y", "for anna@example.com\nPassword=..."),
             ("a://u:p@h?pwd=x", "a://..."),
             ("mypw=x", "mypw=..."),
+            ("password: hunter seen", "password: ... seen"),
+            ("password:hunter", "password:..."),
+            ("Password = hunter", "Password = ..."),
+            ("token=x, SECRET_KEY=y", "token=... SECRET_KEY=..."),
+            ("{\"token\": \"hunter\"}", "{\"token\": ..."),
+            ("secret x", "secret ..."),
+            ("--reason=secret x\ny", "--reason=secret ...\ny"),
+            ("api_token\thunter2 leaked", "api_token\t... leaked"),
+            ("the password s3cret, the token", "the password ... the token"),
+            (
+                "password leaked. Bypass: see the secret Santa",
+                "password leaked. Bypass: see the secret Santa",
+            ),
         ] {
             assert_eq!(without_logins(text), expected);
         }
