@@ -1,15 +1,17 @@
 //! What every command has at hand.
 
+use std::io::{self, ErrorKind, Write};
+
 use django_session::Codec;
 
-use crate::cli::{Global, Saved};
+use crate::cli::{Global, ReportFormat, Saved};
 use crate::engine::{Pace, Progress, Scan};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::settings::{self, Backends, Database, Project};
 use crate::stop::{Asked, Stop};
 use crate::store::{Capability, Notice, Opening, Store, Table, Terms, Waits};
-use crate::ui::Talk;
+use crate::ui::{self, Report, Talk};
 
 /// What every command has at hand. Nothing in it changes: who works on another table makes another one of it.
 #[derive(Clone)]
@@ -157,6 +159,24 @@ impl Ctx<'_> {
         }
         let (waits, terms) = (self.waits.clone(), self.terms.clone());
         Ok(source.open(Opening { table, clock, waits, terms }))
+    }
+
+    /// Prints a report. That nobody reads it to the end is no failure.
+    pub(crate) fn print(
+        &self,
+        out: &mut dyn Write,
+        format: ReportFormat,
+        report: &impl Report,
+    ) -> io::Result<()> {
+        let printed = match format {
+            ReportFormat::Json => ui::write_json_line(out, report),
+            ReportFormat::Human if self.talk.is_quiet() => report.write_quiet(out),
+            ReportFormat::Human => report.write(out),
+        };
+        match printed.and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// From here on the time counts that the work was given.

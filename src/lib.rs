@@ -51,7 +51,7 @@ use stop::Stop;
 pub fn misused(said: &str) -> Option<u8> {
     if cli::is_check(std::env::args_os()) {
         // There is nobody else to tell.
-        let _ = ui::write_check_misuse(&mut ui::stdout(), said);
+        let _ = cmd::write_check_misuse(&mut ui::stdout(), said);
         return Some(Exit::Checked(Health::Unknown).code());
     }
     ui::explain(said).then(|| Exit::Usage.code())

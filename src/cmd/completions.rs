@@ -2,12 +2,16 @@
 
 use std::io::Write;
 
+use super::Command;
 use crate::cli::{self, Completions};
+use crate::context::Ctx;
 use crate::error::{Error, Exit};
 
-pub(super) fn run(args: &Completions, out: &mut dyn Write) -> Result<Exit, Error> {
-    let mut script = Vec::new();
-    cli::write_completions(args.shell, &mut script);
-    out.write_all(&script)?;
-    Ok(Exit::Done)
+impl Command for Completions {
+    fn run(&self, _ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let mut script = Vec::new();
+        cli::write_completions(self.shell, &mut script);
+        out.write_all(&script)?;
+        Ok(Exit::Done)
+    }
 }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, Payload, UserIds, Verdict};
 
+use super::Command;
 use crate::cli::{List, ListFormat};
 use crate::context::Ctx;
 use crate::engine::Ended;
@@ -47,44 +48,50 @@ struct Listed {
     members: Counts,
 }
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &List, out: &mut dyn Write) -> Result<Exit, Error> {
-    settings::refuse_blank("--user", &args.users)?;
-    let query = Query {
-        args,
-        users: None,
-        saved: ctx.saved_window(&args.saved)?,
-        detail: match args.format {
-            ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
-            _ => Detail::Summary,
-        },
-        keys: KeyDisplay::from(args.show_keys),
-    };
-    let ctx = &ctx.reading_sessions();
-    let limit = args.limit.unwrap_or(u64::MAX);
-    let mut listing = Listing::new(out, args.format, limit, ctx.is_about_many());
-    let mut told = Told::default();
-    let mut ended = Ended::Whole;
-    for ctx in &ctx.each()? {
-        ended = query.list(ctx, &mut listing, &mut told)?;
-        if ended != Ended::Whole {
-            break;
+impl Command for List {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        settings::refuse_blank("--user", &self.users)?;
+        let query = Query {
+            args: self,
+            users: None,
+            saved: ctx.saved_window(&self.saved)?,
+            detail: match self.format {
+                ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
+                _ => Detail::Summary,
+            },
+            keys: KeyDisplay::from(self.show_keys),
+        };
+        let ctx = &ctx.reading_sessions();
+        let limit = self.limit.unwrap_or(u64::MAX);
+        let mut listing = Listing::new(out, self.format, limit, ctx.is_about_many());
+        let mut told = Told::default();
+        let mut ended = Ended::Whole;
+        for ctx in &ctx.each()? {
+            ended = query.list(ctx, &mut listing, &mut told)?;
+            if ended != Ended::Whole {
+                break;
+            }
         }
+        if told.matches.matched + told.matches.unverified == 0 && ended == Ended::Whole {
+            let given = GivenIds { ids: &self.users, lines: None, user_table: None, hint: "" };
+            told.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
+        }
+        listing.begin()?;
+        listing.end()?;
+        let inexact_ids = listing.inexact_ids;
+        out.flush()?;
+        tell_inexact_ids(ctx, inexact_ids);
+        told.tell(ctx);
+        Ok(match ended {
+            Ended::Interrupted(signal) => Exit::Interrupted(signal),
+            _ if told.is_doubtful() || inexact_ids > 0 => Exit::Incomplete,
+            _ => Exit::Done,
+        })
     }
-    if told.matches.matched + told.matches.unverified == 0 && ended == Ended::Whole {
-        let given = GivenIds { ids: &args.users, lines: None, user_table: None, hint: "" };
-        told.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
+
+    fn prints(&self) -> bool {
+        self.format != ListFormat::Count
     }
-    listing.begin()?;
-    listing.end()?;
-    let inexact_ids = listing.inexact_ids;
-    out.flush()?;
-    tell_inexact_ids(ctx, inexact_ids);
-    told.tell(ctx);
-    Ok(match ended {
-        Ended::Interrupted(signal) => Exit::Interrupted(signal),
-        _ if told.is_doubtful() || inexact_ids > 0 => Exit::Incomplete,
-        _ => Exit::Done,
-    })
 }
 
 /// What is to be said beside the list.

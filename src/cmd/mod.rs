@@ -15,15 +15,16 @@ mod show;
 mod stats;
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::cli::{Cli, Command, ListFormat};
+pub use check::words::write_misuse as write_check_misuse;
+
+use crate::cli::{Cli, Command as Typed};
 use crate::context::Ctx;
 use crate::engine::{Progress, Silent};
 use crate::error::{Error, Exit};
-use crate::model::Health;
 use crate::sessions::survey;
 use crate::settings::{self, Backends};
 use crate::stop::Stop;
@@ -36,26 +37,58 @@ const MOST_WORKERS: usize = 8;
 /// For how long expired rows are counted where that is what was asked for.
 const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the command that was typed.
-pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<Exit, Error> {
-    match begin(cli, stop, talk, backends) {
-        // A monitor reads standard output, and takes 1 for a warning.
-        Err(error) if matches!(cli.command, Command::Check(_)) && !error.is_broken_pipe() => {
-            ui::write_check_failure(&mut ui::stdout(), &error)?;
-            Ok(Exit::Checked(Health::Unknown))
-        }
-        ended => ended,
+/// A command: what was typed of it, and what it does.
+trait Command {
+    /// Does it. What it finds goes to `out`, what it has to say to `ctx.talk`.
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error>;
+
+    /// Whether it prints rows or keys while it works.
+    fn prints(&self) -> bool {
+        false
+    }
+
+    /// How it ends where it failed.
+    fn fail(&self, error: Error) -> Result<Exit, Error> {
+        Err(error)
     }
 }
 
-fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<Exit, Error> {
+/// The list of commands.
+fn command(typed: &Typed) -> &dyn Command {
+    match typed {
+        Typed::LogoutUser(args) => args,
+        Typed::PurgeExpired(args) => args,
+        Typed::FlushAll(args) => args,
+        Typed::Backfill(args) => args,
+        Typed::Check(args) => args,
+        Typed::Doctor(args) => args,
+        Typed::List(args) => args,
+        Typed::Show(args) => args,
+        Typed::Stats(args) => args,
+        Typed::Decode(args) => args,
+        Typed::DjangoCode(args) => args,
+        Typed::Completions(args) => args,
+        Typed::Man(args) => args,
+    }
+}
+
+/// Runs the command that was typed.
+pub fn run(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<Exit, Error> {
+    let command = command(&cli.command);
+    begin(command, cli, stop, talk, backends).or_else(|error| command.fail(error))
+}
+
+fn begin(
+    command: &dyn Command,
+    cli: &Cli,
+    stop: &Arc<Stop>,
+    talk: Talk,
+    backends: Backends,
+) -> Result<Exit, Error> {
     settings::refuse_misplaced_connection(&cli.global)?;
     settings::check_stdin(cli)?;
-    let progress: Box<dyn Progress> = if talk.is_quiet() {
-        Box::new(Silent)
-    } else {
-        Box::new(Log::new(talk, prints(&cli.command)))
-    };
+    let progress: Box<dyn Progress> =
+        if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk, command.prints())) };
     let project = settings::project(&cli.global, backends, stop)?;
     if let Some(project) = &project {
         talk.detail(&project.summary());
@@ -84,21 +117,7 @@ fn begin(cli: &Cli, stop: &Arc<Stop>, talk: Talk, backends: Backends) -> Result<
         most_keys: survey::MOST_KEYS,
     };
     let out = &mut *ui::stdout();
-    let exit = match &cli.command {
-        Command::LogoutUser(args) => logout_user::run(ctx, args, out),
-        Command::PurgeExpired(args) => purge_expired::run(ctx, args, out),
-        Command::FlushAll(args) => flush_all::run(ctx, args, out),
-        Command::Backfill(args) => backfill::run(ctx, args, out),
-        Command::Check(args) => check::run(ctx, args, out),
-        Command::Doctor(args) => doctor::run(ctx, args, out),
-        Command::List(args) => list::run(ctx, args, out),
-        Command::Show(args) => show::run(ctx, args, out),
-        Command::Stats(args) => stats::run(ctx, args, out),
-        Command::Decode(args) => decode::run(ctx, args, out),
-        Command::DjangoCode(args) => django_code::run(ctx, args, out),
-        Command::Completions(args) => completions::run(args, out),
-        Command::Man(args) => man::run(args, out),
-    }?;
+    let exit = command.run(ctx, out)?;
     match out.flush() {
         // What was done remains done, or undone, when nobody reads the report.
         Err(error) if error.kind() == ErrorKind::BrokenPipe || exit.is_hangup() => Ok(exit),
@@ -119,14 +138,4 @@ fn terms(cli: &Cli, talk: Talk) -> Terms {
         }
     };
     Terms { superuser_ok: cli.global.superuser_ok, tell: Arc::new(tell) }
-}
-
-/// Whether rows or keys are printed while the work goes on.
-fn prints(command: &Command) -> bool {
-    match command {
-        Command::List(args) => args.format != ListFormat::Count,
-        Command::LogoutUser(args) => args.print_cache_keys,
-        Command::FlushAll(args) => args.print_cache_keys,
-        _ => false,
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::Command;
 use crate::cli::{ReportFormat, Show};
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
@@ -10,21 +11,23 @@ use crate::sessions::find::find;
 use crate::{settings, ui};
 use django_session::Decoder;
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &Show, out: &mut dyn Write) -> Result<Exit, Error> {
-    let ctx = &ctx.reading_sessions();
-    let prefix = settings::key_prefix("KEY-PREFIX", &args.prefix)?;
-    let store = ctx.open()?;
-    let found = find(&mut *store.reader()?, &prefix)?;
-    let row = found.row()?;
-    let mut decoder = Decoder::new(ctx.codec);
-    let stored = row.decode(&mut decoder);
-    let Described { session, large } = describe(&stored, Detail::Payload);
-    let session = listed(&row, session, args.show_keys.into());
-    let write = |out: &mut dyn Write| large.map_or(Ok(()), |payload| payload.write_json(out));
-    let large = large.map(|_| &write as ui::WriteLarge<'_>);
-    match args.format {
-        ReportFormat::Human => ui::write_session(out, &session, large)?,
-        ReportFormat::Json => ui::write_json(out, &session, large)?,
+impl Command for Show {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let ctx = &ctx.reading_sessions();
+        let prefix = settings::key_prefix("KEY-PREFIX", &self.prefix)?;
+        let store = ctx.open()?;
+        let found = find(&mut *store.reader()?, &prefix)?;
+        let row = found.row()?;
+        let mut decoder = Decoder::new(ctx.codec);
+        let stored = row.decode(&mut decoder);
+        let Described { session, large } = describe(&stored, Detail::Payload);
+        let session = listed(&row, session, self.show_keys.into());
+        let write = |out: &mut dyn Write| large.map_or(Ok(()), |payload| payload.write_json(out));
+        let large = large.map(|_| &write as ui::WriteLarge<'_>);
+        match self.format {
+            ReportFormat::Human => ui::write_session(out, &session, large)?,
+            ReportFormat::Json => ui::write_json(out, &session, large)?,
+        }
+        Ok(Exit::Done)
     }
-    Ok(Exit::Done)
 }

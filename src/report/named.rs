@@ -61,7 +61,7 @@ impl NamedUser {
 }
 
 /// Adds what was found of the same users in another table. One id may be spelled otherwise there.
-pub(super) fn add(all: &mut Vec<NamedUser>, others: &[NamedUser]) {
+pub fn add_named(all: &mut Vec<NamedUser>, others: &[NamedUser]) {
     let place = |(place, user): (usize, &NamedUser)| (compared(&user.id), place);
     let mut places: HashMap<String, usize> = all.iter().enumerate().map(place).collect();
     for other in others {

@@ -1,6 +1,6 @@
 //! What the commands that change a table have in common: how they end, and who hears of it.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 
 use super::audit::Audit;
 use super::pacing::failure;
@@ -9,7 +9,7 @@ use crate::context::Ctx;
 use crate::engine::Why;
 use crate::error::{Error, Exit};
 use crate::store::Holder;
-use crate::ui::{self, Report};
+use crate::ui::Report;
 
 /// What a command did, and how it ended.
 pub(crate) struct Deed<R> {
@@ -68,7 +68,7 @@ impl CommandRun<'_> {
             Err(error) => (None, Err(error)),
             Ok(Deed { report, failed, exit, advice, .. }) => {
                 let told = match &report {
-                    Some(report) => self.tell(ctx, report),
+                    Some(report) => ctx.print(self.out, self.format, report),
                     None => Ok(()),
                 };
                 for advice in &advice {
@@ -77,11 +77,7 @@ impl CommandRun<'_> {
                 let ended = match (failed, told) {
                     (Err(error), _) => Err(error),
                     // Whether somebody read the report changes nothing of how it ended.
-                    (_, Err(error))
-                        if error.kind() != ErrorKind::BrokenPipe && !exit.is_hangup() =>
-                    {
-                        Err(error.into())
-                    }
+                    (_, Err(error)) if !exit.is_hangup() => Err(error.into()),
                     _ => Ok(exit),
                 };
                 (report, ended)
@@ -96,14 +92,5 @@ impl CommandRun<'_> {
             }
             Ok(()) => ended,
         }
-    }
-
-    fn tell(self, ctx: &Ctx<'_>, report: &impl Report) -> io::Result<()> {
-        match self.format {
-            ReportFormat::Json => ui::write_json_line(self.out, report)?,
-            ReportFormat::Human if ctx.talk.is_quiet() => {}
-            ReportFormat::Human => report.write(self.out)?,
-        }
-        self.out.flush()
     }
 }

@@ -3,8 +3,13 @@ use std::io::{self, Write};
 use crate::model::{counted, shell_word};
 use crate::report::{Doubt, Ending, Paused};
 
+/// Why ids in sessions may be none that the key of the table of users can hold, and what to do about it.
+pub const UNFIT: &str = "the site's key field writes ids in another form, or they are of before its type was changed, so one may be \
+     of a user who is named. Name users by the ids that `sessctl list` shows, with --unfit-ids; `logout-user \
+     --deleted-users --unfit-ids` ends sessions of before a change, and where the field writes such ids those of everybody.";
+
 /// Why there was no more, as the end of a clause.
-pub(super) fn stopped(ended: Ending) -> &'static str {
+pub fn stopped(ended: Ending) -> &'static str {
     match ended {
         Ending::Done => "",
         Ending::Limit => ", stopped at --limit",
@@ -15,7 +20,7 @@ pub(super) fn stopped(ended: Ending) -> &'static str {
 }
 
 /// Writes for how long it had to wait and for what, if it had to.
-pub(super) fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()> {
+pub fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()> {
     for (seconds, why) in [
         (paused.lag, "for replicas that were behind"),
         (paused.file, "while the pause file was there"),
@@ -28,7 +33,7 @@ pub(super) fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()
 }
 
 /// Writes how many rows of django-allauth's went with the sessions, if that was asked for.
-pub(super) fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()> {
+pub fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()> {
     match deleted {
         Some(rows) => {
             writeln!(out, "{} of django-allauth deleted with them.", counted(rows, "row"))
@@ -38,12 +43,12 @@ pub(super) fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Re
 }
 
 /// What became of so many sessions of which only the login went.
-pub(super) fn without_login(sessions: u64) -> &'static str {
+pub fn without_login(sessions: u64) -> &'static str {
     if sessions == 1 { "kept without its login" } else { "kept without their login" }
 }
 
 /// Says why sessions may be left that were deleted: they never went, or came back.
-pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> io::Result<()> {
+pub fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> io::Result<()> {
     if not_deleted > 0 {
         let (what, are) =
             (counted(not_deleted, "session"), if not_deleted == 1 { "is" } else { "are" });
@@ -60,7 +65,7 @@ pub(super) fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> 
 }
 
 /// Says what became of sessions that no key verifies.
-pub(super) fn write_unverified(
+pub fn write_unverified(
     out: &mut dyn Write,
     rows: u64,
     users: Option<u64>,
@@ -83,7 +88,7 @@ pub(super) fn write_unverified(
 }
 
 /// Says how many sessions were another user's, behind whom one of the named users stands.
-pub(super) fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<()> {
+pub fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<()> {
     if rows == 0 {
         return Ok(());
     }
@@ -95,7 +100,7 @@ pub(super) fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<(
 }
 
 /// Says how many sessions name a user by an id that Django never writes, and may read as that of one who matters.
-pub(super) fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()> {
+pub fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()> {
     if rows == 0 {
         return Ok(());
     }
@@ -199,7 +204,7 @@ pub fn may_be_login(key: &str) -> bool {
 }
 
 /// Says that the table is not all there is.
-pub(super) fn write_cached(out: &mut dyn Write, cached: bool) -> io::Result<()> {
+pub fn write_cached(out: &mut dyn Write, cached: bool) -> io::Result<()> {
     if cached {
         writeln!(
             out,

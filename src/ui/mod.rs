@@ -1,27 +1,19 @@
 //! The only room that writes to the terminal: reports to standard output, talk to standard error.
 
-mod backfill;
 mod bar;
 mod csv;
-mod doctor;
-mod ending;
-mod flush;
-mod human;
+pub mod ending;
+pub mod human;
 mod ids;
 mod json;
 mod lines;
 mod log;
-mod logout;
-mod named;
-mod plugin;
 mod prompt;
-mod purge;
-mod referenced;
+pub mod referenced;
 mod sanitize;
-mod stats;
 mod talk;
 mod total;
-mod usage;
+pub mod usage;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -30,20 +22,14 @@ use serde::Serialize;
 use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::{word, write_csv_row};
-pub use doctor::{write_diagnosis, write_sql};
-pub use ending::{WHICH_TABLE, doubt, hidden_sessions, may_be_login};
-pub use flush::flush_intent;
+pub use ending::{UNFIT, WHICH_TABLE, doubt, hidden_sessions, may_be_login};
 pub use human::{write_session, write_table_header, write_table_row};
 pub use ids::write_id;
 pub use json::{WriteLarge, write_json, write_json_line, write_large_json_line};
 use lines::Lines;
 pub use log::Log;
-pub use named::UNFIT;
-pub use plugin::{write_check_failure, write_check_misuse, write_check_report};
 pub use prompt::ask;
-pub use sanitize::sanitize;
-use sanitize::sanitize_name;
-pub use stats::write_stats_report;
+pub use sanitize::{sanitize, sanitize_name};
 pub use talk::Talk;
 pub use usage::{explain, unrepeated};
 
@@ -51,6 +37,11 @@ pub use usage::{explain, unrepeated};
 pub trait Report: Serialize {
     /// Writes it for people.
     fn write(&self, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Writes what of it `--quiet` leaves.
+    fn write_quiet(&self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Standard output: line by line for a person, in blocks for a pipe.

@@ -5,11 +5,11 @@ use crate::model::counted;
 use crate::report::Referenced;
 
 /// What helps where only the login is to go.
-pub(super) const KEEP_DATA_HELPS: &str =
+pub const KEEP_DATA_HELPS: &str =
     ", or give --keep-data, which takes the login out of a session and leaves the row";
 
 /// How many of the sessions that a dry run found would go, where other tables keep some.
-pub(super) fn going(found: u64, kept: &Referenced, what: &str) -> String {
+pub fn going(found: u64, kept: &Referenced, what: &str) -> String {
     match kept.referenced {
         0 => counted(found, what),
         stay => format!("{} of {}", found.saturating_sub(stay), counted(found, what)),
@@ -17,7 +17,7 @@ pub(super) fn going(found: u64, kept: &Referenced, what: &str) -> String {
 }
 
 /// Says which sessions stay because other tables refer to them, and what helps.
-pub(super) fn write_referenced(
+pub fn write_referenced(
     out: &mut dyn Write,
     referenced: &Referenced,
     dry_run: bool,

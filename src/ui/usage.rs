@@ -19,7 +19,7 @@ pub fn explain(said: &str) -> bool {
 }
 
 /// The same in one line.
-pub(super) fn explained(said: &str) -> String {
+pub fn explained(said: &str) -> String {
     shown(said).into_iter().next().unwrap_or_default()
 }
 

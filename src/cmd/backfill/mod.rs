@@ -5,6 +5,8 @@
 
 mod judge;
 mod look;
+mod report;
+mod words;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -12,13 +14,15 @@ use std::time::Instant;
 
 use self::judge::Findings;
 use self::look::{Act, Scope, mend};
+use self::report::{BackfillReport, ColumnPlan};
+use super::Command;
 use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
 use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Tally};
-use crate::report::{BackfillReport, ColumnPlan, Ending, Paused};
+use crate::report::{Ending, Paused};
 use crate::sessions::command_run::{CommandRun, Deed};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::schemas;
@@ -38,21 +42,23 @@ const INDEX_ENTRY_BYTES: u64 = 24;
 /// How often what came meanwhile is filled before the operator is told that it does.
 const MAX_ROUNDS: u32 = 3;
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &Backfill, out: &mut dyn Write) -> Result<Exit, Error> {
-    let run = CommandRun {
-        command: "backfill",
-        format: args.format,
-        out,
-        audit: &args.audit,
-        acts: !(args.dry_run || args.watch_nulls),
-    };
-    run.execute(ctx, |_| {
-        let traits = ctx.database()?.traits;
-        let pace = settings::pace(&args.pace, traits)?;
-        settings::check_user_column("--column", &args.column, traits)?;
-        let ctx = &ctx.reading_sessions();
-        schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, pace))
-    })
+impl Command for Backfill {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let run = CommandRun {
+            command: "backfill",
+            format: self.format,
+            out,
+            audit: &self.audit,
+            acts: !(self.dry_run || self.watch_nulls),
+        };
+        run.execute(ctx, |_| {
+            let traits = ctx.database()?.traits;
+            let pace = settings::pace(&self.pace, traits)?;
+            settings::check_user_column("--column", &self.column, traits)?;
+            let ctx = &ctx.reading_sessions();
+            schemas::each(ctx, &pace, |ctx, pace| act(ctx, self, pace))
+        })
+    }
 }
 
 fn act(ctx: &Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {

@@ -6,6 +6,7 @@ mod names;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+use super::Command;
 use crate::cli::{ColumnType, DjangoCode};
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
@@ -25,32 +26,34 @@ const FILES: [(&str, &str); 8] = [
     ("migrations/0001_initial.py", include_str!("app/migrations/0001_initial.py")),
 ];
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &DjangoCode, out: &mut dyn Write) -> Result<Exit, Error> {
-    if let Some(key) = ctx.global.user_keys.iter().find(|key| *key != "_auth_user_id") {
-        return Err(Error::usage(
-            format!(
-                "the app writes what Django's login() puts into a session, and not the key {key:?}"
-            ),
-            "leave --user-key out, and change `user_of` in the app's models.py",
-        ));
-    }
-    let (label, column) = (names::label(&args.app)?, names::column(&args.column)?);
-    let column_type = match args.column_type {
-        Some(column_type) => column_type,
-        None => column_type(ctx, column)?,
-    };
-    let app = App { name: &args.app, label, column, column_type };
-    match &args.output {
-        Some(folder) => {
-            as_operator(|| app.write(folder))?;
-            ctx.talk.note(&format!(
-                "what to do with the app is said in {}",
-                folder.join("README.md").display()
+impl Command for DjangoCode {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        if let Some(key) = ctx.global.user_keys.iter().find(|key| *key != "_auth_user_id") {
+            return Err(Error::usage(
+                format!(
+                    "the app writes what Django's login() puts into a session, and not the key {key:?}"
+                ),
+                "leave --user-key out, and change `user_of` in the app's models.py",
             ));
         }
-        None => app.print(out)?,
+        let (label, column) = (names::label(&self.app)?, names::column(&self.column)?);
+        let column_type = match self.column_type {
+            Some(column_type) => column_type,
+            None => column_type(ctx, column)?,
+        };
+        let app = App { name: &self.app, label, column, column_type };
+        match &self.output {
+            Some(folder) => {
+                as_operator(|| app.write(folder))?;
+                ctx.talk.note(&format!(
+                    "what to do with the app is said in {}",
+                    folder.join("README.md").display()
+                ));
+            }
+            None => app.print(out)?,
+        }
+        Ok(Exit::Done)
     }
-    Ok(Exit::Done)
 }
 
 /// What the column holds, or is to hold, by the database. One that was not named on the command line may be out of reach.

@@ -6,8 +6,8 @@ use crate::cli::Granted;
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::sessions::site_users::users;
+use crate::settings;
 use crate::store::{Capability, Purpose, Store};
-use crate::{settings, ui};
 
 const EVERYTHING: [Granted; 8] = [
     Granted::List,
@@ -47,7 +47,9 @@ pub(super) fn print(
         // Whatever it was that kept us from seeing the table.
         store.reader()?;
     }
-    ui::write_sql(out, &grants)?;
+    for statement in grants {
+        writeln!(out, "{statement}")?;
+    }
     Ok(Exit::Done)
 }
 

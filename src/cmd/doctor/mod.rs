@@ -2,42 +2,38 @@
 
 mod expired;
 mod grants;
+mod report;
 mod sample;
 mod user_column;
+mod words;
 mod zone;
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
+use self::report::Diagnosis;
 use self::sample::Sample;
-use crate::cli::{Doctor, ReportFormat};
+use super::Command;
+use crate::cli::Doctor;
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::model::{Finding, Status, shell_word};
-use crate::report::{Diagnosis, Doubt};
+use crate::report::Doubt;
 use crate::sessions::proof;
 use crate::settings::{Database, Project};
 use crate::store::{Facts, Reader, Store, StoreError, WallClock};
 use crate::ui;
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &Doctor, out: &mut dyn Write) -> Result<Exit, Error> {
-    let Database { traits, clock, .. } = ctx.database()?;
-    let clock = traits.naive_clock.then_some(clock);
-    let store = ctx.open()?;
-    if let Some(granted) = &args.grants {
-        return grants::print(ctx, out, &*store, granted, args.role.as_deref());
-    }
-    let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
-    let told = match args.format {
-        ReportFormat::Json => ui::write_json_line(out, &diagnosis),
-        ReportFormat::Human => {
-            let brief = ctx.talk.is_quiet();
-            ui::write_diagnosis(out, &diagnosis, brief)
+impl Command for Doctor {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let Database { traits, clock, .. } = ctx.database()?;
+        let clock = traits.naive_clock.then_some(clock);
+        let store = ctx.open()?;
+        if let Some(granted) = &self.grants {
+            return grants::print(ctx, out, &*store, granted, self.role.as_deref());
         }
-    };
-    match told {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ if diagnosis.status == Status::Problem => Ok(Exit::Unhealthy),
-        _ => Ok(Exit::Done),
+        let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
+        ctx.print(out, self.format, &diagnosis)?;
+        Ok(if diagnosis.status == Status::Problem { Exit::Unhealthy } else { Exit::Done })
     }
 }
 

@@ -2,11 +2,11 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, UserIds, Verdict};
 
+use super::report::Census;
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, Tally, Timestamp};
-use crate::report::Census;
 use crate::sessions::distinct::DistinctUsers;
 use crate::store::{Filter, Store};
 

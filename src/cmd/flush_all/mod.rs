@@ -1,7 +1,9 @@
 //! `flush-all`: everybody's sessions.
 
 mod census;
+mod report;
 mod spared;
+mod words;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -9,13 +11,15 @@ use std::time::{Duration, Instant};
 use django_session::UserIds;
 
 use self::census::Counted;
+use self::report::FlushReport;
+use super::Command;
 use crate::cli::FlushAll;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
 use crate::engine::{Done, Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Tally;
-use crate::report::{FlushReport, Proof};
+use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
@@ -33,23 +37,29 @@ use crate::sessions::survey::{Collect, Look};
 use crate::store::{Capability, Store};
 use crate::{settings, ui};
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &FlushAll, out: &mut dyn Write) -> Result<Exit, Error> {
-    let run = CommandRun {
-        command: "flush-all",
-        format: args.format,
-        out: if args.print_cache_keys { &mut *ui::stderr() } else { out },
-        audit: &args.audit,
-        acts: !args.dry_run,
-    };
-    run.execute(ctx, |audit| {
-        let pace = settings::pace(&args.pace, ctx.database()?.traits)?;
-        let pace = keep_data::pace(pace, args.keep_data);
-        let ctx = &ctx.reading_sessions();
-        let task = Task::of(ctx, args)?;
-        let ctx = &ctx.not_knowing(task.cache.untold());
-        spared::demand(ctx, &args.except_users)?;
-        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
-    })
+impl Command for FlushAll {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let run = CommandRun {
+            command: "flush-all",
+            format: self.format,
+            out: if self.print_cache_keys { &mut *ui::stderr() } else { out },
+            audit: &self.audit,
+            acts: !self.dry_run,
+        };
+        run.execute(ctx, |audit| {
+            let pace = settings::pace(&self.pace, ctx.database()?.traits)?;
+            let pace = keep_data::pace(pace, self.keep_data);
+            let ctx = &ctx.reading_sessions();
+            let task = Task::of(ctx, self)?;
+            let ctx = &ctx.not_knowing(task.cache.untold());
+            spared::demand(ctx, &self.except_users)?;
+            schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
+        })
+    }
+
+    fn prints(&self) -> bool {
+        self.print_cache_keys
+    }
 }
 
 /// What is to be done, in whatever table.
@@ -152,7 +162,7 @@ fn census(
     let counted = census::take(ctx, store, spared)?;
     let (census, found) = (counted.census(), &counted.found);
     let intent =
-        ui::flush_intent(&census, args.authenticated_only, args.keep_data, !spared.is_empty());
+        words::intent(&census, args.authenticated_only, args.keep_data, !spared.is_empty());
     let place =
         ctx.schema.as_ref().map_or(String::new(), |schema| format!("schema \"{schema}\": "));
     ctx.talk.note(&format!("{place}{intent}"));

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::report::PurgeReport;
 use crate::error::{Error, Exit};
 use crate::files::{Place, as_operator};
 use crate::model::Timestamp;
-use crate::report::PurgeReport;
 
 const LAST_SUCCESS: &str = "sessctl_purge_last_success_timestamp_seconds";
 

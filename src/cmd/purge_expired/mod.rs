@@ -1,47 +1,53 @@
 //! `purge-expired`: what cron runs.
 
 mod metrics;
+mod report;
+mod words;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use self::report::PurgeReport;
 use super::COUNT_PATIENCE;
+use super::Command;
 use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
 use crate::engine::{Driver, KeptRows, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
-use crate::report::{Ending, Paused, PurgeReport, Referenced};
+use crate::report::{Ending, Paused, Referenced};
 use crate::sessions::command_run::{CommandRun, Deed};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::{references, schemas};
 use crate::settings;
 use crate::store::{Capability, Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &PurgeExpired, out: &mut dyn Write) -> Result<Exit, Error> {
-    let run = CommandRun {
-        command: "purge-expired",
-        format: args.format,
-        out,
-        audit: &args.audit,
-        acts: !args.dry_run,
-    };
-    run.execute(ctx, |_| {
-        if let (Some(file), false) = (&args.metrics_file, args.dry_run) {
-            metrics::may_write(file)?;
-        }
-        let pace = settings::pace(&args.pace, ctx.database()?.traits)?;
-        let grace = settings::duration("--older-than", &args.older_than)?;
-        let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, args, grace, pace))?;
-        if let (Some(file), Some(report)) = (&args.metrics_file, &deed.report)
-            && let (Some(sum), false) = (&report.sum, args.dry_run)
-        {
-            let measured = metrics::write(file, sum, deed.exit);
-            deed.failed = deed.failed.and(measured);
-        }
-        Ok(deed)
-    })
+impl Command for PurgeExpired {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let run = CommandRun {
+            command: "purge-expired",
+            format: self.format,
+            out,
+            audit: &self.audit,
+            acts: !self.dry_run,
+        };
+        run.execute(ctx, |_| {
+            if let (Some(file), false) = (&self.metrics_file, self.dry_run) {
+                metrics::may_write(file)?;
+            }
+            let pace = settings::pace(&self.pace, ctx.database()?.traits)?;
+            let grace = settings::duration("--older-than", &self.older_than)?;
+            let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, self, grace, pace))?;
+            if let (Some(file), Some(report)) = (&self.metrics_file, &deed.report)
+                && let (Some(sum), false) = (&report.sum, self.dry_run)
+            {
+                let measured = metrics::write(file, sum, deed.exit);
+                deed.failed = deed.failed.and(measured);
+            }
+            Ok(deed)
+        })
+    }
 }
 
 fn act(

@@ -1,25 +1,28 @@
 //! `stats`: what is in the table, in one scan: who is logged in, in what formats, and what takes the
 //! space.
 
+mod report;
 mod sketch;
 mod tally;
+mod words;
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use django_session::Decoder;
 use serde::Serialize;
 
+use self::report::{BackendStats, DayStats, MemberStats, SizeStats, StatsReport, UserStats};
 use self::sketch::{Day, Days, Distinct};
 use self::tally::{Counter, Totals};
-use crate::cli::{ReportFormat, Stats};
+use super::Command;
+use crate::cli::Stats;
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};
-use crate::report::{BackendStats, DayStats, MemberStats, SizeStats, StatsReport, UserStats};
 use crate::store::Filter;
 use crate::ui;
 
@@ -28,34 +31,30 @@ const MOST_MEMBERS: usize = 15;
 const MOST_BACKENDS: usize = 20;
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &Stats, out: &mut dyn Write) -> Result<Exit, Error> {
-    let saved = ctx.saved_window(&args.saved)?;
-    let ctx = &ctx.reading_sessions();
-    let began = Instant::now();
-    let store = ctx.open()?;
-    let mut reader = store.reader()?;
-    let now = reader.now()?;
-    let codec = ctx.codec;
-    let worker = || {
-        let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
-        move |page: &mut Page| counter.page(page)
-    };
-    let (mut totals, mut distinct) = (Totals::default(), Distinct::new());
-    let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
-        totals.merge(page, &mut distinct);
-        ControlFlow::Continue(())
-    })?;
-    if let Ended::Interrupted(signal) = ended {
-        return Ok(Exit::Interrupted(signal));
-    }
-    let report = report(totals, &distinct, args.top, began);
-    let told = match args.format {
-        ReportFormat::Json => ui::write_json_line(out, &report),
-        ReportFormat::Human => ui::write_stats_report(out, &report),
-    };
-    match told {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(Exit::Done),
+impl Command for Stats {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let saved = ctx.saved_window(&self.saved)?;
+        let ctx = &ctx.reading_sessions();
+        let began = Instant::now();
+        let store = ctx.open()?;
+        let mut reader = store.reader()?;
+        let now = reader.now()?;
+        let codec = ctx.codec;
+        let worker = || {
+            let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
+            move |page: &mut Page| counter.page(page)
+        };
+        let (mut totals, mut distinct) = (Totals::default(), Distinct::new());
+        let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
+            totals.merge(page, &mut distinct);
+            ControlFlow::Continue(())
+        })?;
+        if let Ended::Interrupted(signal) = ended {
+            return Ok(Exit::Interrupted(signal));
+        }
+        let report = report(totals, &distinct, self.top, began);
+        ctx.print(out, self.format, &report)?;
+        Ok(Exit::Done)
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use django_session::{Decoded, Decoder, Verdict};
 
+use super::report::LargeSession;
 use super::sketch::{Day, Days, Distinct, Sizes};
 use crate::model::{
     Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
 };
-use crate::report::LargeSession;
 use crate::sessions::counts::{Counts, beginning};
 
 const DAY: i64 = 24 * 3_600;

@@ -1,20 +1,35 @@
 //! `check`: a Nagios plugin (Monitoring Plugins Development Guidelines, "Plugin Output for Nagios").
 
+mod report;
+pub(super) mod words;
+
 use std::io::Write;
 
+use self::report::CheckReport;
 use super::COUNT_PATIENCE;
+use super::Command;
 use crate::cli::Check;
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::model::Health;
-use crate::report::CheckReport;
 use crate::store::Capability;
 use crate::{settings, ui};
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &Check, out: &mut dyn Write) -> Result<Exit, Error> {
-    let report = look(ctx, args)?;
-    ui::write_check_report(out, &report)?;
-    Ok(Exit::Checked(report.health))
+impl Command for Check {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let report = look(ctx, self)?;
+        words::write_report(out, &report)?;
+        Ok(Exit::Checked(report.health))
+    }
+
+    /// A monitor reads standard output, and takes 1 for a warning.
+    fn fail(&self, error: Error) -> Result<Exit, Error> {
+        if error.is_broken_pipe() {
+            return Err(error);
+        }
+        words::write_failure(&mut ui::stdout(), &error)?;
+        Ok(Exit::Checked(Health::Unknown))
+    }
 }
 
 fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {

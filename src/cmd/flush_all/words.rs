@@ -1,16 +1,19 @@
+//! What people read of it.
+
 use std::io::{self, Write};
 
-use super::Report;
-use super::ending::{
+use super::report::{Census, FlushReport};
+use crate::model::counted;
+use crate::report::{Matches, Proof};
+use crate::ui::Report;
+use crate::ui::ending::{
     stopped, without_login, write_alike, write_allauth, write_cached, write_left, write_paused,
     write_unverified,
 };
-use super::referenced::{KEEP_DATA_HELPS, going, write_referenced};
-use crate::model::counted;
-use crate::report::{Census, FlushReport, Matches, Proof};
+use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 
 /// What is in the table, and what would go of it.
-pub fn flush_intent(
+pub(super) fn intent(
     census: &Census,
     logins_only: bool,
     keep_data: bool,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Doubt, Ending, Matches, Paused, Proof, Referenced};
 use crate::model::Tally;
+use crate::report::{Doubt, Ending, Matches, Paused, Proof, Referenced, Sum, both};
 
 /// What `flush-all` found and did.
 #[derive(Clone, Debug, Serialize)]
@@ -98,5 +98,62 @@ impl From<Tally> for Census {
             live_damaged: tally.damaged,
             expired: tally.expired,
         }
+    }
+}
+
+impl Census {
+    /// Adds what is in other rows.
+    pub(super) fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.live_users += other.live_users;
+        self.live_anonymous += other.live_anonymous;
+        self.live_unverified += other.live_unverified;
+        self.live_unverified_users += other.live_unverified_users;
+        self.live_unreadable += other.live_unreadable;
+        self.live_damaged += other.live_damaged;
+        self.expired += other.expired;
+    }
+}
+
+impl Sum for FlushReport {
+    fn begin(&self) -> Self {
+        self.clone()
+    }
+
+    fn add(&mut self, other: &Self) {
+        match (&mut self.census, &other.census) {
+            (Some(census), Some(other)) => census.add(*other),
+            (census, _) => *census = None,
+        }
+        match (&mut self.tally, &other.tally) {
+            (Some(tally), Some(other)) => *tally += *other,
+            (tally, _) => *tally = None,
+        }
+        self.matches += other.matches;
+        self.unverified_users += other.unverified_users;
+        self.verdict = self.verdict.and(other.verdict);
+        self.doubts.extend(other.doubts.iter().cloned());
+        self.deleted = both(self.deleted, other.deleted);
+        self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
+        self.rewritten += other.rewritten;
+        self.remaining = both(self.remaining, other.remaining);
+        self.not_deleted += other.not_deleted;
+        self.kept.add(&other.kept);
+        self.rounds = self.rounds.max(other.rounds);
+        self.cached |= other.cached;
+        self.ended = self.ended.or(other.ended);
+        self.paused.add(other.paused);
+        self.batches += other.batches;
+        self.elapsed_seconds += other.elapsed_seconds;
+    }
+
+    fn others_are_unknown(&mut self) {
+        self.remaining = None;
+        self.verdict = Proof::Unknown;
+        self.ended = self.ended.or(Ending::Failed);
+    }
+
+    fn changed(&self) -> u64 {
+        self.deleted.unwrap_or(0) + self.rewritten
     }
 }

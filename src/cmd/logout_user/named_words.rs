@@ -1,13 +1,11 @@
+//! What people read of the users who were named.
+
 use std::io::{self, Write};
 
-use super::{sanitize, sanitize_name};
+use super::report::LogoutReport;
 use crate::model::counted;
-use crate::report::{LogoutReport, NamedUser};
-
-/// Why ids in sessions may be none that the key of the table of users can hold, and what to do about it.
-pub const UNFIT: &str = "the site's key field writes ids in another form, or they are of before its type was changed, so one may be \
-     of a user who is named. Name users by the ids that `sessctl list` shows, with --unfit-ids; `logout-user \
-     --deleted-users --unfit-ids` ends sessions of before a change, and where the field writes such ids those of everybody.";
+use crate::report::NamedUser;
+use crate::ui::{UNFIT, sanitize, sanitize_name};
 
 /// Writes where users were looked up, and who of them stayed.
 pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {

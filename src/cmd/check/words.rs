@@ -1,14 +1,16 @@
+//! What people read of it.
+
 use std::io::{self, Write};
 
-use super::sanitize;
-use super::usage::{explained, unrepeated};
+use super::report::CheckReport;
 use crate::error::Error;
 use crate::model::{Health, counted, rough_time};
-use crate::report::CheckReport;
+use crate::ui::sanitize;
+use crate::ui::usage::{explained, unrepeated};
 
 /// Writes one line: the verdict, why, and behind a bar the figures with their bounds for warning and
 /// critical.
-pub fn write_check_report(out: &mut dyn Write, report: &CheckReport) -> io::Result<()> {
+pub(super) fn write_report(out: &mut dyn Write, report: &CheckReport) -> io::Result<()> {
     let rows = match report.expired {
         Some(rows) => counted(rows, "expired session"),
         None => "more expired sessions than can be counted in time".into(),
@@ -33,7 +35,7 @@ pub fn write_check_report(out: &mut dyn Write, report: &CheckReport) -> io::Resu
 }
 
 /// Writes one line that says why there is no verdict.
-pub fn write_check_failure(out: &mut dyn Write, error: &Error) -> io::Result<()> {
+pub(super) fn write_failure(out: &mut dyn Write, error: &Error) -> io::Result<()> {
     let mut said = vec![error.to_string()];
     said.extend(error.causes());
     // A bar would begin the figures.
@@ -42,7 +44,7 @@ pub fn write_check_failure(out: &mut dyn Write, error: &Error) -> io::Result<()>
 }
 
 /// The one line that says what was typed wrongly.
-pub fn write_check_misuse(out: &mut dyn Write, said: &str) -> io::Result<()> {
+pub fn write_misuse(out: &mut dyn Write, said: &str) -> io::Result<()> {
     let said = explained(said);
     let said = said.trim_start_matches("error: ").replace('|', "/");
     writeln!(out, "SESSIONS {} - {said}", word(Health::Unknown))

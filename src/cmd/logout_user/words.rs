@@ -1,15 +1,18 @@
+//! What people read of it.
+
 use std::io::{self, Write};
 
-use super::ending::{
+use super::named_words::write_users;
+use super::report::LogoutReport;
+use crate::model::{counted, uuid_digits};
+use crate::report::Proof;
+use crate::ui::ending::{
     without_login, write_alike, write_allauth, write_cached, write_impersonated, write_left,
     write_unverified,
 };
-use super::human::{write_table_header, write_table_row};
-use super::named::write_users;
-use super::referenced::{KEEP_DATA_HELPS, going, write_referenced};
-use super::{Report, sanitize, sanitize_name};
-use crate::model::{counted, uuid_digits};
-use crate::report::{LogoutReport, Proof};
+use crate::ui::human::{write_table_header, write_table_row};
+use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
+use crate::ui::{Report, sanitize, sanitize_name};
 
 /// Users who are shown by name.
 const MOST_USERS: usize = 20;

@@ -1,15 +1,27 @@
+//! What people read of it.
+
 use std::io::{self, Write};
 
-use super::sanitize;
+use super::report::Diagnosis;
 use crate::model::{Status, counted};
-use crate::report::Diagnosis;
+use crate::ui::{Report, sanitize, word};
+
+impl Report for Diagnosis {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write(self, out, false)
+    }
+
+    fn write_quiet(&self, out: &mut dyn Write) -> io::Result<()> {
+        write(self, out, true)
+    }
+}
 
 /// Writes one line for each finding, the next step below it, and how many are no good. Told to be
 /// brief, it leaves out what is.
-pub fn write_diagnosis(out: &mut dyn Write, diagnosis: &Diagnosis, brief: bool) -> io::Result<()> {
+fn write(diagnosis: &Diagnosis, out: &mut dyn Write, brief: bool) -> io::Result<()> {
     let shown = |status: Status| !brief || status >= Status::Warning;
     for finding in diagnosis.findings.iter().filter(|finding| shown(finding.status)) {
-        let (word, text) = (super::word(finding.status), sanitize(&finding.text));
+        let (word, text) = (word(finding.status), sanitize(&finding.text));
         writeln!(out, "{word:<8} {:<13} {text}", finding.check)?;
         if let Some(next_step) = &finding.next_step {
             writeln!(out, "{:<22} next: {}", "", sanitize(next_step))?;
@@ -31,9 +43,4 @@ pub fn write_diagnosis(out: &mut dyn Write, diagnosis: &Diagnosis, brief: bool) 
         unknown => sum.push(format!("{unknown} could not be found out")),
     }
     writeln!(out, "\n{}.", sum.join(", "))
-}
-
-/// Writes statements of SQL, one a line.
-pub fn write_sql(out: &mut dyn Write, statements: &[String]) -> io::Result<()> {
-    statements.iter().try_for_each(|statement| writeln!(out, "{statement}"))
 }

@@ -1,19 +1,35 @@
+//! What people read of it.
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{sanitize, sanitize_name};
+use super::report::{DayStats, StatsReport};
 use crate::model::counted;
-use crate::report::{DayStats, StatsReport};
+use crate::ui::{Report, sanitize, sanitize_name};
 
 /// Days of a histogram that are drawn.
 const DAYS: usize = 14;
 /// Columns of the longest bar.
 const BAR: u64 = 40;
 
-/// Writes what is in a table.
-pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
+impl Report for StatsReport {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_rows(out, self)?;
+        write_formats(out, self)?;
+        write_tops(out, self)?;
+        let earlier = self.saved.len().saturating_sub(DAYS);
+        write_days(out, "LAST SAVED, LIVE SESSIONS", &self.saved, earlier)?;
+        write_days(out, "EXPIRES", &self.expires, 0)
+    }
+
+    fn write_quiet(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write(out)
+    }
+}
+
+/// Writes how many rows there are, and what they are.
+fn write_rows(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
     let about = |exact: bool| if exact { "" } else { "about " };
-    let pickles = report.serializers.get("pickle").copied().unwrap_or(0);
     writeln!(out, "rows        {}: {} live, {} expired", report.rows, report.live, report.expired)?;
     writeln!(
         out,
@@ -50,6 +66,12 @@ pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Resu
             counted(report.saved_later, "live session")
         )?;
     }
+    Ok(())
+}
+
+/// Writes how the rows are stored.
+fn write_formats(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
+    let pickles = report.serializers.get("pickle").copied().unwrap_or(0);
     writeln!(out, "layouts     {}", list(&report.layouts))?;
     writeln!(out, "serializers {}", list(&report.serializers))?;
     writeln!(
@@ -71,15 +93,7 @@ pub fn write_stats_report(out: &mut dyn Write, report: &StatsReport) -> io::Resu
         size.p90,
         size.p99,
         size.largest
-    )?;
-    write_tops(out, report)?;
-    write_days(
-        out,
-        "LAST SAVED, LIVE SESSIONS",
-        &report.saved,
-        report.saved.len().saturating_sub(DAYS),
-    )?;
-    write_days(out, "EXPIRES", &report.expires, 0)
+    )
 }
 
 fn bytes(bytes: u64) -> String {

@@ -1,10 +1,13 @@
+//! What people read of it.
+
 use std::io::{self, Write};
 
-use super::Report;
-use super::ending::{stopped, write_paused};
-use super::referenced::write_referenced;
+use super::report::PurgeReport;
 use crate::model::counted;
-use crate::report::{Ending, PurgeReport};
+use crate::report::Ending;
+use crate::ui::Report;
+use crate::ui::ending::{stopped, write_paused};
+use crate::ui::referenced::write_referenced;
 
 impl Report for PurgeReport {
     /// One line: what went, what is left, and why it ended and paused.

@@ -1,16 +1,22 @@
 //! `logout-user`: the live sessions of some users.
 
+mod named_words;
+mod report;
+mod words;
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use django_session::{Decoder, UserIds};
 
+use self::report::LogoutReport;
+use super::Command;
 use crate::cli::LogoutUser;
 use crate::context::Ctx;
 use crate::engine::{Driver, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
-use crate::report::{LogoutReport, Proof};
+use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
@@ -33,25 +39,31 @@ use crate::settings::{self, Ids};
 use crate::store::{ByUser, Store};
 use crate::ui;
 
-pub(super) fn run(ctx: &Ctx<'_>, args: &LogoutUser, out: &mut dyn Write) -> Result<Exit, Error> {
-    // Sooner than anything is put on record: it may have been given whole.
-    let except = args.except.as_deref();
-    let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
-    let run = CommandRun {
-        command: "logout-user",
-        format: args.format,
-        out: if args.print_cache_keys { &mut *ui::stderr() } else { out },
-        audit: &args.audit,
-        acts: !args.dry_run,
-    };
-    run.execute(ctx, |audit| {
-        let pace = keep_data::pace(settings::batches(&args.batches)?, args.keep_data);
-        let ctx = &ctx.reading_sessions();
-        let task = Task::of(ctx, args, except)?;
-        let ctx = &ctx.not_knowing(task.cache.untold());
-        task.check(ctx)?;
-        schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
-    })
+impl Command for LogoutUser {
+    fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        // Sooner than anything is put on record: it may have been given whole.
+        let except = self.except.as_deref();
+        let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
+        let run = CommandRun {
+            command: "logout-user",
+            format: self.format,
+            out: if self.print_cache_keys { &mut *ui::stderr() } else { out },
+            audit: &self.audit,
+            acts: !self.dry_run,
+        };
+        run.execute(ctx, |audit| {
+            let pace = keep_data::pace(settings::batches(&self.batches)?, self.keep_data);
+            let ctx = &ctx.reading_sessions();
+            let task = Task::of(ctx, self, except)?;
+            let ctx = &ctx.not_knowing(task.cache.untold());
+            task.check(ctx)?;
+            schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
+        })
+    }
+
+    fn prints(&self) -> bool {
+        self.print_cache_keys
+    }
 }
 
 /// What is to be done, in whatever table.

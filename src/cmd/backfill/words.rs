@@ -1,9 +1,12 @@
+//! What people read of it.
+
 use std::io::{self, Write};
 
-use super::ending::{stopped, write_paused};
-use super::{Report, sanitize, sanitize_name};
+use super::report::{BackfillReport, ColumnPlan};
 use crate::model::{counted, shell_word};
-use crate::report::{BackfillReport, ColumnPlan, Ending};
+use crate::report::Ending;
+use crate::ui::ending::{stopped, write_paused};
+use crate::ui::{Report, sanitize, sanitize_name};
 
 impl Report for BackfillReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
