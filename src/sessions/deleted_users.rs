@@ -8,8 +8,7 @@ use std::ops::ControlFlow;
 use django_session::Decoder;
 
 use super::asked_users::id_field;
-use super::site_users::{AT_ONCE, SiteUsers};
-use super::user_selectors::reader;
+use super::site_users::{AT_ONCE, SiteUsers, reader};
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;

@@ -12,6 +12,7 @@ pub(crate) mod distinct;
 pub(crate) mod find;
 pub(crate) mod keep_data;
 pub(crate) mod login_keys_seen;
+pub(crate) mod logins;
 pub(crate) mod lookup;
 pub(crate) mod named_users;
 pub(crate) mod pacing;

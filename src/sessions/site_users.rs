@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::unfit_ids::Logins;
+use super::logins::Logins;
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::Doubt;
@@ -240,6 +240,16 @@ fn other(
     }
     let are_others = key == Some(&UserKey::Of(UserType::Bigint)) && Logins::are_uuids(ctx, store)?;
     Ok(are_others.then_some(Other::Uuids))
+}
+
+/// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive
+/// since: what is acted on is read at the primary.
+pub(crate) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
+    let mut reader = store.reader()?;
+    if !dry_run {
+        reader.demand_writes()?;
+    }
+    Ok(reader)
 }
 
 /// Values of a type, for people.

@@ -2,15 +2,13 @@
 //! are numbers, must not end like a logout; nor must `logout-user 7`, where sessions say `usr_G4`.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
 
-use django_session::Decoder;
-
+use super::logins::Logins;
 use super::site_users::{SiteUsers, plural};
 use crate::context::Ctx;
 use crate::error::Error;
-use crate::model::{MOST_ID_BYTES, Signature, counted};
-use crate::store::{Filter, Store, StoreError, UserType};
+use crate::model::{MOST_ID_BYTES, counted};
+use crate::store::{Store, UserType};
 
 /// Ids that were given.
 #[derive(Clone, Copy)]
@@ -28,6 +26,14 @@ pub(crate) struct GivenIds<'a> {
 struct KeyType {
     kind: UserType,
     known_by: String,
+}
+
+impl KeyType {
+    fn of_logins(logins: &Logins) -> Option<Self> {
+        let kind = logins.kind()?;
+        let known_by = format!("the ids of the users who are logged in are {}", plural(kind));
+        Some(Self { kind, known_by })
+    }
 }
 
 impl GivenIds<'_> {
@@ -91,14 +97,16 @@ impl GivenIds<'_> {
     fn key_type(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<KeyType>, Error> {
         let site = SiteUsers::find(ctx, store, self.user_table)?;
         let of_site = site.map(|site| KeyType { kind: site.kind, known_by: site.key_type() });
-        let Some(of_site) = of_site else { return Ok(Logins::sample(ctx, store)?.key_type()) };
+        let Some(of_site) = of_site else {
+            return Ok(KeyType::of_logins(&Logins::sample(ctx, store)?));
+        };
         let all_fit = self.ids.iter().all(|id| of_site.kind.fit(id).is_some());
         if all_fit || ctx.project.is_some() || self.user_table.is_some() {
             return Ok(Some(of_site));
         }
         let logins = Logins::sample(ctx, store)?;
         let is_of_these = logins.all == 0 || logins.fit(of_site.kind) > 0;
-        Ok(if is_of_these { Some(of_site) } else { logins.key_type() })
+        Ok(if is_of_these { Some(of_site) } else { KeyType::of_logins(&logins) })
     }
 }
 
@@ -163,81 +171,5 @@ impl UnfitIds {
 
     pub(crate) fn into_vec(self) -> Vec<String> {
         self.0.into_iter().collect()
-    }
-}
-
-/// Live logins that are looked at, and pages in which they are looked for.
-const MOST_LOGINS: u64 = 1_000;
-const MOST_PAGES: u32 = 100;
-
-/// What the ids in the first live logins of a table are.
-#[derive(Default)]
-pub(crate) struct Logins {
-    all: u64,
-    numbers: u64,
-    uuids: u64,
-}
-
-impl Logins {
-    /// Whether there are logins, and all ids in the first of them are UUIDs.
-    pub(crate) fn are_uuids(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
-        let logins = Self::sample_until(ctx, store, |logins| logins.uuids < logins.all)?;
-        Ok(logins.all > 0 && logins.uuids == logins.all)
-    }
-
-    fn sample(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Self, StoreError> {
-        Self::sample_until(ctx, store, |_| false)
-    }
-
-    /// Looks at further pages until these are enough.
-    fn sample_until(
-        ctx: &Ctx<'_>,
-        store: &dyn Store,
-        are_enough: impl Fn(&Self) -> bool,
-    ) -> Result<Self, StoreError> {
-        let mut reader = store.reader()?;
-        let filter = Filter { live_at: Some(reader.now()?), in_pages: true, ..Filter::default() };
-        let mut decoder = Decoder::new(ctx.codec);
-        let (mut logins, mut pages) = (Self::default(), 0);
-        reader.scan(&filter, &mut |mut page| {
-            for row in page.rows() {
-                let session = row.decode(&mut decoder);
-                let user = session.auth().ok().and_then(|auth| auth.user_id);
-                if let Some(id) = user.filter(|_| session.signature() != Signature::Invalid) {
-                    logins.count(&id);
-                }
-            }
-            pages += 1;
-            if logins.all >= MOST_LOGINS || pages == MOST_PAGES || are_enough(&logins) {
-                return ControlFlow::Break(());
-            }
-            page.clear();
-            ControlFlow::Continue(page)
-        })?;
-        Ok(logins)
-    }
-
-    fn count(&mut self, id: &str) {
-        self.all += 1;
-        self.numbers += u64::from(UserType::Bigint.fit(id).is_some());
-        self.uuids += u64::from(UserType::Uuid.fit(id).is_some());
-    }
-
-    fn fit(&self, kind: UserType) -> u64 {
-        match kind {
-            UserType::Text => self.all,
-            UserType::Bigint => self.numbers,
-            UserType::Uuid => self.uuids,
-        }
-    }
-
-    fn key_type(&self) -> Option<KeyType> {
-        if self.all == 0 {
-            return None;
-        }
-        let kinds = [UserType::Bigint, UserType::Uuid, UserType::Text];
-        let kind = kinds.into_iter().find(|kind| self.fit(*kind) == self.all)?;
-        let known_by = format!("the ids of the users who are logged in are {}", plural(kind));
-        Some(KeyType { kind, known_by })
     }
 }

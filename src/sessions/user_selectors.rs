@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use django_session::UserIds;
 
 use super::deleted_users::DeletedUsers;
-use super::site_users::SiteUsers;
+use super::site_users::{SiteUsers, reader};
 use crate::cli::Whose;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::counted;
 use crate::report::{Doubt, ResolvedUser};
-use crate::store::{Address, BlindSpot, Reader, Store, Table, User, WhichUsers};
+use crate::store::{Address, BlindSpot, Store, Table, User, WhichUsers};
 use crate::ui;
 
 /// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
@@ -62,16 +62,6 @@ pub(crate) struct Meant {
     pub(crate) doubt: Option<Doubt>,
     /// With `--deleted-users`: how many users are gone, if they are more than half of those who are logged in.
     most_are_gone: Option<u64>,
-}
-
-/// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive
-/// since: what is acted on is read at the primary.
-pub(crate) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
-    let mut reader = store.reader()?;
-    if !dry_run {
-        reader.demand_writes()?;
-    }
-    Ok(reader)
 }
 
 pub(crate) fn resolve(

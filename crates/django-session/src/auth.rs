@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::DecodeError;
-use super::user_ids::canonical;
+use super::spelling::canonical;
 
 /// The login that a session carries: its top-level `_auth_user_id` and `_auth_user_backend`
 /// (Django 5.2 `contrib/auth/__init__.py`).

@@ -1,4 +1,4 @@
-use super::user_ids::{canonical, uuid_digits};
+use super::spelling::{canonical, uuid_digits};
 
 /// The primary key of the table of users, by which Django reads the id in a session (`Field.to_python`) and the database
 /// finds the user.

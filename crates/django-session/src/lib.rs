@@ -23,6 +23,7 @@ mod payload;
 mod pickle;
 mod shared;
 mod signed_id;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod user_ids;
@@ -39,7 +40,8 @@ pub use keyring::{DEFAULT_KEY_SALT, Keyring};
 pub use login_keys::LoginKeys;
 pub use payload::Payload;
 pub use shared::Shared;
-pub use user_ids::{MOST_ID_BYTES, UserIds, uuid_digits};
+pub use spelling::uuid_digits;
+pub use user_ids::{MOST_ID_BYTES, UserIds};
 pub use verdict::{Login, Verdict};
 
 /// Bytes of a buffer that each decoder has for itself. Rows that need more share one, in turn.

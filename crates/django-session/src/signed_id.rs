@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::envelope::{is_url, read_base62};
-use super::user_ids::uuid_digits;
+use super::spelling::uuid_digits;
 
 /// The ids that a text may mean: the text, or what was signed.
 pub(super) fn readings<'t>(text: &Cow<'t, str>) -> [Option<Cow<'t, str>>; 2] {

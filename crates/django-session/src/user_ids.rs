@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::id_field::IdField;
+use super::spelling::canonical;
 
 /// Bytes of the longest user id that is kept: no site's primary keys are that long.
 pub const MOST_ID_BYTES: usize = 1_000;
@@ -96,24 +97,6 @@ impl<S: AsRef<str>> FromIterator<S> for UserIds {
         let ids = ids.into_iter().map(|id| canonical(id.as_ref()).into_owned()).collect();
         Self { ids, ..Self::default() }
     }
-}
-
-/// The one spelling that stands for a user id: UUIDs in lower case without hyphens.
-pub(super) fn canonical(user_id: &str) -> Cow<'_, str> {
-    uuid_digits(user_id).map_or(Cow::Borrowed(user_id), Cow::Owned)
-}
-
-/// The digits of a UUID, of one with or without hyphens in either case: 32 in lower case.
-pub fn uuid_digits(text: &str) -> Option<String> {
-    let is_uuid = match text.len() {
-        32 => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        36 => text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        }),
-        _ => false,
-    };
-    is_uuid.then(|| text.replace('-', "").to_ascii_lowercase())
 }
 
 #[cfg(test)]

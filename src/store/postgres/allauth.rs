@@ -4,10 +4,12 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::client::Client;
+use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::Need;
-use super::references::{Doomed, kept_rows};
-use super::writer::{BY_KEY, PostgresWriter};
+use super::references::kept_rows;
+use super::sql::BY_KEY;
+use super::writer::PostgresWriter;
 use crate::store::reference::{hindrances, unless_kept};
 use crate::store::{BlindSpot, Fault, Gone, StoreError};
 

@@ -7,8 +7,8 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 
 use super::client::Client;
 use super::fault::fail;
-use super::instant::Instant;
-use super::reader::{EVER, PostgresReader, instant};
+use super::instant::{EVER, Instant, instant};
+use super::reader::PostgresReader;
 use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{

@@ -3,10 +3,10 @@
 use tokio_postgres::Error;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::doomed::Doomed;
 use super::instant::Instant;
-use super::reader::BEGIN_SCAN;
-use super::references::Doomed;
-use super::writer::{BY_ADDRESS, BY_KEY, EXPIRED, PostgresWriter};
+use super::sql::{BEGIN_SCAN, BY_ADDRESS, BY_KEY, EXPIRED};
+use super::writer::PostgresWriter;
 use crate::model::{Keys, Timestamp};
 use crate::store::{Cursor, Locked, Window};
 

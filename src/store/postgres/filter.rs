@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::instant::Times;
-use super::user_column::type_name;
+use super::sql::type_name;
 use crate::model::Timestamp;
 use crate::store::{ByUser, Filter, Stamps, Table};
 

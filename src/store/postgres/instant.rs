@@ -4,6 +4,7 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::model::{BEHIND_UTC, Expiry, Timestamp};
+use crate::store::Cursor;
 
 /// Microseconds from 1970 to 2000, where PostgreSQL's timestamps begin.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -27,6 +28,14 @@ impl Instant {
             micros => micros.saturating_sub(EPOCH),
         }
     }
+}
+
+/// Before every `expire_date`.
+pub(super) const EVER: Instant = Instant(Timestamp::from_micros(i64::MIN));
+
+/// The expiry from which on rows may come after a cursor of ours.
+pub(super) fn instant(cursor: &Cursor) -> Instant {
+    Instant(Timestamp::from_micros(cursor.expires.parse().unwrap_or(i64::MIN)))
 }
 
 impl<'a> FromSql<'a> for Instant {

@@ -11,18 +11,14 @@ use super::filter::{rows, user};
 use super::instant::{Instant, Times};
 use super::lent::Lent;
 use super::row::{are_many, can_be_read_alone, columns, columns_of_many, columns_with_data, push};
+use super::sql::BEGIN_SCAN;
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthReader, BlindSpot, Cursor, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader,
+    AllauthReader, BlindSpot, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader,
     StoreError, Table, UserColumnReader, UserReader,
 };
 
-/// How a scan begins. A scan is one statement over the whole table, so a `statement_timeout` meant
-/// for requests must not end it (`pg_dump` does the same). A serializable one could have transactions
-/// of a serializable site fail, though it only reads.
-pub(super) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
-    SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'";
 /// A scan of rows some of which are large takes two statements, which must see the same ones.
 const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 /// By any other way to the next page all that follow are read, and sorted.
@@ -285,14 +281,6 @@ fn read_page(
     }
     client.batch_execute("COMMIT")?;
     Ok((seen, large))
-}
-
-/// Before every `expire_date`.
-pub(super) const EVER: Instant = Instant(Timestamp::from_micros(i64::MIN));
-
-/// The expiry from which on rows may come after a cursor of ours.
-pub(super) fn instant(cursor: &Cursor) -> Instant {
-    Instant(Timestamp::from_micros(cursor.expires.parse().unwrap_or(i64::MIN)))
 }
 
 impl Postgres {

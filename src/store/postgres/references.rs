@@ -7,10 +7,10 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::client::Client;
+use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::Need;
-use super::instant::Instant;
-use super::reader::BEGIN_SCAN;
+use super::sql::BEGIN_SCAN;
 use super::writer::{Failed, PostgresWriter};
 use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
 use crate::store::table::quote;
@@ -48,39 +48,8 @@ const REFERENCES: &str = "
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class other ON other.oid = conrelid
     WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0";
 
-/// The rows with one of the keys in `$1`. The first condition finds them in the index. The second one is for columns whose
-/// collation takes different keys for equal: Django and sessctl tell sessions apart byte by byte.
-pub(super) const NAMED: &str = "session_key OPERATOR(pg_catalog.=) ANY($1) \
-    AND session_key::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) ANY($1)";
-/// Of the table `t`, the rows with the keys of the rows `n`, which stand in `$1`, too.
-pub(super) const PAIRED: &str = "t.session_key OPERATOR(pg_catalog.=) ANY($1) \
-    AND t.session_key OPERATOR(pg_catalog.=) n.key \
-    AND t.session_key::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) n.key";
-
 /// What the rows of the other table are called in conditions.
 const OTHER: &str = "sessctl_other";
-
-/// Rows that are to be deleted.
-pub(super) struct Doomed<'d> {
-    /// Settings that have the server find them fast.
-    pub(super) plan: &'d str,
-    /// What they are named by.
-    pub(super) address: &'d str,
-    /// The condition by which they are deleted; `$1` are their names.
-    pub(super) delete: String,
-    /// The same, where locks do not matter.
-    pub(super) find: String,
-    /// `$2`, if the conditions have it.
-    pub(super) cutoff: Option<Instant>,
-}
-
-impl<'d> Doomed<'d> {
-    /// Rows that are named by their keys.
-    pub(super) fn by_key(plan: &'d str) -> Self {
-        let find = NAMED.to_owned();
-        Self { plan, address: "session_key", delete: find.clone(), find, cutoff: None }
-    }
-}
 
 impl Postgres {
     /// The foreign keys that point at the table.

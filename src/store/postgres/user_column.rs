@@ -7,9 +7,9 @@ use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
 use super::grants::printable;
-use super::references::PAIRED;
 use super::sight::hidden;
-use super::writer::{BY_KEY, Failed, IS_UNCHANGED, PostgresWriter};
+use super::sql::{BY_KEY, IS_UNCHANGED, PAIRED, type_name};
+use super::writer::{Failed, PostgresWriter};
 use crate::store::table::quote;
 use crate::store::{
     Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserKey, UserTable,
@@ -63,15 +63,6 @@ const USER_KEY: &str = "
            CASE WHEN t.typbasetype = 0 THEN a.atttypmod ELSE t.typtypmod END
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped";
-
-/// The type as SQL names it.
-pub(super) fn type_name(kind: UserType) -> &'static str {
-    match kind {
-        UserType::Text => "pg_catalog.text",
-        UserType::Bigint => "bigint",
-        UserType::Uuid => "pg_catalog.uuid",
-    }
-}
 
 fn kind(declared: &str) -> Option<UserType> {
     match declared {

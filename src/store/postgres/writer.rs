@@ -8,13 +8,14 @@ use tokio_postgres::types::{ToSql, Type};
 use super::Postgres;
 use super::catalog::Found;
 use super::client::Client;
+use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::{Need, hint};
+use super::instant::{EVER, instant};
 use super::lent::Lent;
-use super::reader::{EVER, instant};
-use super::references::{Doomed, NAMED, PAIRED};
 use super::replica::Replicas;
 use super::row::{columns, columns_of_batch, push};
+use super::sql::{BY_ADDRESS, BY_KEY, IS_UNCHANGED, NAMED, PAIRED};
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
@@ -28,13 +29,6 @@ use crate::store::{
 /// than to see its own rows.
 const BEGIN_BATCH: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
-/// By its key a row is found in the index, however many are asked for at once: reckoned together
-/// they can look dearer than the whole table. A statement that joins the table with what is to
-/// become of its rows names the keys once more, or all of the index may be read for the join.
-pub(super) const BY_KEY: &str = "SET LOCAL enable_seqscan = off";
-/// By its address a row is found without any index.
-pub(super) const BY_ADDRESS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; \
-    SET LOCAL enable_bitmapscan = off";
 /// Statements of triggers and foreign keys run with our settings, too: what those add to the costs that are
 /// reckoned would have each statement compiled, for every row (PostgreSQL docs §32.2).
 const WITHOUT_JIT: &str = "SET LOCAL jit = off";
@@ -45,15 +39,8 @@ const FOREIGN_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 const BEGIN_TRUNCATE: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '1s'";
 /// As long as a request takes, at most.
 const BRIEF_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
-/// Operators are named in full, since a `search_path` may put others before PostgreSQL's own.
-pub(super) const EXPIRED: &str = "expire_date OPERATOR(pg_catalog.<) $2";
 /// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory.
 const WINDOW: usize = 100_000;
-
-/// Whether a row has the data that it had when it was read, of which `n` knows all or the hash.
-pub(super) const IS_UNCHANGED: &str = "CASE WHEN n.hash IS NULL \
-    THEN t.session_data OPERATOR(pg_catalog.=) n.was \
-    ELSE pg_catalog.sha256(pg_catalog.convert_to(t.session_data::pg_catalog.text, 'UTF8')) OPERATOR(pg_catalog.=) n.hash END";
 
 pub(super) struct PostgresWriter<'s> {
     pub(super) store: &'s Postgres,

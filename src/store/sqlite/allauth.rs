@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::fault::fail;
-use super::references::NAMED;
+use super::row::NAMED;
 use super::writer::SqliteWriter;
 use super::{Sqlite, columns};
 use crate::store::{Gone, StoreError};

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Error, Transaction, params};
 use super::Sqlite;
 use super::expired::{as_text, delete_statement, find_statement, parse_address};
 use super::fault::fail;
+use super::row::NAMED;
 use super::writer::SqliteWriter;
 use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
 use crate::store::table::quote;
@@ -25,9 +26,6 @@ const REFERENCES: &str = "
     FROM sqlite_schema t, pragma_foreign_key_list(t.name) f
     WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name, f.id, f.seq";
 
-/// The row with the key ?1. The first condition finds it in the index. The second one is for columns whose collation takes
-/// different keys for equal: Django and sessctl tell sessions apart byte by byte.
-pub(super) const NAMED: &str = "session_key = ?1 AND session_key = ?1 COLLATE BINARY";
 /// The rows with one of the keys in the array ?1.
 const AMONG: &str = "session_key IN rarray(?1) AND session_key COLLATE BINARY IN rarray(?1)";
 

@@ -11,6 +11,10 @@ use crate::store::WallClock;
 /// (SQLite's `OPFLAG_BYTELENARG`).
 const BYTES: &str = "octet_length(session_data)";
 
+/// The row with the key ?1. The first condition finds it in the index. The second one is for columns whose collation takes
+/// different keys for equal: Django and sessctl tell sessions apart byte by byte.
+pub(super) const NAMED: &str = "session_key = ?1 AND session_key = ?1 COLLATE BINARY";
+
 /// Data of more bytes is not among rows that are written back, of which many are in memory at once.
 pub(super) const MOST_BYTES_OF_BATCH: usize = 32 << 10;
 

@@ -1,7 +1,6 @@
 use rusqlite::Transaction;
 
-use super::references::NAMED;
-use super::row::{bytes, columns};
+use super::row::{NAMED, bytes, columns};
 use crate::model::MOST_DATA_BYTES;
 use crate::store::Was;
 

@@ -9,8 +9,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::Sqlite;
 use super::fault::fail;
-use super::references::NAMED;
-use super::row::text;
+use super::row::{NAMED, text};
 use super::unchanged::{IS_UNCHANGED, is_unchanged};
 use super::writer::SqliteWriter;
 use crate::store::table::quote;

@@ -6,8 +6,7 @@ use rusqlite::{Transaction, TransactionBehavior};
 
 use super::connection::Limited;
 use super::fault::fail;
-use super::references::NAMED;
-use super::row::{MOST_BYTES_OF_BATCH, columns, data, push, size_column};
+use super::row::{MOST_BYTES_OF_BATCH, NAMED, columns, data, push, size_column};
 use super::unchanged::{IS_UNCHANGED, is_unchanged};
 use super::visitors::Visitors;
 use super::{Sqlite, comparable};

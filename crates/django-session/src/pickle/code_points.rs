@@ -1,6 +1,18 @@
 //! Reads the characters of a string out of the ways in which pickles spell it.
 
-use super::text::Form;
+/// How the payload spells a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// A byte is a character.
+    Latin1,
+    /// UTF-8 that may hold surrogates, as Python's `surrogatepass` does.
+    Utf8,
+    /// The body of a Python 2 string literal.
+    StringEscape,
+    /// The same, where the bytes it stands for are UTF-8.
+    StringEscapeUtf8,
+    RawUnicodeEscape,
+}
 
 /// An escape or a UTF-8 sequence that Python would reject.
 pub(super) struct Malformed;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::rc::Rc;
 
-use super::number::Long;
+use super::long::Long;
 use super::text::Text;
 use super::value::{Entry, Graph, Id, Value};
 

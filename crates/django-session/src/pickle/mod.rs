@@ -16,6 +16,7 @@ mod json;
 mod keys;
 mod known;
 mod login;
+mod long;
 mod machine;
 mod moment;
 mod number;

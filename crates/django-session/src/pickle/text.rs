@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::super::DecodeError;
-use super::code_points::{CodePoints, Malformed};
+use super::code_points::{CodePoints, Form, Malformed};
 
 /// A stretch of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,20 +54,6 @@ pub(super) enum Kind {
     /// Python 3 `bytes`.
     Bytes,
     ByteArray,
-}
-
-/// How the payload spells a string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Form {
-    /// A byte is a character.
-    Latin1,
-    /// UTF-8 that may hold surrogates, as Python's `surrogatepass` does.
-    Utf8,
-    /// The body of a Python 2 string literal.
-    StringEscape,
-    /// The same, where the bytes it stands for are UTF-8.
-    StringEscapeUtf8,
-    RawUnicodeEscape,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

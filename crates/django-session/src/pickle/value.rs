@@ -3,7 +3,7 @@
 
 use super::super::DecodeError;
 use super::known::Known;
-use super::number::Long;
+use super::long::Long;
 use super::text::{Kind, Text};
 
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,84 @@
+//! What the ids in the logins of a table are.
+
+use std::ops::ControlFlow;
+
+use django_session::Decoder;
+
+use crate::context::Ctx;
+use crate::model::Signature;
+use crate::store::{Filter, Store, StoreError, UserType};
+
+/// Live logins that are looked at, and pages in which they are looked for.
+const MOST_LOGINS: u64 = 1_000;
+const MOST_PAGES: u32 = 100;
+
+/// What the ids in the first live logins of a table are.
+#[derive(Default)]
+pub(crate) struct Logins {
+    pub(crate) all: u64,
+    numbers: u64,
+    uuids: u64,
+}
+
+impl Logins {
+    /// Whether there are logins, and all ids in the first of them are UUIDs.
+    pub(crate) fn are_uuids(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
+        let logins = Self::sample_until(ctx, store, |logins| logins.uuids < logins.all)?;
+        Ok(logins.all > 0 && logins.uuids == logins.all)
+    }
+
+    pub(crate) fn sample(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Self, StoreError> {
+        Self::sample_until(ctx, store, |_| false)
+    }
+
+    /// Looks at further pages until these are enough.
+    fn sample_until(
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        are_enough: impl Fn(&Self) -> bool,
+    ) -> Result<Self, StoreError> {
+        let mut reader = store.reader()?;
+        let filter = Filter { live_at: Some(reader.now()?), in_pages: true, ..Filter::default() };
+        let mut decoder = Decoder::new(ctx.codec);
+        let (mut logins, mut pages) = (Self::default(), 0);
+        reader.scan(&filter, &mut |mut page| {
+            for row in page.rows() {
+                let session = row.decode(&mut decoder);
+                let user = session.auth().ok().and_then(|auth| auth.user_id);
+                if let Some(id) = user.filter(|_| session.signature() != Signature::Invalid) {
+                    logins.count(&id);
+                }
+            }
+            pages += 1;
+            if logins.all >= MOST_LOGINS || pages == MOST_PAGES || are_enough(&logins) {
+                return ControlFlow::Break(());
+            }
+            page.clear();
+            ControlFlow::Continue(page)
+        })?;
+        Ok(logins)
+    }
+
+    fn count(&mut self, id: &str) {
+        self.all += 1;
+        self.numbers += u64::from(UserType::Bigint.fit(id).is_some());
+        self.uuids += u64::from(UserType::Uuid.fit(id).is_some());
+    }
+
+    pub(crate) fn fit(&self, kind: UserType) -> u64 {
+        match kind {
+            UserType::Text => self.all,
+            UserType::Bigint => self.numbers,
+            UserType::Uuid => self.uuids,
+        }
+    }
+
+    /// The type that all of them have, if there are any.
+    pub(crate) fn kind(&self) -> Option<UserType> {
+        if self.all == 0 {
+            return None;
+        }
+        let kinds = [UserType::Bigint, UserType::Uuid, UserType::Text];
+        kinds.into_iter().find(|kind| self.fit(*kind) == self.all)
+    }
+}
