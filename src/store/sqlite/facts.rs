@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use rustix::fs::{Access, access};
 
 use super::fault::fail;
-use super::{READER_TIMEOUT, Sqlite, read_only_hint, tables_alike, typed};
+use super::{READER_TIMEOUT, Sqlite, is_view, read_only_hint, tables_alike, typed};
 use crate::model::Finding;
 use crate::store::facts::{Column, Facts, column_finding, not_made, reference_finding};
 use crate::store::indexes::{
@@ -97,14 +97,10 @@ impl Sqlite {
         expiry_indexed: rusqlite::Result<bool>,
     ) -> rusqlite::Result<Finding> {
         let schema = self.table.schema().unwrap_or("main");
-        let kind: Option<(String, bool)> = connection
-            .prepare("SELECT type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE AND schema = ?2")?
-            .query_row([self.table.name(), schema], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        if kind.as_ref().is_some_and(|(kind, _)| kind == "view") {
+        if is_view(connection, &self.table)? {
             return Ok(Finding::unknown("indexes", "a view has those of its tables"));
         }
-        let has_row_ids = !kind.is_some_and(|(_, without_row_ids)| without_row_ids);
+        let has_row_ids = self.row_address(connection) == "_rowid_";
         // CREATE INDEX takes a schema with the name of the index only.
         let table = Table::new(None, self.table.name().into());
         let key = if connection.prepare(KEY_IS_UNIQUE)?.exists([self.table.name(), schema])? {
