@@ -199,6 +199,11 @@ fn the_record_is_no_file_of_others() {
         assert!(!file.with_file_name("nowhere").exists());
         pipe(&file);
         refused("not a regular file");
+        pipe(&file);
+        // One that somebody reads opens at once.
+        let reader = fs::OpenOptions::new().read(true).write(true).open(&file).unwrap();
+        refused("not a regular file");
+        drop(reader);
         fs::hard_link(&victim, &file).unwrap();
         refused("second name");
         fs::write(&file, "").unwrap();
@@ -230,7 +235,8 @@ fn a_folder_elsewhere_is_not_written_to_through_the_link_of_another() {
         &["django-code", "--type", "text", "--app", "file", "--output", text(&inside)],
     ];
     std::os::unix::fs::lchown(&link, Some(SITE), None).unwrap();
-    for command in commands {
+    let to_link_itself = ["man", "--output", text(&link)];
+    for command in commands.into_iter().chain([&to_link_itself[..]]) {
         let ran = run(&w, command).exits(1).says(&format!("link of user {SITE}"));
         ran.says("hint: ").says("cannot write");
         assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{command:?}");

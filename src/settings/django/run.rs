@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_pipe_that_others_hold_open_is_not_waited_for() {
         let began = Instant::now();
-        let ran = shell("sleep 20 & echo here; echo there >&2", Duration::from_secs(10));
+        let ran = shell("setsid sleep 20 & echo here; echo there >&2", Duration::from_secs(10));
         assert!(ran.status.unwrap().success());
         assert_eq!((&*ran.stdout, &*ran.stderr), (&b"here\n"[..], &b"there\n"[..]));
         assert!(began.elapsed() < Duration::from_secs(10));

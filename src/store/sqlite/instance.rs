@@ -24,8 +24,7 @@ impl<'s> SqliteInstance<'s> {
         // A link is another name of the same database.
         let (database, owner) = Place::of_site(self.database)?;
         let place = database.beside("-sessctl")?;
-        let mut attempts = 0;
-        loop {
+        for _ in 0..ATTEMPTS {
             let file = match open(&place) {
                 Err(error) if error.kind() == ErrorKind::NotFound => match make(&place, &owner) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
@@ -35,14 +34,10 @@ impl<'s> SqliteInstance<'s> {
             };
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    attempts += 1;
-                    match holder_of(&file)? {
-                        Some(holder) => return Ok(Locked::By(holder)),
-                        None if attempts < ATTEMPTS => continue,
-                        None => return Ok(Locked::By(Holder::Unknown(UNSEEN.into()))),
-                    }
-                }
+                Err(TryLockError::WouldBlock) => match holder_of(&file)? {
+                    Some(holder) => return Ok(Locked::By(holder)),
+                    None => continue,
+                },
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Whoever had it may have removed it between our opening and our locking it.
@@ -52,11 +47,13 @@ impl<'s> SqliteInstance<'s> {
                 return Ok(Locked::ByUs(place, file));
             }
         }
+        Ok(Locked::By(Holder::Unknown(UNSEEN.into())))
     }
 }
 
-/// How often the lock is tried while nobody is seen to hold it: who held it may have ended just now.
-const ATTEMPTS: u32 = 3;
+/// How often the lock is tried while nobody is seen to hold it, or another file is put in its place: who held it may have ended
+/// just now. Somebody who can write to the folder could go on for ever.
+const ATTEMPTS: u32 = 10;
 const UNSEEN: &str = "a process that cannot be seen from here";
 
 enum Locked {
