@@ -230,7 +230,7 @@ impl Case<'_> {
         let unreadable = self.count(|row| only_logins && row.is_live() && row.is_doubtful());
         let spares_some = !only_logins && !options.users.is_empty();
         let maybe_spared = self.count(|row| spares_some && row.is_live() && row.is_doubtful());
-        let unverified = self.count(|row| only_logins && is_login(row) && !row.valid);
+        let unverified = self.count(|row| is_login(row) && !row.valid);
         let matched = self.count(is_wanted);
         let live = |whose: fn(&Row) -> bool| json!(self.count(|row| row.is_live() && whose(row)));
         self.run(

@@ -8,6 +8,7 @@ use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, Tally, Timestamp};
 use crate::sessions::distinct::DistinctUsers;
+use crate::sessions::query::Who;
 use crate::store::{Filter, Store};
 
 /// What is in the table.
@@ -18,6 +19,9 @@ pub(super) struct Counted {
     pub(super) found: UserIds,
     /// Users of sessions that no key verifies.
     pub(super) unverified_users: DistinctUsers,
+    /// Such sessions that go where all do, and their users: not those of users who are spared.
+    pub(super) unverified_gone: u64,
+    pub(super) unverified_users_gone: DistinctUsers,
 }
 
 /// Counts what is in the table, and finds out which of these users have live sessions. A key that verifies nothing of the
@@ -47,22 +51,26 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<
 impl Counted {
     fn of(page: &Page, decoder: &mut Decoder<'_>, now: Timestamp, users: &UserIds) -> Self {
         let (mut counted, mut decoder) = (Self::default(), decoder.page());
-        let Self { tally, found, unverified_users } = &mut counted;
+        let goes = Who::EverythingBut(users);
         for row in page.rows() {
             if !row.expires.may_be_after(now) {
-                tally.count_expired();
+                counted.tally.count_expired();
                 continue;
             }
             let session = row.decode(&mut decoder);
             let verdict = session.verdict(|_| true);
-            tally.count(&verdict);
-            tally.signatures.count(session.signature());
-            if let Verdict::Login(login) = &verdict {
-                if login.is_unverified() {
-                    unverified_users.insert(&login.user_id);
+            counted.tally.count(&verdict);
+            counted.tally.signatures.count(session.signature());
+            let Verdict::Login(login) = &verdict else { continue };
+            if login.is_unverified() {
+                counted.unverified_users.insert(&login.user_id);
+                if goes.wants(Some(login)) {
+                    counted.unverified_gone += 1;
+                    counted.unverified_users_gone.insert(&login.user_id);
                 }
-                login.users().filter(|id| users.contains(id)).for_each(|id| found.insert(id));
             }
+            let spared = login.users().filter(|id| users.contains(id));
+            spared.for_each(|id| counted.found.insert(id));
         }
         counted
     }
@@ -71,6 +79,8 @@ impl Counted {
         self.tally += page.tally;
         self.found.append(page.found);
         self.unverified_users.append(page.unverified_users);
+        self.unverified_gone += page.unverified_gone;
+        self.unverified_users_gone.append(page.unverified_users_gone);
     }
 
     /// The same for people, and under the names of the report.

@@ -136,7 +136,7 @@ impl<'a> Task<'a> {
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
-        let report = FlushReport {
+        let mut report = FlushReport {
             verdict: proof::of(&outcome, cache, args.dry_run),
             secret_keys: ctx.codec.keyring.len(),
             cached: cache.may_hold(),
@@ -145,6 +145,11 @@ impl<'a> Task<'a> {
             census: counted.as_ref().map(Counted::census),
             ..report(args, census, &mut outcome, done)
         };
+        // Where all sessions go, the looks check no signature.
+        if let (Some(counted), true, false) = (&counted, all_go, args.truncate && !args.dry_run) {
+            report.matches.unverified = counted.unverified_gone.min(report.matches.matched);
+            report.unverified_users = counted.unverified_users_gone.count();
+        }
         Ok(Deed::new(report, outcome.ended, exit))
     }
 }
