@@ -48,6 +48,9 @@ pub struct FlushAll {
     /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
     #[arg(long, conflicts_with = "truncate")]
     pub print_cache_keys: bool,
+    /// Say that the cache of a site with cached_db was cleared after earlier runs: no copy is left of sessions whose rows went.
+    #[arg(long)]
+    pub cache_cleared: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
     #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"])]
     pub truncate: bool,

@@ -66,6 +66,9 @@ pub struct LogoutUser {
     /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
     #[arg(long)]
     pub print_cache_keys: bool,
+    /// Say that the cache of a site with cached_db was cleared after earlier runs: no copy is left of sessions whose rows went.
+    #[arg(long)]
+    pub cache_cleared: bool,
     /// By what column.
     #[command(flatten)]
     pub lookup: UserLookup,

@@ -21,7 +21,12 @@ pub(crate) enum CacheKeys {
     /// The engine of the site has ways of its own: there may be a cache.
     Unknown,
     /// Somebody else has to see to them.
-    Unheeded,
+    Unheeded {
+        /// Whether the operator says that none is left of earlier runs.
+        is_cleared: bool,
+        /// Whether this run ended sessions.
+        ended_some: Cell<bool>,
+    },
     /// Their keys are printed.
     Printed(Printer),
 }
@@ -32,6 +37,8 @@ pub(crate) struct Printer {
     out: RefCell<Box<dyn Write>>,
     /// Whether a project said what keys look like, and not Django's defaults.
     is_known: bool,
+    /// Whether no copy matters of sessions whose rows went before.
+    is_cleared: Cell<bool>,
     printed: Cell<u64>,
     /// Keys that are no line, or came to nothing.
     left_out: Cell<u64>,
@@ -67,7 +74,13 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
 
 impl CacheKeys {
     /// What was asked for. Where keys are printed, standard output is theirs, and everything else goes to standard error.
-    pub(crate) fn asked(ctx: &Ctx<'_>, print: bool) -> Result<Self, Error> {
+    /// `is_cleared` says that the cache holds no copies that earlier runs left.
+    pub(crate) fn asked(
+        ctx: &Ctx<'_>,
+        print: bool,
+        is_cleared: bool,
+        dry_run: bool,
+    ) -> Result<Self, Error> {
         ctx.refuse_many("--print-cache-keys", print)?;
         if print {
             let around = match &ctx.project {
@@ -75,7 +88,10 @@ impl CacheKeys {
                 None => (AROUND.0.to_owned(), AROUND.1.to_owned()),
             };
             let out = RefCell::new(ui::stdout());
-            return Ok(Self::Printed(Printer::new(around, ctx.project.is_some(), out)));
+            return Ok(Self::Printed(Printer {
+                is_cleared: Cell::new(is_cleared || dry_run),
+                ..Printer::new(around, ctx.project.is_some(), out)
+            }));
         }
         let Some(engine) = engine(ctx)? else {
             return Ok(Self::Untold);
@@ -93,16 +109,28 @@ impl CacheKeys {
         };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
-             the row is gone; --print-cache-keys prints what to delete there"
+             the row is gone; --print-cache-keys prints what to delete there, or clear the cache after this run and say so to \
+             another one with --cache-cleared"
         ));
-        Ok(Self::Unheeded)
+        Ok(Self::Unheeded { is_cleared, ended_some: Cell::new(false) })
     }
 
     /// Prints those of sessions whose rows are gone. Not sooner: a request that finds nothing in the cache
     /// puts the row there. Where that fails the rows are gone nonetheless, so it is for [`Self::go_on`] to say.
     pub(crate) fn gone(&self, keys: &[&str]) {
+        match self {
+            Self::Printed(printer) => printer.print(keys),
+            Self::Unheeded { ended_some, .. } => {
+                ended_some.set(ended_some.get() || !keys.is_empty())
+            }
+            Self::None | Self::Untold | Self::Unknown => {}
+        }
+    }
+
+    /// Nobody is to be logged out.
+    pub(crate) fn is_about_nobody(&self) {
         if let Self::Printed(printer) = self {
-            printer.print(keys);
+            printer.is_cleared.set(true);
         }
     }
 
@@ -127,28 +155,29 @@ impl CacheKeys {
         match self {
             Self::Untold | Self::Unknown => true,
             Self::Printed(printer) => !printer.is_known,
-            Self::None | Self::Unheeded => false,
+            Self::None | Self::Unheeded { .. } => false,
         }
     }
 
-    /// Whether the cache may still let somebody in, for all that was done.
+    /// Whether the cache may still let somebody in, for all that was done. A run that found no row cannot know of the copies
+    /// of rows that an earlier run deleted: mostly that is why it was run again.
     pub(crate) fn may_hold(&self) -> bool {
         match self {
             Self::None | Self::Untold | Self::Unknown => false,
-            Self::Unheeded => true,
-            Self::Printed(printer) => printer.left_out.get() > 0,
+            Self::Unheeded { is_cleared, ended_some } => !is_cleared || ended_some.get(),
+            Self::Printed(printer) => printer.left_out.get() > 0 || printer.knows_of_none(),
         }
     }
 
     /// Where no row was found, an earlier run may have left the copies of rows that are gone.
     pub(crate) fn note_unprinted(&self, ctx: &Ctx<'_>, dry_run: bool) {
         if let Self::Printed(printer) = self
-            && printer.printed.get() == 0
+            && printer.knows_of_none()
             && !dry_run
         {
-            ctx.talk.note(
+            ctx.talk.warning(
                 "no row was found, so no cache key was printed: if an earlier run deleted rows and their copies were \
-                 not deleted from the cache, they are there still: clear it",
+                 not deleted from the cache, they are there still: clear it; --cache-cleared says that this was done",
             );
         }
     }
@@ -162,7 +191,13 @@ impl CacheKeys {
 impl Printer {
     fn new(around: (String, String), is_known: bool, out: RefCell<Box<dyn Write>>) -> Self {
         let (printed, left_out) = (Cell::new(0), Cell::new(0));
-        Self { around, out, is_known, printed, left_out, failed: RefCell::new(None) }
+        let (is_cleared, failed) = (Cell::new(false), RefCell::new(None));
+        Self { around, out, is_known, is_cleared, printed, left_out, failed }
+    }
+
+    /// Whether it printed no key, although the cache may hold copies of sessions.
+    fn knows_of_none(&self) -> bool {
+        self.printed.get() == 0 && !self.is_cleared.get()
     }
 
     fn print(&self, keys: &[&str]) {

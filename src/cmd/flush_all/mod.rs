@@ -84,7 +84,7 @@ impl<'a> Task<'a> {
         if ctx.is_about_many() && !args.yes && !args.dry_run {
             return Err(Error::NotConfirmed);
         }
-        let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
+        let cache = CacheKeys::asked(ctx, args.print_cache_keys, args.cache_cleared, args.dry_run)?;
         Ok(Self { args, how, cache })
     }
 

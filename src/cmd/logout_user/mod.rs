@@ -101,7 +101,7 @@ impl<'a> Task<'a> {
         ctx.refuse_many("--except", except.is_some())?;
         ctx.demand_key(args.verified_only)?;
         keep_data::check(ctx, args.keep_data)?;
-        let cache = CacheKeys::asked(ctx, args.print_cache_keys)?;
+        let cache = CacheKeys::asked(ctx, args.print_cache_keys, args.cache_cleared, args.dry_run)?;
         Ok(Self { args, given, except, how, settle, saved, cache })
     }
 
@@ -132,6 +132,7 @@ impl<'a> Task<'a> {
         let users = meant.with_ids(&self.given.ids);
         if users.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
+            cache.is_about_nobody();
         }
         let mut driver = consent.map(|consent| {
             let (stop, progress) = (ctx.stop, ctx.progress);
