@@ -121,7 +121,7 @@ impl CacheKeys {
         match self {
             Self::Printed(printer) => printer.print(keys),
             Self::Unheeded { ended_some, .. } => {
-                ended_some.set(ended_some.get() || !keys.is_empty())
+                ended_some.set(ended_some.get() || !keys.is_empty());
             }
             Self::None | Self::Untold | Self::Unknown => {}
         }

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use django_session::{Decoder, UserIds, Verdict};
 
-use super::report::Census;
+use super::report::{Census, FlushReport};
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
@@ -81,6 +81,12 @@ impl Counted {
         self.unverified_users.append(page.unverified_users);
         self.unverified_gone += page.unverified_gone;
         self.unverified_users_gone.append(page.unverified_users_gone);
+    }
+
+    /// Where all sessions go, the looks check no signature: this count has.
+    pub(super) fn tell_unverified(&self, report: &mut FlushReport) {
+        report.matches.unverified = self.unverified_gone.min(report.matches.matched);
+        report.unverified_users = self.unverified_users_gone.count();
     }
 
     /// The same for people, and under the names of the report.

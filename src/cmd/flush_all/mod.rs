@@ -145,10 +145,8 @@ impl<'a> Task<'a> {
             census: counted.as_ref().map(Counted::census),
             ..report(args, census, &mut outcome, done)
         };
-        // Where all sessions go, the looks check no signature.
-        if let (Some(counted), true, false) = (&counted, all_go, args.truncate && !args.dry_run) {
-            report.matches.unverified = counted.unverified_gone.min(report.matches.matched);
-            report.unverified_users = counted.unverified_users_gone.count();
+        if let Some(counted) = counted.filter(|_| all_go && (args.dry_run || !args.truncate)) {
+            counted.tell_unverified(&mut report);
         }
         Ok(Deed::new(report, outcome.ended, exit))
     }
