@@ -1,6 +1,10 @@
-//! The layers of `docs/design.md`: a room uses only what lies below it, and each outside crate lives behind one wall.
+//! The layers of `docs/design.md`: a room uses only what lies below it, no files use each other, and each outside crate lives
+//! behind one wall.
 
 #![allow(clippy::unwrap_used, reason = "a test helper that cannot go on must stop the test")]
+
+#[path = "layers/circles.rs"]
+mod circles;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -234,5 +238,67 @@ fn no_file_is_longer_than_400_lines() {
         .filter(|(_, code)| code.lines().count() > 400)
         .map(|(file, _)| file)
         .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// Two files of one thing: a folder makes places, and a place is in a folder.
+const MAY_USE_EACH_OTHER: &[&[&str]] = &[&["files/folder.rs", "files/place.rs"]];
+
+#[test]
+fn no_files_use_each_other() {
+    for folder in ["src", DJANGO_SESSION] {
+        let circles = circles::circles(&sources_in(folder));
+        let wrong: Vec<_> = circles
+            .iter()
+            .filter(|circle| !MAY_USE_EACH_OTHER.iter().any(|may| may == circle))
+            .collect();
+        assert!(wrong.is_empty(), "{folder}: {wrong:#?}");
+    }
+}
+
+/// What the test above finds: by a list, through what a `mod.rs` passes on, in an expression.
+#[test]
+fn a_circle_is_seen() {
+    let sources = [
+        ("a/mod.rs", "mod one;\nmod two;\npub use one::One;"),
+        ("a/one.rs", "use std::{fmt,\n    io};\nuse crate::b::{self, Other};\nstruct One;"),
+        ("a/two.rs", "use super::One;\nstruct Two;"),
+        ("b.rs", "struct Other;\nfn far() { crate::a::two::far() }"),
+        ("c.rs", "use crate::b::Other;"),
+    ];
+    let sources =
+        sources.iter().map(|(file, code)| ((*file).to_owned(), (*code).to_owned())).collect();
+    assert_eq!(circles::circles(&sources), [["a/one.rs", "a/two.rs", "b.rs"]]);
+}
+
+/// Lists that are long by nature: each arm is a line, and none has anything to do with the others.
+const MAY_BE_LONG: &[(&str, &str)] = &[
+    // What each opcode of a pickle does.
+    ("pickle/machine.rs", "step"),
+    // What each error code of the server means.
+    ("store/postgres/fault.rs", "classify"),
+];
+
+#[test]
+fn no_function_is_longer_than_60_lines() {
+    let mut long = Vec::new();
+    for (file, code) in sources().into_iter().chain(sources_in(DJANGO_SESSION)) {
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let begin = line.trim_start();
+            let indent = &line[..line.len() - begin.len()];
+            let Some((before, name)) = begin.split_once("fn ") else { continue };
+            if !before.is_empty() && !before.starts_with("pub") && !before.starts_with("const ") {
+                continue;
+            }
+            let name = name.split(['(', '<']).next().unwrap();
+            let end = lines[at..].iter().position(|line| *line == format!("{indent}}}"));
+            let is_one_line = line.ends_with(['}', ';']);
+            let length = end.filter(|_| !is_one_line).map_or(0, |end| end + 1);
+            if length > 60 && !MAY_BE_LONG.contains(&(&*file, name)) {
+                long.push(format!("{file}: {name} has {length} lines"));
+            }
+        }
+    }
     assert!(long.is_empty(), "{long:#?}");
 }

@@ -63,10 +63,7 @@ impl DeletedUsers {
     ) -> Result<Self, Error> {
         let mut reader = reader(store, dry_run)?;
         refuse_empty(&mut *reader, site)?;
-        let mut search =
-            Search { reader: &mut *reader, site, there: HashSet::new(), gone: Gone::default() };
-        let (mut asked, mut unfit, mut either) =
-            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut search = Search::new(&mut *reader, site, unfit_too);
         let mut failed = None;
         let codec = ctx.codec;
         let worker = || {
@@ -84,24 +81,7 @@ impl DeletedUsers {
                 logins
             });
             for logins in std::iter::once(page).chain(later) {
-                for (one, other) in logins.either {
-                    let bytes = one.len() + other.len();
-                    if either.insert((one, other)) {
-                        search.gone.more(bytes);
-                    }
-                }
-                for id in logins.unfit.into_iter().filter(|_| unfit_too) {
-                    let bytes = id.len();
-                    if unfit.insert(id) {
-                        search.gone.more(bytes);
-                    }
-                }
-                asked.extend(logins.users.into_iter().filter(|id| !search.knows(id)));
-                failed = if asked.len() >= AT_ONCE {
-                    search.ask(std::mem::take(&mut asked)).err()
-                } else {
-                    search.gone.refuse_too_many().err()
-                };
+                failed = search.add(logins).err();
                 if failed.is_some() {
                     return ControlFlow::Break(());
                 }
@@ -114,12 +94,14 @@ impl DeletedUsers {
         if let Ended::Interrupted(signal) = ended {
             return Err(Error::Interrupted { signal });
         }
+        let asked = std::mem::take(&mut search.asked);
         search.ask(asked)?;
         // Once more, for those who were put back meanwhile.
         let gone = std::mem::take(&mut search.gone).ids;
         search.ask(gone)?;
-        search.take_one_reading(&either);
-        let (there, mut ids) = (search.there.len(), search.gone.ids);
+        search.take_one_reading();
+        let Search { there, gone, unfit, .. } = search;
+        let (there, mut ids) = (there.len(), gone.ids);
         if there == 0 && !ids.is_empty() {
             return Err(none_is_there(site, ids.len()));
         }
@@ -213,6 +195,11 @@ struct Search<'s> {
     /// sessions stay.
     there: HashSet<u64>,
     gone: Gone,
+    /// Those who are to be looked for next.
+    asked: BTreeSet<String>,
+    unfit_too: bool,
+    unfit: BTreeSet<String>,
+    either: BTreeSet<(String, String)>,
 }
 
 /// Users who are gone.
@@ -228,10 +215,47 @@ fn is_reading(id: &str, longer: &str) -> bool {
     longer.strip_prefix(id).is_some_and(|rest| rest.starts_with([':', '/']))
 }
 
-impl Search<'_> {
+impl<'s> Search<'s> {
+    fn new(reader: &'s mut dyn Reader, site: &'s SiteUsers, unfit_too: bool) -> Self {
+        Self {
+            reader,
+            site,
+            there: HashSet::new(),
+            gone: Gone::default(),
+            asked: BTreeSet::new(),
+            unfit_too,
+            unfit: BTreeSet::new(),
+            either: BTreeSet::new(),
+        }
+    }
+
+    /// Takes what one page gave, and asks for its users when they are many.
+    fn add(&mut self, logins: Logins) -> Result<(), Error> {
+        for (one, other) in logins.either {
+            let bytes = one.len() + other.len();
+            if self.either.insert((one, other)) {
+                self.gone.more(bytes);
+            }
+        }
+        for id in logins.unfit.into_iter().filter(|_| self.unfit_too) {
+            let bytes = id.len();
+            if self.unfit.insert(id) {
+                self.gone.more(bytes);
+            }
+        }
+        let new = logins.users.into_iter().filter(|id| !self.knows(id));
+        let new: Vec<String> = new.collect();
+        self.asked.extend(new);
+        if self.asked.len() >= AT_ONCE {
+            let asked = std::mem::take(&mut self.asked);
+            return self.ask(asked);
+        }
+        self.gone.refuse_too_many()
+    }
+
     /// Of two readings of one text the one that names a user is meant, and the other one is nobody.
-    fn take_one_reading(&mut self, either: &BTreeSet<(String, String)>) {
-        for (one, other) in either {
+    fn take_one_reading(&mut self) {
+        for (one, other) in &self.either {
             if self.there.contains(&hash(one)) {
                 self.gone.ids.remove(other);
             }

@@ -70,15 +70,7 @@ pub(crate) fn each<R: Sum>(
     pace: &Pace,
     mut act: impl FnMut(&Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
 ) -> Result<Deed<Total<R>>, Error> {
-    let Some(schemas) = ctx.schemas()? else {
-        let deed = act(ctx, pace.clone()).map_err(|error| similar_keys::explain(ctx, error))?;
-        if let Some(holder) = &deed.skipped {
-            tell_of(ctx, holder);
-        }
-        let Deed { report, failed, exit, advice, over, skipped } = deed;
-        let report = report.map(Total::of_one);
-        return Ok(Deed { report, failed, exit, advice, over, skipped });
-    };
+    let Some(schemas) = ctx.schemas()? else { return one(ctx, act(ctx, pace.clone())) };
     let began = Instant::now();
     let mut parts = Vec::new();
     let (mut exit, mut over, mut advice) = (Exit::Done, false, Vec::new());
@@ -125,6 +117,17 @@ pub(crate) fn each<R: Sum>(
     let not_begun = schema.into_iter().chain(waiting).collect();
     let report = Some(Total::of_many(parts, not_begun));
     Ok(Deed { report, failed: Ok(()), exit, advice, over, skipped: holder })
+}
+
+/// What was done to the one table that is meant.
+fn one<R: Sum>(ctx: &Ctx<'_>, acted: Result<Deed<R>, Error>) -> Result<Deed<Total<R>>, Error> {
+    let deed = acted.map_err(|error| similar_keys::explain(ctx, error))?;
+    if let Some(holder) = &deed.skipped {
+        tell_of(ctx, holder);
+    }
+    let Deed { report, failed, exit, advice, over, skipped } = deed;
+    let report = report.map(Total::of_one);
+    Ok(Deed { report, failed, exit, advice, over, skipped })
 }
 
 /// Says why nothing is purged.

@@ -5,7 +5,36 @@ use crate::store::{Fault, StoreError};
 
 pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
     let error_code = error.sqlite_error_code();
-    let (fault, hint) = match error_code {
+    let (fault, hint) = classify(&error, error_code);
+    let store_error = StoreError::new(fault, what).because(match error {
+        _ if fault == Fault::Stopped => {
+            "it took too long, or a signal or --run-time asked sessctl to end".into()
+        }
+        rusqlite::Error::SqliteFailure(_, Some(said)) => said,
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        error => error.to_string(),
+    });
+    let is_about_rights = matches!(error_code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
+    match hint {
+        Some(hint) if is_about_rights => store_error.hint(hint_on_rights(hint)),
+        Some(hint) => store_error.hint(hint),
+        None => store_error,
+    }
+}
+
+/// What to do about a file that this user may not use. Root may not everywhere, and should hear why.
+pub(super) fn hint_on_rights(otherwise: &str) -> String {
+    match acts_as() {
+        Some(user) => format!(
+            "others can change its folder, so root works there with the rights of user {user} alone: see who put the file there; \
+             the file and its folder should belong to the site's user"
+        ),
+        None => otherwise.to_owned(),
+    }
+}
+
+fn classify(error: &rusqlite::Error, code: Option<ErrorCode>) -> (Fault, Option<&'static str>) {
+    match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             Fault::Busy,
             Some("another process holds the write lock; look for a long transaction on the file"),
@@ -50,30 +79,5 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
             (Fault::Fatal, Some("check the file with `sqlite3 FILE 'PRAGMA integrity_check'`"))
         }
         _ => (Fault::Fatal, None),
-    };
-    let store_error = StoreError::new(fault, what).because(match error {
-        _ if fault == Fault::Stopped => {
-            "it took too long, or a signal or --run-time asked sessctl to end".into()
-        }
-        rusqlite::Error::SqliteFailure(_, Some(said)) => said,
-        rusqlite::Error::SqlInputError { msg, .. } => msg,
-        error => error.to_string(),
-    });
-    let is_about_rights = matches!(error_code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
-    match hint {
-        Some(hint) if is_about_rights => store_error.hint(hint_on_rights(hint)),
-        Some(hint) => store_error.hint(hint),
-        None => store_error,
-    }
-}
-
-/// What to do about a file that this user may not use. Root may not everywhere, and should hear why.
-pub(super) fn hint_on_rights(otherwise: &str) -> String {
-    match acts_as() {
-        Some(user) => format!(
-            "others can change its folder, so root works there with the rights of user {user} alone: see who put the file there; \
-             the file and its folder should belong to the site's user"
-        ),
-        None => otherwise.to_owned(),
     }
 }

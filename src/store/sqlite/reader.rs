@@ -26,6 +26,44 @@ pub(super) struct SqliteReader<'s> {
 }
 
 impl<'s> SqliteReader<'s> {
+    /// How to read the rows, one user's `by_value` after the other.
+    fn way(&self, filter: &Filter, by_value: bool) -> Result<Way, StoreError> {
+        let store = self.store;
+        // Row numbers make a walk cheap and let it be interrupted anywhere.
+        let has_numbers = store.row_address(&self.connection) == "_rowid_";
+        let user = filter.user.as_ref().map(|by| by.column.quoted());
+        let also = user.as_ref().map_or_else(String::new, |user| format!(", {user}"));
+        // The index holds the row numbers too, in order within each value.
+        let is_user = match &user {
+            Some(user) if by_value => format!("{user} IS ?2 AND"),
+            _ => String::new(),
+        };
+        let table = store.table.quoted();
+        let sql = |columns: &str, size: &str| {
+            let rows = |which: &str| {
+                format!(
+                    "SELECT _rowid_, {columns}{also}{size} FROM {table} WHERE {is_user} {which} ORDER BY _rowid_"
+                )
+            };
+            Statements { first: rows("?1 IS NULL"), next: rows("_rowid_ > ?1") }
+        };
+        let size = format!(", {}", size_column(MOST_DATA_BYTES));
+        Ok(if has_numbers {
+            Way::ByNumber {
+                whatever: sql(&columns(MOST_DATA_BYTES), &size),
+                refusing: sql(REFUSING_COLUMNS, ""),
+                key: format!("SELECT session_key FROM {table} WHERE _rowid_ = ?1"),
+            }
+        } else {
+            let is_view = store.blind_spot(&self.connection, &store.table)?.is_some();
+            let sql = format!(
+                "SELECT NULL, {}{also}{size} FROM {table} WHERE {is_user} ?1 IS NULL",
+                columns(MOST_DATA_BYTES)
+            );
+            Way::AtOnce { sql, is_view }
+        })
+    }
+
     pub(super) fn new(store: &'s Sqlite, connection: Limited) -> rusqlite::Result<Self> {
         let most = i32::try_from(MOST_DATA_BYTES).unwrap_or(i32::MAX);
         array::load_module(&connection)?;
@@ -55,40 +93,8 @@ impl Reader for SqliteReader<'_> {
         let (store, clock) = (self.store, &self.store.clock);
         let live_bound = filter.live_at.map(|now| comparable(clock.live_bound(now), now));
         let live_bound = live_bound.transpose()?;
-        // Row numbers make a walk cheap and let it be interrupted anywhere.
-        let has_numbers = store.row_address(&self.connection) == "_rowid_";
-        let user = filter.user.as_ref().map(|by| by.column.quoted());
-        let also = user.as_ref().map_or_else(String::new, |user| format!(", {user}"));
-        // The index holds the row numbers too, in order within each value.
         let values = filter.user.as_ref().and_then(values);
-        let is_user = match (&user, &values) {
-            (Some(user), Some(_)) => format!("{user} IS ?2 AND"),
-            _ => String::new(),
-        };
-        let table = store.table.quoted();
-        let sql = |columns: &str, size: &str| {
-            let rows = |which: &str| {
-                format!(
-                    "SELECT _rowid_, {columns}{also}{size} FROM {table} WHERE {is_user} {which} ORDER BY _rowid_"
-                )
-            };
-            Statements { first: rows("?1 IS NULL"), next: rows("_rowid_ > ?1") }
-        };
-        let size = format!(", {}", size_column(MOST_DATA_BYTES));
-        let way = if has_numbers {
-            Way::ByNumber {
-                whatever: sql(&columns(MOST_DATA_BYTES), &size),
-                refusing: sql(REFUSING_COLUMNS, ""),
-                key: format!("SELECT session_key FROM {table} WHERE _rowid_ = ?1"),
-            }
-        } else {
-            let is_view = store.blind_spot(&self.connection, &store.table)?.is_some();
-            let sql = format!(
-                "SELECT NULL, {}{also}{size} FROM {table} WHERE {is_user} ?1 IS NULL",
-                columns(MOST_DATA_BYTES)
-            );
-            Way::AtOnce { sql, is_view }
-        };
+        let way = self.way(filter, values.is_some())?;
         let mut walk = Walk {
             connection: &self.connection,
             way,

@@ -73,3 +73,40 @@ impl Parameters {
         options.push_str(more);
     }
 }
+
+pub(super) fn number(parameters: &Parameters, name: &str) -> Result<Option<i64>, SourceError> {
+    match parameters.get(name).map(str::trim).filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
+            SourceError::new(format!("the value of {name} is no number"), "for example: 10")
+        }),
+    }
+}
+
+pub(super) fn flag(
+    parameters: &Parameters,
+    name: &str,
+    default: bool,
+) -> Result<bool, SourceError> {
+    Ok(number(parameters, name)?.map_or(default, |number| number != 0))
+}
+
+/// The meaning of a value that is one of a few.
+pub(super) fn one_of<T: Copy>(
+    parameters: &Parameters,
+    name: &str,
+    meanings: &[(&str, T)],
+    default: T,
+) -> Result<T, SourceError> {
+    let Some(value) = parameters.get(name).filter(|value| !value.is_empty()) else {
+        return Ok(default);
+    };
+    meanings.iter().find(|(text, _)| *text == value).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known: Vec<&str> =
+            meanings.iter().map(|(text, _)| *text).filter(|text| !text.is_empty()).collect();
+        SourceError::new(
+            format!("{name} has a value that is not known"),
+            format!("known are {}", known.join(", ")),
+        )
+    })
+}

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::parameters::Parameters;
+use super::parameters::{Parameters, flag, number, one_of};
 use super::{
     ChannelBinding, Conninfo, Host, Keepalives, Place, Secret, SourceError, Surroundings, Timeout,
     Tls, Wanted,
@@ -145,42 +145,5 @@ fn keepalives(parameters: &Parameters) -> Result<Keepalives, SourceError> {
         interval: positive("keepalives_interval")?.map(Duration::from_secs),
         count: positive("keepalives_count")?.and_then(|n| u32::try_from(n).ok()),
         user_timeout: positive("tcp_user_timeout")?.map(Duration::from_millis),
-    })
-}
-
-fn number(parameters: &Parameters, name: &str) -> Result<Option<i64>, SourceError> {
-    match parameters.get(name).map(str::trim).filter(|text| !text.is_empty()) {
-        None => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| {
-            SourceError::new(format!("the value of {name} is no number"), "for example: 10")
-        }),
-    }
-}
-
-pub(super) fn flag(
-    parameters: &Parameters,
-    name: &str,
-    default: bool,
-) -> Result<bool, SourceError> {
-    Ok(number(parameters, name)?.map_or(default, |number| number != 0))
-}
-
-/// The meaning of a value that is one of a few.
-pub(super) fn one_of<T: Copy>(
-    parameters: &Parameters,
-    name: &str,
-    meanings: &[(&str, T)],
-    default: T,
-) -> Result<T, SourceError> {
-    let Some(value) = parameters.get(name).filter(|value| !value.is_empty()) else {
-        return Ok(default);
-    };
-    meanings.iter().find(|(text, _)| *text == value).map(|(_, meaning)| *meaning).ok_or_else(|| {
-        let known: Vec<&str> =
-            meanings.iter().map(|(text, _)| *text).filter(|text| !text.is_empty()).collect();
-        SourceError::new(
-            format!("{name} has a value that is not known"),
-            format!("known are {}", known.join(", ")),
-        )
     })
 }

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parameters::Parameters;
-use super::resolve::{flag, one_of};
+use super::parameters::{Parameters, flag, one_of};
 use super::{NOT_HERE, SourceError};
 
 /// When to encrypt, and what to demand of the certificate: `sslmode`.

@@ -1,10 +1,13 @@
 //! `list`: sessions as they are read.
 
+mod listing;
+
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use django_session::{Decoder, Payload, UserIds, Verdict};
+use django_session::{Decoder, UserIds, Verdict};
 
+use self::listing::Listing;
 use super::Command;
 use crate::cli::{List, ListFormat};
 use crate::context::Ctx;
@@ -14,13 +17,13 @@ use crate::model::{Leftover, Page, Row, SavedWindow, counted};
 use crate::report::{Doubt, ListedSession, Matches, State};
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::counts::Counts;
-use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed, write_json};
+use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed};
 use crate::sessions::login_keys_seen::{self, LoginKeysSeen};
 use crate::sessions::lookup::by_user;
 use crate::sessions::proof;
 use crate::sessions::query::{Answer, SessionQuery, Who};
 use crate::sessions::unfit_ids::{GivenIds, UnfitIds};
-use crate::store::Filter;
+use crate::store::{ByUser, Filter, Store};
 use crate::{settings, ui};
 
 /// Which sessions, and what of them.
@@ -124,14 +127,7 @@ impl Query<'_> {
         let asked = AskedUsers::of(ctx, &*store, None, &args.users, false)?;
         let users = (!asked.ids.is_empty()).then(|| asked.set());
         let query = Query { args, users, saved, detail, keys };
-        let by_user = match &query.users {
-            Some(_) if args.lookup.trust_column || args.lookup.user_column.is_some() => {
-                by_user(ctx, &*store, &args.lookup, &asked.ids)?
-            }
-            _ => None,
-        };
-        // Only a column that is trusted is believed to name all rows.
-        let by_user = by_user.filter(|_| args.lookup.trust_column);
+        let by_user = query.by_trusted_column(ctx, &*store, &asked.ids)?;
         let column = by_user.as_ref().map(|by| by.column.name.clone());
         let mut reader = store.reader()?;
         let live_at = if args.all { None } else { Some(reader.now()?) };
@@ -162,11 +158,7 @@ impl Query<'_> {
         let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
         failed?;
         if let (Some(column), true) = (column, here.different > 0) {
-            ctx.talk.warning(&format!(
-                "{} of somebody else: column {} is wrong, so sessions may be missing here; leave --trust-column out",
-                counted(here.different, "login"),
-                ui::sanitize(&column)
-            ));
+            warn_of_column(ctx, &column, here.different);
         }
         told.matches += here;
         if here.matched + here.unverified == 0 && ended == Ended::Whole {
@@ -185,6 +177,20 @@ impl Query<'_> {
             told.doubts.extend(proof::other_tables(ctx, &*store, who, saw_login));
         }
         Ok(ended)
+    }
+
+    /// Only a column that is trusted is believed to name all rows. One that was only named is looked for.
+    fn by_trusted_column(
+        &self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        ids: &[String],
+    ) -> Result<Option<ByUser>, Error> {
+        let lookup = &self.args.lookup;
+        if self.users.is_none() || !(lookup.trust_column || lookup.user_column.is_some()) {
+            return Ok(None);
+        }
+        Ok(by_user(ctx, store, lookup, ids)?.filter(|_| lookup.trust_column))
     }
 
     fn page(&self, page: &mut Page, decoder: &mut Decoder<'_>, seen: &LoginKeysSeen<'_>) -> Listed {
@@ -314,6 +320,14 @@ impl Told {
     }
 }
 
+fn warn_of_column(ctx: &Ctx<'_>, column: &str, logins: u64) {
+    ctx.talk.warning(&format!(
+        "{} of somebody else: column {} is wrong, so sessions may be missing here; leave --trust-column out",
+        counted(logins, "login"),
+        ui::sanitize(column)
+    ));
+}
+
 /// Says that `logout-user --from-file` would not log out the users of all sessions that were listed.
 fn tell_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
     if sessions > 0 {
@@ -353,73 +367,5 @@ impl Listed {
         }
         self.sessions.push(listed(row, session, keys));
         true
-    }
-}
-
-/// A list that is printed while it grows.
-struct Listing<'o> {
-    out: &'o mut dyn Write,
-    format: ListFormat,
-    limit: u64,
-    /// Whether each session says which schema it is in.
-    with_schemas: bool,
-    count: u64,
-    begun: bool,
-    /// With `--format ids`: sessions whose user id is not on a line as it is.
-    inexact_ids: u64,
-}
-
-impl<'o> Listing<'o> {
-    fn new(out: &'o mut dyn Write, format: ListFormat, limit: u64, with_schemas: bool) -> Self {
-        Self { out, format, limit, with_schemas, count: 0, begun: false, inexact_ids: 0 }
-    }
-
-    fn is_full(&self) -> bool {
-        self.count == self.limit
-    }
-
-    /// Writes the head, once: only when there is something to put under it, so that a table that
-    /// cannot be read leaves no beginning of a list.
-    fn begin(&mut self) -> std::io::Result<()> {
-        if std::mem::replace(&mut self.begun, true) {
-            return Ok(());
-        }
-        match self.format {
-            ListFormat::Table => ui::write_table_header(self.out, self.with_schemas),
-            ListFormat::Csv => ui::write_csv_header(self.out, self.with_schemas),
-            ListFormat::Json => self.out.write_all(b"["),
-            ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count => Ok(()),
-        }
-    }
-
-    fn add(&mut self, session: &ListedSession, large: Option<Payload<'_>>) -> std::io::Result<()> {
-        self.begin()?;
-        let first = self.count == 0;
-        self.count += 1;
-        match self.format {
-            ListFormat::Table => ui::write_table_row(self.out, session),
-            ListFormat::Csv => ui::write_csv_row(self.out, session),
-            ListFormat::Json => {
-                self.out.write_all(if first { b"\n" } else { b"," })?;
-                write_json(self.out, session, large)
-            }
-            ListFormat::Jsonl => write_json(self.out, session, large),
-            ListFormat::Ids => match &session.session.user_id {
-                Some(id) if session.session.state == State::User => {
-                    self.inexact_ids += u64::from(!ui::write_id(self.out, id)?);
-                    Ok(())
-                }
-                _ => Ok(()),
-            },
-            ListFormat::Count => Ok(()),
-        }
-    }
-
-    fn end(&mut self) -> std::io::Result<()> {
-        match self.format {
-            ListFormat::Json => self.out.write_all(b"]\n"),
-            ListFormat::Count => writeln!(self.out, "{}", self.count),
-            _ => Ok(()),
-        }
     }
 }

@@ -1,0 +1,87 @@
+//! The list, in each format.
+
+use std::io::Write;
+
+use django_session::Payload;
+
+use crate::cli::ListFormat;
+use crate::report::{ListedSession, State};
+use crate::sessions::describe::write_json;
+use crate::ui;
+
+/// A list that is printed while it grows.
+pub(super) struct Listing<'o> {
+    out: &'o mut dyn Write,
+    format: ListFormat,
+    limit: u64,
+    /// Whether each session says which schema it is in.
+    pub(super) with_schemas: bool,
+    count: u64,
+    begun: bool,
+    /// With `--format ids`: sessions whose user id is not on a line as it is.
+    pub(super) inexact_ids: u64,
+}
+
+impl<'o> Listing<'o> {
+    pub(super) fn new(
+        out: &'o mut dyn Write,
+        format: ListFormat,
+        limit: u64,
+        with_schemas: bool,
+    ) -> Self {
+        Self { out, format, limit, with_schemas, count: 0, begun: false, inexact_ids: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.count == self.limit
+    }
+
+    /// Writes the head, once: only when there is something to put under it, so that a table that
+    /// cannot be read leaves no beginning of a list.
+    pub(super) fn begin(&mut self) -> std::io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        match self.format {
+            ListFormat::Table => ui::write_table_header(self.out, self.with_schemas),
+            ListFormat::Csv => ui::write_csv_header(self.out, self.with_schemas),
+            ListFormat::Json => self.out.write_all(b"["),
+            ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count => Ok(()),
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        session: &ListedSession,
+        large: Option<Payload<'_>>,
+    ) -> std::io::Result<()> {
+        self.begin()?;
+        let first = self.count == 0;
+        self.count += 1;
+        match self.format {
+            ListFormat::Table => ui::write_table_row(self.out, session),
+            ListFormat::Csv => ui::write_csv_row(self.out, session),
+            ListFormat::Json => {
+                self.out.write_all(if first { b"\n" } else { b"," })?;
+                write_json(self.out, session, large)
+            }
+            ListFormat::Jsonl => write_json(self.out, session, large),
+            ListFormat::Ids => match &session.session.user_id {
+                Some(id) if session.session.state == State::User => {
+                    self.inexact_ids += u64::from(!ui::write_id(self.out, id)?);
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            ListFormat::Count => Ok(()),
+        }
+    }
+
+    pub(super) fn end(&mut self) -> std::io::Result<()> {
+        match self.format {
+            ListFormat::Json => self.out.write_all(b"]\n"),
+            ListFormat::Count => writeln!(self.out, "{}", self.count),
+            _ => Ok(()),
+        }
+    }
+}
