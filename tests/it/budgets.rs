@@ -194,6 +194,11 @@ fn what_a_file_has_sqlite_make_is_bounded() {
             assert_eq!(w.count(), 6);
         }
     }
+    // It would fit into all the memory that SQLite may take.
+    let w = World::sqlite("large_value");
+    w.user("42", 3);
+    w.execute("CREATE TRIGGER large BEFORE DELETE ON django_session BEGIN SELECT length(randomblob(80000000)); END");
+    w.run(&["logout-user", "42"]).exits(1).says("that no session has");
     let w = World::sqlite("large_view");
     w.execute(
         "ALTER TABLE django_session RENAME TO hidden; CREATE VIEW django_session AS

@@ -147,6 +147,23 @@ fn code_of_the_owner_of_a_table_is_not_run_by_a_superuser() {
         site.is_refused(what, what.starts_with("index"));
         site.makes(undo);
     }
+    // What its owner may change to a trap any moment.
+    for (made, what, undo) in [
+        (
+            "CREATE TRIGGER t BEFORE UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "trigger t on",
+            "DROP TRIGGER t ON django_session",
+        ),
+        (
+            "CREATE TABLE log (x text); CREATE RULE r AS ON DELETE TO django_session DO ALSO INSERT INTO log VALUES ('x')",
+            "rule r on",
+            "DROP RULE r ON django_session; DROP TABLE log",
+        ),
+    ] {
+        site.makes(made);
+        w.run(&["list"]).refuses(1, &[what]);
+        site.makes(undo);
+    }
     w.run(&["logout-user", "42"]).ok().says("2 sessions deleted, none is left");
     assert!(site.is_clean());
 }
@@ -170,6 +187,27 @@ fn code_that_the_owner_puts_there_meanwhile_is_not_run() {
     assert!(ran.code == 1 && says(&ran, "trigger t on"), "{ran:#?}");
     assert!(site.is_clean());
     assert_eq!(w.count(), 5);
+}
+
+/// A view that comes between a look and the next statement: the server refuses it, where it can.
+#[test]
+fn a_view_that_the_owner_puts_there_meanwhile_is_not_run() {
+    let w = World::postgres("trust_swapped");
+    let can_refuse = "SELECT current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL";
+    if !w.client().query_one(can_refuse, &[]).unwrap().get::<_, bool>(0) {
+        return;
+    }
+    let site = Site::new(&w, "trust_swapped");
+    let slowly = ["logout-user", "42", "--batch-size", "1", "--sleep", "4s"];
+    let running = Running::start(&mut w.command(&slowly));
+    eventually("a batch", || w.count() == 4);
+    site.makes(
+        "ALTER TABLE django_session RENAME TO hers;
+         CREATE VIEW django_session AS SELECT * FROM hers WHERE trap(session_key) IS NOT NULL",
+    );
+    let ran = running.end().exits(1);
+    assert!(site.is_clean(), "{ran:#?}");
+    assert_eq!(w.keys_in("hers").len(), 4, "{ran:#?}");
 }
 
 #[test]
@@ -207,6 +245,12 @@ fn a_view_in_place_of_a_table_is_refused_to_a_superuser_and_noted_to_others() {
     );
     w.run(&["logout-user", "--username", "anna"]).refuses(1, &["view public.auth_user"]);
     assert!(site.is_clean());
+    // Whoever made it: what it reads may change.
+    w.execute(
+        "CREATE VIEW own AS SELECT session_key, session_data, expire_date FROM django_session",
+    );
+    w.run(&["list", "--table", "own"]).refuses(1, &["view public.own"]);
+    w.execute("DROP VIEW own");
 }
 
 /// The users, the rows of allauth, and what refers to sessions are tables of others as well.
@@ -234,6 +278,57 @@ fn other_tables_that_are_read_or_written_are_no_traps_either() {
     );
     w.run(&["logout-user", "42"]).refuses(1, &["index j of public.carts"]);
     assert!(site.is_clean());
+}
+
+/// Code of others can take off again a role that a superuser has put on, and some roles can do as much as a superuser.
+#[test]
+fn a_role_that_was_put_on_or_that_runs_programs_is_a_superuser_here() {
+    let w = World::postgres("trust_role");
+    let site = Site::new(&w, "trust_role");
+    let other = Role::new(&w, "trust_role_put_on");
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {}", other.name));
+    site.makes(
+        "CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()",
+    );
+    let url = format!("{}?options=-c%20role%3D{}", w.url(), other.name);
+    for command in [&["list"][..], &["logout-user", "7"], &["purge-expired"]] {
+        let ran = w.run(&[command, &["-d", &url]].concat());
+        ran.refuses(1, &["trigger t on public.django_session", "--superuser-ok"]);
+        other.run(command).ok();
+        w.user("7", 1);
+    }
+    assert!(site.is_clean());
+    for power in ["pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"] {
+        w.execute(&format!("GRANT {power} TO {}", other.name));
+        other.run(&["list"]).refuses(1, &["trigger t on public.django_session"]);
+        w.execute(&format!("REVOKE {power} FROM {}", other.name));
+    }
+    other.run(&["list"]).ok();
+}
+
+/// The wrapper can do nothing, so a read that is not refused is another error.
+#[test]
+fn foreign_tables_and_servers_of_others_are_code() {
+    const TABLE: &str = "CREATE FOREIGN TABLE django_session
+        (session_key varchar(40), session_data text, expire_date timestamptz) SERVER s";
+    let w = World::postgres("trust_foreign");
+    let site = Site::new(&w, "trust_foreign");
+    w.execute(&format!(
+        "CREATE FOREIGN DATA WRAPPER nothing; GRANT USAGE ON FOREIGN DATA WRAPPER nothing TO {};
+         DROP TABLE django_session; CREATE SERVER s FOREIGN DATA WRAPPER nothing; GRANT USAGE ON FOREIGN SERVER s TO {}",
+        site.owner.name, site.owner.name
+    ));
+    let is_refused = || {
+        let ran = w.run(&["list"]).exits(1);
+        says(&ran, "code that others can change: foreign table public.django_session")
+    };
+    site.makes(TABLE);
+    assert!(is_refused(), "a table of another on a server of one's own");
+    w.execute(&format!("DROP FOREIGN TABLE django_session; {TABLE}"));
+    assert!(!is_refused());
+    w.execute(&format!("ALTER SERVER s OWNER TO {}", site.owner.name));
+    assert!(is_refused(), "a table of one's own on a server of another");
+    w.execute("DROP FOREIGN DATA WRAPPER nothing CASCADE");
 }
 
 /// An operator that fits the types better than PostgreSQL's own comes before it, whoever made it (CVE-2018-1058).
