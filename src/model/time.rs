@@ -3,20 +3,24 @@
 use std::fmt;
 use std::time::Duration;
 
-/// An instant: microseconds since 1970-01-01T00:00:00Z. The ends of the range are `-infinity` and `infinity`.
+/// An instant: microseconds since 2000-01-01T00:00:00Z, as PostgreSQL counts, or its last 29 years would be out of range. The ends
+/// of the range are `-infinity` and `infinity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+/// 2000-01-01T00:00:00Z, in microseconds since 1970.
+const EPOCH: i64 = 946_684_800_000_000;
 
 /// The calendar repeats itself after 400 years.
 const CYCLE_YEARS: i64 = 400;
 const CYCLE_MICROS: i64 = 146_097 * 24 * 3_600 * 1_000_000;
-/// 9999-01-01T00:00:00Z.
+/// 9999-01-01T00:00:00Z, in microseconds since 1970.
 const YEAR_9999: i64 = 253_370_764_800_000_000;
 
 impl Timestamp {
     /// Whole seconds since 1970-01-01 00:00 UTC.
     pub const fn as_seconds(self) -> i64 {
-        self.0.div_euclid(1_000_000)
+        self.as_micros().div_euclid(1_000_000)
     }
 
     /// Before every other instant.
@@ -26,6 +30,14 @@ impl Timestamp {
 
     /// An instant, given in microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
+        match micros {
+            i64::MIN | i64::MAX => Self(micros),
+            _ => Self(micros.saturating_sub(EPOCH)),
+        }
+    }
+
+    /// An instant, given in microseconds since 2000.
+    pub const fn from_micros_since_2000(micros: i64) -> Self {
         Self(micros)
     }
 
@@ -33,16 +45,24 @@ impl Timestamp {
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         let micros = seconds.checked_mul(1_000_000)?;
         jiff::Timestamp::from_microsecond(micros).ok()?;
-        Some(Self(micros))
+        Some(Self::from_micros(micros))
     }
 
     /// What the clock of this machine says.
     pub fn now() -> Self {
-        Self(jiff::Timestamp::now().as_microsecond())
+        Self::from_micros(jiff::Timestamp::now().as_microsecond())
     }
 
-    /// Microseconds since 1970.
+    /// Microseconds since 1970, from the year 294247 on as many as there can be.
     pub const fn as_micros(self) -> i64 {
+        match self.0 {
+            end @ (i64::MIN | i64::MAX) => end,
+            micros => micros.saturating_add(EPOCH),
+        }
+    }
+
+    /// Microseconds since 2000.
+    pub const fn as_micros_since_2000(self) -> i64 {
         self.0
     }
 
@@ -51,7 +71,7 @@ impl Timestamp {
     pub fn before(self, duration: Duration) -> Self {
         const YEAR_1: i64 = -62_135_596_800_000_000;
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_sub(micros).max(YEAR_1))
+        Self(self.0.saturating_sub(micros).max(YEAR_1 - EPOCH))
     }
 
     /// This long after.
@@ -62,7 +82,7 @@ impl Timestamp {
 
     /// Whether it is in the year 9999 or later: `datetime.max` is how Django stores "never".
     pub const fn is_never(self) -> bool {
-        self.0 >= YEAR_9999
+        self.0 >= YEAR_9999 - EPOCH
     }
 }
 
@@ -71,7 +91,7 @@ impl std::str::FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|instant| Self(instant.as_microsecond()))
+        text.parse::<jiff::Timestamp>().map(|instant| Self::from_micros(instant.as_microsecond()))
     }
 }
 
@@ -83,12 +103,12 @@ impl fmt::Display for Timestamp {
             i64::MAX => return f.write_str("infinity"),
             _ => {}
         }
-        if let Ok(instant) = jiff::Timestamp::from_microsecond(self.0) {
+        if let Ok(instant) = jiff::Timestamp::from_microsecond(self.as_micros()) {
             return instant.fmt(f);
         }
         // jiff ends on 9999-12-30, PostgreSQL in the year 294276.
         let cycles = self.0.div_euclid(CYCLE_MICROS);
-        let in_cycle = jiff::Timestamp::from_microsecond(self.0.rem_euclid(CYCLE_MICROS));
+        let in_cycle = jiff::Timestamp::from_microsecond(EPOCH + self.0.rem_euclid(CYCLE_MICROS));
         let text = in_cycle.map_err(|_| fmt::Error)?.to_string();
         let (year, rest) = text.split_at_checked(4).ok_or(fmt::Error)?;
         let year: i64 = year.parse().map_err(|_| fmt::Error)?;
@@ -153,9 +173,13 @@ mod tests {
             (i64::MAX, "infinity"),
             (i64::MIN, "-infinity"),
         ] {
-            assert_eq!(Timestamp(micros).to_string(), text);
+            assert_eq!(Timestamp::from_micros(micros).to_string(), text);
         }
-        assert!(Timestamp(YEAR_9999).is_never() && !Timestamp(YEAR_9999 - 1).is_never());
+        let in_year = Timestamp::from_micros;
+        assert!(in_year(YEAR_9999).is_never() && !in_year(YEAR_9999 - 1).is_never());
+        // The last one that PostgreSQL holds.
+        let last = Timestamp::from_micros_since_2000(9_223_371_331_199_999_999);
+        assert_eq!(last.to_string(), "294276-12-31T23:59:59.999999Z");
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl AskedUsers {
         self.key.read(id).is_some()
     }
 
+    /// Whether one of these ids, which sessions hold, may be that of a user: in any spelling that the database takes for the
+    /// same.
+    pub(crate) fn is_among(&self, user: &str, held: &UserIds) -> bool {
+        held.contains(user) || held.clone().keyed_by(self.key).may_mean(user)
+    }
+
     /// The ids, to be compared with those of sessions.
     pub(crate) fn set(&self) -> UserIds {
         let ids = self.ids.iter().collect::<UserIds>().keyed_by(self.key);

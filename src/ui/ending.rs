@@ -106,7 +106,7 @@ pub fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()
     }
     writeln!(
         out,
-        "{} stayed whose id is spelled otherwise, as in \" 42\" or \"042\", and which Django may read as {whose}: see \
+        "{} stayed whose id is spelled otherwise, as in \" 42\", \"042\" or another letter case, and which Django may read as {whose}: see \
          `sessctl list`. `logout-user --unfit-ids` takes such an id as it is.",
         counted(rows, "session")
     )

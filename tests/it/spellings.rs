@@ -200,6 +200,14 @@ fn text_is_compared_as_the_database_compares_it() {
             let report = w.run(&report).exits(3).json();
             assert_eq!((&report["alike"], &report["deleted"]), (&json!(1), &json!(0)), "{report}");
         }
+        // A user who is spared has a session, in whatever spelling.
+        for spared in [user, other] {
+            site(&w, kind, [user, "bob"], &[sessions[1], "bob"]);
+            let ran = w.run(&["flush-all", "--except-user", spared, "-n"]);
+            assert!(!ran.stderr.contains("has no live session"), "{spared}: {ran:#?}");
+        }
+        site(&w, kind, [user, "bob"], &["bob"]);
+        w.run(&["flush-all", "--except-user", user, "-n"]).says("has no live session");
         site(&w, kind, [user, "bob"], &sessions);
         let report = w.run(&["logout-user", "anna", "--format", "json"]).ok().json();
         assert_eq!((&report["deleted"], &report["named"][0]["exists"]), (&json!(2), &json!(true)));

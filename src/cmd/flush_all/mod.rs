@@ -116,7 +116,7 @@ impl<'a> Task<'a> {
         let hidden = proof::hidden_sessions(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         drop(reader);
-        let counted = census(ctx, &*store, args, spared)?;
+        let counted = census(ctx, &*store, args, &asked)?;
         let census = counted.as_ref().map(|counted| counted.tally);
         let consent = consent(ctx, args, census.as_ref())?;
 
@@ -157,19 +157,19 @@ fn census(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     args: &FlushAll,
-    spared: &UserIds,
+    asked: &AskedUsers,
 ) -> Result<Option<Counted>, Error> {
     if args.truncate && args.yes {
         return Ok(None);
     }
-    let counted = census::take(ctx, store, spared)?;
+    let counted = census::take(ctx, store, &asked.set())?;
     let (census, found) = (counted.census(), &counted.found);
     let intent =
-        words::intent(&census, args.authenticated_only, args.keep_data, !spared.is_empty());
+        words::intent(&census, args.authenticated_only, args.keep_data, !asked.ids.is_empty());
     let place =
         ctx.schema.as_ref().map_or(String::new(), |schema| format!("schema \"{schema}\": "));
     ctx.talk.note(&format!("{place}{intent}"));
-    for user in args.except_users.iter().filter(|user| !found.contains(user)) {
+    for user in args.except_users.iter().filter(|user| !asked.is_among(user, found)) {
         ctx.talk.note(&format!("{place}user {user}, who is to be spared, has no live session"));
     }
     Ok(Some(counted))

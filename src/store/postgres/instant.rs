@@ -6,9 +6,6 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use crate::model::{BEHIND_UTC, Expiry, Timestamp};
 use crate::store::Cursor;
 
-/// Microseconds from 1970 to 2000, where PostgreSQL's timestamps begin.
-const EPOCH: i64 = 946_684_800_000_000;
-
 /// A `timestamptz`, to the microsecond (PostgreSQL docs, "Date/Time Types"). `infinity` and
 /// `-infinity` are the ends of the range, as they are on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,17 +13,11 @@ pub(super) struct Instant(pub(super) Timestamp);
 
 impl Instant {
     pub(super) fn from_wire(micros: i64) -> Self {
-        Self(Timestamp::from_micros(match micros {
-            i64::MIN | i64::MAX => micros,
-            _ => micros.saturating_add(EPOCH),
-        }))
+        Self(Timestamp::from_micros_since_2000(micros))
     }
 
     fn to_wire(self) -> i64 {
-        match self.0.as_micros() {
-            end @ (i64::MIN | i64::MAX) => end,
-            micros => micros.saturating_sub(EPOCH),
-        }
+        self.0.as_micros_since_2000()
     }
 }
 
