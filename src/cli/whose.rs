@@ -29,7 +29,7 @@ pub struct Whose {
     /// Do not ask where --deleted-users finds more than half of the users who are logged in.
     #[arg(long)]
     pub yes: bool,
-    /// Table of users; auth_user by default.
+    /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.
     #[arg(long, value_name = "[SCHEMA.]NAME")]
     pub user_table: Option<String>,
 }

@@ -48,6 +48,11 @@ pub enum Doubt {
         /// How that is declared.
         declared: String,
     },
+    /// No session names these users, and nothing tells how the site spells ids: they may be logged in under others.
+    UnknownSpelling {
+        /// The first few of their ids, as they were given.
+        ids: Vec<String>,
+    },
     /// The table has no live login, and others have live rows.
     OtherTables {
         /// Those.

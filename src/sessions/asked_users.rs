@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use django_session::{IdField, UserIds};
 
+use super::logins::Logins;
 use super::lookup::NAMES;
-use super::site_users::SiteUsers;
+use super::site_users::{Ids, SiteUsers};
+use super::unfit_ids::MOST_NAMED;
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::Doubt;
@@ -36,19 +38,34 @@ impl AskedUsers {
         if given.is_empty() && !of_sessions {
             return Ok(asked);
         }
-        if let Some(site) = SiteUsers::find(ctx, store, user_table)? {
-            asked.key = id_field(site.kind);
-            // Other keys have one spelling in the database.
-            if site.kind == UserType::Text
-                && let Err(error) = asked.spell(&site, &mut *store.reader()?)
-            {
-                // A role may do without the right to read the users.
-                ctx.talk.detail(&format!("how the users' keys are spelled is not known: {error}"));
+        match SiteUsers::ids(ctx, store, user_table)? {
+            // Where none of the ids can be a key of a table that nobody named, it may be another site's.
+            Ids::Of(site) if site.is_guessed() && !site.holds_any_of(given) => {}
+            Ids::Of(site) => {
+                site.note(ctx);
+                asked.key = id_field(site.kind);
+                // Other keys have one spelling in the database.
+                if site.kind == UserType::Text
+                    && let Err(error) = asked.spell(&site, &mut *store.reader()?)
+                {
+                    // A role may do without the right to read the users.
+                    ctx.talk
+                        .detail(&format!("how the users' keys are spelled is not known: {error}"));
+                }
+                return Ok(asked);
             }
-        } else {
-            asked.doubt = SiteUsers::unknown_key(ctx, store, user_table)?;
-            asked.key = column_type(store)?.map_or(IdField::default(), id_field);
+            Ids::OfKind(kind) => {
+                asked.key = id_field(kind);
+                return Ok(asked);
+            }
+            Ids::Doubtful(doubt) => asked.doubt = Some(doubt),
+            Ids::Unknown => {}
         }
+        asked.key = match column_type(store)? {
+            // Any id fits a text.
+            None | Some(UserType::Text) => IdField::Unknown,
+            Some(kind) => id_field(kind),
+        };
         Ok(asked)
     }
 
@@ -96,6 +113,22 @@ impl AskedUsers {
     /// Whether the key may be unable to hold an id.
     pub(crate) fn some_are_unfit(&self) -> bool {
         matches!(self.key, IdField::Integer | IdField::Uuid)
+    }
+
+    /// Why nothing is proved of those of these ids that no session names, where nothing tells how the site spells ids: the
+    /// users may be logged in under others. Where all logins are numbers, or all UUIDs, an id of another kind is nobody's.
+    pub(crate) fn doubt_absent(
+        &self,
+        given: &[String],
+        has_session: impl Fn(&str) -> bool,
+        logins: Logins,
+    ) -> Option<Doubt> {
+        if self.key != IdField::Unknown || self.doubt.is_some() || !logins.are_of_no_kind() {
+            return None;
+        }
+        let is_absent = |id: &&String| !has_session(id);
+        let ids: Vec<String> = given.iter().filter(is_absent).take(MOST_NAMED).cloned().collect();
+        (!ids.is_empty()).then_some(Doubt::UnknownSpelling { ids })
     }
 
     /// Whether Django reads an id, of a user who was asked for, as another one.

@@ -10,6 +10,7 @@ use super::counts::Counts;
 use super::distinct::DistinctUsers;
 use super::keep_data::Kept;
 use super::login_keys_seen;
+use super::logins::Logins;
 use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
 use super::record::Record;
@@ -91,6 +92,8 @@ pub(crate) struct Outcome {
     pub(crate) sessions_of: SessionsOf,
     /// Some of the ids that the key of the table of users cannot hold, of the last look.
     pub(crate) unfit_ids: UnfitIds,
+    /// What the ids in all logins are, of the last look.
+    pub(crate) logins: Logins,
     /// Some of what a dry run found.
     pub(crate) preview: Vec<ListedSession>,
     pub(crate) ended: Result<(), Why>,
@@ -161,6 +164,7 @@ impl Outcome {
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
             unfit_ids: UnfitIds::default(),
+            logins: Logins::default(),
             preview: Vec::new(),
             ended: Ok(()),
         }
@@ -358,6 +362,7 @@ impl Outcome {
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         self.unfit_ids = std::mem::take(&mut survey.unfit_ids);
+        self.logins = survey.logins;
         let Matches { shared, alike, unfit, unreadable, undated, saved_later, different, .. } =
             survey.matches;
         let different = self.matches.different.max(different);

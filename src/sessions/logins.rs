@@ -12,8 +12,8 @@ use crate::store::{Filter, Store, StoreError, UserType};
 const MOST_LOGINS: u64 = 1_000;
 const MOST_PAGES: u32 = 100;
 
-/// What the ids in the first live logins of a table are.
-#[derive(Default)]
+/// What the ids in live logins of a table are.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Logins {
     pub(crate) all: u64,
     numbers: u64,
@@ -59,7 +59,20 @@ impl Logins {
         Ok(logins)
     }
 
-    fn count(&mut self, id: &str) {
+    /// Adds others.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.all += others.all;
+        self.numbers += others.numbers;
+        self.uuids += others.uuids;
+    }
+
+    /// Whether they do not show how the site spells ids: they are neither all numbers nor all UUIDs.
+    pub(crate) fn are_of_no_kind(&self) -> bool {
+        self.kind() == Some(UserType::Text)
+    }
+
+    /// Counts one.
+    pub(crate) fn count(&mut self, id: &str) {
         self.all += 1;
         self.numbers += u64::from(UserType::Bigint.fit(id).is_some());
         self.uuids += u64::from(UserType::Uuid.fit(id).is_some());

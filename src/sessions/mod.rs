@@ -28,3 +28,4 @@ pub(crate) mod site_users;
 pub(crate) mod survey;
 pub(crate) mod unfit_ids;
 pub(crate) mod user_selectors;
+pub(crate) mod users_choice;

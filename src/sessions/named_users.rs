@@ -35,6 +35,11 @@ impl SessionsOf {
         }
     }
 
+    /// Whether a session names this user.
+    pub(crate) fn has(&self, user_id: &str) -> bool {
+        self.0.contains_key(&*UserIds::compared(user_id))
+    }
+
     fn add_to(&mut self, user_id: &str, spelled: &str, sessions: u64) {
         let key = UserIds::compared(user_id);
         if let Some(found) = self.0.get_mut(&*key) {

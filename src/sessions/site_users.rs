@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::logins::Logins;
+use super::users_choice::{Choice, is_of_django, why};
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::Doubt;
 use crate::settings;
 use crate::store::{
-    Capability, Reader, Store, StoreError, User, UserKey, UserType, Users, WhichUsers,
+    Capability, Evidence, Reader, Store, StoreError, Table, User, UserKey, UserType, Users,
+    WhichUsers,
 };
 
 /// Users of whom it is asked at once whether they exist.
@@ -21,11 +23,24 @@ pub(crate) struct SiteUsers {
     pub(crate) key: UserKey,
     /// The type of user column that holds the same ids.
     pub(crate) kind: UserType,
+    /// What says that the table is the site's, where nobody named it.
+    evidence: Option<Evidence>,
+}
+
+/// What is known of the ids of a site's users.
+pub(crate) enum Ids {
+    /// They are the keys of this table.
+    Of(SiteUsers),
+    /// Why ids in sessions cannot be compared with the keys.
+    Doubtful(Doubt),
+    /// Several tables may be that of the users, and the keys of all are of this type.
+    OfKind(UserType),
+    Unknown,
 }
 
 impl SiteUsers {
-    /// The table that was typed, the project's, or Django's own; an error if it is not there or its key is of a type that is
-    /// not known, or if nobody named it and the site seems to have another.
+    /// The table that was typed, the project's, or the one to which the site refers; an error if it is not there or its key
+    /// is of a type that is not known, or if nobody named it and several may be it.
     pub(crate) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
         store.demand(Capability::Users)?;
         match Lookup::of(ctx, store, typed)? {
@@ -36,14 +51,15 @@ impl SiteUsers {
                 ),
                 "name the users by the ids that `sessctl list` shows, with --unfit-ids",
             )),
-            Lookup::Other(users, other) => Err(Error::usage(
+            Lookup::NotOfLogins(users) => Err(Error::usage(
                 format!(
-                    "table \"{}\" is not known to be this site's table of users: {}",
-                    users.table,
-                    other.why()
+                    "table \"{}\" is not known to be this site's table of users: its key holds numbers, and the ids of the users \
+                     who are logged in are UUIDs",
+                    users.table
                 ),
-                other.hint(),
+                "name it with --user-table, or let --django find it",
             )),
+            Lookup::Several(tables) => Err(several(&tables)),
             Lookup::NotThere(users) => Err(Error::usage(
                 format!(
                     "there is no table of users \"{}\" with a key \"{}\" of a known type",
@@ -64,27 +80,43 @@ impl SiteUsers {
         store: &dyn Store,
         typed: Option<&str>,
     ) -> Result<Option<Self>, Error> {
-        match (Lookup::of(ctx, store, typed), typed) {
-            (Ok(Lookup::Found(site)), _) => Ok(Some(site)),
-            (Ok(Lookup::NotThere(_)), Some(_)) => Self::of(ctx, store, typed).map(Some),
-            // A project may have its users in another database.
-            (Ok(_), _) | (Err(Error::Usage { .. }), None) => Ok(None),
-            (Err(error), _) => Err(error),
-        }
+        Ok(match Self::ids(ctx, store, typed)? {
+            Ids::Of(site) => Some(site),
+            Ids::Doubtful(_) | Ids::OfKind(_) | Ids::Unknown => None,
+        })
     }
 
-    /// Why ids in sessions cannot be compared with those of the site's users, where the type of their key is not known.
-    pub(crate) fn unknown_key(
-        ctx: &Ctx<'_>,
-        store: &dyn Store,
-        typed: Option<&str>,
-    ) -> Result<Option<Doubt>, Error> {
-        match Lookup::of(ctx, store, typed) {
-            Ok(Lookup::UnknownKey { table, key, declared }) => {
-                Ok(Some(Doubt::UnknownKey { table, key, declared }))
+    /// What is known of the ids of the site's users. A table that was typed must be there.
+    pub(crate) fn ids(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Ids, Error> {
+        Ok(match (Lookup::of(ctx, store, typed), typed) {
+            (Ok(Lookup::Found(site)), _) => Ids::Of(site),
+            (Ok(Lookup::UnknownKey { table, key, declared }), _) => {
+                Ids::Doubtful(Doubt::UnknownKey { table, key, declared })
             }
-            Err(error @ Error::Store(_)) => Err(error),
-            _ => Ok(None),
+            (Ok(Lookup::Several(tables)), _) => of_all(&mut *store.reader()?, &tables)?,
+            (Ok(Lookup::NotThere(_)), Some(_)) => Self::of(ctx, store, typed).map(Ids::Of)?,
+            // A project may have its users in another database.
+            (Ok(Lookup::NotThere(_) | Lookup::NotOfLogins(_)), _)
+            | (Err(Error::Usage { .. }), None) => Ids::Unknown,
+            (Err(error), _) => return Err(error),
+        })
+    }
+
+    /// Whether nobody named the table.
+    pub(crate) fn is_guessed(&self) -> bool {
+        self.evidence.is_some()
+    }
+
+    /// Whether one of these ids can be a key of the table, or there are none.
+    pub(crate) fn holds_any_of(&self, ids: &[String]) -> bool {
+        ids.is_empty() || ids.iter().any(|id| self.kind.fit(id).is_some())
+    }
+
+    /// Says which table it is, where nobody named it and it is not Django's own.
+    pub(crate) fn note(&self, ctx: &Ctx<'_>) {
+        let table = &self.users.table;
+        if let Some(evidence) = self.evidence.filter(|_| !is_of_django(table)) {
+            ctx.talk.note(&format!("users are those of table \"{table}\": {}", why(evidence)));
         }
     }
 
@@ -141,8 +173,10 @@ impl SiteUsers {
 /// What came of looking for the table of users.
 enum Lookup {
     Found(SiteUsers),
-    /// The site seems to have another one than this, which nobody named.
-    Other(Users, Other),
+    /// Nobody named one, and these may be it.
+    Several(Vec<(Users, Evidence)>),
+    /// Nobody named one, and the users who are logged in are not of this one: they have UUIDs, and its key holds numbers.
+    NotOfLogins(Users),
     /// There is none, or it has no such key.
     NotThere(Users),
     /// It has a key of a type that is not known.
@@ -156,10 +190,16 @@ enum Lookup {
 impl Lookup {
     fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
         let mut reader = store.reader()?;
-        let users = users(ctx, &mut *reader, typed)?;
+        let is_named = typed.is_some() || ctx.project.is_some();
+        let (users, evidence) = match candidates(ctx, &mut *reader, typed)? {
+            Choice::One(users, evidence) => (users, Some(evidence).filter(|_| !is_named)),
+            Choice::Several(tables) => return Ok(Self::Several(tables)),
+            Choice::Nothing => return Ok(Self::NotThere(of_django(ctx, &mut *reader)?)),
+        };
         let key = reader.user_key(&users)?;
-        if let Some(other) = other(ctx, store, &mut *reader, typed, &users, key.as_ref())? {
-            return Ok(Self::Other(users, other));
+        if !is_named && key == Some(UserKey::Of(UserType::Bigint)) && Logins::are_uuids(ctx, store)?
+        {
+            return Ok(Self::NotOfLogins(users));
         }
         Ok(match key {
             None => Self::NotThere(users),
@@ -170,76 +210,91 @@ impl Lookup {
             },
             Some(key) => {
                 let kind = key.kind().unwrap_or(UserType::Text);
-                Self::Found(SiteUsers { users, key, kind })
+                Self::Found(SiteUsers { users, key, kind, evidence })
             }
         })
     }
 }
 
-/// The table that was typed, the project's, or Django's own. Where neither says in which schema it is, it is beside the
-/// sessions or behind them on the search path.
-pub(crate) fn users(
+/// The table that was typed, the project's, or what the site's foreign keys say.
+fn candidates(
     ctx: &Ctx<'_>,
     reader: &mut dyn Reader,
     typed: Option<&str>,
-) -> Result<Users, Error> {
-    let sessions = ctx.table()?;
-    let mut users = settings::users(ctx.project.as_ref(), &sessions)?;
-    let is_in_their_schema = users.table.schema() == sessions.schema();
-    if let Some(table) = typed {
-        users.table = table.parse()?;
-    } else if (ctx.project.is_none() || sessions.schema().is_some() && is_in_their_schema)
-        && let Some(schema) = reader.schema_beside(users.table.name())?
-    {
+) -> Result<Choice, Error> {
+    let one = |users| Choice::One(users, Evidence::Referred);
+    Ok(match typed {
+        None if ctx.project.is_none() => Choice::of(reader.users_found()?),
+        None => one(of_project(ctx, reader)?),
+        Some(typed) => {
+            let table: Table = typed.parse()?;
+            let described = if ctx.project.is_none() { reader.described(&table)? } else { None };
+            let unknown = || Ok::<_, Error>(Users { table, ..default(ctx)? });
+            one(described.map_or_else(unknown, Ok)?)
+        }
+    })
+}
+
+/// The project's table of users, or the one that the site's foreign keys tell, or else Django's own.
+pub(crate) fn users(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Error> {
+    match candidates(ctx, reader, None)? {
+        Choice::One(users, _) => Ok(users),
+        Choice::Nothing | Choice::Several(_) => of_django(ctx, reader),
+    }
+}
+
+/// The project's, or Django's own beside the sessions.
+fn default(ctx: &Ctx<'_>) -> Result<Users, Error> {
+    settings::users(ctx.project.as_ref(), &ctx.table()?)
+}
+
+/// The project's. Where it does not say in which schema it is, it is beside the sessions or behind them on the search path.
+fn of_project(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Error> {
+    let (sessions, users) = (ctx.table()?, default(ctx)?);
+    if sessions.schema().is_some() && users.table.schema() == sessions.schema() {
+        return beside(users, reader);
+    }
+    Ok(users)
+}
+
+fn of_django(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Error> {
+    beside(default(ctx)?, reader)
+}
+
+/// This table where it is beside the sessions, or behind them on the search path.
+fn beside(mut users: Users, reader: &mut dyn Reader) -> Result<Users, Error> {
+    if let Some(schema) = reader.schema_beside(users.table.name())? {
         users.table = users.table.in_schema(&schema)?;
     }
     Ok(users)
 }
 
-/// What shows that the site has another table of users than one that nobody named.
-enum Other {
-    /// Foreign keys of the site refer to this one.
-    Table(String),
-    /// The users who are logged in have UUIDs, and its key holds numbers.
-    Uuids,
+/// What the keys of all these tables are.
+fn of_all(reader: &mut dyn Reader, tables: &[(Users, Evidence)]) -> Result<Ids, StoreError> {
+    let mut kinds = Vec::new();
+    for (users, _) in tables {
+        kinds.push(reader.user_key(users)?.and_then(|key| key.kind()));
+    }
+    let first = kinds.first().copied().flatten();
+    Ok(match first.filter(|kind| kinds.iter().all(|other| *other == Some(*kind))) {
+        // Of texts it would matter how each table compares them.
+        Some(kind) if kind != UserType::Text => Ids::OfKind(kind),
+        _ => Ids::Unknown,
+    })
 }
 
-impl Other {
-    fn why(&self) -> String {
-        match self {
-            Self::Table(table) => format!("foreign keys of the site refer to \"{table}\""),
-            Self::Uuids => {
-                "its key holds numbers, and the ids of the users who are logged in are UUIDs".into()
-            }
-        }
-    }
-
-    fn hint(&self) -> String {
-        let example = match self {
-            Self::Table(table) => format!(", as in --user-table {table}"),
-            Self::Uuids => String::new(),
-        };
-        format!("name it with --user-table{example}, or let --django find it")
-    }
-}
-
-/// What shows that the site has another table of users: a project that came to have its own may have left Django's behind.
-fn other(
-    ctx: &Ctx<'_>,
-    store: &dyn Store,
-    reader: &mut dyn Reader,
-    typed: Option<&str>,
-    users: &Users,
-    key: Option<&UserKey>,
-) -> Result<Option<Other>, StoreError> {
-    if typed.is_some() || ctx.project.is_some() {
-        return Ok(None);
-    }
-    if let Some(table) = reader.other_users(&users.table)?.into_iter().next() {
-        return Ok(Some(Other::Table(table)));
-    }
-    let are_others = key == Some(&UserKey::Of(UserType::Bigint)) && Logins::are_uuids(ctx, store)?;
-    Ok(are_others.then_some(Other::Uuids))
+/// Refuses to choose among these.
+fn several(tables: &[(Users, Evidence)]) -> Error {
+    let named: Vec<String> = tables
+        .iter()
+        .map(|(users, evidence)| format!("\"{}\" ({})", users.table, why(*evidence)))
+        .collect();
+    let first = tables.iter().find(|(users, _)| !is_of_django(&users.table)).or(tables.first());
+    let example = first.map_or_else(String::new, |(users, _)| users.table.to_string());
+    Error::usage(
+        format!("several tables may be that of this site's users: {}", named.join(", ")),
+        format!("name it with --user-table, as in --user-table {example}, or let --django find it"),
+    )
 }
 
 /// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive

@@ -1,16 +1,18 @@
 //! One look at the rows of a table: what they are, and which of them are asked for.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use django_session::{Decoded, Decoder, Verdict};
+use django_session::{Decoded, Decoder, UserIds, Verdict};
 
 use super::counts::Counts;
 use super::describe::{KeyDisplay, listed, summary};
 use super::distinct::DistinctUsers;
 use super::login_keys_seen::LoginKeysSeen;
+use super::logins::Logins;
 use super::named_users::SessionsOf;
 use super::query::{Answer, SessionQuery, Who};
 use super::unfit_ids::UnfitIds;
@@ -65,6 +67,8 @@ pub(crate) struct Survey {
     pub(crate) sessions_of: SessionsOf,
     /// Some of the ids that the key of the table of users cannot hold.
     pub(crate) unfit_ids: UnfitIds,
+    /// What the ids in all logins are, where nothing else tells how the site spells them.
+    pub(crate) logins: Logins,
     preview: Vec<ListedSession>,
 }
 
@@ -167,6 +171,7 @@ impl Survey {
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
             unfit_ids: UnfitIds::default(),
+            logins: Logins::default(),
             preview: Vec::new(),
         }
     }
@@ -186,6 +191,7 @@ impl Survey {
         self.unverified_users.append(findings.unverified_users);
         self.sessions_of.append(findings.sessions_of);
         self.unfit_ids.append(findings.unfit_ids);
+        self.logins.append(findings.logins);
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
@@ -227,12 +233,14 @@ struct Findings {
     unverified_users: DistinctUsers,
     sessions_of: SessionsOf,
     unfit_ids: UnfitIds,
+    logins: Logins,
     preview: Vec<ListedSession>,
 }
 
 impl Findings {
     fn of(page: &Page, decoder: &mut Decoder<'_>, look: &Look<'_>, seen: &Seen<'_>) -> Self {
         let (mut findings, mut decoder) = (Self::default(), decoder.page());
+        let skimmed_logins = Cell::new(Logins::default());
         for row in page.rows() {
             // What the column says of a row is compared with the whole of it.
             let skims = look.skim && row.user.is_none() && seen.login_keys.has_one_key();
@@ -241,6 +249,7 @@ impl Findings {
                 (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (Who::These(ids), Some(stored)) => {
                     let others = |user_id: &str| {
+                        count_login(&skimmed_logins, ids, user_id);
                         !(ids.contains(user_id) || ids.may_mean(user_id) || ids.is_unfit(user_id))
                     };
                     if let Some(session) = decoder.decode_unless(stored, others) {
@@ -259,6 +268,7 @@ impl Findings {
                 _ => findings.row(&row, &row.decode(&mut decoder), look, seen),
             }
         }
+        findings.logins.append(skimmed_logins.get());
         findings
     }
 
@@ -314,9 +324,21 @@ impl Findings {
     /// Counts a session for each of the users who are asked for and whom it names.
     fn count_users(&mut self, query: &SessionQuery<'_>, answer: Answer, verdict: &Verdict<'_>) {
         if let (Who::These(ids), Verdict::Login(login)) = (query.who, verdict) {
+            if ids.are_of_unknown_key() && !login.is_unverified() {
+                self.logins.count(&login.user_id);
+            }
             for id in login.users().filter(|id| ids.contains(id)) {
                 self.sessions_of.count(id, query.takes(answer));
             }
         }
+    }
+}
+
+/// Counts a login of which no more than its user was read.
+fn count_login(logins: &Cell<Logins>, asked: &UserIds, user_id: &str) {
+    if asked.are_of_unknown_key() {
+        let mut counted = logins.get();
+        counted.count(user_id);
+        logins.set(counted);
     }
 }

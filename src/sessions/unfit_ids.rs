@@ -111,7 +111,7 @@ impl GivenIds<'_> {
 }
 
 /// Ids that an error names.
-const MOST_NAMED: usize = 5;
+pub(crate) const MOST_NAMED: usize = 5;
 
 /// The first few of these ids, for people.
 pub(crate) fn some(ids: &[&str]) -> String {

@@ -160,11 +160,11 @@ impl SiteUsers {
     fn named<'q>(&'q self, whose: &'q Whose) -> Result<Vec<(&'q String, WhichUsers<'q>)>, Error> {
         let mut named = Vec::new();
         for username in &whose.usernames {
-            let column = has("--username", self.users.username.as_deref())?;
+            let column = self.has("--username", "username", self.users.username.as_deref())?;
             named.push((username, WhichUsers::Having(column, username)));
         }
         for email in &whose.emails {
-            let column = has("--email", self.users.email.as_deref())?;
+            let column = self.has("--email", "email", self.users.email.as_deref())?;
             named.push((email, WhichUsers::Mail(column, Address::of(email))));
         }
         Ok(named)
@@ -173,24 +173,26 @@ impl SiteUsers {
     fn flagged(&self, whose: &Whose) -> Result<Vec<WhichUsers<'_>>, Error> {
         let users = &self.users;
         [
-            (whose.inactive, "--inactive", &users.is_active, false),
-            (whose.staff, "--staff", &users.is_staff, true),
-            (whose.superusers, "--superusers", &users.is_superuser, true),
+            (whose.inactive, "--inactive", "is_active", &users.is_active, false),
+            (whose.staff, "--staff", "is_staff", &users.is_staff, true),
+            (whose.superusers, "--superusers", "is_superuser", &users.is_superuser, true),
         ]
         .into_iter()
         .filter(|(given, ..)| *given)
-        .map(|(_, option, column, value)| {
-            Ok(WhichUsers::Whether(has(option, column.as_deref())?, value))
+        .map(|(_, option, name, column, value)| {
+            Ok(WhichUsers::Whether(self.has(option, name, column.as_deref())?, value))
         })
         .collect()
     }
-}
 
-fn has<'q>(option: &str, column: Option<&'q str>) -> Result<&'q str, Error> {
-    column.ok_or_else(|| {
-        Error::usage(
-            format!("{option}: the site's users have no column for that"),
-            "name them by their ids, or by what they have",
-        )
-    })
+    /// The column of the table that Django's own users have under this name.
+    fn has<'q>(&self, option: &str, name: &str, column: Option<&'q str>) -> Result<&'q str, Error> {
+        column.ok_or_else(|| {
+            Error::usage(
+                format!("{option}: table \"{}\" has no column for that ({name})", self.users.table),
+                "name the users by their ids, or by what they have; --django knows what the site's model has, and --user-table \
+                 names another table",
+            )
+        })
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Upkeep, User,
-    UserColumn, UserColumnPlan, UserKey, Users, WhichUsers,
+    UserColumn, UserColumnPlan, UserKey, Users, UsersFound, WhichUsers,
 };
 use crate::model::{Page, Timestamp};
 
@@ -139,10 +139,14 @@ pub trait UserReader {
         Ok(None)
     }
 
-    /// The tables other than this one to which the session table and tables of Django and known packages beside it, or
-    /// beside this one, refer as their users.
-    fn other_users(&mut self, _users: &Table) -> Result<Vec<String>, StoreError> {
+    /// The tables that may be that of the users, each once for every schema in which something says so.
+    fn users_found(&mut self) -> Result<Vec<UsersFound>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// The key and the columns of this table, if it is there and has a primary key of one column.
+    fn described(&mut self, _users: &Table) -> Result<Option<Users>, StoreError> {
+        Ok(None)
     }
 
     /// Reads these users, each once.
@@ -216,9 +220,14 @@ impl dyn Reader + '_ {
         self.site_users().map_or(Ok(None), |site| site.schema_beside(name))
     }
 
-    /// See [`UserReader::other_users`].
-    pub fn other_users(&mut self, users: &Table) -> Result<Vec<String>, StoreError> {
-        self.site_users().map_or(Ok(Vec::new()), |site| site.other_users(users))
+    /// See [`UserReader::users_found`].
+    pub fn users_found(&mut self) -> Result<Vec<UsersFound>, StoreError> {
+        self.site_users().map_or(Ok(Vec::new()), UserReader::users_found)
+    }
+
+    /// See [`UserReader::described`].
+    pub fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
+        self.site_users().map_or(Ok(None), |site| site.described(users))
     }
 
     /// See [`UserReader::users`].

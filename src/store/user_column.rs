@@ -149,8 +149,10 @@ impl UserType {
         match self {
             Self::Text => (!id.contains('\0')).then_some(Cow::Borrowed(id)),
             Self::Bigint => {
-                let number: i64 = id.parse().ok()?;
-                (number.to_string() == id).then_some(Cow::Borrowed(id))
+                let digits = id.strip_prefix('-').unwrap_or(id);
+                let reads_the_same = digits.bytes().next()?.is_ascii_digit()
+                    && (!digits.starts_with('0') || id == "0");
+                (reads_the_same && id.parse::<i64>().is_ok()).then_some(Cow::Borrowed(id))
             }
             Self::Uuid => uuid(id).map(Cow::Owned),
         }

@@ -20,9 +20,50 @@ pub struct Users {
     pub is_superuser: Option<String>,
 }
 
-/// Tables whose `user_id` refers to the users of the site: of Django's admin, of Django REST framework, of django-allauth.
-pub(super) const REFERRING: [&str; 4] =
-    ["django_admin_log", "authtoken_token", "account_emailaddress", "usersessions_usersession"];
+/// Tables whose `user_id` refers to the users of the site: of Django's admin, and of packages that many sites have.
+pub(super) const REFERRING: [&str; 11] = [
+    "django_admin_log",
+    "authtoken_token",
+    "account_emailaddress",
+    "socialaccount_socialaccount",
+    "usersessions_usersession",
+    "mfa_authenticator",
+    "social_auth_usersocialauth",
+    "oauth2_provider_accesstoken",
+    "token_blacklist_outstandingtoken",
+    "otp_totp_totpdevice",
+    "reversion_revision",
+];
+
+/// Primary keys of tables of history, which have the columns of the model that they keep (django-simple-history,
+/// django-pghistory).
+pub(super) const OF_HISTORY: [&str; 2] = ["history_id", "pgh_id"];
+
+/// A table that may be that of the site's users.
+#[derive(Clone, Debug)]
+pub struct UsersFound {
+    /// The table, with those of Django's columns that it has.
+    pub users: Users,
+    /// What says so.
+    pub evidence: Evidence,
+    /// In which schema that was found: 0 is that of the sessions, 1 the next one behind it on the search path; below 0 is
+    /// one in front of it.
+    pub place: i32,
+    /// The table to which its key refers: its model inherits from that of this table.
+    pub parent: Option<Table>,
+}
+
+/// How it is known that a table is one of users. The greater is the stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// It is called as Django's own, or has the columns of Django's `AbstractBaseUser`.
+    Shape,
+    /// The tables of its model's groups and permissions refer to it. Django names them after the model's own table, and
+    /// only a model of users has both.
+    Groups,
+    /// The session table, or a table of Django's admin or of a package that is known, refers to it by `user_id`.
+    Referred,
+}
 
 /// What the primary key of a table of users holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +157,21 @@ impl<'q> Address<'q> {
 }
 
 impl Users {
+    /// This table, with those of Django's columns that are among these.
+    pub(super) fn of(table: Table, key: String, columns: &[String]) -> Self {
+        let column =
+            |name: &str| columns.iter().find(|column| column.eq_ignore_ascii_case(name)).cloned();
+        Self {
+            table,
+            key,
+            username: column("username"),
+            email: column("email"),
+            is_active: column("is_active"),
+            is_staff: column("is_staff"),
+            is_superuser: column("is_superuser"),
+        }
+    }
+
     /// Django's own, in the schema of the session table.
     pub fn beside(sessions: &Table) -> Self {
         let column = |name: &str| Some(name.to_owned());

@@ -151,6 +151,12 @@ pub fn doubt(doubt: &Doubt) -> String {
              nothing is proved; `sessctl list` shows the ids as sessions spell them, and `logout-user --unfit-ids` takes \
              those that are given as all of them"
         ),
+        Doubt::UnknownSpelling { ids } => format!(
+            "no live session names {}, and no table of users tells how the ids of this site are spelled: the live sessions do not \
+             show it either, so nothing is proved. --django or --user-table names the table; `sessctl list` shows the ids as \
+             sessions spell them, and `logout-user --unfit-ids` takes ids as they are given",
+            quoted(ids)
+        ),
         Doubt::TablesUnknown => "whether another session table of this database is the site's could not be found out, so nothing is proved; \
              --table with this table's own name says that it is the right one"
             .into(),
@@ -180,6 +186,11 @@ fn elsewhere(what: &str, tables: &[String]) -> String {
 pub const WHICH_TABLE: &str = "Another site or tenant may own such a table: --django asks the project which one is its own, and \
                                `sessctl doctor --table NAME` shows what one holds. Then name the site's with --table, also if \
                                it is this one";
+
+fn quoted(ids: &[String]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", super::sanitize(id))).collect();
+    ids.join(", ")
+}
 
 /// Says that a session table may not show all rows.
 pub fn hidden_sessions(table: &str, view: bool) -> String {

@@ -163,7 +163,11 @@ fn an_id_that_no_user_can_have_is_refused() {
         by_table(w, "varchar(20)", ["anna", "42"]);
         w.run(&["logout-user", "bert", "043"]).ok();
         w.execute("DROP TABLE auth_user");
-        w.run(&["logout-user", "bert", "043"]).ok();
+        // Nothing tells how ids are spelled.
+        w.run(&["logout-user", "bert", "043"])
+            .exits(3)
+            .says("no live session names \"bert\", \"043\"");
+        w.run(&["logout-user", "bert", "043", "--unfit-ids"]).ok();
         w.run(&["logout-user", "anna"]).ok().says("1 session deleted");
         // All that is left is a number: so are all ids, for all that can be seen.
         w.run(&["logout-user", "anna"]).exits(2);

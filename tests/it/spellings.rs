@@ -75,7 +75,9 @@ fn doubts_42(w: &World) {
 fn where_keys_are_numbers_an_id_that_django_reads_as_one_is_a_doubt() {
     World::each("spellings_number", |w| {
         numbers(w);
-        w.run(&["logout-user", "42", "-n"]).ok();
+        doubts_42(w);
+        w.renew();
+        numbers(w);
         w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text)");
         w.execute("INSERT INTO auth_user VALUES (42, 'anna'), (7, 'bob'), (142, 'carl')");
         doubts_42(w);
@@ -108,7 +110,8 @@ fn one_uuid_is_one_user_however_it_is_spelled() {
         let ids = w.file("ids", format!("{upper}\n{digits}\n"));
         let command = ["logout-user", &upper, uuid, &digits, "--from-file", &ids];
         w.run(&[&command[..], &["-n"]].concat())
-            .ok()
+            .exits(3)
+            .says("1 session stayed whose id is spelled otherwise")
             .says(&format!("3 live sessions of user {upper} would be deleted"));
         let kind = if w.is_sqlite() { "char(32)" } else { "uuid" };
         w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
@@ -234,5 +237,80 @@ fn a_third_spelling_of_a_user_is_a_doubt() {
             );
         }
         w.run(&["logout-user", "BOB", "ANNA"]).ok().says("2 sessions deleted");
+    });
+}
+
+const UUID: &str = "0fce2a16-9e1b-4c55-8c0e-0a6cf5f1e7a2";
+
+/// Nothing tells how the site spells ids, so one that no session has may be there under another spelling.
+#[test]
+fn without_a_table_of_users_an_absent_id_is_a_doubt_unless_it_is_of_the_kind_of_all() {
+    World::each("spellings_absent", |w| {
+        let dashless = UUID.replace('-', "").replace('0', "1");
+        for (sessions, absent, present) in [
+            (
+                ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"],
+                "01arz3ndektsv4rrffq69g5fav",
+                "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            ),
+            (["usr_G4", "8"], "7", "usr_G4"),
+            (["2026-01-07", "2026-01-08"], "2026-1-7", "2026-01-08"),
+            (["7.0", "8.5"], "7", "8.5"),
+            (["Anna", "bob"], "anna", "bob"),
+            (["7", UUID], "8", "7"),
+        ] {
+            w.renew();
+            for id in sessions {
+                w.user(id, 1);
+            }
+            for command in [
+                &["logout-user", absent][..],
+                &["logout-user", absent, "-n"],
+                &["logout-user", absent, "--no-verify"],
+            ] {
+                let ran = w.run(command).exits(3);
+                ran.says(&format!("no live session names \"{absent}\"")).says("--user-table");
+            }
+            let report =
+                w.run(&["logout-user", absent, present, "-n", "--format", "json"]).exits(3).json();
+            assert_eq!(report["doubts"], json!([{"doubt": "unknown_spelling", "ids": [absent]}]));
+            assert_eq!((&report["verdict"], &report["matched"]), (&json!("unknown"), &json!(1)));
+            w.run(&["list", "--user", absent]).exits(3).says("no live session names");
+            w.run(&["logout-user", absent, "--unfit-ids"]).ok();
+            assert_eq!(w.count(), 2);
+            w.run(&["logout-user", present]).ok().says("1 session deleted, none is left");
+        }
+        // The ordinary case: users in another database.
+        for (sessions, absent) in
+            [(["7", "8"], "42"), ([UUID, &dashless], "11111111-1111-1111-1111-111111111111")]
+        {
+            w.renew();
+            for id in sessions {
+                w.user(id, 1);
+            }
+            w.run(&["logout-user", absent]).ok();
+            w.run(&["list", "--user", absent, "--format", "count"]).ok().says("0\n");
+        }
+        w.run(&["logout-user", &UUID.to_uppercase()]).ok().says("1 session deleted");
+        w.renew();
+        w.run(&["logout-user", "anna"]).ok();
+    });
+}
+
+/// Django's own table is there and not believed: all who are logged in have UUIDs.
+#[test]
+fn another_spelling_is_a_doubt_although_the_table_of_users_is_not_known() {
+    World::each("spellings_unknown_table", |w| {
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text)");
+        w.user(&format!("urn:uuid:{UUID}"), 1).user(&UUID.replace('0', "1"), 1);
+        w.run(&["logout-user", UUID])
+            .exits(3)
+            .says("1 session stayed whose id is spelled otherwise");
+        w.renew();
+        w.user(UUID, 1).user(&UUID.replace('0', "1"), 1);
+        for spelled in [UUID.to_uppercase(), UUID.replace('-', "")] {
+            w.run(&["logout-user", &spelled, "-n"]).ok().says("1 live session");
+        }
+        w.run(&["logout-user", &format!("{{{UUID}}}")]).exits(2).says("cannot be the id of a user");
     });
 }

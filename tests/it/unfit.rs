@@ -95,3 +95,31 @@ fn nobody_is_spared_by_a_key_that_sessions_write_in_another_form() {
         w.run(&["list", "--user", users[0].0, "--format", "count"]).ok().says("1\n");
     });
 }
+
+/// Keys of the site's own table, which nobody named: foreign keys do.
+#[test]
+fn the_key_of_a_table_of_any_name_is_known() {
+    World::each("unfit_own_table", |w| {
+        for (kind, ids, doubt) in [
+            ("integer", ["usr_G4", "usr_HA"], "no key of"),
+            ("integer", [" 7", "007"], "spelled otherwise"),
+            ("decimal(9,1)", ["7.0", "8.0"], "several spellings"),
+            ("date", ["2026-01-07", "2026-01-08"], "several spellings"),
+        ] {
+            w.renew();
+            w.execute("DROP TABLE IF EXISTS django_admin_log; DROP TABLE IF EXISTS auth_user; DROP TABLE IF EXISTS acc_user");
+            w.execute(&format!(
+                "CREATE TABLE auth_user (id varchar(9) PRIMARY KEY, username text);
+                 CREATE TABLE acc_user (id {kind} PRIMARY KEY, username text);
+                 CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id {kind} REFERENCES acc_user (id))"
+            ));
+            for id in ids {
+                w.user(id, 1);
+            }
+            w.run(&["logout-user", "7", "-n"]).exits(3).says(doubt);
+            w.run(&["logout-user", "7"]).exits(3).says(doubt).says("NOT known to be logged out");
+            w.run(&["list", "--user", "7", "--format", "count"]).exits(3).says("0\n");
+            assert_eq!(w.count(), 2, "{kind}");
+        }
+    });
+}

@@ -387,8 +387,8 @@ fn the_table_of_users_may_be_named() {
         // A column that is not there is an error, never nobody.
         w.execute("ALTER TABLE \"My.Users\" DROP COLUMN is_active");
         w.run(&["logout-user", "--inactive", "--user-table", "\"My.Users\""])
-            .exits(1)
-            .says("is_active");
+            .exits(2)
+            .says("no column for that (is_active)");
     });
 }
 

@@ -1,5 +1,7 @@
 //! Tables of users that may not be the site's, and users who are nearly those who were named.
 
+use serde_json::{Value, json};
+
 use crate::world::World;
 
 /// A site that has users of its own and left Django's behind.
@@ -15,21 +17,22 @@ fn two_tables(w: &World) {
 }
 
 #[test]
-fn a_table_of_users_to_which_the_site_does_not_refer_is_not_believed() {
+fn the_table_to_which_the_site_refers_is_that_of_its_users() {
     World::each("wrong_users", |w| {
         two_tables(w);
-        for selector in [&["--username", "anna"][..], &["--deleted-users", "--yes"]] {
-            let ran = w.run(&[&["logout-user"], selector].concat()).exits(2);
-            ran.says("foreign keys of the site refer to \"accounts_user\"");
-        }
-        assert_eq!(w.count(), 2);
-        // Nor is it asked who exists.
         let report = w.run(&["logout-user", "3", "-n", "--format", "json"]).ok().json();
-        assert_eq!(report["named"][0]["exists"], serde_json::Value::Null, "{report}");
-        let named = ["logout-user", "--username", "anna", "--user-table", "accounts_user"];
-        let report = w.run(&[&named[..], &["--format", "json"]].concat()).ok().json();
-        assert_eq!(report["users"], serde_json::json!(["2"]), "{report}");
-        // It is the site's where the site refers to it.
+        assert_eq!(
+            (&report["named"][0]["exists"], &report["user_table"]),
+            (&json!(false), &json!("accounts_user"))
+        );
+        let named = ["logout-user", "--username", "anna", "--format", "json"];
+        let ran = w.run(&named).ok();
+        assert_eq!(ran.json()["users"], json!(["2"]), "{ran:#?}");
+        ran.says(
+            "users are those of table \"accounts_user\": foreign keys of the site refer to it",
+        );
+        w.run(&["logout-user", "--deleted-users"]).ok().says("0 sessions deleted");
+        // It is Django's own where the site refers to it.
         w.execute(
             "DROP TABLE django_admin_log; CREATE TABLE django_admin_log (id integer PRIMARY KEY,
                  user_id integer REFERENCES auth_user (id))",
@@ -48,16 +51,116 @@ fn the_tables_of_groups_and_permissions_name_the_table_of_users() {
              CREATE TABLE auth_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id));
              CREATE TABLE accounts_user_groups (id integer PRIMARY KEY, customuser_id integer REFERENCES accounts_user (id))",
         );
+        let users = || {
+            let named = ["logout-user", "--username", "anna", "-n", "--format", "json"];
+            w.run(&named).ok().json()["users"].clone()
+        };
         // Many a model has groups, and is none of users.
-        w.run(&["logout-user", "--username", "anna", "-n"]).ok();
+        assert_eq!(users(), json!(["1"]));
         w.execute(
             "CREATE TABLE accounts_user_user_permissions (id integer PRIMARY KEY,
                  customuser_id integer REFERENCES accounts_user (id))",
         );
-        w.run(&["logout-user", "--username", "anna"])
-            .exits(2)
-            .says("foreign keys of the site refer to \"accounts_user\"");
+        assert_eq!(users(), json!(["2"]));
+        // A project that came to have its own has left the whole of Django's behind.
+        w.execute(
+            "CREATE TABLE auth_user_user_permissions (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id))",
+        );
+        for selector in [&["--username", "anna"][..], &["--deleted-users", "--yes"], &["--staff"]] {
+            w.run(&[&["logout-user"], selector].concat())
+                .exits(2)
+                .says("\"accounts_user\" (the tables of groups and permissions refer to it)")
+                .says("\"auth_user\" (the tables of groups and permissions refer to it)")
+                .says("--user-table accounts_user");
+        }
         assert_eq!(w.count(), 2);
+        // Their keys are of one type, so ids can be judged.
+        w.user(" 2", 1).user("usr_G4", 1);
+        let report = w.run(&["logout-user", "2", "--format", "json"]).exits(3).json();
+        assert_eq!(
+            [&report["deleted"], &report["alike"], &report["unfit"]].map(Value::as_u64),
+            [Some(1); 3]
+        );
+        let named = ["logout-user", "--username", "bert", "--user-table", "accounts_user", "-n"];
+        w.run(&named).exits(3).says("1 live session");
+    });
+}
+
+/// The log of the admin may be older than the site's own users, which need have neither groups nor permissions.
+#[test]
+fn a_table_with_the_columns_of_users_is_a_rival() {
+    World::each("wrong_users_shape", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150), is_staff boolean);
+             INSERT INTO auth_user VALUES (1, 'anna', true);
+             CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id));
+             CREATE TABLE acc_historicaluser (history_id integer PRIMARY KEY, id integer, password text, last_login date);
+             CREATE TABLE acc_copy (password text, last_login date)",
+        );
+        w.user("1", 1);
+        w.run(&["logout-user", "--staff", "-n"]).ok().says("1 live session");
+        w.execute("CREATE TABLE acc_user (id integer PRIMARY KEY, password text, last_login date)");
+        for selector in [&["--staff"][..], &["--username", "anna"], &["--inactive"]] {
+            w.run(&[&["logout-user"], selector].concat())
+                .exits(2)
+                .says("\"acc_user\" (it has the columns");
+        }
+        w.run(&["logout-user", "--staff", "--user-table", "auth_user", "-n"]).ok();
+        // Alone it is the site's, whatever it is called.
+        w.execute("DROP TABLE django_admin_log; DROP TABLE auth_user");
+        w.run(&["logout-user", "anna"]).exits(2).says("table \"acc_user\" holds numbers");
+        w.run(&["logout-user", "--staff"])
+            .exits(2)
+            .says("table \"acc_user\" has no column")
+            .says("--django");
+        assert_eq!(w.count(), 1);
+    });
+}
+
+/// Nobody is found in a table that a project with users of its own has left behind.
+#[test]
+fn conditions_are_asked_of_the_table_to_which_the_site_refers() {
+    World::each("wrong_users_conditions", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username text, email text, is_active boolean, is_staff boolean,
+                 is_superuser boolean);
+             INSERT INTO auth_user VALUES (1, 'u1', 'u1@a.de', true, false, false), (2, 'u2', 'u2@a.de', true, false, false);
+             CREATE TABLE acc_user (ref integer PRIMARY KEY, username text, email text, is_active boolean, is_staff boolean,
+                 is_superuser boolean);
+             INSERT INTO acc_user VALUES (1, 'u1', 'b@a.de', true, false, false), (2, 'anna', 'u1@a.de', false, true, true);
+             CREATE TABLE authtoken_token (id integer PRIMARY KEY, user_id integer REFERENCES acc_user (ref))",
+        );
+        w.user("1", 1).user("2", 1);
+        for selector in
+            ["--staff", "--superusers", "--inactive", "--email=u1@a.de", "--username=anna"]
+        {
+            let report = w.run(&["logout-user", selector, "-n", "--format", "json"]).ok().json();
+            assert_eq!(report["users"], json!(["2"]), "{selector}: {report}");
+        }
+        // A model that inherits has the columns of its parent in the parent's table.
+        w.execute(
+            "CREATE TABLE acc_staff (acc_ptr_id integer PRIMARY KEY REFERENCES acc_user (ref));
+             INSERT INTO acc_staff VALUES (2);
+             CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES acc_staff (acc_ptr_id));
+             DROP TABLE authtoken_token;
+             CREATE TABLE acc_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES acc_user (ref));
+             CREATE TABLE acc_user_user_permissions (id integer PRIMARY KEY, user_id integer REFERENCES acc_user (ref))",
+        );
+        for selector in
+            ["--staff", "--superusers", "--inactive", "--email=u1@a.de", "--username=anna"]
+        {
+            w.run(&["logout-user", selector])
+                .exits(2)
+                .says("table \"acc_staff\" has no column")
+                .says("--django");
+        }
+        let report = w.run(&["logout-user", "1", "2", "-n", "--format", "json"]).ok().json();
+        assert_eq!(
+            (&report["named"][0]["exists"], &report["named"][1]["exists"]),
+            (&json!(false), &json!(true))
+        );
+        let parents = ["logout-user", "--staff", "--user-table", "acc_user"];
+        w.run(&parents).ok().says("1 session deleted");
     });
 }
 
@@ -121,10 +224,19 @@ fn users_are_looked_up_beside_their_sessions() {
     w.user("1", 1).user("2", 1);
     let url = format!("{}?options=-csearch_path%3Dmine,public", w.url());
     let arguments = ["logout-user", "--username", "anna", "--format", "json", "-d", &url];
+    // The path of the site may be the same: then Django's users are in front.
+    let ran = w.run(&arguments).exits(2).says("several tables may be that of this site's users");
+    ran.says("\"public.auth_user\"").says("--user-table auth_user");
+    w.run(&["logout-user", "7", "-d", &url]).ok();
+    w.run(&["logout-user", "anna", "-d", &url]).exits(2);
+    assert_eq!(w.count(), 2);
+    w.execute(
+        "CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES public.auth_user (id))",
+    );
     let report = w.run(&arguments).ok().json();
     assert_eq!(report["users"], serde_json::json!(["1"]), "{report}");
     assert_eq!(report["user_table"], "public.auth_user");
-    w.execute("DROP TABLE public.auth_user");
+    w.execute("DROP TABLE public.auth_user CASCADE");
     w.run(&arguments).exits(2).says("no table of users \"public.auth_user\"");
     assert_eq!(w.count(), 1);
 }

@@ -4,9 +4,11 @@ use super::spelling::{canonical, uuid_digits};
 /// finds the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdField {
-    /// Text, which is taken as it stands, or not known.
+    /// Text, which is taken as it stands.
     #[default]
     Text,
+    /// Not known. An id is compared as it stands, and may also be a number or a UUID in another spelling.
+    Unknown,
     /// Text that the database compares in either case.
     AnyCase,
     /// Text that the database pads with blanks to its length, and compares without them.
@@ -22,7 +24,7 @@ impl IdField {
     /// The id as Django spells it, if it is a text that is spelled otherwise and that Django reads.
     pub fn read(self, user_id: &str) -> Option<String> {
         match self {
-            Self::Text | Self::AnyCase | Self::Padded => None,
+            Self::Text | Self::Unknown | Self::AnyCase | Self::Padded => None,
             Self::Integer if is_plain(user_id) => None,
             Self::Integer => read_integer(user_id),
             Self::Uuid if uuid_digits(user_id).is_some() => None,
@@ -33,32 +35,50 @@ impl IdField {
     /// Whether such a key can hold the id, however it is spelled.
     pub fn holds(self, user_id: &str) -> bool {
         match self {
-            Self::Text | Self::AnyCase | Self::Padded => true,
+            Self::Text | Self::Unknown | Self::AnyCase | Self::Padded => true,
             Self::Integer => is_plain(user_id) || self.read(user_id).is_some(),
             Self::Uuid => uuid_digits(user_id).is_some() || self.read(user_id).is_some(),
         }
     }
 
-    /// What Django and the database make of an id in a session, if it can be another one than stands there.
-    pub(super) fn reading(self, user_id: &str) -> Option<String> {
+    /// What Django and the database may make of an id in a session, if it can be another one than stands there.
+    pub(super) fn readings(self, user_id: &str) -> impl Iterator<Item = String> {
+        let all = match self {
+            Self::Unknown => [
+                Self::Integer.reading(user_id),
+                Self::Uuid.reading(user_id),
+                Some(canonical(user_id).into_owned()),
+            ],
+            key => [key.reading(user_id), None, None],
+        };
+        all.into_iter().flatten()
+    }
+
+    fn reading(self, user_id: &str) -> Option<String> {
         match self {
             // A number, which is a text here.
             Self::Uuid if is_plain(user_id) => {
                 user_id.parse::<u128>().ok().map(|number| format!("{number:032x}"))
             }
             Self::Integer | Self::Uuid => self.read(user_id),
-            Self::Text | Self::AnyCase | Self::Padded => self.compared(user_id),
+            Self::Text | Self::Unknown => None,
+            Self::AnyCase => Some(user_id.to_lowercase()),
+            Self::Padded => Some(user_id.trim_end_matches(' ').into()),
         }
     }
 
-    /// An id that was asked for, in the one spelling in which [`reading`](Self::reading) has it.
-    pub(super) fn compared(self, user_id: &str) -> Option<String> {
-        match self {
-            Self::Text => None,
-            Self::AnyCase => Some(user_id.to_lowercase()),
-            Self::Padded => Some(user_id.trim_end_matches(' ').into()),
-            Self::Integer | Self::Uuid => Some(canonical(user_id).into_owned()),
-        }
+    /// An id that was asked for, in the spellings in which [`readings`](Self::readings) has it.
+    pub(super) fn compared(self, user_id: &str) -> impl Iterator<Item = String> {
+        let as_it_stands = || Some(canonical(user_id).into_owned());
+        let all = match self {
+            Self::Text => [None, None, None],
+            Self::AnyCase | Self::Padded => [self.reading(user_id), None, None],
+            Self::Integer | Self::Uuid => [as_it_stands(), None, None],
+            Self::Unknown => {
+                [as_it_stands(), Self::Integer.read(user_id), Self::Uuid.read(user_id)]
+            }
+        };
+        all.into_iter().flatten()
     }
 }
 

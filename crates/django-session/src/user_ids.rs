@@ -28,7 +28,7 @@ impl UserIds {
     #[must_use]
     pub fn keyed_by(mut self, key: IdField) -> Self {
         self.key = key;
-        self.compared = self.ids.iter().filter_map(|id| key.compared(id)).collect();
+        self.compared = self.ids.iter().flat_map(|id| key.compared(id)).collect();
         self.some_fit = self.ids.iter().any(|id| key.holds(id));
         self
     }
@@ -44,7 +44,12 @@ impl UserIds {
     pub fn may_mean(&self, user_id: &str) -> bool {
         !self.ids.is_empty()
             && !self.contains(user_id)
-            && self.key.reading(user_id).is_some_and(|id| self.compared.contains(&id))
+            && self.key.readings(user_id).any(|id| self.compared.contains(&id))
+    }
+
+    /// Whether it is not known of what kind the primary key is.
+    pub fn are_of_unknown_key(&self) -> bool {
+        self.key == IdField::Unknown
     }
 
     /// Whether the primary key cannot hold an id, so that it may be of any of these users: the site's key field writes ids
@@ -174,6 +179,29 @@ mod tests {
         ] {
             assert!(!ids.may_mean(other), "{other}");
         }
+    }
+
+    #[test]
+    fn where_the_key_is_unknown_an_id_may_be_a_number_or_a_uuid_in_another_spelling() {
+        let uuid = "ce6db715-bb98-0199-4cff-7a7d3eff1a4f";
+        for (asked, session) in [
+            ("42", " 42"),
+            ("42", "042"),
+            ("042", "42"),
+            ("\u{ff14}\u{ff12}", "042"),
+            (uuid, "urn:uuid:CE6DB715BB9801994CFF7A7D3EFF1A4F"),
+            ("{ce6db715-bb98-0199-4cff-7a7d3eff1a4f}", uuid),
+            ("00000000000000000000000000000007", "7"),
+        ] {
+            let ids = [asked].into_iter().collect::<UserIds>().keyed_by(IdField::Unknown);
+            assert!(ids.may_mean(session) && ids.are_of_unknown_key(), "{asked:?} {session:?}");
+            assert!(!ids.may_mean(asked) && !ids.is_unfit("usr_G4"), "{asked:?}");
+            for other in ["142", "anna", "42.0", "0e6db715-bb98-0199-4cff-7a7d3eff1a4f", ""] {
+                assert!(!ids.may_mean(other), "{asked:?} {other:?}");
+            }
+        }
+        let ids = ["anna"].into_iter().collect::<UserIds>().keyed_by(IdField::Unknown);
+        assert!(!ids.may_mean("Anna") && ids.contains("anna"));
     }
 
     #[test]

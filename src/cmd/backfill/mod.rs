@@ -146,7 +146,7 @@ fn column(
         (Some(found), _) => Ok((found, true, sample)),
         (None, wanted) => {
             let sessions = ctx.table()?;
-            let users = users(ctx, reader, None).unwrap_or_else(|_| Users::beside(&sessions));
+            let users = users(ctx, reader).unwrap_or_else(|_| Users::beside(&sessions));
             let key = reader.user_key(&users)?.and_then(|key| key.kind());
             if let Some(wanted) = wanted {
                 demand_fit(&sample, key, wanted)?;

@@ -87,7 +87,7 @@ fn in_database(ctx: &Ctx<'_>, store: &dyn Store, column: &str) -> Result<ColumnT
         }
         Some(found) => found.kind,
         None => {
-            let users = users(ctx, &mut *reader, None).ok();
+            let users = users(ctx, &mut *reader).ok();
             let key = users.map(|users| reader.user_key(&users)).transpose()?.flatten();
             key.and_then(|key| key.kind()).unwrap_or(UserType::Text)
         }

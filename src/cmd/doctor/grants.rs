@@ -37,7 +37,7 @@ pub(super) fn print(
         granted.iter().flat_map(|granted| purposes(*granted)).copied().collect();
     // Users in another database have rights there.
     let users = match store.reader() {
-        Ok(mut reader) => users(ctx, &mut *reader, None),
+        Ok(mut reader) => users(ctx, &mut *reader),
         // It may lack the very rights that are asked for.
         Err(_) => settings::users(ctx.project.as_ref(), &ctx.table()?),
     };

@@ -19,6 +19,7 @@ use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::counts::Counts;
 use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed};
 use crate::sessions::login_keys_seen::{self, LoginKeysSeen};
+use crate::sessions::logins::Logins;
 use crate::sessions::lookup::by_user;
 use crate::sessions::proof;
 use crate::sessions::query::{Answer, SessionQuery, Who};
@@ -47,6 +48,8 @@ struct Listed {
     has_login: bool,
     matches: Matches,
     unfit_ids: UnfitIds,
+    /// What the ids in logins are, where nothing else tells how the site spells them.
+    logins: Logins,
     /// What stands at the top level of sessions, as long as no login was seen.
     members: Counts,
 }
@@ -140,11 +143,12 @@ impl Query<'_> {
             move |page: &mut Page| query.page(page, &mut decoder, seen)
         };
         let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
-        let mut members = Counts::default();
+        let (mut members, mut logins) = (Counts::default(), Logins::default());
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let mut decoder = Decoder::new(codec);
         let fold = |mut listed: Listed| {
             here += listed.matches;
+            logins.append(listed.logins);
             told.unfit_ids.append(std::mem::take(&mut listed.unfit_ids));
             has_login |= listed.has_login;
             members.merge(std::mem::take(&mut listed.members));
@@ -161,12 +165,11 @@ impl Query<'_> {
             warn_of_column(ctx, &column, here.different);
         }
         told.matches += here;
-        if here.matched + here.unverified == 0 && ended == Ended::Whole {
+        let found_none = here.matched + here.unverified == 0 && ended == Ended::Whole;
+        if found_none && query.users.is_some() && !args.lookup.trust_column {
             // Nothing listed must not look like nobody logged in.
-            let unseen = seen.unseen();
-            if query.users.is_some() && !args.lookup.trust_column {
-                told.doubts.extend(login_keys_seen::doubt(ctx, &unseen, members));
-            }
+            told.doubts.extend(login_keys_seen::doubt(ctx, &seen.unseen(), members));
+            told.doubts.extend(asked.doubt_absent(&args.users, |_| false, logins));
         }
         told.doubts.extend(asked.doubt);
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
@@ -252,7 +255,12 @@ impl Query<'_> {
         let query = self.sessions();
         let verdict = query.verdict(row, &session);
         let answer = query.answer(row, &session, &verdict);
-        listed.has_login |= matches!(verdict, Verdict::Login(_));
+        if let Verdict::Login(login) = &verdict {
+            listed.has_login = true;
+            if self.users.as_ref().is_some_and(UserIds::are_of_unknown_key) {
+                listed.logins.count(&login.user_id);
+            }
+        }
         query.count(answer, &verdict, &mut listed.matches);
         if let (Answer::Unfit, Verdict::Login(login)) = (answer, &verdict) {
             listed.unfit_ids.note(&login.user_id);

@@ -192,7 +192,11 @@ impl<'a> Task<'a> {
         let spared = self.spared_key(ctx, store, &ids)?;
         let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
         let mut outcome = Outcome::run(ctx, &self.plan(store, looks, audit), driver)?;
-        outcome.doubts.extend(asked.doubt.filter(|_| !args.whose.unfit_ids));
+        if !args.whose.unfit_ids {
+            let has_session = |id: &str| outcome.sessions_of.has(id);
+            let absent = asked.doubt_absent(&self.given.ids, has_session, outcome.logins);
+            outcome.doubts.extend(asked.doubt.into_iter().chain(absent));
+        }
         if outcome.ended.is_ok() {
             let (who, saw_login) = (Who::These(&ids), outcome.named > 0);
             outcome.doubts.extend(proof::other_tables(ctx, store, Some(who), saw_login));

@@ -14,7 +14,7 @@ use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader, StoreError,
     Table, Upkeep, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserReader, Users,
-    WhichUsers,
+    UsersFound, WhichUsers,
 };
 
 impl UserColumnReader for PostgresReader<'_> {
@@ -75,9 +75,14 @@ impl UserReader for PostgresReader<'_> {
         store.schema_beside(self.client()?, oid, name)
     }
 
-    fn other_users(&mut self, users: &Table) -> Result<Vec<String>, StoreError> {
+    fn users_found(&mut self) -> Result<Vec<UsersFound>, StoreError> {
         let (store, oid) = (self.store, self.found.oid);
-        store.other_users(self.client()?, oid, users)
+        store.users_found(self.client()?, oid)
+    }
+
+    fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
+        let store = self.store;
+        store.described(self.client()?, users)
     }
 
     fn users(

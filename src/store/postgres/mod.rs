@@ -30,6 +30,7 @@ mod trust;
 mod upkeep;
 mod user_column;
 mod users;
+mod users_found;
 mod writer;
 
 use std::sync::OnceLock;

@@ -17,6 +17,7 @@ mod source;
 mod unchanged;
 mod user_column;
 mod users;
+mod users_found;
 mod visitors;
 mod walk;
 mod writer;

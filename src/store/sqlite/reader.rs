@@ -16,7 +16,7 @@ use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, BlindSpot, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
     Reader, Reference, ReferenceReader, StoreError, Table, Upkeep, User, UserColumn,
-    UserColumnPlan, UserColumnReader, UserKey, UserReader, Users, WhichUsers,
+    UserColumnPlan, UserColumnReader, UserKey, UserReader, Users, UsersFound, WhichUsers,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -188,8 +188,12 @@ impl UserReader for SqliteReader<'_> {
         self.store.user_key(&self.connection, users)
     }
 
-    fn other_users(&mut self, users: &Table) -> Result<Vec<String>, StoreError> {
-        self.store.other_users(&self.connection, users)
+    fn users_found(&mut self) -> Result<Vec<UsersFound>, StoreError> {
+        self.store.users_found(&self.connection)
+    }
+
+    fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
+        self.store.described(&self.connection, users)
     }
 
     fn users(

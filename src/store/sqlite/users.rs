@@ -1,7 +1,6 @@
 //! The site's users.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
@@ -11,45 +10,12 @@ use super::fault::fail;
 use super::row::text;
 use super::user_column::{shown, stored};
 use crate::store::table::quote;
-use crate::store::users::REFERRING;
-use crate::store::{StoreError, Table, User, UserType, Users, WhichUsers};
+use crate::store::{StoreError, User, UserType, Users, WhichUsers};
 
 /// Users that are read while the shared lock is held.
 const PAGE: usize = 5_000;
 
 impl Sqlite {
-    pub(super) fn other_users(
-        &self,
-        connection: &Connection,
-        users: &Table,
-    ) -> Result<Vec<String>, StoreError> {
-        let look = || -> rusqlite::Result<_> {
-            let mut others = BTreeSet::new();
-            let mut statement = connection.prepare(
-                r#"SELECT "table" FROM pragma_foreign_key_list(?1, 'main')
-                   WHERE "from" = 'user_id' COLLATE NOCASE AND "table" <> ?2 COLLATE NOCASE"#,
-            )?;
-            for table in REFERRING.into_iter().chain([self.table.name()]) {
-                let found = statement.query_map([table, users.name()], |row| row.get(0))?;
-                others.extend(found.collect::<Result<Vec<String>, _>>()?);
-            }
-            // Django names the tables of a model's `groups` and `user_permissions` after the model's own: only a model of users
-            // has both.
-            let mut statement = connection.prepare(
-                r#"SELECT f."table" FROM main.sqlite_master t, pragma_foreign_key_list(t.name, 'main') f
-                   WHERE t.type = 'table' AND f."table" <> ?1 COLLATE NOCASE
-                       AND t.name = f."table" || '_groups' COLLATE NOCASE AND EXISTS (
-                           SELECT 1 FROM main.sqlite_master p, pragma_foreign_key_list(p.name, 'main') o
-                           WHERE p.type = 'table' AND p.name = f."table" || '_user_permissions' COLLATE NOCASE
-                               AND o."table" = f."table" COLLATE NOCASE)"#,
-            )?;
-            let found = statement.query_map([users.name()], |row| row.get(0))?;
-            others.extend(found.collect::<Result<Vec<String>, _>>()?);
-            Ok(others.into_iter().collect())
-        };
-        look().map_err(|error| fail(error, self.what("look beside")))
-    }
-
     pub(super) fn read_users(
         &self,
         connection: &Connection,

@@ -1,0 +1,110 @@
+//! The tables that may be that of the site's users.
+
+use rusqlite::{Connection, Row};
+
+use super::Sqlite;
+use super::fault::fail;
+use crate::store::users::{OF_HISTORY, REFERRING};
+use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
+
+/// The tables to which `user_id` of the table `?1` refers.
+const REFERRED: &str = r#"
+    SELECT "table", "to" FROM pragma_foreign_key_list(?1, 'main')
+    GROUP BY id HAVING count(*) = 1 AND "from" = 'user_id' COLLATE NOCASE"#;
+
+const GROUPS: &str = r#"
+    SELECT f."table", f."to" FROM main.sqlite_master t, pragma_foreign_key_list(t.name, 'main') f
+    WHERE t.type = 'table' AND t.name = f."table" || '_groups' COLLATE NOCASE AND EXISTS (
+        SELECT 1 FROM main.sqlite_master p, pragma_foreign_key_list(p.name, 'main') o
+        WHERE p.type = 'table' AND p.name = f."table" || '_user_permissions' COLLATE NOCASE
+            AND o."table" = f."table" COLLATE NOCASE)"#;
+
+const SHAPE: &str = "
+    SELECT t.name, NULL FROM main.sqlite_master t
+    WHERE t.type IN ('table', 'view') AND t.name = 'auth_user' COLLATE NOCASE OR t.type = 'table' AND 2 = (
+        SELECT count(*) FROM pragma_table_info(t.name, 'main') WHERE lower(name) IN ('password', 'last_login'))";
+
+impl Sqlite {
+    pub(super) fn users_found(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<UsersFound>, StoreError> {
+        self.find_users(connection).map_err(|error| fail(error, self.what("look beside")))
+    }
+
+    fn find_users(&self, connection: &Connection) -> rusqlite::Result<Vec<UsersFound>> {
+        let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let mut seen: Vec<(Evidence, (String, Option<String>))> = Vec::new();
+        let mut referred = connection.prepare(REFERRED)?;
+        for table in REFERRING.into_iter().chain([self.table.name()]) {
+            for found in referred.query_map([table], pair)? {
+                seen.push((Evidence::Referred, found?));
+            }
+        }
+        for (evidence, sql) in [(Evidence::Groups, GROUPS), (Evidence::Shape, SHAPE)] {
+            for found in connection.prepare(sql)?.query_map([], pair)? {
+                seen.push((evidence, found?));
+            }
+        }
+        let mut all = Vec::new();
+        for (evidence, (name, key)) in seen {
+            let table = Table::new(None, name);
+            let Some(Described { mut users, has_key, parent }) = describe(connection, &table)?
+            else {
+                continue;
+            };
+            let is_shaped = || users.table.name().eq_ignore_ascii_case("auth_user") || has_key;
+            if evidence == Evidence::Shape && (!is_shaped() || OF_HISTORY.contains(&&*users.key)) {
+                continue;
+            }
+            if let Some(key) = key {
+                users.key = key;
+            }
+            all.push(UsersFound { users, evidence, place: 0, parent });
+        }
+        Ok(all)
+    }
+
+    pub(super) fn described(
+        &self,
+        connection: &Connection,
+        users: &Table,
+    ) -> Result<Option<Users>, StoreError> {
+        let described = describe(connection, users);
+        let described = described.map_err(|error| fail(error, self.what("look beside")))?;
+        Ok(described.filter(|described| described.has_key).map(|described| described.users))
+    }
+}
+
+/// A table, if it is there.
+struct Described {
+    users: Users,
+    /// Whether it has a primary key of one column; otherwise `id` stands for one.
+    has_key: bool,
+    /// The table to which its key refers.
+    parent: Option<Table>,
+}
+
+fn describe(connection: &Connection, table: &Table) -> rusqlite::Result<Option<Described>> {
+    let schema = table.schema().unwrap_or("main");
+    let mut statement = connection.prepare("SELECT name, pk FROM pragma_table_info(?1, ?2)")?;
+    let columns = statement
+        .query_map([table.name(), schema], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let mut keys = columns.iter().filter(|(_, place)| *place > 0).map(|(name, _)| name.clone());
+    let key = keys.next().filter(|_| keys.next().is_none());
+    let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+    let (has_key, key) = (key.is_some(), key.unwrap_or_else(|| "id".into()));
+    let mut statement = connection.prepare(
+        r#"SELECT "table" FROM pragma_foreign_key_list(?1, ?2)
+           GROUP BY id HAVING count(*) = 1 AND "from" = ?3 COLLATE NOCASE"#,
+    )?;
+    let parents = statement
+        .query_map([table.name(), schema, &*key], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    let parent = parents.into_iter().next().map(|name| Table::new(None, name));
+    Ok(Some(Described { users: Users::of(table.clone(), key, &names), has_key, parent }))
+}
