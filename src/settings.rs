@@ -243,29 +243,15 @@ pub fn key_prefix(option: &str, text: &str) -> Result<String, Error> {
     Ok(prefix)
 }
 
-/// Refuses to read more than one thing from standard input.
-pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
-    let is_stdin = |path: &Path| path == Path::new("-");
-    let inputs = match &cli.command {
-        cli::Command::LogoutUser(args) => vec![
-            args.from_file.as_deref().is_some_and(is_stdin),
-            args.except.as_deref() == Some("-"),
-        ],
-        cli::Command::Show(args) => vec![args.prefix == "-"],
-        cli::Command::Decode(args) => vec![is_stdin(&args.file)],
-        cli::Command::List(_)
-        | cli::Command::PurgeExpired(_)
-        | cli::Command::FlushAll(_)
-        | cli::Command::Backfill(_)
-        | cli::Command::Check(_)
-        | cli::Command::Doctor(_)
-        | cli::Command::Stats(_)
-        | cli::Command::Completions(_)
-        | cli::Command::Man(_)
-        | cli::Command::DjangoCode(_) => Vec::new(),
-    };
-    let key = cli.global.secret_key_file.as_deref().is_some_and(is_stdin);
-    if inputs.into_iter().chain([key]).filter(|is_stdin| *is_stdin).count() > 1 {
+/// Whether standard input is meant.
+pub fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Refuses to read more than one thing from standard input, where a command reads so many.
+pub fn check_stdin(global: &cli::Global, of_command: usize) -> Result<(), Error> {
+    let key = global.secret_key_file.as_deref().is_some_and(is_stdin);
+    if of_command + usize::from(key) > 1 {
         return Err(Error::usage(
             "two things were to be read from standard input",
             "give a file for one of them, or the SECRET_KEY in the environment",
@@ -276,7 +262,7 @@ pub fn check_stdin(cli: &cli::Cli) -> Result<(), Error> {
 
 /// A file, or standard input for `-`.
 pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
-    if file == Path::new("-") {
+    if is_stdin(file) {
         return Ok(Box::new(io::stdin().lock()));
     }
     let opened = files::open(file).map_err(|source| cannot_read(file, source))?;

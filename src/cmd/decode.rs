@@ -49,6 +49,10 @@ impl Command for Decode {
             write_json(out, &session, large)?;
         }
     }
+
+    fn reads_stdin(&self) -> usize {
+        usize::from(settings::is_stdin(&self.file))
+    }
 }
 
 fn skip_to(input: &mut dyn BufRead, terminator: u8) -> std::io::Result<()> {

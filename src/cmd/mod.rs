@@ -47,6 +47,11 @@ trait Command {
         false
     }
 
+    /// How many things it reads from standard input.
+    fn reads_stdin(&self) -> usize {
+        0
+    }
+
     /// How it ends where it failed.
     fn fail(&self, error: Error) -> Result<Exit, Error> {
         Err(error)
@@ -86,7 +91,7 @@ fn begin(
     backends: Backends,
 ) -> Result<Exit, Error> {
     settings::refuse_misplaced_connection(&cli.global)?;
-    settings::check_stdin(cli)?;
+    settings::check_stdin(&cli.global, command.reads_stdin())?;
     let progress: Box<dyn Progress> =
         if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk, command.prints())) };
     let project = settings::project(&cli.global, backends, stop)?;

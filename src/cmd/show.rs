@@ -30,4 +30,8 @@ impl Command for Show {
         }
         Ok(Exit::Done)
     }
+
+    fn reads_stdin(&self) -> usize {
+        usize::from(self.prefix == "-")
+    }
 }

@@ -64,6 +64,11 @@ impl Command for LogoutUser {
     fn prints(&self) -> bool {
         self.print_cache_keys
     }
+
+    fn reads_stdin(&self) -> usize {
+        let from_file = self.from_file.as_deref().is_some_and(settings::is_stdin);
+        usize::from(from_file) + usize::from(self.except.as_deref() == Some("-"))
+    }
 }
 
 /// What is to be done, in whatever table.
