@@ -120,6 +120,14 @@ impl SiteUsers {
         }
     }
 
+    /// Why ids in sessions cannot be compared with the keys of a table of users that is there and that nobody named.
+    pub(crate) fn trouble(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Error>, Error> {
+        Ok(match Lookup::of(ctx, store, None)? {
+            Lookup::Found(_) | Lookup::NotThere(_) => None,
+            _ => Self::of(ctx, store, None).err(),
+        })
+    }
+
     /// Those of these users who exist, by the ids that were asked for. All ids are spelled as [`UserType::fit`] has them.
     ///
     /// The database may find a user under another id than the user's own, where the collation of a text key takes the two

@@ -160,6 +160,7 @@ fn a_key_of_an_unknown_type_is_a_doubt() {
             site(w, kind, ["7", "8"], &["7", "7.0", "8.0"]);
             let dry = w.run(&["logout-user", "7", "-n", "--format", "json"]).exits(3).json();
             assert_eq!(dry["doubts"][0]["doubt"], "unknown_key", "{kind}: {dry}");
+            w.run(&["doctor"]).says("values cannot be compared with ids in sessions");
             w.run(&["list", "--user", "7", "--format", "count"]).exits(3).says("several spellings");
             w.run(&["logout-user", "--username", "name of 7"]).exits(2).says("--unfit-ids");
             w.run(&["flush-all", "--except-user", "8.0", "-n"]).exits(3).says("several spellings");

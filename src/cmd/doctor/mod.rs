@@ -19,8 +19,9 @@ use crate::error::{Error, Exit};
 use crate::model::{Finding, Status, shell_word};
 use crate::report::Doubt;
 use crate::sessions::proof;
+use crate::sessions::site_users::SiteUsers;
 use crate::settings::{Database, Project};
-use crate::store::{Facts, Reader, Store, StoreError, WallClock};
+use crate::store::{Capability, Facts, Reader, Store, StoreError, WallClock};
 use crate::ui;
 
 impl Command for Doctor {
@@ -107,7 +108,28 @@ fn read(
             |column| user_column::describe(column.as_ref(), &sample),
         ));
     }
+    if store.demand(Capability::Users).is_ok() {
+        findings.extend(users(ctx, store));
+    }
     findings
+}
+
+/// Whether users can be looked up, if there is a table of them.
+fn users(ctx: &Ctx<'_>, store: &dyn Store) -> Option<Finding> {
+    const CHECK: &str = "users";
+    match SiteUsers::trouble(ctx, store) {
+        Ok(None) => {
+            let site = SiteUsers::find(ctx, store, None).ok().flatten()?;
+            Some(Finding::ok(CHECK, site.key_type()))
+        }
+        Ok(Some(trouble)) => {
+            let hint = trouble.hint().unwrap_or("name it with --user-table").to_owned();
+            Some(Finding::warning(CHECK, trouble.to_string(), hint))
+        }
+        Err(Error::Store(error)) => Some(not_made(CHECK, error)),
+        // A project may have its users in another database.
+        Err(_) => None,
+    }
 }
 
 /// What the other commands doubt: sessions of the site may be in another table.
