@@ -1,8 +1,9 @@
-//! What `tests/env` has set up, and how to get at it. Without it these panic: no test is skipped silently.
+//! What `tests/env` has set up, and how to get at it. Without it these end the run: no test is skipped silently.
 
 use std::env;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -82,9 +83,13 @@ fn drop_statement(name: &str) -> String {
     format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")
 }
 
+#[allow(clippy::exit, reason = "nothing that these tests need is there, and one line says it best")]
 fn from_environment(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: run tests/run, which sets up what the tests need")
+        // Not by a panic in each of hundreds of tests; and what `eprintln!` says in a test is held back.
+        let words = format!("\n{name} is not set: run these tests as `tests/env cargo test ...`, or all with tests/run\n");
+        std::io::stderr().write_all(words.as_bytes()).unwrap();
+        std::process::exit(1)
     })
 }
 
