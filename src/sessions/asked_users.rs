@@ -39,8 +39,7 @@ impl AskedUsers {
             return Ok(asked);
         }
         match SiteUsers::ids(ctx, store, user_table)? {
-            // Where none of the ids can be a key of a table that nobody named, it may be another site's.
-            Ids::Of(site) if site.is_guessed() && !site.holds_any_of(given) => {}
+            Ids::Of(site) if !site.tells_spelling_of(given) => {}
             Ids::Of(site) => {
                 site.note(ctx);
                 asked.key = id_field(site.kind);

@@ -102,14 +102,15 @@ impl SiteUsers {
         })
     }
 
-    /// Whether nobody named the table.
-    pub(crate) fn is_guessed(&self) -> bool {
-        self.evidence.is_some()
-    }
-
-    /// Whether one of these ids can be a key of the table, or there are none.
-    pub(crate) fn holds_any_of(&self, ids: &[String]) -> bool {
-        ids.is_empty() || ids.iter().any(|id| self.kind.fit(id).is_some())
+    /// Whether its key tells how sessions spell these ids. Of a table that nobody named it does not where the key can be none of
+    /// them, nor where it is text and only the columns speak for the table: any id fits a text.
+    pub(crate) fn tells_spelling_of(&self, ids: &[String]) -> bool {
+        let Some(evidence) = self.evidence else { return true };
+        let is_any_text = self.kind == UserType::Text
+            && evidence == Evidence::Shape
+            && !is_of_django(&self.users.table);
+        let fits = |id: &String| self.kind.fit(id).is_some();
+        !is_any_text && (ids.is_empty() || ids.iter().any(fits))
     }
 
     /// Says which table it is, where nobody named it and it is not Django's own.

@@ -281,6 +281,16 @@ fn without_a_table_of_users_an_absent_id_is_a_doubt_unless_it_is_of_the_kind_of_
             assert_eq!(w.count(), 2);
             w.run(&["logout-user", present]).ok().says("1 session deleted, none is left");
         }
+        // The columns alone do not make the table the site's.
+        w.renew();
+        w.user("Anna", 1);
+        w.execute(
+            "CREATE TABLE acc_user (id varchar(40) PRIMARY KEY, password text, last_login date)",
+        );
+        w.run(&["logout-user", "anna"]).exits(3).says("no live session names \"anna\"");
+        w.execute("CREATE TABLE authtoken_token (id integer PRIMARY KEY, user_id varchar(40) REFERENCES acc_user (id))");
+        w.run(&["logout-user", "anna"]).ok().says("there is no such user");
+        w.execute("DROP TABLE authtoken_token; DROP TABLE acc_user");
         // The ordinary case: users in another database.
         for (sessions, absent) in
             [(["7", "8"], "42"), ([UUID, &dashless], "11111111-1111-1111-1111-111111111111")]
