@@ -144,3 +144,34 @@ pub(super) fn is_dotted_path(text: &str) -> bool {
     };
     text.contains('.') && text.split('.').all(is_name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(id: &str) -> UserId<'_> {
+        UserId::Text(Cow::Borrowed(id))
+    }
+
+    #[test]
+    fn a_long_id_is_found_before_its_signature() {
+        let signature = format!(":1uKxYz:{}", "A".repeat(43));
+        let id = "g".repeat(MOST_ID_BYTES);
+        let behind = Behind::of(UserId::Text(format!("{id}{signature}").into()));
+        assert!(behind.ids.iter().any(|found| *found == id), "{behind:?}");
+        let longer = format!("{}{signature}", "g".repeat(MOST_SIGNED_BYTES));
+        assert_eq!(Behind::of(text(&longer)), Behind::unclear());
+    }
+
+    #[test]
+    fn a_dotted_path_is_the_name_of_a_class() {
+        for path in ["django.contrib.auth.backends.ModelBackend", "_a._b", "a1.B_2"] {
+            assert!(is_dotted_path(path), "{path}");
+        }
+        for other in
+            ["", "anna", "_", ".", "a.", ".a", "a..b", "1a.b", "a.1", "a b.c", "a.b-c", "ä.b"]
+        {
+            assert!(!is_dotted_path(other), "{other}");
+        }
+    }
+}

@@ -119,10 +119,25 @@ mod tests {
     }
 
     #[test]
+    fn users_that_are_added_are_asked_for_once() {
+        let mut ids = UserIds::default();
+        assert!(ids.is_empty());
+        for same in ["CE6DB715-BB98-0199-4CFF-7A7D3EFF1A4F", "ce6db715bb9801994cff7a7d3eff1a4f"] {
+            ids.insert(same);
+            assert_eq!(UserIds::compared(same), "ce6db715bb9801994cff7a7d3eff1a4f");
+            assert!((ids.len(), ids.contains(same), ids.is_empty()) == (1, true, false), "{same}");
+        }
+        ids.append(["7", "CE6DB715BB9801994CFF7A7D3EFF1A4F"].into_iter().collect());
+        assert_eq!((ids.len(), ids.contains("7"), ids.contains("8")), (2, true, false));
+        assert_eq!(UserIds::compared("Anna "), "Anna ");
+    }
+
+    #[test]
     fn only_uuids_have_more_than_one_spelling() {
         let ids: UserIds = ["42", "CE6DB715-BB98-0199-4CFF-7A7D3EFF1A4F"].into_iter().collect();
         assert!(ids.contains("42"));
         assert!(ids.contains("ce6db715bb9801994cff7a7d3eff1a4f"));
+        assert!(ids.contains("CE6DB715BB9801994CFF7A7D3EFF1A4F"));
         for other in ["142", "4", "0042", " 42", "+42", "42.0", ""] {
             assert!(!ids.contains(other), "{other}");
         }
@@ -239,6 +254,7 @@ mod tests {
         assert!(all.is_unfit("usr_G4") && !all.is_unfit("8"));
         let long = "g".repeat(MOST_ID_BYTES + 1);
         assert!(UserIds::default().of_sessions().is_unfit(&long));
+        assert!(!UserIds::default().of_sessions().is_unfit(&long[1..]), "as long as a key may be");
         assert!(!ids("anna", IdField::Text).is_unfit(&long));
     }
 }

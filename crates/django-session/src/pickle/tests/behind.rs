@@ -54,6 +54,11 @@ fn keys_that_may_be_one_or_two_are_unclear() {
 
 #[test]
 fn an_endless_list_of_identities_is_bounded() {
+    for (count, unclear) in [(100, false), (101, true)] {
+        let ids: Vec<u8> = (100..100 + count).flat_map(|id| [b'K', id]).collect();
+        let (others, is_unclear) = behind(&[b"](", &ids[..], b"e"].concat());
+        assert_eq!((others.len(), is_unclear), (100, unclear));
+    }
     let long = 4_u32 << 20;
     let text = [b"X", &long.to_le_bytes()[..], &vec![b'x'; 4 << 20], b"q\x00"].concat();
     let shared = [b"](", &text[..], &b"h\x00".repeat(30_000), b"e"].concat();
