@@ -354,6 +354,11 @@ fn a_beginning_is_read_by_the_first_key_of_users() {
     assert_eq!(first(payload, "account"), Some("5"));
     assert_eq!(first(payload, "user"), None);
     assert_eq!(first(r#"{"account":"5""#, "account"), Some("5"));
+    // What has to be decoded first is left to the whole look.
+    for id in [r"\u0037", r"7\n", "é"] {
+        let payload = format!(r#"{{"account":"{id}","a":1}}"#).leak();
+        assert_eq!(first(payload, "account"), None, "{id}");
+    }
 }
 
 /// The beginning may end amid the number: then it names nobody.
