@@ -44,6 +44,16 @@ impl Progress for UnlockAfter<'_> {
 
 /// How it ended, up to where all is said to be clean, and how many expired rows a look from there on finds.
 fn purged(memory: &Memory, progress: &dyn Progress) -> (Result<(), Why>, Option<Cursor>, u64) {
+    let (ended, (clean_to, _)) = purge_with_kept(memory, progress);
+    let from = clean_to.as_ref();
+    let left = (&memory).reader().unwrap().expired(CUTOFF, from, Duration::MAX).unwrap().rows;
+    (ended, clean_to, left.unwrap())
+}
+
+fn purge_with_kept(
+    memory: &Memory,
+    progress: &dyn Progress,
+) -> (Result<(), Why>, (Option<Cursor>, KeptRows)) {
     let stop = Stop::default();
     let pace = Pace { batch_size: BatchSize::Fixed(5), ..Pace::default() };
     let mut driver = work(&memory, &stop, progress, pace);
@@ -55,9 +65,29 @@ fn purged(memory: &Memory, progress: &dyn Progress) -> (Result<(), Why>, Option<
         kept: KeptRows::default(),
     };
     let ended = purge.run(&mut driver);
-    let from = purge.clean_to.as_ref();
-    let left = (&memory).reader().unwrap().expired(CUTOFF, from, Duration::MAX).unwrap().rows;
-    (ended, purge.clean_to, left.unwrap())
+    (ended, (purge.clean_to, purge.kept))
+}
+
+/// What another table refers to is no reason to visit a window again.
+#[test]
+fn rows_that_are_referred_to_are_counted_once_in_every_window() {
+    let memory = three_windows();
+    memory.refer(&["000001", "000003", "000013", "000023"]);
+    let (ended, (clean_to, kept)) = purge_with_kept(&memory, &Silent);
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!((clean_to, kept.before, kept.after), (after(20), 3, 1));
+    assert_eq!(memory.keys(), ["000001", "000003", "000013", "000023"]);
+}
+
+#[test]
+fn a_failure_of_the_second_pass_ends_it() {
+    let memory = three_windows();
+    memory.lock(&["000003"]);
+    // The first pass leaves the locked row; the second meets it and then a failure.
+    memory.script((0..5).map(|_| None).chain([Some(Fault::Fatal)]));
+    let (ended, place, left) = purged(&memory, &Silent);
+    assert!(matches!(ended, Err(Why::Failed(ref error)) if error.fault() == Fault::Fatal));
+    assert_eq!((place, left), (None, 1));
 }
 
 #[test]
