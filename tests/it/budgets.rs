@@ -249,11 +249,14 @@ fn what_a_file_says_is_not_trusted_with_functions_that_do_things() {
         ("SELECT load_extension('evil')", "unsafe use of load_extension"),
         // Only a schema that is trusted may.
         ("SELECT count(*) FROM pragma_table_info('django_session')", "unsafe use of virtual table"),
+        // What a virtual table keeps is its own.
+        ("INSERT INTO found_data VALUES (99, x'00')", "table found_data may not be modified"),
     ] {
         let w = World::sqlite("untrusted_schema");
         w.user("42", 3);
         w.execute(&format!(
-            "CREATE TRIGGER does BEFORE DELETE ON django_session BEGIN {does}; END"
+            "CREATE VIRTUAL TABLE found USING fts5 (x);
+             CREATE TRIGGER does BEFORE DELETE ON django_session BEGIN {does}; END"
         ));
         w.run(&["logout-user", "42"]).exits(1).says(said);
         assert_eq!(w.count(), 3);

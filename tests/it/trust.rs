@@ -125,6 +125,27 @@ fn root_loads_no_library_that_others_can_change() {
     }
 }
 
+/// Whatever it is called.
+#[test]
+fn root_runs_no_file_by_name_that_others_can_change() {
+    let project = Project::new("trust_by_name");
+    let (file, mark) = (project.folder.join("part/script"), project.folder.join("media/ran"));
+    fs::write(&file, "").unwrap();
+    let settings = project.folder.join("own_settings.py");
+    let before = fs::read_to_string(&settings).unwrap();
+    for run in [
+        format!("import runpy; runpy.run_path({file:?})"),
+        format!("exec(compile(open({file:?}).read(), {file:?}, 'exec'))"),
+    ] {
+        fs::write(&settings, format!("{run}\n{before}")).unwrap();
+        project.site.command(&["list"]).ran("").ok();
+        fs::remove_file(&mark).unwrap();
+        chown(&file, Some(STRANGER), None).unwrap();
+        project.is_refused(&mut project.site.command(&["list"]), &file);
+        chown(&file, Some(0), None).unwrap();
+    }
+}
+
 #[test]
 fn others_are_warned_of_code_that_strangers_can_change() {
     let project = Project::new("trust_warned");
