@@ -12,7 +12,7 @@ use crate::store::Holder;
 use crate::ui::Report;
 
 /// What a command did, and how it ended.
-pub(crate) struct Deed<R> {
+pub(crate) struct CommandOutcome<R> {
     /// `None` if there was nothing to do.
     pub(crate) report: Option<R>,
     /// What failed after something was done.
@@ -27,7 +27,7 @@ pub(crate) struct Deed<R> {
     pub(crate) skipped: Option<Holder>,
 }
 
-impl<R> Deed<R> {
+impl<R> CommandOutcome<R> {
     /// Another sessctl is at it, and that is to be no failure. Of somebody else nobody knows whether the work gets done.
     pub(crate) fn skipped(holder: Holder) -> Self {
         let exit = if holder == Holder::Sessctl { Exit::Done } else { Exit::Incomplete };
@@ -58,7 +58,7 @@ impl CommandRun<'_> {
     pub(crate) fn execute<R: Report>(
         self,
         ctx: &Ctx<'_>,
-        run: impl FnOnce(Option<&Audit>) -> Result<Deed<R>, Error>,
+        run: impl FnOnce(Option<&Audit>) -> Result<CommandOutcome<R>, Error>,
     ) -> Result<Exit, Error> {
         let audit = if self.acts { Audit::begin(ctx, self.command, self.audit)? } else { None };
         if !self.acts && self.audit.audit_file.is_some() {
@@ -66,7 +66,7 @@ impl CommandRun<'_> {
         }
         let (report, ended) = match run(audit.as_ref()) {
             Err(error) => (None, Err(error)),
-            Ok(Deed { report, failed, exit, advice, .. }) => {
+            Ok(CommandOutcome { report, failed, exit, advice, .. }) => {
                 let told = match &report {
                     Some(report) => ctx.print(self.out, self.format, report),
                     None => Ok(()),

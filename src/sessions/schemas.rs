@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::command_run::Deed;
+use super::command_run::CommandOutcome;
 use super::similar_keys;
 use crate::context::{self, Ctx};
 use crate::engine::Pace;
@@ -68,8 +68,8 @@ fn some(schemas: &[String]) -> String {
 pub(crate) fn each<R: Sum>(
     ctx: &Ctx<'_>,
     pace: &Pace,
-    mut act: impl FnMut(&Ctx<'_>, Pace) -> Result<Deed<R>, Error>,
-) -> Result<Deed<Total<R>>, Error> {
+    mut act: impl FnMut(&Ctx<'_>, Pace) -> Result<CommandOutcome<R>, Error>,
+) -> Result<CommandOutcome<Total<R>>, Error> {
     let Some(schemas) = ctx.schemas()? else { return one(ctx, act(ctx, pace.clone())) };
     let began = Instant::now();
     let mut parts = Vec::new();
@@ -87,16 +87,16 @@ pub(crate) fn each<R: Sum>(
         let acted = act(ctx, pace.left(done, began.elapsed()));
         let (report, failed) = match acted {
             Err(error) => (None, Err(similar_keys::explain(ctx, error))),
-            Ok(Deed { skipped: Some(holder), exit: of_skipped, .. }) => {
+            Ok(CommandOutcome { skipped: Some(holder), exit: of_skipped, .. }) => {
                 exit = exit.worse(of_skipped);
                 skipped = Some((schema, holder));
                 break;
             }
-            Ok(deed) => {
-                over = deed.over;
-                exit = exit.worse(deed.exit);
-                advice.extend(deed.advice);
-                (deed.report, deed.failed)
+            Ok(outcome) => {
+                over = outcome.over;
+                exit = exit.worse(outcome.exit);
+                advice.extend(outcome.advice);
+                (outcome.report, outcome.failed)
             }
         };
         let error = failed.as_ref().err().map(ToString::to_string);
@@ -116,18 +116,21 @@ pub(crate) fn each<R: Sum>(
     let (schema, holder) = skipped.unzip();
     let not_begun = schema.into_iter().chain(waiting).collect();
     let report = Some(Total::of_many(parts, not_begun));
-    Ok(Deed { report, failed: Ok(()), exit, advice, over, skipped: holder })
+    Ok(CommandOutcome { report, failed: Ok(()), exit, advice, over, skipped: holder })
 }
 
 /// What was done to the one table that is meant.
-fn one<R: Sum>(ctx: &Ctx<'_>, acted: Result<Deed<R>, Error>) -> Result<Deed<Total<R>>, Error> {
-    let deed = acted.map_err(|error| similar_keys::explain(ctx, error))?;
-    if let Some(holder) = &deed.skipped {
+fn one<R: Sum>(
+    ctx: &Ctx<'_>,
+    acted: Result<CommandOutcome<R>, Error>,
+) -> Result<CommandOutcome<Total<R>>, Error> {
+    let outcome = acted.map_err(|error| similar_keys::explain(ctx, error))?;
+    if let Some(holder) = &outcome.skipped {
         tell_of(ctx, holder);
     }
-    let Deed { report, failed, exit, advice, over, skipped } = deed;
+    let CommandOutcome { report, failed, exit, advice, over, skipped } = outcome;
     let report = report.map(Total::of_one);
-    Ok(Deed { report, failed, exit, advice, over, skipped })
+    Ok(CommandOutcome { report, failed, exit, advice, over, skipped })
 }
 
 /// Says why nothing is purged.

@@ -154,12 +154,12 @@ fn filled(w: &World) -> usize {
 }
 
 /// What a command has done, and must have done in the end.
-enum Deed {
+enum Change {
     Deletes(fn(u32) -> bool),
     Fills,
 }
 
-impl Deed {
+impl Change {
     /// How many rows, none of which was to be left alone.
     fn done(&self, w: &World) -> usize {
         let gone = gone(w);
@@ -184,7 +184,7 @@ impl Deed {
 }
 
 /// Runs a command with so many bytes free, and then with enough. Returns how many rows the first run did.
-fn fails_and_ends_well(w: &World, left: u32, command: &[&str], deed: &Deed) -> usize {
+fn fails_and_ends_well(w: &World, left: u32, command: &[&str], change: &Change) -> usize {
     let command = [command, &["--batch-size", "200", "--format", "json"]].concat();
     let disk = SmallDisk::with(w);
     disk.fill(left);
@@ -194,13 +194,13 @@ fn fails_and_ends_well(w: &World, left: u32, command: &[&str], deed: &Deed) -> u
     }
     ran.keeps_secrets();
     disk.show(w);
-    let done = deed.done(w);
-    let reported = if ran.stdout.is_empty() { 0 } else { deed.reported(&ran.json()) };
+    let done = change.done(w);
+    let reported = if ran.stdout.is_empty() { 0 } else { change.reported(&ran.json()) };
     assert_eq!(done, reported, "{left} bytes: {ran:#?}");
     disk.shell("rm filler");
     disk.sessctl(w, &command).ok();
     disk.show(w);
-    assert_eq!(deed.done(w), deed.all());
+    assert_eq!(change.done(w), change.all());
     done
 }
 
@@ -210,16 +210,16 @@ fn on_a_full_disk(name: &str, mode: &str, some: u32) {
     fill(&w);
     w.execute(&format!("VACUUM; PRAGMA journal_mode = {mode}"));
     let before = std::fs::read(w.url()).unwrap();
-    for (command, deed) in [
-        (&["logout-user", "42"][..], Deed::Deletes(is_his)),
-        (&["purge-expired"], Deed::Deletes(is_expired)),
-        (&["flush-all", "--yes"], Deed::Deletes(|_| true)),
-        (&["backfill"], Deed::Fills),
+    for (command, change) in [
+        (&["logout-user", "42"][..], Change::Deletes(is_his)),
+        (&["purge-expired"], Change::Deletes(is_expired)),
+        (&["flush-all", "--yes"], Change::Deletes(|_| true)),
+        (&["backfill"], Change::Fills),
     ] {
         for left in [0, some] {
             std::fs::write(w.url(), &before).unwrap();
-            let done = fails_and_ends_well(&w, left, command, &deed);
-            let is_some = (1..deed.all()).contains(&done);
+            let done = fails_and_ends_well(&w, left, command, &change);
+            let is_some = (1..change.all()).contains(&done);
             assert!(if left == 0 { done == 0 } else { is_some }, "{command:?}, {left}: {done}");
         }
     }

@@ -23,7 +23,7 @@ use crate::engine::{Driver, Ended, Pace, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Tally};
 use crate::report::{Ending, Paused};
-use crate::sessions::command_run::{CommandRun, Deed};
+use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::schemas;
 use crate::sessions::site_users::users;
@@ -61,7 +61,11 @@ impl Command for Backfill {
     }
 }
 
-fn act(ctx: &Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport>, Error> {
+fn act(
+    ctx: &Ctx<'_>,
+    args: &Backfill,
+    pace: Pace,
+) -> Result<CommandOutcome<BackfillReport>, Error> {
     let began = Instant::now();
     ctx.begin(&pace);
     let store = ctx.open()?;
@@ -100,7 +104,7 @@ fn act(ctx: &Ctx<'_>, args: &Backfill, pace: Pace) -> Result<Deed<BackfillReport
     report.missing = report.missing.filter(|_| ended.is_ok());
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    Ok(Deed::new(report, ended, exit))
+    Ok(CommandOutcome::new(report, ended, exit))
 }
 
 /// The column to work on, and whether it is there. Looks at some logins first: what their ids are,

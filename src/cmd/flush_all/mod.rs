@@ -23,7 +23,7 @@ use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
-use crate::sessions::command_run::{CommandRun, Deed};
+use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::keep_data;
 use crate::sessions::pacing::{ending, paused};
@@ -93,7 +93,7 @@ impl<'a> Task<'a> {
         ctx: &Ctx<'_>,
         pace: Pace,
         audit: Option<&Audit>,
-    ) -> Result<Deed<FlushReport>, Error> {
+    ) -> Result<CommandOutcome<FlushReport>, Error> {
         let Self { args, how, ref cache } = *self;
         let began = Instant::now();
         // Else a person is asked first, and may take time.
@@ -148,7 +148,7 @@ impl<'a> Task<'a> {
         if let Some(counted) = counted.filter(|_| all_go && (args.dry_run || !args.truncate)) {
             counted.tell_unverified(&mut report);
         }
-        Ok(Deed::new(report, outcome.ended, exit))
+        Ok(CommandOutcome::new(report, outcome.ended, exit))
     }
 }
 

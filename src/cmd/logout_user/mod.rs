@@ -20,7 +20,7 @@ use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
-use crate::sessions::command_run::{CommandRun, Deed};
+use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::find::find;
 use crate::sessions::keep_data;
@@ -124,7 +124,7 @@ impl<'a> Task<'a> {
         ctx: &Ctx<'_>,
         pace: Pace,
         audit: Option<&Audit>,
-    ) -> Result<Deed<LogoutReport>, Error> {
+    ) -> Result<CommandOutcome<LogoutReport>, Error> {
         let Self { args, how, ref cache, .. } = *self;
         let began = Instant::now();
         let store = ctx.open()?;
@@ -173,7 +173,7 @@ impl<'a> Task<'a> {
             elapsed_seconds: began.elapsed().as_secs_f64(),
             ..report(args, users, &mut outcome)
         };
-        Ok(Deed::new(report, outcome.ended, exit))
+        Ok(CommandOutcome::new(report, outcome.ended, exit))
     }
 
     /// Ends the sessions of these users.

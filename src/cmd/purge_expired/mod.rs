@@ -17,7 +17,7 @@ use crate::engine::{Driver, KeptRows, Pace, Purge, Why, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, Referenced};
-use crate::sessions::command_run::{CommandRun, Deed};
+use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::{references, schemas};
 use crate::settings;
@@ -38,14 +38,14 @@ impl Command for PurgeExpired {
             }
             let pace = settings::pace(&self.pace, ctx.database()?.traits)?;
             let grace = settings::duration("--older-than", &self.older_than)?;
-            let mut deed = schemas::each(ctx, &pace, |ctx, pace| act(ctx, self, grace, pace))?;
-            if let (Some(file), Some(report)) = (&self.metrics_file, &deed.report)
+            let mut outcome = schemas::each(ctx, &pace, |ctx, pace| act(ctx, self, grace, pace))?;
+            if let (Some(file), Some(report)) = (&self.metrics_file, &outcome.report)
                 && let (Some(sum), false) = (&report.sum, self.dry_run)
             {
-                let measured = metrics::write(file, sum, deed.exit);
-                deed.failed = deed.failed.and(measured);
+                let measured = metrics::write(file, sum, outcome.exit);
+                outcome.failed = outcome.failed.and(measured);
             }
-            Ok(deed)
+            Ok(outcome)
         })
     }
 }
@@ -55,7 +55,7 @@ fn act(
     args: &PurgeExpired,
     grace: Duration,
     pace: Pace,
-) -> Result<Deed<PurgeReport>, Error> {
+) -> Result<CommandOutcome<PurgeReport>, Error> {
     let began = Instant::now();
     ctx.begin(&pace);
     let store = ctx.open()?;
@@ -98,7 +98,7 @@ fn act(
     report.dead_rows = upkeep.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    Ok(Deed { advice: upkeep.advice, ..Deed::new(report, ended, exit) })
+    Ok(CommandOutcome { advice: upkeep.advice, ..CommandOutcome::new(report, ended, exit) })
 }
 
 /// For how long the operator has to wait for the count of what is left.
@@ -161,8 +161,15 @@ fn look_back(
     Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
 }
 
-fn another_instance(holder: Holder, skip_if_running: bool) -> Result<Deed<PurgeReport>, Error> {
-    if skip_if_running { Ok(Deed::skipped(holder)) } else { Err(Error::AnotherInstance(holder)) }
+fn another_instance(
+    holder: Holder,
+    skip_if_running: bool,
+) -> Result<CommandOutcome<PurgeReport>, Error> {
+    if skip_if_running {
+        Ok(CommandOutcome::skipped(holder))
+    } else {
+        Err(Error::AnotherInstance(holder))
+    }
 }
 
 fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
