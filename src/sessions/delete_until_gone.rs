@@ -15,7 +15,7 @@ use super::named_users::SessionsOf;
 use super::query::{SessionQuery, Who};
 use super::record::Record;
 use super::references::KeptSessions;
-use super::removal::How;
+use super::removal::Removal;
 use super::survey::{Look, Survey, look_for_proof};
 use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
@@ -43,7 +43,7 @@ pub(crate) struct Plan<'p> {
     pub(crate) proof: Option<Look<'p>>,
     /// To wait before looking again.
     pub(crate) settle: Duration,
-    pub(crate) how: How,
+    pub(crate) removal: Removal,
     pub(crate) record: Record<'p>,
     /// The table was emptied just now. What came since proves nothing of the key, and whatever
     /// happens, what was done is reported.
@@ -231,7 +231,7 @@ impl Outcome {
                 }
             };
             self.refuse_wrong_key(plan, &found)?;
-            if !matches!(plan.how, How::KeepData) {
+            if !matches!(plan.removal, Removal::KeepData) {
                 self.not_deleted = self.kept.deleted_and_found(&gone, &found.keys);
             }
             if self.ended.is_err() {
@@ -284,15 +284,15 @@ impl Outcome {
     ) {
         let before = driver.done().rows;
         let mut stay = store::Kept::default();
-        match plan.how {
-            How::KeepData => {
+        match plan.removal {
+            Removal::KeepData => {
                 let mut kept = Kept::default();
                 self.ended = kept.act(ctx, query, driver, keys, plan.record);
                 self.rewritten += kept.rewritten;
                 self.deleted += kept.deleted;
                 stay.add(kept.stay);
             }
-            How::Delete => {
+            Removal::Delete => {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.record.cache.go_on()?;
                     let gone = plan.record.deleted(batch, writer.delete(batch))?;
@@ -301,7 +301,7 @@ impl Outcome {
                 });
                 self.deleted += driver.done().rows - before;
             }
-            How::DeleteWithAllauth => {
+            Removal::DeleteWithAllauth => {
                 self.ended = driver.each(keys, |writer, batch| {
                     plan.record.cache.go_on()?;
                     let gone = writer.delete_with_allauth(batch);

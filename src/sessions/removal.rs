@@ -7,7 +7,7 @@ use crate::store::{Capability, Store};
 
 /// What is done to a session.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum How {
+pub(crate) enum Removal {
     Delete,
     /// With the row that django-allauth has for it (`--cleanup-allauth`).
     DeleteWithAllauth,
@@ -15,7 +15,7 @@ pub(crate) enum How {
     KeepData,
 }
 
-impl How {
+impl Removal {
     /// What was asked for, if it makes sense.
     pub(crate) fn asked(
         cleanup_allauth: bool,

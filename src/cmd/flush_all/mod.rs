@@ -31,7 +31,7 @@ use crate::sessions::proof;
 use crate::sessions::query::{SessionQuery, Who};
 use crate::sessions::record::Record;
 use crate::sessions::references;
-use crate::sessions::removal::How;
+use crate::sessions::removal::Removal;
 use crate::sessions::schemas;
 use crate::sessions::survey::{Collect, Look};
 use crate::store::{Capability, Store};
@@ -65,7 +65,7 @@ impl Command for FlushAll {
 /// What is to be done, in whatever table.
 struct Task<'a> {
     args: &'a FlushAll,
-    how: How,
+    removal: Removal,
     cache: CacheKeys,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Task<'a> {
                 "leave it out, or add --authenticated-only",
             ));
         }
-        let how = How::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
+        let removal = Removal::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
         ctx.demand_key(args.verified_only)?;
         keep_data::check(ctx, args.keep_data)?;
@@ -85,7 +85,7 @@ impl<'a> Task<'a> {
             return Err(Error::NotConfirmed);
         }
         let cache = CacheKeys::asked(ctx, args.print_cache_keys, args.cache_cleared, args.dry_run)?;
-        Ok(Self { args, how, cache })
+        Ok(Self { args, removal, cache })
     }
 
     fn run(
@@ -94,7 +94,7 @@ impl<'a> Task<'a> {
         pace: Pace,
         audit: Option<&Audit>,
     ) -> Result<CommandOutcome<FlushReport>, Error> {
-        let Self { args, how, ref cache } = *self;
+        let Self { args, removal, ref cache } = *self;
         let began = Instant::now();
         // Else a person is asked first, and may take time.
         if args.yes || args.dry_run {
@@ -107,7 +107,7 @@ impl<'a> Task<'a> {
         if !args.dry_run {
             reader.demand_writes()?;
         }
-        how.check(ctx, &*store, args.dry_run)?;
+        removal.check(ctx, &*store, args.dry_run)?;
         if args.truncate {
             store.demand(Capability::Truncate)?;
             references::refuse(&mut *reader)?;
@@ -126,7 +126,7 @@ impl<'a> Task<'a> {
         let elsewhere = proof::other_tables(ctx, &*store, Some(Who::AllBut(spared)), saw_login);
         let record = Record { audit, cache };
         let flush =
-            Flush { ctx, store: &*store, args, spared, how, record, key_is_right, can_be_kept };
+            Flush { ctx, store: &*store, args, spared, removal, record, key_is_right, can_be_kept };
         let (mut outcome, done) = flush.run(consent, pace)?;
         let all_go = !args.authenticated_only && !args.keep_data;
         if all_go && !spared.is_empty() {
@@ -200,7 +200,7 @@ struct Flush<'f, 'c> {
     store: &'f dyn Store,
     args: &'f FlushAll,
     spared: &'f UserIds,
-    how: How,
+    removal: Removal,
     record: Record<'f>,
     /// Whether the keys verify a row of the table.
     key_is_right: bool,
@@ -220,7 +220,7 @@ impl Flush<'_, '_> {
             if self.args.truncate {
                 driver.few_times(|writer| writer.truncate())
             } else {
-                self.how.may(driver)
+                self.removal.may(driver)
             }
         });
         let outcome = match begun {
@@ -252,7 +252,7 @@ impl Flush<'_, '_> {
             },
             proof: Some(logins),
             settle: Duration::ZERO,
-            how: self.how,
+            removal: self.removal,
             record: self.record,
             emptied,
             doubts_no_login: only_logins,

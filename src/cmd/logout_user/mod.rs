@@ -30,7 +30,7 @@ use crate::sessions::proof;
 use crate::sessions::query::{SessionQuery, Who};
 use crate::sessions::record::Record;
 use crate::sessions::references;
-use crate::sessions::removal::How;
+use crate::sessions::removal::Removal;
 use crate::sessions::schemas;
 use crate::sessions::survey::{Collect, Look};
 use crate::sessions::unfit_ids::GivenIds;
@@ -77,7 +77,7 @@ struct Task<'a> {
     given: Ids,
     /// What the key begins with that stays.
     except: Option<String>,
-    how: How,
+    removal: Removal,
     settle: Duration,
     saved: Option<SavedWindow>,
     cache: CacheKeys,
@@ -100,14 +100,14 @@ impl Ran {
 impl<'a> Task<'a> {
     fn of(ctx: &Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
         let given = settings::user_ids(args)?;
-        let how = How::asked(args.cleanup_allauth, args.keep_data, false)?;
+        let removal = Removal::asked(args.cleanup_allauth, args.keep_data, false)?;
         let settle = settings::duration("--settle", &args.settle)?;
         let saved = ctx.saved_window(&args.saved)?;
         ctx.refuse_many("--except", except.is_some())?;
         ctx.demand_key(args.verified_only)?;
         keep_data::check(ctx, args.keep_data)?;
         let cache = CacheKeys::asked(ctx, args.print_cache_keys, args.cache_cleared, args.dry_run)?;
-        Ok(Self { args, given, except, how, settle, saved, cache })
+        Ok(Self { args, given, except, removal, settle, saved, cache })
     }
 
     /// Refuses users whom nobody can be, in any of the tables.
@@ -125,10 +125,10 @@ impl<'a> Task<'a> {
         pace: Pace,
         audit: Option<&Audit>,
     ) -> Result<CommandOutcome<LogoutReport>, Error> {
-        let Self { args, how, ref cache, .. } = *self;
+        let Self { args, removal, ref cache, .. } = *self;
         let began = Instant::now();
         let store = ctx.open()?;
-        how.check(ctx, &*store, args.dry_run)?;
+        removal.check(ctx, &*store, args.dry_run)?;
         let references = references::note(ctx, &mut *store.reader()?)?;
         let hidden = proof::hidden_sessions(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
@@ -144,7 +144,7 @@ impl<'a> Task<'a> {
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
         });
         let Ran { mut outcome, column, named } =
-            match driver.as_mut().map_or(Ok(()), |driver| how.may(driver)) {
+            match driver.as_mut().map_or(Ok(()), |driver| removal.may(driver)) {
                 Err(Why::Failed(error)) => return Err(error.into()),
                 Err(interrupted) => Ran::interrupted(interrupted),
                 Ok(()) => {
@@ -243,7 +243,7 @@ impl<'a> Task<'a> {
             first,
             proof,
             settle: self.settle,
-            how: self.how,
+            removal: self.removal,
             record: Record { audit, cache: &self.cache },
             emptied: false,
             doubts_no_login: proof.as_ref().unwrap_or(&first).by_user.is_none(),

@@ -101,7 +101,7 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         first,
         proof: (!asked.no_verify).then_some(Look { skim: false, ..first }),
         settle: asked.settle,
-        how: How::Delete,
+        removal: Removal::Delete,
         record: Record { audit: None, cache: &CacheKeys::None },
         emptied: false,
         doubts_no_login: false,
