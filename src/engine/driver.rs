@@ -75,7 +75,7 @@ pub struct Done {
 
 /// Why batches came to an early end. What was done before, [`Driver::done`] says.
 #[derive(Debug)]
-pub enum Why {
+pub enum StopReason {
     /// Somebody asked for it with this signal.
     Interrupted(i32),
     /// As many rows were done as were to be done.
@@ -88,7 +88,7 @@ pub enum Why {
     Failed(StoreError),
 }
 
-impl Why {
+impl StopReason {
     /// What an error puts an end to. Where an end was asked for, what trying again might heal is no failure.
     pub fn of(error: StoreError, stop: &Stop) -> Self {
         match stop.asked().filter(|_| error.fault() != Fault::Fatal) {
@@ -98,7 +98,7 @@ impl Why {
     }
 }
 
-impl From<Asked> for Why {
+impl From<Asked> for StopReason {
     fn from(asked: Asked) -> Self {
         match asked {
             Asked::Signal(signal) => Self::Interrupted(signal),
@@ -147,7 +147,7 @@ impl<'a> Driver<'a> {
     pub fn check(
         &mut self,
         nothing: impl FnMut(&mut dyn Writer) -> Result<u64, StoreError>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), StopReason> {
         let checked = self.attempt(ATTEMPTS, |fault| fault == Fault::Busy, nothing);
         self.writer = None;
         self.work.progress.event(Event::BatchesEnd);
@@ -155,7 +155,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Deletes the rows with these keys, batch by batch.
-    pub fn delete(&mut self, keys: &Keys) -> Result<(), Why> {
+    pub fn delete(&mut self, keys: &Keys) -> Result<(), StopReason> {
         self.each(keys, |writer, batch| Ok(writer.delete(batch)?.sessions))
     }
 
@@ -164,7 +164,7 @@ impl<'a> Driver<'a> {
         &mut self,
         keys: &Keys,
         run: impl FnMut(&mut dyn Writer, &[&str]) -> Result<u64, StoreError>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), StopReason> {
         let rows = u64::try_from(keys.len()).ok();
         self.work.progress.event(Event::BatchesBegin { doing: self.doing, rows });
         let keys: Vec<&str> = keys.iter().collect();
@@ -178,7 +178,7 @@ impl<'a> Driver<'a> {
         &mut self,
         rows: &[T],
         run: impl FnMut(&mut dyn Writer, &[T]) -> Result<u64, StoreError>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), StopReason> {
         self.batches(rows, ALL_OR_FAIL, run).map(|_| ())
     }
 
@@ -194,7 +194,7 @@ impl<'a> Driver<'a> {
         rows: &[T],
         tries: Tries,
         mut run: impl FnMut(&mut dyn Writer, &[T]) -> Result<u64, StoreError>,
-    ) -> Result<u64, Why> {
+    ) -> Result<u64, StopReason> {
         let before = self.done.rows;
         let mut rest = rows;
         let mut left_busy = 0;
@@ -211,7 +211,7 @@ impl<'a> Driver<'a> {
             });
             match done {
                 Ok(rows) => self.done.rows += rows,
-                Err(Why::Failed(error))
+                Err(StopReason::Failed(error))
                     if error.fault() == Fault::Busy
                         && tries.if_busy == IfBusy::Leave
                         && left_busy < MOST_LEFT_BUSY =>
@@ -219,7 +219,7 @@ impl<'a> Driver<'a> {
                     left_busy += 1;
                     continue;
                 }
-                Err(why) => return Err(why),
+                Err(reason) => return Err(reason),
             }
             left_busy = 0;
             self.done.batches += 1;
@@ -235,7 +235,7 @@ impl<'a> Driver<'a> {
     pub fn once<T>(
         &mut self,
         call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
-    ) -> Result<T, Why> {
+    ) -> Result<T, StopReason> {
         self.attempt(ATTEMPTS, heals, call)
     }
 
@@ -243,7 +243,7 @@ impl<'a> Driver<'a> {
     pub fn few_times<T>(
         &mut self,
         call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
-    ) -> Result<T, Why> {
+    ) -> Result<T, StopReason> {
         self.attempt(FEW_ATTEMPTS, heals, call)
     }
 
@@ -253,7 +253,7 @@ impl<'a> Driver<'a> {
         attempts: u32,
         can_heal: impl Fn(Fault) -> bool,
         mut call: impl FnMut() -> Result<T, StoreError>,
-    ) -> Result<T, Why> {
+    ) -> Result<T, StopReason> {
         let mut attempt = 1;
         let ended = loop {
             if let Some(asked) = self.work.stop.asked() {
@@ -264,13 +264,13 @@ impl<'a> Driver<'a> {
                 Err(error) => error,
             };
             if attempt >= attempts || !can_heal(error.fault()) {
-                break Err(Why::of(error, self.work.stop));
+                break Err(StopReason::of(error, self.work.stop));
             }
             let lost = error.fault() == Fault::Lost;
             self.work.progress.event(Event::Retrying { attempt, lost, error: &error });
             self.sleep(backoff(attempt));
-            if let Err(why) = self.time_left() {
-                break Err(why);
+            if let Err(reason) = self.time_left() {
+                break Err(reason);
             }
             attempt += 1;
         };
@@ -285,7 +285,7 @@ impl<'a> Driver<'a> {
         attempts: u32,
         can_heal: impl Fn(Fault) -> bool,
         mut call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
-    ) -> Result<T, Why> {
+    ) -> Result<T, StopReason> {
         let mut writer = self.writer.take();
         let mut lost = 0;
         let work = self.work.clone();
@@ -311,9 +311,9 @@ impl<'a> Driver<'a> {
         result
     }
 
-    fn rows_to_limit(&self) -> Result<usize, Why> {
+    fn rows_to_limit(&self) -> Result<usize, StopReason> {
         match self.work.pace.limit.map(|limit| limit.saturating_sub(self.done.rows)) {
-            Some(0) => Err(Why::Limit),
+            Some(0) => Err(StopReason::Limit),
             Some(left) => Ok(usize::try_from(left).unwrap_or(usize::MAX)),
             None => Ok(usize::MAX),
         }
@@ -326,7 +326,7 @@ impl<'a> Driver<'a> {
 
     /// Rests after the last batch for as long as the store, the pace and the batch itself ask for,
     /// and then for as long as there is a reason to pause.
-    fn rest(&mut self) -> Result<(), Why> {
+    fn rest(&mut self) -> Result<(), StopReason> {
         if let (Some(last), Some(writer)) = (self.last_batch.take(), &mut self.writer) {
             let turn = writer.turn();
             let pace = self.work.pace.batch_size;
@@ -354,7 +354,7 @@ impl<'a> Driver<'a> {
         self.time_left().map(|_| ())
     }
 
-    fn reason_to_pause(&mut self) -> Result<Option<Pause>, Why> {
+    fn reason_to_pause(&mut self) -> Result<Option<Pause>, StopReason> {
         if let Some(asked) = self.work.stop.asked() {
             return Err(asked.into());
         }
@@ -377,9 +377,9 @@ impl<'a> Driver<'a> {
     }
 
     /// The time that may still be spent.
-    fn time_left(&self) -> Result<Duration, Why> {
+    fn time_left(&self) -> Result<Duration, StopReason> {
         match self.work.pace.run_time.map(|time| time.saturating_sub(self.began.elapsed())) {
-            Some(Duration::ZERO) => Err(Why::RunTime),
+            Some(Duration::ZERO) => Err(StopReason::RunTime),
             Some(left) => Ok(left),
             None => Ok(Duration::MAX),
         }

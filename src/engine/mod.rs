@@ -10,7 +10,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Done, Driver, Why, Work};
+pub use driver::{Done, Driver, StopReason, Work};
 pub use pace::{BatchSize, Pace};
 pub use progress::{Doing, Event, Pause, Progress, Silent};
 pub use purge::{KeptRows, Purge};

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use crate::model::Timestamp;
 use crate::store::{Claim, Cursor, Fault, Instance, Locked};
 
-use super::driver::{Driver, IfBusy, Tries, Why, heals};
+use super::driver::{Driver, IfBusy, StopReason, Tries, heals};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
 use super::progress::{Doing, Event};
 
@@ -45,7 +45,7 @@ impl Purge<'_> {
     /// Claims the database and purges it, at the pace of the driver. Rows that are locked are left
     /// for a second pass, which waits for them; what is locked even then stays, after
     /// [`clean_to`](Self::clean_to).
-    pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
+    pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         driver.progress().event(Event::BatchesBegin { doing: Doing::Deleting, rows: None });
         let ended = self.walks(driver);
         driver.progress().event(Event::BatchesEnd);
@@ -54,7 +54,7 @@ impl Purge<'_> {
 
     /// Walks again from the beginning after a connection was lost: a server that crashed, or the
     /// one that took its place, may have brought back what was deleted.
-    fn walks(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
+    fn walks(&mut self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         loop {
             let lost = driver.connections_lost();
             let ended = self.passes(driver);
@@ -67,7 +67,7 @@ impl Purge<'_> {
         }
     }
 
-    fn passes(&mut self, driver: &mut Driver<'_>) -> Result<(), Why> {
+    fn passes(&mut self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         let skip = Pass {
             locked: Locked::Skip,
             tries: Tries { attempts: ATTEMPTS, if_busy: IfBusy::Leave },
@@ -80,7 +80,7 @@ impl Purge<'_> {
             return Ok(());
         }
         match self.pass(driver, wait) {
-            Err(Why::Failed(error)) if error.fault() == Fault::Busy => {
+            Err(StopReason::Failed(error)) if error.fault() == Fault::Busy => {
                 // One locked row keeps its whole batch; the others of it need not stay.
                 self.pass(driver, skip).map(|_| ())
             }
@@ -89,7 +89,7 @@ impl Purge<'_> {
     }
 
     /// Walks on from where all is clean; whether every row that was picked is gone.
-    fn pass(&mut self, driver: &mut Driver<'_>, pass: Pass) -> Result<bool, Why> {
+    fn pass(&mut self, driver: &mut Driver<'_>, pass: Pass) -> Result<bool, StopReason> {
         let cutoff = self.cutoff;
         let mut from = self.clean_to.clone();
         let mut clean = true;
@@ -97,7 +97,7 @@ impl Purge<'_> {
         loop {
             let claim = driver.retry(ATTEMPTS, heals, || self.instance.claim())?;
             if let Claim::Held(holder) = claim {
-                return Err(Why::AnotherInstance(holder));
+                return Err(StopReason::AnotherInstance(holder));
             }
             let limit = driver.at_most(usize::MAX);
             let window =

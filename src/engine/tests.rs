@@ -50,7 +50,7 @@ fn delete_all(
     memory: &Memory,
     stop: &Stop,
     progress: &dyn Progress,
-) -> (Result<(), Why>, u64, u64) {
+) -> (Result<(), StopReason>, u64, u64) {
     let mut driver = work(&memory, stop, progress, tens());
     let ended = driver.delete(&keys(memory));
     (ended, driver.done().rows, driver.done().batches)
@@ -99,7 +99,7 @@ fn what_is_fatal_halts_and_says_what_was_done() {
     memory.script([None, Some(Fault::Fatal)]);
     let (ended, rows, batches) = delete_all(&memory, &Stop::default(), &Silent);
     assert_eq!((rows, batches, memory.keys().len()), (10, 1, 15));
-    assert!(matches!(ended, Err(Why::Failed(_))));
+    assert!(matches!(ended, Err(StopReason::Failed(_))));
 }
 
 #[test]
@@ -109,11 +109,11 @@ fn a_stop_is_heeded_between_batches() {
     let listener = Listener { stop: &stop, stop_after_batch: true, retries: Cell::default() };
     let (ended, rows, batches) = delete_all(&memory, &stop, &listener);
     assert_eq!((rows, batches, memory.keys().len()), (10, 1, 15));
-    assert!(matches!(ended, Err(Why::Interrupted(SIGTERM))));
+    assert!(matches!(ended, Err(StopReason::Interrupted(SIGTERM))));
 }
 
 /// A purge of 25 expired sessions among 5 live ones; returns how it ended and what it did.
-fn purge(memory: &Memory, pace: Pace) -> (Result<(), Why>, u64) {
+fn purge(memory: &Memory, pace: Pace) -> (Result<(), StopReason>, u64) {
     let stop = Stop::default();
     let mut driver = work(&memory, &stop, &Silent, pace);
     let mut instance = (&memory).instance();
@@ -163,7 +163,7 @@ fn a_purge_ends_at_its_limit() {
     let memory = expired_and_live();
     let (ended, rows) = purge(&memory, Pace { limit: Some(13), ..tens() });
     assert_eq!((rows, memory.keys().len()), (13, 17));
-    assert!(matches!(ended, Err(Why::Limit)));
+    assert!(matches!(ended, Err(StopReason::Limit)));
     let (ended, rows) = purge(&memory, Pace { limit: Some(12), ..tens() });
     assert_eq!((ended.is_ok(), rows, memory.keys().len()), (true, 12, 5));
 }
@@ -178,7 +178,7 @@ fn a_purge_ends_when_its_time_is_over() {
     };
     let (ended, rows) = purge(&memory, pace);
     assert_eq!(rows, 10);
-    assert!(matches!(ended, Err(Why::RunTime)));
+    assert!(matches!(ended, Err(StopReason::RunTime)));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_pause_file_keeps_batches_from_running() {
     };
     let (ended, rows) = purge(&memory, pace.clone());
     assert_eq!(rows, 0);
-    assert!(matches!(ended, Err(Why::RunTime)));
+    assert!(matches!(ended, Err(StopReason::RunTime)));
     std::fs::remove_file(file).unwrap();
     assert!(matches!(purge(&memory, pace), (Ok(()), 25)));
 }
@@ -327,7 +327,7 @@ fn what_other_tables_keep_is_counted_once_and_the_rest_goes() {
             assert_eq!((driver.done().rows, kept, memory.keys().len()), (22, 3, 8));
             assert!(purge.kept.by.contains("carts"));
         } else {
-            assert!(matches!(ended, Err(Why::Limit)));
+            assert!(matches!(ended, Err(StopReason::Limit)));
             assert_eq!(driver.done().rows, 4);
             assert!(kept <= 3);
         }

@@ -6,7 +6,7 @@ use super::audit::Audit;
 use super::pacing::failure;
 use crate::cli::{self, ReportFormat};
 use crate::context::Ctx;
-use crate::engine::Why;
+use crate::engine::StopReason;
 use crate::error::{Error, Exit};
 use crate::store::Holder;
 use crate::ui::Report;
@@ -35,8 +35,11 @@ impl<R> CommandOutcome<R> {
         Self { report: None, failed, exit, advice, over: true, skipped: Some(holder) }
     }
 
-    pub(crate) fn new(report: R, ended: Result<(), Why>, exit: Exit) -> Self {
-        let over = matches!(ended, Err(Why::Limit | Why::RunTime | Why::Interrupted(_)));
+    pub(crate) fn new(report: R, ended: Result<(), StopReason>, exit: Exit) -> Self {
+        let over = matches!(
+            ended,
+            Err(StopReason::Limit | StopReason::RunTime | StopReason::Interrupted(_))
+        );
         let (failed, advice) = (failure(ended), Vec::new());
         Self { report: Some(report), failed, exit, advice, over, skipped: None }
     }

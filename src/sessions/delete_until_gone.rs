@@ -19,7 +19,7 @@ use super::removal::Removal;
 use super::survey::{Look, Survey, look_for_proof};
 use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
-use crate::engine::{Driver, Ended, Why};
+use crate::engine::{Driver, Ended, StopReason};
 use crate::error::Error;
 use crate::model::{Keys, Signatures, Tally};
 use crate::report::{Doubt, ListedSession, Matches, Referenced};
@@ -96,7 +96,7 @@ pub(crate) struct Outcome {
     pub(crate) logins: Logins,
     /// Some of what a dry run found.
     pub(crate) preview: Vec<ListedSession>,
-    pub(crate) ended: Result<(), Why>,
+    pub(crate) ended: Result<(), StopReason>,
 }
 
 impl Outcome {
@@ -110,7 +110,7 @@ impl Outcome {
         let mut outcome = Self { emptied: plan.emptied, by_column, ..Self::nothing_yet() };
         let mut first = match plan.first.take(ctx, plan.store) {
             Err(error) if plan.emptied || ctx.stop.asked().is_some() => {
-                outcome.ended = Err(Why::of(error, ctx.stop));
+                outcome.ended = Err(StopReason::of(error, ctx.stop));
                 return Ok(outcome);
             }
             first => first?,
@@ -136,8 +136,8 @@ impl Outcome {
     }
 
     /// A command that was interrupted before its first look.
-    pub(crate) fn interrupted(why: Why) -> Self {
-        Self { ended: Err(why), ..Self::nothing_yet() }
+    pub(crate) fn interrupted(reason: StopReason) -> Self {
+        Self { ended: Err(reason), ..Self::nothing_yet() }
     }
 
     fn nothing_yet() -> Self {
@@ -186,7 +186,7 @@ impl Outcome {
             let reads_all = plan.first.by_user.is_none() && first.ended == Ended::Whole;
             match if reads_all { Ended::Whole } else { look_for_proof(ctx, plan.store)? } {
                 Ended::Enough => self.key_is_right = true,
-                Ended::Interrupted(signal) => self.ended = Err(Why::Interrupted(signal)),
+                Ended::Interrupted(signal) => self.ended = Err(StopReason::Interrupted(signal)),
                 Ended::Whole => return Err(Error::WrongKey { looked_at: checked }),
             }
         }
@@ -226,7 +226,7 @@ impl Outcome {
             let gone = match self.look_again(ctx, plan, look) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,
                 Err(error) => {
-                    self.ended = Err(Why::of(error, ctx.stop));
+                    self.ended = Err(StopReason::of(error, ctx.stop));
                     return Ok(());
                 }
             };
@@ -317,7 +317,7 @@ impl Outcome {
         self.batches = driver.done().batches;
         // Also after the last batch, and where another reason came first.
         if let Err(error) = plan.record.cache.go_on() {
-            self.ended = Err(Why::Failed(error));
+            self.ended = Err(StopReason::Failed(error));
         }
     }
 
@@ -380,7 +380,7 @@ impl Outcome {
             self.matches.unverified = self.unverified_left;
         }
         if let Ended::Interrupted(signal) = survey.ended {
-            self.ended = Err(Why::Interrupted(signal));
+            self.ended = Err(StopReason::Interrupted(signal));
         }
     }
 

@@ -8,7 +8,7 @@ use super::query::{Answer, SessionQuery};
 use super::read_few::read_few;
 use super::record::Record;
 use crate::context::Ctx;
-use crate::engine::{BatchSize, Doing, Driver, Pace, Why};
+use crate::engine::{BatchSize, Doing, Driver, Pace, StopReason};
 use crate::error::Error;
 use crate::model::{Data, Keys, Page, Timestamp};
 use crate::store::{self, Replacement, StoreError, Was, Writer};
@@ -62,7 +62,7 @@ impl Kept {
         driver: &mut Driver<'_>,
         keys: &Keys,
         record: Record<'_>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), StopReason> {
         let mut decoder = Decoder::new(ctx.codec);
         driver.is_doing(Doing::Rewriting);
         driver.each(keys, |writer, batch| {

@@ -1,25 +1,27 @@
 //! How batches ended and paused, as it is reported.
 
-use crate::engine::{Done, Why};
+use crate::engine::{Done, StopReason};
 use crate::error::Error;
 use crate::report::{Ending, Paused};
 
-pub(crate) fn ending(ended: &Result<(), Why>) -> Ending {
+pub(crate) fn ending(ended: &Result<(), StopReason>) -> Ending {
     match ended {
         Ok(()) => Ending::Done,
-        Err(Why::Limit) => Ending::Limit,
-        Err(Why::RunTime) => Ending::RunTime,
-        Err(Why::Interrupted(_)) => Ending::Interrupted,
-        Err(Why::Failed(_) | Why::AnotherInstance(_)) => Ending::Failed,
+        Err(StopReason::Limit) => Ending::Limit,
+        Err(StopReason::RunTime) => Ending::RunTime,
+        Err(StopReason::Interrupted(_)) => Ending::Interrupted,
+        Err(StopReason::Failed(_) | StopReason::AnotherInstance(_)) => Ending::Failed,
     }
 }
 
 /// What failed, if something did.
-pub(crate) fn failure(ended: Result<(), Why>) -> Result<(), Error> {
+pub(crate) fn failure(ended: Result<(), StopReason>) -> Result<(), Error> {
     match ended {
-        Err(Why::Failed(error)) => Err(error.into()),
-        Err(Why::AnotherInstance(holder)) => Err(Error::AnotherInstance(holder)),
-        Ok(()) | Err(Why::Limit | Why::RunTime | Why::Interrupted(_)) => Ok(()),
+        Err(StopReason::Failed(error)) => Err(error.into()),
+        Err(StopReason::AnotherInstance(holder)) => Err(Error::AnotherInstance(holder)),
+        Ok(()) | Err(StopReason::Limit | StopReason::RunTime | StopReason::Interrupted(_)) => {
+            Ok(())
+        }
     }
 }
 

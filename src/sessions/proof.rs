@@ -8,7 +8,7 @@ use super::cache_keys::CacheKeys;
 use super::delete_until_gone::Outcome;
 use super::query::{Answer, SessionQuery, Who};
 use crate::context::Ctx;
-use crate::engine::{Ended, Why};
+use crate::engine::{Ended, StopReason};
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, counted};
 use crate::report::{Doubt, Matches, Proof};
@@ -60,9 +60,9 @@ impl Outcome {
         match &self.ended {
             Ok(()) if self.remaining.unwrap_or(0) > 0 || self.is_unsure() => Exit::Incomplete,
             Ok(()) => Exit::Done,
-            Err(Why::Limit | Why::RunTime) => Exit::Incomplete,
-            Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-            Err(Why::Failed(_) | Why::AnotherInstance(_)) => Exit::Failed,
+            Err(StopReason::Limit | StopReason::RunTime) => Exit::Incomplete,
+            Err(StopReason::Interrupted(signal)) => Exit::Interrupted(*signal),
+            Err(StopReason::Failed(_) | StopReason::AnotherInstance(_)) => Exit::Failed,
         }
     }
 }

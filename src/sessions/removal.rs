@@ -1,7 +1,7 @@
 //! How sessions are ended.
 
 use crate::context::Ctx;
-use crate::engine::{Driver, Why};
+use crate::engine::{Driver, StopReason};
 use crate::error::Error;
 use crate::store::{Capability, Store};
 
@@ -65,7 +65,7 @@ impl Removal {
     }
 
     /// Finds out whether rows may be deleted, and updated where that is needed.
-    pub(crate) fn may(self, driver: &mut Driver<'_>) -> Result<(), Why> {
+    pub(crate) fn may(self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         driver.check(|writer| match self {
             Self::Delete => Ok(writer.delete(&[])?.sessions),
             Self::DeleteWithAllauth => Ok(writer.delete_with_allauth(&[])?.sessions),

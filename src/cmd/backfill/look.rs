@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::judge::{Findings, Judge, Stamp};
 use crate::context::Ctx;
-use crate::engine::{Doing, Driver, Ended, Why};
+use crate::engine::{Doing, Driver, Ended, StopReason};
 use crate::model::{Keys, Page};
 use crate::sessions::read_few::read_few;
 use crate::store::{Assignment, ByUser, Filter, Reader, Stamps, StoreError, UserColumn, Writer};
@@ -45,7 +45,7 @@ impl Findings {
         reader: &mut dyn Reader,
         scope: &Scope<'_>,
         mut act: Option<Act<'_, '_>>,
-    ) -> Result<(Self, Result<Ended, Why>), StoreError> {
+    ) -> Result<(Self, Result<Ended, StopReason>), StoreError> {
         let by = ByUser { column: scope.column.clone(), stamps: scope.stamps.clone() };
         let now = reader.now()?;
         let filter = Filter {
@@ -93,7 +93,7 @@ impl Findings {
     }
 }
 
-fn write(act: &mut Act<'_, '_>, column: &UserColumn, stamps: &[Stamp]) -> Result<(), Why> {
+fn write(act: &mut Act<'_, '_>, column: &UserColumn, stamps: &[Stamp]) -> Result<(), StopReason> {
     let Act { driver, overwrite, unknown } = act;
     driver.write(stamps, |writer, batch| assign(writer, column, batch, *overwrite, unknown))
 }
@@ -121,7 +121,7 @@ pub(super) fn mend(
     column: &UserColumn,
     act: Act<'_, '_>,
     keys: &Keys,
-) -> Result<(), Why> {
+) -> Result<(), StopReason> {
     let Act { driver, overwrite, unknown } = act;
     let known_before = unknown.clone();
     let mut judge = Judge::new(ctx.codec, column, Some(overwrite), &known_before);

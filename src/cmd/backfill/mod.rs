@@ -19,7 +19,7 @@ use super::Command;
 use crate::cli::{AutoColumnType, Backfill};
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
-use crate::engine::{Driver, Ended, Pace, Why, Work};
+use crate::engine::{Driver, Ended, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::{Keys, Tally};
 use crate::report::{Ending, Paused};
@@ -207,7 +207,7 @@ impl Fill<'_, '_> {
         driver: &mut Driver<'_>,
         args: &Backfill,
         report: &mut BackfillReport,
-    ) -> Result<(), Why> {
+    ) -> Result<(), StopReason> {
         driver.once(|writer| writer.add_user_column(&self.column))?;
         let mut unknown = self.fill(driver, args.restart, report)?;
         if !args.no_index {
@@ -233,15 +233,16 @@ impl Fill<'_, '_> {
         driver: &mut Driver<'_>,
         overwrite: bool,
         report: &mut BackfillReport,
-    ) -> Result<BTreeSet<String>, Why> {
+    ) -> Result<BTreeSet<String>, StopReason> {
         let stamps = if overwrite { Stamps::Any } else { Stamps::Missing };
-        let mut reader = self.store.reader().map_err(|error| Why::of(error, self.ctx.stop))?;
+        let mut reader =
+            self.store.reader().map_err(|error| StopReason::of(error, self.ctx.stop))?;
         let mut unknown = BTreeSet::new();
         let act = Act { driver, overwrite, unknown: &mut unknown };
         let none = BTreeSet::new();
         let scope = self.scope(true, stamps, &none);
         let (found, ended) = Findings::take(self.ctx, &mut *reader, &scope, Some(act))
-            .map_err(|error| Why::of(error, self.ctx.stop))?;
+            .map_err(|error| StopReason::of(error, self.ctx.stop))?;
         report.note(found);
         whole(ended).map(|()| unknown)
     }
@@ -252,11 +253,12 @@ impl Fill<'_, '_> {
         exists: bool,
         unknown: &BTreeSet<String>,
         report: &mut BackfillReport,
-    ) -> Result<Keys, Why> {
-        let mut reader = self.store.reader().map_err(|error| Why::of(error, self.ctx.stop))?;
+    ) -> Result<Keys, StopReason> {
+        let mut reader =
+            self.store.reader().map_err(|error| StopReason::of(error, self.ctx.stop))?;
         let scope = self.scope(exists, Stamps::Any, unknown);
         let (mut found, ended) = Findings::take(self.ctx, &mut *reader, &scope, None)
-            .map_err(|error| Why::of(error, self.ctx.stop))?;
+            .map_err(|error| StopReason::of(error, self.ctx.stop))?;
         let wrong = std::mem::take(&mut found.wrong);
         report.note(found);
         whole(ended).map(|()| wrong)
@@ -279,9 +281,9 @@ impl Fill<'_, '_> {
     }
 }
 
-fn whole(ended: Result<Ended, Why>) -> Result<(), Why> {
+fn whole(ended: Result<Ended, StopReason>) -> Result<(), StopReason> {
     match ended? {
-        Ended::Interrupted(signal) => Err(Why::Interrupted(signal)),
+        Ended::Interrupted(signal) => Err(StopReason::Interrupted(signal)),
         Ended::Whole | Ended::Enough => Ok(()),
     }
 }
@@ -308,16 +310,16 @@ fn column_plan(
     }
 }
 
-fn exit(ended: &Result<(), Why>, report: &BackfillReport) -> Exit {
+fn exit(ended: &Result<(), StopReason>, report: &BackfillReport) -> Exit {
     match ended {
         Ok(()) if report.dry_run || report.watch_nulls => Exit::Done,
         Ok(()) if report.missing.unwrap_or(0) + report.different + report.misfits > 0 => {
             Exit::Incomplete
         }
-        Ok(()) | Err(Why::Limit) => Exit::Done,
-        Err(Why::RunTime) => Exit::Incomplete,
-        Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-        Err(Why::Failed(_) | Why::AnotherInstance(_)) => Exit::Failed,
+        Ok(()) | Err(StopReason::Limit) => Exit::Done,
+        Err(StopReason::RunTime) => Exit::Incomplete,
+        Err(StopReason::Interrupted(signal)) => Exit::Interrupted(*signal),
+        Err(StopReason::Failed(_) | StopReason::AnotherInstance(_)) => Exit::Failed,
     }
 }
 

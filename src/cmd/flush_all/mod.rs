@@ -16,7 +16,7 @@ use super::Command;
 use crate::cli::FlushAll;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
-use crate::engine::{Done, Driver, Pace, Why, Work};
+use crate::engine::{Done, Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::Tally;
 use crate::report::Proof;
@@ -224,7 +224,7 @@ impl Flush<'_, '_> {
             }
         });
         let outcome = match begun {
-            Err(Why::Failed(error)) => return Err(error.into()),
+            Err(StopReason::Failed(error)) => return Err(error.into()),
             Err(interrupted) => Outcome::interrupted(interrupted),
             Ok(()) => Outcome::run(ctx, &self.plan(driver.is_some()), driver.as_mut())?,
         };

@@ -13,7 +13,7 @@ use self::report::LogoutReport;
 use super::Command;
 use crate::cli::LogoutUser;
 use crate::context::Ctx;
-use crate::engine::{Driver, Pace, Why, Work};
+use crate::engine::{Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::report::Proof;
@@ -92,8 +92,8 @@ struct Ran {
 }
 
 impl Ran {
-    fn interrupted(why: Why) -> Self {
-        Self { outcome: Outcome::interrupted(why), column: None, named: None }
+    fn interrupted(reason: StopReason) -> Self {
+        Self { outcome: Outcome::interrupted(reason), column: None, named: None }
     }
 }
 
@@ -145,7 +145,7 @@ impl<'a> Task<'a> {
         });
         let Ran { mut outcome, column, named } =
             match driver.as_mut().map_or(Ok(()), |driver| removal.may(driver)) {
-                Err(Why::Failed(error)) => return Err(error.into()),
+                Err(StopReason::Failed(error)) => return Err(error.into()),
                 Err(interrupted) => Ran::interrupted(interrupted),
                 Ok(()) => {
                     self.end(ctx, &*store, (&meant, &users), can_be_kept, (driver.as_mut(), audit))?
@@ -325,7 +325,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         engine_unknown: false,
         unsure,
         stopped: outcome.ended.is_err(),
-        failed: matches!(outcome.ended, Err(Why::Failed(_))),
+        failed: matches!(outcome.ended, Err(StopReason::Failed(_))),
         of_a_schema: false,
         others_unknown: false,
         preview: std::mem::take(&mut outcome.preview),

@@ -13,7 +13,7 @@ use super::Command;
 use crate::cli::PurgeExpired;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
-use crate::engine::{Driver, KeptRows, Pace, Purge, Why, Work};
+use crate::engine::{Driver, KeptRows, Pace, Purge, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
 use crate::report::{Ending, Paused, Referenced};
@@ -71,11 +71,11 @@ fn act(
         let (clean_to, kept_before);
         (ended, clean_to, kept_before) = purge(work, cutoff, args.analyze, &mut report);
         match ended {
-            Err(Why::AnotherInstance(holder)) if report.batches == 0 => {
+            Err(StopReason::AnotherInstance(holder)) if report.batches == 0 => {
                 return another_instance(holder, args.skip_if_running);
             }
             // Nothing was done that could be reported.
-            Err(Why::Failed(error)) if report.batches == 0 => return Err(error.into()),
+            Err(StopReason::Failed(error)) if report.batches == 0 => return Err(error.into()),
             _ => {}
         }
         // What other tables keep before that place is left, too.
@@ -126,7 +126,7 @@ fn purge(
     cutoff: Timestamp,
     analyze: bool,
     report: &mut PurgeReport,
-) -> (Result<(), Why>, Option<Cursor>, bool) {
+) -> (Result<(), StopReason>, Option<Cursor>, bool) {
     let mut instance = work.store.instance();
     let mut driver = Driver::new(work);
     let mut purge =
@@ -138,7 +138,7 @@ fn purge(
         Ok(writer.delete(&[])?.sessions)
     });
     let mut ended = checked.and_then(|()| purge.run(&mut driver));
-    if analyze && matches!(ended, Ok(()) | Err(Why::Limit)) {
+    if analyze && matches!(ended, Ok(()) | Err(StopReason::Limit)) {
         ended = driver.once(|writer| writer.analyze()).and(ended);
     }
     let done = driver.done();
@@ -172,13 +172,13 @@ fn another_instance(
     }
 }
 
-fn exit(ended: &Result<(), Why>, report: &PurgeReport) -> Exit {
+fn exit(ended: &Result<(), StopReason>, report: &PurgeReport) -> Exit {
     match ended {
         Ok(()) if report.dry_run || report.left == Some(0) => Exit::Done,
-        Err(Why::Limit) => Exit::Done,
-        Ok(()) | Err(Why::RunTime) => Exit::Incomplete,
-        Err(Why::Interrupted(signal)) => Exit::Interrupted(*signal),
-        Err(Why::Failed(_) | Why::AnotherInstance(_)) => Exit::Failed,
+        Err(StopReason::Limit) => Exit::Done,
+        Ok(()) | Err(StopReason::RunTime) => Exit::Incomplete,
+        Err(StopReason::Interrupted(signal)) => Exit::Interrupted(*signal),
+        Err(StopReason::Failed(_) | StopReason::AnotherInstance(_)) => Exit::Failed,
     }
 }
 

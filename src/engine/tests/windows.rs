@@ -43,7 +43,10 @@ impl Progress for UnlockAfter<'_> {
 }
 
 /// How it ended, up to where all is said to be clean, and how many expired rows a look from there on finds.
-fn purged(memory: &Memory, progress: &dyn Progress) -> (Result<(), Why>, Option<Cursor>, u64) {
+fn purged(
+    memory: &Memory,
+    progress: &dyn Progress,
+) -> (Result<(), StopReason>, Option<Cursor>, u64) {
     let (ended, (clean_to, _)) = purge_with_kept(memory, progress);
     let from = clean_to.as_ref();
     let left = (&memory).reader().unwrap().expired(CUTOFF, from, Duration::MAX).unwrap().rows;
@@ -53,7 +56,7 @@ fn purged(memory: &Memory, progress: &dyn Progress) -> (Result<(), Why>, Option<
 fn purge_with_kept(
     memory: &Memory,
     progress: &dyn Progress,
-) -> (Result<(), Why>, (Option<Cursor>, KeptRows)) {
+) -> (Result<(), StopReason>, (Option<Cursor>, KeptRows)) {
     let stop = Stop::default();
     let pace = Pace { batch_size: BatchSize::Fixed(5), ..Pace::default() };
     let mut driver = work(&memory, &stop, progress, pace);
@@ -86,7 +89,7 @@ fn a_failure_of_the_second_pass_ends_it() {
     // The first pass leaves the locked row; the second meets it and then a failure.
     memory.script((0..5).map(|_| None).chain([Some(Fault::Fatal)]));
     let (ended, place, left) = purged(&memory, &Silent);
-    assert!(matches!(ended, Err(Why::Failed(ref error)) if error.fault() == Fault::Fatal));
+    assert!(matches!(ended, Err(StopReason::Failed(ref error)) if error.fault() == Fault::Fatal));
     assert_eq!((place, left), (None, 1));
 }
 
@@ -120,7 +123,7 @@ fn what_a_failure_leaves_is_found_by_the_look_from_where_all_is_clean() {
         let memory = three_windows();
         memory.script((0..good).map(|_| None).chain([Some(Fault::Fatal)]));
         let (ended, place, left) = purged(&memory, &Silent);
-        assert!(matches!(ended, Err(Why::Failed(_))), "{good}: {ended:?}");
+        assert!(matches!(ended, Err(StopReason::Failed(_))), "{good}: {ended:?}");
         assert_eq!((place, left), (clean_to, 25 - 5 * good), "{good}");
     }
 }
@@ -153,6 +156,6 @@ fn what_comes_back_before_a_failure_is_told() {
     let memory = three_windows();
     memory.script([None, None, Some(Fault::Lost), Some(Fault::Fatal)]);
     let (ended, place, left) = purged(&memory, &BringBack(&memory));
-    assert!(matches!(ended, Err(Why::Failed(_))), "{ended:?}");
+    assert!(matches!(ended, Err(StopReason::Failed(_))), "{ended:?}");
     assert_eq!((place, left), (None, 16));
 }
