@@ -13,6 +13,7 @@ mod django_code;
 mod doctor;
 mod examples;
 mod flush_all;
+mod help;
 mod list;
 mod logout_user;
 mod man;
@@ -33,6 +34,7 @@ pub use decode::Decode;
 pub use django_code::{ColumnType, DjangoCode};
 pub use doctor::{Doctor, Granted};
 pub use flush_all::FlushAll;
+pub use help::parse;
 pub use list::{List, ListFormat};
 pub use logout_user::LogoutUser;
 pub use man::Man;
@@ -47,6 +49,13 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 const DATABASE: &str = "Database and key";
 const PROJECT: &str = "Django project";
+
+// The headings of commands, in this order.
+const WHOM: &str = "Whom";
+const SAFETY: &str = "Safety";
+const WHICH: &str = "Which sessions";
+const PACE: &str = "Pace";
+const OUTPUT: &str = "Output";
 
 /// Administer a Django session table from outside Django.
 #[derive(Debug, Parser)]
@@ -76,51 +85,52 @@ pub fn is_check(arguments: impl Iterator<Item = OsString>) -> bool {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Global {
-    /// Database: postgres://user@host/db, key=value pairs, sqlite:////abs/path or a file.
-    /// Otherwise SESSCTL_DATABASE_URL, DATABASE_URL, then libpq's PGHOST, PGDATABASE, PGSERVICE.
+    /// Database: a URL, a file or key=value pairs.
+    /// postgres://user@host/db or sqlite:////abs/path; otherwise SESSCTL_DATABASE_URL, DATABASE_URL, then
+    /// libpq's PGHOST, PGDATABASE, PGSERVICE.
     #[arg(short, long, global = true, value_name = "URL", help_heading = DATABASE)]
     pub database: Option<String>,
     /// Session table; django_session by default.
     #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE)]
     pub table: Option<String>,
-    /// Schema of the session table (PostgreSQL); may be repeated. With django-tenants each tenant has one.
+    /// Schema of the table (PostgreSQL); may be repeated. With django-tenants each tenant has one.
     #[arg(long = "schema", global = true, value_name = "NAME", help_heading = DATABASE)]
     pub schemas: Vec<String>,
-    /// Every schema that has a session table, one after the other.
+    /// Every schema with a session table, one by one.
     #[arg(long, global = true, conflicts_with = "schemas", help_heading = DATABASE)]
     pub all_schemas: bool,
-    /// File with SECRET_KEY in its first line and fallbacks in the others; - is standard input.
+    /// File with SECRET_KEY; - is standard input. The key is its first line, fallbacks are the others.
     /// Otherwise SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY.
     #[arg(long, global = true, value_name = "FILE", help_heading = DATABASE)]
     pub secret_key_file: Option<PathBuf>,
-    /// SessionStore.key_salt of a site whose class is not called SessionStore.
+    /// key_salt, if the class is not called SessionStore. That of the site's class.
     #[arg(long, global = true, value_name = "SALT", help_heading = DATABASE)]
     pub key_salt: Option<String>,
-    /// Key of the session data under which the site keeps the user id, instead of _auth_user_id; may be
-    /// repeated: the first that a session has counts.
+    /// Key in the data with the user id; may be repeated. The site keeps it there, and not under
+    /// _auth_user_id: the first that a session has counts.
     #[arg(long = "user-key", global = true, value_name = "KEY", help_heading = DATABASE)]
     pub user_keys: Vec<String>,
-    /// Key under which another package than django-hijack and django-loginas keeps who is behind an
-    /// impersonation: an id, a list of ids, or a signed id; may be repeated.
+    /// Key in the data of who is behind an impersonation. For another package than django-hijack and
+    /// django-loginas; it holds an id, a list of ids, or a signed id. May be repeated.
     #[arg(long = "also-key", global = true, value_name = "KEY", help_heading = DATABASE)]
     pub also_keys: Vec<String>,
-    /// The site's session engine: with cached_db a cache is asked before the table.
+    /// The site's session engine: db or cached_db. With the latter a cache is asked before the table.
     /// Otherwise SESSCTL_ENGINE.
     #[arg(long, global = true, value_enum, value_name = "ENGINE", help_heading = DATABASE)]
     pub engine: Option<Engine>,
-    /// Time zone of the naive times in SQLite: UTC if USE_TZ, else TIME_ZONE.
+    /// Time zone of the naive times in SQLite. UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true, help_heading = DATABASE)]
     pub db_timezone: Option<String>,
-    /// Give up on a server or a file that does not answer for so long; 1m for a batch and 10m for
-    /// the next row of a scan by default.
+    /// Give up on a database that is silent for so long. A server or a file; by default 1m for a batch and 10m for
+    /// the next row of a scan.
     #[arg(long, global = true, value_name = "DURATION", help_heading = DATABASE)]
     pub answer_timeout: Option<String>,
-    /// As a PostgreSQL superuser, also use tables in which others have put views, triggers or other code, which then
-    /// runs with a superuser's rights.
+    /// Run code of others, too, as PostgreSQL superuser. Views, triggers and other code that others have put
+    /// into the tables then run with a superuser's rights.
     #[arg(long, global = true, help_heading = DATABASE)]
     pub superuser_ok: bool,
-    /// Ask this Django project, once, for what is not given above: its folder, or its manage.py. Runs
-    /// its code.
+    /// Ask this Django project for the rest (runs code). PATH is its folder, or its manage.py. It is asked once, for
+    /// what is not given otherwise.
     #[arg(long, global = true, value_name = "PATH", help_heading = PROJECT)]
     pub django: Option<PathBuf>,
     /// Its interpreter. Otherwise that of $VIRTUAL_ENV, of .venv or venv in its folder, or python3.
@@ -135,7 +145,7 @@ pub struct Global {
     /// Say more on standard error.
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// What standard error looks like; json also tells progress, every five seconds.
+    /// Standard error as text or as JSON. JSON also tells progress, every five seconds.
     #[arg(long, global = true, value_enum, default_value = "text")]
     pub log_format: LogFormat,
 }

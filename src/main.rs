@@ -8,10 +8,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use sessctl::cli::Cli;
+use sessctl::cli;
 use sessctl::error::Exit;
 use sessctl::stop::{Asked, Stop};
 use sessctl::store::BACKENDS;
@@ -19,7 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse(width()) {
         Ok(cli) => cli,
         Err(error) => return not_run(&error),
     };
@@ -31,6 +30,14 @@ fn main() -> ExitCode {
     heed_signals(&stop, Arc::clone(&last_words));
     end_what_does_not_end(&stop, last_words);
     ExitCode::from(sessctl::run(&cli, &stop, BACKENDS).code())
+}
+
+/// Columns of the terminal that gets the help; as many as clap takes where there is none.
+fn width() -> usize {
+    const MOST: u16 = 100;
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    let columns = size.map_or(0, |size| size.ws_col);
+    usize::from(if columns == 0 { MOST } else { columns.min(MOST) })
 }
 
 /// Says what is wrong with what was typed, or what was asked of clap itself, as `--help`.

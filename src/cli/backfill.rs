@@ -8,6 +8,9 @@
 use clap::{Args, ValueEnum};
 
 use super::shared::{Audit, Pace, ReportFormat};
+use super::{OUTPUT, SAFETY, WHICH};
+
+const COLUMN: &str = "Column";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,33 +23,33 @@ Examples:
 #[command(before_long_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Backfill {
-    /// Name of the column.
-    #[arg(long, value_name = "NAME", default_value = "user_id")]
-    pub column: String,
-    /// Its type; auto looks at the key of auth_user and at the ids in the sessions.
-    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "auto")]
-    pub column_type: AutoColumnType,
-    /// Do not index it: every lookup by user then reads all rows.
-    #[arg(long)]
-    pub no_index: bool,
-    /// Fill expired sessions too.
-    #[arg(long)]
-    pub include_expired: bool,
-    /// Put right what the column says already, too.
-    #[arg(long)]
-    pub restart: bool,
     /// Show the SQL and count what would be filled, and write nothing.
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
     /// Only say how many logins of the last hour the site left without a user id.
-    #[arg(long, conflicts_with_all = ["dry_run", "restart"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "restart"], help_heading = SAFETY)]
     pub watch_nulls: bool,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
+    /// Name of the column.
+    #[arg(long, value_name = "NAME", default_value = "user_id", help_heading = COLUMN)]
+    pub column: String,
+    /// Its type; auto looks at the key of auth_user and at the ids in the sessions.
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "auto", help_heading = COLUMN)]
+    pub column_type: AutoColumnType,
+    /// Do not index it: every lookup by user then reads all rows.
+    #[arg(long, help_heading = COLUMN)]
+    pub no_index: bool,
+    /// Fill expired sessions too.
+    #[arg(long, help_heading = WHICH)]
+    pub include_expired: bool,
+    /// Put right what the column says already, too.
+    #[arg(long, help_heading = WHICH)]
+    pub restart: bool,
     /// How fast to write.
     #[command(flatten)]
     pub pace: Pace,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
+    pub format: ReportFormat,
     /// What is put on record.
     #[command(flatten)]
     pub audit: Audit,

@@ -7,6 +7,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::OUTPUT;
 use super::shared::ReportFormat;
 
 const EXAMPLES: &str = "\
@@ -22,13 +23,13 @@ Examples:
 pub struct Doctor {
     /// Print only the SQL that gives a role what these commands need, and no more (PostgreSQL); without commands what each
     /// of them needs.
-    #[arg(long, value_name = "COMMAND,...", value_enum, num_args = 0.., value_delimiter = ',', conflicts_with = "format")]
+    #[arg(long, value_name = "COMMAND,...", value_enum, num_args = 0.., value_delimiter = ',', conflicts_with = "format", help_heading = OUTPUT)]
     pub grants: Option<Vec<Granted>>,
     /// That role; otherwise the one that this connects as.
-    #[arg(long, value_name = "NAME", requires = "grants")]
+    #[arg(long, value_name = "NAME", requires = "grants", help_heading = OUTPUT)]
     pub role: Option<String>,
     /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
 }
 

@@ -8,6 +8,7 @@
 use clap::Args;
 
 use super::shared::{Audit, Pace, ReportFormat};
+use super::{OUTPUT, PACE, SAFETY, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,45 +22,45 @@ Examples:
 #[command(before_long_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct FlushAll {
-    /// Do it without asking.
-    #[arg(long)]
-    pub yes: bool,
-    /// Say what would go, and delete nothing.
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
     /// Leave the sessions of this user; may be repeated.
-    #[arg(long = "except-user", value_name = "ID", allow_negative_numbers = true)]
+    #[arg(long = "except-user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
     pub except_users: Vec<String>,
-    /// Leave sessions that name no user: carts.
-    #[arg(long)]
-    pub authenticated_only: bool,
+    /// Say what would go, and delete nothing.
+    #[arg(short = 'n', long, help_heading = SAFETY)]
+    pub dry_run: bool,
+    /// Do it without asking.
+    #[arg(long, help_heading = SAFETY)]
+    pub yes: bool,
     /// With --authenticated-only or --keep-data: leave sessions of users that none of the keys verifies. They are
     /// counted, and make the exit code 3.
-    #[arg(long, conflicts_with = "truncate")]
+    #[arg(long, conflicts_with = "truncate", help_heading = SAFETY)]
     pub verified_only: bool,
     /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
     /// a request in flight.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub keep_data: bool,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long)]
-    pub cleanup_allauth: bool,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, conflicts_with = "truncate")]
-    pub print_cache_keys: bool,
     /// Say that the cache of a site with cached_db was cleared after earlier runs: no copy is left of sessions whose rows went.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub cache_cleared: bool,
+    /// Leave sessions that name no user: carts.
+    #[arg(long, help_heading = WHICH)]
+    pub authenticated_only: bool,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long, help_heading = WHICH)]
+    pub cleanup_allauth: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
-    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"])]
+    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"], help_heading = PACE)]
     pub truncate: bool,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
+    pub format: ReportFormat,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, conflicts_with = "truncate", help_heading = OUTPUT)]
+    pub print_cache_keys: bool,
     /// What is put on record.
     #[command(flatten)]
     pub audit: Audit,

@@ -8,6 +8,7 @@
 use clap::{Args, ValueEnum};
 
 use super::shared::{Saved, UserLookup};
+use super::{OUTPUT, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,26 +21,26 @@ Examples:
 #[command(before_long_help = EXAMPLES)]
 pub struct List {
     /// Only sessions of this user; may be repeated.
-    #[arg(long = "user", value_name = "ID", allow_negative_numbers = true)]
+    #[arg(long = "user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
     pub users: Vec<String>,
-    /// By what column.
-    #[command(flatten)]
-    pub lookup: UserLookup,
+    /// Expired sessions too.
+    #[arg(long, help_heading = WHICH)]
+    pub all: bool,
     /// When they were saved.
     #[command(flatten)]
     pub saved: Saved,
-    /// Expired sessions too.
-    #[arg(long)]
-    pub all: bool,
+    /// By what column.
+    #[command(flatten)]
+    pub lookup: UserLookup,
     /// At most so many.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = WHICH)]
     pub limit: Option<u64>,
-    /// Print session keys whole. Each is a login.
-    #[arg(long)]
-    pub show_keys: bool,
     /// What to print.
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, value_enum, default_value = "table", help_heading = OUTPUT)]
     pub format: ListFormat,
+    /// Print session keys whole. Each is a login.
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_keys: bool,
 }
 
 /// How sessions are listed.

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::shared::{Audit, Batches, ReportFormat, Saved, UserLookup};
 use super::whose::Whose;
+use super::{OUTPUT, SAFETY, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,56 +32,57 @@ pub struct LogoutUser {
     #[arg(
         value_name = "USER_ID",
         allow_negative_numbers = true,
-        required_unless_present_any = Whose::OR_IDS
+        required_unless_present_any = Whose::OR_IDS,
+        help_heading = WHOM
     )]
     pub users: Vec<String>,
     /// Also the ids in this file, one a line; - is standard input.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = WHOM)]
     pub from_file: Option<PathBuf>,
+    /// Show what would be deleted, and delete nothing.
+    #[arg(short = 'n', long, help_heading = SAFETY)]
+    pub dry_run: bool,
     /// By what else.
     #[command(flatten)]
     pub whose: Whose,
-    /// Keep the one session whose key begins so (at least 8 characters): your own, say.
-    #[arg(long, value_name = "PREFIX")]
-    pub except: Option<String>,
-    /// Show what would be deleted, and delete nothing.
-    #[arg(short = 'n', long)]
-    pub dry_run: bool,
     /// Wait before the second look, for requests in flight to end.
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
     pub settle: String,
     /// Do not take a second look.
-    #[arg(long, conflicts_with = "settle")]
+    #[arg(long, conflicts_with = "settle", help_heading = SAFETY)]
     pub no_verify: bool,
     /// Leave sessions of these users that none of the keys verifies. They are counted, and make the exit code 3.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub verified_only: bool,
     /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
     /// a request in flight.
-    #[arg(long, conflicts_with = "no_verify")]
+    #[arg(long, conflicts_with = "no_verify", help_heading = SAFETY)]
     pub keep_data: bool,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long)]
-    pub cleanup_allauth: bool,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long)]
-    pub print_cache_keys: bool,
     /// Say that the cache of a site with cached_db was cleared after earlier runs: no copy is left of sessions whose rows went.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub cache_cleared: bool,
-    /// By what column.
-    #[command(flatten)]
-    pub lookup: UserLookup,
+    /// Keep the one session whose key begins so (at least 8 characters): your own, say.
+    #[arg(long, value_name = "PREFIX", help_heading = WHICH)]
+    pub except: Option<String>,
     /// When they were saved.
     #[command(flatten)]
     pub saved: Saved,
+    /// By what column.
+    #[command(flatten)]
+    pub lookup: UserLookup,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long, help_heading = WHICH)]
+    pub cleanup_allauth: bool,
     /// How fast to delete.
     #[command(flatten)]
     pub batches: Batches,
     /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, help_heading = OUTPUT)]
+    pub print_cache_keys: bool,
     /// What is put on record.
     #[command(flatten)]
     pub audit: Audit,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::shared::{Audit, Pace, ReportFormat};
+use super::{OUTPUT, PACE, SAFETY, WHICH};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,27 +22,27 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct PurgeExpired {
-    /// Leave what expired less than this ago.
-    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true)]
-    pub older_than: String,
     /// Count what would be deleted, and delete nothing.
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
     /// If another sessctl of this user purges this database, end well; if somebody else holds its lock, with exit code 3.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub skip_if_running: bool,
-    /// Write metrics for the textfile collector of Prometheus' node exporter.
-    #[arg(long, value_name = "FILE.prom")]
-    pub metrics_file: Option<PathBuf>,
-    /// Renew the planner's statistics of the table at the end.
-    #[arg(long)]
-    pub analyze: bool,
-    /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: ReportFormat,
+    /// Leave what expired less than this ago.
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true, help_heading = WHICH)]
+    pub older_than: String,
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,
+    /// Renew the planner's statistics of the table at the end.
+    #[arg(long, help_heading = PACE)]
+    pub analyze: bool,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
+    pub format: ReportFormat,
+    /// Write metrics for the textfile collector of Prometheus' node exporter.
+    #[arg(long, value_name = "FILE.prom", help_heading = OUTPUT)]
+    pub metrics_file: Option<PathBuf>,
     /// What is put on record.
     #[command(flatten)]
     pub audit: Audit,

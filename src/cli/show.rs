@@ -8,6 +8,7 @@
 use clap::Args;
 
 use super::shared::ReportFormat;
+use super::{OUTPUT, WHICH};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,12 +21,12 @@ Examples:
 pub struct Show {
     /// Beginning of the session key, 8 to 31 characters; - reads it, whole if need be, from
     /// standard input.
-    #[arg(value_name = "KEY-PREFIX")]
+    #[arg(value_name = "KEY-PREFIX", help_heading = WHICH)]
     pub prefix: String,
-    /// Print the session key whole. It is a login.
-    #[arg(long)]
-    pub show_keys: bool,
     /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
+    /// Print the session key whole. It is a login.
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_keys: bool,
 }

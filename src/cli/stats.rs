@@ -7,6 +7,7 @@
 
 use clap::Args;
 
+use super::OUTPUT;
 use super::shared::{ReportFormat, Saved};
 
 const EXAMPLES: &str = "\
@@ -23,9 +24,9 @@ pub struct Stats {
     #[command(flatten)]
     pub saved: Saved,
     /// Users with the most sessions that are named.
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(long, value_name = "N", default_value = "10", help_heading = OUTPUT)]
     pub top: usize,
     /// What to print.
-    #[arg(long, value_enum, default_value = "human")]
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
 }

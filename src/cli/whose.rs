@@ -1,37 +1,38 @@
 use clap::Args;
 
+use super::{SAFETY, WHOM};
+
 /// Options that name users by what the site knows of them.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Users by what the site knows of them")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Whose {
     /// Users who log in with this name; may be repeated.
-    #[arg(long = "username", value_name = "NAME")]
+    #[arg(long = "username", value_name = "NAME", help_heading = WHOM)]
     pub usernames: Vec<String>,
     /// Users with this e-mail address; may be repeated.
-    #[arg(long = "email", value_name = "ADDRESS")]
+    #[arg(long = "email", value_name = "ADDRESS", help_heading = WHOM)]
     pub emails: Vec<String>,
     /// Users who may not log in any more (is_active).
-    #[arg(long)]
+    #[arg(long, help_heading = WHOM)]
     pub inactive: bool,
     /// Users who may enter Django's admin (is_staff).
-    #[arg(long)]
+    #[arg(long, help_heading = WHOM)]
     pub staff: bool,
     /// Users who may do everything (is_superuser).
-    #[arg(long)]
+    #[arg(long, help_heading = WHOM)]
     pub superusers: bool,
     /// Users who have sessions and exist no longer.
-    #[arg(long)]
+    #[arg(long, help_heading = WHOM)]
     pub deleted_users: bool,
+    /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.
+    #[arg(long, value_name = "[SCHEMA.]NAME", help_heading = WHOM)]
+    pub user_table: Option<String>,
     /// Take ids that the key of the table of users cannot hold: numbers of before a change to UUIDs.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub unfit_ids: bool,
     /// Do not ask where --deleted-users finds more than half of the users who are logged in.
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub yes: bool,
-    /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.
-    #[arg(long, value_name = "[SCHEMA.]NAME")]
-    pub user_table: Option<String>,
 }
 
 impl Whose {

@@ -93,6 +93,13 @@ fn help_begins_with_examples_and_is_short_on_request() {
 }
 
 #[test]
+fn the_help_of_the_command_with_the_most_options_fits_into_110_lines() {
+    let help = program(&["logout-user", "--help"]).ran("").ok().stdout;
+    assert!(help.lines().count() < 110, "{help}");
+    assert_eq!(program(&["help", "logout-user"]).ran("").ok().stdout, help);
+}
+
+#[test]
 fn what_is_nearly_right_is_suggested() {
     program(&["logout-usr", "42"])
         .ran("")
