@@ -25,6 +25,12 @@ pub enum Doubt {
         /// What stands at the top level of live sessions: one of these may be the site's login.
         keys: Vec<String>,
     },
+    /// Live sessions without a login have the id of a named user under other keys, under which the site may keep logins of its
+    /// own.
+    IdElsewhere {
+        /// Those.
+        keys: Vec<String>,
+    },
     /// Users may be hidden who were to be looked up.
     HiddenUsers {
         /// In this table.

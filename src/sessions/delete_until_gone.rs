@@ -86,6 +86,8 @@ pub(crate) struct Outcome {
     pub(crate) named: u64,
     /// Keys of logins under which no look saw one, and what is at the top level of sessions; `None` before the first look.
     unseen: Option<Vec<String>>,
+    /// Other keys under which sessions without a login have the id of a named user, of the last look.
+    elsewhere: Vec<String>,
     members: Counts,
     unverified_users: DistinctUsers,
     /// Sessions that all looks found, by user.
@@ -130,7 +132,11 @@ impl Outcome {
         if plan.doubts_no_login && outcome.ended.is_ok() {
             let unseen = outcome.unseen.take().unwrap_or_default();
             let members = std::mem::take(&mut outcome.members);
-            outcome.doubts.extend(login_keys_seen::doubt(ctx, &unseen, members));
+            let elsewhere = std::mem::take(&mut outcome.elsewhere);
+            let doubt = login_keys_seen::doubt(ctx, &unseen, members);
+            outcome
+                .doubts
+                .extend(doubt.or_else(|| login_keys_seen::elsewhere_doubt(ctx, elsewhere)));
         }
         Ok(outcome)
     }
@@ -160,6 +166,7 @@ impl Outcome {
             key_is_right: false,
             named: 0,
             unseen: None,
+            elsewhere: Vec::new(),
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
@@ -359,6 +366,7 @@ impl Outcome {
             Some(so_far) => so_far.retain(|key| unseen.contains(key)),
             None => self.unseen = Some(unseen),
         }
+        self.elsewhere = std::mem::take(&mut survey.elsewhere);
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         self.unfit_ids = std::mem::take(&mut survey.unfit_ids);

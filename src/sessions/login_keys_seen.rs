@@ -1,10 +1,13 @@
 //! Whether live sessions hold a login under each of the keys that are looked at. If they do not, the site may keep its logins
 //! under another key.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use django_session::{Codec, Decoded, Signature, Verdict};
+use django_session::{Codec, Decoded, LoginKeys, Signature, UserIds, Verdict};
 
 use super::counts::Counts;
 use crate::context::Ctx;
@@ -21,12 +24,17 @@ const DJANGO_USER_KEY: &str = "_auth_user_id";
 pub(crate) struct LoginKeysSeen<'c> {
     keys: &'c [String],
     seen: Vec<AtomicBool>,
+    asked: Option<&'c UserIds>,
+    /// Other keys under which a session without a login has the id of a user who is asked for.
+    elsewhere: Mutex<BTreeSet<String>>,
 }
 
 impl<'c> LoginKeysSeen<'c> {
-    pub(crate) fn new(codec: &'c Codec) -> Self {
+    /// `asked`: the users who are asked for, unless that is everybody.
+    pub(crate) fn new(codec: &'c Codec, asked: Option<&'c UserIds>) -> Self {
         let keys = &codec.login.user;
-        Self { keys, seen: keys.iter().map(|_| AtomicBool::new(false)).collect() }
+        let seen = keys.iter().map(|_| AtomicBool::new(false)).collect();
+        Self { keys, seen, asked, elsewhere: Mutex::default() }
     }
 
     /// Whether one look at the beginning of a row tells which of the keys it holds.
@@ -51,6 +59,9 @@ impl<'c> LoginKeysSeen<'c> {
 
     /// Notes a live session, and counts in `members` what else stands at its top level as long as a key was not seen.
     pub(crate) fn note(&self, session: &Decoded<'_>, verdict: &Verdict<'_>, members: &mut Counts) {
+        if let (Some(asked), Verdict::Anonymous) = (self.asked, verdict) {
+            self.note_elsewhere(session, asked);
+        }
         if self.are_all_seen() {
             return;
         }
@@ -78,6 +89,40 @@ impl<'c> LoginKeysSeen<'c> {
         }
     }
 
+    /// A site may log in its staff as Django does, and its members under a key of its own.
+    fn note_elsewhere(&self, session: &Decoded<'_>, asked: &UserIds) {
+        let Ok(payload) = session.payload() else { return };
+        let mut candidates = Vec::new();
+        // What stands before the end of a damaged payload counts as well.
+        let _ = payload.members(&mut |key, _| {
+            if candidates.len() < MOST_MEMBERS && ui::may_be_login(&key) {
+                candidates.push(key.into_owned());
+            }
+        });
+        for key in candidates {
+            let keys = LoginKeys { user: vec![key.clone()], also: Vec::new() };
+            let user = payload.auth_under(&keys).ok().and_then(|auth| auth.user_id);
+            if user.is_some_and(|id| asked.contains(&id) || asked.may_mean(&id)) {
+                let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+                if elsewhere.len() < MOST_MEMBERS {
+                    elsewhere.insert(key);
+                }
+            }
+        }
+    }
+
+    /// The other keys under which sessions without a login have the id of a user who is asked for.
+    pub(crate) fn elsewhere(&self) -> Vec<String> {
+        let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.iter().cloned().collect()
+    }
+
+    /// What follows from what was seen; from keys without a login only if what else stands in sessions is given.
+    pub(crate) fn doubt(&self, ctx: &Ctx<'_>, members: Option<Counts>) -> Option<Doubt> {
+        let no_login = members.and_then(|members| doubt(ctx, &self.unseen(), members));
+        no_login.or_else(|| elsewhere_doubt(ctx, self.elsewhere()))
+    }
+
     /// The keys that were not seen.
     pub(crate) fn unseen(&self) -> Vec<String> {
         let unseen =
@@ -97,4 +142,10 @@ pub(crate) fn doubt(ctx: &Ctx<'_>, unseen: &[String], members: Counts) -> Option
     let keys = members.top(MOST_MEMBERS, |key| key.times).into_iter().map(|(key, _)| key);
     let keys: Vec<String> = keys.collect();
     (!looked_for.is_empty() && !keys.is_empty()).then_some(Doubt::NoLogin { looked_for, keys })
+}
+
+/// The doubt that follows from ids of the named users under other keys. The operator who names keys of logins says that the others
+/// are none.
+pub(crate) fn elsewhere_doubt(ctx: &Ctx<'_>, keys: Vec<String>) -> Option<Doubt> {
+    (ctx.global.user_keys.is_empty() && !keys.is_empty()).then_some(Doubt::IdElsewhere { keys })
 }

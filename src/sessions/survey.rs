@@ -59,6 +59,8 @@ pub(crate) struct Survey {
     unverified: Keys,
     /// Keys of logins under which no session holds one.
     pub(crate) unseen: Vec<String>,
+    /// Other keys under which sessions without a login have the id of a user who is asked for.
+    pub(crate) elsewhere: Vec<String>,
     /// What stands at the top level of sessions, as long as there are such keys.
     pub(crate) members: Counts,
     /// Users of sessions that no key verifies.
@@ -102,9 +104,13 @@ impl Look<'_> {
     pub(crate) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
         let live_only = !matches!(self.query.who, Who::EverythingBut(_));
         let codec = ctx.codec;
+        let asked = match self.query.who {
+            Who::These(ids) => Some(ids),
+            _ => None,
+        };
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
-            login_keys: LoginKeysSeen::new(codec),
+            login_keys: LoginKeysSeen::new(codec, asked),
         };
         let worker = || {
             let mut decoder = Decoder::new(codec);
@@ -132,6 +138,7 @@ impl Look<'_> {
         })?;
         survey.ended = ended;
         survey.unseen = seen.login_keys.unseen();
+        survey.elsewhere = seen.login_keys.elsewhere();
         ctx.talk.detail(&format!(
             "looked at {} rows: {} sessions found",
             survey.tally.scanned,
@@ -167,6 +174,7 @@ impl Survey {
             keys: Keys::default(),
             unverified: Keys::default(),
             unseen: Vec::new(),
+            elsewhere: Vec::new(),
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),

@@ -118,20 +118,8 @@ const MOST_KEYS: usize = 10;
 /// Why nothing is proved, and what to do about it.
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
-        Doubt::NoLogin { looked_for, keys } => {
-            let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
-            let more = if keys.len() > MOST_KEYS { " and more" } else { "" };
-            let example = ["_auth_user_id"].into_iter().find(|key| keys.iter().any(|one| one == key));
-            let own = || keys.iter().find(|key| may_be_login(key)).map(String::as_str);
-            let example = shell_word(example.or_else(own).unwrap_or("KEY"));
-            format!(
-                "no live session holds a login under the key {}, so nothing is proved; at the top level of sessions stand: \
-                 {}{more}. If the site keeps its login under one of these, name it, as in --user-key {example}; \
-                 --user-key _auth_user_id says that it does not",
-                looked_for.join(", "),
-                shown.join(", ")
-            )
-        }
+        Doubt::NoLogin { looked_for, keys } => no_login(looked_for, keys),
+        Doubt::IdElsewhere { keys } => id_elsewhere(keys),
         Doubt::HiddenUsers { table, view } => {
             let what = if *view { "a view" } else { "on another server" };
             format!(
@@ -173,6 +161,31 @@ pub fn doubt(doubt: &Doubt) -> String {
             tables,
         ),
     }
+}
+
+fn no_login(looked_for: &[String], keys: &[String]) -> String {
+    let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
+    let more = if keys.len() > MOST_KEYS { " and more" } else { "" };
+    let example = ["_auth_user_id"].into_iter().find(|key| keys.iter().any(|one| one == key));
+    let own = || keys.iter().find(|key| may_be_login(key)).map(String::as_str);
+    let example = shell_word(example.or_else(own).unwrap_or("KEY"));
+    format!(
+        "no live session holds a login under the key {}, so nothing is proved; at the top level of sessions stand: \
+         {}{more}. If the site keeps its login under one of these, name it, as in --user-key {example}; \
+         --user-key _auth_user_id says that it does not",
+        looked_for.join(", "),
+        shown.join(", ")
+    )
+}
+
+fn id_elsewhere(keys: &[String]) -> String {
+    let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
+    let example = shell_word(shown.first().copied().unwrap_or("KEY"));
+    format!(
+        "live sessions without a login of Django's have the id of a named user under {}, so nothing is proved; if the site keeps \
+         logins of its own there, end those with --user-key {example}; --user-key _auth_user_id says that it does not",
+        shown.join(", ")
+    )
 }
 
 /// What other tables have, and how to find out which table is the site's. Another tenant's may be among them, so none of them is

@@ -192,6 +192,31 @@ fn a_site_whose_logins_stand_under_a_key_of_its_own_is_a_doubt() {
 }
 
 #[test]
+fn an_id_of_a_named_user_under_a_key_of_the_site_s_own_is_a_doubt() {
+    World::each("second_key", |w| {
+        w.session(&login("42"));
+        w.session(r#"{"cart":[1],"member_id":7}"#);
+        w.session(r#"{"member_id":8,"count":7}"#);
+        for other in ["42", "9", "1"] {
+            w.run(&["logout-user", other, "-n"]).exits(0);
+        }
+        let ran = w.run(&["logout-user", "7"]).exits(3).says("NOT known to be logged out");
+        ran.says("the id of a named user under member_id").says("--user-key member_id");
+        w.run(&["logout-user", "7", "--no-verify"]).exits(3);
+        w.run(&["list", "--user", "7"]).exits(3).says("under member_id");
+        let report = w.run(&["logout-user", "7", "--format", "json"]).exits(3).json();
+        assert_eq!(report["doubts"], json!([{"doubt": "id_elsewhere", "keys": ["member_id"]}]));
+        w.run(&["logout-user", "7", "--user-key", "_auth_user_id"]).ok().says("0 sessions");
+        w.run(&["logout-user", "7", "--user-key", "member_id"]).ok().says("1 session deleted");
+        w.run(&["logout-user", "7"]).ok();
+        // A mapping under such a key is no id.
+        w.session(r#"{"user_profile":{"id":7}}"#);
+        w.run(&["logout-user", "7"]).ok();
+        assert_eq!(w.count(), 3);
+    });
+}
+
+#[test]
 fn an_empty_table_beside_one_with_sessions_is_a_doubt() {
     World::each("wrong_table", |w| {
         let other = "user_sessions_session";

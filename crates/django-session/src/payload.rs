@@ -5,7 +5,7 @@ use std::io;
 
 use super::json_text::JsonText;
 use super::pickle::{self, Pickle};
-use super::{Auth, Codec, DecodeError, NotKept, Serializer, json};
+use super::{Auth, Codec, DecodeError, LoginKeys, NotKept, Serializer, json};
 
 /// The serialized session, its envelope taken off.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +101,16 @@ impl<'s> Payload<'s> {
     /// names, as far as it is allowed. Behind it the key may be repeated, or further identities may
     /// come: that is not seen. A beginning that names nobody is an error.
     pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
-        let Codec { limits, login, .. } = self.codec;
+        self.auth_under(&self.codec.login)
+    }
+
+    /// The same under other keys than the codec's.
+    pub fn auth_under(&self, keys: &LoginKeys) -> Result<Auth<'s>, DecodeError> {
+        let limits = &self.codec.limits;
         match self.serializer {
-            Serializer::Json if self.is_cut => json::auth_of_beginning(self.bytes, limits, login),
-            Serializer::Json => json::auth(self.bytes, limits, login),
-            Serializer::Pickle => pickle::auth(self.bytes, self.is_cut, limits, login),
+            Serializer::Json if self.is_cut => json::auth_of_beginning(self.bytes, limits, keys),
+            Serializer::Json => json::auth(self.bytes, limits, keys),
+            Serializer::Pickle => pickle::auth(self.bytes, self.is_cut, limits, keys),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::report::{Doubt, ListedSession, Matches, State};
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::counts::Counts;
 use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed};
-use crate::sessions::login_keys_seen::{self, LoginKeysSeen};
+use crate::sessions::login_keys_seen::LoginKeysSeen;
 use crate::sessions::logins::Logins;
 use crate::sessions::lookup::by_user;
 use crate::sessions::proof;
@@ -135,17 +135,16 @@ impl Query<'_> {
         let mut reader = store.reader()?;
         let live_at = if args.all { None } else { Some(reader.now()?) };
         let filter = Filter { live_at, user: by_user, ..Filter::default() };
-        let codec = ctx.codec;
-        let seen = LoginKeysSeen::new(codec);
+        let seen = LoginKeysSeen::new(ctx.codec, query.users.as_ref());
         let worker = || {
-            let mut decoder = Decoder::new(codec);
+            let mut decoder = Decoder::new(ctx.codec);
             let (query, seen) = (&query, &seen);
             move |page: &mut Page| query.page(page, &mut decoder, seen)
         };
         let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
         let (mut members, mut logins) = (Counts::default(), Logins::default());
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
-        let mut decoder = Decoder::new(codec);
+        let mut decoder = Decoder::new(ctx.codec);
         let fold = |mut listed: Listed| {
             here += listed.matches;
             logins.append(listed.logins);
@@ -165,11 +164,12 @@ impl Query<'_> {
             warn_of_column(ctx, &column, here.different);
         }
         told.matches += here;
-        let found_none = here.matched + here.unverified == 0 && ended == Ended::Whole;
-        if found_none && query.users.is_some() && !args.lookup.trust_column {
+        if ended == Ended::Whole && query.users.is_some() && !args.lookup.trust_column {
             // Nothing listed must not look like nobody logged in.
-            told.doubts.extend(login_keys_seen::doubt(ctx, &seen.unseen(), members));
-            told.doubts.extend(asked.doubt_absent(&args.users, |_| false, logins));
+            let found_none = here.matched + here.unverified == 0;
+            told.doubts.extend(seen.doubt(ctx, found_none.then_some(members)));
+            let absent = || asked.doubt_absent(&args.users, |_| false, logins);
+            told.doubts.extend(found_none.then(absent).flatten());
         }
         told.doubts.extend(asked.doubt);
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
