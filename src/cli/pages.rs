@@ -4,8 +4,68 @@ use std::io::{self, Write};
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
 use super::Cli;
+
+const EXIT_STATUS: &[(&str, &str)] = &[
+    ("0", "All is done; after \"none is left\", that is proved."),
+    ("1", "Failed: connection, SQL, files."),
+    ("2", "Wrong usage, configuration or key; or the store cannot do what was asked."),
+    ("3", "Incomplete or in doubt. The report says why."),
+    ("4", "Not confirmed; nothing was changed."),
+    ("5", "sessctl doctor found a problem."),
+    (
+        "129, 130, 143",
+        "Ended by SIGHUP, SIGINT or SIGTERM, after the current batch and with a report.",
+    ),
+];
+
+/// As plugins of Nagios have them.
+const EXIT_STATUS_OF_CHECK: &[(&str, &str)] =
+    &[("0", "OK"), ("1", "WARNING"), ("2", "CRITICAL"), ("3", "UNKNOWN: it could not be told.")];
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "SESSCTL_DATABASE_URL, DATABASE_URL",
+        "The database, without --database. The first that is set counts.",
+    ),
+    (
+        "PGHOST, PGDATABASE, PGSERVICE and other variables of libpq",
+        "What neither of these says of a PostgreSQL database.",
+    ),
+    (
+        "SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY",
+        "The site's SECRET_KEY, without --secret-key-file. The first that is set counts. Fallbacks are in variables of \
+         these names with _FALLBACKS behind them, as a JSON array or with commas; those of all three count.",
+    ),
+    ("SESSCTL_ENGINE", "The site's session engine, without --engine: db or cached_db."),
+    ("DJANGO_SETTINGS_MODULE, VIRTUAL_ENV", "For --django: settings module and interpreter."),
+    (
+        "NO_COLOR, TERM",
+        "There is no colour if NO_COLOR is set or TERM is dumb, and no progress bar if TERM is dumb.",
+    ),
+];
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "~/.pgpass",
+        "Passwords for PostgreSQL; only its owner may read it. PGPASSFILE names another one.",
+    ),
+    (
+        "~/.pg_service.conf",
+        "Services of PostgreSQL. PGSERVICEFILE names another one; pg_service.conf in PGSYSCONFDIR comes after it.",
+    ),
+    (
+        "~/.postgresql/root.crt",
+        "Certificates that a PostgreSQL server is trusted by, without sslrootcert.",
+    ),
+    (
+        "DATABASE-sessctl",
+        "Locked beside a SQLite database while its expired sessions are purged, then removed.",
+    ),
+];
 
 /// Writes a script that completes what is typed in this shell.
 pub fn write_completions(shell: Shell, out: &mut dyn Write) {
@@ -26,8 +86,43 @@ pub fn manual_pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn manual_page(command: Command) -> io::Result<(String, Vec<u8>)> {
+    let examples = command.get_before_long_help().map(ToString::to_string).unwrap_or_default();
+    let is_check = command.get_name() == "check";
+    let has_commands = command.has_subcommands();
+    // They have sections of their own.
+    let page = Man::new(command.before_long_help(None).after_help(None));
     let mut text = Vec::new();
-    let page = clap_mangen::Man::new(command);
-    page.render(&mut text)?;
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    page.render_synopsis_section(&mut text)?;
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    if has_commands {
+        page.render_subcommands_section(&mut text)?;
+    }
+    let mut more = Roff::new();
+    more.control("SH", ["EXAMPLES"]).control("nf", []);
+    more.text(
+        examples
+            .lines()
+            .skip(1)
+            .map(|line| roman(format!("{}\n", line.trim())))
+            .collect::<Vec<_>>(),
+    );
+    more.control("fi", []);
+    section(&mut more, "EXIT STATUS", if is_check { EXIT_STATUS_OF_CHECK } else { EXIT_STATUS });
+    section(&mut more, "ENVIRONMENT", ENVIRONMENT);
+    section(&mut more, "FILES", FILES);
+    more.to_writer(&mut text)?;
+    page.render_version_section(&mut text)?;
     Ok((page.get_filename(), text))
+}
+
+fn section(page: &mut Roff, title: &str, entries: &[(&str, &str)]) {
+    page.control("SH", [title]);
+    for (name, text) in entries {
+        page.control("TP", []);
+        page.text([bold(*name)]);
+        page.text([roman(*text)]);
+    }
 }

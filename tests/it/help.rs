@@ -76,6 +76,19 @@ fn every_command_has_a_manual_page() {
         let page =
             std::fs::read_to_string(folder.join(format!("sessctl{dash}{command}.1"))).unwrap();
         assert!(page.contains(".TH sessctl") && page.contains(".SH OPTIONS"), "{command}: {page}");
+        let section = |title: &str| {
+            let (_, rest) = page.split_once(&format!("\n.SH {title}\n")).unwrap();
+            rest.split("\n.SH ").next().unwrap().replace('\\', "")
+        };
+        let arguments = [command, "--help"];
+        let help = program(&arguments[usize::from(command.is_empty())..]).ran("").ok().stdout;
+        let examples: Vec<_> =
+            help.lines().skip(1).take_while(|line| !line.is_empty()).map(str::trim).collect();
+        assert!(section("EXAMPLES").contains(&examples.join("\n")), "{command}: {page}");
+        let failed = if command == "check" { "WARNING" } else { "connection" };
+        assert!(section("\"EXIT STATUS\"").contains(failed), "{command}: {page}");
+        assert!(section("ENVIRONMENT").contains("SESSCTL_DATABASE_URL"), "{command}: {page}");
+        assert!(section("FILES").contains("~/.pgpass"), "{command}: {page}");
     }
     let _ = std::fs::remove_dir_all(&folder);
     assert!(program(&["man"]).ran("").ok().stdout.contains(".SH SUBCOMMANDS"));
