@@ -22,7 +22,7 @@ mod purge_expired;
 mod shared;
 mod show;
 mod stats;
-mod whose;
+mod user_selectors;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub use purge_expired::PurgeExpired;
 pub use shared::{Audit, Batches, Pace, ReportFormat, Saved, UserLookup};
 pub use show::Show;
 pub use stats::Stats;
-pub use whose::Whose;
+pub use user_selectors::UserSelectors;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::shared::{Audit, Batches, ReportFormat, Saved, UserLookup};
-use super::whose::Whose;
+use super::user_selectors::UserSelectors;
 use super::{OUTPUT, SAFETY, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
@@ -32,7 +32,7 @@ pub struct LogoutUser {
     #[arg(
         value_name = "USER_ID",
         allow_negative_numbers = true,
-        required_unless_present_any = Whose::OR_IDS,
+        required_unless_present_any = UserSelectors::OR_IDS,
         help_heading = WHOM
     )]
     pub users: Vec<String>,
@@ -44,7 +44,7 @@ pub struct LogoutUser {
     pub dry_run: bool,
     /// By what else.
     #[command(flatten)]
-    pub whose: Whose,
+    pub selectors: UserSelectors,
     /// Wait before the second look, for requests in flight to end.
     #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
     pub settle: String,

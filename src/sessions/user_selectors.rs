@@ -6,7 +6,7 @@ use django_session::UserIds;
 
 use super::deleted_users::DeletedUsers;
 use super::site_users::{SiteUsers, reader};
-use crate::cli::Whose;
+use crate::cli::UserSelectors;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
 use crate::error::Error;
@@ -16,8 +16,8 @@ use crate::store::{Address, BlindSpot, Store, Table, User, WhichUsers};
 use crate::ui;
 
 /// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
-pub(crate) fn demand(ctx: &Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), Error> {
-    let names = whose.usernames.iter().chain(&whose.emails);
+pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) -> Result<(), Error> {
+    let names = selectors.usernames.iter().chain(&selectors.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
     if unknown.is_empty() {
         return Ok(());
@@ -25,10 +25,10 @@ pub(crate) fn demand(ctx: &Ctx<'_>, whose: &Whose, dry_run: bool) -> Result<(), 
     let mut tables = BTreeSet::new();
     for ctx in &ctx.each()? {
         let store = ctx.open()?;
-        let site = SiteUsers::of(ctx, &*store, whose.user_table.as_deref())?;
+        let site = SiteUsers::of(ctx, &*store, selectors.user_table.as_deref())?;
         tables.insert(site.users.table.to_string());
         let mut reader = reader(&*store, dry_run)?;
-        for (name, which) in site.named(whose)? {
+        for (name, which) in site.named(selectors)? {
             let mut there = false;
             reader.users(&site.users, which, &mut |_| there = true)?;
             if there {
@@ -67,30 +67,31 @@ pub(crate) struct Meant {
 pub(crate) fn resolve(
     ctx: &Ctx<'_>,
     store: &dyn Store,
-    whose: &Whose,
+    selectors: &UserSelectors,
     dry_run: bool,
 ) -> Result<Meant, Error> {
     let mut meant = Meant::default();
-    if !whose.is_given() {
+    if !selectors.is_given() {
         return Ok(meant);
     }
-    let site = SiteUsers::of(ctx, store, whose.user_table.as_deref())?;
-    meant.by_name = !(whose.inactive || whose.staff || whose.superusers || whose.deleted_users);
+    let site = SiteUsers::of(ctx, store, selectors.user_table.as_deref())?;
+    meant.by_name =
+        !(selectors.inactive || selectors.staff || selectors.superusers || selectors.deleted_users);
     meant.user_table = Some(site.users.table.to_string());
     let mut reader = reader(store, dry_run)?;
     if let Some(spot) = reader.blind_spot(&site.users.table)? {
-        if whose.deleted_users {
+        if selectors.deleted_users {
             return Err(blind(spot, &site.users.table));
         }
         let table = site.users.table.to_string();
         meant.doubt = Some(Doubt::HiddenUsers { table, view: spot == BlindSpot::View });
     }
-    let named = site.named(whose)?.into_iter().map(|(_, which)| which);
-    for which in named.chain(site.flagged(whose)?) {
+    let named = site.named(selectors)?.into_iter().map(|(_, which)| which);
+    for which in named.chain(site.flagged(selectors)?) {
         reader.users(&site.users, which, &mut |user| meant.users.extend([user]))?;
     }
-    if whose.deleted_users {
-        let deleted = DeletedUsers::find(ctx, store, &site, whose.unfit_ids, dry_run)?;
+    if selectors.deleted_users {
+        let deleted = DeletedUsers::find(ctx, store, &site, selectors.unfit_ids, dry_run)?;
         if deleted.are_most() {
             let gone = u64::try_from(deleted.ids.len()).unwrap_or(u64::MAX);
             meant.most_are_gone = Some(gone);
@@ -157,25 +158,28 @@ impl Meant {
 
 impl SiteUsers {
     /// What to ask for each name.
-    fn named<'q>(&'q self, whose: &'q Whose) -> Result<Vec<(&'q String, WhichUsers<'q>)>, Error> {
+    fn named<'q>(
+        &'q self,
+        selectors: &'q UserSelectors,
+    ) -> Result<Vec<(&'q String, WhichUsers<'q>)>, Error> {
         let mut named = Vec::new();
-        for username in &whose.usernames {
+        for username in &selectors.usernames {
             let column = self.has("--username", "username", self.users.username.as_deref())?;
             named.push((username, WhichUsers::Having(column, username)));
         }
-        for email in &whose.emails {
+        for email in &selectors.emails {
             let column = self.has("--email", "email", self.users.email.as_deref())?;
             named.push((email, WhichUsers::Mail(column, Address::of(email))));
         }
         Ok(named)
     }
 
-    fn flagged(&self, whose: &Whose) -> Result<Vec<WhichUsers<'_>>, Error> {
+    fn flagged(&self, selectors: &UserSelectors) -> Result<Vec<WhichUsers<'_>>, Error> {
         let users = &self.users;
         [
-            (whose.inactive, "--inactive", "is_active", &users.is_active, false),
-            (whose.staff, "--staff", "is_staff", &users.is_staff, true),
-            (whose.superusers, "--superusers", "is_superuser", &users.is_superuser, true),
+            (selectors.inactive, "--inactive", "is_active", &users.is_active, false),
+            (selectors.staff, "--staff", "is_staff", &users.is_staff, true),
+            (selectors.superusers, "--superusers", "is_superuser", &users.is_superuser, true),
         ]
         .into_iter()
         .filter(|(given, ..)| *given)

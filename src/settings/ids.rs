@@ -26,9 +26,9 @@ pub struct Ids {
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     let (mut ids, mut lines) = (args.users.clone(), HashMap::new());
     refuse_blank("USER_ID", &ids)?;
-    refuse_blank("--username", &args.whose.usernames)?;
-    refuse_blank("--email", &args.whose.emails)?;
-    refuse_blank("--user-table", &args.whose.user_table)?;
+    refuse_blank("--username", &args.selectors.usernames)?;
+    refuse_blank("--email", &args.selectors.emails)?;
+    refuse_blank("--user-table", &args.selectors.user_table)?;
     if let Some(file) = &args.from_file {
         let bytes = files::read_all(open(file)?).map_err(|source| cannot_read(file, source))?;
         for (line, id) in ids_of_file(file, &bytes)? {
@@ -36,7 +36,7 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
             ids.push(id);
         }
     }
-    if ids.is_empty() && !args.whose.is_given() {
+    if ids.is_empty() && !args.selectors.is_given() {
         return Err(Error::usage("no user id given", "the file with the ids holds none"));
     }
     // A UUID is one user however it is spelled.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::backfill::{Truth, told};
-use crate::random_rows::{FIRST_SAVED, Random, Row, USERS, Whose, logins, rows};
+use crate::random_rows::{FIRST_SAVED, Owner, Random, Row, USERS, logins, rows};
 use crate::support::{rounds, seed};
 use crate::world::{Ran, World};
 
@@ -240,10 +240,10 @@ impl Case<'_> {
                 ("maybe_spared", json!(maybe_spared)),
                 ("rows", json!(self.rows.len())),
                 ("live_users", live(|row| row.valid && row.user().is_some())),
-                ("live_anonymous", live(|row| row.whose == Whose::Nobody)),
+                ("live_anonymous", live(|row| row.owner == Owner::Nobody)),
                 ("live_unverified", live(|row| !row.valid && row.user().is_some())),
                 ("live_unreadable", live(Row::is_doubtful)),
-                ("live_damaged", live(|row| row.whose == Whose::Unknown && !row.is_doubtful())),
+                ("live_damaged", live(|row| row.owner == Owner::Unknown && !row.is_doubtful())),
                 ("expired", json!(self.count(|row| !row.is_live()))),
                 ("matched", json!(matched)),
                 ("deleted", json!(if options.dry_run { 0 } else { matched })),
@@ -282,9 +282,9 @@ impl Case<'_> {
                 ("missing", json!(0)),
                 ("different", json!(0)),
                 ("misfits", json!(0)),
-                ("anonymous", of(|row| row.whose == Whose::Nobody)),
+                ("anonymous", of(|row| row.owner == Owner::Nobody)),
                 ("unverified", of(|row| row.user().is_some() && !row.valid)),
-                ("unreadable", of(|row| row.whose == Whose::Unknown)),
+                ("unreadable", of(|row| row.owner == Owner::Unknown)),
             ],
         );
         for row in &mut self.rows {
@@ -344,10 +344,10 @@ impl Case<'_> {
                 ("live", live(|_| true)),
                 ("expired", json!(self.count(|row| !row.is_live()))),
                 ("logged_in", live(|row| row.valid && row.user().is_some())),
-                ("anonymous", live(|row| row.whose == Whose::Nobody)),
+                ("anonymous", live(|row| row.owner == Owner::Nobody)),
                 ("unreadable", live(Row::is_doubtful)),
                 ("unverified", live(|row| !row.valid && row.user().is_some())),
-                ("damaged", live(|row| row.whose == Whose::Unknown && !row.is_doubtful())),
+                ("damaged", live(|row| row.owner == Owner::Unknown && !row.is_doubtful())),
                 ("users", json!(users.len())),
             ],
         );

@@ -49,7 +49,7 @@ pub(crate) const USERS: [&str; 5] = ["42", "4", "142", "7", "9223372036854775807
 
 /// Whose a session is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Whose {
+pub(crate) enum Owner {
     User(&'static str),
     Nobody,
     /// It cannot be read.
@@ -60,7 +60,7 @@ pub(crate) enum Whose {
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) key: String,
-    pub(crate) whose: Whose,
+    pub(crate) owner: Owner,
     /// Whether the site's key signed it.
     pub(crate) valid: bool,
     /// Seconds since 1970, where the row says it.
@@ -78,9 +78,9 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn user(&self) -> Option<&'static str> {
-        match self.whose {
-            Whose::User(id) => Some(id),
-            Whose::Nobody | Whose::Unknown => None,
+        match self.owner {
+            Owner::User(id) => Some(id),
+            Owner::Nobody | Owner::Unknown => None,
         }
     }
 
@@ -90,24 +90,24 @@ impl Row {
 
     /// Whether it cannot be read and may be somebody's login, for all that can be told.
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.whose == Whose::Unknown && !self.is_damaged
+        self.owner == Owner::Unknown && !self.is_damaged
     }
 
     pub(crate) fn is_live(&self) -> bool {
         self.age < 0
     }
 
-    fn new(w: &World, random: &mut Random, whose: Whose, valid: bool) -> Self {
-        let payload = match whose {
-            Whose::User(id) => match random.below(4) {
+    fn new(w: &World, random: &mut Random, owner: Owner, valid: bool) -> Self {
+        let payload = match owner {
+            Owner::User(id) => match random.below(4) {
                 0 => format!("(dS'_auth_user_id'\nS'{id}'\ns."),
                 1 => format!(r#"{{"_auth_user_id":{id},"cart":{{"_auth_user_id":"7"}}}}"#),
                 _ => login(id),
             },
-            Whose::Nobody => {
+            Owner::Nobody => {
                 random.pick(&["{}", r#"{"cart":["_auth_user_id","42"]}"#, "(d."]).into()
             }
-            Whose::Unknown => random.pick(&[OTHER, CUT, "(d"]).into(),
+            Owner::Unknown => random.pick(&[OTHER, CUT, "(d"]).into(),
         };
         let secret = if valid { SECRET_KEY } else { "the key of another site" };
         let saved = (!random.one_in(5)).then(|| FIRST_SAVED + 3_600 * random.number(480));
@@ -121,12 +121,12 @@ impl Row {
         let key = w.next_key();
         // No two expire at the same time.
         let age = age + key[..8].parse::<i64>().unwrap();
-        let is_cut = whose == Whose::Unknown && payload == CUT && saved.is_some();
+        let is_cut = owner == Owner::Unknown && payload == CUT && saved.is_some();
         let begins = is_cut.then_some("42");
         // What begins as Django writes it and is broken is nobody's login, unless the site's key signed it.
-        let is_damaged = whose == Whose::Unknown && !valid && payload != OTHER;
-        let row = Self { key, whose, valid, saved, age, stamp: None, begins, is_damaged, data };
-        if whose == Whose::Unknown && random.one_in(4) {
+        let is_damaged = owner == Owner::Unknown && !valid && payload != OTHER;
+        let row = Self { key, owner, valid, saved, age, stamp: None, begins, is_damaged, data };
+        if owner == Owner::Unknown && random.one_in(4) {
             // It may be of an `encode` of the site's own, unless it begins as Django's does.
             let is_damaged = random.one_in(2);
             let data = if is_damaged { ".eJcut off" } else { "in no layout" }.into();
@@ -142,17 +142,17 @@ pub(crate) const FIRST_SAVED: i64 = 1_793_491_200;
 
 /// A few rows, and with them a live login and a live cart that show that the key is right.
 pub(crate) fn rows(w: &World, random: &mut Random) -> Vec<Row> {
-    let mut rows: Vec<Row> = [Whose::User("7"), Whose::Nobody]
-        .map(|whose| Row { age: -86_400, ..Row::new(w, random, whose, true) })
+    let mut rows: Vec<Row> = [Owner::User("7"), Owner::Nobody]
+        .map(|owner| Row { age: -86_400, ..Row::new(w, random, owner, true) })
         .into();
     for _ in 0..random.below(16) {
-        let whose = match random.below(8) {
-            0 => Whose::Unknown,
-            1 | 2 => Whose::Nobody,
-            _ => Whose::User(random.pick(&USERS)),
+        let owner = match random.below(8) {
+            0 => Owner::Unknown,
+            1 | 2 => Owner::Nobody,
+            _ => Owner::User(random.pick(&USERS)),
         };
         let valid = !random.one_in(6);
-        rows.push(Row::new(w, random, whose, valid));
+        rows.push(Row::new(w, random, owner, valid));
     }
     insert(w, &rows);
     rows
@@ -162,7 +162,7 @@ pub(crate) fn rows(w: &World, random: &mut Random) -> Vec<Row> {
 pub(crate) fn logins(w: &World, random: &mut Random) -> Vec<Row> {
     let rows: Vec<Row> = (0..random.below(4))
         .map(|_| {
-            let user = Whose::User(random.pick(&USERS));
+            let user = Owner::User(random.pick(&USERS));
             Row::new(w, random, user, true)
         })
         .collect();

@@ -112,7 +112,7 @@ impl<'a> Task<'a> {
 
     /// Refuses users whom nobody can be, in any of the tables.
     fn check(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        user_selectors::demand(ctx, &self.args.whose, self.args.dry_run)?;
+        user_selectors::demand(ctx, &self.args.selectors, self.args.dry_run)?;
         if ctx.is_about_many() {
             given_ids(self.args, &self.given).refuse_unfit_everywhere(ctx)?;
         }
@@ -132,8 +132,8 @@ impl<'a> Task<'a> {
         let references = references::note(ctx, &mut *store.reader()?)?;
         let hidden = proof::hidden_sessions(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
-        let meant = user_selectors::resolve(ctx, &*store, &args.whose, args.dry_run)?;
-        let consent = meant.consent(ctx, args.dry_run, args.whose.yes)?;
+        let meant = user_selectors::resolve(ctx, &*store, &args.selectors, args.dry_run)?;
+        let consent = meant.consent(ctx, args.dry_run, args.selectors.yes)?;
         let users = meant.with_ids(&self.given.ids);
         if users.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
@@ -189,15 +189,15 @@ impl<'a> Task<'a> {
         if !ctx.is_about_many() {
             given_ids(args, &self.given).refuse_unfit(ctx, store)?;
         }
-        let table = args.whose.user_table.as_deref();
+        let table = args.selectors.user_table.as_deref();
         let named = NamedUsers::of(ctx, store, &self.given.ids, table, meant)?;
-        let asked = AskedUsers::of(ctx, store, table, users, args.whose.deleted_users)?;
+        let asked = AskedUsers::of(ctx, store, table, users, args.selectors.deleted_users)?;
         let ids = asked.set();
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
         let spared = self.spared_key(ctx, store, &ids)?;
         let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
         let mut outcome = Outcome::run(ctx, &self.plan(store, looks, audit), driver)?;
-        if !args.whose.unfit_ids {
+        if !args.selectors.unfit_ids {
             let has_session = |id: &str| outcome.sessions_of.has(id);
             let absent = asked.doubt_absent(&self.given.ids, has_session, outcome.logins);
             outcome.doubts.extend(asked.doubt.into_iter().chain(absent));
@@ -279,9 +279,9 @@ impl<'a> Task<'a> {
 /// The ids that were typed or stood in the file.
 fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
     GivenIds {
-        ids: if args.whose.unfit_ids { &[] } else { &given.ids },
+        ids: if args.selectors.unfit_ids { &[] } else { &given.ids },
         lines: Some(&given.lines),
-        user_table: args.whose.user_table.as_deref(),
+        user_table: args.selectors.user_table.as_deref(),
         hint: "--username and --email take names; --user-table or --django names the table of users; \
                --unfit-ids takes ids of before their type was changed",
     }
@@ -317,8 +317,8 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         resolved: Vec::new(),
         named: Vec::new(),
         user_table: None,
-        of_selected: args.whose.is_given(),
-        of_deleted: args.whose.deleted_users,
+        of_selected: args.selectors.is_given(),
+        of_deleted: args.selectors.deleted_users,
         unfit_ids: Vec::new(),
         cached: false,
         verified_only: args.verified_only,

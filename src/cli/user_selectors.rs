@@ -5,7 +5,7 @@ use super::{SAFETY, WHOM};
 /// Options that name users by what the site knows of them.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
-pub struct Whose {
+pub struct UserSelectors {
     /// Users who log in with this name; may be repeated.
     #[arg(long = "username", value_name = "NAME", help_heading = WHOM)]
     pub usernames: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Whose {
     pub yes: bool,
 }
 
-impl Whose {
+impl UserSelectors {
     /// What is enough without ids on the command line.
     pub(super) const OR_IDS: [&'static str; 7] =
         ["from_file", "usernames", "emails", "inactive", "staff", "superusers", "deleted_users"];
