@@ -12,7 +12,7 @@ use super::keep_data::Kept;
 use super::login_keys_seen;
 use super::logins::Logins;
 use super::named_users::SessionsOf;
-use super::query::{SessionQuery, Who};
+use super::query::{SessionQuery, UserFilter};
 use super::record::Record;
 use super::references::KeptSessions;
 use super::removal::Removal;
@@ -248,7 +248,7 @@ impl Outcome {
                 self.remaining = Some(found.matches.matched);
                 if self.kept.among(&found.keys) == found.keys.len() || self.rounds == MAX_ROUNDS {
                     // Of all rows the look that proves reads those that are logins, and tells nothing of the others.
-                    if !matches!(plan.first.query.who, Who::EverythingBut(_)) {
+                    if !matches!(plan.first.query.users, UserFilter::EverythingBut(_)) {
                         self.kept.retain(&found.keys);
                     }
                     return Ok(());

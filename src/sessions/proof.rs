@@ -6,7 +6,7 @@ use django_session::{Decoder, Encode, Verdict};
 
 use super::cache_keys::CacheKeys;
 use super::delete_until_gone::Outcome;
-use super::query::{Answer, SessionQuery, Who};
+use super::query::{Answer, SessionQuery, UserFilter};
 use crate::context::Ctx;
 use crate::engine::{Ended, StopReason};
 use crate::error::{Error, Exit};
@@ -120,7 +120,7 @@ const MOST_NAMED: usize = 20;
 pub(crate) fn other_tables(
     ctx: &Ctx<'_>,
     store: &dyn Store,
-    who: Option<Who<'_>>,
+    users: Option<UserFilter<'_>>,
     saw_login: bool,
 ) -> Vec<Doubt> {
     if is_named(ctx) {
@@ -146,8 +146,8 @@ pub(crate) fn other_tables(
             (false, _) => vec![Doubt::OtherTables { tables }],
         };
     }
-    let Some(who) = who else { return Vec::new() };
-    let query = SessionQuery::of(who);
+    let Some(users) = users else { return Vec::new() };
+    let query = SessionQuery::of(users);
     let found = Elsewhere::search(ctx, &others, |decoder, row| holds(&query, decoder, row));
     if let Some(one) = found.out_of_reach.first() {
         ctx.talk.note(&format!(

@@ -9,7 +9,7 @@ use crate::report::Matches;
 /// Which sessions are asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct SessionQuery<'a> {
-    pub(crate) who: Who<'a>,
+    pub(crate) users: UserFilter<'a>,
     /// When they were last saved, if that matters.
     pub(crate) saved: Option<SavedWindow>,
     /// The key of the one session that stays.
@@ -20,7 +20,7 @@ pub(crate) struct SessionQuery<'a> {
 
 /// Whose sessions are asked for.
 #[derive(Clone, Copy)]
-pub(crate) enum Who<'a> {
+pub(crate) enum UserFilter<'a> {
     /// Every live row, whatever it is.
     Anybody,
     /// Live sessions of these users.
@@ -58,13 +58,13 @@ pub(crate) enum Answer {
 
 impl<'a> SessionQuery<'a> {
     /// All live sessions of these users.
-    pub(crate) fn of(who: Who<'a>) -> Self {
-        Self { who, saved: None, spared: None, verified_only: false }
+    pub(crate) fn of(users: UserFilter<'a>) -> Self {
+        Self { users, saved: None, spared: None, verified_only: false }
     }
 
     /// What a row is, its signature checked where the answer depends on it.
     pub(crate) fn verdict<'s>(&self, row: &Row<'_>, session: &Decoded<'s>) -> Verdict<'s> {
-        session.verdict(|auth| row.user.is_some() || self.who.wants_auth(auth))
+        session.verdict(|auth| row.user.is_some() || self.users.wants_auth(auth))
     }
 
     /// What a row is to the query.
@@ -77,22 +77,22 @@ impl<'a> SessionQuery<'a> {
         let in_time = self.saved.map_or(Some(true), |time| time.contains(session.saved()));
         let login = match verdict {
             Verdict::Login(login) => Some(login),
-            Verdict::Unreadable(_) if !self.who.wants_all() => {
+            Verdict::Unreadable(_) if !self.users.wants_all() => {
                 // A time of saving that is known to be another is known, whatever the row holds.
                 return if in_time == Some(false) { Answer::Other } else { Answer::Unreadable };
             }
             _ => None,
         };
-        if !self.who.wants(login) {
+        if !self.users.wants(login) {
             return match login {
-                Some(login) if self.who.may_be(login) => match in_time {
+                Some(login) if self.users.may_be(login) => match in_time {
                     Some(false) => Answer::Other,
-                    _ if self.who.may_mean(login) => Answer::Alike,
+                    _ if self.users.may_mean(login) => Answer::Alike,
                     _ => Answer::Unfit,
                 },
-                Some(login) if self.who.shares(login) => Answer::Shared,
+                Some(login) if self.users.shares(login) => Answer::Shared,
                 Some(login)
-                    if login.unclear && self.who.is_about_some() && in_time != Some(false) =>
+                    if login.unclear && self.users.is_about_some() && in_time != Some(false) =>
                 {
                     Answer::Unreadable
                 }
@@ -110,7 +110,7 @@ impl<'a> SessionQuery<'a> {
                 Answer::SavedLater
             }
             Some(false) => Answer::Other,
-            Some(true) if !self.who.wants_all() && login.is_some_and(Login::is_unverified) => {
+            Some(true) if !self.users.wants_all() && login.is_some_and(Login::is_unverified) => {
                 Answer::Unverified
             }
             Some(true) => Answer::Match,
@@ -142,12 +142,12 @@ impl<'a> SessionQuery<'a> {
             Answer::Other => return,
         } += 1;
         if let (Verdict::Login(login), true) = (verdict, self.takes(answer)) {
-            matches.impersonated += u64::from(self.who.is_behind(login));
+            matches.impersonated += u64::from(self.users.is_behind(login));
         }
     }
 }
 
-impl Who<'_> {
+impl UserFilter<'_> {
     /// Whether rows without a login are asked for, too.
     fn wants_all(self) -> bool {
         matches!(self, Self::Anybody | Self::EverythingBut(_))

@@ -14,7 +14,7 @@ use super::distinct::DistinctUsers;
 use super::login_keys_seen::LoginKeysSeen;
 use super::logins::Logins;
 use super::named_users::SessionsOf;
-use super::query::{Answer, SessionQuery, Who};
+use super::query::{Answer, SessionQuery, UserFilter};
 use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
 use crate::engine::Ended;
@@ -102,10 +102,10 @@ impl Look<'_> {
 
     /// Looks at every row that may be live.
     pub(crate) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
-        let live_only = !matches!(self.query.who, Who::EverythingBut(_));
+        let live_only = !matches!(self.query.users, UserFilter::EverythingBut(_));
         let codec = ctx.codec;
-        let asked = match self.query.who {
-            Who::These(ids) => Some(ids),
+        let asked = match self.query.users {
+            UserFilter::These(ids) => Some(ids),
             _ => None,
         };
         let seen = Seen {
@@ -253,9 +253,9 @@ impl Findings {
             // What the column says of a row is compared with the whole of it.
             let skims = look.skim && row.user.is_none() && seen.login_keys.has_one_key();
             let skimmed = row.data.text().filter(|_| skims);
-            match (look.query.who, skimmed) {
-                (Who::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
-                (Who::These(ids), Some(stored)) => {
+            match (look.query.users, skimmed) {
+                (UserFilter::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
+                (UserFilter::These(ids), Some(stored)) => {
                     let others = |user_id: &str| {
                         count_login(&skimmed_logins, ids, user_id);
                         !(ids.contains(user_id) || ids.may_mean(user_id) || ids.is_unfit(user_id))
@@ -331,7 +331,7 @@ impl Findings {
 
     /// Counts a session for each of the users who are asked for and whom it names.
     fn count_users(&mut self, query: &SessionQuery<'_>, answer: Answer, verdict: &Verdict<'_>) {
-        if let (Who::These(ids), Verdict::Login(login)) = (query.who, verdict) {
+        if let (UserFilter::These(ids), Verdict::Login(login)) = (query.users, verdict) {
             if ids.are_of_unknown_key() && !login.is_unverified() {
                 self.logins.count(&login.user_id);
             }

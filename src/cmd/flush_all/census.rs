@@ -8,7 +8,7 @@ use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Page, Tally, Timestamp};
 use crate::sessions::distinct::DistinctUsers;
-use crate::sessions::query::Who;
+use crate::sessions::query::UserFilter;
 use crate::store::{Filter, Store};
 
 /// What is in the table.
@@ -51,7 +51,7 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<
 impl Counted {
     fn of(page: &Page, decoder: &mut Decoder<'_>, now: Timestamp, users: &UserIds) -> Self {
         let (mut counted, mut decoder) = (Self::default(), decoder.page());
-        let goes = Who::EverythingBut(users);
+        let goes = UserFilter::EverythingBut(users);
         for row in page.rows() {
             if !row.expires.may_be_after(now) {
                 counted.tally.count_expired();

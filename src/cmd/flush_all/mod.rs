@@ -28,7 +28,7 @@ use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::keep_data;
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::proof;
-use crate::sessions::query::{SessionQuery, Who};
+use crate::sessions::query::{SessionQuery, UserFilter};
 use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::Removal;
@@ -123,7 +123,7 @@ impl<'a> Task<'a> {
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
         // Before anything goes: whether there was a login. A table that is emptied at once is not counted.
         let saw_login = census.is_some_and(|tally| tally.named() > 0);
-        let elsewhere = proof::other_tables(ctx, &*store, Some(Who::AllBut(spared)), saw_login);
+        let others = proof::other_tables(ctx, &*store, Some(UserFilter::AllBut(spared)), saw_login);
         let record = Record { audit, cache };
         let flush =
             Flush { ctx, store: &*store, args, spared, removal, record, key_is_right, can_be_kept };
@@ -132,7 +132,7 @@ impl<'a> Task<'a> {
         if all_go && !spared.is_empty() {
             outcome.matches.maybe_spared = census.map_or(0, |tally| tally.unreadable);
         }
-        outcome.doubts.extend(hidden.into_iter().chain(elsewhere).chain(asked.doubt));
+        outcome.doubts.extend(hidden.into_iter().chain(others).chain(asked.doubt));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
@@ -240,7 +240,7 @@ impl Flush<'_, '_> {
             collect: if acting { Collect::Keys } else { Collect::of_dry_run(self.can_be_kept) },
             key_is_right: self.key_is_right,
         };
-        let logins = look(Who::AllBut(self.spared));
+        let logins = look(UserFilter::AllBut(self.spared));
         let emptied = self.args.truncate && acting;
         let only_logins = self.args.authenticated_only || self.args.keep_data;
         Plan {
@@ -248,7 +248,7 @@ impl Flush<'_, '_> {
             first: if only_logins || emptied {
                 logins
             } else {
-                look(Who::EverythingBut(self.spared))
+                look(UserFilter::EverythingBut(self.spared))
             },
             proof: Some(logins),
             settle: Duration::ZERO,

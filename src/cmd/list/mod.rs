@@ -22,7 +22,7 @@ use crate::sessions::login_keys_seen::LoginKeysSeen;
 use crate::sessions::logins::Logins;
 use crate::sessions::lookup::by_user;
 use crate::sessions::proof;
-use crate::sessions::query::{Answer, SessionQuery, Who};
+use crate::sessions::query::{Answer, SessionQuery, UserFilter};
 use crate::sessions::unfit_ids::{GivenIds, UnfitIds};
 use crate::store::{ByUser, Filter, Store};
 use crate::{settings, ui};
@@ -114,7 +114,7 @@ struct Told {
 impl Query<'_> {
     /// What is asked for. `logout-user` asks the same.
     fn sessions(&self) -> SessionQuery<'_> {
-        let who = self.users.as_ref().map_or(Who::Anybody, Who::These);
+        let who = self.users.as_ref().map_or(UserFilter::Anybody, UserFilter::These);
         SessionQuery { saved: self.saved, ..SessionQuery::of(who) }
     }
 
@@ -176,7 +176,7 @@ impl Query<'_> {
         // With --all it may have been one that expired.
         let saw_login = has_login && !args.all;
         if ended == Ended::Whole && (!saw_login || query.users.is_some()) {
-            let who = query.users.as_ref().map(Who::These);
+            let who = query.users.as_ref().map(UserFilter::These);
             told.doubts.extend(proof::other_tables(ctx, &*store, who, saw_login));
         }
         Ok(ended)

@@ -27,7 +27,7 @@ use crate::sessions::keep_data;
 use crate::sessions::lookup::by_user;
 use crate::sessions::named_users::NamedUsers;
 use crate::sessions::proof;
-use crate::sessions::query::{SessionQuery, Who};
+use crate::sessions::query::{SessionQuery, UserFilter};
 use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::Removal;
@@ -203,7 +203,7 @@ impl<'a> Task<'a> {
             outcome.doubts.extend(asked.doubt.into_iter().chain(absent));
         }
         if outcome.ended.is_ok() {
-            let (who, saw_login) = (Who::These(&ids), outcome.named > 0);
+            let (who, saw_login) = (UserFilter::These(&ids), outcome.named > 0);
             outcome.doubts.extend(proof::other_tables(ctx, store, Some(who), saw_login));
         }
         Ok(Ran { outcome, column: by_user.map(|by| by.column.name), named: Some(named) })
@@ -223,7 +223,12 @@ impl<'a> Task<'a> {
         let verified_only = args.verified_only;
         let trusted = by_user.filter(|_| args.lookup.trust_column);
         let first = Look {
-            query: SessionQuery { who: Who::These(ids), saved: self.saved, spared, verified_only },
+            query: SessionQuery {
+                users: UserFilter::These(ids),
+                saved: self.saved,
+                spared,
+                verified_only,
+            },
             by_user: if proves { by_user } else { trusted },
             skim: args.no_verify || !args.dry_run,
             collect: if args.dry_run { Collect::of_dry_run(can_be_kept) } else { Collect::Keys },

@@ -89,7 +89,7 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
     };
     let ids: UserIds = ["42"].iter().collect();
     let first = Look {
-        query: SessionQuery::of(Who::These(&ids)),
+        query: SessionQuery::of(UserFilter::These(&ids)),
         by_user: None,
         skim: true,
         collect: Collect::Keys,
