@@ -13,7 +13,7 @@ use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
 use crate::model::{Leftover, MOST_ID_BYTES, Page, Row, counted};
-use crate::store::{Filter, Reader, Store, WhichUsers};
+use crate::store::{Filter, Reader, Store, UserQuery};
 
 /// Users who were deleted.
 #[derive(Default)]
@@ -166,7 +166,7 @@ const OTHER_TABLE: &str =
 /// Refuses a table without a user: everybody would be gone.
 fn refuse_empty(reader: &mut dyn Reader, site: &SiteUsers) -> Result<(), Error> {
     let mut is_empty = true;
-    reader.users(&site.users, WhichUsers::Any, &mut |_| is_empty = false)?;
+    reader.users(&site.users, UserQuery::Any, &mut |_| is_empty = false)?;
     if is_empty {
         return Err(Error::usage(
             format!("--deleted-users: table \"{}\" is empty", site.users.table),

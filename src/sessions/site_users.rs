@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::report::Doubt;
 use crate::settings;
 use crate::store::{
-    Capability, Evidence, Reader, Store, StoreError, Table, User, UserKey, UserType, Users,
-    WhichUsers,
+    Capability, Evidence, Reader, Store, StoreError, Table, User, UserKey, UserQuery, UserType,
+    Users,
 };
 
 /// Users of whom it is asked at once whether they exist.
@@ -164,7 +164,7 @@ impl SiteUsers {
         keys: &[String],
     ) -> Result<HashMap<String, User>, StoreError> {
         let mut found = HashMap::new();
-        reader.users(&self.users, WhichUsers::Keys(&self.key, keys), &mut |user| {
+        reader.users(&self.users, UserQuery::Keys(&self.key, keys), &mut |user| {
             if let Some(id) = self.kind.fit(&user.id).map(Cow::into_owned) {
                 found.insert(id.clone(), User { id, ..user });
             }

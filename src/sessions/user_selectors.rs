@@ -12,7 +12,7 @@ use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::counted;
 use crate::report::{Doubt, ResolvedUser};
-use crate::store::{Address, BlindSpot, Store, Table, User, WhichUsers};
+use crate::store::{Address, BlindSpot, Store, Table, User, UserQuery};
 use crate::ui;
 
 /// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
@@ -161,20 +161,20 @@ impl SiteUsers {
     fn named<'q>(
         &'q self,
         selectors: &'q UserSelectors,
-    ) -> Result<Vec<(&'q String, WhichUsers<'q>)>, Error> {
+    ) -> Result<Vec<(&'q String, UserQuery<'q>)>, Error> {
         let mut named = Vec::new();
         for username in &selectors.usernames {
             let column = self.has("--username", "username", self.users.username.as_deref())?;
-            named.push((username, WhichUsers::Having(column, username)));
+            named.push((username, UserQuery::Having(column, username)));
         }
         for email in &selectors.emails {
             let column = self.has("--email", "email", self.users.email.as_deref())?;
-            named.push((email, WhichUsers::Mail(column, Address::of(email))));
+            named.push((email, UserQuery::Mail(column, Address::of(email))));
         }
         Ok(named)
     }
 
-    fn flagged(&self, selectors: &UserSelectors) -> Result<Vec<WhichUsers<'_>>, Error> {
+    fn flagged(&self, selectors: &UserSelectors) -> Result<Vec<UserQuery<'_>>, Error> {
         let users = &self.users;
         [
             (selectors.inactive, "--inactive", "is_active", &users.is_active, false),
@@ -184,7 +184,7 @@ impl SiteUsers {
         .into_iter()
         .filter(|(given, ..)| *given)
         .map(|(_, option, name, column, value)| {
-            Ok(WhichUsers::Whether(self.has(option, name, column.as_deref())?, value))
+            Ok(UserQuery::Whether(self.has(option, name, column.as_deref())?, value))
         })
         .collect()
     }

@@ -36,7 +36,7 @@ pub use source::{Backend, FromDjango, Opening, Source, SourceError, Surroundings
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Table};
 pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
-pub use users::{Address, Evidence, User, UserKey, Users, UsersFound, WhichUsers};
+pub use users::{Address, Evidence, User, UserKey, UserQuery, Users, UsersFound};
 pub use waits::Waits;
 pub use wall_clock::WallClock;
 pub use was::Was;

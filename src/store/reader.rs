@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Upkeep, User,
-    UserColumn, UserColumnPlan, UserKey, Users, UsersFound, WhichUsers,
+    UserColumn, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
 };
 use crate::model::{Page, Timestamp};
 
@@ -153,7 +153,7 @@ pub trait UserReader {
     fn users(
         &mut self,
         users: &Users,
-        which: WhichUsers<'_>,
+        which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError>;
 }
@@ -234,7 +234,7 @@ impl dyn Reader + '_ {
     pub fn users(
         &mut self,
         users: &Users,
-        which: WhichUsers<'_>,
+        which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         Capability::Users.of(self.site_users())?.users(users, which, emit)

@@ -100,7 +100,7 @@ pub struct User {
 
 /// Which users are looked for. Columns are unquoted.
 #[derive(Clone, Copy, Debug)]
-pub enum WhichUsers<'q> {
+pub enum UserQuery<'q> {
     /// In whose column this text stands.
     Having(&'q str, &'q str),
     /// With this e-mail address.
@@ -123,7 +123,7 @@ pub struct Address<'q> {
     pub domain: &'q str,
 }
 
-impl<'q> WhichUsers<'q> {
+impl<'q> UserQuery<'q> {
     /// The column of which the text itself decides: a database may take texts for equal that are not, and knows
     /// the lower case of ASCII only.
     pub(super) fn exact_column(&self) -> Option<&'q str> {

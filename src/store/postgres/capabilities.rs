@@ -13,8 +13,8 @@ use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader, StoreError,
-    Table, Upkeep, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserReader, Users,
-    UsersFound, WhichUsers,
+    Table, Upkeep, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserQuery,
+    UserReader, Users, UsersFound,
 };
 
 impl UserColumnReader for PostgresReader<'_> {
@@ -88,7 +88,7 @@ impl UserReader for PostgresReader<'_> {
     fn users(
         &mut self,
         users: &Users,
-        which: WhichUsers<'_>,
+        which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         let store = self.store;

@@ -13,14 +13,14 @@ use super::grants::{Need, hint};
 use super::sight::{hidden, is_hidden};
 use super::sql::{BEGIN_SCAN, type_name};
 use crate::store::table::quote;
-use crate::store::{StoreError, User, UserKey, Users, WhichUsers};
+use crate::store::{StoreError, User, UserKey, UserQuery, Users};
 
 impl Postgres {
     pub(super) fn read_users(
         &self,
         client: &mut Client,
         users: &Users,
-        which: WhichUsers<'_>,
+        which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         let name = users.username.as_deref().map_or("NULL".into(), text);
@@ -68,32 +68,32 @@ impl Postgres {
 }
 
 /// The columns that are read.
-fn need(users: &Users, which: WhichUsers<'_>) -> Need {
+fn need(users: &Users, which: UserQuery<'_>) -> Need {
     let asked = match which {
-        WhichUsers::Having(column, _)
-        | WhichUsers::Mail(column, _)
-        | WhichUsers::Whether(column, _) => Some(column),
-        WhichUsers::Any | WhichUsers::Keys(..) => None,
+        UserQuery::Having(column, _)
+        | UserQuery::Mail(column, _)
+        | UserQuery::Whether(column, _) => Some(column),
+        UserQuery::Any | UserQuery::Keys(..) => None,
     };
     let columns: BTreeSet<&str> =
         [Some(&*users.key), users.username.as_deref(), asked].into_iter().flatten().collect();
     Need::of_columns("SELECT", &users.table, columns)
 }
 
-fn condition(users: &Users, which: WhichUsers<'_>) -> String {
+fn condition(users: &Users, which: UserQuery<'_>) -> String {
     let equal = |left: &str, right: &str| {
         format!("{left} OPERATOR(pg_catalog.=) {}::pg_catalog.text", literal(right))
     };
     match which {
-        WhichUsers::Having(column, value) => equal(&text(column), value),
-        WhichUsers::Mail(column, address) => {
+        UserQuery::Having(column, value) => equal(&text(column), value),
+        UserQuery::Mail(column, address) => {
             let (column, len) = (text(column), address.local.chars().count());
             equal(&format!("pg_catalog.substr({column}, 1, {len})"), address.local)
         }
-        WhichUsers::Whether(column, true) => format!("u.{} IS true", quote(column)),
-        WhichUsers::Whether(column, false) => format!("u.{} IS NOT true", quote(column)),
-        WhichUsers::Any => "true LIMIT 1".into(),
-        WhichUsers::Keys(key, keys) => {
+        UserQuery::Whether(column, true) => format!("u.{} IS true", quote(column)),
+        UserQuery::Whether(column, false) => format!("u.{} IS NOT true", quote(column)),
+        UserQuery::Any => "true LIMIT 1".into(),
+        UserQuery::Keys(key, keys) => {
             let keys: Vec<String> = keys.iter().map(|key| literal(key)).collect();
             let keys = keys.join(",");
             let column = format!("u.{}", quote(&users.key));

@@ -16,7 +16,7 @@ use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, BlindSpot, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
     Reader, Reference, ReferenceReader, StoreError, Table, Upkeep, User, UserColumn,
-    UserColumnPlan, UserColumnReader, UserKey, UserReader, Users, UsersFound, WhichUsers,
+    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -199,7 +199,7 @@ impl UserReader for SqliteReader<'_> {
     fn users(
         &mut self,
         users: &Users,
-        which: WhichUsers<'_>,
+        which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         self.store.read_users(&self.connection, users, which, emit)

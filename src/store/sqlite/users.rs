@@ -10,7 +10,7 @@ use super::fault::fail;
 use super::row::text;
 use super::user_column::{shown, stored};
 use crate::store::table::quote;
-use crate::store::{StoreError, User, UserType, Users, WhichUsers};
+use crate::store::{StoreError, User, UserQuery, UserType, Users};
 
 /// Users that are read while the shared lock is held.
 const PAGE: usize = 5_000;
@@ -20,7 +20,7 @@ impl Sqlite {
         &self,
         connection: &Connection,
         users: &Users,
-        which: WhichUsers<'_>,
+        which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         let what =
@@ -32,11 +32,11 @@ impl Sqlite {
 fn read(
     connection: &Connection,
     users: &Users,
-    which: WhichUsers<'_>,
+    which: UserQuery<'_>,
     emit: &mut dyn FnMut(User),
 ) -> rusqlite::Result<()> {
     let kind = match which {
-        WhichUsers::Keys(key, _) => key.kind(),
+        UserQuery::Keys(key, _) => key.kind(),
         _ => None,
     };
     let kind = kind.unwrap_or(UserType::Text);
@@ -47,7 +47,7 @@ fn read(
     let select =
         format!("SELECT {key}, {name}, {exact} FROM {} u WHERE {condition}", users.table.quoted());
     let values_alone = values.len();
-    let only_one = matches!(which, WhichUsers::Any);
+    let only_one = matches!(which, UserQuery::Any);
     let page = if only_one { 1 } else { PAGE };
     let mut after = String::new();
     loop {
@@ -78,19 +78,19 @@ fn read(
     }
 }
 
-fn condition(users: &Users, which: WhichUsers<'_>) -> (String, Vec<Value>) {
+fn condition(users: &Users, which: UserQuery<'_>) -> (String, Vec<Value>) {
     match which {
-        WhichUsers::Having(name, value) => {
+        UserQuery::Having(name, value) => {
             (format!("{} = ?1", column(name)), vec![Value::Text(value.into())])
         }
-        WhichUsers::Mail(name, address) => {
+        UserQuery::Mail(name, address) => {
             let (name, len) = (column(name), address.local.chars().count());
             (format!("substr({name}, 1, {len}) = ?1"), vec![Value::Text(address.local.into())])
         }
-        WhichUsers::Whether(name, true) => (format!("{} IS true", column(name)), Vec::new()),
-        WhichUsers::Whether(name, false) => (format!("{} IS NOT true", column(name)), Vec::new()),
-        WhichUsers::Any => ("true".into(), Vec::new()),
-        WhichUsers::Keys(key, keys) => {
+        UserQuery::Whether(name, true) => (format!("{} IS true", column(name)), Vec::new()),
+        UserQuery::Whether(name, false) => (format!("{} IS NOT true", column(name)), Vec::new()),
+        UserQuery::Any => ("true".into(), Vec::new()),
+        UserQuery::Keys(key, keys) => {
             let kind = key.kind().unwrap_or(UserType::Text);
             let values: Vec<Value> = keys.iter().map(|key| stored(kind, key)).collect();
             let places = vec!["?"; values.len()].join(",");
