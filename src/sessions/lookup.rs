@@ -16,7 +16,7 @@ use crate::context::Ctx;
 use crate::error::Error;
 use crate::settings;
 use crate::store::{
-    ByUser, Capability, Filter, Reader, Stamps, Store, StoreError, UserColumn, UserType,
+    ByUser, Capability, ColumnCondition, Filter, Reader, Store, StoreError, UserColumn, UserType,
 };
 
 /// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
@@ -44,8 +44,9 @@ pub(crate) fn by_user(
         format!("column {name} finds sessions fast, and proves nothing: all live rows are read besides, unless \
                  --trust-column")
     });
-    let stamps = Stamps::OneOf(ids.iter().flat_map(|id| spellings(&column, id)).collect());
-    Ok(Some(ByUser { column, stamps }))
+    let condition =
+        ColumnCondition::OneOf(ids.iter().flat_map(|id| spellings(&column, id)).collect());
+    Ok(Some(ByUser { column, condition }))
 }
 
 /// Refuses users whose ids a trusted column cannot hold: it would find none of their sessions, whoever is logged in.
@@ -121,7 +122,7 @@ fn means_another(
     reader: &mut dyn Reader,
     column: &UserColumn,
 ) -> Result<bool, StoreError> {
-    let by = ByUser { column: column.clone(), stamps: Stamps::Any };
+    let by = ByUser { column: column.clone(), condition: ColumnCondition::Any };
     let filter = Filter { user: Some(by), in_pages: true, ..Filter::default() };
     let mut decoder = Decoder::new(ctx.codec);
     let (mut same, mut different, mut pages) = (0, 0, 0);

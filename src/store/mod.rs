@@ -35,7 +35,9 @@ use source::percent_decode;
 pub use source::{Backend, FromDjango, Opening, Source, SourceError, Surroundings, Traits};
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Table};
-pub use user_column::{Assigned, ByUser, Stamps, UserColumn, UserColumnPlan, UserTable, UserType};
+pub use user_column::{
+    Assigned, ByUser, ColumnCondition, UserColumn, UserColumnPlan, UserTable, UserType,
+};
 pub use users::{Address, Evidence, User, UserKey, UserQuery, Users, UsersFound};
 pub use waits::Waits;
 pub use wall_clock::WallClock;

@@ -87,12 +87,12 @@ pub struct ByUser {
     /// The column.
     pub column: UserColumn,
     /// What it has to say.
-    pub stamps: Stamps,
+    pub condition: ColumnCondition,
 }
 
 /// What a user column has to say of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stamps {
+pub enum ColumnCondition {
     /// Anything.
     Any,
     /// Nothing: NULL.
@@ -101,7 +101,7 @@ pub enum Stamps {
     OneOf(BTreeSet<String>),
 }
 
-impl Stamps {
+impl ColumnCondition {
     /// Whether a row of which the column says this is one of those.
     pub fn include(&self, user: Option<&str>) -> bool {
         match (self, user) {

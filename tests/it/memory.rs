@@ -154,7 +154,7 @@ impl Reader for MemoryReader {
             let live = filter.live_at.is_none_or(|now| expires.may_be_after(now));
             let by = filter.user.as_ref();
             let user = by.and_then(|_| self.users.get(key)).map(String::as_str);
-            let stamped = by.is_none_or(|by| by.stamps.include(user));
+            let stamped = by.is_none_or(|by| by.condition.include(user));
             if !live || !stamped || !key.starts_with(prefix) {
                 continue;
             }

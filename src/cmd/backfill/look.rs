@@ -8,7 +8,9 @@ use crate::context::Ctx;
 use crate::engine::{Doing, Driver, Ended, StopReason};
 use crate::model::{Keys, Page};
 use crate::sessions::read_few::read_few;
-use crate::store::{Assignment, ByUser, Filter, Reader, Stamps, StoreError, UserColumn, Writer};
+use crate::store::{
+    Assignment, ByUser, ColumnCondition, Filter, Reader, StoreError, UserColumn, Writer,
+};
 
 /// Which rows are looked at.
 #[derive(Clone)]
@@ -16,7 +18,7 @@ pub(super) struct Scope<'s> {
     pub(super) column: &'s UserColumn,
     /// Whether the table has it yet.
     pub(super) exists: bool,
-    pub(super) stamps: Stamps,
+    pub(super) condition: ColumnCondition,
     pub(super) include_expired: bool,
     /// End after so many logins, unless the key verified nothing yet: only the whole table says that it is wrong.
     pub(super) enough: Option<u64>,
@@ -46,7 +48,7 @@ impl Findings {
         scope: &Scope<'_>,
         mut act: Option<Act<'_, '_>>,
     ) -> Result<(Self, Result<Ended, StopReason>), StoreError> {
-        let by = ByUser { column: scope.column.clone(), stamps: scope.stamps.clone() };
+        let by = ByUser { column: scope.column.clone(), condition: scope.condition.clone() };
         let now = reader.now()?;
         let filter = Filter {
             live_at: (!scope.include_expired).then_some(now),

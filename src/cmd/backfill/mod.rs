@@ -29,7 +29,7 @@ use crate::sessions::schemas;
 use crate::sessions::site_users::users;
 use crate::settings;
 use crate::store::{
-    Capability, Reader, Stamps, Store, UserColumn, UserColumnPlan, UserType, Users,
+    Capability, ColumnCondition, Reader, Store, UserColumn, UserColumnPlan, UserType, Users,
 };
 
 /// Logins whose ids and signatures are looked at before anything is done.
@@ -125,7 +125,7 @@ fn column(
     let scope = Scope {
         column: &text,
         exists: false,
-        stamps: Stamps::Any,
+        condition: ColumnCondition::Any,
         include_expired: args.include_expired,
         // A type that was named must fit every id: what is altered in vain has to be altered back.
         enough: matches!(args.column_type, AutoColumnType::Auto | AutoColumnType::Text)
@@ -234,13 +234,13 @@ impl Fill<'_, '_> {
         overwrite: bool,
         report: &mut BackfillReport,
     ) -> Result<BTreeSet<String>, StopReason> {
-        let stamps = if overwrite { Stamps::Any } else { Stamps::Missing };
+        let condition = if overwrite { ColumnCondition::Any } else { ColumnCondition::Missing };
         let mut reader =
             self.store.reader().map_err(|error| StopReason::of(error, self.ctx.stop))?;
         let mut unknown = BTreeSet::new();
         let act = Act { driver, overwrite, unknown: &mut unknown };
         let none = BTreeSet::new();
-        let scope = self.scope(true, stamps, &none);
+        let scope = self.scope(true, condition, &none);
         let (found, ended) = Findings::take(self.ctx, &mut *reader, &scope, Some(act))
             .map_err(|error| StopReason::of(error, self.ctx.stop))?;
         report.note(found);
@@ -256,7 +256,7 @@ impl Fill<'_, '_> {
     ) -> Result<Keys, StopReason> {
         let mut reader =
             self.store.reader().map_err(|error| StopReason::of(error, self.ctx.stop))?;
-        let scope = self.scope(exists, Stamps::Any, unknown);
+        let scope = self.scope(exists, ColumnCondition::Any, unknown);
         let (mut found, ended) = Findings::take(self.ctx, &mut *reader, &scope, None)
             .map_err(|error| StopReason::of(error, self.ctx.stop))?;
         let wrong = std::mem::take(&mut found.wrong);
@@ -267,13 +267,13 @@ impl Fill<'_, '_> {
     fn scope<'s>(
         &'s self,
         exists: bool,
-        stamps: Stamps,
+        condition: ColumnCondition,
         unknown: &'s BTreeSet<String>,
     ) -> Scope<'s> {
         Scope {
             column: &self.column,
             exists,
-            stamps,
+            condition,
             include_expired: self.include_expired,
             enough: None,
             unknown,

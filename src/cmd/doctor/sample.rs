@@ -9,7 +9,7 @@ use crate::context::Ctx;
 use crate::model::{Expiry, Finding, Layout, Row, Serializer, Tally, Timestamp, counted};
 use crate::sessions::lookup::spellings;
 use crate::sessions::similar_keys::NO_LAYOUT;
-use crate::store::{ByUser, Filter, Reader, Stamps, StoreError, UserColumn};
+use crate::store::{ByUser, ColumnCondition, Filter, Reader, StoreError, UserColumn};
 
 /// Rows in it.
 const ROWS: u32 = 1_000;
@@ -57,7 +57,10 @@ impl Sample {
         is_newest: bool,
         column: Option<&UserColumn>,
     ) -> Result<Self, StoreError> {
-        let by = |column: &UserColumn| ByUser { column: column.clone(), stamps: Stamps::Any };
+        let by = |column: &UserColumn| ByUser {
+            column: column.clone(),
+            condition: ColumnCondition::Any,
+        };
         let filter =
             Filter { newest: is_newest.then_some(ROWS), user: column.map(by), ..Filter::default() };
         let mut sample =

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::instant::Times;
 use super::sql::type_name;
 use crate::model::Timestamp;
-use crate::store::{ByUser, Filter, Stamps, Table};
+use crate::store::{ByUser, ColumnCondition, Filter, Table};
 
 /// `FROM` the rows that pass. `COPY` takes no parameters, so values stand in it as literals: numbers
 /// that we made, and texts that are quoted.
@@ -53,10 +53,10 @@ fn stamped(by: &ByUser) -> Option<String> {
         let kind = type_name(by.column.kind);
         format!("{column} OPERATOR(pg_catalog.=) ANY(ARRAY[{}]::{kind}[])", ids.join(","))
     };
-    match &by.stamps {
-        Stamps::Any => None,
-        Stamps::Missing => Some(missing),
-        Stamps::OneOf(ids) => Some(one_of(ids)),
+    match &by.condition {
+        ColumnCondition::Any => None,
+        ColumnCondition::Missing => Some(missing),
+        ColumnCondition::OneOf(ids) => Some(one_of(ids)),
     }
 }
 

@@ -15,8 +15,8 @@ use super::writer::SqliteWriter;
 use crate::store::table::quote;
 use crate::store::user_column::uuid;
 use crate::store::{
-    Assigned, Assignment, ByUser, Fault, Stamps, StoreError, UserColumn, UserColumnPlan, UserKey,
-    UserTable, UserType, Users,
+    Assigned, Assignment, ByUser, ColumnCondition, Fault, StoreError, UserColumn, UserColumnPlan,
+    UserKey, UserTable, UserType, Users,
 };
 
 /// Two looks at the table included.
@@ -70,10 +70,10 @@ pub(super) fn shown(kind: UserType, value: ValueRef<'_>) -> Option<Cow<'_, str>>
 
 /// The values whose rows the index finds; `None` where all rows have to be walked.
 pub(super) fn values(by: &ByUser) -> Option<Vec<Value>> {
-    let (null, ids) = match &by.stamps {
-        Stamps::Missing => (Some(Value::Null), None),
-        Stamps::OneOf(ids) => (None, Some(ids)),
-        Stamps::Any => return None,
+    let (null, ids) = match &by.condition {
+        ColumnCondition::Missing => (Some(Value::Null), None),
+        ColumnCondition::OneOf(ids) => (None, Some(ids)),
+        ColumnCondition::Any => return None,
     };
     let ids = ids.into_iter().flatten().map(|id| stored(by.column.kind, id));
     by.column.indexed.then(|| null.into_iter().chain(ids).collect())

@@ -209,7 +209,7 @@ impl Walk<'_> {
             Some(by) => shown(by.column.kind, row.get_ref(4)?),
             None => None,
         };
-        if self.by.is_some_and(|by| !by.stamps.include(user.as_deref())) {
+        if self.by.is_some_and(|by| !by.condition.include(user.as_deref())) {
             return Ok(());
         }
         let text = row.get_ref(2)?;

@@ -22,8 +22,8 @@ use std::ops::ControlFlow;
 use sessctl::consent::{Ask, Consent};
 use sessctl::model::{Data, Expiry, Keys, MOST_DATA_BYTES, Page, Timestamp};
 use sessctl::store::{
-    Assignment, ByUser, Capability, Cursor, Expired, Filter, Gone, Locked, Postgres, Replacement,
-    Sqlite, Stamps, Store, Table, UserColumn, UserType, WallClock, Was,
+    Assignment, ByUser, Capability, ColumnCondition, Cursor, Expired, Filter, Gone, Locked,
+    Postgres, Replacement, Sqlite, Store, Table, UserColumn, UserType, WallClock, Was,
 };
 
 use self::csv_store::CsvFile;

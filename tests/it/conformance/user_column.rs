@@ -41,8 +41,8 @@ fn stamped(subject: &Subject<'_>, filter: &Filter) -> Vec<(String, Option<String
     rows
 }
 
-fn by(column: &UserColumn, stamps: Stamps, in_pages: bool) -> Filter {
-    let user = Some(ByUser { column: column.clone(), stamps });
+fn by(column: &UserColumn, condition: ColumnCondition, in_pages: bool) -> Filter {
+    let user = Some(ByUser { column: column.clone(), condition });
     Filter { user, in_pages, ..Filter::default() }
 }
 
@@ -73,7 +73,7 @@ fn users_are_assigned_to_rows_that_are_what_they_were() {
         let data = &Was::from("data");
         let to = |user| ["a", "b", "c", "nosuch"].map(|key| Assignment { key, data, user });
         let told = || {
-            let told = stamped(subject, &by(column, Stamps::Any, false));
+            let told = stamped(subject, &by(column, ColumnCondition::Any, false));
             told.into_iter()
                 .map(|(key, user)| format!("{key} {}", user.unwrap_or_default()))
                 .collect::<Vec<_>>()
@@ -116,19 +116,22 @@ fn a_scan_returns_the_rows_of_which_the_column_says_this() {
                 writer.index_user_column(column).unwrap();
             }
             let column = &UserColumn { indexed, ..column.clone() };
-            for (stamps, included) in [
-                (Stamps::Any, vec![None, Some(one), Some(two)]),
-                (Stamps::Missing, vec![None]),
-                (Stamps::OneOf(ids(&[])), vec![]),
-                (Stamps::OneOf(ids(&[one])), vec![Some(one)]),
-                (Stamps::OneOf(ids(&[one, two])), vec![Some(one), Some(two)]),
+            for (condition, included) in [
+                (ColumnCondition::Any, vec![None, Some(one), Some(two)]),
+                (ColumnCondition::Missing, vec![None]),
+                (ColumnCondition::OneOf(ids(&[])), vec![]),
+                (ColumnCondition::OneOf(ids(&[one])), vec![Some(one)]),
+                (ColumnCondition::OneOf(ids(&[one, two])), vec![Some(one), Some(two)]),
             ] {
                 let told = |n: usize| (keys[n].clone(), user(n).map(str::to_owned));
                 let truth: Vec<_> =
                     (0..keys.len()).filter(|n| included.contains(&user(*n))).map(told).collect();
                 for in_pages in [false, true] {
-                    let found = stamped(subject, &by(column, stamps.clone(), in_pages));
-                    assert_eq!(found, truth, "{stamps:?} indexed: {indexed}, in pages: {in_pages}");
+                    let found = stamped(subject, &by(column, condition.clone(), in_pages));
+                    assert_eq!(
+                        found, truth,
+                        "{condition:?} indexed: {indexed}, in pages: {in_pages}"
+                    );
                 }
             }
         }
