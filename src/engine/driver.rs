@@ -328,12 +328,12 @@ impl<'a> Driver<'a> {
     /// and then for as long as there is a reason to pause.
     fn rest(&mut self) -> Result<(), StopReason> {
         if let (Some(last), Some(writer)) = (self.last_batch.take(), &mut self.writer) {
-            let turn = writer.turn();
+            let budget = writer.batch_budget();
             let pace = self.work.pace.batch_size;
-            self.batch_size = pace.next(self.batch_size, last.rows, last.took, turn.batch);
+            self.batch_size = pace.next(self.batch_size, last.rows, last.took, budget.batch);
             let nice = last.took.as_secs_f64() * self.work.pace.nice;
             let nice = Duration::try_from_secs_f64(nice).unwrap_or(Duration::MAX);
-            self.sleep(turn.rest.max(self.work.pace.sleep).max(nice));
+            self.sleep(budget.rest.max(self.work.pace.sleep).max(nice));
         }
         let mut was_paused = false;
         while let Some(pause) = self.reason_to_pause()? {

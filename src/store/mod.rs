@@ -44,8 +44,8 @@ pub use wall_clock::WallClock;
 pub use was::Was;
 use writer::BATCH;
 pub use writer::{
-    AllauthWriter, Assignment, ExpiryWriter, Replacement, ReplicaLag, Rewriter, Truncator, Turn,
-    UserColumnWriter, Writer,
+    AllauthWriter, Assignment, BatchBudget, ExpiryWriter, Replacement, ReplicaLag, Rewriter,
+    Truncator, UserColumnWriter, Writer,
 };
 
 use crate::consent::Consent;

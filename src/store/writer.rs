@@ -22,8 +22,8 @@ pub trait Writer {
 
     /// How long the next batch should take and how long to rest before it, so that the site gets
     /// its turn.
-    fn turn(&mut self) -> Turn {
-        Turn { batch: BATCH, rest: Duration::ZERO }
+    fn batch_budget(&mut self) -> BatchBudget {
+        BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
 
     /// [`Capability::Expiry`](super::Capability::Expiry).
@@ -81,7 +81,7 @@ pub struct Assignment<'r> {
 
 /// What a batch must keep to.
 #[derive(Clone, Copy, Debug)]
-pub struct Turn {
+pub struct BatchBudget {
     /// How long a batch should take.
     pub batch: Duration,
     /// How long to rest before it, at least.

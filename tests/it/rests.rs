@@ -17,26 +17,26 @@ fn where_others_write_batches_are_short_and_rests_are_long() {
         let clock = WallClock::in_zone("UTC").unwrap();
         let store = Sqlite::new(w.url().into(), Table::default(), clock);
         let mut writer = store.writer(Consent::from_ask(Ask::Explicit).unwrap()).unwrap();
-        let mut turns = keys.iter().map(|key| {
+        let mut budgets = keys.iter().map(|key| {
             writer.delete(&[key]).unwrap();
-            writer.turn()
+            writer.batch_budget()
         });
         // What it commits itself is not somebody else's.
         for _ in 0..4 {
-            let alone = turns.next().unwrap();
+            let alone = budgets.next().unwrap();
             assert!(alone.batch >= Duration::from_millis(50), "{journal}: {alone:?}");
         }
         w.execute("UPDATE django_session SET session_data = 'y' WHERE session_key LIKE 'live-9%'");
         // For a while, since whoever writes writes again.
         for _ in 0..3 {
-            let beside = turns.next().unwrap();
+            let beside = budgets.next().unwrap();
             assert!(beside.batch <= Duration::from_millis(10), "{journal}: {beside:?}");
             assert!(beside.rest >= Duration::from_millis(50), "{journal}: {beside:?}");
         }
-        drop(turns);
+        drop(budgets);
         std::thread::sleep(Duration::from_millis(2_100));
         writer.delete(&[&keys[19]]).unwrap();
-        let again = writer.turn();
+        let again = writer.batch_budget();
         assert!(again.batch >= Duration::from_millis(50), "{journal}: {again:?}");
     }
 }

@@ -19,8 +19,8 @@ use super::sql::{BY_ADDRESS, BY_KEY, IS_UNCHANGED, NAMED, PAIRED};
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, BATCH, Cursor, ExpiryWriter, Fault, Gone, Locked,
-    Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, Turn, UserColumn,
+    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, Cursor, ExpiryWriter, Fault, Gone,
+    Locked, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn,
     UserColumnWriter, Window, Writer,
 };
 
@@ -226,8 +226,8 @@ impl Writer for PostgresWriter<'_> {
     }
 
     /// Nobody waits for a batch but those who want its very rows.
-    fn turn(&mut self) -> Turn {
-        Turn { batch: BATCH, rest: Duration::ZERO }
+    fn batch_budget(&mut self) -> BatchBudget {
+        BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
 
     fn expiry(&mut self) -> Option<&mut dyn ExpiryWriter> {

@@ -13,8 +13,8 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, BATCH, Cursor, ExpiryWriter, Fault, Gone, Locked,
-    Reference, Replacement, Rewriter, StoreError, Truncator, Turn, UserColumn, UserColumnWriter,
+    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, Cursor, ExpiryWriter, Fault, Gone,
+    Locked, Reference, Replacement, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter,
     Window, Writer,
 };
 
@@ -103,7 +103,7 @@ impl<'s> SqliteWriter<'s> {
     ) -> rusqlite::Result<T> {
         self.visitors.look();
         // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
-        // read that turns into a write fails instead (SQLite docs, "Transaction" §2.2).
+        // read that budgets into a write fails instead (SQLite docs, "Transaction" §2.2).
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let began = Instant::now();
@@ -204,10 +204,10 @@ impl Writer for SqliteWriter<'_> {
         Ok(page)
     }
 
-    fn turn(&mut self) -> Turn {
+    fn batch_budget(&mut self) -> BatchBudget {
         // The next batch says why.
         if self.store.look_beside_again().is_err() {
-            return Turn { batch: BATCH, rest: Duration::ZERO };
+            return BatchBudget { batch: BATCH, rest: Duration::ZERO };
         }
         let others_write = self.others_write();
         let began = Instant::now();
@@ -215,20 +215,20 @@ impl Writer for SqliteWriter<'_> {
             self.checkpoint();
         }
         if others_write {
-            return Turn { batch: SHORT_BATCH, rest: LONG_REST };
+            return BatchBudget { batch: SHORT_BATCH, rest: LONG_REST };
         }
         // From here on we do not use the file ourselves until the next batch begins.
         self.visitors.watch(&self.store.path);
         if self.visitors.gone_for() >= ALONE_AFTER {
-            return Turn { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
+            return BatchBudget { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
         }
         self.without_rest += 1;
         let rest = REST.saturating_sub(began.elapsed());
         if rest.is_zero() || self.without_rest == BATCHES_IN_A_ROW {
             self.without_rest = 0;
-            Turn { batch: BATCH, rest }
+            BatchBudget { batch: BATCH, rest }
         } else {
-            Turn { batch: BATCH, rest: Duration::ZERO }
+            BatchBudget { batch: BATCH, rest: Duration::ZERO }
         }
     }
 
