@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::Timestamp;
-use crate::store::{Claim, Cursor, Fault, Instance, Locked};
+use crate::store::{Cursor, Fault, LockAttempt, Locked, PurgeLock};
 
 use super::driver::{Driver, IfBusy, StopReason, Tries, heals};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
@@ -16,7 +16,7 @@ pub struct Purge<'p> {
     /// What expired before it goes.
     pub cutoff: Timestamp,
     /// That nobody else purges.
-    pub instance: &'p mut dyn Instance,
+    pub lock: &'p mut dyn PurgeLock,
     /// Before this place nothing that has expired is left, but for what other tables keep.
     pub clean_to: Option<Cursor>,
     /// What other tables keep.
@@ -95,8 +95,8 @@ impl Purge<'_> {
         let mut clean = true;
         self.kept.after = 0;
         loop {
-            let claim = driver.retry(ATTEMPTS, heals, || self.instance.claim())?;
-            if let Claim::Held(holder) = claim {
+            let attempt = driver.retry(ATTEMPTS, heals, || self.lock.try_acquire())?;
+            if let LockAttempt::Held(holder) = attempt {
                 return Err(StopReason::AnotherInstance(holder));
             }
             let limit = driver.at_most(usize::MAX);

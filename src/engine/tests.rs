@@ -116,10 +116,9 @@ fn a_stop_is_heeded_between_batches() {
 fn purge(memory: &Memory, pace: Pace) -> (Result<(), StopReason>, u64) {
     let stop = Stop::default();
     let mut driver = work(&memory, &stop, &Silent, pace);
-    let mut instance = (&memory).instance();
+    let mut lock = (&memory).purge_lock();
     let cutoff = Timestamp::from_micros(1_000);
-    let mut purge =
-        Purge { cutoff, instance: &mut *instance, clean_to: None, kept: KeptRows::default() };
+    let mut purge = Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
     let ended = purge.run(&mut driver);
     (ended, driver.done().rows)
 }
@@ -316,10 +315,10 @@ fn what_other_tables_keep_is_counted_once_and_the_rest_goes() {
         let table = &memory;
         let pace = Pace { limit: windows, ..tens() };
         let mut driver = work(&table, &stop, &Silent, pace);
-        let mut instance = table.instance();
+        let mut lock = table.purge_lock();
         let cutoff = Timestamp::from_micros(1_000);
         let mut purge =
-            Purge { cutoff, instance: &mut *instance, clean_to: None, kept: KeptRows::default() };
+            Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
         let ended = purge.run(&mut driver);
         let kept = purge.kept.before + purge.kept.after;
         if windows.is_none() {

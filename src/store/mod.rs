@@ -79,8 +79,8 @@ pub trait Store: Sync {
     }
 
     /// What tells whether another sessctl purges this database; by default that none can.
-    fn instance(&self) -> Box<dyn Instance + '_> {
-        Box::new(Alone)
+    fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
+        Box::new(Unshared)
     }
 
     /// [`Capability::Schemas`].
@@ -120,25 +120,25 @@ pub trait Grants {
 }
 
 /// One purge at a time on a database. The claim ends with this value, or with the process.
-pub trait Instance {
+pub trait PurgeLock {
     /// Makes or renews the claim, unless somebody else has it.
-    fn claim(&mut self) -> Result<Claim, StoreError>;
+    fn try_acquire(&mut self) -> Result<LockAttempt, StoreError>;
 }
 
 /// Where nobody else can purge.
-struct Alone;
+struct Unshared;
 
-impl Instance for Alone {
-    fn claim(&mut self) -> Result<Claim, StoreError> {
-        Ok(Claim::Made)
+impl PurgeLock for Unshared {
+    fn try_acquire(&mut self) -> Result<LockAttempt, StoreError> {
+        Ok(LockAttempt::Acquired)
     }
 }
 
 /// What came of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum LockAttempt {
     /// It is made.
-    Made,
+    Acquired,
     /// Somebody else has it.
     Held(Holder),
 }

@@ -127,10 +127,9 @@ fn purge(
     analyze: bool,
     report: &mut PurgeReport,
 ) -> (Result<(), StopReason>, Option<Cursor>, bool) {
-    let mut instance = work.store.instance();
+    let mut lock = work.store.purge_lock();
     let mut driver = Driver::new(work);
-    let mut purge =
-        Purge { cutoff, instance: &mut *instance, clean_to: None, kept: KeptRows::default() };
+    let mut purge = Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
     let checked = driver.check(|writer| {
         if analyze {
             writer.demand_analyze()?;

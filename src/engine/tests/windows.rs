@@ -60,13 +60,9 @@ fn purge_with_kept(
     let stop = Stop::default();
     let pace = Pace { batch_size: BatchSize::Fixed(5), ..Pace::default() };
     let mut driver = work(&memory, &stop, progress, pace);
-    let mut instance = (&memory).instance();
-    let mut purge = Purge {
-        cutoff: CUTOFF,
-        instance: &mut *instance,
-        clean_to: None,
-        kept: KeptRows::default(),
-    };
+    let mut lock = (&memory).purge_lock();
+    let mut purge =
+        Purge { cutoff: CUTOFF, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
     let ended = purge.run(&mut driver);
     (ended, (purge.clean_to, purge.kept))
 }

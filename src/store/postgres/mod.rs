@@ -16,9 +16,9 @@ mod fault;
 mod filter;
 mod grants;
 mod holders;
-mod instance;
 mod instant;
 mod lent;
+mod purge_lock;
 mod reader;
 mod references;
 mod replica;
@@ -36,14 +36,14 @@ mod writer;
 use std::sync::OnceLock;
 
 use self::catalog::Right;
-use self::instance::PostgresInstance;
 use self::lent::Idle;
+use self::purge_lock::PostgresPurgeLock;
 use self::reader::PostgresReader;
 use self::trust::Powers;
 use self::writer::PostgresWriter;
 use super::{
-    Facts, Grants, Instance, OtherTable, Purpose, Reader, Schemas, Store, StoreError, Table, Terms,
-    Traits, Users, Waits, Writer,
+    Facts, Grants, OtherTable, PurgeLock, Purpose, Reader, Schemas, Store, StoreError, Table,
+    Terms, Traits, Users, Waits, Writer,
 };
 use crate::consent::Consent;
 
@@ -127,8 +127,8 @@ impl Store for Postgres {
         Some(self)
     }
 
-    fn instance(&self) -> Box<dyn Instance + '_> {
-        Box::new(PostgresInstance::new(self))
+    fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
+        Box::new(PostgresPurgeLock::new(self))
     }
 }
 

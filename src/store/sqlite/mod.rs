@@ -8,8 +8,8 @@ mod expired;
 mod facts;
 mod fault;
 mod holder;
-mod instance;
 mod open;
+mod purge_lock;
 mod reader;
 mod references;
 mod row;
@@ -30,13 +30,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use self::connection::Limited;
 use self::fault::{fail, hint_on_rights};
-use self::instance::SqliteInstance;
+use self::purge_lock::SqlitePurgeLock;
 use self::reader::SqliteReader;
 pub use self::source::SqliteBackend;
 use self::writer::SqliteWriter;
 use super::waits::Waits;
 use super::{
-    BlindSpot, Facts, Fault, Instance, OtherTable, Reader, Schemas, Store, StoreError, Table,
+    BlindSpot, Facts, Fault, OtherTable, PurgeLock, Reader, Schemas, Store, StoreError, Table,
     Terms, Traits, WallClock, Writer,
 };
 use crate::consent::Consent;
@@ -142,8 +142,8 @@ impl Store for Sqlite {
         Some(self)
     }
 
-    fn instance(&self) -> Box<dyn Instance + '_> {
-        Box::new(SqliteInstance::new(&self.path))
+    fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
+        Box::new(SqlitePurgeLock::new(&self.path))
     }
 }
 

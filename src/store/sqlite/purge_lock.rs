@@ -5,17 +5,17 @@ use std::path::Path;
 use super::fault::hint_on_rights;
 use super::holder::holder_of;
 use crate::files::{self, Place, Refusal, Status, as_operator};
-use crate::store::{Claim, Fault, Holder, Instance, StoreError};
+use crate::store::{Fault, Holder, LockAttempt, PurgeLock, StoreError};
 
 /// A file beside the database, locked as long as it is open and removed afterwards. The database
 /// file itself must not be opened by us: closing it would drop the locks that SQLite has on it (SQLite
 /// docs, "How To Corrupt An SQLite Database File" §2.2).
-pub(super) struct SqliteInstance<'s> {
+pub(super) struct SqlitePurgeLock<'s> {
     database: &'s Path,
     held: Option<(Place, File)>,
 }
 
-impl<'s> SqliteInstance<'s> {
+impl<'s> SqlitePurgeLock<'s> {
     pub(super) fn new(database: &'s Path) -> Self {
         Self { database, held: None }
     }
@@ -84,10 +84,10 @@ fn make(place: &Place, owner: &Status) -> io::Result<File> {
     Ok(file)
 }
 
-impl Instance for SqliteInstance<'_> {
-    fn claim(&mut self) -> Result<Claim, StoreError> {
+impl PurgeLock for SqlitePurgeLock<'_> {
+    fn try_acquire(&mut self) -> Result<LockAttempt, StoreError> {
         if self.held.is_some() {
-            return Ok(Claim::Made);
+            return Ok(LockAttempt::Acquired);
         }
         let locked = self.try_lock().map_err(|error| {
             let what = format!("cannot lock {}-sessctl", self.database.display());
@@ -104,14 +104,14 @@ impl Instance for SqliteInstance<'_> {
         match locked {
             Locked::ByUs(place, file) => {
                 self.held = Some((place, file));
-                Ok(Claim::Made)
+                Ok(LockAttempt::Acquired)
             }
-            Locked::By(holder) => Ok(Claim::Held(holder)),
+            Locked::By(holder) => Ok(LockAttempt::Held(holder)),
         }
     }
 }
 
-impl Drop for SqliteInstance<'_> {
+impl Drop for SqlitePurgeLock<'_> {
     fn drop(&mut self) {
         if let Some((place, _)) = &self.held {
             // Left behind, it is an empty file that locks nobody out.

@@ -3,7 +3,7 @@ use tokio_postgres::types::Type;
 use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
-use crate::store::{Claim, Holder, Instance, StoreError};
+use crate::store::{Holder, LockAttempt, PurgeLock, StoreError};
 
 /// The number of the advisory lock, the same for every table of a database: `sessctl` in ASCII.
 const LOCK: i64 = 0x73_65_73_73_63_74_6c;
@@ -32,46 +32,46 @@ const HOLDER: &str = "
 /// An advisory lock that is held by a transaction of its own, which has neither snapshot nor
 /// transaction number and so keeps nothing from being vacuumed. One held by a session would be lost
 /// or left behind in a pooler in transaction mode.
-pub(super) struct PostgresInstance<'s> {
+pub(super) struct PostgresPurgeLock<'s> {
     store: &'s Postgres,
     client: Option<Client>,
 }
 
-impl<'s> PostgresInstance<'s> {
+impl<'s> PostgresPurgeLock<'s> {
     pub(super) fn new(store: &'s Postgres) -> Self {
         Self { store, client: None }
     }
 }
 
-impl Instance for PostgresInstance<'_> {
-    fn claim(&mut self) -> Result<Claim, StoreError> {
+impl PurgeLock for PostgresPurgeLock<'_> {
+    fn try_acquire(&mut self) -> Result<LockAttempt, StoreError> {
         let alive = |client: &mut Client| client.batch_execute("SELECT 1").is_ok();
         if self.client.as_mut().is_some_and(alive) {
-            return Ok(Claim::Made);
+            return Ok(LockAttempt::Acquired);
         }
         self.client = None;
         let mut client = self.store.connect()?;
-        let claim = claim_with(&mut client)
+        let attempt = try_lock(&mut client)
             .map_err(|error| fail(error, format!("cannot lock {}", self.store.server())))?;
-        self.client = (claim == Claim::Made).then_some(client);
-        Ok(claim)
+        self.client = (attempt == LockAttempt::Acquired).then_some(client);
+        Ok(attempt)
     }
 }
 
-fn claim_with(client: &mut Client) -> Result<Claim, tokio_postgres::Error> {
+fn try_lock(client: &mut Client) -> Result<LockAttempt, tokio_postgres::Error> {
     client.batch_execute(BEGIN)?;
     let (high, low) = (LOCK >> 32, LOCK & 0xffff_ffff);
     for _ in 0..ATTEMPTS {
         if client.query_typed_one(TRY, &[(&LOCK, Type::INT8)])?.try_get(0)? {
-            return Ok(Claim::Made);
+            return Ok(LockAttempt::Acquired);
         }
         let holder = client.query_typed_opt(HOLDER, &[(&high, Type::INT8), (&low, Type::INT8)])?;
         if let Some(row) = holder {
             let is_sessctl = row.try_get(0)?;
             let who = row.try_get(1)?;
             let holder = if is_sessctl { Holder::Sessctl } else { Holder::Unknown(who) };
-            return Ok(Claim::Held(holder));
+            return Ok(LockAttempt::Held(holder));
         }
     }
-    Ok(Claim::Held(Holder::Unknown("sessions that come and go".into())))
+    Ok(LockAttempt::Held(Holder::Unknown("sessions that come and go".into())))
 }
