@@ -38,7 +38,7 @@ pub struct Expired {
 
 /// What the database makes of rows that were deleted.
 #[derive(Clone, Debug, Default)]
-pub struct Upkeep {
+pub struct Bloat {
     /// Deleted rows that still take up space, where the database knows.
     pub dead_rows: Option<u64>,
     /// Whether and when they are cleared away, and how to get the space back: sentences.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use capability::Capability;
 pub use error::{Fault, StoreError};
-pub use expired::{Cursor, Expired, Locked, Upkeep, Window};
+pub use expired::{Bloat, Cursor, Expired, Locked, Window};
 pub use facts::{Facts, OtherTable, Purpose};
 pub use postgres::{Conninfo, Postgres};
 pub use reader::{

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{
-    ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Upkeep, User,
+    Bloat, ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, User,
     UserColumn, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
 };
 use crate::model::{Page, Timestamp};
@@ -114,8 +114,8 @@ pub trait ExpiryReader {
     }
 
     /// What the database makes of rows that were deleted.
-    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
-        Ok(Upkeep::default())
+    fn bloat(&mut self) -> Result<Bloat, StoreError> {
+        Ok(Bloat::default())
     }
 }
 
@@ -195,9 +195,9 @@ impl dyn Reader + '_ {
         Capability::Expiry.of(self.expiry())?.expired_and_kept(cutoff, patience)
     }
 
-    /// See [`ExpiryReader::upkeep`].
-    pub fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
-        Capability::Expiry.of(self.expiry())?.upkeep()
+    /// See [`ExpiryReader::bloat`].
+    pub fn bloat(&mut self) -> Result<Bloat, StoreError> {
+        Capability::Expiry.of(self.expiry())?.bloat()
     }
 
     /// See [`UserColumnReader::user_column`].

@@ -21,7 +21,7 @@ use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::{references, schemas};
 use crate::settings;
-use crate::store::{Capability, Cursor, Expired, Holder, Reference, Store, StoreError, Upkeep};
+use crate::store::{Bloat, Capability, Cursor, Expired, Holder, Reference, Store, StoreError};
 
 impl Command for PurgeExpired {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
@@ -64,7 +64,7 @@ fn act(
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
 
     let mut report = report(cutoff, args.dry_run);
-    let mut upkeep = Upkeep::default();
+    let mut bloat = Bloat::default();
     let mut ended = Ok(());
     if let Some(consent) = consent {
         let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: ctx.progress };
@@ -83,7 +83,7 @@ fn act(
         match look_back(&*store, cutoff, from) {
             Ok((left, found)) => {
                 report.note_left(left);
-                upkeep = found;
+                bloat = found;
             }
             // After a failure this may fail too, and then it is the first one that tells something.
             Err(error) if ended.is_ok() => ctx.talk.warning(&format!("cannot look back: {error}")),
@@ -95,10 +95,10 @@ fn act(
         let kept = ctx.stop.unheeded(|| reader.expired_and_kept(cutoff, COUNT_PATIENCE))?;
         report.note_kept(kept, &references);
     }
-    report.dead_rows = upkeep.dead_rows;
+    report.dead_rows = bloat.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
     let exit = exit(&ended, &report);
-    Ok(CommandOutcome { advice: upkeep.advice, ..CommandOutcome::new(report, ended, exit) })
+    Ok(CommandOutcome { advice: bloat.advice, ..CommandOutcome::new(report, ended, exit) })
 }
 
 /// For how long the operator has to wait for the count of what is left.
@@ -155,9 +155,9 @@ fn look_back(
     store: &dyn Store,
     cutoff: Timestamp,
     clean_to: Option<&Cursor>,
-) -> Result<(Expired, Upkeep), StoreError> {
+) -> Result<(Expired, Bloat), StoreError> {
     let mut reader = store.reader()?;
-    Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.upkeep()?))
+    Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.bloat()?))
 }
 
 fn another_instance(

@@ -12,8 +12,8 @@ use super::reader::PostgresReader;
 use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    AllauthReader, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader, StoreError,
-    Table, Upkeep, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserQuery,
+    AllauthReader, Bloat, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader,
+    StoreError, Table, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserQuery,
     UserReader, Users, UsersFound,
 };
 
@@ -58,9 +58,9 @@ impl ExpiryReader for PostgresReader<'_> {
         Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
     }
 
-    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
+    fn bloat(&mut self) -> Result<Bloat, StoreError> {
         let (store, oid) = (self.store, self.found.oid);
-        store.upkeep(self.client()?, oid)
+        store.bloat(self.client()?, oid)
     }
 }
 

@@ -3,6 +3,7 @@
 //! pooler in transaction mode may stand in between.
 
 mod allauth;
+mod bloat;
 mod capabilities;
 mod catalog;
 mod client;
@@ -27,7 +28,6 @@ mod sight;
 mod source;
 mod sql;
 mod trust;
-mod upkeep;
 mod user_column;
 mod users;
 mod users_found;

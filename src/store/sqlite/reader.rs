@@ -14,9 +14,9 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    AllauthReader, BlindSpot, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
-    Reader, Reference, ReferenceReader, StoreError, Table, Upkeep, User, UserColumn,
-    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    AllauthReader, BlindSpot, Bloat, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter,
+    Kept, Reader, Reference, ReferenceReader, StoreError, Table, User, UserColumn, UserColumnPlan,
+    UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -178,8 +178,8 @@ impl ExpiryReader for SqliteReader<'_> {
         }
     }
 
-    fn upkeep(&mut self) -> Result<Upkeep, StoreError> {
-        upkeep(&self.connection).map_err(|error| fail(error, self.store.what("read")))
+    fn bloat(&mut self) -> Result<Bloat, StoreError> {
+        bloat(&self.connection).map_err(|error| fail(error, self.store.what("read")))
     }
 }
 
@@ -257,7 +257,7 @@ impl SqliteReader<'_> {
     }
 }
 
-fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {
+fn bloat(connection: &Connection) -> rusqlite::Result<Bloat> {
     let number = |pragma: &str| -> rusqlite::Result<i64> {
         connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
     };
@@ -267,5 +267,5 @@ fn upkeep(connection: &Connection) -> rusqlite::Result<Upkeep> {
          keeps every writer out meanwhile, and needs twice the size of the file on the disk",
         free / 1_000_000
     );
-    Ok(Upkeep { dead_rows: None, advice: if free > 0 { vec![advice] } else { Vec::new() } })
+    Ok(Bloat { dead_rows: None, advice: if free > 0 { vec![advice] } else { Vec::new() } })
 }

@@ -4,10 +4,10 @@ use tokio_postgres::Error;
 
 use super::Subject;
 use crate::model::{Finding, counted, rough_time};
+use crate::store::postgres::bloat::Vacuum;
 use crate::store::postgres::client::Client;
 use crate::store::postgres::grants::printable;
 use crate::store::postgres::holders::holders;
-use crate::store::postgres::upkeep::Vacuum;
 use crate::store::table::quote;
 
 const MAY_SEE: &str = "

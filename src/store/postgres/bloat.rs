@@ -6,11 +6,11 @@ use super::client::Client;
 use super::fault::fail;
 use super::grants::printable;
 use crate::model::counted;
-use crate::store::{StoreError, Upkeep};
+use crate::store::{Bloat, StoreError};
 
 /// Dead rows, whether autovacuum is on, and from how many dead rows on it comes (PostgreSQL docs,
 /// "The Autovacuum Daemon").
-const UPKEEP: &str = "
+const BLOAT: &str = "
     WITH options AS (
         SELECT o.option_name AS name, o.option_value AS value
         FROM pg_catalog.pg_class c, pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = $1)
@@ -28,11 +28,11 @@ const UPKEEP: &str = "
 
 impl Postgres {
     /// What becomes of dead rows; nothing is known of the parts of a partitioned or foreign table.
-    pub(super) fn upkeep(&self, client: &mut Client, oid: u32) -> Result<Upkeep, StoreError> {
+    pub(super) fn bloat(&self, client: &mut Client, oid: u32) -> Result<Bloat, StoreError> {
         let name = printable(&self.table.quoted());
         let read = |client: &mut Client| {
             let vacuum = Vacuum::of(client, oid)?;
-            Ok::<_, Error>(vacuum.map_or_else(Upkeep::default, |vacuum| describe(&name, &vacuum)))
+            Ok::<_, Error>(vacuum.map_or_else(Bloat::default, |vacuum| describe(&name, &vacuum)))
         };
         read(client).map_err(|error| fail(error, self.what("read")))
     }
@@ -50,7 +50,7 @@ pub(super) struct Vacuum {
 
 impl Vacuum {
     pub(super) fn of(client: &mut Client, oid: u32) -> Result<Option<Self>, Error> {
-        let Some(row) = client.query_typed_opt(UPKEEP, &[(&oid, Type::OID)])? else {
+        let Some(row) = client.query_typed_opt(BLOAT, &[(&oid, Type::OID)])? else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -62,12 +62,12 @@ impl Vacuum {
     }
 }
 
-fn describe(table: &str, vacuum: &Vacuum) -> Upkeep {
+fn describe(table: &str, vacuum: &Vacuum) -> Bloat {
     let Vacuum { dead, is_automatic, threshold, .. } = *vacuum;
     let dead_rows = u64::try_from(dead).unwrap_or(0);
     let comes_from = u64::try_from(threshold).unwrap_or(0);
     if dead_rows == 0 {
-        return Upkeep { dead_rows: Some(0), advice: Vec::new() };
+        return Bloat { dead_rows: Some(0), advice: Vec::new() };
     }
     let dead = counted(dead_rows, "dead row");
     let cleared = if !is_automatic {
@@ -85,5 +85,5 @@ fn describe(table: &str, vacuum: &Vacuum) -> Upkeep {
         "new rows use their space again; it returns to the file system only by a rewrite: \
          VACUUM FULL {table} takes an ACCESS EXCLUSIVE lock, which stops the site meanwhile; pg_repack does without"
     );
-    Upkeep { dead_rows: Some(dead_rows), advice: vec![cleared, space] }
+    Bloat { dead_rows: Some(dead_rows), advice: vec![cleared, space] }
 }
