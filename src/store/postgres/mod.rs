@@ -6,6 +6,7 @@ mod allauth;
 mod bloat;
 mod capabilities;
 mod catalog;
+mod checkout;
 mod client;
 mod connect;
 mod conninfo;
@@ -18,7 +19,6 @@ mod filter;
 mod grants;
 mod holders;
 mod instant;
-mod lent;
 mod purge_lock;
 mod reader;
 mod references;
@@ -36,7 +36,7 @@ mod writer;
 use std::sync::OnceLock;
 
 use self::catalog::Right;
-use self::lent::Idle;
+use self::checkout::Idle;
 use self::purge_lock::PostgresPurgeLock;
 use self::reader::PostgresReader;
 use self::trust::Powers;
@@ -102,12 +102,12 @@ impl Store for Postgres {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
-        let (client, found) = self.lend(Right::Select)?;
+        let (client, found) = self.check_out(Right::Select)?;
         Ok(Box::new(PostgresReader { store: self, client: Some(client), found }))
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
-        let (client, found) = self.lend(Right::Write)?;
+        let (client, found) = self.check_out(Right::Write)?;
         Ok(Box::new(PostgresWriter::new(self, client, found)))
     }
 
@@ -120,7 +120,7 @@ impl Store for Postgres {
     }
 
     fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
-        self.find_others_alike(&mut self.lent(self.connect()?))
+        self.find_others_alike(&mut self.checkout(self.connect()?))
     }
 
     fn schemas(&self) -> Option<&dyn Schemas> {

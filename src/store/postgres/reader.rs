@@ -4,12 +4,12 @@ use tokio_postgres::types::Type;
 
 use super::Postgres;
 use super::catalog::Found;
+use super::checkout::Checkout;
 use super::client::Client;
 use super::copy::{Broken, CopyRows};
 use super::fault::fail;
 use super::filter::{rows, user};
 use super::instant::{Instant, Times};
-use super::lent::Lent;
 use super::row::{are_many, can_be_read_alone, columns, columns_of_many, columns_with_data, push};
 use super::sql::BEGIN_SCAN;
 use crate::model::{Page, Timestamp};
@@ -31,7 +31,7 @@ const MOST_ROWS: usize = 1_000;
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
     /// Given up when a scan is broken off.
-    pub(super) client: Option<Lent<'s>>,
+    pub(super) client: Option<Checkout<'s>>,
     pub(super) found: Found,
 }
 
@@ -56,7 +56,7 @@ impl Reader for PostgresReader<'_> {
         let times = self.found.times;
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => self.store.lent(self.store.connect()?),
+            None => self.store.checkout(self.store.connect()?),
         };
         client.wait_for(Work::Scan);
         let whole = if filter.in_pages {
@@ -116,7 +116,7 @@ impl PostgresReader<'_> {
     pub(super) fn client(&mut self) -> Result<&mut Client, StoreError> {
         let client = match &mut self.client {
             Some(client) => client,
-            none => none.insert(self.store.lent(self.store.connect()?)),
+            none => none.insert(self.store.checkout(self.store.connect()?)),
         };
         client.wait_for(Work::Scan);
         Ok(client)

@@ -7,12 +7,12 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::catalog::Found;
+use super::checkout::Checkout;
 use super::client::Client;
 use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::{Need, hint};
 use super::instant::{EVER, instant};
-use super::lent::Lent;
 use super::replica::Replicas;
 use super::row::{columns, columns_of_batch, push};
 use super::sql::{BY_ADDRESS, BY_KEY, IS_UNCHANGED, NAMED, PAIRED};
@@ -44,7 +44,7 @@ const WINDOW: usize = 100_000;
 
 pub(super) struct PostgresWriter<'s> {
     pub(super) store: &'s Postgres,
-    pub(super) client: Lent<'s>,
+    pub(super) client: Checkout<'s>,
     pub(super) found: Found,
     replicas: Replicas,
     /// Foreign keys of other tables, once they were looked for.
@@ -78,7 +78,7 @@ impl From<Error> for Failed {
 }
 
 impl<'s> PostgresWriter<'s> {
-    pub(super) fn new(store: &'s Postgres, client: Lent<'s>, found: Found) -> Self {
+    pub(super) fn new(store: &'s Postgres, client: Checkout<'s>, found: Found) -> Self {
         let guarded = if found.is_guarded { vec![found.oid] } else { Vec::new() };
         let (replicas, locked) = (Replicas::default(), Vec::new());
         let writer = Self { store, client, found, replicas, references: None, guarded, locked };

@@ -30,33 +30,33 @@ impl Idle {
 }
 
 /// A connection that is left to the next use, unless something was wrong with it.
-pub(super) struct Lent<'s> {
+pub(super) struct Checkout<'s> {
     idle: &'s Idle,
     client: Option<Client>,
 }
 
 impl Postgres {
     /// A connection, and what there is to know of the table.
-    pub(super) fn lend(&self, right: Right) -> Result<(Lent<'_>, Found), StoreError> {
+    pub(super) fn check_out(&self, right: Right) -> Result<(Checkout<'_>, Found), StoreError> {
         if let Some(mut client) = self.idle.take() {
             client.wait_for(Work::Batch);
             // What is wrong with the table a new connection says again, and what is wrong with the old
             // one does not matter.
             if let Ok(found) = self.find(&mut client, right) {
-                return Ok((self.lent(client), found));
+                return Ok((self.checkout(client), found));
             }
         }
         let mut client = self.connect()?;
         let found = self.find(&mut client, right)?;
-        Ok((self.lent(client), found))
+        Ok((self.checkout(client), found))
     }
 
-    pub(super) fn lent(&self, client: Client) -> Lent<'_> {
-        Lent { idle: &self.idle, client: Some(client) }
+    pub(super) fn checkout(&self, client: Client) -> Checkout<'_> {
+        Checkout { idle: &self.idle, client: Some(client) }
     }
 }
 
-impl Deref for Lent<'_> {
+impl Deref for Checkout<'_> {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -67,7 +67,7 @@ impl Deref for Lent<'_> {
     }
 }
 
-impl DerefMut for Lent<'_> {
+impl DerefMut for Checkout<'_> {
     fn deref_mut(&mut self) -> &mut Client {
         match &mut self.client {
             Some(client) => client,
@@ -76,7 +76,7 @@ impl DerefMut for Lent<'_> {
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Checkout<'_> {
     fn drop(&mut self) {
         if let Some(client) = self.client.take().filter(Client::is_sound) {
             self.idle.put(client);
