@@ -65,7 +65,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "settings/operator.rs",
             "store/postgres/connect/wire.rs",
             "store/sqlite/facts.rs",
-            "store/sqlite/visitors.rs",
+            "store/sqlite/activity_watch.rs",
             "ui/bar.rs",
             "main.rs",
         ],

@@ -2,6 +2,7 @@
 //! journal mode nobody can commit while it is held; a writer rests between its batches for the
 //! same reason.
 
+mod activity_watch;
 mod allauth;
 mod connection;
 mod expired;
@@ -18,7 +19,6 @@ mod unchanged;
 mod user_column;
 mod users;
 mod users_found;
-mod visitors;
 mod walk;
 mod writer;
 

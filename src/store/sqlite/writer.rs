@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 use rusqlite::vtab::array;
 use rusqlite::{Transaction, TransactionBehavior};
 
+use super::activity_watch::ActivityWatch;
 use super::connection::Limited;
 use super::fault::fail;
 use super::row::{MOST_BYTES_OF_BATCH, NAMED, columns, data, push, size_column};
 use super::unchanged::{IS_UNCHANGED, is_unchanged};
-use super::visitors::Visitors;
 use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
@@ -53,7 +53,7 @@ pub(super) struct SqliteWriter<'s> {
     /// Changes when another connection commits (SQLite docs, `PRAGMA data_version`).
     data_version: Option<i64>,
     others_wrote: Option<Instant>,
-    visitors: Visitors,
+    activity: ActivityWatch,
     /// How long others were kept waiting.
     last_batch: Duration,
     wrote: bool,
@@ -72,7 +72,7 @@ impl<'s> SqliteWriter<'s> {
             connection,
             data_version: None,
             others_wrote: None,
-            visitors: Visitors::new(),
+            activity: ActivityWatch::new(),
             last_batch: Duration::ZERO,
             wrote: false,
             not_checkpointed: 0,
@@ -101,7 +101,7 @@ impl<'s> SqliteWriter<'s> {
         &mut self,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
     ) -> rusqlite::Result<T> {
-        self.visitors.look();
+        self.activity.finish();
         // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
         // read that budgets into a write fails instead (SQLite docs, "Transaction" §2.2).
         let transaction =
@@ -218,8 +218,8 @@ impl Writer for SqliteWriter<'_> {
             return BatchBudget { batch: SHORT_BATCH, rest: LONG_REST };
         }
         // From here on we do not use the file ourselves until the next batch begins.
-        self.visitors.watch(&self.store.path);
-        if self.visitors.gone_for() >= ALONE_AFTER {
+        self.activity.start(&self.store.path);
+        if self.activity.idle_for() >= ALONE_AFTER {
             return BatchBudget { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
         }
         self.without_rest += 1;

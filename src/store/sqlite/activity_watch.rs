@@ -7,34 +7,34 @@ use std::time::{Duration, Instant};
 use rustix::fd::OwnedFd;
 
 /// Whether others used the file while we did not.
-pub(super) struct Visitors {
+pub(super) struct ActivityWatch {
     watch: Option<OwnedFd>,
     last_seen: Instant,
 }
 
-impl Visitors {
+impl ActivityWatch {
     /// As if somebody had been there just now.
     pub(super) fn new() -> Self {
         Self { watch: None, last_seen: Instant::now() }
     }
 
-    /// From here to [`Self::look`] whoever opens, reads or writes the file or its `-wal` is a visitor.
-    pub(super) fn watch(&mut self, path: &Path) {
+    /// From here to [`Self::finish`] whoever opens, reads or writes the file or its `-wal` is a visitor.
+    pub(super) fn start(&mut self, path: &Path) {
         self.watch = kernel::watch(path);
         if self.watch.is_none() {
             self.last_seen = Instant::now();
         }
     }
 
-    /// Ends what [`Self::watch`] began.
-    pub(super) fn look(&mut self) {
+    /// Ends what [`Self::start`] began.
+    pub(super) fn finish(&mut self) {
         if self.watch.take().is_some_and(|watch| kernel::saw_somebody(&watch)) {
             self.last_seen = Instant::now();
         }
     }
 
     /// How long nobody was seen, as far as one looked.
-    pub(super) fn gone_for(&self) -> Duration {
+    pub(super) fn idle_for(&self) -> Duration {
         self.last_seen.elapsed()
     }
 }
@@ -109,14 +109,14 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         connection.pragma_update(None, "journal_mode", journal_mode).unwrap();
         connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
-        let mut visitors = Visitors::new();
-        let before = visitors.last_seen;
-        visitors.watch(&path);
+        let mut activity = ActivityWatch::new();
+        let before = activity.last_seen;
+        activity.start(&path);
         visit(&path, &connection);
-        visitors.look();
+        activity.finish();
         drop(connection);
         fs::remove_file(path).unwrap();
-        visitors.last_seen > before
+        activity.last_seen > before
     }
 
     #[test]
@@ -138,10 +138,10 @@ mod tests {
 
     #[test]
     fn where_nobody_can_be_seen_somebody_may_be_there() {
-        let mut visitors = Visitors::new();
-        let before = visitors.last_seen;
-        visitors.watch(Path::new("/proc/self/status"));
-        visitors.look();
-        assert!(visitors.last_seen > before);
+        let mut activity = ActivityWatch::new();
+        let before = activity.last_seen;
+        activity.start(Path::new("/proc/self/status"));
+        activity.finish();
+        assert!(activity.last_seen > before);
     }
 }
