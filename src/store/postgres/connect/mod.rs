@@ -28,7 +28,7 @@ use self::modes::Attempt;
 pub(super) use self::tls_failure::TlsFailure;
 pub(super) use self::wire::Wire;
 use super::Postgres;
-use super::conninfo::{Host, Mode, Place, Wanted};
+use super::conninfo::{Host, Mode, Place, TargetSessionAttrs};
 use crate::store::StoreError;
 use crate::store::postgres::client::Client;
 use crate::store::postgres::fault::fail;
@@ -54,16 +54,16 @@ impl Postgres {
     /// The same, and says how.
     pub(super) fn reach(&self) -> Result<Reached, StoreError> {
         let connected = match self.conninfo.wanted {
-            Wanted::PreferStandby => {
-                self.first(Wanted::Standby).or_else(|_| self.first(Wanted::Any))
-            }
+            TargetSessionAttrs::PreferStandby => self
+                .first(TargetSessionAttrs::Standby)
+                .or_else(|_| self.first(TargetSessionAttrs::Any)),
             wanted => self.first(wanted),
         };
         connected
             .map_err(|failures| sum_up(failures, format!("cannot connect to {}", self.server())))
     }
 
-    fn first(&self, wanted: Wanted) -> Result<Reached, Vec<(Host, Failure)>> {
+    fn first(&self, wanted: TargetSessionAttrs) -> Result<Reached, Vec<(Host, Failure)>> {
         let mut failures = Vec::new();
         for (host, found) in
             self.conninfo.hosts.iter().flat_map(|host| addresses(host, &self.waits))

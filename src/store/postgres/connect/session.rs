@@ -4,7 +4,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::Reached;
 use super::failure::Failure;
-use crate::store::postgres::conninfo::Wanted;
+use crate::store::postgres::conninfo::TargetSessionAttrs;
 
 const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
                    pg_catalog.current_setting('transaction_read_only')";
@@ -13,11 +13,11 @@ const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
 const OLDEST: u32 = 11;
 
 /// Gives the connection back if its server will do.
-pub(super) fn check(mut reached: Reached, wanted: Wanted) -> Result<Reached, Failure> {
+pub(super) fn check(mut reached: Reached, wanted: TargetSessionAttrs) -> Result<Reached, Failure> {
     if let Some(version) = reached.client.version().and_then(too_old) {
         return Err(Failure::TooOld(version.to_owned()));
     }
-    if wanted == Wanted::Any {
+    if wanted == TargetSessionAttrs::Any {
         return Ok(reached);
     }
     let answer = reached.client.simple_query(ASK).map_err(Failure::Driver)?;
@@ -28,10 +28,12 @@ pub(super) fn check(mut reached: Reached, wanted: Wanted) -> Result<Reached, Fai
     let is = |column, yes| row.and_then(|row| row.get(column)) == Some(yes);
     let (standby, read_only) = (is(0, "t"), is(0, "t") || is(1, "on"));
     let why = match wanted {
-        Wanted::ReadWrite if read_only => "it takes no writes",
-        Wanted::ReadOnly if !read_only => "it takes writes",
-        Wanted::Primary if standby => "it is a standby",
-        Wanted::Standby | Wanted::PreferStandby if !standby => "it is no standby",
+        TargetSessionAttrs::ReadWrite if read_only => "it takes no writes",
+        TargetSessionAttrs::ReadOnly if !read_only => "it takes writes",
+        TargetSessionAttrs::Primary if standby => "it is a standby",
+        TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby if !standby => {
+            "it is no standby"
+        }
         _ => return Ok(reached),
     };
     Err(Failure::Unwanted(why))

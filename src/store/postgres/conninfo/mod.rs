@@ -43,7 +43,7 @@ pub struct Conninfo {
     pub(super) keepalives: Keepalives,
     pub(super) tls: Tls,
     pub(super) channel_binding: ChannelBinding,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: TargetSessionAttrs,
     has_password: bool,
     notes: Vec<String>,
 }
@@ -101,7 +101,7 @@ pub(super) enum ChannelBinding {
 
 /// `target_session_attrs`: which of several servers will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum TargetSessionAttrs {
     Any,
     ReadWrite,
     ReadOnly,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::parameters::{Parameters, flag, number, one_of};
 use super::{
-    ChannelBinding, Conninfo, Host, Keepalives, Place, Secret, SourceError, Surroundings, Timeout,
-    Tls, Wanted,
+    ChannelBinding, Conninfo, Host, Keepalives, Place, Secret, SourceError, Surroundings,
+    TargetSessionAttrs, Timeout, Tls,
 };
 
 pub(super) const PORT: u16 = 5432;
@@ -57,14 +57,14 @@ impl Conninfo {
                 &parameters,
                 "target_session_attrs",
                 &[
-                    ("any", Wanted::Any),
-                    ("read-write", Wanted::ReadWrite),
-                    ("read-only", Wanted::ReadOnly),
-                    ("primary", Wanted::Primary),
-                    ("standby", Wanted::Standby),
-                    ("prefer-standby", Wanted::PreferStandby),
+                    ("any", TargetSessionAttrs::Any),
+                    ("read-write", TargetSessionAttrs::ReadWrite),
+                    ("read-only", TargetSessionAttrs::ReadOnly),
+                    ("primary", TargetSessionAttrs::Primary),
+                    ("standby", TargetSessionAttrs::Standby),
+                    ("prefer-standby", TargetSessionAttrs::PreferStandby),
                 ],
-                Wanted::Any,
+                TargetSessionAttrs::Any,
             )?,
             has_password: false,
             notes: std::mem::take(&mut parameters.notes),

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::{Conninfo, Mode, Place, Roots, SCHEMES, SourceError, Surroundings, Wanted};
+use super::{Conninfo, Mode, Place, Roots, SCHEMES, SourceError, Surroundings, TargetSessionAttrs};
 
 const SENTINEL: &str = "sentinel7pass";
 
@@ -210,7 +210,10 @@ fn the_environment_is_asked_last() {
     let conninfo = Conninfo::of_environment(&surroundings(&all)).unwrap();
     assert_eq!(read(&conninfo), "eu:ep@eh:7/edb");
     assert_eq!(conninfo.tls.roots, Roots::Named("/root.crt".into()));
-    assert_eq!((conninfo.tls.mode, conninfo.wanted), (Mode::VerifyCa, Wanted::ReadWrite));
+    assert_eq!(
+        (conninfo.tls.mode, conninfo.wanted),
+        (Mode::VerifyCa, TargetSessionAttrs::ReadWrite)
+    );
     assert_eq!(
         (&*conninfo.application, conninfo.options.as_deref()),
         ("night shift", Some("-c a=b"))
