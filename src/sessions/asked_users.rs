@@ -1,4 +1,5 @@
-//! The users whom a command is about, in all spellings by which Django knows them.
+//! The user ids that a command asks for, with every spelling under which Django finds the same user. A UUID
+//! with and without hyphens is one user; with a case-insensitive key `Anna` and `anna` are one user.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,18 +15,19 @@ use crate::error::Error;
 use crate::report::Doubt;
 use crate::store::{Reader, Store, StoreError, User, UserKey, UserType};
 
-/// Ids of users, as they were given and as the table of users spells them.
+/// User ids as the operator gave them, and as the table of users spells them.
 pub(crate) struct AskedUsers {
     pub(crate) ids: Vec<String>,
     key: IdField,
-    /// Whether users are meant who are known only by the ids in sessions.
+    /// Whether some ids come from sessions only, not from the operator or the table of users.
     of_sessions: bool,
-    /// Why ids cannot be compared.
+    /// Why ids in sessions cannot be compared with these, if they cannot.
     pub(crate) doubt: Option<Doubt>,
 }
 
 impl AskedUsers {
-    /// Looks the users up, and what their key is, as far as that is known: the table of users says it, or a user column.
+    /// Looks up the users and the type of their key. The type comes from the table of users, or from a user
+    /// column; without either it is unknown.
     pub(crate) fn of(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -47,7 +49,7 @@ impl AskedUsers {
                 if site.kind == UserType::Text
                     && let Err(error) = asked.spell(&site, &mut *store.reader()?)
                 {
-                    // A role may do without the right to read the users.
+                    // The role may lack the right to read the table of users. The command works without it.
                     ctx.talk
                         .detail(&format!("how the users' keys are spelled is not known: {error}"));
                 }
@@ -68,7 +70,7 @@ impl AskedUsers {
         Ok(asked)
     }
 
-    /// Adds the ids as the table of users spells them, and finds out what the database takes for equal.
+    /// Adds the ids as the table of users spells them, and finds out which ids the database takes for equal.
     fn spell(&mut self, site: &SiteUsers, reader: &mut dyn Reader) -> Result<(), StoreError> {
         self.key = match site.key {
             UserKey::Padded => IdField::Padded,
@@ -92,7 +94,8 @@ impl AskedUsers {
         Ok(())
     }
 
-    /// Whether the database finds one of these users by an id in the other case: a collation may be so.
+    /// Whether the database finds one of these users by an id in the other letter case, as a case-insensitive
+    /// collation does.
     fn is_any_case(
         site: &SiteUsers,
         reader: &mut dyn Reader,
@@ -109,13 +112,14 @@ impl AskedUsers {
         Ok(found.iter().any(|(id, user)| *id != user.id))
     }
 
-    /// Whether the key may be unable to hold an id.
+    /// Whether the key has a type that cannot hold every id.
     pub(crate) fn some_are_unfit(&self) -> bool {
         matches!(self.key, IdField::Integer | IdField::Uuid)
     }
 
-    /// Why nothing is proved of those of these ids that no session names, where nothing tells how the site spells ids: the
-    /// users may be logged in under others. Where all logins are numbers, or all UUIDs, an id of another kind is nobody's.
+    /// The doubt about ids that no session names, where nothing tells how the site spells ids: the users may
+    /// be logged in under another spelling. If all logins are numbers, or all are UUIDs, an id of another
+    /// kind belongs to no user, and there is no doubt.
     pub(crate) fn doubt_absent(
         &self,
         given: &[String],
@@ -130,13 +134,13 @@ impl AskedUsers {
         (!ids.is_empty()).then_some(Doubt::UnknownSpelling { ids })
     }
 
-    /// Whether Django reads an id, of a user who was asked for, as another one.
+    /// Whether Django reads this id, which the operator gave, as an id with another spelling.
     pub(crate) fn is_misspelled(&self, id: &str) -> bool {
         self.key.read(id).is_some()
     }
 
-    /// Whether one of these ids, which sessions hold, may be that of a user: in any spelling that the database takes for the
-    /// same.
+    /// Whether one of the ids in `held`, which come from sessions, may be the id of `user`, in any spelling
+    /// that the database takes for the same.
     pub(crate) fn is_among(&self, user: &str, held: &UserIds) -> bool {
         held.contains(user) || held.clone().keyed_by(self.key).may_mean(user)
     }
@@ -157,7 +161,7 @@ pub(crate) fn id_field(kind: UserType) -> IdField {
     }
 }
 
-/// What a user column holds. One of a type that no user column has says nothing.
+/// The type of the user column. `None` if there is none, or if its type is no [`UserType`].
 fn column_type(store: &dyn Store) -> Result<Option<UserType>, Error> {
     let mut reader = store.reader()?;
     for name in NAMES {

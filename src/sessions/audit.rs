@@ -1,5 +1,5 @@
-//! `--audit-file`: two lines of JSON for each run that may change a table, for those who ask later: one before the first
-//! change, one after the last. A run that died has the first alone.
+//! `--audit-file`: the audit log. Each run that may change a table appends two lines of JSON: one before its
+//! first change, one after its last. A run that died leaves the first line alone.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -18,22 +18,22 @@ use crate::report::{AuditBegan, AuditEnded, AuditedRun};
 use crate::ui::{self, Report};
 use crate::{cli, settings};
 
-/// Sessions that a line names. Of all the sessions of a site their number says enough.
+/// Most sessions that one line names. Of more, the line has only the number.
 const MOST_KEYS: usize = 10_000;
 
-/// The file, and what is to be said in it.
+/// An open audit file, and what the last line of this run will say.
 pub(crate) struct Audit {
     path: PathBuf,
     file: File,
     run: AuditedRun,
-    /// Fingerprints of sessions that are no login any more.
+    /// Fingerprints of the sessions that this run ended.
     keys: RefCell<Vec<String>>,
     keys_left_out: Cell<u64>,
 }
 
 impl Audit {
-    /// Opens the file that was named, if one was, and writes the first line of this run. A run that could not be put on
-    /// record does not begin.
+    /// Opens the file of `--audit-file`, if it was given, and writes the first line of this run. If this
+    /// fails, the command must not begin.
     pub(crate) fn begin(
         ctx: &Ctx<'_>,
         command: &'static str,
@@ -68,7 +68,7 @@ impl Audit {
         Ok(Some(audit))
     }
 
-    /// Notes sessions that are no login any more.
+    /// Notes sessions that this run ended.
     pub(crate) fn note(&self, keys: &[&str]) {
         let mut noted = self.keys.borrow_mut();
         for key in keys {
@@ -101,9 +101,9 @@ impl Audit {
         })
     }
 
-    /// Adds a line, and waits until it is on the disk.
+    /// Appends a line, and returns once it is on the disk.
     fn write(&self, entry: &impl Serialize) -> Result<(), Error> {
-        // In one piece, since others may append to it too.
+        // One write for the whole line, since other processes may append to the file too.
         let mut line = Vec::new();
         ui::write_json_line(&mut line, entry)?;
         let written = (&self.file).write_all(&line).and_then(|()| self.file.sync_data());
@@ -111,7 +111,7 @@ impl Audit {
     }
 }
 
-/// The database that is meant. Where that makes no sense, the command says so.
+/// The database of this run. `None` if it cannot be resolved; then the command itself reports the error.
 fn database(ctx: &Ctx<'_>) -> Option<String> {
     Some(ctx.database().ok()?.source.absolute_place())
 }

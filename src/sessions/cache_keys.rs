@@ -1,4 +1,6 @@
-//! `--print-cache-keys`: the cache of the `cached_db` engine holds copies of sessions, and is asked before the table.
+//! Cache entries of the `cached_db` session engine. The site reads the cache before the table, so a session
+//! whose row is deleted stays a login until its cache entry is deleted. `--print-cache-keys` prints the keys
+//! of these entries; this module also decides whether the cache may still log somebody in.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
@@ -9,51 +11,52 @@ use crate::error::{Error, Exit};
 use crate::store::{Fault, StoreError};
 use crate::{settings, ui};
 
-/// With the usual `KEY_FUNCTION`, `KEY_PREFIX` and `VERSION`.
+/// What surrounds a session key in a cache key, with Django's defaults for `KEY_FUNCTION`, `KEY_PREFIX` and
+/// `VERSION`.
 const AROUND: (&str, &str) = (":1:django.contrib.sessions.cached_db", "");
 
-/// What becomes of the copies in the cache.
+/// What this run knows of the site's cache, and does about its entries.
 pub(crate) enum CacheKeys {
     /// The site keeps its sessions in the table and nowhere else.
     None,
-    /// Nobody said which engine the site runs: there may be a cache.
+    /// The session engine of the site is not known: there may be a cache.
     Untold,
-    /// The engine of the site has ways of its own: there may be a cache.
+    /// The site has a session engine of its own: there may be a cache.
     Unknown,
-    /// Somebody else has to see to them.
+    /// There is a cache, and this run does not print its keys.
     Unheeded {
-        /// Whether the operator says that none is left of earlier runs.
+        /// Whether the operator declared that the cache holds no entries that earlier runs left.
         is_cleared: bool,
         /// Whether this run ended sessions.
         ended_some: Cell<bool>,
     },
-    /// Their keys are printed.
+    /// This run prints the keys of cache entries.
     Printed(Printer),
 }
 
-/// Standard output, and how a session's key becomes that of a cache entry.
+/// Prints cache keys to standard output, and knows how a session key becomes a cache key.
 pub(crate) struct Printer {
     around: (String, String),
     out: RefCell<Box<dyn Write>>,
-    /// Whether a project said what keys look like, and not Django's defaults.
+    /// Whether a Django project told what its cache keys look like. Otherwise they are Django's defaults.
     is_known: bool,
-    /// Whether no copy matters of sessions whose rows went before.
+    /// Whether the cache holds no entries of sessions whose rows were deleted before this run.
     is_cleared: Cell<bool>,
     printed: Cell<u64>,
-    /// Keys that are no line, or came to nothing.
+    /// Keys that were not printed: they contain a line end, or printing failed.
     left_out: Cell<u64>,
-    /// What kept keys from being printed, until somebody has heard of it.
+    /// The error that kept keys from being printed, until [`CacheKeys::go_on`] returns it.
     failed: RefCell<Option<StoreError>>,
 }
 
-/// What the site's engine asks for a session first.
+/// Where the site's session engine looks for a session first.
 enum Engine {
     Table,
     /// A cache, with the name of the engine.
     Cached(String),
 }
 
-/// The engine of the site, if the operator or the project says it.
+/// The session engine of the site, if the operator or the project names it.
 fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
     let of_project = ctx.project.as_ref().map(|project| match project.cached_engine() {
         Some(engine) => Engine::Cached(engine.clone()),
@@ -73,8 +76,8 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
 }
 
 impl CacheKeys {
-    /// What was asked for. Where keys are printed, standard output is theirs, and everything else goes to standard error.
-    /// `is_cleared` says that the cache holds no copies that earlier runs left.
+    /// Resolves the options. Where keys are printed, standard output holds nothing else, and the report goes
+    /// to standard error. `is_cleared` says that the cache holds no entries that earlier runs left.
     pub(crate) fn asked(
         ctx: &Ctx<'_>,
         print: bool,
@@ -115,8 +118,9 @@ impl CacheKeys {
         Ok(Self::Unheeded { is_cleared, ended_some: Cell::new(false) })
     }
 
-    /// Prints those of sessions whose rows are gone. Not sooner: a request that finds nothing in the cache
-    /// puts the row there. Where that fails the rows are gone nonetheless, so it is for [`Self::go_on`] to say.
+    /// Prints the cache keys of sessions whose rows are deleted. It must be called after the commit: a
+    /// request that misses the cache reads the row and fills the cache again. A failure to print cannot undo
+    /// the delete, so [`Self::go_on`] returns it.
     pub(crate) fn gone(&self, keys: &[&str]) {
         match self {
             Self::Printed(printer) => printer.print(keys),
@@ -127,14 +131,14 @@ impl CacheKeys {
         }
     }
 
-    /// Nobody is to be logged out.
+    /// The command names no user to log out, so no cache entry matters.
     pub(crate) fn is_about_nobody(&self) {
         if let Self::Printed(printer) = self {
             printer.is_cleared.set(true);
         }
     }
 
-    /// Whether more may go: not when nobody hears of it any more.
+    /// Returns an error once keys could not be printed: then no more sessions may be deleted.
     pub(crate) fn go_on(&self) -> Result<(), StoreError> {
         match self {
             Self::Printed(printer) => printer.failed.take().map_or(Ok(()), Err),
@@ -142,7 +146,7 @@ impl CacheKeys {
         }
     }
 
-    /// What is not known of the site.
+    /// A note on what is not known of the site's cache.
     pub(crate) fn untold(&self) -> Option<&'static str> {
         matches!(self, Self::Untold).then_some(
             "its session engine, and with cached_db a cache may let users in whose rows are gone (or give --engine db or \
@@ -150,7 +154,7 @@ impl CacheKeys {
         )
     }
 
-    /// Whether it is not known if there is a cache at all.
+    /// Whether it is unknown if the site has a cache at all.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
             Self::Untold | Self::Unknown => true,
@@ -159,8 +163,9 @@ impl CacheKeys {
         }
     }
 
-    /// Whether the cache may still let somebody in, for all that was done. A run that found no row cannot know of the copies
-    /// of rows that an earlier run deleted: mostly that is why it was run again.
+    /// Whether the cache may still log somebody in after this run. A run that found no row cannot know the
+    /// cache entries of rows that an earlier run deleted, and an operator mostly repeats a run for that
+    /// reason.
     pub(crate) fn may_hold(&self) -> bool {
         match self {
             Self::None | Self::Untold | Self::Unknown => false,
@@ -169,7 +174,7 @@ impl CacheKeys {
         }
     }
 
-    /// Where no row was found, an earlier run may have left the copies of rows that are gone.
+    /// Notes that an earlier run may have left cache entries, if this run printed no key.
     pub(crate) fn note_unprinted(&self, ctx: &Ctx<'_>, dry_run: bool) {
         if let Self::Printed(printer) = self
             && printer.knows_of_none()
@@ -182,7 +187,7 @@ impl CacheKeys {
         }
     }
 
-    /// How a command ends that would otherwise have ended so.
+    /// The exit code of a command that would end with `exit` but for the cache.
     pub(crate) fn exit(&self, exit: Exit, dry_run: bool) -> Exit {
         if exit == Exit::Done && !dry_run && self.may_hold() { Exit::Incomplete } else { exit }
     }
@@ -195,13 +200,13 @@ impl Printer {
         Self { around, out, is_known, is_cleared, printed, left_out, failed }
     }
 
-    /// Whether it printed no key, although the cache may hold copies of sessions.
+    /// Whether it printed no key although the cache may hold entries of sessions.
     fn knows_of_none(&self) -> bool {
         self.printed.get() == 0 && !self.is_cleared.get()
     }
 
     fn print(&self, keys: &[&str]) {
-        // Django makes none with a line end in it, and two lines would be two other keys.
+        // Django makes no key with a line end in it. Printed, it would look like two other keys.
         let (lines, odd): (Vec<&str>, Vec<&str>) =
             keys.iter().partition(|key| !key.contains(char::is_control));
         let lines_printed = u64::try_from(lines.len()).unwrap_or(u64::MAX);

@@ -1,4 +1,5 @@
-//! What the commands that change a table have in common: how they end, and who hears of it.
+//! Runs a command that changes a table: writes the audit log around it, prints its report, and decides its
+//! exit code.
 
 use std::io::Write;
 
@@ -13,22 +14,23 @@ use crate::ui::Report;
 
 /// What a command did, and how it ended.
 pub(crate) struct CommandOutcome<R> {
-    /// `None` if there was nothing to do.
+    /// `None` if nothing was done.
     pub(crate) report: Option<R>,
     /// What failed after something was done.
     pub(crate) failed: Result<(), Error>,
-    /// How it ends unless something failed.
+    /// The exit code, unless something failed.
     pub(crate) exit: Exit,
-    /// What the operator may want to do next.
+    /// Next steps for the operator.
     pub(crate) advice: Vec<String>,
-    /// Whether nothing more is to be done, in no other schema either.
+    /// Whether the run ends here, before any further schema.
     pub(crate) over: bool,
-    /// Who is at it, where nothing was done for that reason.
+    /// The holder of the lock, where nothing was done because of it.
     pub(crate) skipped: Option<Holder>,
 }
 
 impl<R> CommandOutcome<R> {
-    /// Another sessctl is at it, and that is to be no failure. Of somebody else nobody knows whether the work gets done.
+    /// The lock is held, and the operator asked that this be no failure. If the holder is not known to be a
+    /// sessctl, the work may stay undone: then the run is incomplete.
     pub(crate) fn skipped(holder: Holder) -> Self {
         let exit = if holder == Holder::Sessctl { Exit::Done } else { Exit::Incomplete };
         let (failed, advice) = (Ok(()), Vec::new());
@@ -45,19 +47,19 @@ impl<R> CommandOutcome<R> {
     }
 }
 
-/// One run of a command, and who hears of it.
+/// One run of a command, and where its report and its audit lines go.
 pub(crate) struct CommandRun<'a> {
     pub(crate) command: &'static str,
     pub(crate) format: ReportFormat,
     /// Where the report goes.
     pub(crate) out: &'a mut dyn Write,
     pub(crate) audit: &'a cli::Audit,
-    /// Whether anything can be changed. Only such a run is put on record.
+    /// Whether this run may change the table. Only such a run is written to the audit log.
     pub(crate) acts: bool,
 }
 
 impl CommandRun<'_> {
-    /// Runs a command, tells what it did, whatever put an end to it, and only then that.
+    /// Runs a command, prints its report even after a failure, and then returns the failure.
     pub(crate) fn execute<R: Report>(
         self,
         ctx: &Ctx<'_>,
@@ -79,7 +81,7 @@ impl CommandRun<'_> {
                 }
                 let ended = match (failed, told) {
                     (Err(error), _) => Err(error),
-                    // Whether somebody read the report changes nothing of how it ended.
+                    // A report that could not be printed after a hangup does not change the exit code.
                     (_, Err(error)) if !exit.is_hangup() => Err(error.into()),
                     _ => Ok(exit),
                 };

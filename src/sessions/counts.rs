@@ -1,36 +1,37 @@
-//! Which values come most often, without keeping them all: memory does not grow with the table.
+//! Counts how often values occur, to show the most frequent ones. It forgets rare values, so its memory does
+//! not grow with the table.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// How often values came, as long as there are not too many of them. Those of a page, of which several wait to be
-/// merged, hold less than those of the table.
+/// Values and how often each occurred, up to a limit. The counts of one page, several of which wait to be
+/// merged, have a lower limit than those of the table.
 #[derive(Default)]
 pub(crate) struct Counts {
     by_value: HashMap<String, Count>,
-    /// Of all values.
+    /// Bytes of all values.
     bytes: usize,
-    /// Whether others are merged into it.
+    /// Whether other counts are merged into this one.
     is_sum: bool,
-    /// Whether some that came seldom were forgotten.
+    /// Whether rare values were forgotten.
     pub(crate) forgot: bool,
 }
 
-/// Of one value.
+/// The count of one value.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count {
     pub(crate) times: u64,
     pub(crate) bytes: u64,
 }
 
-/// Values that are kept at most, and their bytes. Where there are more, half of the values are.
+/// Most values that are kept, and their bytes. Beyond that, the less frequent half is forgotten.
 const MOST: usize = 100_000;
 const MOST_BYTES: usize = 8 << 20;
 const MOST_BYTES_OF_PAGE: usize = 512 << 10;
-/// Longer ones are told by their beginning.
+/// Longer values are cut to this many characters.
 const MOST_CHARS: usize = 100;
 
-/// As much of a value as is told of it.
+/// The part of a value that is kept and shown.
 pub(crate) fn beginning(value: &str) -> &str {
     let end = value.char_indices().nth(MOST_CHARS).map_or(value.len(), |(end, _)| end);
     value.get(..end).unwrap_or_default()
@@ -65,7 +66,7 @@ impl Counts {
         self.by_value.keys().map(String::as_str)
     }
 
-    /// The first ones by `rank`, and by name where it is the same.
+    /// The `most` values with the highest `rank`; equal ranks are sorted by name.
     pub(crate) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
         let mut all: Vec<_> = self.by_value.into_iter().collect();
         all.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then_with(|| a.cmp(b)));

@@ -1,8 +1,9 @@
-//! Look, act, look again.
+//! Scans for sessions, deletes them, and scans again until a scan finds none.
 //!
-//! The second look is what makes the answer true. The first one may be a quick one, by a column or by the beginning of
-//! each row. A login or a password change moves a session to a new key while it runs, and Django up to 1.9 and
-//! django-user-sessions write a deleted row back from a request in flight.
+//! Only a scan after the last delete proves that no session is left. The first scan may be a quick one, by
+//! the user column or by the beginning of each row. Sessions may come back meanwhile: a login or a password
+//! change moves a session to a new key, and Django up to 1.9 and django-user-sessions write a deleted row
+//! back from a request in flight.
 
 use std::time::Duration;
 
@@ -28,81 +29,81 @@ use crate::store::{self, Store, StoreError};
 #[cfg(test)]
 mod tests;
 
-/// How often sessions are looked for and acted on before the operator is told that they keep coming.
+/// Rounds of scan and delete before the run gives up and reports that sessions keep coming.
 const MAX_ROUNDS: u32 = 3;
 
-/// Keys that are looked up in one statement.
+/// Most keys in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
 
-/// Which sessions are to end, and how.
+/// Which sessions to end, and how.
 pub(crate) struct Plan<'p> {
     pub(crate) store: &'p dyn Store,
-    /// How sessions are found.
+    /// The scan that finds the sessions.
     pub(crate) first: Look<'p>,
-    /// How it is proved that none is there afterwards; `None` if nobody is to look.
+    /// The scan that proves that none is left; `None` if no scan shall follow.
     pub(crate) proof: Option<Look<'p>>,
-    /// To wait before looking again.
+    /// Pause before the next scan (`--settle`).
     pub(crate) settle: Duration,
     pub(crate) removal: Removal,
     pub(crate) record: Record<'p>,
-    /// The table was emptied just now. What came since proves nothing of the key, and whatever
-    /// happens, what was done is reported.
+    /// The table was truncated just now. Rows that came since cannot prove the key right, and the report is
+    /// printed whatever fails.
     pub(crate) emptied: bool,
-    /// Whether it is a doubt if no session holds a login.
+    /// Whether a table without any login is a doubt.
     pub(crate) doubts_no_login: bool,
 }
 
-/// What was found and done, and what put an end to it.
+/// What the scans found, what was done, and why it ended.
 pub(crate) struct Outcome {
-    /// Rows that the first look read.
+    /// Rows that the first scan read.
     pub(crate) scanned: u64,
-    /// What the last look that read all live rows found in them, or the last look if none did.
+    /// The tally of the last scan that read all live rows, or of the last scan if none did.
     pub(crate) tally: Tally,
-    /// Sessions that all looks found, and of the last look what nobody can be sure of.
+    /// Matches of all scans, and the doubtful rows of the last scan.
     pub(crate) matches: Matches,
     pub(crate) deleted: u64,
-    /// Rows of django-allauth's that went with them.
+    /// Rows of django-allauth that were deleted with the sessions.
     pub(crate) allauth: u64,
-    /// All rows went at once before the first look, uncounted.
+    /// Whether the table was truncated before the first scan. Its rows are not counted.
     pub(crate) emptied: bool,
     pub(crate) rewritten: u64,
     pub(crate) batches: u64,
-    /// Sessions that the last look found, if there was one after the last act.
+    /// Sessions that the last scan found, if a scan followed the last delete.
     pub(crate) remaining: Option<u64>,
-    /// Sessions that were deleted and that the last look found.
+    /// Deleted sessions that the last scan found again.
     pub(crate) not_deleted: u64,
-    /// Sessions that other tables keep.
+    /// Sessions that stay because rows of other tables refer to them.
     pub(crate) kept: KeptSessions,
     pub(crate) rounds: u32,
-    /// Why nothing is proved, although no session is left that was looked for.
+    /// Why nothing is proved although the last scan found no session.
     pub(crate) doubts: Vec<Doubt>,
-    /// Whether the answer rests on what the user column says.
+    /// Whether the result relies on the user column (`--trust-column`).
     pub(crate) by_column: bool,
-    /// Sessions that no key verifies and that stay.
+    /// Sessions that stay because no key verifies them.
     pub(crate) unverified_left: u64,
-    /// Whether a look found a row that the keys verify.
+    /// Whether a scan found a row that a key verifies.
     key_is_right: bool,
-    /// Logins that all looks saw.
+    /// Logins that all scans saw.
     pub(crate) named: u64,
-    /// Keys of logins under which no look saw one, and what is at the top level of sessions; `None` before the first look.
+    /// Login keys under which no scan saw a login; `None` before the first scan.
     unseen: Option<Vec<String>>,
     /// Other keys under which sessions without a login have the id of a named user, of the last look.
     elsewhere: Vec<String>,
     members: Counts,
     unverified_users: DistinctUsers,
-    /// Sessions that all looks found, by user.
+    /// Matching sessions of all scans, by user.
     pub(crate) sessions_of: SessionsOf,
-    /// Some of the ids that the key of the table of users cannot hold, of the last look.
+    /// Some of the ids in the last scan that the key of the table of users cannot hold.
     pub(crate) unfit_ids: UnfitIds,
-    /// What the ids in all logins are, of the last look.
+    /// The kinds of ids in all logins of the last scan.
     pub(crate) logins: Logins,
-    /// Some of what a dry run found.
+    /// The first sessions that a dry run found.
     pub(crate) preview: Vec<ListedSession>,
     pub(crate) ended: Result<(), StopReason>,
 }
 
 impl Outcome {
-    /// Looks and acts until a look finds nothing; without a driver looks once.
+    /// Scans and ends sessions until a scan finds none. Without a driver, as in a dry run, it scans once.
     pub(crate) fn run(
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
@@ -141,7 +142,7 @@ impl Outcome {
         Ok(outcome)
     }
 
-    /// A command that was interrupted before its first look.
+    /// The outcome of a command that was interrupted before its first scan.
     pub(crate) fn interrupted(reason: StopReason) -> Self {
         Self { ended: Err(reason), ..Self::nothing_yet() }
     }
@@ -177,8 +178,8 @@ impl Outcome {
         }
     }
 
-    /// Finds out whether the keys are the site's. Only then are sessions of the users taken, too, that none of the keys
-    /// verifies.
+    /// Finds out whether the keys are the site's. Only then may the run also end sessions of the users that
+    /// no key verifies.
     fn prove_key(
         &mut self,
         ctx: &Ctx<'_>,
@@ -188,7 +189,8 @@ impl Outcome {
         let Signatures { checked, valid } = first.tally.signatures;
         self.key_is_right = plan.first.key_is_right || valid > 0;
         let is_open = checked > 0 && !self.key_is_right && !plan.emptied;
-        // The first look may have read rows of one user only, who did not log in since the key was changed.
+        // The first scan may have read only rows of one user, who has not logged in since the key was
+        // changed.
         if is_open && !matches!(first.ended, Ended::Interrupted(_)) {
             let reads_all = plan.first.by_user.is_none() && first.ended == Ended::Whole;
             match if reads_all { Ended::Whole } else { look_for_proof(ctx, plan.store)? } {
@@ -218,7 +220,7 @@ impl Outcome {
             }
             let whole = found.ended == Ended::Whole;
             if !whole && self.deleted + self.rewritten == before {
-                // A trigger, say, keeps them all: looking on would never end.
+                // Something, such as a trigger, keeps all of them: another round would find them again.
                 self.remaining = Some(found.matches.matched);
                 return Ok(());
             }
@@ -247,7 +249,7 @@ impl Outcome {
             if whole {
                 self.remaining = Some(found.matches.matched);
                 if self.kept.among(&found.keys) == found.keys.len() || self.rounds == MAX_ROUNDS {
-                    // Of all rows the look that proves reads those that are logins, and tells nothing of the others.
+                    // The proving scan reads all rows but collects only those that are logins.
                     if !matches!(plan.first.query.users, UserFilter::EverythingBut(_)) {
                         self.kept.retain(&found.keys);
                     }
@@ -258,7 +260,8 @@ impl Outcome {
         }
     }
 
-    /// The first look may have gone by a column, and have read no row that could tell.
+    /// Refuses a wrong key. The first scan may have used the user column, and then may have read no row that
+    /// could tell.
     fn refuse_wrong_key(&self, plan: &Plan<'_>, found: &Survey) -> Result<(), Error> {
         match found.nothing_verifies() {
             Some(looked_at) if !self.key_is_right && !plan.emptied => {
@@ -322,19 +325,19 @@ impl Outcome {
         }
         self.kept.acted(keys, stay);
         self.batches = driver.done().batches;
-        // Also after the last batch, and where another reason came first.
+        // Checked after the last batch too, and even if the batches ended for another reason.
         if let Err(error) = plan.record.cache.go_on() {
             self.ended = Err(StopReason::Failed(error));
         }
     }
 
-    /// What other tables keep, for the report.
+    /// The sessions that other tables keep, for the report.
     pub(crate) fn referenced(&mut self) -> Referenced {
         std::mem::take(&mut self.kept).report()
     }
 
-    /// Whether those that were deleted are gone, where no other look tells. A trigger or a rule can keep rows, and no
-    /// error says so.
+    /// Checks that the deleted rows are gone, where no scan follows. A trigger or a rule can keep rows
+    /// without an error.
     fn look_for_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
         let keys = self.kept.not_among(keys);
         for some in keys.chunks(KEYS_AT_ONCE) {
@@ -349,7 +352,7 @@ impl Outcome {
         }
     }
 
-    /// Takes over what a look found that no act changes.
+    /// Takes over those findings of a scan that deleting does not change.
     fn note(&mut self, look: &Look<'_>, survey: &mut Survey) {
         if self.key_is_right && !look.query.verified_only {
             survey.take_unverified();
@@ -392,7 +395,7 @@ impl Outcome {
         }
     }
 
-    /// Counts sessions that were found and are about to end.
+    /// Counts the sessions that a scan found, before they are ended.
     fn count(&mut self, found: &mut Survey) {
         let again = u64::try_from(self.kept.among(&found.keys)).unwrap_or(u64::MAX);
         self.matches.matched += found.matches.matched.saturating_sub(again);
@@ -403,7 +406,7 @@ impl Outcome {
         self.sessions_of.append(std::mem::take(&mut found.sessions_of));
     }
 
-    /// Different users of sessions that no key verifies, as far as they were counted.
+    /// How many different users have sessions that no key verifies, as far as they were counted.
     pub(crate) fn unverified_users(&self) -> u64 {
         self.unverified_users.count()
     }

@@ -1,4 +1,4 @@
-//! `--deleted-users`: users who have live sessions and are not in the table of users.
+//! `--deleted-users`: finds users who have live sessions but are missing from the table of users.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -18,42 +18,45 @@ use crate::store::{Filter, Reader, Store, UserQuery};
 /// Users who were deleted.
 #[derive(Default)]
 pub(crate) struct DeletedUsers {
-    /// Their ids.
+    /// The ids of the deleted users.
     pub(crate) ids: BTreeSet<String>,
-    /// Different users who have live sessions.
+    /// How many different users have live sessions.
     pub(crate) logged_in: usize,
 }
 
-/// Bytes of ids that one page may hold.
+/// Most bytes of ids that one page may collect.
 const HELD_BYTES: usize = 1 << 20;
-/// Users who are held, and bytes of their ids: each id is held several times until it is reported.
+/// Most deleted users that are collected, and most bytes of their ids. Each id is in memory several times
+/// until it is reported.
 const MOST_GONE: usize = 100_000;
 const MOST_GONE_BYTES: usize = 4 << 20;
-/// Users who are known to be there, by hashes. Further ones are asked for with each page again.
+/// Most hashes of existing users that are kept. Users beyond that are queried again with each page.
 const MOST_THERE: usize = 500_000;
-/// What one page gave.
+/// The user ids of one page of sessions.
 #[derive(Default)]
 struct Logins {
     users: BTreeSet<String>,
-    /// Two users of whom a session means one: a text that a package signed can be read in two ways.
+    /// Pairs of ids of which a session means one: a text that a package signed can be read in two ways.
     either: BTreeSet<(String, String)>,
-    /// Ids that the key of the table cannot hold: of before its type was changed.
+    /// Ids that the key of the table cannot hold: they date from before its type was changed.
     unfit: BTreeSet<String>,
     held_bytes: usize,
-    /// Rows that are looked at one at a time: ids of a whole page might not fit.
+    /// Rows that are decoded one at a time: the ids of a whole page might not fit into memory.
     later: Leftover,
 }
 
 impl DeletedUsers {
-    /// Whether they are so many that the table of users may be out of date, or another site's.
+    /// Whether most of the users with sessions are missing: then the table of users may be out of date, or
+    /// another site's.
     pub(crate) fn are_most(&self) -> bool {
         self.ids.len() * 2 > self.logged_in
     }
 
-    /// Finds them. With `unfit_too`, users whose ids the key cannot hold are among them, if any key can hold them.
+    /// Finds the deleted users. With `unfit_too` they include users whose ids the key cannot hold, if any key
+    /// can hold them.
     ///
-    /// A session is read before its user is looked for, and a user is there before a session can be: so one
-    /// who comes while this runs is not taken for one who went.
+    /// It reads a session before it looks for the session's user, and Django creates a user before that
+    /// user's first session. So a user who is created while this runs is not taken for a deleted one.
     pub(crate) fn find(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -96,7 +99,7 @@ impl DeletedUsers {
         }
         let asked = std::mem::take(&mut search.asked);
         search.ask(asked)?;
-        // Once more, for those who were put back meanwhile.
+        // Query the missing users once more: some may have been restored meanwhile.
         let gone = std::mem::take(&mut search.gone).ids;
         search.ask(gone)?;
         search.take_one_reading();
@@ -124,7 +127,7 @@ fn logins(page: &mut Page, decoder: &mut Decoder<'_>, site: &SiteUsers) -> Login
     logins
 }
 
-/// The id as the key of the table holds it, if Django reads it so.
+/// The id as the key of the table holds it; `None` if Django cannot read it as such a key.
 fn read<'i>(site: &SiteUsers, id: &'i str) -> Option<Cow<'i, str>> {
     let read = || Some(Cow::Owned(site.kind.fit(&id_field(site.kind).read(id)?)?.into_owned()));
     site.kind.fit(id).or_else(read)
@@ -163,7 +166,7 @@ impl Logins {
 const OTHER_TABLE: &str =
     "--user-table names the table of users, --django finds it; `flush-all` logs everybody out";
 
-/// Refuses a table without a user: everybody would be gone.
+/// Refuses an empty table of users: every user would count as deleted.
 fn refuse_empty(reader: &mut dyn Reader, site: &SiteUsers) -> Result<(), Error> {
     let mut is_empty = true;
     reader.users(&site.users, UserQuery::Any, &mut |_| is_empty = false)?;
@@ -187,30 +190,30 @@ fn none_is_there(site: &SiteUsers, users: usize) -> Error {
     )
 }
 
-/// Tells users who are there from those who are gone.
+/// Separates existing users from deleted ones.
 struct Search<'s> {
     reader: &'s mut dyn Reader,
     site: &'s SiteUsers,
-    /// Hashes of those who are there, since they may be millions. If one who is gone has the same, his
-    /// sessions stay.
+    /// Hashes of existing users: there may be millions. If a deleted user has the same hash as an existing
+    /// one, that user's sessions stay.
     there: HashSet<u64>,
     gone: Gone,
-    /// Those who are to be looked for next.
+    /// The users to query next.
     asked: BTreeSet<String>,
     unfit_too: bool,
     unfit: BTreeSet<String>,
     either: BTreeSet<(String, String)>,
 }
 
-/// Users who are gone.
+/// Users who are missing from the table.
 #[derive(Default)]
 struct Gone {
     ids: BTreeSet<String>,
-    /// Of these and of ids that are unfit.
+    /// Bytes of these ids and of the unfit ones.
     bytes: usize,
 }
 
-/// Whether both are readings of one signed text: the id alone, and the id with a part of the signature.
+/// Whether both ids can be read from one signed text: the id alone, and the id with a part of the signature.
 fn is_reading(id: &str, longer: &str) -> bool {
     longer.strip_prefix(id).is_some_and(|rest| rest.starts_with([':', '/']))
 }
@@ -229,7 +232,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Takes what one page gave, and asks for its users when they are many.
+    /// Adds the users of one page, and queries the table of users once enough are collected.
     fn add(&mut self, logins: Logins) -> Result<(), Error> {
         for (one, other) in logins.either {
             let bytes = one.len() + other.len();
@@ -253,7 +256,7 @@ impl<'s> Search<'s> {
         self.gone.refuse_too_many()
     }
 
-    /// Of two readings of one text the one that names a user is meant, and the other one is nobody.
+    /// Of two readings of one text, keeps the one that is an existing user's id, and drops the other.
     fn take_one_reading(&mut self) {
         for (one, other) in &self.either {
             if self.there.contains(&hash(one)) {
@@ -291,7 +294,7 @@ impl Gone {
         self.bytes += bytes;
     }
 
-    /// Refuses what would take more memory than there may be.
+    /// Fails if the deleted users exceed the limits of memory.
     fn refuse_too_many(&self) -> Result<(), Error> {
         if self.ids.len() <= MOST_GONE && self.bytes <= MOST_GONE_BYTES {
             return Ok(());

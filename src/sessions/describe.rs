@@ -1,4 +1,5 @@
-//! Turns a decoded row into what is reported of it.
+//! Turns a decoded row into what reports show of a session: its user, its times, its layout and its masked
+//! key.
 
 use std::io::{self, Write};
 
@@ -10,7 +11,7 @@ use crate::model::{Expiry, Row, Timestamp, masked_key};
 use crate::report::{DecodedSession, ListedSession, State};
 use crate::ui;
 
-/// Whether the payload is wanted too: it is most of the work.
+/// Whether the payload is shown too. Decoding it is most of the work.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Detail {
     Summary,
@@ -30,15 +31,16 @@ impl From<bool> for KeyDisplay {
     }
 }
 
-/// A session, and its payload if that is too large to be held as JSON: then it is written to its place beside.
+/// A session to report. A payload that is too large to be held as JSON is separate, and streamed into the
+/// output.
 pub(crate) struct Described<'s> {
     pub(crate) session: DecodedSession,
     pub(crate) large: Option<Payload<'s>>,
 }
 
-/// Bytes of JSON that are held in memory.
+/// Most bytes of JSON that are held in memory.
 const HELD_JSON: usize = 512 << 10;
-/// Stands for a payload that is written beside.
+/// Placeholder for a payload that is streamed.
 const ELSEWHERE: &str = "0";
 
 /// Writes a session on one line.
@@ -55,7 +57,7 @@ pub(crate) fn write_json<T: Serialize>(
     }
 }
 
-/// Without its payload.
+/// Describes a session without its payload.
 pub(crate) fn summary(decoded: &Decoded<'_>) -> DecodedSession {
     describe(decoded, Detail::Summary).session
 }

@@ -1,4 +1,4 @@
-//! How many different users there are, in little memory: their ids may be of any length.
+//! Counts different users in little memory: it keeps hashes, since ids may have any length.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,4 @@
-//! Finds the one session whose key begins with a given text.
+//! Finds the one session whose key begins with a given text (`show KEY`, `--except KEY`).
 
 use std::ops::ControlFlow;
 
@@ -6,10 +6,10 @@ use crate::error::Error;
 use crate::model::{Leftover, MASKED_KEY_CHARS, Page, Row};
 use crate::store::{Filter, Reader};
 
-/// The session, which is not copied: it may be large.
+/// The session that was found. Its row is moved, not copied: it may be large.
 pub(crate) struct Found {
     row: Leftover,
-    /// What it was found by.
+    /// The masked beginning of its key.
     shown: String,
 }
 
@@ -21,7 +21,7 @@ impl Found {
 }
 
 pub(crate) fn find(reader: &mut dyn Reader, prefix: &str) -> Result<Found, Error> {
-    // The database sees, and may log, no more of a key than everybody may see.
+    // The database may log its queries, so the query contains no more of the key than reports show.
     let shown: String = prefix.chars().take(MASKED_KEY_CHARS).collect();
     let filter = Filter { key_prefix: Some(shown.clone()), ..Filter::default() };
     let (mut row, mut rows) = (Leftover::default(), 0);

@@ -1,4 +1,5 @@
-//! `--keep-data`: takes the login out of sessions and leaves the rest in place.
+//! `--keep-data`: rewrites sessions without their login and leaves the rest of their data, such as a cart, in
+//! place.
 
 use std::collections::HashSet;
 
@@ -13,21 +14,21 @@ use crate::error::Error;
 use crate::model::{Data, Keys, Page, Timestamp};
 use crate::store::{self, Replacement, StoreError, Was, Writer};
 
-/// Sessions by what became of them.
+/// Sessions by what was done to them.
 #[derive(Clone, Default)]
 pub(crate) struct Kept {
-    /// Written anew, without their login.
+    /// Sessions that were rewritten without their login.
     pub(crate) rewritten: u64,
-    /// Deleted, since only JSON can be written anew.
+    /// Sessions that were deleted, since only JSON can be rewritten.
     pub(crate) deleted: u64,
-    /// Of those that were to be deleted, what other tables keep.
+    /// Sessions that had to be deleted but stay, because rows of other tables refer to them.
     pub(crate) stay: store::Kept,
 }
 
-/// Sessions in one transaction: those of a batch are in memory all at once.
+/// Sessions in one transaction. All data of a batch is in memory at once.
 const BATCH: usize = 100;
 
-/// Refuses to begin without a key to sign with.
+/// Refuses to begin without a secret key, which signs the rewritten data.
 pub(crate) fn check(ctx: &Ctx<'_>, keep_data: bool) -> Result<(), Error> {
     if !keep_data {
         return Ok(());
@@ -45,7 +46,7 @@ pub(crate) fn check(ctx: &Ctx<'_>, keep_data: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// A batch is small unless the operator says otherwise.
+/// Makes batches small, unless the operator chose their size.
 pub(crate) fn pace(pace: Pace, keep_data: bool) -> Pace {
     match pace.batch_size {
         BatchSize::Adaptive if keep_data => Pace { batch_size: BatchSize::Fixed(BATCH), ..pace },
@@ -54,7 +55,7 @@ pub(crate) fn pace(pace: Pace, keep_data: bool) -> Pace {
 }
 
 impl Kept {
-    /// Takes the login out of the sessions with these keys, as far as they are wanted still.
+    /// Removes the login from the sessions with these keys, if the query still matches them.
     pub(crate) fn act(
         &mut self,
         ctx: &Ctx<'_>,
@@ -74,8 +75,8 @@ impl Kept {
         })
     }
 
-    /// What another try finds done already is not wanted any more, so each is counted once. Each write tells its keys
-    /// as soon as it is committed: the next one may fail.
+    /// A retry finds rewritten sessions without a login, so each session is counted once. Each write records
+    /// its keys right after its commit, since the next write may fail.
     fn write(
         &mut self,
         writer: &mut dyn Writer,
@@ -89,7 +90,8 @@ impl Kept {
         let done: Vec<&str> = keys.iter().filter(|key| !now.contains(*key)).copied().collect();
         let new: Vec<_> =
             new.iter().map(|(key, old, data)| Replacement { key, old, new: data }).collect();
-        // An earlier try may have done these, or the site: their copies in a cache go all the same.
+        // An earlier attempt, or the site, may have ended these sessions. Their cache entries must go all the
+        // same.
         record.cache.gone(&done);
         let rewritten = record.told(&rewritten_keys, writer.replace(&new))?;
         self.rewritten += rewritten;
@@ -107,7 +109,7 @@ impl Kept {
     }
 }
 
-/// Sessions without their logins, and those that have to be deleted.
+/// The new data of sessions without their logins, and the keys of sessions that must be deleted.
 fn rewrite<'p>(
     page: &'p Page,
     decoder: &mut Decoder<'_>,

@@ -1,4 +1,4 @@
-//! What the ids in the logins of a table are.
+//! Classifies the user ids that logins in a table hold: numbers, UUIDs or other texts.
 
 use std::ops::ControlFlow;
 
@@ -8,11 +8,11 @@ use crate::context::Ctx;
 use crate::model::Signature;
 use crate::store::{Filter, Store, StoreError, UserType};
 
-/// Live logins that are looked at, and pages in which they are looked for.
+/// Most live logins in a sample, and most pages that are read for it.
 const MOST_LOGINS: u64 = 1_000;
 const MOST_PAGES: u32 = 100;
 
-/// What the ids in live logins of a table are.
+/// How many live logins were seen, and how many of their ids are numbers or UUIDs.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Logins {
     pub(crate) all: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Logins {
 }
 
 impl Logins {
-    /// Whether there are logins, and all ids in the first of them are UUIDs.
+    /// Whether the first live logins of the table all hold UUIDs; `false` if there are none.
     pub(crate) fn are_uuids(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
         let logins = Self::sample_until(ctx, store, |logins| logins.uuids < logins.all)?;
         Ok(logins.all > 0 && logins.uuids == logins.all)
@@ -31,7 +31,7 @@ impl Logins {
         Self::sample_until(ctx, store, |_| false)
     }
 
-    /// Looks at further pages until these are enough.
+    /// Reads pages until `enough` says so or the sample is full.
     fn sample_until(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -59,19 +59,19 @@ impl Logins {
         Ok(logins)
     }
 
-    /// Adds others.
+    /// Adds the counts of another sample.
     pub(crate) fn append(&mut self, others: Self) {
         self.all += others.all;
         self.numbers += others.numbers;
         self.uuids += others.uuids;
     }
 
-    /// Whether they do not show how the site spells ids: they are neither all numbers nor all UUIDs.
+    /// Whether the ids are neither all numbers nor all UUIDs: then they do not show how the site spells ids.
     pub(crate) fn are_of_no_kind(&self) -> bool {
         self.kind() == Some(UserType::Text)
     }
 
-    /// Counts one.
+    /// Counts the id of one login.
     pub(crate) fn count(&mut self, id: &str) {
         self.all += 1;
         self.numbers += u64::from(UserType::Bigint.fit(id).is_some());
@@ -86,7 +86,7 @@ impl Logins {
         }
     }
 
-    /// The type that all of them have, if there are any.
+    /// The type that all ids have; `None` without a login.
     pub(crate) fn kind(&self) -> Option<UserType> {
         if self.all == 0 {
             return None;

@@ -1,8 +1,8 @@
-//! Finding a user's sessions by a column that says whose they are.
+//! Finds the sessions of a user by the user column, which holds the user id of each row.
 //!
-//! The column finds rows fast, and proves nothing: a row that the site did not stamp, or stamped with somebody else, is
-//! not found by it. Each row that it finds is decoded before anything is done to it, and the look that proves reads the
-//! data of all live rows, unless the operator trusts the column.
+//! The column is fast but no proof: it does not find a row that the site left NULL or filled with another
+//! user. So every row that it finds is decoded before it is changed, and the proving scan reads the data of
+//! all live rows, unless the operator trusts the column (`--trust-column`).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,11 +19,11 @@ use crate::store::{
     ByUser, Capability, ColumnCondition, Filter, Reader, Store, StoreError, UserColumn, UserType,
 };
 
-/// What sessctl itself, django-user-sessions and django-qsessions call it, and the example in
-/// Django's documentation ("Extending database-backed session engines").
+/// The usual names of such a column: that of sessctl, django-user-sessions and django-qsessions, and that of
+/// the example in Django's documentation ("Extending database-backed session engines").
 pub(crate) const NAMES: [&str; 2] = ["user_id", "account_id"];
 
-/// How to find sessions of these users, if the table has a column for it.
+/// The condition on the user column that finds these users' sessions; `None` if the table has no such column.
 pub(crate) fn by_user(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -49,7 +49,8 @@ pub(crate) fn by_user(
     Ok(Some(ByUser { column, condition }))
 }
 
-/// Refuses users whose ids a trusted column cannot hold: it would find none of their sessions, whoever is logged in.
+/// Refuses ids that a trusted column cannot hold: it would find none of their sessions, even if they are
+/// logged in.
 fn refuse_unfit(column: &UserColumn, ids: &[String]) -> Result<(), Error> {
     let unfit: Vec<&str> =
         ids.iter().filter(|id| column.fit(id).is_none()).map(String::as_str).collect();
@@ -112,11 +113,11 @@ fn column(
     Ok(None)
 }
 
-/// Pages in which a login is looked for that the column names.
+/// Most pages that are read in search of a login whose row has the column filled.
 const MOST_PAGES: u32 = 100;
 
-/// Whether a column that nobody named gives most of the first logins in the table to somebody else:
-/// an `account_id` may as well be a customer's.
+/// Whether a column that the operator did not name disagrees with most of the first logins in the table: an
+/// `account_id` may hold customers instead of users.
 fn means_another(
     ctx: &Ctx<'_>,
     reader: &mut dyn Reader,
@@ -148,7 +149,7 @@ fn means_another(
     Ok(different > same)
 }
 
-/// The ids that the column may hold for a user: a UUID has several where it is text.
+/// The values that the column may hold for a user: a text column may hold a UUID with or without hyphens.
 pub(crate) fn spellings(column: &UserColumn, id: &str) -> BTreeSet<String> {
     let uuid = UserType::Uuid.fit(id).filter(|_| column.kind == UserType::Text);
     let digits = uuid.as_ref().map(|uuid| uuid.replace('-', "").into());

@@ -1,4 +1,6 @@
-//! What the commands do to sessions, whatever the store.
+//! What commands do to sessions, the same for every store: select sessions, scan the table, end the sessions,
+//! and prove that none is left. Commands (`cmd`) call this module; it calls `engine` and the traits of
+//! `store`.
 
 pub(crate) mod asked_users;
 pub(crate) mod audit;

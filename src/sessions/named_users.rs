@@ -1,4 +1,5 @@
-//! The users who were named, and what is known of each: whether they exist, and how many sessions they had.
+//! What is known of each user whom the operator named: whether the user exists, and how many sessions were
+//! found.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,12 +13,12 @@ use crate::error::Error;
 use crate::report::NamedUser;
 use crate::store::{Reader, Store, StoreError, UserType};
 
-/// Sessions of the users who were named.
+/// How many sessions each named user has.
 #[derive(Default)]
 pub(crate) struct SessionsOf(HashMap<String, Found>);
 
 struct Found {
-    /// The id as a session spells it.
+    /// The user id as a session spells it.
     spelled: String,
     sessions: u64,
 }
@@ -28,7 +29,7 @@ impl SessionsOf {
         self.add_to(user_id, user_id, u64::from(asked_for));
     }
 
-    /// Adds what else was found.
+    /// Adds the counts of another page.
     pub(crate) fn append(&mut self, others: Self) {
         for (user, Found { spelled, sessions }) in others.0 {
             self.add_to(&user, &spelled, sessions);
@@ -51,7 +52,7 @@ impl SessionsOf {
     }
 }
 
-/// All who were named.
+/// All users whom the operator named.
 #[derive(Default)]
 pub(crate) struct NamedUsers {
     all: Vec<NamedUser>,
@@ -60,7 +61,7 @@ pub(crate) struct NamedUsers {
 }
 
 impl NamedUsers {
-    /// Those whose ids were given, and those who were found otherwise; each once.
+    /// The users who were given by id or found by a selector, each once.
     pub(crate) fn of(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -83,7 +84,7 @@ impl NamedUsers {
         Ok(Self { all, table })
     }
 
-    /// Adds how many sessions each of them had.
+    /// Adds the number of sessions of each user.
     pub(crate) fn with(mut self, sessions: &SessionsOf) -> Vec<NamedUser> {
         for user in &mut self.all {
             let Some(found) = sessions.0.get(&*UserIds::compared(&user.id)) else { continue };
@@ -99,8 +100,9 @@ fn named(id: String, username: Option<String>, exists: Option<bool>) -> NamedUse
     NamedUser { id, username, exists, sessions: 0, given: false, seen: false }
 }
 
-/// What the table of users knows of these ids, and which one that is. It is not asked where it may be another site's: where it was guessed and
-/// cannot hold all of them. Whom it does not have is unknown where it may hide users.
+/// Which of these ids the table of users has, and the name of that table. The table is not queried if it was
+/// guessed and cannot hold all the ids, since it may be another site's. If it may hide rows, an id that it
+/// does not have is unknown, not missing.
 fn known(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -121,12 +123,12 @@ fn known(
     }
     let mut reader = store.reader()?;
     let mut all = Vec::with_capacity(ids.len());
-    // An error, too: where row security hides users, one who is not found may be there.
+    // An error counts as hidden rows: row security may hide a user who exists.
     let may_hide = !matches!(reader.blind_spot(&site.users.table), Ok(None));
     for some in ids.chunks(AT_ONCE) {
         match some_known(&site, &mut *reader, some, may_hide) {
             Ok(users) => all.extend(users),
-            // A role may do without the right to read the users.
+            // The role may lack the right to read the table of users. The command works without it.
             Err(error) => {
                 ctx.talk.detail(&format!("whether the users exist is not known: {error}"));
                 return unknown();

@@ -1,4 +1,5 @@
-//! How batches ended and paused, as it is reported.
+//! Turns what the engine says about its batches, such as why they ended and how long they paused, into what
+//! reports show.
 
 use crate::engine::{Done, StopReason};
 use crate::error::Error;
@@ -14,7 +15,7 @@ pub(crate) fn ending(ended: &Result<(), StopReason>) -> Ending {
     }
 }
 
-/// What failed, if something did.
+/// The error of a run that failed. A limit, a deadline or a signal is no error.
 pub(crate) fn failure(ended: Result<(), StopReason>) -> Result<(), Error> {
     match ended {
         Err(StopReason::Failed(error)) => Err(error.into()),

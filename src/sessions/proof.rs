@@ -1,4 +1,5 @@
-//! What a logout may claim: how far its looks prove that nobody who was named is logged in.
+//! Decides what a logout may claim: whether the scans prove that no user who was named is logged in, and
+//! which doubts remain.
 
 use std::ops::ControlFlow;
 
@@ -15,7 +16,7 @@ use crate::report::{Doubt, Matches, Proof};
 use crate::store::{BlindSpot, Fault, Filter, OtherTable, Store, StoreError};
 use crate::ui;
 
-/// What is proved.
+/// What the run proved.
 pub(crate) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
     if dry_run || !outcome.is_proved() || cache.may_hold() {
         Proof::Unknown
@@ -29,7 +30,7 @@ pub(crate) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
 }
 
 impl Outcome {
-    /// Rows that may be what was looked for, or what was to be spared, for all that can be told.
+    /// Rows that cannot be classified: each may be a session to delete, or one to spare.
     fn not_sure(&self) -> u64 {
         let Matches { shared, alike, unfit, unreadable, maybe_spared, undated, different, .. } =
             self.matches;
@@ -43,7 +44,7 @@ impl Outcome {
             + if self.by_column { different } else { 0 }
     }
 
-    /// Whether a look after the last act has shown that nothing is left.
+    /// Whether a scan after the last delete found no session.
     pub(crate) fn is_proved(&self) -> bool {
         self.ended.is_ok()
             && self.remaining == Some(0)
@@ -51,7 +52,7 @@ impl Outcome {
             && self.doubts.is_empty()
     }
 
-    /// Whether there is a doubt, whatever was found in the end.
+    /// Whether a doubt remains, even if the last scan found no session.
     pub(crate) fn is_unsure(&self) -> bool {
         self.not_sure() > 0 || !self.doubts.is_empty() || self.kept.count() > 0
     }
@@ -67,7 +68,7 @@ impl Outcome {
     }
 }
 
-/// Says why nothing is proved, where that is so.
+/// Warns the operator why nothing is proved.
 pub(crate) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
     let damaged = outcome.tally.damaged;
     if damaged > 0 {
@@ -90,7 +91,8 @@ pub(crate) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
     }
 }
 
-/// Whether the session table may hide rows. An operator or a project that names it knows what it is: then it is a note.
+/// The doubt that the session table may hide rows. It is only a note if the operator or the project named the
+/// table.
 pub(crate) fn hidden_sessions(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
     let table = ctx.table()?;
     let Some(spot) = store.reader()?.blind_spot(&table)? else { return Ok(None) };
@@ -107,16 +109,17 @@ fn is_named(ctx: &Ctx<'_>) -> bool {
     ctx.global.table.is_some() || ctx.project.is_some()
 }
 
-/// Other tables that are looked at: each takes a connection.
+/// Most other tables that are scanned: each takes a connection.
 const MOST_TABLES: usize = 200;
-/// Other tables that are named.
+/// Most other tables that a message names.
 const MOST_NAMED: usize = 20;
 
-/// Other session tables that may be the site's, where this one is what a package or a migration left behind: where it has no
-/// live login those that have live rows, and else those that have, or may have, a live session of a user who is asked for.
-/// Nothing if the operator or the project named this one. Where the search fails, that is a doubt as well.
+/// Other session tables that may be the site's, where this one may be a leftover of a package or a migration.
+/// If this table has no live login, these are the tables with live rows. Otherwise they are those that have,
+/// or may have, a live session of a user who is asked for. Empty if the operator or the project named this
+/// table. A search that fails is a doubt as well.
 ///
-/// `saw_login` says whether a live login was seen in this table already.
+/// `saw_login` says whether a scan already saw a live login in this table.
 pub(crate) fn other_tables(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -127,7 +130,7 @@ pub(crate) fn other_tables(
         return Vec::new();
     }
     let others = store.others_alike().or_else(|error| match error.fault() {
-        // Everything else survives a connection that is lost.
+        // Retry: every other statement survives a lost connection too.
         Fault::Lost => store.others_alike(),
         _ => Err(error),
     });
@@ -137,7 +140,7 @@ pub(crate) fn other_tables(
     }
     if !(saw_login || has_login(ctx, store).unwrap_or(false)) {
         let found = Elsewhere::search(ctx, &others, |_, _| Holds::Session);
-        // Where nobody is logged in here, they are in some table that cannot be read as well as in any other.
+        // This table has no login, so the site's logins may as well be in a table that cannot be read.
         let mut tables = [found.sessions, found.unreadable, found.out_of_reach].concat();
         tables.truncate(MOST_NAMED);
         return match (tables.is_empty(), found.is_whole) {
@@ -168,18 +171,18 @@ pub(crate) fn other_tables(
     doubts
 }
 
-/// What a live row of another table is to a command, in the order in which it matters.
+/// What a live row of another table is to the query. Later variants matter more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Holds {
     Nothing,
-    /// What may be a session that is asked for.
+    /// A row that cannot be read, and may be a session that is asked for.
     Unreadable,
     /// A session that is asked for.
     Session,
 }
 
-/// What a row of another table is to the query. An id that the key of the table of users cannot hold is that of another site's
-/// user: it would be this site's only if both of its tables wrote ids differently.
+/// Classifies a row of another table. An id that the key of the table of users cannot hold counts as another
+/// site's: it could be this site's only if the site's two tables spelled ids differently.
 fn holds(query: &SessionQuery<'_>, decoder: &mut Decoder<'_>, row: &Row<'_>) -> Holds {
     let session = row.decode(decoder);
     let verdict = query.verdict(row, &session);
@@ -198,11 +201,11 @@ fn holds(query: &SessionQuery<'_>, decoder: &mut Decoder<'_>, row: &Row<'_>) -> 
 #[derive(Default)]
 struct Elsewhere {
     sessions: Vec<String>,
-    /// They have such a row that cannot be read, or cannot be read at all.
+    /// Tables with an unreadable row, or that cannot be read at all.
     unreadable: Vec<String>,
-    /// They cannot be read because they are in a schema that the role may not use.
+    /// Tables in a schema that the role may not use.
     out_of_reach: Vec<String>,
-    /// Whether all tables were looked at.
+    /// Whether all tables were scanned.
     is_whole: bool,
 }
 
@@ -233,7 +236,7 @@ impl Elsewhere {
     }
 }
 
-/// Whether the session table has a live login, whoever signed it.
+/// Whether the session table has a live login, verified or not.
 fn has_login(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
     let found = most(ctx, store, |decoder, row| match row.decode(decoder).verdict(|_| false) {
         Verdict::Login(_) => Holds::Session,
@@ -242,7 +245,7 @@ fn has_login(ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, StoreError> {
     Ok(found == Holds::Session)
 }
 
-/// The most that a row of a table is that may be live.
+/// The variant that matters most among the live rows of a table.
 fn most(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -263,6 +266,6 @@ fn most(
         most = most.max(found);
         if most == Holds::Session { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    // What was not read may be anything.
+    // Rows that were not read count as unreadable.
     Ok(if matches!(ended, Ended::Interrupted(_)) { most.max(Holds::Unreadable) } else { most })
 }

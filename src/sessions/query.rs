@@ -1,5 +1,5 @@
-//! Which sessions a command is about, and what one row is to that question. `list` asks it like `logout-user` does, so
-//! what one shows the other deletes.
+//! The sessions that a command asks for, and the test of one row against them. `list` and `logout-user` share
+//! it, so one deletes what the other shows.
 
 use django_session::{Auth, Decoded, Login, UserIds, Verdict};
 
@@ -10,49 +10,49 @@ use crate::report::Matches;
 #[derive(Clone, Copy)]
 pub(crate) struct SessionQuery<'a> {
     pub(crate) users: UserFilter<'a>,
-    /// When they were last saved, if that matters.
+    /// Only sessions that were last saved in this window.
     pub(crate) saved: Option<SavedWindow>,
     /// The key of the one session that stays.
     pub(crate) spared: Option<&'a str>,
-    /// Leave sessions that no key verifies, although they name a user who is asked for.
+    /// Skip sessions that no key verifies, even if they name a user who is asked for.
     pub(crate) verified_only: bool,
 }
 
-/// Whose sessions are asked for.
+/// Which users' sessions are asked for.
 #[derive(Clone, Copy)]
 pub(crate) enum UserFilter<'a> {
-    /// Every live row, whatever it is.
+    /// Every live row, with or without a login.
     Anybody,
     /// Live sessions of these users.
     These(&'a UserIds),
     /// Live sessions of all users but these.
     AllBut(&'a UserIds),
-    /// Every row that is no session of these users, be it anonymous, expired or unreadable.
+    /// Every row except the sessions of these users: anonymous, expired and unreadable rows too.
     EverythingBut(&'a UserIds),
 }
 
-/// What a row is to the query.
+/// What a row is to a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It is asked for.
+    /// The query asks for it.
     Match,
-    /// It is asked for, and no key verifies it.
+    /// The query asks for it, and no key verifies it.
     Unverified,
-    /// It is a session of these users that does not say when it was saved.
+    /// A session of these users without a time of saving.
     Undated,
-    /// It is a session of these users that was saved again since.
+    /// A session of these users that was saved again after the window.
     SavedLater,
-    /// It is a session of a user who is to be spared, and of somebody else who is not.
+    /// A session of a spared user and, by impersonation, of another user who is not spared.
     Shared,
-    /// It is somebody else's, although the user column was asked for theirs.
+    /// The user column names a user who is asked for, but the data names another.
     Different,
-    /// Its user's id is not one of these, and Django may read it as one.
+    /// Its user id is spelled otherwise than those asked for, but Django may read it as one of them.
     Alike,
-    /// The key of the table of users cannot hold its user's id: whose it is is not known.
+    /// The key of the table of users cannot hold its user id, so the user is unknown.
     Unfit,
-    /// It cannot be read, and may be asked for.
+    /// It cannot be read, so the query may ask for it.
     Unreadable,
-    /// It is not asked for.
+    /// The query does not ask for it.
     Other,
 }
 
@@ -62,12 +62,12 @@ impl<'a> SessionQuery<'a> {
         Self { users, saved: None, spared: None, verified_only: false }
     }
 
-    /// What a row is, its signature checked where the answer depends on it.
+    /// Decides what a row is. It checks the signature only where the answer depends on it.
     pub(crate) fn verdict<'s>(&self, row: &Row<'_>, session: &Decoded<'s>) -> Verdict<'s> {
         session.verdict(|auth| row.user.is_some() || self.users.wants_auth(auth))
     }
 
-    /// What a row is to the query.
+    /// Tests a row against the query.
     pub(crate) fn answer(
         &self,
         row: &Row<'_>,
@@ -78,7 +78,8 @@ impl<'a> SessionQuery<'a> {
         let login = match verdict {
             Verdict::Login(login) => Some(login),
             Verdict::Unreadable(_) if !self.users.wants_all() => {
-                // A time of saving that is known to be another is known, whatever the row holds.
+                // A row that was saved outside the window is not asked for, even if the rest of it cannot be
+                // read.
                 return if in_time == Some(false) { Answer::Other } else { Answer::Unreadable };
             }
             _ => None,
@@ -117,7 +118,7 @@ impl<'a> SessionQuery<'a> {
         }
     }
 
-    /// Whether a session of which this is the answer is listed, and deleted once a key has proved right.
+    /// Whether sessions with this answer are listed, and deleted once a key has proved right.
     pub(crate) fn takes(&self, answer: Answer) -> bool {
         match answer {
             Answer::Match => true,
@@ -126,8 +127,7 @@ impl<'a> SessionQuery<'a> {
         }
     }
 
-    /// Counts one answer. Sessions that no key verifies are counted as matches by whoever finds out that the keys are
-    /// right.
+    /// Counts one answer. The caller counts unverified sessions as matches once a key has proved right.
     pub(crate) fn count(&self, answer: Answer, verdict: &Verdict<'_>, matches: &mut Matches) {
         *match answer {
             Answer::Match => &mut matches.matched,
@@ -148,12 +148,12 @@ impl<'a> SessionQuery<'a> {
 }
 
 impl UserFilter<'_> {
-    /// Whether rows without a login are asked for, too.
+    /// Whether the filter includes rows without a login.
     fn wants_all(self) -> bool {
         matches!(self, Self::Anybody | Self::EverythingBut(_))
     }
 
-    /// Whether a session of a user who is to be spared is somebody else's, too.
+    /// Whether a spared user's session also belongs, by impersonation, to a user who is not spared.
     fn shares(self, login: &Login<'_>) -> bool {
         match self {
             Self::AllBut(spared) | Self::EverythingBut(spared) => {
@@ -163,12 +163,12 @@ impl UserFilter<'_> {
         }
     }
 
-    /// Whether it matters which users a session names beside its own.
+    /// Whether the filter names users, so that the other users in an impersonated session matter.
     fn is_about_some(self) -> bool {
         matches!(self, Self::These(_))
     }
 
-    /// Whether a row with this login, or with none, is asked for.
+    /// Whether the filter includes a row with this login, or one without a login.
     pub(crate) fn wants(self, login: Option<&Login<'_>>) -> bool {
         let names =
             |ids: &UserIds| login.is_some_and(|login| login.users().any(|id| ids.contains(id)));
@@ -181,7 +181,7 @@ impl UserFilter<'_> {
         }
     }
 
-    /// Whether Django may read an id in a session as that of a user who is asked for, or is to be spared.
+    /// Whether Django may read the id of this login as that of a user whom the filter names.
     fn may_mean(self, login: &Login<'_>) -> bool {
         match self {
             Self::Anybody => false,
@@ -191,8 +191,8 @@ impl UserFilter<'_> {
         }
     }
 
-    /// Whether a session may be of a user who is asked for, or is to be spared, although its id is not theirs: Django may
-    /// read it so, or the key of the table of users cannot hold it.
+    /// Whether a session may belong to a user whom the filter names, although the ids differ: Django may read
+    /// its id so, or the key of the table of users cannot hold its id.
     fn may_be(self, login: &Login<'_>) -> bool {
         self.may_mean(login)
             || match self {
@@ -214,7 +214,7 @@ impl UserFilter<'_> {
         }
     }
 
-    /// Whether the session is another user's, behind whom one who is asked for stands.
+    /// Whether the session is another user's whom a user of this filter impersonates.
     fn is_behind(self, login: &Login<'_>) -> bool {
         match self {
             Self::These(ids) => !ids.contains(&login.user_id),

@@ -1,19 +1,19 @@
-//! Reads rows that are about to be written back.
+//! Reads rows that are about to be rewritten, a few at a time, so that large sessions fit into memory.
 
 use std::collections::HashSet;
 
 use crate::model::{Data, MOST_DATA_BYTES, Page};
 use crate::store::{StoreError, Writer};
 
-/// Rows that are in memory at once.
+/// Most rows in memory at once.
 const MOST_ROWS: usize = 100;
 
-/// What becomes of rows that were asked for by these keys; says how many were written.
+/// Writes the rows that were read. It gets the keys that were asked for and returns how many rows it wrote.
 pub(crate) type Write<'w> =
     &'w mut dyn FnMut(&mut dyn Writer, &Page, &[&str]) -> Result<u64, StoreError>;
 
-/// Reads the rows with these keys some at a time, and each that has much data by itself: together they might not fit
-/// into memory.
+/// Reads the rows with these keys a few at a time, and each row with much data by itself: together they might
+/// not fit into memory.
 pub(crate) fn read_few(
     writer: &mut dyn Writer,
     keys: &[&str],

@@ -1,10 +1,10 @@
-//! Who is told of sessions that are no login any more.
+//! Passes the keys of ended sessions on: to the audit log, and to standard output as cache keys.
 
 use super::audit::Audit;
 use super::cache_keys::CacheKeys;
 use crate::store::{Fault, Gone, StoreError};
 
-/// The record of a run, and the copies in the cache.
+/// Where ended sessions are recorded.
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'r> {
     pub(crate) audit: Option<&'r Audit>,
@@ -12,8 +12,9 @@ pub(crate) struct Record<'r> {
 }
 
 impl Record<'_> {
-    /// Tells that these sessions are no login any more, if they were written. Of a connection that was lost
-    /// nobody knows whether it committed first; to delete a cache entry too many does no harm.
+    /// Records that these sessions were ended, if the write was committed. After a lost connection it is
+    /// unknown whether the server committed; then the cache keys are printed anyway, since deleting a cache
+    /// entry too many does no harm.
     pub(crate) fn told<T>(
         self,
         keys: &[&str],
@@ -34,7 +35,7 @@ impl Record<'_> {
         written
     }
 
-    /// The same for a delete: what other tables keep is a login still.
+    /// The same for a delete. Sessions that other tables keep were not ended.
     pub(crate) fn deleted(
         self,
         keys: &[&str],

@@ -1,5 +1,5 @@
-//! Foreign keys of other tables that point at the sessions. Commands that delete say before the first
-//! batch what these mean for them, and so do their dry runs.
+//! Foreign keys of other tables that point at the session table. Before the first batch, and in a dry run,
+//! commands that delete tell the operator what these keys do.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,10 +9,10 @@ use crate::model::Keys;
 use crate::report::Referenced;
 use crate::store::{Kept, Reader, Reference, Store, StoreError};
 
-/// Keys that are looked up in one statement.
+/// Most keys in one statement.
 const KEYS_AT_ONCE: usize = 5_000;
 
-/// Says what the foreign keys mean that point at the table, and returns them.
+/// Tells the operator what the foreign keys do, and returns them.
 pub(crate) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Reference>, Error> {
     let references = reader.references()?;
     for reference in &references {
@@ -47,7 +47,7 @@ pub(crate) fn hinder(references: &[Reference]) -> bool {
 pub(crate) struct KeptSessions(Kept);
 
 impl KeptSessions {
-    /// Of the sessions that a dry run found, those that would stay, as far as that can be seen.
+    /// Of the sessions that a dry run found, those that other tables would keep, as far as the role can see.
     pub(crate) fn foreseen(store: &dyn Store, keys: &Keys) -> Result<Self, StoreError> {
         let keys: Vec<&str> = keys.iter().collect();
         let mut kept = Kept::default();
@@ -60,7 +60,7 @@ impl KeptSessions {
         Ok(Self(kept))
     }
 
-    /// What was kept of sessions that were to be deleted.
+    /// Adds the result of a batch: of the sessions with these keys, `kept` stay.
     pub(crate) fn acted(&mut self, keys: &Keys, kept: Kept) {
         for key in keys.iter() {
             self.0.rows.remove(key);
@@ -68,7 +68,7 @@ impl KeptSessions {
         self.0.add(kept);
     }
 
-    /// What a look did not find any more the site has ended meanwhile.
+    /// Drops sessions that a later scan did not find: the site ended them meanwhile.
     pub(crate) fn retain(&mut self, found: &Keys) {
         let there: HashSet<&str> = found.iter().collect();
         self.0.rows.retain(|key| there.contains(&**key));
@@ -78,17 +78,17 @@ impl KeptSessions {
         self.0.count()
     }
 
-    /// How many of these are kept.
+    /// How many sessions with these keys are kept.
     pub(crate) fn among(&self, keys: &Keys) -> usize {
         keys.iter().filter(|key| self.0.rows.contains(*key)).count()
     }
 
-    /// Those of these that are not kept.
+    /// The keys among these whose sessions are not kept.
     pub(crate) fn not_among<'k>(&self, keys: &'k Keys) -> Vec<&'k str> {
         keys.iter().filter(|key| !self.0.rows.contains(*key)).collect()
     }
 
-    /// Of keys that were deleted, those that were found again although no other table keeps them.
+    /// How many deleted sessions a scan found again although no other table keeps them.
     pub(crate) fn deleted_and_found(&self, deleted: &Keys, found: &Keys) -> u64 {
         let found: HashSet<&str> = found.iter().collect();
         let again = self.not_among(deleted).into_iter().filter(|key| found.contains(key)).count();
@@ -102,7 +102,8 @@ impl KeptSessions {
     }
 }
 
-/// Refuses where the database would refuse, whether or not a row refers to a session.
+/// Refuses `--truncate` where the database would refuse it. TRUNCATE fails if a foreign key exists, even if
+/// no row refers to a session.
 pub(crate) fn refuse(reader: &mut dyn Reader) -> Result<(), Error> {
     let tables: Vec<_> =
         reader.references()?.into_iter().map(|reference| reference.table).collect();

@@ -1,4 +1,5 @@
-//! How sessions are ended.
+//! How a command ends sessions: by deleting the row, by deleting it with the row of django-allauth, or by
+//! removing the login from its data.
 
 use crate::context::Ctx;
 use crate::engine::{Driver, StopReason};
@@ -9,14 +10,14 @@ use crate::store::{Capability, Store};
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Removal {
     Delete,
-    /// With the row that django-allauth has for it (`--cleanup-allauth`).
+    /// Delete it with the row that django-allauth keeps for it (`--cleanup-allauth`).
     DeleteWithAllauth,
-    /// Take the login out of it and leave the rest (`--keep-data`).
+    /// Remove the login from its data and leave the rest (`--keep-data`).
     KeepData,
 }
 
 impl Removal {
-    /// What was asked for, if it makes sense.
+    /// The removal that the options ask for. An error if they contradict each other.
     pub(crate) fn asked(
         cleanup_allauth: bool,
         keep_data: bool,
@@ -40,7 +41,7 @@ impl Removal {
         }
     }
 
-    /// Refuses to begin where the store cannot, and where django-allauth has no rows to delete.
+    /// Refuses to begin if the store lacks the capability, or if the site has no table of django-allauth.
     pub(crate) fn check(
         self,
         ctx: &Ctx<'_>,
@@ -64,7 +65,7 @@ impl Removal {
         Ok(())
     }
 
-    /// Finds out whether rows may be deleted, and updated where that is needed.
+    /// Checks that the role may delete rows, and update them where that is needed.
     pub(crate) fn may(self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         driver.check(|writer| match self {
             Self::Delete => Ok(writer.delete(&[])?.sessions),

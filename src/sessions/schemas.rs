@@ -1,5 +1,5 @@
-//! `--schema`, `--all-schemas`: a command on one session table after the other. A site with django-tenants has one for
-//! each tenant.
+//! `--schema`, `--all-schemas`: runs a command on several session tables, one after the other. A site with
+//! django-tenants has one for each tenant.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::settings;
 use crate::store::{Capability, Fault, Holder};
 
 impl Ctx<'_> {
-    /// For each of the tables that are meant.
+    /// A context for each session table that the options select.
     pub(crate) fn each(&self) -> Result<Vec<Self>, Error> {
         Ok(match self.schemas()? {
             Some(schemas) => schemas.into_iter().map(|schema| self.in_schema(schema)).collect(),
@@ -22,8 +22,8 @@ impl Ctx<'_> {
         })
     }
 
-    /// The schemas that are meant, if there may be several. Each that was named must be there: a slip in a name must not
-    /// look like a tenant of whom nothing is left.
+    /// The schemas that the options select; `None` if they select one table. A schema that was named and does
+    /// not exist is an error: a typo in a name must not look like a tenant without sessions.
     pub(crate) fn schemas(&self) -> Result<Option<Vec<String>>, Error> {
         if !self.is_about_many() {
             return Ok(None);
@@ -54,7 +54,7 @@ impl Ctx<'_> {
     }
 }
 
-/// Schemas that are named in a hint.
+/// Most schemas that a hint names.
 const MOST_NAMED: usize = 20;
 
 fn some(schemas: &[String]) -> String {
@@ -63,8 +63,8 @@ fn some(schemas: &[String]) -> String {
     if named.is_empty() { "none".into() } else { format!("{}{more}", named.join(", ")) }
 }
 
-/// Runs a command on the session table, or on that of one schema after the other. One that fails does not keep it from
-/// the others, unless it is the server.
+/// Runs a command on the session table, or on that of each schema. A failure in one schema does not stop the
+/// others, unless the server itself failed.
 pub(crate) fn each<R: Sum>(
     ctx: &Ctx<'_>,
     pace: &Pace,
@@ -119,7 +119,7 @@ pub(crate) fn each<R: Sum>(
     Ok(CommandOutcome { report, failed: Ok(()), exit, advice, over, skipped: holder })
 }
 
-/// What was done to the one table that is meant.
+/// The outcome of the command on a single table.
 fn one<R: Sum>(
     ctx: &Ctx<'_>,
     acted: Result<CommandOutcome<R>, Error>,
@@ -133,7 +133,7 @@ fn one<R: Sum>(
     Ok(CommandOutcome { report, failed, exit, advice, over, skipped })
 }
 
-/// Says why nothing is purged.
+/// Tells the operator why nothing is purged.
 fn tell_of(ctx: &Ctx<'_>, holder: &Holder) {
     let why = Error::AnotherInstance(holder.clone());
     match holder {
@@ -142,8 +142,9 @@ fn tell_of(ctx: &Ctx<'_>, holder: &Holder) {
     }
 }
 
-/// Somebody else holds the lock of the database, which is one for all its schemas. If another sessctl had the lock first,
-/// it does the work. If it took the lock in between, nobody knows in which schemas it does.
+/// Decides the exit code if the purge lock is held; one lock covers all schemas of a database. If another
+/// sessctl held it from the start, that one does the work. If it took the lock later, its schemas are
+/// unknown.
 fn skip(ctx: &Ctx<'_>, schema: &str, holder: &Holder, is_first: bool) -> Exit {
     if is_first {
         tell_of(ctx, holder);
@@ -154,7 +155,7 @@ fn skip(ctx: &Ctx<'_>, schema: &str, holder: &Holder, is_first: bool) -> Exit {
     Exit::Incomplete
 }
 
-/// Whether it would go no better in the next schema.
+/// Whether the next schema would fail with the same error.
 fn ends_all(error: &Error) -> bool {
     match error {
         Error::Store(error) => matches!(error.fault(), Fault::Lost | Fault::Stopped),

@@ -1,4 +1,5 @@
-//! A key that verifies nothing, and is nearly the site's.
+//! Explains a secret key that verifies no row: tries variants of it, such as one without a trailing newline,
+//! and names one that works.
 
 use std::ops::ControlFlow;
 
@@ -10,13 +11,13 @@ use crate::model::Page;
 use crate::settings;
 use crate::store::Filter;
 
-/// Rows on which variants of the key are tried.
+/// Most rows on which variants of the key are tried.
 const MOST_ROWS: usize = 1_000;
 
-/// Says of a key that turned out to be wrong for a table whether a variant of it would be right.
+/// Adds to the error of a wrong key whether a variant of it would be right.
 pub(crate) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
     match error {
-        // That this cannot be found out changes nothing of the error.
+        // If the search itself fails, the original error stays.
         Error::WrongKey { looked_at } => match hint(ctx) {
             Ok(Some(hint)) => Error::NearlyRightKey { looked_at, hint },
             _ => Error::WrongKey { looked_at },
@@ -49,6 +50,6 @@ fn hint(ctx: &Ctx<'_>) -> Result<Option<&'static str>, Error> {
     })
 }
 
-/// What the site's own key would not help against.
+/// The explanation for rows that no key can verify.
 pub(crate) const NO_LAYOUT: &str = "these rows are in no layout of Django's, so that no key can verify them: is session_data \
     text, as Django makes it, and is this the site's session table?";

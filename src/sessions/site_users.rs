@@ -1,4 +1,4 @@
-//! The table of the site's users.
+//! Finds the table of the site's users and the type of its primary key, and asks which users exist.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -14,33 +14,34 @@ use crate::store::{
     Users,
 };
 
-/// Users of whom it is asked at once whether they exist.
+/// Most users in one query for existing users.
 pub(crate) const AT_ONCE: usize = 1_000;
 
-/// The users of a site, and what their keys are.
+/// The table of a site's users, and the type of its key.
 pub(crate) struct SiteUsers {
     pub(crate) users: Users,
     pub(crate) key: UserKey,
     /// The type of user column that holds the same ids.
     pub(crate) kind: UserType,
-    /// What says that the table is the site's, where nobody named it.
+    /// What shows that the table is the site's, if nobody named it.
     evidence: Option<Evidence>,
 }
 
-/// What is known of the ids of a site's users.
+/// What is known of the user ids of a site.
 pub(crate) enum Ids {
-    /// They are the keys of this table.
+    /// User ids are the keys of this table.
     Of(SiteUsers),
     /// Why ids in sessions cannot be compared with the keys.
     Doubtful(Doubt),
-    /// Several tables may be that of the users, and the keys of all are of this type.
+    /// Several tables may be the table of users, and the keys of all have this type.
     OfKind(UserType),
     Unknown,
 }
 
 impl SiteUsers {
-    /// The table that was typed, the project's, or the one to which the site refers; an error if it is not there or its key
-    /// is of a type that is not known, or if nobody named it and several may be it.
+    /// The table of users: the one that was typed, that of the project, or the one that the site's foreign
+    /// keys refer to. An error if it is missing, if the type of its key is unknown, or if nobody named it and
+    /// several tables qualify.
     pub(crate) fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
         store.demand(Capability::Users)?;
         match Lookup::of(ctx, store, typed)? {
@@ -74,7 +75,7 @@ impl SiteUsers {
         }
     }
 
-    /// The same, if there is one and it is the site's as far as is known. A table that was typed must be there.
+    /// The same; `None` if none qualifies. A table that was typed must exist.
     pub(crate) fn find(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -86,7 +87,7 @@ impl SiteUsers {
         })
     }
 
-    /// What is known of the ids of the site's users. A table that was typed must be there.
+    /// What is known of the site's user ids. A table that was typed must exist.
     pub(crate) fn ids(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Ids, Error> {
         Ok(match (Lookup::of(ctx, store, typed), typed) {
             (Ok(Lookup::Found(site)), _) => Ids::Of(site),
@@ -95,15 +96,16 @@ impl SiteUsers {
             }
             (Ok(Lookup::Several(tables)), _) => of_all(&mut *store.reader()?, &tables)?,
             (Ok(Lookup::NotThere(_)), Some(_)) => Self::of(ctx, store, typed).map(Ids::Of)?,
-            // A project may have its users in another database.
+            // A project may keep its users in another database.
             (Ok(Lookup::NotThere(_) | Lookup::NotOfLogins(_)), _)
             | (Err(Error::Usage { .. }), None) => Ids::Unknown,
             (Err(error), _) => return Err(error),
         })
     }
 
-    /// Whether its key tells how sessions spell these ids. Of a table that nobody named it does not where the key can be none of
-    /// them, nor where it is text and only the columns speak for the table: any id fits a text.
+    /// Whether the key of this table tells how sessions spell these ids. It does not if nobody named the
+    /// table and the key can hold none of them, or if it is text and only the columns identify the table: any
+    /// id fits a text.
     pub(crate) fn tells_spelling_of(&self, ids: &[String]) -> bool {
         let Some(evidence) = self.evidence else { return true };
         let is_any_text = self.kind == UserType::Text
@@ -113,7 +115,7 @@ impl SiteUsers {
         !is_any_text && (ids.is_empty() || ids.iter().any(fits))
     }
 
-    /// Says which table it is, where nobody named it and it is not Django's own.
+    /// Tells the operator which table this is, if nobody named it and it is not Django's default.
     pub(crate) fn note(&self, ctx: &Ctx<'_>) {
         let table = &self.users.table;
         if let Some(evidence) = self.evidence.filter(|_| !is_of_django(table)) {
@@ -121,7 +123,8 @@ impl SiteUsers {
         }
     }
 
-    /// Why ids in sessions cannot be compared with the keys of a table of users that is there and that nobody named.
+    /// Why ids in sessions cannot be compared with the keys of a table of users that exists and that nobody
+    /// named; `None` if they can.
     pub(crate) fn trouble(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Error>, Error> {
         Ok(match Lookup::of(ctx, store, None)? {
             Lookup::Found(_) | Lookup::NotThere(_) => None,
@@ -129,10 +132,11 @@ impl SiteUsers {
         })
     }
 
-    /// Those of these users who exist, by the ids that were asked for. All ids are spelled as [`UserType::fit`] has them.
+    /// Of these users, those who exist, by the ids that were asked for. All ids are spelled as
+    /// [`UserType::fit`] returns them.
     ///
-    /// The database may find a user under another id than the user's own, where the collation of a text key takes the two
-    /// for equal. Then Django finds the user as well.
+    /// The database may find a user under another spelling of the id, if the collation of a text key takes
+    /// the two for equal. Then Django finds the user as well.
     pub(crate) fn existing(
         &self,
         reader: &mut dyn Reader,
@@ -157,7 +161,7 @@ impl SiteUsers {
         Ok(there)
     }
 
-    /// The users whom the database finds under these keys, by their own.
+    /// The users that the database finds for these keys, by their own keys.
     fn with_keys(
         &self,
         reader: &mut dyn Reader,
@@ -172,23 +176,24 @@ impl SiteUsers {
         Ok(found)
     }
 
-    /// What its keys are, for people.
+    /// The type of its key, for messages.
     pub(crate) fn key_type(&self) -> String {
         let Users { table, key, .. } = &self.users;
         format!("the key \"{key}\" of table \"{table}\" holds {}", plural(self.kind))
     }
 }
 
-/// What came of looking for the table of users.
+/// The result of looking for the table of users.
 enum Lookup {
     Found(SiteUsers),
-    /// Nobody named one, and these may be it.
+    /// Nobody named a table, and several qualify.
     Several(Vec<(Users, Evidence)>),
-    /// Nobody named one, and the users who are logged in are not of this one: they have UUIDs, and its key holds numbers.
+    /// Nobody named a table, and the only candidate cannot be it: sessions hold UUIDs, and its key holds
+    /// numbers.
     NotOfLogins(Users),
-    /// There is none, or it has no such key.
+    /// The table, or its key column, does not exist.
     NotThere(Users),
-    /// It has a key of a type that is not known.
+    /// Its key has an unknown type.
     UnknownKey {
         table: String,
         key: String,
@@ -225,7 +230,7 @@ impl Lookup {
     }
 }
 
-/// The table that was typed, the project's, or what the site's foreign keys say.
+/// The table that was typed, that of the project, or those that the site's foreign keys point at.
 fn candidates(
     ctx: &Ctx<'_>,
     reader: &mut dyn Reader,
@@ -244,7 +249,7 @@ fn candidates(
     })
 }
 
-/// The project's table of users, or the one that the site's foreign keys tell, or else Django's own.
+/// The project's table of users, or the one that the site's foreign keys point at, or else Django's default.
 pub(crate) fn users(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Error> {
     match candidates(ctx, reader, None)? {
         Choice::One(users, _) => Ok(users),
@@ -252,12 +257,13 @@ pub(crate) fn users(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Err
     }
 }
 
-/// The project's, or Django's own beside the sessions.
+/// The project's table, or Django's default in the schema of the session table.
 fn default(ctx: &Ctx<'_>) -> Result<Users, Error> {
     settings::users(ctx.project.as_ref(), &ctx.table()?)
 }
 
-/// The project's. Where it does not say in which schema it is, it is beside the sessions or behind them on the search path.
+/// The project's table. If the project names no schema, it is looked for in the schema of the session table,
+/// then along the rest of the search path.
 fn of_project(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Error> {
     let (sessions, users) = (ctx.table()?, default(ctx)?);
     if sessions.schema().is_some() && users.table.schema() == sessions.schema() {
@@ -270,7 +276,7 @@ fn of_django(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Users, Error> {
     beside(default(ctx)?, reader)
 }
 
-/// This table where it is beside the sessions, or behind them on the search path.
+/// This table, found in the schema of the session table or along the rest of the search path.
 fn beside(mut users: Users, reader: &mut dyn Reader) -> Result<Users, Error> {
     if let Some(schema) = reader.schema_beside(users.table.name())? {
         users.table = users.table.in_schema(&schema)?;
@@ -278,7 +284,7 @@ fn beside(mut users: Users, reader: &mut dyn Reader) -> Result<Users, Error> {
     Ok(users)
 }
 
-/// What the keys of all these tables are.
+/// The common type of the keys of all these tables.
 fn of_all(reader: &mut dyn Reader, tables: &[(Users, Evidence)]) -> Result<Ids, StoreError> {
     let mut kinds = Vec::new();
     for (users, _) in tables {
@@ -286,13 +292,13 @@ fn of_all(reader: &mut dyn Reader, tables: &[(Users, Evidence)]) -> Result<Ids, 
     }
     let first = kinds.first().copied().flatten();
     Ok(match first.filter(|kind| kinds.iter().all(|other| *other == Some(*kind))) {
-        // Of texts it would matter how each table compares them.
+        // Text keys do not suffice: each table may compare texts differently.
         Some(kind) if kind != UserType::Text => Ids::OfKind(kind),
         _ => Ids::Unknown,
     })
 }
 
-/// Refuses to choose among these.
+/// The error that names the candidates, since none can be chosen.
 fn several(tables: &[(Users, Evidence)]) -> Error {
     let named: Vec<String> = tables
         .iter()
@@ -306,8 +312,9 @@ fn several(tables: &[(Users, Evidence)]) -> Error {
     )
 }
 
-/// Of several hosts each connection may be to another, and a replica that is behind does not know who is inactive
-/// since: what is acted on is read at the primary.
+/// A reader for what decides who is logged out. With several hosts, each connection may reach another one,
+/// and a replica that lags may not know that a user became inactive. So it reads from the primary, except in
+/// a dry run.
 pub(crate) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader + '_>, Error> {
     let mut reader = store.reader()?;
     if !dry_run {
@@ -316,7 +323,7 @@ pub(crate) fn reader(store: &dyn Store, dry_run: bool) -> Result<Box<dyn Reader 
     Ok(reader)
 }
 
-/// Values of a type, for people.
+/// The plural name of values of a type, for messages.
 pub(crate) fn plural(kind: UserType) -> &'static str {
     match kind {
         UserType::Text => "texts",

@@ -1,5 +1,6 @@
-//! Whether the ids that were given, and those in sessions, can be ids of users at this site. `logout-user anna`, where ids
-//! are numbers, must not end like a logout; nor must `logout-user 7`, where sessions say `usr_G4`.
+//! Detects user ids that no user of this site can have, both those that were given and those in sessions.
+//! `logout-user anna` on a site whose ids are numbers must fail, not report a logout; so must `logout-user 7`
+//! where sessions hold `usr_G4`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,19 +11,19 @@ use crate::error::Error;
 use crate::model::{MOST_ID_BYTES, counted};
 use crate::store::{Store, UserType};
 
-/// Ids that were given.
+/// User ids that the operator gave.
 #[derive(Clone, Copy)]
 pub(crate) struct GivenIds<'a> {
     pub(crate) ids: &'a [String],
-    /// In which line of a file some of them stand.
+    /// The line in the file from which each id was read.
     pub(crate) lines: Option<&'a HashMap<String, u64>>,
     /// `--user-table`.
     pub(crate) user_table: Option<&'a str>,
-    /// The next step for the operator.
+    /// The hint of the error: the next step for the operator.
     pub(crate) hint: &'static str,
 }
 
-/// What ids of users are at a site, and how that is known.
+/// The type of a site's user ids, and how it is known.
 struct KeyType {
     kind: UserType,
     known_by: String,
@@ -45,8 +46,8 @@ impl GivenIds<'_> {
         self.refuse(&self.key_type(ctx, store)?.into_iter().collect::<Vec<_>>())
     }
 
-    /// The same where several schemas are meant, before anything is done in the first of them: refuses ids that no
-    /// user can have in any. A schema that cannot be read is told later.
+    /// The same for several schemas, before the first of them is changed: refuses ids that no user can have
+    /// in any. A schema that cannot be read is reported later.
     pub(crate) fn refuse_unfit_everywhere(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         if self.ids.is_empty() {
             return Ok(());
@@ -64,7 +65,7 @@ impl GivenIds<'_> {
         self.refuse(&known)
     }
 
-    /// Refuses ids that no user can have, in whatever schema.
+    /// Refuses ids that no user can have in any of the selected schemas.
     pub(crate) fn refuse_unfit_anywhere(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         if ctx.is_about_many() {
             return self.refuse_unfit_everywhere(ctx);
@@ -92,8 +93,9 @@ impl GivenIds<'_> {
         Err(Error::usage(format!("{what}; {}", first.known_by), self.hint))
     }
 
-    /// The table of users says what its keys are. Where there is none, the logins in the session table do; and where
-    /// the table was guessed and no login fits it, too: a project with users of its own may have left it behind.
+    /// The type of the site's user ids. It comes from the table of users; without one, from the logins in the
+    /// session table. It also comes from the logins if the table was guessed and no login fits it: a project
+    /// that changed its user model may have left the table behind.
     fn key_type(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<KeyType>, Error> {
         let site = SiteUsers::find(ctx, store, self.user_table)?;
         let of_site = site.map(|site| KeyType { kind: site.kind, known_by: site.key_type() });
@@ -110,15 +112,15 @@ impl GivenIds<'_> {
     }
 }
 
-/// Ids that an error names.
+/// Most ids that an error names.
 pub(crate) const MOST_NAMED: usize = 5;
 
-/// The first few of these ids, for people.
+/// The first few of these ids, for messages.
 pub(crate) fn some(ids: &[&str]) -> String {
     some_of(ids, shown)
 }
 
-/// Whether it is not something else that a wrong file may hold: a line of passwords or settings.
+/// Whether a message may show this text. A wrong file may hold passwords or settings instead of ids.
 fn is_showable(id: &str) -> bool {
     const MOST_CHARS: usize = 64;
     !id.contains([':', '=', '$']) && id.chars().nth(MOST_CHARS).is_none()
@@ -137,12 +139,12 @@ fn some_of(ids: &[&str], shown: impl Fn(&str) -> String) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-/// Some of the ids in sessions that the key of the table of users cannot hold. One that is too long for any key is told by
-/// its beginning.
+/// Some of the ids in sessions that the key of the table of users cannot hold. An id that is too long for any
+/// key is cut.
 #[derive(Clone, Default)]
 pub(crate) struct UnfitIds(BTreeSet<String>);
 
-/// Characters by which an id is told that is too long for any key.
+/// Characters that are kept of such an id.
 const BEGINNING: usize = 40;
 
 impl UnfitIds {
@@ -164,7 +166,7 @@ impl UnfitIds {
         }
     }
 
-    /// For people.
+    /// A few of them, for messages.
     pub(crate) fn some(&self) -> String {
         some(&self.0.iter().map(String::as_str).collect::<Vec<_>>())
     }

@@ -1,4 +1,5 @@
-//! Users who are named by what the site knows of them, not by their ids.
+//! Resolves the options that select users by something other than their ids: name, e-mail address, flags such
+//! as `is_staff`, and deleted users.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,8 @@ use crate::report::{Doubt, ResolvedUser};
 use crate::store::{Address, BlindSpot, Store, Table, User, UserQuery};
 use crate::ui;
 
-/// Refuses names that nobody has, in whatever schema. A slip in one must not look like somebody who is logged out.
+/// Refuses names that no user has in any selected schema. A typo in a name must not look like a user who is
+/// logged out.
 pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) -> Result<(), Error> {
     let names = selectors.usernames.iter().chain(&selectors.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
@@ -47,20 +49,21 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
     ))
 }
 
-/// The users who are meant.
+/// The users that the options select.
 #[derive(Default)]
 pub(crate) struct Meant {
-    /// Those who are in the table of users, each once.
+    /// Users in the table of users, each once.
     pub(crate) users: BTreeSet<User>,
-    /// Ids of those who are not in it any more.
+    /// Ids of users who are missing from it.
     pub(crate) deleted: BTreeSet<String>,
-    /// Whether each of them was named, by name or address.
+    /// Whether every user was selected by name or address.
     pub(crate) by_name: bool,
-    /// The table of users that was believed; `None` if nobody had to be looked up.
+    /// The table of users that was queried; `None` if no user had to be looked up.
     pub(crate) user_table: Option<String>,
-    /// Why users may be missing among them.
+    /// Why some users may be missing here.
     pub(crate) doubt: Option<Doubt>,
-    /// With `--deleted-users`: how many users are gone, if they are more than half of those who are logged in.
+    /// With `--deleted-users`: how many users are deleted, if they are more than half of those who are logged
+    /// in.
     most_are_gone: Option<u64>,
 }
 
@@ -107,7 +110,7 @@ pub(crate) fn resolve(
     Ok(meant)
 }
 
-/// Refuses to take users for deleted who may only be hidden.
+/// The error for a table that may hide rows: a hidden user must not be taken for a deleted one.
 fn blind(spot: BlindSpot, table: &Table) -> Error {
     let why = match spot {
         BlindSpot::View => "is a view, which may hide users",
@@ -120,7 +123,7 @@ fn blind(spot: BlindSpot, table: &Table) -> Error {
 }
 
 impl Meant {
-    /// The ids that were given, and those of all others, each once.
+    /// The given ids and those of the selected users, each once.
     pub(crate) fn with_ids(&self, given: &[String]) -> Vec<String> {
         let mut all = given.to_vec();
         let given: UserIds = given.iter().collect();
@@ -129,15 +132,15 @@ impl Meant {
         all
     }
 
-    /// All who were not named by their ids.
+    /// The selected users who were not given by id.
     pub(crate) fn resolved(&self) -> Vec<ResolvedUser> {
         let found = self.users.iter().map(|user| (&user.id, user.name.clone()));
         let all = found.chain(self.deleted.iter().map(|id| (id, None)));
         all.map(|(id, username)| ResolvedUser { id: id.clone(), username }).collect()
     }
 
-    /// The consent to log them out. Where most of the users who are logged in are said to be deleted, the operator is
-    /// asked.
+    /// The consent to log these users out. It asks the operator first if most of the users who are logged in
+    /// seem deleted.
     pub(crate) fn consent(
         &self,
         ctx: &Ctx<'_>,
@@ -157,7 +160,7 @@ impl Meant {
 }
 
 impl SiteUsers {
-    /// What to ask for each name.
+    /// The query for each name and each address.
     fn named<'q>(
         &'q self,
         selectors: &'q UserSelectors,
@@ -189,7 +192,8 @@ impl SiteUsers {
         .collect()
     }
 
-    /// The column of the table that Django's own users have under this name.
+    /// The column with this name, as Django's own user model has it. An error if the table has no such
+    /// column.
     fn has<'q>(&self, option: &str, name: &str, column: Option<&'q str>) -> Result<&'q str, Error> {
         column.ok_or_else(|| {
             Error::usage(

@@ -1,14 +1,15 @@
-//! Which table is that of the site's users, where nobody named one: foreign keys of the site say it, and they can be read
-//! without a right to any table.
+//! Chooses the table of the site's users, if the operator named none. Foreign keys of other tables show which
+//! one it is, and reading the catalog takes no right to any table.
 
 use std::collections::BTreeMap;
 
 use crate::store::{Evidence, Table, Users, UsersFound};
 
-/// What Django calls the table of its own model. A project that came to have users of its own may have left one behind.
+/// The table of Django's own user model. A project that switched to a model of its own may have left one
+/// behind.
 const OF_DJANGO: &str = "auth_user";
 
-/// What was made of the tables that may be that of the users.
+/// The result of the choice.
 pub(crate) enum Choice {
     Nothing,
     One(Users, Evidence),
@@ -16,8 +17,9 @@ pub(crate) enum Choice {
 }
 
 impl Choice {
-    /// Django finds its tables along the search path, and the site's path led to the sessions. So the nearest schema of
-    /// which the foreign keys name a table decides; one in front of the sessions may be on the operator's path only.
+    /// Chooses among the candidates. Django finds its tables along the search path, which led the site to its
+    /// sessions. So the nearest schema that holds a table with such foreign keys decides, from that of the
+    /// sessions on; a schema in front of it may be on the operator's path only.
     pub(crate) fn of(found: Vec<UsersFound>) -> Self {
         let (behind, before): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| found.place >= 0);
@@ -51,7 +53,7 @@ impl Choice {
     }
 }
 
-/// Each table once, by the strongest of what says that it is one of users.
+/// Each candidate once, with its strongest evidence.
 #[derive(Default)]
 struct Tables(BTreeMap<Table, UsersFound>);
 
@@ -67,7 +69,8 @@ impl Tables {
         self.0.values().map(|found| found.evidence).max()
     }
 
-    /// Where a model inherits from another one, its key is that of its parent, whose table has the groups.
+    /// Drops parents of candidates. A model that inherits from another one has its parent's key, and the
+    /// parent's table has the groups.
     fn drop_parents(&mut self) {
         let children = self.0.values().filter(|found| found.evidence == Evidence::Referred);
         let parents: Vec<Table> = children.filter_map(|found| found.parent.clone()).collect();
@@ -76,7 +79,8 @@ impl Tables {
         }
     }
 
-    /// Foreign keys refer to Django's own table wherever it is in use.
+    /// Drops Django's default table if other candidates have stronger evidence: a site that uses the default
+    /// table has foreign keys that refer to it.
     fn drop_left_behind(&mut self) {
         let strongest = self.strongest().filter(|strongest| *strongest > Evidence::Shape);
         if let Some(strongest) = strongest {
@@ -87,7 +91,7 @@ impl Tables {
     }
 }
 
-/// Why this is a table of users, for people.
+/// Why this is a table of users, for messages.
 pub(crate) fn why(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Shape => "it has the columns of Django's users, and no foreign key tells",
@@ -96,7 +100,7 @@ pub(crate) fn why(evidence: Evidence) -> &'static str {
     }
 }
 
-/// Whether it is Django's own by its name.
+/// Whether the table has the name of Django's default.
 pub(crate) fn is_of_django(table: &Table) -> bool {
     table.name().eq_ignore_ascii_case(OF_DJANGO)
 }
@@ -133,7 +137,7 @@ mod tests {
             (vec![found(old, Shape, 0), found(own, Shape, 0)], "acc_user auth_user"),
             (vec![found(old, Shape, 0), found(own, Groups, 0)], own),
             (vec![found(old, Groups, 0), found(own, Referred, 0), found(own, Groups, 0)], own),
-            // The log of the admin may be older than the site's own users.
+            // The admin log may be older than the site's own user model.
             (vec![found(old, Referred, 0), found(own, Groups, 0)], "acc_user auth_user"),
             (vec![found(old, Referred, 0), found(own, Shape, 0)], "acc_user auth_user"),
             (vec![found(old, Groups, 0), found(own, Groups, 0)], "acc_user auth_user"),

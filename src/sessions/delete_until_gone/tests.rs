@@ -1,4 +1,4 @@
-//! On the store in memory: more sessions than one look collects, and signals between the looks.
+//! Tests on the in-memory store: more sessions than one scan collects, and signals between scans.
 
 use std::cell::Cell;
 use std::rc::Rc;
