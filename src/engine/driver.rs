@@ -1,3 +1,6 @@
+//! Runs batches of writes: pauses before a batch, runs it, retries it, and stops at a limit, a deadline or a
+//! signal. Nothing else in the program sleeps or retries.
+
 use std::time::{Duration, Instant};
 
 use crate::consent::Consent;
@@ -9,7 +12,7 @@ use crate::store::{Fault, Holder, Store, StoreError, Writer};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
 use super::progress::{Doing, Event, Pause, Progress};
 
-/// Runs batches: rest, run, retry, stop. Nothing else sleeps or tries again.
+/// Runs batches on one store, over a connection that it opens when the first batch needs it.
 pub struct Driver<'a> {
     work: Work<'a>,
     doing: Doing,
@@ -22,22 +25,22 @@ pub struct Driver<'a> {
     done: Done,
 }
 
-/// What batches are run on.
+/// What the driver works with.
 #[derive(Clone)]
 pub struct Work<'a> {
-    /// The table.
+    /// The session table.
     pub store: &'a dyn Store,
-    /// Without it there is no connection that could write.
+    /// The permission to write: without it no connection can write.
     pub consent: Consent,
-    /// Looked at between batches and while resting.
+    /// Checked between batches and during pauses.
     pub stop: &'a Stop,
-    /// How fast.
+    /// Batch size, pauses and limits.
     pub pace: Pace,
-    /// Who listens.
+    /// The listener for progress events.
     pub progress: &'a dyn Progress,
 }
 
-/// How a batch is tried, and what becomes of it if its locks are not to be had.
+/// How often a batch is tried, and what happens if other sessions keep its locks.
 #[derive(Clone, Copy)]
 pub(super) struct Tries {
     pub(super) attempts: u32,
@@ -47,12 +50,12 @@ pub(super) struct Tries {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum IfBusy {
     Fail,
-    /// Its rows stay; if that happens time and again it is the table that is locked.
+    /// Skip its rows. If several batches in a row are skipped, the whole table is locked, and the run fails.
     Leave,
 }
 
 const ALL_OR_FAIL: Tries = Tries { attempts: ATTEMPTS, if_busy: IfBusy::Fail };
-/// Batches in a row that may be left.
+/// Most batches in a row that may be skipped.
 const MOST_LEFT_BUSY: u32 = 3;
 
 struct LastBatch {
@@ -60,36 +63,37 @@ struct LastBatch {
     took: Duration,
 }
 
-/// What was committed, and how long it had to wait.
+/// What was committed, and how long batches paused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Rows.
+    /// Committed rows.
     pub rows: u64,
-    /// Transactions.
+    /// Committed transactions.
     pub batches: u64,
-    /// Time in which a replica was too far behind.
+    /// Time spent waiting for a replica that lagged.
     pub paused_for_lag: Duration,
-    /// Time in which the pause file was there.
+    /// Time spent waiting for the pause file to go.
     pub paused_by_file: Duration,
 }
 
-/// Why batches came to an early end. What was done before, [`Driver::done`] says.
+/// Why the batches ended early. [`Driver::done`] has what was committed before.
 #[derive(Debug)]
 pub enum StopReason {
-    /// Somebody asked for it with this signal.
+    /// The process received this signal.
     Interrupted(i32),
-    /// As many rows were done as were to be done.
+    /// The limit of rows was reached (`--limit`).
     Limit,
-    /// The time that was given is over.
+    /// The deadline passed (`--run-time`).
     RunTime,
-    /// Another sessctl is at it, or somebody else keeps this one out.
+    /// The purge lock is held, by another sessctl or by somebody else.
     AnotherInstance(Holder),
-    /// A batch failed, and trying again would not have helped or did not help.
+    /// A batch failed, and retrying did not help or cannot help.
     Failed(StoreError),
 }
 
 impl StopReason {
-    /// What an error puts an end to. Where an end was asked for, what trying again might heal is no failure.
+    /// The reason for stopping after this error. If a signal or a deadline asked the run to stop, an error
+    /// that a retry might heal is not a failure.
     pub fn of(error: StoreError, stop: &Stop) -> Self {
         match stop.asked().filter(|_| error.fault() != Fault::Fatal) {
             Some(asked) => asked.into(),
@@ -107,11 +111,11 @@ impl From<Asked> for StopReason {
     }
 }
 
-/// How often it is looked whether a pause is over, and how far replicas are behind.
+/// Interval of checks whether a pause is over, and of checks of replica lag.
 const PAUSE_TICK: Duration = Duration::from_secs(1);
 
 impl<'a> Driver<'a> {
-    /// Connects to nothing yet.
+    /// Makes a driver. It does not connect yet.
     pub fn new(work: Work<'a>) -> Self {
         Self {
             batch_size: work.pace.batch_size.first(),
@@ -126,24 +130,24 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// From here on batches do this, and not delete.
+    /// Sets what later batches do, for progress events. The default is deleting.
     pub fn is_doing(&mut self, doing: Doing) {
         self.doing = doing;
     }
 
-    /// What was committed so far.
+    /// What was committed so far, also after a failure.
     pub fn done(&self) -> Done {
         self.done
     }
 
-    /// Whom this one tells.
+    /// The listener for progress events.
     pub fn progress(&self) -> &'a dyn Progress {
         self.work.progress
     }
 
-    /// Opens the connection that batches need, has `nothing` done with it and closes it again: what
-    /// forbids the work is found before the work begins. Locks are waited for; a server that cannot
-    /// be reached now is most likely a slip in its name.
+    /// Opens a connection for batches, runs `nothing` on it, which writes no row, and closes it: so a missing
+    /// right is found before the work begins. It retries if rows are locked, but not if the server cannot be
+    /// reached: at this point a wrong host name is the likely cause.
     pub fn check(
         &mut self,
         nothing: impl FnMut(&mut dyn Writer) -> Result<u64, StoreError>,
@@ -159,7 +163,7 @@ impl<'a> Driver<'a> {
         self.each(keys, |writer, batch| Ok(writer.delete(batch)?.sessions))
     }
 
-    /// Calls `run` with batch after batch of these keys; it says how many rows it did.
+    /// Calls `run` for each batch of these keys; `run` returns how many rows it changed.
     pub fn each(
         &mut self,
         keys: &Keys,
@@ -173,7 +177,7 @@ impl<'a> Driver<'a> {
         ended
     }
 
-    /// Calls `run` with batch after batch of these rows, in the middle of something larger.
+    /// Calls `run` for each batch of these rows, as a part of a larger step.
     pub fn write<T>(
         &mut self,
         rows: &[T],
@@ -182,13 +186,12 @@ impl<'a> Driver<'a> {
         self.batches(rows, ALL_OR_FAIL, run).map(|_| ())
     }
 
-    /// How often the connection was lost.
+    /// How often the connection was lost so far.
     pub(super) fn connections_lost(&self) -> u32 {
         self.connections_lost
     }
 
-    /// Calls `run` with batch after batch of `rows`, at the pace that was asked for. Returns how
-    /// many rows `run` says it did.
+    /// Calls `run` for each batch of `rows`, at the requested pace. Returns the sum of what `run` returned.
     pub(super) fn batches<T>(
         &mut self,
         rows: &[T],
@@ -231,7 +234,7 @@ impl<'a> Driver<'a> {
         Ok(self.done.rows - before)
     }
 
-    /// One call that is no batch, tried again as long as that can help.
+    /// One call that is no batch, with retries.
     pub fn once<T>(
         &mut self,
         call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
@@ -239,7 +242,7 @@ impl<'a> Driver<'a> {
         self.attempt(ATTEMPTS, heals, call)
     }
 
-    /// One call that keeps others waiting: in few attempts.
+    /// One call that makes other sessions wait, so it is retried only a few times.
     pub fn few_times<T>(
         &mut self,
         call: impl FnMut(&mut dyn Writer) -> Result<T, StoreError>,
@@ -247,7 +250,7 @@ impl<'a> Driver<'a> {
         self.attempt(FEW_ATTEMPTS, heals, call)
     }
 
-    /// A call that is not the writer's, tried again as long as that can help.
+    /// A call that does not use the writer, with retries.
     pub(super) fn retry<T>(
         &self,
         attempts: u32,
@@ -319,13 +322,13 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// How many rows may be done until the limit, at most `rows`.
+    /// How many rows the limit still allows, at most `rows`.
     pub(super) fn at_most(&self, rows: usize) -> usize {
         self.rows_to_limit().map_or(rows, |left| rows.min(left))
     }
 
-    /// Rests after the last batch for as long as the store, the pace and the batch itself ask for,
-    /// and then for as long as there is a reason to pause.
+    /// Pauses after the last batch as long as the store, the pace and the batch require, and then as long as
+    /// there is a reason to pause.
     fn rest(&mut self) -> Result<(), StopReason> {
         if let (Some(last), Some(writer)) = (self.last_batch.take(), &mut self.writer) {
             let budget = writer.batch_budget();
@@ -376,7 +379,7 @@ impl<'a> Driver<'a> {
         self.work.stop.sleep(duration.min(left));
     }
 
-    /// The time that may still be spent.
+    /// The time until the deadline.
     fn time_left(&self) -> Result<Duration, StopReason> {
         match self.work.pace.run_time.map(|time| time.saturating_sub(self.began.elapsed())) {
             Some(Duration::ZERO) => Err(StopReason::RunTime),
@@ -386,7 +389,7 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// What trying again can heal.
+/// Whether a retry can heal this fault.
 pub(super) fn heals(fault: Fault) -> bool {
     matches!(fault, Fault::Busy | Fault::Lost)
 }

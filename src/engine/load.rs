@@ -1,16 +1,18 @@
-//! How far a scan may get ahead of itself.
+//! Limits how many pages a scan reads ahead of the oldest page whose result is not folded yet. This bounds
+//! the memory of a scan.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A page that holds more is huge: a full one has half of it and one more row.
+/// A page with more bytes is huge: a full page has at most half of this and one more row.
 const HUGE: usize = 1 << 20;
 
-/// The pages that are under way, between the reader and the fold.
+/// The pages between the reader and the fold.
 ///
-/// Results are folded in order, so those that overtake a slow page wait for it. The reader waits too, as soon as it is
-/// so many pages ahead of the oldest page that is not folded: else a page whose few rows inflate to megabytes would
-/// have the results of all the pages behind it pile up. Behind a huge page it waits until that is folded. The oldest
-/// page never waits for a younger one, so this cannot be a deadlock.
+/// Results are folded in page order, so the result of a fast page waits for that of a slow page before it.
+/// The reader waits too once it is `most_pages` ahead of the oldest unfolded page: otherwise a page of a few
+/// rows that inflate to megabytes would make the results of all later pages pile up. Behind a huge page the
+/// reader waits until that page is folded. The oldest page never waits for a younger one, so this cannot
+/// deadlock.
 pub(super) struct Load {
     most_pages: u64,
     state: Mutex<State>,
@@ -19,37 +21,38 @@ pub(super) struct Load {
 
 #[derive(Default)]
 struct State {
-    /// The number of the oldest page that is not folded.
+    /// The number of the oldest page that is not folded yet.
     oldest: u64,
     over: bool,
 }
 
 impl Load {
-    /// With room for so many pages.
+    /// Allows this many pages between the reader and the fold.
     pub(super) fn new(most_pages: usize) -> Self {
         let most_pages = u64::try_from(most_pages).unwrap_or(u64::MAX);
         Self { most_pages, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Waits until the page after this one, of so many bytes, may be read, or the scan is over.
+    /// Called after page `number` of `bytes` bytes was read: waits until the next one may be read, or until
+    /// the scan is over.
     pub(super) fn read(&self, number: u64, bytes: usize) {
         let most = if bytes > HUGE { 1 } else { self.most_pages };
         let is_full = |state: &mut State| {
-            // What was folded already is as good as nothing under way.
+            // The oldest page may already be past this one.
             let under_way = (number + 1).saturating_sub(state.oldest);
             under_way >= most && !state.over
         };
         drop(self.changed.wait_while(self.state(), is_full));
     }
 
-    /// All pages before this one are folded.
+    /// Records that all pages before `next` are folded.
     pub(super) fn folded(&self, next: u64) {
         self.state().oldest = next;
         self.changed.notify_all();
     }
 
-    /// Whoever holds this works on pages or folds them. The first who does so no longer, for whatever reason, lets
-    /// nobody wait.
+    /// A guard for a thread that decodes or folds pages. When the first such thread ends, for whatever
+    /// reason, the reader stops waiting.
     pub(super) fn part(&self) -> Part<'_> {
         Part(self)
     }
@@ -76,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Looks that the reader has to wait after a page until `change` is made.
+    /// Asserts that the reader waits after a page until `change` is made.
     fn waits(load: &Load, number: u64, bytes: usize, change: impl FnOnce(&Load)) {
         thread::scope(|scope| {
             let (told, heard) = channel();

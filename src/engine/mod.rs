@@ -1,5 +1,5 @@
-//! Scans tables and drives batches. Knows stores by their traits only, and nothing of what a
-//! session contains.
+//! Runs scans and batches on a store: parallel decoding, pace, retries, deadlines and progress. It uses
+//! stores through their traits only, and does not know what a session contains.
 
 mod driver;
 mod load;

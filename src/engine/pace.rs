@@ -1,20 +1,23 @@
+//! The pace of batches: their size, the pauses between them, limits and deadlines, and the waits before
+//! retries.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How fast batches may go, and when they must end.
+/// How large batches are, how long to pause between them, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Pace {
     /// Rows in one transaction.
     pub batch_size: BatchSize,
-    /// Rest between two batches, at least.
+    /// Minimum pause between two batches.
     pub sleep: Duration,
-    /// Rest for so many times as long as the batch took.
+    /// Pause this many times as long as the last batch took.
     pub nice: f64,
-    /// End when this is over.
+    /// Stop after this time.
     pub run_time: Option<Duration>,
-    /// End after so many rows.
+    /// Stop after this many rows.
     pub limit: Option<u64>,
-    /// Pause while a replica is further behind than this.
+    /// Pause while a replica lags more than this.
     pub max_lag: Option<Duration>,
     /// Pause while this file exists.
     pub pause_file: Option<PathBuf>,
@@ -23,9 +26,9 @@ pub struct Pace {
 /// Rows in one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSize {
-    /// Always so many.
+    /// Always this many rows.
     Fixed(usize),
-    /// As many as can be done in the time that the store gives a batch.
+    /// As many rows as fit into the time that the store allows a batch.
     Adaptive,
 }
 
@@ -44,7 +47,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// What is left of it after so many rows and so much time.
+    /// The pace for the rest of a run that took `elapsed` and changed `rows` so far.
     #[must_use]
     pub fn left(&self, rows: u64, elapsed: Duration) -> Self {
         Self {
@@ -64,9 +67,9 @@ impl BatchSize {
         }
     }
 
-    /// Rows of the batch after one of `rows` that took so long and should have taken `wanted`. It
-    /// gets no more than twice as large at a time: the last one may have been lucky. One of fewer
-    /// than `most`, the end of a window, tells only that batches are too large.
+    /// The size of the next batch, after one of `rows` rows that took `took` and should have taken `wanted`.
+    /// It at most doubles, since the last batch may have been fast by chance. A batch of fewer than `most`
+    /// rows, at the end of a window, can only shrink the size.
     pub(super) fn next(self, most: usize, rows: usize, took: Duration, wanted: Duration) -> usize {
         match self {
             Self::Fixed(rows) => rows.max(1),
@@ -80,24 +83,24 @@ impl BatchSize {
     }
 }
 
-/// Small enough for a slow disk.
+/// Size of the first batch: small enough for a slow disk.
 const FIRST_BATCH: usize = 250;
-/// With fewer, what a commit costs by itself outweighs them, and no batch gets much shorter.
+/// Smallest adaptive size: below it the cost of the commit dominates, and batches get hardly shorter.
 const SMALLEST_BATCH: usize = 100;
 const LARGEST_BATCH: usize = 50_000;
 
-/// First wait before a batch is tried again; it doubles with every attempt.
+/// Wait before the first retry of a batch; it doubles with every attempt.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-/// Longest wait before a batch is tried again.
+/// Longest wait before a retry.
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
-/// Attempts at one batch, all told. With the waits between them and the lock timeouts within, that
-/// is about a minute: longer than a request, shorter than an operator's patience.
+/// Most attempts at one batch. With the waits between them and the lock timeouts within them, they take about
+/// a minute: longer than a request of the site, shorter than an operator's patience.
 pub(super) const ATTEMPTS: u32 = 12;
 
-/// Attempts where whoever holds a lock will not give it back soon, or where others queue behind us.
+/// Most attempts where the lock will not be released soon, or where other sessions queue behind our request.
 pub(super) const FEW_ATTEMPTS: u32 = 3;
 
-/// How long to wait after an attempt that failed; the first is 1.
+/// How long to wait after the failed attempt with this number; the first is 1.
 pub(super) fn backoff(attempt: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
     FIRST_BACKOFF.saturating_mul(doubled).min(LAST_BACKOFF)

@@ -1,21 +1,23 @@
+//! Progress events of scans and batches. The engine emits them; a progress bar or a log listens.
+
 use crate::store::StoreError;
 
-/// What the engine tells whoever listens: a bar, a log, nobody.
+/// An event of a scan or of batches.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'e> {
-    /// A scan begins, over about so many rows where that is known.
+    /// A scan begins. `rows` is the estimated number of rows, if known.
     ScanBegins {
         /// The estimate.
         rows: Option<u64>,
     },
-    /// So many more rows were read.
+    /// More rows were read.
     Scanned {
-        /// Since the last event.
+        /// Rows since the last event.
         rows: u64,
     },
-    /// A scan is over.
+    /// A scan ended.
     ScanEnds,
-    /// Batches begin, over so many rows where that is known.
+    /// Batches begin. `rows` is the number of rows in all of them, if known.
     BatchesBegin {
         /// What they do to rows.
         doing: Doing,
@@ -27,53 +29,53 @@ pub enum Event<'e> {
         /// The rows that the batch was given.
         rows: u64,
     },
-    /// A batch has to be tried again.
+    /// A batch failed and will be retried.
     Retrying {
         /// The number of the attempt that failed, from 1.
         attempt: u32,
-        /// Whether the connection is lost. Else somebody holds a lock.
+        /// Whether the connection was lost. Otherwise another session holds a lock.
         lost: bool,
-        /// How.
+        /// The error.
         error: &'e StoreError,
     },
-    /// The next batch has to wait. Told every second, as long as it has to.
+    /// The next batch waits. Emitted every second while it does.
     Paused {
-        /// For what.
+        /// What it waits for.
         pause: Pause,
     },
-    /// What it waited for is over: the pause, or the attempts.
+    /// The wait is over: a pause, or retries.
     WaitEnds,
-    /// The batches are over.
+    /// The batches ended.
     BatchesEnd,
 }
 
 /// What batches do to rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// They delete them.
+    /// They delete rows.
     Deleting,
-    /// They write other data into them.
+    /// They replace the data of rows.
     Rewriting,
-    /// They write into their user column.
+    /// They fill the user column.
     Filling,
 }
 
 /// What batches wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// A replica that is too far behind.
+    /// A replica that lags too much.
     Lag,
-    /// The pause file, to be gone.
+    /// The pause file, to be removed.
     File,
 }
 
-/// A listener. Called from one thread, once per page or batch.
+/// A listener for events. Called from one thread, once per page or batch.
 pub trait Progress {
-    /// Takes note of an event.
+    /// Receives an event.
     fn event(&self, event: Event<'_>);
 }
 
-/// Listens to nothing.
+/// A listener that ignores all events.
 #[derive(Clone, Copy, Debug)]
 pub struct Silent;
 

@@ -1,3 +1,5 @@
+//! Deletes expired rows: picks them in windows, in order of expiry, and deletes each window in batches.
+
 use std::collections::BTreeSet;
 
 use crate::model::Timestamp;
@@ -7,34 +9,34 @@ use super::driver::{Driver, IfBusy, StopReason, Tries, heals};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
 use super::progress::{Doing, Event};
 
-/// Deletes what has expired, in windows and in order of expiry.
+/// A purge of one table.
 ///
-/// A window is picked in one statement and deleted in batches, each of which looks at the expiry
-/// again. The lower bound moves with the windows: from the beginning on, every batch would read all
-/// that earlier ones have left behind for vacuum, as long as anybody holds an old snapshot.
+/// One statement picks a window of rows; batches delete them, and each checks the expiry again. The lower
+/// bound moves with the windows. If every statement began at the oldest row, it would read again all dead
+/// index entries of earlier batches, which vacuum cannot remove as long as a session holds an old snapshot.
 pub struct Purge<'p> {
-    /// What expired before it goes.
+    /// Rows that expired before this are deleted.
     pub cutoff: Timestamp,
-    /// That nobody else purges.
+    /// Keeps other purges of the database out.
     pub lock: &'p mut dyn PurgeLock,
-    /// Before this place nothing that has expired is left, but for what other tables keep.
+    /// The cursor before which no expired row is left, except those that other tables keep.
     pub clean_to: Option<Cursor>,
-    /// What other tables keep.
+    /// Expired rows that other tables keep.
     pub kept: KeptRows,
 }
 
 /// Expired rows that stay because other tables refer to them.
 #[derive(Debug, Default)]
 pub struct KeptRows {
-    /// Before the place up to which all is clean.
+    /// Those before `clean_to`.
     pub before: u64,
-    /// After it.
+    /// Those after it.
     pub after: u64,
     /// The other tables.
     pub by: BTreeSet<String>,
 }
 
-/// How a pass is done.
+/// How one pass treats locked rows.
 #[derive(Clone, Copy)]
 struct Pass {
     locked: Locked,
@@ -42,9 +44,8 @@ struct Pass {
 }
 
 impl Purge<'_> {
-    /// Claims the database and purges it, at the pace of the driver. Rows that are locked are left
-    /// for a second pass, which waits for them; what is locked even then stays, after
-    /// [`clean_to`](Self::clean_to).
+    /// Acquires the purge lock and purges, at the driver's pace. Locked rows are left for a second pass,
+    /// which waits for their locks. Rows that are locked even then stay, after [`clean_to`](Self::clean_to).
     pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         driver.progress().event(Event::BatchesBegin { doing: Doing::Deleting, rows: None });
         let ended = self.walks(driver);
@@ -52,8 +53,8 @@ impl Purge<'_> {
         ended
     }
 
-    /// Walks again from the beginning after a connection was lost: a server that crashed, or the
-    /// one that took its place, may have brought back what was deleted.
+    /// Repeats the purge from the beginning after a lost connection: a server that crashed, or the replica
+    /// that replaced it, may have restored deleted rows.
     fn walks(&mut self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
         loop {
             let lost = driver.connections_lost();
@@ -81,14 +82,14 @@ impl Purge<'_> {
         }
         match self.pass(driver, wait) {
             Err(StopReason::Failed(error)) if error.fault() == Fault::Busy => {
-                // One locked row keeps its whole batch; the others of it need not stay.
+                // One locked row makes its whole batch fail. This pass skips it and deletes the others.
                 self.pass(driver, skip).map(|_| ())
             }
             ended => ended.map(|_| ()),
         }
     }
 
-    /// Walks on from where all is clean; whether every row that was picked is gone.
+    /// Continues from `clean_to`. Returns whether every row that was picked is gone.
     fn pass(&mut self, driver: &mut Driver<'_>, pass: Pass) -> Result<bool, StopReason> {
         let cutoff = self.cutoff;
         let mut from = self.clean_to.clone();

@@ -1,4 +1,5 @@
-//! One reader, decode workers, and a fold in the order of the table.
+//! Scans a table in parallel: one thread reads pages, workers decode them, and the caller's thread folds the
+//! results in the order of the table.
 //!
 //! ```text
 //! reader thread ──pages──▶ workers ──results──▶ the caller's thread: sort by page, fold
@@ -6,9 +7,8 @@
 //!      └──── empty pages ─────┘
 //! ```
 //!
-//! The channels are short, the reader does not run ahead of the oldest page that is not folded, and huge sessions are read
-//! one after the other, however many workers there are: so memory does not depend on the number of rows. A closed
-//! channel is what stops everybody.
+//! Memory does not depend on the number of rows: the channels are short, the reader stays close to the oldest page
+//! that is not folded, and huge sessions are read one after the other. Closing a channel stops all threads.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -22,36 +22,36 @@ use crate::model::Page;
 use crate::stop::Stop;
 use crate::store::{Fault, Filter, Reader, StoreError};
 
-/// How a scan ended. Only of [`Ended::Whole`] may be said what is *not* in the table.
+/// How a scan ended. Only [`Ended::Whole`] shows that a row is *not* in the table.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Every row was seen.
+    /// Every row was read.
     Whole,
-    /// The fold had enough.
+    /// The fold stopped the scan.
     Enough,
-    /// Somebody asked for an end, with this signal.
+    /// The process received this signal.
     Interrupted(i32),
 }
 
-/// What a scan needs beside the work itself.
+/// The settings of a scan.
 pub struct Scan<'a> {
-    /// Threads that decode.
+    /// Threads that decode pages.
     pub workers: usize,
-    /// Looked at once per page.
+    /// Checked once per page.
     pub stop: &'a Stop,
-    /// Who listens.
+    /// The listener for progress events.
     pub progress: &'a dyn Progress,
 }
 
-/// Pages under way per worker: one that it works on and one that waits.
+/// Pages per worker between the reader and the workers: one that it decodes and one that waits.
 const PAGES_PER_WORKER: usize = 2;
-/// The same and pages that have a result, which may wait for that of an older page.
+/// The same, plus decoded pages whose result waits for that of an older page.
 const PAGES_UNFOLDED_PER_WORKER: usize = 3;
 
 impl Scan<'_> {
-    /// Reads all rows that pass `filter`. Each worker gets a function from `worker` that makes a
-    /// result of a page, and may take the page for it; `fold` gets the results in the order of the pages.
+    /// Reads all rows that match `filter`. `worker` makes a function for each worker, which turns a page into
+    /// a result and may keep the page. `fold` gets the results in page order.
     pub fn run<T, W>(
         &self,
         reader: &mut dyn Reader,
@@ -118,7 +118,7 @@ impl Scan<'_> {
                 load.folded(next);
             }
         }
-        // A signal after the last page found the scan complete all the same.
+        // A signal that came after the last page does not make the scan incomplete.
         Ended::Whole
     }
 }
@@ -157,7 +157,7 @@ fn work<T>(
             return;
         }
         page.clear();
-        // No room means that there are pages enough.
+        // If the channel is full, there are enough empty pages.
         let _ = empty.try_send(page);
     }
 }

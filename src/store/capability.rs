@@ -1,10 +1,10 @@
-//! What some stores can do beyond scanning and deleting. A store has a capability if the accessor of its readers and
-//! writers returns it. Commands call the methods of `dyn Reader` and `dyn Writer` below, which find it, or fail with one
-//! clear error.
+//! Optional capabilities of stores, beyond scanning and deleting. A store has a capability if the accessor on
+//! its reader or writer returns the trait. Commands call the methods of `dyn Reader` and `dyn Writer`, which
+//! use the trait or fail with a clear error.
 
 use super::{Fault, StoreError};
 
-/// What some stores can do beyond scanning and deleting.
+/// An optional capability of a store, and the commands that need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
     /// [`ExpiryReader`](super::ExpiryReader), [`ExpiryWriter`](super::ExpiryWriter): `purge-expired`, `check`.
@@ -28,7 +28,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// All there are.
+    /// All capabilities.
     pub const ALL: &[Self] = &[
         Self::Expiry,
         Self::UserColumn,
@@ -41,7 +41,7 @@ impl Capability {
         Self::Replicas,
     ];
 
-    /// What a store without it cannot do, and what an operator can do instead.
+    /// What a store without this capability cannot do, and what the operator can do instead.
     fn said(self) -> (&'static str, &'static str) {
         match self {
             Self::Expiry => (
@@ -70,7 +70,7 @@ impl Capability {
         }
     }
 
-    /// The error that this store has not got it. `store` says which one that is.
+    /// The error for a store without this capability; `store` is the name of the store.
     pub(super) fn missing(self, store: Option<&str>) -> StoreError {
         let (what, hint) = self.said();
         let store = store.map_or(String::new(), |name| format!(" ({name})"));
@@ -79,7 +79,7 @@ impl Capability {
             .misused()
     }
 
-    /// The capability that an accessor returned, or that error.
+    /// What the accessor returned, or that error.
     pub fn of<T>(self, found: Option<T>) -> Result<T, StoreError> {
         found.ok_or_else(|| self.missing(None))
     }

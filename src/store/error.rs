@@ -1,20 +1,22 @@
+//! Errors of stores, and the fault of each: whether a retry can help.
+
 use std::error::Error;
 use std::fmt;
 
-/// What a failure means for the next step. Classified where the SQL is known.
+/// Whether a failure can be retried, and how. It is classified where the SQL is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Somebody else holds a lock: the same connection may try again.
+    /// Another session holds a lock: retry on the same connection.
     Busy,
-    /// The connection is gone: a new one may try again.
+    /// The connection was lost: retry on a new one.
     Lost,
-    /// It was given up, since it took too long or an end was asked for.
+    /// The call was abandoned: it took too long, or the run was asked to stop.
     Stopped,
-    /// Trying again would not help.
+    /// A retry cannot help.
     Fatal,
 }
 
-/// A failure to reach, read or write the table.
+/// A failure to connect to the database, or to read or write the table.
 #[derive(Debug)]
 pub struct StoreError {
     fault: Fault,
@@ -26,7 +28,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error that says what failed on what.
+    /// An error; `what` says what failed on what.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
         Self {
             fault,
@@ -38,57 +40,57 @@ impl StoreError {
         }
     }
 
-    /// The same, with what the driver said.
+    /// Adds the error of the driver as the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// The same, since somebody else holds a lock.
+    /// Changes the fault to [`Fault::Busy`].
     #[must_use]
     pub fn busy(mut self) -> Self {
         self.fault = Fault::Busy;
         self
     }
 
-    /// The same, with the next step for the operator.
+    /// Adds the next step for the operator.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same, with what the server calls the next step: its words, never ours.
+    /// Adds the server's own hint. Its words are kept apart from ours.
     #[must_use]
     pub(super) fn server_says(mut self, hint: Option<&str>) -> Self {
         self.server_hint = hint.map(str::to_owned);
         self
     }
 
-    /// The same, since the store was asked for what it cannot do.
+    /// Marks the error as misuse: the store cannot do what was asked.
     #[must_use]
     pub(super) fn misused(mut self) -> Self {
         self.misused = true;
         self
     }
 
-    /// Whether the store was asked for what it cannot do: what was typed does not fit it.
+    /// Whether the options ask for something that the store cannot do. It is an error of usage then.
     pub fn is_misuse(&self) -> bool {
         self.misused
     }
 
-    /// What the server calls the next step.
+    /// The server's own hint.
     pub fn server_hint(&self) -> Option<&str> {
         self.server_hint.as_deref()
     }
 
-    /// What the failure means for the next step.
+    /// Whether the failure can be retried.
     pub fn fault(&self) -> Fault {
         self.fault
     }
 
-    /// The next step for the operator, where one is known.
+    /// The next step for the operator, if one is known.
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -1,46 +1,48 @@
+//! Positions and windows in the order of expiry, for `purge-expired`, and what a purge leaves behind.
+
 use crate::model::{Keys, Timestamp};
 
-/// A place in the order of expiry, for the store that made it.
+/// A position in the order of expiry. Only the store that made it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The expiry, as the store writes it.
+    /// The expiry, as the store spells it.
     pub expires: String,
-    /// The row of that expiry that comes before the place; `None` before all of them.
+    /// The last row with this expiry before the position; `None` if it is before all of them.
     pub row: Option<String>,
 }
 
-/// Rows that were picked one after another.
+/// Expired rows that were picked in order.
 #[derive(Debug)]
 pub struct Window {
     /// What [`delete_expired`](super::ExpiryWriter::delete_expired) takes: row addresses or keys.
     pub rows: Keys,
-    /// Where to pick on; `None` if these were the last.
+    /// Where the next window begins; `None` after the last one.
     pub next: Option<Cursor>,
 }
 
-/// What to do about a row that somebody else has locked.
+/// What to do with a row that another session has locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locked {
-    /// Leave it. A store that cannot waits.
+    /// Skip it. A store that cannot skip waits.
     Skip,
-    /// Wait for it, and not for long.
+    /// Wait a short time for its lock.
     Wait,
 }
 
-/// Expired rows that are in the table.
+/// The expired rows in the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// How many; `None` if counting took too long.
+    /// Their number; `None` if counting took too long.
     pub rows: Option<u64>,
-    /// When the first of them expired.
+    /// When the oldest of them expired.
     pub oldest: Option<Timestamp>,
 }
 
-/// What the database makes of rows that were deleted.
+/// Space that deleted rows still take up.
 #[derive(Clone, Debug, Default)]
 pub struct Bloat {
-    /// Deleted rows that still take up space, where the database knows.
+    /// Dead rows, if the database knows their number.
     pub dead_rows: Option<u64>,
-    /// Whether and when they are cleared away, and how to get the space back: sentences.
+    /// Sentences for the operator: whether and when the database clears them, and how to get the space back.
     pub advice: Vec<String>,
 }

@@ -1,16 +1,18 @@
+//! Findings of a store about its database and table, for `doctor`. They need no right to the table.
+
 use super::{Reference, StoreError};
 use crate::model::Finding;
 
-/// What a store says of itself and of the table, whoever asks: nothing here needs a right.
+/// The findings of a store. They need no right to the table.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// One for each thing that was looked at.
+    /// One finding per check.
     pub findings: Vec<Finding>,
-    /// Whether an index finds the rows that expire last.
+    /// Whether an index on the expiry exists, so that a scan can read the newest rows.
     pub expiry_indexed: bool,
 }
 
-/// A table beside the session table that has the columns of one.
+/// Another table with the columns of a session table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherTable {
     /// As an operator would type it.
@@ -19,14 +21,14 @@ pub struct OtherTable {
     pub is_in_reach: bool,
 }
 
-/// For what a role is to be granted its rights.
+/// What a role is granted rights for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Commands that only look.
+    /// Commands that only read.
     Look,
     /// `logout-user`.
     LogoutUser,
-    /// Its `--username` and the like, which look into the table of users.
+    /// Options such as `--username`, which read the table of users.
     Selectors,
     /// `purge-expired`.
     PurgeExpired,
@@ -42,7 +44,7 @@ pub enum Purpose {
     Backfill,
 }
 
-/// A check that could not be made, and why.
+/// The finding for a check that failed with an error.
 pub(super) fn not_made(check: &'static str, error: &StoreError) -> Finding {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -57,10 +59,10 @@ pub(super) fn not_made(check: &'static str, error: &StoreError) -> Finding {
     }
 }
 
-/// A column: its name, its type, whether it is NOT NULL.
+/// The name and type of a column, and whether it is NOT NULL.
 pub(super) type Column = (String, String, bool);
 
-/// Whether a table has these columns, as Django makes them.
+/// Checks that a table has these columns, as Django creates them.
 pub(super) fn column_finding(expected: &[(&str, &str)], found: &[Column]) -> Finding {
     const CHECK: &str = "columns";
     let (mut missing, mut odd) = (Vec::new(), Vec::new());
@@ -98,7 +100,7 @@ pub(super) fn column_finding(expected: &[(&str, &str)], found: &[Column]) -> Fin
     Finding::ok(CHECK, format!("as Django makes them{more}"))
 }
 
-/// What the foreign keys of other tables mean.
+/// Reports what the foreign keys of other tables do.
 pub(super) fn reference_finding(found: &[Reference]) -> Finding {
     const CHECK: &str = "foreign-keys";
     if found.is_empty() {

@@ -1,4 +1,5 @@
-//! The indexes that commands live by, and the SQL that makes those that are missing: it must be able to succeed.
+//! Checks the indexes that commands rely on, for `doctor`, and proposes SQL that creates missing ones. The
+//! proposed SQL must be able to succeed, so duplicate keys are found first.
 
 use super::Table;
 use super::table::quote;
@@ -6,49 +7,50 @@ use crate::model::{Finding, masked_key};
 
 const CHECK: &str = "indexes";
 
-/// So many keys that several rows have are shown.
+/// Most duplicate keys that are shown.
 pub(super) const SHOWN: usize = 3;
 
-/// What makes keys unique.
+/// The index that makes session keys unique.
 #[derive(Debug)]
 pub(super) enum KeyIndex {
-    /// An index of `session_key` and these other columns, by which the table is partitioned.
+    /// A unique index on `session_key` and these other columns, by which the table is partitioned.
     Unique(Vec<String>),
-    /// None, though there may be one.
+    /// There is none, but one can be created.
     Missing(Missing),
-    /// None, and the database allows none.
+    /// There is none, and the database allows none.
     Impossible {
         /// Why.
         why: String,
-        /// Whether an index finds a key all the same.
+        /// Whether some index finds a key nevertheless.
         finds_key: bool,
     },
 }
 
-/// A table whose keys nothing makes unique.
+/// What a missing unique index would need.
 #[derive(Debug)]
 pub(super) struct Missing {
-    /// Whether an index finds a key all the same.
+    /// Whether some index finds a key nevertheless.
     pub finds_key: bool,
     /// The columns that the index must have besides `session_key`.
     pub with: Vec<String>,
-    /// Rows that would break it.
+    /// Duplicate rows that would make its creation fail.
     pub doubles: Doubles,
 }
 
-/// Rows that have the same key.
+/// Rows with the same key.
 #[derive(Debug)]
 pub(super) enum Doubles {
     /// There are none.
     None,
-    /// Some of their keys, each masked, and the SQL that deletes all of a key's rows but one, where there is such SQL.
+    /// Some of the duplicate keys, masked, and the SQL that deletes all but one row of each key, if there is
+    /// such SQL.
     Found { keys: Vec<String>, delete: Option<String> },
-    /// Why that could not be found out.
+    /// Why they could not be searched for.
     Unknown(String),
 }
 
 impl Doubles {
-    /// Of the keys that a query found, at most one more than are shown.
+    /// From the keys that a query found, at most one more than are shown.
     pub(super) fn of(keys: &[String], delete: impl FnOnce() -> Option<String>) -> Self {
         if keys.is_empty() {
             return Self::None;
@@ -58,15 +60,15 @@ impl Doubles {
     }
 }
 
-/// How an index of a table is made.
+/// Builds the SQL that creates an index.
 pub(super) struct Maker<'a> {
     /// The table as the statement must name it.
     pub table: &'a Table,
     /// Whether something else has this name.
     pub is_taken: &'a dyn Fn(&str) -> bool,
-    /// ` CONCURRENTLY`, where that keeps nobody waiting.
+    /// ` CONCURRENTLY`, if the database can create the index without blocking writes.
     pub concurrently: &'static str,
-    /// What has to be known before it is made, for people.
+    /// A caution for the operator.
     pub caution: &'static str,
 }
 
@@ -85,7 +87,7 @@ fn all(column: &str, with: &[String]) -> String {
     std::iter::once(column.to_owned()).chain(with).collect()
 }
 
-/// The SQL that finds keys that several rows have.
+/// The SQL that finds duplicate keys.
 pub(super) fn find_doubles(table: &Table, with: &[String]) -> String {
     let columns = all("session_key", with);
     format!(
@@ -94,7 +96,7 @@ pub(super) fn find_doubles(table: &Table, with: &[String]) -> String {
     )
 }
 
-/// The SQL that deletes all rows of a key but the one that expires last. `row` is what tells rows apart.
+/// The SQL that keeps, of each key, only the row that expires last. `row` identifies a row.
 pub(super) fn delete_doubles(table: &Table, with: &[String], row: &str) -> String {
     let (table, columns) = (table.quoted(), all("session_key", with));
     format!(
@@ -104,7 +106,7 @@ pub(super) fn delete_doubles(table: &Table, with: &[String], row: &str) -> Strin
     )
 }
 
-/// Whether there are the indexes that commands live by.
+/// Reports whether the indexes exist that commands rely on.
 pub(super) fn index_finding(key: &KeyIndex, expiry: bool, maker: &Maker<'_>) -> Finding {
     match key {
         KeyIndex::Missing(missing) => missing.describe(maker),

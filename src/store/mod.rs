@@ -1,5 +1,6 @@
-//! Where sessions are stored: an open set of databases behind traits that speak of sessions, never
-//! of SQL. They are called once per page or batch, so dynamic dispatch costs nothing.
+//! Session tables in databases: traits that every database implements, and one folder for each database. The
+//! traits speak of sessions, never of SQL. They are called once per page or batch, so dynamic dispatch costs
+//! nothing.
 
 mod capability;
 mod error;
@@ -50,35 +51,35 @@ pub use writer::{
 
 use crate::consent::Consent;
 
-/// The kinds of databases that are known. A text that is no URL is read by the first that can: so SQLite comes last, which
-/// takes what is left for a path.
+/// The supported databases. A text that is no URL goes to the first backend that can read it; SQLite is last,
+/// since it takes any text for a path.
 pub static BACKENDS: &[&dyn Backend] = &[&postgres::PostgresBackend, &sqlite::SqliteBackend];
 
-/// A session table.
+/// A session table in some database.
 pub trait Store: Sync {
-    /// What commands have to know of this kind of database.
+    /// Properties of this kind of database.
     fn traits(&self) -> &'static Traits;
 
-    /// Opens a connection that cannot write, and checks that the table is there, has its columns
+    /// Opens a connection that cannot write. Checks that the table exists, has the columns of a session table
     /// and may be read.
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError>;
 
-    /// Opens a connection that can delete, and checks that it may, before anything is written.
+    /// Opens a connection that can write. Checks the right to delete before anything is written.
     fn writer(&self, consent: Consent) -> Result<Box<dyn Writer + '_>, StoreError>;
 
-    /// Looks at everything that commands depend on. Needs no right to the table; an error is a
-    /// database that cannot be reached.
+    /// Checks everything that commands depend on, for `doctor`. Needs no right to the table. An error means
+    /// that the database cannot be reached.
     fn facts(&self) -> Result<Facts, StoreError> {
         Ok(Facts::default())
     }
 
-    /// Other tables that have the columns of a session table: in the schema of this one, if that was named, else those of its
-    /// schema first. Parts of a table are not tables of their own.
+    /// Other tables with the columns of a session table. If the schema of this table was named, only those in
+    /// it; otherwise those in its schema come first. A partition is not a table of its own.
     fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
         Ok(Vec::new())
     }
 
-    /// What tells whether another sessctl purges this database; by default that none can.
+    /// The lock that keeps other purges out of this database. By default there is none to share it with.
     fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
         Box::new(Unshared)
     }
@@ -95,22 +96,22 @@ pub trait Store: Sync {
 }
 
 impl dyn Store + '_ {
-    /// Refuses where the store has not got this capability: before anything is begun.
+    /// An error if the store lacks this capability. To be called before any work begins.
     pub fn demand(&self, capability: Capability) -> Result<(), StoreError> {
         self.traits().demand(capability)
     }
 }
 
-/// Tells schemas apart.
+/// Lists schemas.
 pub trait Schemas {
-    /// The schemas that have a session table of this name, sorted, whether or not this role may read it.
+    /// The schemas with a session table of this name, sorted. Includes those that this role may not read.
     fn schemas(&self) -> Result<Vec<String>, StoreError>;
 }
 
-/// Knows which rights a role needs.
+/// Tells which rights a role needs.
 pub trait Grants {
-    /// The SQL that gives a role the rights that these purposes take, and no more; this role, if none is named. Needs no
-    /// right to the table. Empty where the table cannot be seen.
+    /// The SQL statements that grant `role` exactly the rights for these purposes; by default the current
+    /// role. Needs no right to the table. Empty if the role cannot see the table.
     fn grants(
         &self,
         purposes: &[Purpose],
@@ -119,13 +120,14 @@ pub trait Grants {
     ) -> Result<Vec<String>, StoreError>;
 }
 
-/// One purge at a time on a database. The claim ends with this value, or with the process.
+/// A lock that allows one purge at a time on a database. It is released when this value is dropped, or when
+/// the process ends.
 pub trait PurgeLock {
-    /// Makes or renews the claim, unless somebody else has it.
+    /// Acquires the lock, or renews it if this value holds it already. Does not wait.
     fn try_acquire(&mut self) -> Result<LockAttempt, StoreError>;
 }
 
-/// Where nobody else can purge.
+/// For stores that no other process can purge: always acquired.
 struct Unshared;
 
 impl PurgeLock for Unshared {
@@ -134,40 +136,40 @@ impl PurgeLock for Unshared {
     }
 }
 
-/// What came of a claim.
+/// The result of trying to acquire the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockAttempt {
-    /// It is made.
+    /// This value holds the lock.
     Acquired,
-    /// Somebody else has it.
+    /// Another process holds the lock.
     Held(Holder),
 }
 
-/// Who has the claim. Every role of a database and, where they may read its file, every user of a machine can take the lock
-/// that it consists of, and keep it.
+/// Who holds the lock. Every role of the database can take it and keep it; so can every user of the machine
+/// who may read a file database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// Another sessctl of the same user, or of the same role under the same `application_name`.
     Sessctl,
-    /// Not known to be one: who it is, as far as that can be seen.
+    /// Not known to be a sessctl: a description, as far as the holder can be seen.
     Unknown(String),
 }
 
-/// On what terms a database is opened.
+/// What the operator allows on this database, and how to tell them.
 #[derive(Clone)]
 pub struct Terms {
-    /// Whether code of others may run with a superuser's rights.
+    /// Whether code that other roles wrote may run with a superuser's rights.
     pub superuser_ok: bool,
-    /// Tells the operator what came up on the way. It may be called more than once with the same.
+    /// Tells the operator something about the database. It may be called more than once with the same notice.
     pub tell: Arc<dyn Fn(&Notice) + Send + Sync>,
 }
 
-/// What an operator is told of a database.
+/// A message about the database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
-    /// They should know.
+    /// The operator should know it.
     Warning(String),
-    /// They may want to know.
+    /// The operator may want to know it.
     Note(String),
 }
 
@@ -181,7 +183,7 @@ impl Terms {
     }
 }
 
-/// Nobody's code runs, and nobody is told.
+/// No code of other roles with a superuser's rights, and no messages.
 impl Default for Terms {
     fn default() -> Self {
         Self { superuser_ok: false, tell: Arc::new(|_| {}) }

@@ -1,4 +1,5 @@
-//! A connection that reads: what every store's can do, and what only some can.
+//! The trait of a connection that reads a session table: scanning, which every store can do, and the optional
+//! capabilities.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -12,47 +13,47 @@ use crate::model::{Page, Timestamp};
 /// Which rows a scan returns.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only rows that may still be live at this instant: `expire_date > now`, as Django has it.
+    /// Only rows that may be live at this instant: `expire_date > now`, as in Django.
     pub live_at: Option<Timestamp>,
-    /// Only rows whose key begins so, letter case and all.
+    /// Only rows whose key begins with this text, case-sensitively.
     pub key_prefix: Option<String>,
-    /// Read the user column too, and only rows of which it says this.
+    /// Read the user column too, and only rows that meet this condition.
     pub user: Option<ByUser>,
-    /// Only so many rows, those that expire last, which takes an index of expiry.
+    /// Only this many rows, those that expire last. Needs an index on the expiry.
     pub newest: Option<u32>,
-    /// Read in short transactions, page by page in the order of the keys: for work that takes longer
-    /// than anybody may hold a snapshot.
+    /// Read page by page in key order, each in a short transaction: for scans that take longer than a
+    /// snapshot may be held.
     pub in_pages: bool,
 }
 
-/// Receives a full page and gives back an empty one, or breaks off the scan.
+/// Receives a full page and returns an empty one, or ends the scan.
 pub type Emit<'a> = dyn FnMut(Page) -> ControlFlow<(), Page> + 'a;
 
 /// A connection that reads.
 pub trait Reader: Send {
-    /// About how many rows [`scan`](Self::scan) will return or pass over, if that can be said
-    /// without counting.
+    /// An estimate of how many rows [`scan`](Self::scan) reads; `None` if only counting would tell.
     fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
         Ok(None)
     }
 
-    /// Reads every row that passes the filter, each once, in an order of the database's own. Rows
-    /// that change while it runs may be seen in either state.
+    /// Reads every row that matches the filter, each once, in an order that the database chooses. A row that
+    /// changes during the scan may be seen before or after the change.
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError>;
 
-    /// The clock that tells what has expired: the database's or this machine's, whichever is
-    /// behind.
+    /// The current time for deciding what has expired: the clock of the database or of this machine,
+    /// whichever is behind.
     fn now(&mut self) -> Result<Timestamp, StoreError> {
         Ok(Timestamp::now())
     }
 
-    /// Refuses if nothing can be written here, as on a read replica: before much is read in vain.
+    /// An error if the database accepts no writes, as a read replica does: so a command fails before it reads
+    /// much.
     fn demand_writes(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// What may hide rows of a table from this connection without anybody saying so. Rows that are known to
-    /// be hidden are an error.
+    /// What may silently hide rows of a table from this connection. Rows that are known to be hidden are an
+    /// error.
     fn blind_spot(&mut self, _table: &Table) -> Result<Option<BlindSpot>, StoreError> {
         Ok(None)
     }
@@ -72,7 +73,7 @@ pub trait Reader: Send {
         None
     }
 
-    /// Foreign keys, where the database has such.
+    /// The foreign keys, if the database has them.
     fn foreign_keys(&mut self) -> Option<&mut dyn ReferenceReader> {
         None
     }
@@ -86,16 +87,15 @@ pub trait Reader: Send {
 /// What may hide rows of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlindSpot {
-    /// It is a view: who made it decided which rows it shows.
+    /// The table is a view, whose definition decides which rows it shows.
     View,
-    /// Rows of it are on another server, which may hide some.
+    /// Rows of the table are on another server, which may hide some.
     Elsewhere,
 }
 
-/// Finds rows by when they expire.
+/// Finds expired rows.
 pub trait ExpiryReader {
-    /// Counts the rows that expired before `cutoff`, those before `from` left out, unless that takes
-    /// too long.
+    /// Counts the rows from `from` on that expired before `cutoff`. Gives up if that takes too long.
     fn expired(
         &mut self,
         cutoff: Timestamp,
@@ -103,8 +103,8 @@ pub trait ExpiryReader {
         patience: Duration,
     ) -> Result<Expired, StoreError>;
 
-    /// Counts those of them that other tables keep from being deleted, as far as that can be
-    /// seen; `None` if that takes too long.
+    /// Counts the rows that expired before `cutoff` and that other tables keep from being deleted, as far as
+    /// the role can see; `None` if that takes too long.
     fn expired_and_kept(
         &mut self,
         _cutoff: Timestamp,
@@ -113,38 +113,38 @@ pub trait ExpiryReader {
         Ok(Some(0))
     }
 
-    /// What the database makes of rows that were deleted.
+    /// The space that deleted rows still take up.
     fn bloat(&mut self) -> Result<Bloat, StoreError> {
         Ok(Bloat::default())
     }
 }
 
-/// Finds the column that says whose a session is.
+/// Reads about the user column, which holds the user id of a session.
 pub trait UserColumnReader {
-    /// The user column of this name, if there is one.
+    /// The user column with this name, if it exists.
     fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError>;
 
-    /// What it would take to have this column, for people to read.
+    /// What `backfill` would do to create this column, for the operator.
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError>;
 }
 
 /// Reads the site's table of users.
 pub trait UserReader {
-    /// What the key of the table of users holds, if that table is there.
+    /// The type of the key of the table of users; `None` if the table does not exist.
     fn user_key(&mut self, users: &Users) -> Result<Option<UserKey>, StoreError>;
 
-    /// The schema in which the table of this name is that goes with the sessions: their own, or one behind it on the search
-    /// path. `None` where the bare name leads to it.
+    /// The schema of the table with this name that belongs to the sessions: the schema of the session table,
+    /// or one after it on the search path. `None` if the name without a schema finds it.
     fn schema_beside(&mut self, _name: &str) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
 
-    /// The tables that may be that of the users, each once for every schema in which something says so.
+    /// The candidates for the table of users, each once per schema that holds evidence for it.
     fn users_found(&mut self) -> Result<Vec<UsersFound>, StoreError> {
         Ok(Vec::new())
     }
 
-    /// The key and the columns of this table, if it is there and has a primary key of one column.
+    /// The key and the columns of this table, if it exists and has a primary key of one column.
     fn described(&mut self, _users: &Table) -> Result<Option<Users>, StoreError> {
         Ok(None)
     }
@@ -163,18 +163,19 @@ pub trait ReferenceReader {
     /// The foreign keys of other tables that point at this one.
     fn references(&mut self) -> Result<Vec<Reference>, StoreError>;
 
-    /// Of the rows with these keys, those that other tables keep from being deleted, as far as that can be seen.
+    /// Of the rows with these keys, those that other tables keep from being deleted, as far as the role can
+    /// see.
     fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError>;
 }
 
 /// Finds the table in which django-allauth keeps a row for each login.
 pub trait AllauthReader {
-    /// Whether the site has it.
+    /// Whether the table exists.
     fn has_allauth(&mut self) -> Result<bool, StoreError>;
 }
 
-/// The capabilities of a reader, for callers. Without the capability there is no column, no user, no foreign key and no
-/// django-allauth; the rest is an error.
+/// The capabilities of a reader, for commands. A store without a capability has no user column, no users, no
+/// foreign keys and no django-allauth; other calls fail.
 impl dyn Reader + '_ {
     /// See [`ExpiryReader::expired`].
     pub fn expired(

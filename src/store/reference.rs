@@ -1,4 +1,5 @@
-//! Foreign keys of other tables that point at a session table, and what became of rows that they keep.
+//! Foreign keys of other tables that point at a session table, and the rows that they keep from being
+//! deleted.
 
 use std::collections::BTreeSet;
 
@@ -9,34 +10,35 @@ pub struct Reference {
     pub table: String,
     /// Its columns, unquoted.
     pub columns: Vec<String>,
-    /// What happens to its rows when theirs here goes, in SQL's words: `CASCADE`, `NO ACTION`.
+    /// What happens to its rows when the session is deleted, in SQL's words: `CASCADE`, `NO ACTION`.
     pub on_delete: String,
-    /// Whether a session that it refers to stays: see [`hinders`](Self::hinders).
+    /// Whether it keeps sessions: see [`hinders`](Self::hinders).
     pub(super) hinders: bool,
-    /// The SQL condition that one of its rows refers to a row of the session table; `None` where this
-    /// role may not see all of its rows.
+    /// The SQL condition that a row of the other table refers to a row of the session table; `None` if this
+    /// role may not see all rows of the other table.
     pub(super) refers: Option<String>,
 }
 
 impl Reference {
-    /// Whether a session that it refers to stays. The database does not let it go, or sessctl does not: ON DELETE CASCADE
-    /// of the session table itself would take sessions with it that nobody looked at.
+    /// Whether it keeps the session that a row refers to. Either the database refuses the delete, or sessctl
+    /// does: ON DELETE CASCADE of the session table itself would delete further sessions that no scan
+    /// checked.
     pub fn hinders(&self) -> bool {
         self.hinders
     }
 
-    /// Whether the database would delete the session, and others with it.
+    /// Whether deleting a session would delete other sessions with it.
     pub fn takes_sessions(&self) -> bool {
         self.hinders && self.on_delete == "CASCADE"
     }
 
-    /// Whether the rows that refer to sessions can be told by SQL.
+    /// Whether SQL can tell which sessions it refers to.
     pub fn is_visible(&self) -> bool {
         self.refers.is_some()
     }
 }
 
-/// The conditions by which rows that cannot be deleted are told, each with its table.
+/// The SQL conditions for rows that cannot be deleted, each with the other table.
 pub(super) fn hindrances(references: &[Reference]) -> Vec<(&str, &str)> {
     references
         .iter()
@@ -45,12 +47,12 @@ pub(super) fn hindrances(references: &[Reference]) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// The condition that no other table keeps a row, to follow others; empty where none can.
+/// SQL to append to a condition: no other table keeps the row. Empty if none can.
 pub(super) fn unless_kept(hindrances: &[(&str, &str)]) -> String {
     after_each(" AND NOT ", hindrances)
 }
 
-/// The conditions as columns, to follow others.
+/// SQL to append to a list of columns: the conditions as columns.
 pub(super) fn columns(hindrances: &[(&str, &str)]) -> String {
     after_each(", ", hindrances)
 }
@@ -59,7 +61,7 @@ fn after_each(word: &str, hindrances: &[(&str, &str)]) -> String {
     hindrances.iter().flat_map(|(_, refers)| [word, refers]).collect()
 }
 
-/// The condition that some other table keeps a row; `None` where none can.
+/// The SQL condition that some other table keeps the row; `None` if none can.
 pub(super) fn kept(hindrances: &[(&str, &str)]) -> Option<String> {
     let conditions: Vec<&str> = hindrances.iter().map(|(_, refers)| *refers).collect();
     (!conditions.is_empty()).then(|| format!("({})", conditions.join(" OR ")))
@@ -68,36 +70,36 @@ pub(super) fn kept(hindrances: &[(&str, &str)]) -> Option<String> {
 /// What one batch deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gone {
-    /// Sessions.
+    /// Deleted sessions.
     pub sessions: u64,
-    /// Rows that django-allauth had for them.
+    /// Deleted rows of django-allauth.
     pub allauth: u64,
-    /// Of the rows that were named, those that stay because another table refers to them.
+    /// Rows of the batch that stay because another table refers to them.
     pub kept: Kept,
 }
 
 /// Rows that stay because other tables refer to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// What they were named by: keys, or addresses.
+    /// Their keys or row addresses, whichever the batch used.
     pub rows: BTreeSet<String>,
     /// The other tables.
     pub by: BTreeSet<String>,
 }
 
 impl Gone {
-    /// So many sessions, and nothing else.
+    /// The result of a batch that deleted sessions and nothing else.
     pub fn of(sessions: u64) -> Self {
         Self { sessions, ..Self::default() }
     }
 
-    /// One row that stays.
+    /// The result for one row that stays.
     pub fn kept(row: &str, by: String) -> Self {
         let kept = Kept { rows: [row.to_owned()].into(), by: [by].into() };
         Self { kept, ..Self::default() }
     }
 
-    /// Adds what another batch deleted.
+    /// Adds the result of another batch.
     pub fn add(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.allauth += other.allauth;
@@ -106,20 +108,21 @@ impl Gone {
 }
 
 impl Kept {
-    /// Adds others.
+    /// Adds the rows of another batch.
     pub fn add(&mut self, other: Self) {
         self.rows.extend(other.rows);
         self.by.extend(other.by);
     }
 
-    /// How many.
+    /// The number of rows.
     pub fn count(&self) -> u64 {
         u64::try_from(self.rows.len()).unwrap_or(u64::MAX)
     }
 }
 
-/// Runs a delete of some rows, which fails with [`Broken::Reference`] where another table refers to one
-/// of them although nobody saw that: with halves of them then, down to the rows that it is about.
+/// Runs a delete of some rows. If it fails with [`Broken::Reference`], another table refers to one of them
+/// although no check saw it. Then it deletes each half by itself, down to the single rows that are referred
+/// to.
 pub(super) fn delete_in_halves<E>(
     rows: &[&str],
     mut delete: impl FnMut(&[&str]) -> Result<Gone, Broken<E>>,
@@ -142,8 +145,8 @@ pub(super) fn delete_in_halves<E>(
 
 /// Why a delete failed.
 pub(super) enum Broken<E> {
-    /// The other table of this name refers to a row.
+    /// A row of the table with this name refers to one of the rows.
     Reference(E, String),
-    /// For another reason.
+    /// Any other failure.
     Otherwise(E),
 }

@@ -1,4 +1,5 @@
-//! From what names a database (a URL, the environment, a Django project) to a source that opens its session tables.
+//! How a database is named (by a URL, the environment or a Django project), and how that becomes a source
+//! that opens its session tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,24 +9,25 @@ use super::{Capability, Store, StoreError, Table, Terms, Waits, WallClock};
 
 /// A kind of database: what its URLs look like, and how they become a [`Source`].
 pub trait Backend: Sync {
-    /// What commands ask before they connect.
+    /// Properties of this kind of database, known before connecting.
     fn traits(&self) -> &'static Traits;
 
-    /// Schemes of its URLs in lower case, the usual one first. A driver may follow one of them behind a plus sign, as in
-    /// `SQLAlchemy`'s `postgresql+psycopg`.
+    /// The schemes of its URLs in lower case, the usual one first. A URL may add a driver after a plus sign,
+    /// as `SQLAlchemy` does: `postgresql+psycopg`.
     fn schemes(&self) -> &'static [&'static str];
 
-    /// What an operator may give to `-d`, for error messages.
+    /// An example for `-d`, for error messages.
     fn example(&self) -> &'static str;
 
-    /// Reads what follows `scheme://`.
+    /// Parses what follows `scheme://`.
     fn read_url(
         &self,
         rest: &str,
         surroundings: &Surroundings,
     ) -> Result<Box<dyn Source>, SourceError>;
 
-    /// Reads a text that is no URL; `None` if it names no database of this kind. Backends are asked in their order.
+    /// Parses a text that is no URL; `None` if it names no database of this kind. Backends are tried in
+    /// order.
     fn read_text(
         &self,
         _text: &str,
@@ -34,7 +36,7 @@ pub trait Backend: Sync {
         Ok(None)
     }
 
-    /// The variables of the environment each of which names a database by itself.
+    /// Environment variables each of which names a database by itself.
     fn variables(&self) -> &'static [&'static str] {
         &[]
     }
@@ -47,22 +49,23 @@ pub trait Backend: Sync {
         Ok(None)
     }
 
-    /// How a Django project is asked for a database of this kind, if it can be.
+    /// How to read a database of this kind from a Django project, if that is possible.
     fn django(&self) -> Option<&dyn FromDjango> {
         None
     }
 }
 
-/// How a Django project is asked for its database.
+/// Reads the database of a Django project.
 pub trait FromDjango {
-    /// What Django calls this kind of database: `connection.vendor`.
+    /// Django's name for this kind of database: `connection.vendor`.
     fn vendor(&self) -> &'static str;
 
-    /// A part of the program that runs in the project's Python. It puts a function into `ASK` under the vendor, which
-    /// takes Django's connection object and returns parameters and variables of the environment: two dicts of texts.
+    /// Python source, a part of the probe that runs in the project's interpreter. It puts a function into
+    /// `ASK` under the vendor. The function takes Django's connection object and returns two dicts of texts:
+    /// parameters and environment variables.
     fn probe(&self) -> &'static str;
 
-    /// Reads these parameters. The variables are those of `surroundings`.
+    /// Makes a source of these parameters. The environment variables are in `surroundings`.
     fn read(
         &self,
         parameters: &BTreeMap<String, String>,
@@ -70,59 +73,59 @@ pub trait FromDjango {
     ) -> Result<Box<dyn Source>, SourceError>;
 }
 
-/// A database that was named. It may hold a password, and shows it nowhere.
+/// A database that the operator named. It may hold a password, and never shows it.
 pub trait Source: fmt::Debug {
-    /// Which database it is, for people: no user and no password.
+    /// The name of the database for messages, without user and password.
     fn place(&self) -> String;
 
-    /// The same for somebody who reads it later, in another folder.
+    /// The same with an absolute path, for a reader in another folder, such as the audit log.
     fn absolute_place(&self) -> String {
         self.place()
     }
 
-    /// What the operator may want to know about how it was named.
+    /// Notes for the operator about how the database was named.
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Where a password belongs instead, if one stood in the text that this was read from.
+    /// Where a password belongs instead, if the text contained one.
     fn password_belongs_in(&self) -> Option<&'static str> {
         None
     }
 
-    /// Makes a store of a table. Connects to nothing yet.
+    /// Makes a store for a table. Does not connect.
     fn open(&self, opening: Opening) -> Box<dyn Store>;
 }
 
-/// What is opened, and how.
+/// What to open, and how.
 pub struct Opening {
     /// The session table.
     pub table: Table,
-    /// The clock that naive times were read off, for a database that stores such.
+    /// The clock of naive times, for a database that stores times without a zone.
     pub clock: WallClock,
-    /// How long to wait.
+    /// How long to wait for the database.
     pub waits: Waits,
-    /// What the operator allows, and how they are told.
+    /// What the operator allows, and how to send messages.
     pub terms: Terms,
 }
 
-/// What commands have to know of a kind of database.
+/// Properties of a kind of database, as data: commands read them instead of matching on the kind.
 #[derive(Debug)]
 pub struct Traits {
-    /// What it is called, for people.
+    /// Its name in messages.
     pub name: &'static str,
     /// Whether it stores times without a time zone.
     pub naive_clock: bool,
-    /// Bytes that the name of a column has at most.
+    /// Most bytes of a column name.
     pub longest_name: usize,
-    /// What its stores can do beyond scanning and deleting. Their accessors agree with it.
+    /// The capabilities of its stores, which their accessors must match.
     pub can: &'static [Capability],
-    /// What an operator should know of a capability that is missing, where there is more to say than that.
+    /// Explanations for missing capabilities, if there is more to say than that they are missing.
     pub why_not: &'static [(Capability, &'static str)],
 }
 
 impl Traits {
-    /// Those of a database whose stores can scan and delete, and nothing else.
+    /// The properties of a database whose stores can only scan and delete.
     pub const fn plain(name: &'static str) -> Self {
         Self { name, naive_clock: false, longest_name: 63, can: &[], why_not: &[] }
     }
@@ -132,7 +135,7 @@ impl Traits {
         self.can.contains(&capability)
     }
 
-    /// Refuses where they have not.
+    /// An error if its stores lack this capability.
     pub fn demand(&self, capability: Capability) -> Result<(), StoreError> {
         if self.can(capability) {
             return Ok(());
@@ -146,32 +149,32 @@ impl Traits {
     }
 }
 
-/// What is known of the process itself.
+/// The user, home folder and environment of this process.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    /// The name of the user that it runs as, if the system knows one.
+    /// The name of the user, if the system knows it.
     pub user: Option<String>,
     /// That user's home folder.
     pub home: Option<PathBuf>,
-    /// Its environment.
+    /// The environment variables.
     pub variables: BTreeMap<String, String>,
-    /// The names of variables whose values are not UTF-8.
+    /// The names of variables with a value that is not UTF-8.
     pub not_utf8: BTreeSet<String>,
 }
 
 impl Surroundings {
-    /// A variable that is set to something.
+    /// The value of a variable, unless it is empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Whether a variable is set to something, be it UTF-8 or not.
+    /// Whether a variable is set and not empty, even if it is not UTF-8.
     pub fn has(&self, name: &str) -> bool {
         self.variable(name).is_some() || self.not_utf8.contains(name)
     }
 }
 
-/// Why a text names no database. Shows no values that may be passwords.
+/// Why a text names no database. It never shows a value that may be a password.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct SourceError {
@@ -180,12 +183,12 @@ pub struct SourceError {
 }
 
 impl SourceError {
-    /// What is wrong, and the next step.
+    /// An error with its hint.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
     }
 
-    /// The same, saying where it is.
+    /// Adds where the problem is.
     pub(super) fn of(self, place: impl fmt::Display) -> Self {
         Self { what: format!("{place}: {}", self.what), ..self }
     }
@@ -196,7 +199,7 @@ impl SourceError {
     }
 }
 
-/// Undoes percent-encoding; `None` where it is none, or none of a text.
+/// Decodes percent-encoding; `None` if it is malformed or the result is not UTF-8.
 pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,10 +1,12 @@
+//! Names of tables: parsing, quoting for SQL, and the checks that a table is a session table.
+
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Fault, StoreError};
 
-/// The name of a session table: `[schema.]name`, taken as it is written, or quoted as in SQL where
-/// a part holds a dot.
+/// The name of a session table: `[schema.]name`, case-sensitive as written, or quoted as in SQL if a part
+/// contains a dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Table {
     schema: Option<String>,
@@ -23,12 +25,12 @@ impl Table {
         Self { schema, name }
     }
 
-    /// Schema, if one was given.
+    /// The schema, if given.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
-    /// Name without schema.
+    /// The name without the schema.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -40,7 +42,7 @@ impl Table {
         plain.then_some(table).ok_or(NotATable)
     }
 
-    /// Where django-allauth's app `usersessions` keeps a row for each login, if the site has it.
+    /// The table of django-allauth's app `usersessions`, which has a row for each login.
     pub(super) fn of_allauth(&self) -> Self {
         self.beside("usersessions_usersession")
     }
@@ -50,8 +52,9 @@ impl Table {
         Self { schema: self.schema.clone(), name: name.into() }
     }
 
-    /// A name for an index of this column, of at most the 63 bytes that PostgreSQL keeps. The name of the table is cut
-    /// first, so that the indexes of two columns have two names. `number` tells apart those of tables that begin alike.
+    /// A name for an index on this column, of at most the 63 bytes that PostgreSQL keeps. It cuts the name of
+    /// the table first, so that indexes on two columns differ. `number` separates tables with the same
+    /// beginning.
     pub(super) fn index_name(&self, column: &str, number: usize) -> String {
         let number = if number > 1 { number.to_string() } else { String::new() };
         let column = cut(column, 40);
@@ -59,7 +62,7 @@ impl Table {
         format!("{}{end}", cut(&self.name, 63 - end.len().min(62)))
     }
 
-    /// Schema and name, quoted for SQL: safe whatever they hold.
+    /// Schema and name, quoted for SQL: safe with any characters.
     pub fn quoted(&self) -> String {
         match &self.schema {
             Some(schema) => format!("{}.{}", quote(schema), quote(&self.name)),
@@ -74,7 +77,7 @@ impl Default for Table {
     }
 }
 
-/// As a person would write it.
+/// As an operator would type it.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
@@ -100,7 +103,7 @@ impl FromStr for Table {
     }
 }
 
-/// The part that a text begins with, and what follows it.
+/// Splits off the first part of a name.
 fn part(text: &str) -> Result<(String, &str), NotATable> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find('.').unwrap_or(text.len());
@@ -123,10 +126,10 @@ fn part(text: &str) -> Result<(String, &str), NotATable> {
     }
 }
 
-/// Tables that are named.
+/// Most tables that an error names.
 const MOST_NAMED: usize = 20;
 
-/// The error for a table that is not there; `alike` are the names of tables that have its columns.
+/// The error for a missing table; `alike` are the names of tables with the columns of a session table.
 pub(super) fn missing(table: &Table, database: &str, alike: &[String]) -> StoreError {
     let error = StoreError::new(Fault::Fatal, format!("no table \"{table}\" in {database}"));
     error.hint(match alike {
@@ -157,7 +160,7 @@ pub(super) fn check_columns(table: &Table, columns: &[String]) -> Result<(), Sto
         .hint("name the site's session table with --table; Django's own is django_session"))
 }
 
-/// At most so many bytes of a text.
+/// The beginning of a text, of at most this many bytes.
 fn cut(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default()

@@ -1,11 +1,13 @@
+//! The user column: a column of the session table that holds the user id of each row. sessctl can add it
+//! (`backfill`), and some packages and sites have one.
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::table::{Table, quote};
 use crate::model::uuid_digits;
 
-/// Columns that the session table has in any case: Django's, and those that PostgreSQL and SQLite
-/// keep for themselves.
+/// Names that no user column can have: Django's columns, and system columns of PostgreSQL and SQLite.
 const TAKEN: [&str; 12] = [
     "session_key",
     "session_data",
@@ -21,19 +23,19 @@ const TAKEN: [&str; 12] = [
     "_rowid_",
 ];
 
-/// A column of the session table that says whose a session is.
+/// A column of the session table that holds the user id of each row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserColumn {
     /// Its name, unquoted.
     pub name: String,
     /// What it holds.
     pub kind: UserType,
-    /// Bytes of a number, or characters of a text, that it holds at most, where it is declared
-    /// narrower than [`kind`](Self::kind).
+    /// The most bytes of a number, or characters of a text, that it holds, if that is less than what
+    /// [`kind`](Self::kind) allows.
     pub width: Option<u32>,
-    /// Whether an index finds the rows of a user, and those without one.
+    /// Whether an index finds the rows of a user, and the rows with NULL.
     pub indexed: bool,
-    /// The users that it can name, where a foreign key says so.
+    /// The table of users that a foreign key of this column refers to.
     pub users: Option<UserTable>,
 }
 
@@ -48,12 +50,12 @@ pub struct UserTable {
     pub hidden: bool,
 }
 
-/// What became of a batch of assignments.
+/// The result of a batch of assignments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assigned {
-    /// Rows to which it was news.
+    /// Rows that were changed.
     pub rows: u64,
-    /// Users that the column cannot name, because they are not in the table that it refers to.
+    /// Users who are missing from the table that the column refers to.
     pub unknown: BTreeSet<String>,
 }
 
@@ -68,41 +70,41 @@ pub enum UserType {
     Uuid,
 }
 
-/// What it takes to add, fill and index a user column.
+/// What it takes to add, fill and index a user column, for the operator.
 #[derive(Clone, Debug, Default)]
 pub struct UserColumnPlan {
     /// The SQL that adds it.
     pub add: String,
     /// The SQL that indexes it.
     pub index: Vec<String>,
-    /// Whether a row that is filled is written anew beside the old one, which stays until vacuum.
+    /// Whether filling a row writes a new version beside the old one, which stays until vacuum.
     pub copies_rows: bool,
     /// Rows filled per second on a small machine (docs/performance.md).
     pub rows_per_second: u64,
 }
 
-/// Which rows are read by their user column.
+/// A condition on the user column.
 #[derive(Clone, Debug)]
 pub struct ByUser {
     /// The column.
     pub column: UserColumn,
-    /// What it has to say.
+    /// What it must hold.
     pub condition: ColumnCondition,
 }
 
-/// What a user column has to say of a row.
+/// What the user column of a row must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnCondition {
     /// Anything.
     Any,
     /// Nothing: NULL.
     Missing,
-    /// One of these users, as [`UserType::fit`] has their ids.
+    /// One of these user ids, spelled as [`UserType::fit`] returns them.
     OneOf(BTreeSet<String>),
 }
 
 impl ColumnCondition {
-    /// Whether a row of which the column says this is one of those.
+    /// Whether a row with this value in the column meets the condition.
     pub fn include(&self, user: Option<&str>) -> bool {
         match (self, user) {
             (Self::Any, _) | (Self::Missing, None) => true,
@@ -113,7 +115,7 @@ impl ColumnCondition {
 }
 
 impl UserColumn {
-    /// The id as this column holds it; `None` if it cannot. See [`UserType::fit`].
+    /// The id as this column stores it; `None` if it cannot. See [`UserType::fit`].
     pub fn fit<'i>(&self, id: &'i str) -> Option<Cow<'i, str>> {
         let width = self.width.unwrap_or(u32::MAX);
         self.kind.fit(id).filter(|id| match self.kind {
@@ -126,7 +128,7 @@ impl UserColumn {
         })
     }
 
-    /// Whether every session table has a column of this name, so that no user column can.
+    /// Whether every session table has a column with this name already.
     pub fn is_taken(name: &str) -> bool {
         TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken))
     }
@@ -143,8 +145,8 @@ impl UserColumn {
 }
 
 impl UserType {
-    /// The id as such a column holds it; `None` if it cannot. Ids are texts to Django, and only
-    /// those that read the same afterwards are the same id: `042` is no number here.
+    /// The id as a column of this type stores it; `None` if it cannot. Django stores ids as texts in
+    /// sessions. Only an id that reads the same afterwards is the same id, so `042` does not fit a number.
     pub fn fit(self, id: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::Text => (!id.contains('\0')).then_some(Cow::Borrowed(id)),
@@ -159,7 +161,7 @@ impl UserType {
     }
 }
 
-/// A UUID with its hyphens, of one with or without.
+/// A UUID in the form with hyphens, from one with or without them.
 pub(super) fn uuid(text: &str) -> Option<String> {
     let mut digits = uuid_digits(text)?;
     for hyphen in [20, 16, 12, 8] {

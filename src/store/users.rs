@@ -1,7 +1,9 @@
+//! The table of a site's users: its columns, the evidence that a table is one, and queries for users.
+
 use super::table::Table;
 use super::user_column::UserType;
 
-/// The table of a site's users. Columns that it has not are `None`.
+/// The table of a site's users. Columns that it lacks are `None`.
 #[derive(Clone, Debug)]
 pub struct Users {
     /// The table.
@@ -20,7 +22,7 @@ pub struct Users {
     pub is_superuser: Option<String>,
 }
 
-/// Tables whose `user_id` refers to the users of the site: of Django's admin, and of packages that many sites have.
+/// Tables whose `user_id` refers to the table of users: those of Django's admin and of widely used packages.
 pub(super) const REFERRING: [&str; 11] = [
     "django_admin_log",
     "authtoken_token",
@@ -35,51 +37,52 @@ pub(super) const REFERRING: [&str; 11] = [
     "reversion_revision",
 ];
 
-/// Primary keys of tables of history, which have the columns of the model that they keep (django-simple-history,
+/// Primary keys of history tables, which copy the columns of a model (django-simple-history,
 /// django-pghistory).
 pub(super) const OF_HISTORY: [&str; 2] = ["history_id", "pgh_id"];
 
-/// A table that may be that of the site's users.
+/// A candidate for the table of users.
 #[derive(Clone, Debug)]
 pub struct UsersFound {
-    /// The table, with those of Django's columns that it has.
+    /// The table, with those columns of Django's user model that it has.
     pub users: Users,
-    /// What says so.
+    /// The evidence for it.
     pub evidence: Evidence,
-    /// In which schema that was found: 0 is that of the sessions, 1 the next one behind it on the search path; below 0 is
-    /// one in front of it.
+    /// The schema that holds the evidence, counted along the search path: 0 is the schema of the session
+    /// table, 1 the next one, -1 the one before.
     pub place: i32,
-    /// The table to which its key refers: its model inherits from that of this table.
+    /// The table that its key refers to: its model inherits from that table's model.
     pub parent: Option<Table>,
 }
 
-/// How it is known that a table is one of users. The greater is the stronger.
+/// The evidence that a table holds users. Greater is stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// It is called as Django's own, or has the columns of Django's `AbstractBaseUser`.
+    /// It has the name of Django's default table, or the columns of Django's `AbstractBaseUser`.
     Shape,
-    /// The tables of its model's groups and permissions refer to it. Django names them after the model's own table, and
-    /// only a model of users has both.
+    /// Tables of groups and of permissions refer to it. Django names them after the model's table, and only a
+    /// user model has both.
     Groups,
-    /// The session table, or a table of Django's admin or of a package that is known, refers to it by `user_id`.
+    /// The session table, or a table of Django's admin or of a known package, refers to it by `user_id`.
     Referred,
 }
 
-/// What the primary key of a table of users holds.
+/// The type of the primary key of a table of users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserKey {
-    /// What a user column of this type holds.
+    /// The same as a user column of this type.
     Of(UserType),
-    /// Text that is compared in either case: `citext` of PostgreSQL.
+    /// Text that is compared case-insensitively: `citext` of PostgreSQL.
     AnyCase,
-    /// Text that is padded with blanks to its length and compared without them: `char(n)` of PostgreSQL.
+    /// Text that is padded with blanks and compared without them: `char(n)` of PostgreSQL.
     Padded,
-    /// It is declared so. Other types, numbers with a fraction among them, may have several spellings of one id.
+    /// Another type, by its declared name. Such types, for example numbers with a fraction, may spell one id
+    /// in several ways.
     Other(String),
 }
 
 impl UserKey {
-    /// The type of user column that holds the same ids; `None` if it is not known.
+    /// The type of user column that holds the same ids; `None` if it is unknown.
     pub fn kind(&self) -> Option<UserType> {
         match self {
             Self::Of(kind) => Some(*kind),
@@ -98,34 +101,34 @@ pub struct User {
     pub name: Option<String>,
 }
 
-/// Which users are looked for. Columns are unquoted.
+/// A query for users. Column names are unquoted.
 #[derive(Clone, Copy, Debug)]
 pub enum UserQuery<'q> {
-    /// In whose column this text stands.
+    /// Users with this text in this column.
     Having(&'q str, &'q str),
-    /// With this e-mail address.
+    /// Users with this e-mail address in this column.
     Mail(&'q str, Address<'q>),
-    /// In whose column it says so. A user of whom it says nothing is not so, as in Python.
+    /// Users with this value in this boolean column. NULL counts as false, as in Python.
     Whether(&'q str, bool),
     /// Any one user.
     Any,
-    /// With one of these keys, as [`UserType::fit`] has them.
+    /// Users with one of these keys, spelled as [`UserType::fit`] returns them.
     Keys(&'q UserKey, &'q [String]),
 }
 
-/// An e-mail address. Django makes the domain lower case when a user is created, but not when one is
-/// edited, so it may stand there in either.
+/// An e-mail address. Django lower-cases the domain when it creates a user, but not when a user is edited, so
+/// the table may hold either case.
 #[derive(Clone, Copy, Debug)]
 pub struct Address<'q> {
-    /// All up to the last `@`, and that.
+    /// Everything up to and including the last `@`.
     pub local: &'q str,
-    /// What follows.
+    /// The part after it.
     pub domain: &'q str,
 }
 
 impl<'q> UserQuery<'q> {
-    /// The column of which the text itself decides: a database may take texts for equal that are not, and knows
-    /// the lower case of ASCII only.
+    /// The column whose text must be compared here and not in the database, which may take different texts
+    /// for equal, and may lower-case ASCII only.
     pub(super) fn exact_column(&self) -> Option<&'q str> {
         match *self {
             Self::Having(column, _) | Self::Mail(column, _) => Some(column),
@@ -133,7 +136,7 @@ impl<'q> UserQuery<'q> {
         }
     }
 
-    /// Whether this text of that column is what was asked for.
+    /// Whether this text of that column matches the query.
     pub(super) fn is(&self, text: Option<&str>) -> bool {
         match self {
             Self::Having(_, value) => text == Some(value),
@@ -149,7 +152,7 @@ impl<'q> Address<'q> {
         domain.is_some_and(|domain| domain.to_lowercase() == self.domain.to_lowercase())
     }
 
-    /// Takes one apart.
+    /// Splits an address at its last `@`.
     pub fn of(text: &'q str) -> Self {
         let (local, domain) = text.split_at(text.rfind('@').map_or(text.len(), |at| at + 1));
         Self { local, domain }
@@ -157,7 +160,7 @@ impl<'q> Address<'q> {
 }
 
 impl Users {
-    /// This table, with those of Django's columns that are among these.
+    /// The table, with those columns of Django's user model that are among `columns`.
     pub(super) fn of(table: Table, key: String, columns: &[String]) -> Self {
         let column =
             |name: &str| columns.iter().find(|column| column.eq_ignore_ascii_case(name)).cloned();
@@ -172,7 +175,7 @@ impl Users {
         }
     }
 
-    /// Django's own, in the schema of the session table.
+    /// Django's default table, in the schema of the session table.
     pub fn beside(sessions: &Table) -> Self {
         let column = |name: &str| Some(name.to_owned());
         Self {

@@ -1,4 +1,5 @@
-//! How long a server or a file is waited for.
+//! Limits how long the program waits for a server or a file, and lets a signal or a deadline cut a wait
+//! short.
 
 use std::error::Error;
 use std::fmt;
@@ -8,37 +9,37 @@ use std::time::{Duration, Instant};
 
 use crate::stop::Stop;
 
-/// How long stores wait, and who may ask them not to.
+/// How long stores wait, and the stop request that ends a wait.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
     stop: Arc<Stop>,
     answer: Option<Duration>,
 }
 
-/// What is waited for.
+/// A kind of work that the database does while we wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    /// A question, or a transaction that writes: others wait for its locks.
+    /// A short query, or a transaction that writes: other sessions wait for its locks.
     Batch,
-    /// The next row of what reads a whole table.
+    /// The next row of a scan of a whole table.
     Scan,
-    /// An index, or statistics: what reads a whole table and says nothing meanwhile.
+    /// Building an index or statistics: it reads a whole table and sends nothing meanwhile.
     Build,
 }
 
-/// As long as a request of the site may take, many times over.
+/// Many times longer than a request of the site may take.
 const BATCH: Duration = Duration::from_secs(60);
-/// Rows that pass no filter are not told: a disk reads some 60 GB of them in this time.
+/// A server sends nothing while it skips rows that match no filter. A disk reads some 60 GB in this time.
 const SCAN: Duration = Duration::from_secs(600);
 const BUILD: Duration = Duration::from_secs(6 * 3600);
 
 impl Waits {
-    /// Waits that this one ends; a batch and a scan are waited for so long, if that is given.
+    /// Waits that `stop` ends. `answer`, if given, limits the waits for a batch and for a row of a scan.
     pub fn new(stop: Arc<Stop>, answer: Option<Duration>) -> Self {
         Self { stop, answer }
     }
 
-    /// How long this is waited for.
+    /// How long to wait for this kind of work.
     pub(super) fn patience(&self, work: Work) -> Duration {
         match work {
             Work::Batch => self.answer.unwrap_or(BATCH),
@@ -47,12 +48,12 @@ impl Waits {
         }
     }
 
-    /// Who may ask for an end.
+    /// The stop request.
     pub(super) fn stop(&self) -> &Stop {
         &self.stop
     }
 
-    /// For a connection.
+    /// A watch for one connection.
     pub(super) fn watch(&self, patience: Duration) -> Arc<Watch> {
         let watch = Watch { waits: self.clone(), patience: 0.into(), moved: true.into() };
         watch.set_patience(patience);
@@ -60,7 +61,7 @@ impl Waits {
     }
 }
 
-/// What a connection and whoever uses it have in common.
+/// The limit of the current wait, shared by a connection and its user.
 #[derive(Debug)]
 pub(super) struct Watch {
     waits: Waits,
@@ -70,37 +71,37 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// From here on this is waited for.
+    /// Sets the limit for this kind of work.
     pub(super) fn wait_for(&self, work: Work) {
         self.set_patience(self.waits.patience(work));
         self.moved();
     }
 
-    /// From here on nothing is waited for longer than this.
+    /// Sets the limit of later waits.
     pub(super) fn set_patience(&self, patience: Duration) {
         let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         self.patience.store(millis, Ordering::Relaxed);
     }
 
-    /// What was waited for came, or something else is waited for. Cheap enough for every row.
+    /// Restarts the wait: an answer came, or another wait begins. Cheap enough to call for every row.
     pub(super) fn moved(&self) {
         self.moved.store(true, Ordering::Relaxed);
     }
 
-    /// Measures the waits.
+    /// A clock that measures the waits.
     pub(super) fn clock(self: &Arc<Self>) -> Clock {
         Clock { watch: Arc::clone(self), since: Instant::now() }
     }
 }
 
-/// Since when a connection keeps us waiting.
+/// Measures how long the current wait has lasted.
 pub(super) struct Clock {
     watch: Arc<Watch>,
     since: Instant,
 }
 
 impl Clock {
-    /// Why it is not to be waited for any longer, if so.
+    /// Whether the wait must end, and why.
     pub(super) fn over(&mut self) -> Option<GaveUp> {
         if self.watch.moved.swap(false, Ordering::Relaxed) {
             self.since = Instant::now();
@@ -113,12 +114,12 @@ impl Clock {
     }
 }
 
-/// Why something is not waited for any longer.
+/// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GaveUp {
-    /// An end was asked for, and it was given time.
+    /// The run was asked to stop, and the grace period passed.
     Asked,
-    /// It did not answer for so long.
+    /// No answer came for this long.
     Silent(Duration),
 }
 

@@ -1,5 +1,5 @@
-//! Naive times. SQLite stores what some clock showed, and the file does not tell which: UTC with
-//! `USE_TZ = True`, the site's local time without.
+//! Naive times, which have no time zone. SQLite stores the reading of some clock, and the file does not tell
+//! which: UTC with `USE_TZ = True`, the site's local time otherwise.
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp as Instant};
 
 use crate::model::{BEHIND_UTC, Expiry, Timestamp};
 
-/// The clock that naive times were read off.
+/// The clock that naive times are readings of.
 #[derive(Clone, Debug, Default)]
 pub struct WallClock(Option<TimeZone>);
 
 impl WallClock {
-    /// Nobody said which time zone it is in.
+    /// A clock in an unknown time zone.
     pub fn unknown() -> Self {
         Self(None)
     }
@@ -36,23 +36,23 @@ impl WallClock {
         self.0.is_some()
     }
 
-    /// By how many seconds the clock is ahead of UTC at an instant, if its time zone is known.
+    /// How many seconds the clock is ahead of UTC at an instant, if its time zone is known.
     pub fn ahead(&self, at: Timestamp) -> Option<i64> {
         let at = Instant::from_microsecond(at.as_micros()).ok()?;
         self.0.as_ref().map(|zone| zone.to_offset(at).seconds().into())
     }
 
-    /// What the clock shows at `now`, in text that sorts before that of a row which may be live
-    /// still. Where the reading is in doubt this is the earliest: with no time zone that of the
-    /// westernmost clock, and before a clock is set back, what it will be set back to.
+    /// The reading of the clock at `now`, as text that sorts before the expiry of every row that may still be
+    /// live. If the reading is ambiguous, it is the earliest: without a time zone that of the westernmost
+    /// clock, and before a clock is set back the one that it will be set back to.
     pub(super) fn live_bound(&self, now: Timestamp) -> Option<String> {
-        // Six decimals always: `12:00:00` sorts before `12:00:00.000000`, so a row that expires in
-        // this very second without a fraction is not greater, as it is for Django.
+        // Always six decimals: `12:00:00` sorts before `12:00:00.000000`, so a row that expires in this very
+        // second without a fraction is not greater, as in Django.
         Some(self.earliest(now)?.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string())
     }
 
-    /// The same moment in the text that Django itself stores, without a fraction that is zero: rows
-    /// that sort before it have expired, and one that expires at this very moment is none of them.
+    /// The same reading in the form that Django stores, without a fraction of zero. Rows that sort before it
+    /// have expired; a row that expires at this very moment does not.
     pub(super) fn expired_bound(&self, cutoff: Timestamp) -> Option<String> {
         let shown = self.earliest(cutoff)?;
         let fraction = if shown.subsec_nanosecond() / 1_000 == 0 { "" } else { ".%6f" };
@@ -74,10 +74,10 @@ impl WallClock {
         }
     }
 
-    /// When a session expires of which the column holds this text.
+    /// When a session expires whose `expire_date` holds this text.
     ///
-    /// Django compares texts. One in another layout than Django's stands for the first time that Django would write
-    /// and that does not sort before it: until then Django takes the session for live.
+    /// Django compares texts. A text in another layout stands for the first time that Django would write and
+    /// that does not sort before it: until then Django takes the session for live.
     pub(super) fn read(&self, text: &[u8]) -> Expiry {
         if let Some(shown) = as_django_writes(text) {
             return self.expiry(shown);
@@ -92,8 +92,8 @@ impl WallClock {
         }
     }
 
-    /// The instant at which the clock shows this: the later one, if it does so twice, and where it is put forward
-    /// past this, the instant of that.
+    /// The instant at which the clock shows this. If it shows it twice, the later one; if it skips it when it
+    /// is put forward, the instant of the change.
     fn expiry(&self, shown: DateTime) -> Expiry {
         let naive = as_in_utc(shown);
         let Some(zone) = &self.0 else { return Expiry::Wall(naive) };
@@ -108,8 +108,8 @@ impl WallClock {
         if let Some(instant) = instant {
             return Expiry::At(Timestamp::from_micros(instant.as_microsecond()));
         }
-        // In the last days of the year 9999, where jiff's instants end and Python's `datetime` does not. What would be
-        // in the year 10000 is shown as the clock shows it.
+        // The last days of the year 9999 are beyond jiff's instants but not beyond Python's `datetime`. A
+        // time that would be in the year 10000 is shown as the clock shows it.
         let offset = Offset::UTC.to_datetime(Instant::MAX).checked_sub(OFF_THE_END).ok();
         let ahead = offset.and_then(|before| zone.to_ambiguous_timestamp(before).later().ok());
         let ahead = ahead.map_or(0, |at| zone.to_offset(at).seconds());
@@ -118,7 +118,7 @@ impl WallClock {
     }
 }
 
-/// So long before the end of the calendar every clock shows a time that is an instant.
+/// This long before the end of the calendar, every reading of every clock is a valid instant.
 const OFF_THE_END: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The instant at which a clock in UTC shows this, to the microsecond.
@@ -136,14 +136,14 @@ fn first_not_before(text: &[u8]) -> Option<DateTime> {
         |shown: DateTime| shown.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string().as_bytes() < text;
     while low < high {
         let middle = low.midpoint(high);
-        // Beyond the calendar nothing sorts before anything.
+        // Beyond the calendar no time sorts before the text.
         if at(middle).is_some_and(is_before) { low = middle + 1 } else { high = middle }
     }
     at(low)
 }
 
-/// The fast way for `2026-11-22 01:57:46.250000`, with or without the fraction. Anything else is for
-/// a parser that knows more.
+/// The fast parser for `2026-11-22 01:57:46.250000`, with or without the fraction. Other texts go to a slower
+/// parser.
 fn as_django_writes(text: &[u8]) -> Option<DateTime> {
     const LEAST: [u8; 26] = *b"0000-00-00 00:00:00.000000";
     const MOST: [u8; 26] = *b"9999-99-99 99:99:99.999999";

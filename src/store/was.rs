@@ -1,15 +1,17 @@
+//! The earlier data of a row, by which a write recognizes that the row changed since it was read.
+
 use sha2::{Digest, Sha256};
 
-/// What a row had in `session_data` when it was read: a row that changed since is not written to.
+/// The `session_data` of a row when it was read. A write skips the row if it changed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Was {
     /// All of it.
     Text(String),
-    /// What is larger is told by its SHA-256: a copy of it would go to the database and be compared there.
+    /// The SHA-256 of larger data, so that no copy of it has to go to the database to be compared.
     Sha256([u8; 32]),
 }
 
-/// Bytes of a text that is compared as a whole.
+/// Most bytes of data that is compared as a whole.
 const MOST_COMPARED: usize = 32 << 10;
 
 impl From<&str> for Was {
@@ -23,12 +25,12 @@ impl From<&str> for Was {
 }
 
 impl Was {
-    /// Bytes that it takes up.
+    /// The memory that it uses.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.text().map_or(0, str::len)
     }
 
-    /// All of it, if that is not much.
+    /// The data, unless it is kept as a hash.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -36,7 +38,7 @@ impl Was {
         }
     }
 
-    /// The hash, if it is told by that.
+    /// The hash, if it is kept as one.
     pub fn sha256(&self) -> Option<&[u8]> {
         match self {
             Self::Text(_) => None,
@@ -44,7 +46,7 @@ impl Was {
         }
     }
 
-    /// Whether a row with this data did not change.
+    /// Whether this is the same data.
     pub fn is(&self, data: &[u8]) -> bool {
         match self {
             Self::Text(text) => text.as_bytes() == data,

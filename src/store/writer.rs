@@ -1,27 +1,27 @@
-//! A connection that writes: what every store's can do, and what only some can.
+//! The trait of a connection that writes to a session table: deleting, which every store can do, and the
+//! optional capabilities.
 
 use std::time::Duration;
 
 use super::{Assigned, Capability, Cursor, Gone, Locked, StoreError, UserColumn, Was, Window};
 use crate::model::{Page, Timestamp};
 
-/// A connection that writes. Every call is one short transaction and safe to repeat.
+/// A connection that writes. Every call is one short transaction, and safe to retry.
 pub trait Writer {
-    /// Deletes the rows with these keys, but for those that another table refers to in a way that
-    /// forbids it.
+    /// Deletes the rows with these keys. Rows stay if a foreign key of another table forbids their delete.
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
 
-    /// How many rows with these keys there are.
+    /// Counts the rows with these keys.
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         Ok(u64::try_from(self.read(keys)?.rows().count()).unwrap_or(u64::MAX))
     }
 
-    /// Reads the rows with these keys, as many as there are. Of several, those with much data come as
-    /// [`Data::TooLarge`](crate::model::Data::TooLarge): each of them can be read by itself.
+    /// Reads the rows with these keys that exist. If there are several, large ones come as
+    /// [`Data::TooLarge`](crate::model::Data::TooLarge): each can be read by itself.
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError>;
 
-    /// How long the next batch should take and how long to rest before it, so that the site gets
-    /// its turn.
+    /// How long the next batch should take, and how long to pause before it, so that the site's own writers
+    /// are not delayed.
     fn batch_budget(&mut self) -> BatchBudget {
         BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
@@ -64,37 +64,38 @@ pub struct Replacement<'r> {
     pub key: &'r str,
     /// The `session_data` that was read.
     pub old: &'r Was,
-    /// The `session_data` that shall be.
+    /// The new `session_data`.
     pub new: &'r str,
 }
 
-/// Whose a row is.
+/// The user id to write into the user column of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Assignment<'r> {
     /// `session_key`.
     pub key: &'r str,
-    /// The `session_data` that says so.
+    /// The `session_data` that names this user.
     pub data: &'r Was,
-    /// The user's id, as [`UserColumn::fit`] has it; `None`, where it overwrites, for NULL.
+    /// The user's id, spelled as [`UserColumn::fit`] returns it; `None` writes NULL, if values are
+    /// overwritten.
     pub user: Option<&'r str>,
 }
 
-/// What a batch must keep to.
+/// The time that a store allows the next batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchBudget {
     /// How long a batch should take.
     pub batch: Duration,
-    /// How long to rest before it, at least.
+    /// Minimum pause before it.
     pub rest: Duration,
 }
 
-/// How long a batch takes where nobody has to wait for it.
+/// The duration of a batch if no other session waits for it.
 pub(super) const BATCH: Duration = Duration::from_millis(50);
 
-/// Deletes rows by when they expire.
+/// Deletes expired rows.
 pub trait ExpiryWriter {
-    /// Picks rows that expired before `cutoff`, at most `limit`, in order of their expiry, from
-    /// `from` on. Locks nothing.
+    /// Picks at most `limit` rows that expired before `cutoff`, in order of expiry, from `from` on. Locks no
+    /// row.
     fn pick_expired(
         &mut self,
         cutoff: Timestamp,
@@ -102,8 +103,8 @@ pub trait ExpiryWriter {
         limit: usize,
     ) -> Result<Window, StoreError>;
 
-    /// Deletes of the rows that [`pick_expired`](Self::pick_expired) picked those that are there
-    /// and expired still, but for those that another table refers to.
+    /// Deletes those of the rows from [`pick_expired`](Self::pick_expired) that still exist and are still
+    /// expired, except those that another table refers to.
     fn delete_expired(
         &mut self,
         rows: &[&str],
@@ -111,23 +112,24 @@ pub trait ExpiryWriter {
         locked: Locked,
     ) -> Result<Gone, StoreError>;
 
-    /// Refuses if [`Self::analyze`] would.
+    /// An error if [`Self::analyze`] would fail.
     fn demand_analyze(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Renews the planner's statistics of the table, if there are any.
+    /// Refreshes the planner's statistics of the table, if the database has them.
     fn analyze(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
-/// Adds, fills and indexes the column that says whose a session is.
+/// Adds, fills and indexes the user column.
 pub trait UserColumnWriter {
-    /// Adds the user column if it is not there: nullable, without a default, so that no row is written.
+    /// Adds the user column unless it exists: nullable and without a default, so that no row is rewritten.
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
 
-    /// Says whose rows are whose, where their data is what it was. Sets NULL for a user whom the column cannot name.
+    /// Fills the user column of rows whose data has not changed. Sets NULL for a user whom the column cannot
+    /// name.
     fn assign(
         &mut self,
         column: &UserColumn,
@@ -135,36 +137,38 @@ pub trait UserColumnWriter {
         overwrite: bool,
     ) -> Result<Assigned, StoreError>;
 
-    /// Makes the index of the user column if it has none that can be used, while others go on
-    /// reading and writing where the database can do that, and renews the column's statistics.
+    /// Creates the index of the user column, unless it has a usable one, and refreshes the column's
+    /// statistics. Where the database can, other sessions read and write meanwhile.
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
 }
 
-/// Deletes from that table.
+/// Deletes from the table of django-allauth.
 pub trait AllauthWriter {
-    /// The same as [`Writer::delete`], and with each row goes the one that django-allauth has for it: never one alone.
+    /// The same as [`Writer::delete`], and deletes in the same transaction the row that django-allauth keeps
+    /// for each session.
     fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
 }
 
-/// Writes sessions anew.
+/// Replaces the data of sessions.
 pub trait Rewriter {
-    /// Writes new data into rows whose data is what it was; returns how many there were.
+    /// Replaces the data of rows whose data has not changed. Returns how many rows were replaced.
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError>;
 }
 
 /// Empties the table at once.
 pub trait Truncator {
-    /// Does so. The lock that this takes keeps everybody out, and is not waited for long.
+    /// Empties the table. The exclusive lock blocks every other session, so it is waited for only briefly.
     fn truncate(&mut self) -> Result<(), StoreError>;
 }
 
-/// Tells how replicas do.
+/// Measures replication lag.
 pub trait ReplicaLag {
-    /// How far the replica that is furthest behind is; `None` where there is none.
+    /// The lag of the slowest replica; `None` if there is none.
     fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError>;
 }
 
-/// The capabilities of a writer, for callers. Without the capability there are no replicas; the rest is an error.
+/// The capabilities of a writer, for commands. A store without replicas has no lag; other calls fail without
+/// the capability.
 impl dyn Writer + '_ {
     /// See [`ExpiryWriter::pick_expired`].
     pub fn pick_expired(
