@@ -1,5 +1,4 @@
-//! The permission to write. A dry run is a run in which none was given, so that no write
-//! connection can exist in it.
+//! The permission to write. A dry run has none, and without it no write connection can be opened.
 
 /// Whether the operator wants the change or only wants to see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

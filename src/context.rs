@@ -1,4 +1,5 @@
-//! What every command has at hand.
+//! The context of a command: its settings, and access to the session table and to the terminal. It does not
+//! change during a run.
 
 use std::io::{self, ErrorKind, Write};
 

@@ -1,4 +1,4 @@
-//! Failures of a command, and how it ends.
+//! Errors of commands, their hints, and the exit codes.
 
 use std::error::Error as _;
 use std::io;

@@ -1,4 +1,5 @@
-//! The `sessctl` binary: parse, install signals, run, exit code.
+//! The `sessctl` binary: parses the command line, installs signal handlers, runs the command and sets the
+//! exit code.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

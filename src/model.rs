@@ -1,4 +1,4 @@
-//! Plain data that every room shares.
+//! Plain data types that all modules share.
 
 mod escape;
 mod finding;

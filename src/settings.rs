@@ -1,5 +1,5 @@
-//! Makes sense of what was typed: reads the environment and the named files, once. Afterwards
-//! nobody looks at flags.
+//! Turns the command line, the environment and files into resolved settings, once. Later code does not read
+//! options.
 
 mod database;
 mod django;

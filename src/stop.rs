@@ -1,4 +1,5 @@
-//! The wish to stop, and the sleep that heeds it. A signal asks for an end, and so does `--run-time`.
+//! Requests to stop, by a signal or by the deadline of `--run-time`, and a sleep that ends early on such a
+//! request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! `completions`: a script for the shell.
+//! `completions`: prints a completion script for a shell.
 
 use std::io::Write;
 

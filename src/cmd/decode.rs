@@ -1,4 +1,5 @@
-//! `decode`: stored values in, one JSON line each out. Needs no database.
+//! `decode`: reads stored session values from standard input and prints each as a line of JSON. Needs no
+//! database.
 
 use std::io::{BufRead, Read, Write};
 

@@ -1,4 +1,4 @@
-//! `man`: manual pages.
+//! `man`: prints manual pages.
 
 use std::io::Write;
 

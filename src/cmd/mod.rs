@@ -1,4 +1,5 @@
-//! One file per command. A command asks for what it needs, does it, and hands a report to `ui`.
+//! The commands, one file or folder for each. A command reads its arguments, does its work with `sessions`,
+//! and returns a report, which `ui` prints.
 
 mod backfill;
 mod check;

@@ -1,4 +1,4 @@
-//! `show`: everything about one session.
+//! `show`: prints everything about one session.
 
 use std::io::Write;
 

@@ -1,3 +1,5 @@
+//! An open folder, reached step by step without following links of other users.
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;

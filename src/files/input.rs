@@ -1,3 +1,5 @@
+//! Opens a file that the operator named for reading.
+
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;

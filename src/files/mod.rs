@@ -1,6 +1,7 @@
-//! Files in folders of others. Root runs this program on a site whose user owns the folder, so what lies at a path may have
-//! been put there for root to open: a link to another file, or a pipe that nobody writes to. Every file that the program
-//! makes, and every file of the site that it opens, goes through this module.
+//! Safe access to files in folders of other users. Root runs this program on a site whose user owns the
+//! folder, so an attacker may have put something at a path for root to open: a link to another file, or a
+//! pipe without a writer. Every file that the program creates, and every file of the site that it opens, goes
+//! through this module.
 
 mod folder;
 mod input;

@@ -1,5 +1,5 @@
-//! With whose rights root works on a file that others can put something beside. Rights are the thread's (credentials(7)):
-//! the threads that it starts later have them too.
+//! Gives up root's rights for work on files in folders of other users. Rights belong to the thread
+//! (credentials(7)), and threads that it starts later inherit them.
 
 use std::io;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! A file name in an open folder: creates, opens, checks and removes the file there.
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};

@@ -1,3 +1,5 @@
+//! Why the program refuses to touch a file although the system would allow it.
+
 use std::io;
 use std::path::PathBuf;
 

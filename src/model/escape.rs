@@ -1,4 +1,4 @@
-//! What others named, as part of a command that is proposed.
+//! Quotes names that other people chose, so that a proposed shell command is safe to paste.
 
 use std::borrow::Cow;
 

@@ -1,3 +1,5 @@
+//! The result of one check of `doctor` or of a store.
+
 use serde::Serialize;
 
 /// What a check came to.

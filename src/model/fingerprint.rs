@@ -1,3 +1,5 @@
+//! Fingerprints of session keys, for logs: they identify a session but do not let anybody in.
+
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! Rows on their way from a database to whoever looks at them.
+//! Pages: batches of rows on their way from a database to a worker, in one reusable buffer.
 
 use django_session::{Decoded, Decoder};
 

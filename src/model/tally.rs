@@ -1,4 +1,4 @@
-//! What the rows of a table are, in numbers.
+//! Counts of rows by what they are. Every command counts with it.
 
 use std::ops::AddAssign;
 

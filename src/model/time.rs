@@ -1,4 +1,4 @@
-//! Instants, and when sessions expire.
+//! Timestamps, and the expiry of sessions.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What was typed and may hold a password: it stood in the wrong place, and is not repeated.
+//! Text from the command line that may hold a password in the wrong place, so messages do not repeat it.
 
 use std::borrow::Cow;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! The lines of the audit log.
+
 use serde::Serialize;
 
 /// A run that may change a table, as every line of the audit file says it.

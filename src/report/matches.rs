@@ -1,3 +1,5 @@
+//! Counts of rows by what they are to the query of a command.
+
 use std::ops::AddAssign;
 
 use serde::Serialize;

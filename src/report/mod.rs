@@ -1,4 +1,4 @@
-//! What a command found or did, as data. The names of these fields are a promise to scripts: see
+//! Reports: what commands found or did, as data without formatting. Field names are a promise to scripts: see
 //! `docs/output.md`.
 
 mod audit;

@@ -1,3 +1,5 @@
+//! The users whom the operator named, as reports show them.
+
 use std::collections::HashMap;
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! What a logout has proved, and the doubts that remain.
+
 use serde::Serialize;
 
 /// What a logout has proved.

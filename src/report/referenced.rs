@@ -1,3 +1,5 @@
+//! Sessions that stay because other tables refer to them, as reports show them.
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;

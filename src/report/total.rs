@@ -1,3 +1,5 @@
+//! The report of a command over several schemas: one part for each schema, and their sum.
+
 use serde::Serialize;
 
 use super::{Ending, Paused};

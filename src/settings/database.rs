@@ -1,4 +1,4 @@
-//! Which database: a text that a backend can read, on the command line or in the environment.
+//! Finds out which database to use: from a text on the command line, or from the environment.
 
 use std::ffi::OsString;
 

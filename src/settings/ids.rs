@@ -1,4 +1,4 @@
-//! Ids of users and other values that rows are compared with.
+//! Reads user ids and other values to which rows are compared, and rejects blank ones.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Who runs this, where, and what was typed.
+//! Who runs the program, on which machine, and with which command line: for the audit log.
 
 use crate::cli;
 use crate::error::Error;

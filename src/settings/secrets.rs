@@ -1,4 +1,4 @@
-//! The site's keys: in a file, or in the environment.
+//! Reads the site's secret keys, from a file or from the environment.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

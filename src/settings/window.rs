@@ -1,4 +1,4 @@
-//! The time in which sessions were saved that are asked for.
+//! Parses the options that select sessions by when they were last saved: `--idle` and `--saved-between`.
 
 use std::fmt::Write;
 

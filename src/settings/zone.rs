@@ -1,4 +1,4 @@
-//! Time zones that were typed.
+//! Parses time zones.
 
 use jiff::tz::TimeZone;
 

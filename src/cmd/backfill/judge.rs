@@ -1,4 +1,5 @@
-//! What a row is to its user column.
+//! Compares the user column of a row with the user that its data names, and decides whether to fill it,
+//! correct it or leave it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

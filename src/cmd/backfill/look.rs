@@ -1,4 +1,5 @@
-//! One look at the rows of a table and what their user column says, that can put it right on the way.
+//! One scan that compares rows with their user column, and fills or corrects the column on the way if asked
+//! to.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

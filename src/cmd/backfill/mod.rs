@@ -1,7 +1,6 @@
-//! `backfill`: adds the user column, fills it, indexes it, and looks whether it tells the truth.
+//! `backfill`: adds the user column, fills it, indexes it, and checks that its values are right.
 //!
-//! The state is the table itself: a run that was interrupted goes on where it was, because rows that
-//! are filled are passed over.
+//! All state is in the table: an interrupted run continues where it stopped, because filled rows are skipped.
 
 mod judge;
 mod look;

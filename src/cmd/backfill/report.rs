@@ -1,4 +1,4 @@
-//! What `backfill` did, as data.
+//! The report of `backfill`, as data.
 
 use serde::Serialize;
 

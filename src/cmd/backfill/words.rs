@@ -1,4 +1,4 @@
-//! What people read of it.
+//! The report of `backfill`, as text.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,5 @@
-//! `check`: a Nagios plugin (Monitoring Plugins Development Guidelines, "Plugin Output for Nagios").
+//! `check`: a Nagios plugin that alerts when expired sessions pile up (Monitoring Plugins Development
+//! Guidelines, "Plugin Output for Nagios").
 
 mod report;
 pub(super) mod words;

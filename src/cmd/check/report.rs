@@ -1,4 +1,4 @@
-//! What `check` found, as data.
+//! The report of `check`, as data.
 
 use crate::model::Health;
 

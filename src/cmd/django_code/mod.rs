@@ -1,5 +1,5 @@
-//! `django-code`: an app with which the site fills the user column itself. Asks a database what the column holds, where
-//! there is one.
+//! `django-code`: prints a Django app by which the site itself fills the user column. If there is a database,
+//! it asks that what type the column has.
 
 mod names;
 

@@ -1,4 +1,4 @@
-//! The names that go into code and SQL of somebody's site: plain identifiers, or they are refused.
+//! Checks names that go into generated code and SQL: only plain identifiers are accepted.
 
 use crate::error::Error;
 use crate::store::UserColumn;

@@ -1,4 +1,4 @@
-//! Whether a purge runs.
+//! Checks whether expired rows are purged regularly.
 
 use std::time::Duration;
 

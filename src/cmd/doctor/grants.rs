@@ -1,4 +1,4 @@
-//! `--grants`: what a role needs.
+//! `--grants`: prints the SQL that gives a role the rights it needs.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything that sessctl depends on, and says what is wrong and what to do.
+//! `doctor`: checks everything that sessctl depends on, and says what is wrong and what to do.
 
 mod expired;
 mod grants;

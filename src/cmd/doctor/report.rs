@@ -1,3 +1,5 @@
+//! The report of `doctor`, as data.
+
 use serde::Serialize;
 
 use crate::model::{Finding, Status};

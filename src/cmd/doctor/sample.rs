@@ -1,4 +1,4 @@
-//! The newest rows: who signed them, how they are written.
+//! Checks a sample of the newest rows: whether the keys verify them, and how they are serialized.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! The column that says whose a session is.
+//! Checks the user column.
 
 use super::sample::{Sample, percent};
 use super::told;

@@ -1,8 +1,8 @@
-//! In which time zone naive times are.
+//! Guesses the time zone of naive times, to check the one that was given.
 //!
-//! A row says when it was saved, in UTC, and what a clock will show when it expires. Between the two
-//! lies the age of the cookie, which is whole days nearly everywhere (14 by default), and how far
-//! that clock is from UTC.
+//! A signed row holds the time of saving in UTC, and its `expire_date` is the reading of a clock. The
+//! difference is the age of the cookie plus the offset of that clock from UTC. Nearly every site's cookie age
+//! is a whole number of days (14 by default), so the remainder is the offset.
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,6 @@
+//! Counts the rows of the table before `flush-all` deletes them, for the question to the operator and for the
+//! dry run.
+
 use std::ops::ControlFlow;
 
 use django_session::{Decoder, UserIds, Verdict};

@@ -1,4 +1,4 @@
-//! `flush-all`: everybody's sessions.
+//! `flush-all`: logs out all users, except those who are spared.
 
 mod census;
 mod report;

@@ -1,4 +1,4 @@
-//! What `flush-all` found and did.
+//! The report of `flush-all`, as data.
 
 use serde::Serialize;
 

@@ -1,4 +1,5 @@
-//! `--except-user`: whether there are such users. One who was mistyped would be logged out with everybody.
+//! `--except-user`: checks that the users to spare exist. A mistyped id would log that user out with
+//! everybody else.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;

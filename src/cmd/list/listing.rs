@@ -1,4 +1,4 @@
-//! The list, in each format.
+//! Writes the list of sessions in each output format.
 
 use std::io::Write;
 

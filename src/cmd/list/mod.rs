@@ -1,4 +1,4 @@
-//! `list`: sessions as they are read.
+//! `list`: lists sessions, of some users or of all.
 
 mod listing;
 

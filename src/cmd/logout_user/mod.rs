@@ -1,4 +1,4 @@
-//! `logout-user`: the live sessions of some users.
+//! `logout-user`: logs out some users by ending their live sessions.
 
 mod named_words;
 mod report;

@@ -1,4 +1,4 @@
-//! What people read of the users who were named.
+//! The part of the report's text about the users whom the operator named.
 
 use std::io::{self, Write};
 

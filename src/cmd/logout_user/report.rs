@@ -1,4 +1,4 @@
-//! What `logout-user` did, as data.
+//! The report of `logout-user`, as data.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! Metrics in the text format of Prometheus, for the textfile collector of its node exporter.
+//! Writes metrics of a purge in the text format of Prometheus, for the textfile collector of its node
+//! exporter.
 
 use std::fmt::Write as _;
 use std::io::Read as _;

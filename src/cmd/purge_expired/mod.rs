@@ -1,4 +1,4 @@
-//! `purge-expired`: what cron runs.
+//! `purge-expired`: deletes expired sessions. Made for cron.
 
 mod metrics;
 mod report;

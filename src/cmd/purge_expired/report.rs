@@ -1,4 +1,4 @@
-//! What `purge-expired` did, as data.
+//! The report of `purge-expired`, as data.
 
 use serde::Serialize;
 

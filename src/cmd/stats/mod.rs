@@ -1,5 +1,5 @@
-//! `stats`: what is in the table, in one scan: who is logged in, in what formats, and what takes the
-//! space.
+//! `stats`: summarizes a table in one scan: who is logged in, in which formats sessions are stored, and what
+//! takes the space.
 
 mod report;
 mod sketch;

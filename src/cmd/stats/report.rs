@@ -1,3 +1,5 @@
+//! The report of `stats`, as data.
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

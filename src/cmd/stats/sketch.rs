@@ -1,4 +1,5 @@
-//! What can be said of a million values without keeping them: memory does not grow with the table.
+//! Estimates how many different values occur, and which are the most frequent, in memory that does not grow
+//! with the table.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What all rows of a table come to.
+//! Counts the rows of a table for `stats`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What people read of it.
+//! The report of `stats`, as text.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! What the probe says. Holds secrets, so nothing here can be printed.
+//! The answer of the probe. It holds secrets, so its types cannot be printed.
 
 use std::collections::BTreeMap;
 

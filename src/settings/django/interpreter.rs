@@ -1,5 +1,6 @@
-//! The interpreter that runs the probe, and what it reads before it comes to that: `pyvenv.cfg` and the standard library
-//! (CPython, `Modules/getpath.py`). The module `site`, with what is installed, follows in the probe, under its watch.
+//! Finds the Python interpreter that runs the probe, and checks the files that the interpreter reads before
+//! the probe starts: `pyvenv.cfg` and the standard library (CPython, `Modules/getpath.py`). The probe itself
+//! checks the module `site` and the installed packages.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

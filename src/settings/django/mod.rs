@@ -1,7 +1,7 @@
-//! `--django`: asks a Django project, once, for what would have to be typed otherwise.
+//! `--django`: reads the settings of a Django project, so that the operator need not type them.
 //!
-//! The project's own Python runs a probe that sets Django up as `manage.py` does and answers on a pipe. So
-//! what its settings hold goes through this pipe only.
+//! A probe runs in the project's own Python, sets Django up as `manage.py` does, and answers on a pipe. The
+//! project's secrets leave it only through this pipe.
 
 mod answer;
 mod interpreter;

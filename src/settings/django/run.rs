@@ -1,5 +1,5 @@
-//! Runs a program to its end, to the end of the time that it has, or until an end is asked for. Whatever it has started
-//! in its process group ends with it.
+//! Runs a program until it ends, a deadline passes or the run is asked to stop. Then it kills the program's
+//! whole process group.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;

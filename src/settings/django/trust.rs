@@ -1,5 +1,5 @@
-//! Whose code a project runs. What runs before the probe can look at it, the interpreter and what that begins with, is
-//! looked at here, the rest in the probe.
+//! Checks who can change the code that a project runs. This module checks what runs before the probe can: the
+//! interpreter and what it loads first. The probe checks the rest.
 
 use std::ffi::OsString;
 use std::fs;

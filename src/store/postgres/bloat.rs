@@ -1,3 +1,5 @@
+//! Reads how many dead rows a table has and when autovacuum will clear them, for the advice after a purge.
+
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 

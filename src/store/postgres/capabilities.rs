@@ -1,4 +1,5 @@
-//! What this reader can do beyond scanning.
+//! The optional capabilities of the reader: expired rows, the user column, the table of users, foreign keys,
+//! and django-allauth.
 
 use std::time::Duration;
 

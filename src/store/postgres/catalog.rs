@@ -1,4 +1,5 @@
-//! What the server says of the table, asked before anything is read or written.
+//! Reads from the server's catalog what the table is and what the role may do with it, before any row is read
+//! or written.
 
 use std::collections::BTreeSet;
 

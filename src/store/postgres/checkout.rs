@@ -1,4 +1,4 @@
-//! Connections that one use leaves to the next: to be let in costs more than a small command does.
+//! Reuses one idle connection between readers and writers. Connecting takes longer than a small command.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};

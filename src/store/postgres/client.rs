@@ -1,6 +1,6 @@
-//! The driver's connection with calls that block. The driver is asynchronous: something has to run
-//! it, and here that is whoever waits for an answer. What has come already is taken without asking
-//! it, so a row of many costs no look at the socket.
+//! A blocking client over the asynchronous driver. The driver needs a task that polls it: the thread that
+//! waits for an answer does this. It takes messages that have already arrived without polling, so that a row
+//! costs no extra system call.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;

@@ -1,4 +1,4 @@
-//! The binary format of `COPY` (PostgreSQL docs, "COPY", Binary Format).
+//! Parses the binary format of `COPY` (PostgreSQL docs, "COPY", Binary Format) into pages of rows.
 
 use std::ops::ControlFlow;
 

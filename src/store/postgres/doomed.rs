@@ -1,4 +1,4 @@
-//! Rows that are to be deleted.
+//! The SQL that finds and deletes the rows of a batch, named by their keys or by their row addresses.
 
 use super::instant::Instant;
 use super::sql::NAMED;

@@ -1,4 +1,4 @@
-//! Expired rows: picked in windows, and told by their addresses where they have any.
+//! Picks expired rows in windows, and deletes them by their row address (ctid) if the table has one.
 
 use tokio_postgres::Error;
 use tokio_postgres::types::{ToSql, Type};

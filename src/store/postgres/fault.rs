@@ -1,4 +1,5 @@
-//! What an error of the server or the connection means for the next step.
+//! Classifies errors of the server and of the connection: whether a retry can help, and what the operator can
+//! do.
 
 use std::io;
 

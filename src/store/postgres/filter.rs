@@ -1,4 +1,4 @@
-//! Which rows a scan returns, in SQL.
+//! Turns the filter of a scan into SQL.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Rights: what somebody needs on a table, whether this role has it, and the GRANT that gives it.
+//! The rights that commands need on tables and columns: checks whether the role has them, and writes the
+//! GRANT statements.
 
 use tokio_postgres::Error;
 use tokio_postgres::types::{ToSql, Type};

@@ -1,3 +1,5 @@
+//! Names the sessions that hold a lock on the table, for the error of a lock timeout.
+
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 

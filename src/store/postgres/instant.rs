@@ -1,3 +1,5 @@
+//! Converts between `timestamptz`, as PostgreSQL sends it, and the program's own timestamps and cursors.
+
 use std::error::Error;
 
 use tokio_postgres::types::private::BytesMut;

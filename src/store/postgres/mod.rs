@@ -1,6 +1,6 @@
-//! PostgreSQL. Reads with `COPY`, the cheapest way out of the server. Everything is done inside
-//! explicit transactions and without named prepared statements or session settings, so that a
-//! pooler in transaction mode may stand in between.
+//! Session tables in PostgreSQL. Scans use `COPY`, the cheapest way to read from the server. All statements
+//! run inside explicit transactions, without named prepared statements and without session settings, so that
+//! a pooler in transaction mode may be in between.
 
 mod allauth;
 mod bloat;

@@ -1,3 +1,5 @@
+//! The lock that allows one purge at a time: an advisory lock of PostgreSQL.
+
 use tokio_postgres::types::Type;
 
 use super::Postgres;

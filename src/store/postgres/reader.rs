@@ -1,3 +1,5 @@
+//! The reading connection: scans by `COPY`, or page by page in key order.
+
 use std::ops::ControlFlow;
 
 use tokio_postgres::types::Type;

@@ -1,6 +1,6 @@
-//! How far replicas are behind, in time. `pg_stat_replication.replay_lag` says it only of what a
-//! replica has replayed lately, and nothing of one that has stopped replaying, so we keep our own
-//! record of when the server was where.
+//! Measures the lag of replicas in time. `pg_stat_replication.replay_lag` covers only what a replica has
+//! replayed lately, and says nothing about one that has stopped replaying. So this module records at which
+//! time the server was at which position.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

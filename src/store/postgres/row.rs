@@ -1,4 +1,4 @@
-//! The columns that a row of the table is read by.
+//! The SQL expressions by which a row of the session table is read, and the size limits of its data.
 
 use tokio_postgres::{Error, Row};
 

@@ -1,5 +1,5 @@
-//! Whether all rows of a table are seen. Row security hides rows without an error, and so can a view or
-//! another server: what is not there then proves nothing.
+//! Detects whether a table may hide rows from this role. Row security hides rows without an error, and so can
+//! a view or another server. If rows may be hidden, a scan that finds no session proves nothing.
 
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;

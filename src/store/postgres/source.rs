@@ -1,4 +1,4 @@
-//! What names a server.
+//! How a PostgreSQL database is named: by a URL, `key=value` pairs, the environment, or a Django project.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! SQL that several files share.
+//! SQL that several files of this folder share.
 
 use crate::store::UserType;
 

@@ -1,5 +1,6 @@
-//! Whose code a statement runs. A view, a trigger, an expression of an index run functions of those who made them with
-//! the rights of the role that reads or writes the table. A superuser's rights are those of the whole server.
+//! Detects code of other roles that a statement would run. Views, triggers and index expressions call
+//! functions that others wrote, with the rights of the role that reads or writes the table. A superuser's
+//! rights cover the whole server, so sessctl refuses.
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;

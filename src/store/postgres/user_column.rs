@@ -1,4 +1,4 @@
-//! The user column: found, added, filled and indexed.
+//! The user column: finds it, adds it, fills it and indexes it.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};

@@ -1,4 +1,4 @@
-//! The site's users.
+//! Reads the table of the site's users.
 
 use std::collections::BTreeSet;
 

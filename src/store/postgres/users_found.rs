@@ -1,4 +1,4 @@
-//! The tables that may be that of the site's users.
+//! Finds the tables that may be the table of the site's users.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};

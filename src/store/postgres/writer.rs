@@ -1,3 +1,6 @@
+//! The writing connection: deletes rows, replaces their data, and fills the user column, in short
+//! transactions with a lock timeout.
+
 use std::rc::Rc;
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Who else uses the file. A commit of another connection leaves a trace in it, a reader leaves none: but
-//! the kernel tells of both.
+//! Detects whether other processes use the database file. A commit of another connection leaves a trace in
+//! the file, but a read leaves none; the kernel (inotify) reports both.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! django-allauth's own rows of sessions.
+//! The table of django-allauth that has a row for each login: finds it, and deletes from it together with the
+//! sessions.
 
 use rusqlite::Connection;
 

@@ -1,5 +1,5 @@
-//! A connection to a file that somebody else made: what its schema makes SQLite do ends in time, and takes no more
-//! memory than a session does.
+//! A connection with limits of time and memory. Another user may have made the file, and its schema (views,
+//! triggers, expressions) makes SQLite run code.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! Walks in the order of expiry. The index that Django makes holds the row numbers too, so a place
-//! in this order is exact, and finding it reads no row of the table.
+//! Picks expired rows in order of expiry. The index that Django creates holds the row numbers too, so a
+//! position in this order is exact, and finding it reads no row of the table.
 //!
-//! What has expired is what SQLite says of `expire_date < now`, as for Django's `clearsessions`: numbers have, since they
-//! sort before every text, and NULL and blobs have not.
+//! A row has expired if SQLite says that `expire_date < now`, as in Django's `clearsessions`. Numbers sort
+//! before every text, so they have expired; NULL and blobs have not.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

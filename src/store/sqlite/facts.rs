@@ -1,4 +1,4 @@
-//! What `doctor` asks the file. Whether it is sound is not looked at: that reads all of it.
+//! What `doctor` checks on the file. It does not check the integrity of the file, which would read all of it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

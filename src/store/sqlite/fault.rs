@@ -1,3 +1,5 @@
+//! Classifies errors of SQLite: whether a retry can help, and what the operator can do.
+
 use rusqlite::ErrorCode;
 
 use crate::files::acts_as;

@@ -1,4 +1,4 @@
-//! Who holds the lock of a file, as Linux tells it (proc(5)).
+//! Finds the process that holds the lock on a file, from what Linux shows (proc(5)).
 
 use std::fs::{self, File, Metadata};
 use std::io;

@@ -1,5 +1,5 @@
-//! SQLite. A reader holds the file's shared lock only for the time of one page, since in rollback
-//! journal mode nobody can commit while it is held; a writer rests between its batches for the
+//! Session tables in SQLite. In rollback journal mode no session can commit while a reader holds the file's
+//! shared lock, so a reader holds it only for one page at a time. A writer pauses between its batches for the
 //! same reason.
 
 mod activity_watch;

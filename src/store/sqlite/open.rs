@@ -1,4 +1,5 @@
-//! How a database file is opened. What lies at its path, and beside it, may have been put there for whoever opens it.
+//! Opens a database file safely. An attacker may have put something else at its path or beside it, for a
+//! privileged user to open.
 
 use std::io;
 use std::os::unix::fs::FileExt;

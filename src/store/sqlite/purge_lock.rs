@@ -1,3 +1,5 @@
+//! The lock that allows one purge at a time: a locked file beside the database.
+
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;

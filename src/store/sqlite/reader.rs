@@ -1,3 +1,5 @@
+//! The reading connection: scans the table in slices.
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 

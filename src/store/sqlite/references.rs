@@ -1,4 +1,5 @@
-//! Foreign keys of other tables: which there are, and deletes that leave the rows that they keep.
+//! Foreign keys of other tables that point at the session table: finds them, and deletes rows except those
+//! that they keep.
 
 use std::rc::Rc;
 

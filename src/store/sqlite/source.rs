@@ -1,4 +1,4 @@
-//! What names a file.
+//! How a SQLite database is named: by a URL, a path, or a Django project.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Checks that the data of a row has not changed since it was read.
+
 use rusqlite::Transaction;
 
 use super::row::{NAMED, bytes, columns};

@@ -1,6 +1,6 @@
-//! The user column: found, added, filled and indexed.
+//! The user column: finds it, adds it, fills it and indexes it.
 //!
-//! A UUID is stored as Django stores one in SQLite: 32 hexadecimal digits without hyphens.
+//! A UUID is stored as Django stores it in SQLite: 32 hexadecimal digits without hyphens.
 
 use std::borrow::Cow;
 

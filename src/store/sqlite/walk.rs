@@ -1,3 +1,6 @@
+//! Walks over the table in short slices. Each slice is a read transaction of its own, so that other
+//! connections can commit in between.
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,6 @@
+//! The writing connection: deletes rows, replaces their data, and fills the user column. It pauses between
+//! batches so that the site's own writers get the lock.
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The files that TLS needs: whom to trust, and who we are.
+//! Loads the files that TLS needs: trusted root certificates, and our own certificate and key.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

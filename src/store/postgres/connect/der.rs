@@ -1,4 +1,4 @@
-//! What is needed of a certificate that rustls does not tell, or not of certificates of version 1.
+//! Reads fields of a certificate that rustls does not expose, or not for certificates of version 1.
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 

@@ -1,4 +1,4 @@
-//! Why one server cannot be had, and whether another may do.
+//! Why a connection to one server failed, and whether to try the next server.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! How much a server may send. The driver takes whatever comes: it keeps a message until it has come whole, and every
-//! parameter and notice that comes before the server lets us in.
+//! Limits how many bytes a server may send. The driver has no limit: it buffers a message until it is
+//! complete, and every parameter and notice that the server sends before the login completes.
 
 use std::error::Error;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
-//! How a connection is made: host by host and address by address, encrypted as `sslmode` has it. The
-//! driver knows three modes of TLS and one server at a time; what libpq makes of six, and of several
-//! servers, is here.
+//! Connects to a server: host by host and address by address, encrypted as `sslmode` demands. The driver
+//! knows three modes of TLS and one server at a time. The six modes of libpq and its lists of servers are
+//! implemented here.
 
 mod credentials;
 mod der;

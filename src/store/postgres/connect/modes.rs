@@ -1,4 +1,4 @@
-//! What each `sslmode` tries, on one address.
+//! The connection attempts that each `sslmode` makes to one address.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

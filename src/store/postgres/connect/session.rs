@@ -1,4 +1,4 @@
-//! Whether a server will do: whether it knows what we say, and is what `target_session_attrs` demands.
+//! Checks a fresh connection: that the server is not too old, and is what `target_session_attrs` demands.
 
 use tokio_postgres::SimpleQueryMessage;
 

@@ -1,4 +1,4 @@
-//! TLS over rustls, in the form in which the driver wants it.
+//! TLS with rustls, behind the interface that the driver expects.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;

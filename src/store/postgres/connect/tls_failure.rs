@@ -1,4 +1,4 @@
-//! Why there is no encrypted connection, in words, and what to do about it.
+//! Explains why an encrypted connection failed, and what the operator can do.
 
 use std::error::Error;
 use std::{fmt, io};

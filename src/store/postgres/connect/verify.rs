@@ -1,4 +1,4 @@
-//! What is demanded of the server's certificate.
+//! Verifies the server's certificate as `sslmode` demands.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};

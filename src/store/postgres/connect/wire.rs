@@ -1,4 +1,4 @@
-//! The socket of a connection: whoever waits for it gives up in time.
+//! The socket of a connection. Every wait on it ends at a deadline or when the run is asked to stop.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! libpq's environment variables.
+//! Reads libpq's environment variables.
 
 use super::keyword::KEYWORDS;
 use super::parameters::Parameters;

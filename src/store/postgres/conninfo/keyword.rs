@@ -1,5 +1,4 @@
-//! The parameters that libpq knows (its documentation, "Parameter Key Words"), and what becomes of
-//! them here.
+//! The list of libpq's parameters (its documentation, "Parameter Key Words"), and how sessctl treats each.
 
 /// What becomes of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

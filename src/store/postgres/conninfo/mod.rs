@@ -1,6 +1,6 @@
-//! Where the server is and how to reach it: a URL or `key=value` pairs, completed as libpq would, and
-//! made sense of. The parser of the driver is not used: it does not know the whole of
-//! sslmode, nor what Django people write.
+//! Parses connection strings: a URL or `key=value` pairs, completed from the environment and files as libpq
+//! does. The driver's own parser is not used: it lacks some values of sslmode, and the forms of URL that
+//! Django projects use.
 
 mod environment;
 mod keyword;

@@ -1,4 +1,4 @@
-//! `host=db.example.com dbname='my site'`: the other form in which libpq takes a connection string.
+//! Parses the `key=value` form of a connection string: `host=db.example.com dbname='my site'`.
 
 use super::parameters::Parameters;
 use super::{SourceError, keyword};

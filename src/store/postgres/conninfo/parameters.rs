@@ -1,3 +1,5 @@
+//! Collects connection parameters from several sources. The source that is asked first wins.
+
 use std::collections::BTreeMap;
 
 use super::keyword::{self, Fate};

@@ -1,4 +1,4 @@
-//! libpq's password file: `host:port:database:user:password` a line.
+//! Reads libpq's password file, with a line `host:port:database:user:password` for each server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

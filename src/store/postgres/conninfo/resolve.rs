@@ -1,4 +1,4 @@
-//! From texts to what they mean, with libpq's defaults.
+//! Turns the texts of connection parameters into typed values, with libpq's defaults.
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! libpq's service files: `[name]`, and below it one `keyword=value` a line.
+//! Reads libpq's service files: a section `[name]` with a `keyword=value` on each line.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What is said about encryption.
+//! The connection parameters about encryption.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
-//! `postgres://user:password@host:5432/database?option=value`, as libpq reads it, and with what
-//! dj-database-url and django-environ read beyond that. Stricter than both where a character of a
-//! password that was not percent-encoded would make a host of the rest of it.
+//! Parses `postgres://user:password@host:5432/database?option=value` as libpq does, and the extensions of
+//! dj-database-url and django-environ. It is stricter than these where an unescaped character in a password
+//! would turn the rest of the password into a host name.
 
 use super::SourceError;
 use super::keyword;

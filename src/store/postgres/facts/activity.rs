@@ -1,4 +1,4 @@
-//! What goes on around the table: vacuum, locks, replicas.
+//! Checks the activity around the table: vacuum, locks and replicas.
 
 use tokio_postgres::Error;
 

@@ -1,4 +1,4 @@
-//! Indexes: those that commands live by, and those that are of no use.
+//! Checks the indexes: those that commands rely on, and those that are useless.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What `doctor` asks the server. Everything is read from catalogs and statistics that need no right
-//! to the table; what the role may not see is said, and ends nothing.
+//! What `doctor` checks on the server. Everything comes from catalogs and statistics that need no right to
+//! the table. What the role may not see is reported, and ends no check.
 
 mod activity;
 mod indexes;

@@ -1,4 +1,4 @@
-//! What the role may do, and what it would have to be granted.
+//! Checks what the role may do, and what it would have to be granted.
 
 use std::collections::BTreeSet;
 

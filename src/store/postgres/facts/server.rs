@@ -1,4 +1,4 @@
-//! The server, and what is between it and us.
+//! Checks the server, and poolers between it and sessctl.
 
 use std::net::IpAddr;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The table itself: what kind, what columns, what hangs on it.
+//! Checks the table itself: its kind, its columns, and the triggers, rules and policies on it.
 
 use tokio_postgres::Error;
 use tokio_postgres::types::{ToSql, Type};

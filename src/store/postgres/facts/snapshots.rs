@@ -1,4 +1,4 @@
-//! What keeps deleted rows from being vacuumed.
+//! Checks for old snapshots, which keep vacuum from removing deleted rows.
 
 use std::cmp::Reverse;
 
