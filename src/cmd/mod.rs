@@ -32,28 +32,28 @@ use crate::stop::Stop;
 use crate::store::{Notice, Terms, Waits};
 use crate::ui::{self, Log, Talk};
 
-/// One reader feeds no more workers than this, and each holds some pages in memory.
+/// Most workers: one reader keeps no more than these busy, and each holds some pages in memory.
 const MOST_WORKERS: usize = 8;
 
-/// For how long expired rows are counted where that is what was asked for.
+/// How long a command may count expired rows if the count is its purpose.
 const COUNT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A command: what was typed of it, and what it does.
+/// A command, implemented for its arguments.
 trait Command {
-    /// Does it. What it finds goes to `out`, what it has to say to `ctx.talk`.
+    /// Runs the command. Its result goes to `out`, its messages to `ctx.talk`.
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error>;
 
-    /// Whether it prints rows or keys while it works.
+    /// Whether it prints rows or keys while it runs.
     fn prints(&self) -> bool {
         false
     }
 
-    /// How many things it reads from standard input.
+    /// How many of its inputs are standard input.
     fn reads_stdin(&self) -> usize {
         0
     }
 
-    /// How it ends where it failed.
+    /// Turns an error into an exit code, if the command handles its errors itself.
     fn fail(&self, error: Error) -> Result<Exit, Error> {
         Err(error)
     }
@@ -125,13 +125,13 @@ fn begin(
     let out = &mut *ui::stdout();
     let exit = command.run(ctx, out)?;
     match out.flush() {
-        // What was done remains done, or undone, when nobody reads the report.
+        // A report that nobody reads does not change what was done.
         Err(error) if error.kind() == ErrorKind::BrokenPipe || exit.is_hangup() => Ok(exit),
         flushed => Ok(flushed.map(|()| exit)?),
     }
 }
 
-/// What the operator allows a database, and how they are told what comes up: each thing once.
+/// What the operator allows on a database, and how to show its messages, each once.
 fn terms(cli: &Cli, talk: Talk) -> Terms {
     let told = Mutex::new(BTreeSet::new());
     let tell = move |notice: &Notice| {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A run that may change a table, as every line of the audit file says it.
+/// A run that may change a table. Every line of the audit log contains it.
 #[derive(Debug, Serialize)]
 pub struct AuditedRun {
     /// The same random text in both lines of a run.
@@ -13,20 +13,22 @@ pub struct AuditedRun {
     pub host: Option<String>,
     /// The real user id of the process.
     pub uid: u32,
-    /// The user id with which somebody logged in to the machine, as Linux keeps it through `sudo` and `su`. `None` where it
-    /// does not: for cron, in containers.
+    /// The user id of the login to the machine, which Linux keeps through `sudo` and `su`. `None` if there is
+    /// none, as for cron and in containers.
     pub login_uid: Option<u32>,
-    /// The name of the system's user that it ran as.
+    /// The name of the system's user who ran it.
     pub user: Option<String>,
-    /// Who became that user by `sudo`, as the environment says it: whoever may set that may write anything there.
+    /// The user who called `sudo`, according to the environment. Whoever controls the environment can write
+    /// anything there.
     pub sudo_user: Option<String>,
-    /// Of sessctl.
+    /// The version of sessctl.
     pub version: &'static str,
     /// The command.
     pub command: &'static str,
-    /// What was typed, without the database.
+    /// The command line, without the database.
     pub arguments: Vec<String>,
-    /// The database, without user and password; a file with its whole path. `None` if what was named makes no sense.
+    /// The database, without user and password; a file with its absolute path. `None` if it cannot be
+    /// resolved.
     pub database: Option<String>,
     /// `--reason`.
     pub reason: Option<String>,
@@ -54,12 +56,12 @@ pub struct AuditEnded<'a, R> {
     pub ended: String,
     /// The exit code.
     pub exit: u8,
-    /// What failed on what.
+    /// The error, if it failed.
     pub error: Option<String>,
-    /// What `--format json` prints; `None` if nothing was begun.
+    /// What `--format json` prints; `None` if no work began.
     pub report: Option<&'a R>,
-    /// Fingerprints of the sessions that are no login any more, as far as they were read.
+    /// Fingerprints of the sessions that this run ended, as far as it read them.
     pub keys: Vec<String>,
-    /// How many more there were.
+    /// How many more sessions it ended.
     pub keys_left_out: u64,
 }

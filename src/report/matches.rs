@@ -4,36 +4,35 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-/// What rows are to the question that was asked.
+/// Rows by what they are to the query of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Matches {
-    /// Sessions that were asked for.
+    /// Sessions that the query asks for.
     pub matched: u64,
-    /// Of these: sessions that none of the given keys verifies. Django reads them as empty, unless it has a key
-    /// that was not given. With `--verified-only` they are counted here and not among `matched`.
+    /// Of these: sessions that none of the given keys verifies. Django reads them as empty, unless it has
+    /// another key. With `--verified-only` they are counted here and not in `matched`.
     pub unverified: u64,
-    /// Of these: sessions of somebody else, to whom a user who was asked for has changed and from whom one click
-    /// leads back.
+    /// Of these: sessions of another user whom a user who was asked for impersonates. One click ends the
+    /// impersonation and leads back.
     pub impersonated: u64,
-    /// Sessions that stay since they name a user who is to be spared, and that name somebody else, too: one of the two
-    /// impersonates the other.
+    /// Sessions that stay because they name a spared user and another user too: one impersonates the other.
     pub shared: u64,
-    /// Sessions that stay and whose id is spelled otherwise than that of a user who was asked for or is to be spared, but
+    /// Sessions that stay, whose id is not spelled like that of a user who was asked for or is spared, but
     /// which Django may read as that user's: ` 42` as 42.
     pub alike: u64,
-    /// Sessions that stay and whose id the key of the table of users cannot hold, so that it may be that of a user who was
-    /// asked for or is to be spared.
+    /// Sessions that stay, whose id the key of the table of users cannot hold. It may be that of a user who
+    /// was asked for or is spared.
     pub unfit: u64,
-    /// Rows that sessctl cannot read and that may be such a session.
+    /// Rows that sessctl cannot read and that may be such sessions.
     pub unreadable: u64,
-    /// Rows that sessctl cannot read, that were to go with all others, and that may be sessions of users who are to be
-    /// spared.
+    /// Rows that sessctl cannot read, that go with all others, and that may be sessions of spared users.
     pub maybe_spared: u64,
-    /// Logins of somebody else than the user column says.
+    /// Logins of another user than the one in the user column.
     pub different: u64,
-    /// Sessions of these users that do not say when they were saved, where that was asked for.
+    /// Sessions of these users without a time of saving, if the query has a time window.
     pub undated: u64,
-    /// Sessions of these users that were saved again after the time that was asked for. Only the last save is known.
+    /// Sessions of these users that were saved again after the time window. A row has only the time of its
+    /// last save.
     pub saved_later: u64,
 }
 

@@ -20,7 +20,7 @@ pub use total::{InSchema, Sum, Total, both, same};
 
 use crate::model::{Layout, Serializer, Signature};
 
-/// What a session is, judged by its content; whether Django would believe it, the signature says.
+/// The kind of a session, by its content. Whether Django accepts it depends on its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -35,34 +35,34 @@ pub enum State {
 /// One `session_data`, decoded.
 #[derive(Clone, Debug, Serialize)]
 pub struct DecodedSession {
-    /// What it is.
+    /// Its kind.
     pub state: State,
     /// `_auth_user_id` as text.
     pub user_id: Option<String>,
     /// `_auth_user_backend`.
     pub backend: Option<String>,
-    /// Whom else it holds: who is behind an impersonation.
+    /// Further users in it: those who impersonate its user.
     pub behind: Vec<String>,
-    /// Whether there may be more of them than could be understood.
+    /// Whether there may be further users that could not be decoded.
     pub behind_unclear: bool,
-    /// Whether Django would believe it.
+    /// Whether a key verifies it, so that Django accepts it.
     pub signature: Signature,
     /// When it was last saved, RFC 3339 in UTC.
     pub saved: Option<String>,
-    /// How it is laid out; `None` if in no way of Django's.
+    /// Its layout; `None` if Django has no such layout.
     pub layout: Option<Layout>,
-    /// How its payload is serialized.
+    /// The serializer of its payload.
     pub serializer: Option<Serializer>,
-    /// Whether its payload is stored as zlib.
+    /// Whether its payload is compressed with zlib.
     pub compressed: bool,
-    /// Why it, or its payload, cannot be read.
+    /// Why it or its payload cannot be read.
     pub error: Option<String>,
     /// The whole payload.
     pub payload: Option<Box<RawValue>>,
 }
 
 impl DecodedSession {
-    /// Bytes of what can be large in it.
+    /// Bytes of the parts that may be large.
     pub fn held_bytes(&self) -> usize {
         let texts = [&self.user_id, &self.backend, &self.error].into_iter().flatten();
         let texts = texts.chain(&self.behind).map(|text| text.len() + size_of::<String>());
@@ -73,25 +73,25 @@ impl DecodedSession {
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedSession {
-    /// The schema of its table, if several were looked at.
+    /// The schema of its table, if several were scanned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// `session_key`, masked unless it was asked for.
     pub session_key: String,
-    /// `expire_date`, RFC 3339; without `Z` where the database does not tell the time zone.
+    /// `expire_date`, RFC 3339; without `Z` if the time zone of the database is unknown.
     pub expires: Option<String>,
     /// Bytes of `session_data` as stored.
     pub size: usize,
-    /// The rest.
+    /// The decoded data.
     #[serde(flatten)]
     pub session: DecodedSession,
 }
 
-/// Why a command that deletes much ended.
+/// Why a command that works in batches ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// It came to its end.
+    /// It was finished.
     Done,
     /// `--limit`.
     Limit,
@@ -99,15 +99,15 @@ pub enum Ending {
     RunTime,
     /// A signal.
     Interrupted,
-    /// An error, which is told beside.
+    /// An error, which is reported separately.
     Failed,
 }
 
-/// Seconds that batches had to wait, by reason.
+/// Seconds that batches paused, by reason.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Paused {
-    /// A replica was too far behind.
+    /// A replica lagged too much.
     pub lag: f64,
-    /// The pause file was there.
+    /// The pause file existed.
     pub file: f64,
 }

@@ -6,42 +6,42 @@ use serde::Serialize;
 
 use crate::model::uuid_digits;
 
-/// A user who was named by what the site knows of them.
+/// A user who was selected by something other than an id.
 #[derive(Clone, Debug, Serialize)]
 pub struct ResolvedUser {
     /// Primary key.
     pub id: String,
-    /// What the user logs in with; `None` of users who exist no longer.
+    /// The login name; `None` for deleted users.
     pub username: Option<String>,
 }
 
-/// A user who was named, by id or otherwise, and what was found of them.
+/// A user whom the operator named, by id or otherwise, and what was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct NamedUser {
-    /// Primary key, spelled as Django spells it where that is known.
+    /// Primary key, spelled as Django spells it if that is known.
     pub id: String,
-    /// What the user logs in with, where that is known.
+    /// The login name, if it is known.
     pub username: Option<String>,
-    /// Whether the user is in the table of users; `None` where that is not known.
+    /// Whether the user is in the table of users; `None` if that is unknown.
     pub exists: Option<bool>,
-    /// Sessions of this user that all looks found, and that were to go.
+    /// Sessions of this user that the scans found and that were to be ended.
     pub sessions: u64,
-    /// Whether this very user was named, not only what the user is: inactive, deleted.
+    /// Whether the operator named this user, and did not select a group such as inactive or deleted users.
     #[serde(skip)]
     pub given: bool,
-    /// Whether there is a session of this user, be it one that was to stay.
+    /// Whether this user has a session, even one that stays.
     #[serde(skip)]
     pub seen: bool,
 }
 
 impl NamedUser {
-    /// Whether there is such a user, or a session of one.
+    /// Whether the user exists or has a session.
     fn is_somebody(&self) -> bool {
         self.seen || self.exists == Some(true)
     }
 
-    /// Adds what another schema has under the same id. There it may be somebody else: a name is kept only where it is the
-    /// name of all.
+    /// Adds what another schema has under the same id. There it may be another user, so the name is kept only
+    /// if it is the same in all schemas.
     fn add(&mut self, other: &Self) {
         if !self.is_somebody() {
             self.username.clone_from(&other.username);
@@ -62,7 +62,7 @@ impl NamedUser {
     }
 }
 
-/// Adds what was found of the same users in another table. One id may be spelled otherwise there.
+/// Adds what was found of the same users in another table, where an id may be spelled otherwise.
 pub fn add_named(all: &mut Vec<NamedUser>, others: &[NamedUser]) {
     let place = |(place, user): (usize, &NamedUser)| (compared(&user.id), place);
     let mut places: HashMap<String, usize> = all.iter().enumerate().map(place).collect();

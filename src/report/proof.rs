@@ -8,23 +8,24 @@ use serde::Serialize;
 pub enum Proof {
     /// Sessions were ended, and none is left, neither in the table nor in a cache.
     LoggedOut,
-    /// Sessions were ended, and none is left in the table. Nobody said whether the site has a cache in front of it.
+    /// Sessions were ended, and none is left in the table. It is unknown whether the site has a cache in
+    /// front of it.
     TableOnly,
     /// There was no such session.
     NotFound,
-    /// Nothing: sessions are left, a doubt is left, nobody looked again, or it was a dry run.
+    /// Nothing: sessions or doubts are left, no scan followed, or it was a dry run.
     Unknown,
 }
 
-/// Why nothing is proved, although no session is left that was looked for.
+/// Why nothing is proved although the last scan found no session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 pub enum Doubt {
-    /// No live session names a user under the key that was looked at.
+    /// No live session has a login under the keys that were checked.
     NoLogin {
-        /// The keys under which a login was looked for.
+        /// The keys that were checked.
         looked_for: Vec<String>,
-        /// What stands at the top level of live sessions: one of these may be the site's login.
+        /// Keys at the top level of live sessions: one of them may hold the site's login.
         keys: Vec<String>,
     },
     /// Live sessions without a login have the id of a named user under other keys, under which the site may keep logins of its
@@ -33,30 +34,32 @@ pub enum Doubt {
         /// Those.
         keys: Vec<String>,
     },
-    /// Users may be hidden who were to be looked up.
+    /// The table of users may hide users who had to be looked up.
     HiddenUsers {
         /// In this table.
         table: String,
         /// Whether it is a view; otherwise it is on another server.
         view: bool,
     },
-    /// Sessions may be hidden: nobody named the session table, and it is not one that shows all rows for certain.
+    /// The session table may hide rows, and nobody named it.
     HiddenSessions {
         /// In this table.
         table: String,
         /// Whether it is a view; otherwise rows of it are on another server.
         view: bool,
     },
-    /// The type of the key of the table of users is not known: ids in sessions may be those of the users in another spelling.
+    /// The type of the key of the table of users is unknown, so sessions may spell the ids of its users
+    /// otherwise.
     UnknownKey {
         /// The table of users.
         table: String,
         /// Its key.
         key: String,
-        /// How that is declared.
+        /// The declared type.
         declared: String,
     },
-    /// No session names these users, and nothing tells how the site spells ids: they may be logged in under others.
+    /// No session names these users, and nothing shows how the site spells ids: they may be logged in under
+    /// another spelling.
     UnknownSpelling {
         /// The first few of their ids, as they were given.
         ids: Vec<String>,
@@ -76,12 +79,12 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
-    /// Whether other tables have live rows, or live sessions of these users, could not be found out.
+    /// It is unknown whether other tables have live rows, or live sessions of these users.
     TablesUnknown,
 }
 
 impl Proof {
-    /// What holds of two tables.
+    /// What is proved of two tables together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Sessions that cannot be deleted because other tables refer to them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Referenced {
-    /// How many stayed, or would stay.
+    /// How many stayed, or would stay after a dry run.
     pub referenced: u64,
     /// The tables that refer to them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -15,7 +15,7 @@ pub struct Referenced {
 }
 
 impl Referenced {
-    /// Adds those of another table.
+    /// Adds the sessions of another table.
     pub fn add(&mut self, other: &Self) {
         self.referenced += other.referenced;
         self.referenced_by.extend(other.referenced_by.iter().cloned());

@@ -4,51 +4,51 @@ use serde::Serialize;
 
 use super::{Ending, Paused};
 
-/// What a command did to the session table, or to that of each of several schemas.
+/// The report of a command over one or several schemas.
 #[derive(Debug, Serialize)]
 pub struct Total<R> {
-    /// All in all; `None` if nothing was done in any schema.
+    /// The sum; `None` if nothing was done in any schema.
     #[serde(flatten)]
     pub sum: Option<R>,
-    /// By schema, if several were meant.
+    /// One part per schema, if there were several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<InSchema<R>>,
-    /// Schemas that it did not come to.
+    /// Schemas in which the command did not begin.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_begun: Vec<String>,
 }
 
-/// What a command did in one schema.
+/// The report of a command in one schema.
 #[derive(Debug, Serialize)]
 pub struct InSchema<R> {
     /// The schema.
     pub schema: String,
-    /// What was done; `None` if it failed before that, or there was nothing to do.
+    /// The report; `None` if it failed before it changed anything, or there was nothing to do.
     #[serde(flatten)]
     pub report: Option<R>,
-    /// What failed.
+    /// The error, if it failed.
     pub error: Option<String>,
 }
 
 /// A report that can be added to others of its kind.
 pub trait Sum: Sized {
-    /// The beginning of a sum: without what only one table has.
+    /// The start of a sum: this report without the fields that have a meaning for one table only.
     fn begin(&self) -> Self;
-    /// Adds another.
+    /// Adds another report.
     fn add(&mut self, other: &Self);
-    /// Takes back what can only be said of all of them: others failed or were not begun.
+    /// Withdraws claims about all schemas: some failed or were not begun.
     fn others_are_unknown(&mut self);
     /// Rows that were changed.
     fn changed(&self) -> u64;
 }
 
 impl<R: Sum> Total<R> {
-    /// Of the one table that was meant.
+    /// The total of a single table.
     pub fn of_one(report: R) -> Self {
         Self { sum: Some(report), schemas: Vec::new(), not_begun: Vec::new() }
     }
 
-    /// Of several.
+    /// The total of several schemas.
     pub fn of_many(schemas: Vec<InSchema<R>>, not_begun: Vec<String>) -> Self {
         let mut reports = schemas.iter().filter_map(|part| part.report.as_ref());
         let mut sum = reports.next().map(R::begin);
@@ -62,12 +62,12 @@ impl<R: Sum> Total<R> {
     }
 }
 
-/// What is not known of one is not known of both.
+/// The sum of two counts; `None` if either is unknown.
 pub fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.zip(other).map(|(one, other)| one + other)
 }
 
-/// Leaves only what is the same in both.
+/// Keeps the text only if both are equal.
 pub fn same(one: &mut Option<String>, other: Option<&str>) {
     if one.as_deref() != other {
         *one = None;
@@ -75,7 +75,7 @@ pub fn same(one: &mut Option<String>, other: Option<&str>) {
 }
 
 impl Ending {
-    /// The one that says more of two.
+    /// The more telling of two reasons: any before `Done`.
     pub fn or(self, other: Self) -> Self {
         if self == Self::Done { other } else { self }
     }

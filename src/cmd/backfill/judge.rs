@@ -9,35 +9,35 @@ use django_session::{Codec, Decoder, Verdict};
 use crate::model::{Data, Keys, Page, Row, Tally, Timestamp};
 use crate::store::{UserColumn, UserType, Was};
 
-/// What a look found: rows by what was found in them.
+/// The counts of a scan: rows by what their data and their user column hold.
 #[derive(Default)]
 pub(super) struct Findings {
-    /// What the rows are. Expired ones count as what they hold, where they are looked at.
+    /// The tally of the rows. An expired row counts by its data, if it is scanned at all.
     pub(super) tally: Tally,
-    /// Of logins: without a word in the column.
+    /// Logins with NULL in the column.
     pub(super) missing: u64,
-    /// Of these: with somebody else in the column.
+    /// Logins with another user in the column.
     pub(super) different: u64,
-    /// Of these: by a user whose id does not fit the type of the column.
+    /// Logins of users whose id does not fit the type of the column.
     pub(super) misfits: u64,
     /// The smallest such ids.
     pub(super) misfit_ids: BTreeSet<String>,
-    /// Of these: by a user who is not among those that the column can name.
+    /// Logins of users who are missing from the table that the column refers to.
     pub(super) unknown: u64,
-    /// Logins saved within the last hour, and those of them without a word in the column.
+    /// Logins that were saved within the last hour, and those of them with NULL in the column.
     pub(super) recent: u64,
     pub(super) recent_missing: u64,
-    /// Bytes of the data of logins, as far as they are stored in the row itself.
+    /// Bytes of the data of logins that is stored in the row itself.
     pub(super) bytes: u64,
-    /// Which types of column every id fits.
+    /// Whether some id does not fit a column of numbers, or of UUIDs.
     pub(super) no_number: bool,
     pub(super) no_uuid: bool,
-    /// Keys of rows whose column does not say what they are and that nobody is about to put right,
-    /// some of them if there are many.
+    /// Keys of rows whose column is wrong and that this scan does not correct. If there are many, only some
+    /// of them.
     pub(super) wrong: Keys,
 }
 
-/// A row whose column is to say this.
+/// A value to write into the column of a row.
 pub(super) struct Stamp {
     pub(super) key: String,
     pub(super) data: Was,
@@ -50,7 +50,7 @@ impl Stamp {
     }
 }
 
-/// What one page gave.
+/// The findings of one page.
 #[derive(Default)]
 pub(super) struct PageFindings {
     pub(super) found: Findings,
@@ -59,23 +59,24 @@ pub(super) struct PageFindings {
 
 const MOST_IDS: usize = 5;
 const MOST_WRONG: usize = 100_000;
-/// What is longer PostgreSQL stores elsewhere, and does not write anew when a row is.
+/// PostgreSQL stores longer values outside the row, and does not copy them when it writes a new version of
+/// the row.
 const STORED_INLINE: usize = 2_000;
 /// In seconds.
 const HOUR: i64 = 3_600;
 
-/// Tells whose rows are.
+/// Decodes rows and compares their users with the column.
 pub(super) struct Judge<'c> {
     decoder: Decoder<'c>,
     rules: Rules<'c>,
 }
 
-/// What the column is to say.
+/// The rules for the column.
 struct Rules<'c> {
     column: &'c UserColumn,
     /// Seconds since 1970.
     hour_ago: i64,
-    /// Whether what the column says is put right; `None` if nothing is.
+    /// Whether values are corrected, or only NULL is filled; `None` if nothing is written.
     overwrite: Option<bool>,
     /// Users that the column cannot name.
     unknown: &'c BTreeSet<String>,
@@ -111,7 +112,7 @@ impl Rules<'_> {
         let verdict = session.verdict(|_| true);
         found.tally.count(&verdict);
         let (Verdict::Login(login), Data::Text(data)) = (&verdict, row.data) else {
-            // Only as long as no row has shown that the keys are right.
+            // Signatures are checked only until one row has proved the keys right.
             if found.tally.signatures.valid == 0 {
                 found.tally.signatures.count(session.signature());
             }

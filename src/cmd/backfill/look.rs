@@ -13,36 +13,37 @@ use crate::store::{
     Assignment, ByUser, ColumnCondition, Filter, Reader, StoreError, UserColumn, Writer,
 };
 
-/// Which rows are looked at.
+/// The rows to scan.
 #[derive(Clone)]
 pub(super) struct Scope<'s> {
     pub(super) column: &'s UserColumn,
-    /// Whether the table has it yet.
+    /// Whether the column exists.
     pub(super) exists: bool,
     pub(super) condition: ColumnCondition,
     pub(super) include_expired: bool,
-    /// End after so many logins, unless the key verified nothing yet: only the whole table says that it is wrong.
+    /// Stop after this many logins, unless the key has verified none: only a scan of the whole table shows
+    /// that a key is wrong.
     pub(super) enough: Option<u64>,
-    /// Users that the column cannot name.
+    /// Users who are missing from the table that the column refers to.
     pub(super) unknown: &'s BTreeSet<String>,
 }
 
-/// What is done about rows whose column does not say what they are.
+/// How to correct the rows whose column is wrong.
 pub(super) struct Act<'d, 'w> {
     pub(super) driver: &'d mut Driver<'w>,
-    /// Also where it says something else.
+    /// Also correct values that are not NULL.
     pub(super) overwrite: bool,
-    /// Users that the column turns out to be unable to name.
+    /// Collects users who turn out to be missing from the table that the column refers to.
     pub(super) unknown: &'d mut BTreeSet<String>,
 }
 
-/// What is gathered before it is written, so that a batch can grow and memory cannot.
+/// Limits of what is collected before it is written: batches can grow, memory cannot.
 const GATHERED_ROWS: usize = 10_000;
 const GATHERED_BYTES: usize = 4 << 20;
 
 impl Findings {
-    /// Looks at the rows in scope, and acts where it is told to. How the looking ended, or why the
-    /// acting could not go on, comes second.
+    /// Scans the rows in scope, and corrects them if asked to. The second value says how the scan ended, or
+    /// why writing failed.
     pub(super) fn take(
         ctx: &Ctx<'_>,
         reader: &mut dyn Reader,
@@ -117,8 +118,8 @@ fn assign(
     Ok(done.rows)
 }
 
-/// Reads the rows with these keys again and acts at once: between reading and writing is too little
-/// time for a visitor's next request, that changes the row, to come in time and again.
+/// Reads the rows with these keys again and corrects them at once. So little time passes between reading and
+/// writing that the site's next request hardly ever changes the row in between.
 pub(super) fn mend(
     ctx: &Ctx<'_>,
     column: &UserColumn,

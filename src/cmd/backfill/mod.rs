@@ -31,14 +31,14 @@ use crate::store::{
     Capability, ColumnCondition, Reader, Store, UserColumn, UserColumnPlan, UserType, Users,
 };
 
-/// Logins whose ids and signatures are looked at before anything is done.
+/// Logins in the sample whose ids and signatures are checked before anything is changed.
 const SAMPLE: u64 = 10_000;
-/// What a row takes up besides `session_data`: its key, its expiry and the database's own.
+/// Bytes of a row besides `session_data`: its key, its expiry and the database's header.
 const ROW_OVERHEAD_BYTES: u64 = 80;
-/// What an id takes up in a row, and in an index beside the address of its row, by and large.
+/// Rough bytes of an id in a row, and of an index entry with the row's address.
 const USER_BYTES: u64 = 8;
 const INDEX_ENTRY_BYTES: u64 = 24;
-/// How often what came meanwhile is filled before the operator is told that it does.
+/// Passes over rows that arrived during the backfill before giving up.
 const MAX_ROUNDS: u32 = 3;
 
 impl Command for Backfill {
@@ -75,7 +75,7 @@ fn act(
         reader.demand_writes()?;
     }
     let (column, exists, sample) = column(ctx, &mut *reader, args)?;
-    // Refuses where the column cannot be filled.
+    // Fails if the column cannot be filled.
     let plan = reader.user_column_plan(&column)?;
     let mut report = report(&column, args);
     let fill = Fill { ctx, store: &*store, column, include_expired: args.include_expired };
@@ -106,8 +106,8 @@ fn act(
     Ok(CommandOutcome::new(report, ended, exit))
 }
 
-/// The column to work on, and whether it is there. Looks at some logins first: what their ids are,
-/// and whether the key is the site's.
+/// The column to fill, and whether it exists. First it samples some logins: what their ids are, and whether
+/// the key is the site's.
 fn column(
     ctx: &Ctx<'_>,
     reader: &mut dyn Reader,
@@ -126,7 +126,8 @@ fn column(
         exists: false,
         condition: ColumnCondition::Any,
         include_expired: args.include_expired,
-        // A type that was named must fit every id: what is altered in vain has to be altered back.
+        // If the operator chose a type, every id is checked: a column of the wrong type would have to be
+        // altered back.
         enough: matches!(args.column_type, AutoColumnType::Auto | AutoColumnType::Text)
             .then_some(SAMPLE),
         unknown: &BTreeSet::new(),
@@ -160,7 +161,7 @@ fn column(
     }
 }
 
-/// Refuses a type that cannot hold the ids of the users.
+/// Fails if the type cannot hold the ids of the users.
 fn demand_fit(sample: &Findings, key: Option<UserType>, wanted: UserType) -> Result<(), Error> {
     let (name, others) = match wanted {
         UserType::Text => return Ok(()),
@@ -176,7 +177,7 @@ fn demand_fit(sample: &Findings, key: Option<UserType>, wanted: UserType) -> Res
     ))
 }
 
-/// The type of the user table's key if all ids fit it, otherwise the narrowest that they do.
+/// The type of the key of the table of users if all ids fit it, otherwise the narrowest type that they fit.
 fn narrowest(sample: &Findings, key: Option<UserType>) -> UserType {
     let fits = |kind| match kind {
         UserType::Text => true,
@@ -225,8 +226,8 @@ impl Fill<'_, '_> {
         }
     }
 
-    /// Fills what is missing; with `overwrite` puts right what is wrong too. Returns the users that
-    /// the column cannot name.
+    /// Fills rows with NULL; with `overwrite` also corrects wrong values. Returns users who are missing from
+    /// the table that the column refers to.
     fn fill(
         &self,
         driver: &mut Driver<'_>,
@@ -246,7 +247,7 @@ impl Fill<'_, '_> {
         whole(ended).map(|()| unknown)
     }
 
-    /// Looks at all rows; the report says what is there. Returns keys of rows whose column is wrong.
+    /// Scans all rows and updates the report. Returns keys of rows whose column is wrong.
     fn look(
         &self,
         exists: bool,
@@ -358,7 +359,7 @@ fn report(column: &UserColumn, args: &Backfill) -> BackfillReport {
 }
 
 impl BackfillReport {
-    /// What the last look found.
+    /// Takes over the findings of the last scan.
     fn note(&mut self, found: Findings) {
         self.scanned = found.tally.scanned;
         self.logins = found.tally.logins;

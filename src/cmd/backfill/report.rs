@@ -15,23 +15,23 @@ pub struct BackfillReport {
     /// Its type: `text`, `bigint` or `uuid`.
     #[serde(rename = "type")]
     pub column_type: &'static str,
-    /// Whether nothing was to be written.
+    /// Whether it was a dry run.
     pub dry_run: bool,
-    /// Whether only the last hour was asked for.
+    /// Whether only logins of the last hour were checked (`--watch-nulls`).
     #[serde(skip)]
     pub watch_nulls: bool,
     /// What a dry run would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<ColumnPlan>,
-    /// Rows that the last look read.
+    /// Rows that the last scan read.
     pub scanned: u64,
     /// Rows that were filled.
     pub filled: u64,
-    /// Logins that the last look saw.
+    /// Logins that the last scan saw.
     pub logins: u64,
-    /// Of these: found without a user id; `None` where no look came to its end after the last write.
+    /// Of these: with NULL in the column; `None` if no scan was completed after the last write.
     pub missing: Option<u64>,
-    /// Of these: found with another one.
+    /// Of these: with another user id in the column.
     pub different: u64,
     /// Of these: of users whose id the column cannot hold.
     pub misfits: u64,
@@ -44,7 +44,7 @@ pub struct BackfillReport {
     pub users: Option<String>,
     /// Rows that name no user.
     pub anonymous: u64,
-    /// Rows that name one and that Django reads as empty.
+    /// Rows that name a user but that no key verifies, so that Django reads them as empty.
     pub unverified: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
@@ -52,32 +52,32 @@ pub struct BackfillReport {
     pub tally: Tally,
     /// Logins that were saved within the last hour.
     pub saved_last_hour: u64,
-    /// Of these: found without a user id.
+    /// Of these: with NULL in the column.
     pub missing_last_hour: u64,
-    /// Looks that were taken after the filling.
+    /// Scans after the filling.
     pub rounds: u32,
     /// Transactions.
     pub batches: u64,
-    /// Why there was no more.
+    /// Why it ended.
     pub ended: Ending,
-    /// For how long it had to wait.
+    /// How long it paused.
     pub paused: Paused,
-    /// All in all.
+    /// Wall-clock time.
     pub elapsed_seconds: f64,
 }
 
 /// What `backfill` would do to the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct ColumnPlan {
-    /// Whether the column is there.
+    /// Whether the column exists.
     pub exists: bool,
-    /// What would be run before the filling, and after it.
+    /// The statements before and after the filling.
     pub sql: Vec<String>,
-    /// How long filling would take, by what was measured elsewhere.
+    /// Estimated seconds for filling, from measurements on another machine.
     pub seconds: u64,
-    /// What the table would grow by at most.
+    /// How much the table would grow at most.
     pub table_bytes: u64,
-    /// About what the index would take up.
+    /// The approximate size of the index.
     pub index_bytes: u64,
 }
 

@@ -44,7 +44,8 @@ fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
     Ok(CheckReport { health, expired: rows, max_expired, oldest, max_age })
 }
 
-/// Adds what expired in a table to rows, as far as they can be counted in time, and seconds since the oldest.
+/// Adds the expired rows of a table to `rows`, if they can be counted in time, and updates the age of the
+/// oldest.
 fn add(ctx: &Ctx<'_>, rows: &mut Option<u64>, oldest: &mut Option<u64>) -> Result<(), Error> {
     let store = ctx.open()?;
     store.demand(Capability::Expiry)?;
@@ -65,7 +66,7 @@ fn health(
     max_expired: Option<u64>,
     max_age: u64,
 ) -> Health {
-    // What took too long to count is too much.
+    // A count that takes too long is above any limit.
     let rows = max_expired.map_or(Health::Ok, |max| beyond(expired.unwrap_or(u64::MAX), max));
     let age = match (oldest, expired) {
         (Some(oldest), _) => beyond(oldest, max_age),

@@ -9,10 +9,10 @@ pub struct CheckReport {
     pub health: Health,
     /// Expired rows; `None` if counting took too long.
     pub expired: Option<u64>,
-    /// How many may be.
+    /// The limit of expired rows.
     pub max_expired: Option<u64>,
-    /// Seconds since the oldest expired; `None` without any.
+    /// Seconds since the oldest row expired; `None` if there is none.
     pub oldest: Option<u64>,
-    /// How many seconds that may be.
+    /// The limit of these seconds.
     pub max_age: u64,
 }

@@ -8,8 +8,8 @@ use crate::model::{Health, counted, rough_time};
 use crate::ui::sanitize;
 use crate::ui::usage::{explained, unrepeated};
 
-/// Writes one line: the verdict, why, and behind a bar the figures with their bounds for warning and
-/// critical.
+/// Writes one line: the verdict, the reason, and after a vertical bar the figures with their limits for
+/// warning and critical.
 pub(super) fn write_report(out: &mut dyn Write, report: &CheckReport) -> io::Result<()> {
     let rows = match report.expired {
         Some(rows) => counted(rows, "expired session"),
@@ -34,16 +34,16 @@ pub(super) fn write_report(out: &mut dyn Write, report: &CheckReport) -> io::Res
     )
 }
 
-/// Writes one line that says why there is no verdict.
+/// Writes one line with the reason why there is no verdict.
 pub(super) fn write_failure(out: &mut dyn Write, error: &Error) -> io::Result<()> {
     let mut said = vec![error.to_string()];
     said.extend(error.causes());
-    // A bar would begin the figures.
+    // A vertical bar would begin the figures.
     let said = unrepeated(&said.join(": ")).replace('|', "/");
     writeln!(out, "SESSIONS {} - {}", word(Health::Unknown), sanitize(&said).replace('\n', " "))
 }
 
-/// The one line that says what was typed wrongly.
+/// Writes one line about a wrong command line.
 pub fn write_misuse(out: &mut dyn Write, said: &str) -> io::Result<()> {
     let said = explained(said);
     let said = said.trim_start_matches("error: ").replace('|', "/");

@@ -14,7 +14,7 @@ use crate::files::{Folder, as_operator};
 use crate::sessions::site_users::users;
 use crate::store::{Store, UserColumn, UserType};
 
-/// Where each file goes in the app's folder, and its text.
+/// The files of the app: path in its folder, and text.
 const FILES: [(&str, &str); 8] = [
     ("README.md", include_str!("app/README.md")),
     ("__init__.py", include_str!("app/__init__.py")),
@@ -56,7 +56,8 @@ impl Command for DjangoCode {
     }
 }
 
-/// What the column holds, or is to hold, by the database. One that was not named on the command line may be out of reach.
+/// The type that the column has or should have, from the database. A database that was not named on the
+/// command line may be unreachable.
 fn column_type(ctx: &Ctx<'_>, column: &str) -> Result<ColumnType, Error> {
     const TEXT: &str = "the app takes the column for text; --type says otherwise";
     let is_named = ctx.global.database.is_some() || ctx.project.is_some();
@@ -142,7 +143,7 @@ impl App<'_> {
         Ok(())
     }
 
-    /// No name holds a brace, so none can be taken for a place to fill.
+    /// Names contain no braces, so a name cannot look like a placeholder.
     fn fill(&self, template: &str) -> String {
         let (column_type, field) = match self.column_type {
             ColumnType::Text => ("text", "TextField"),

@@ -6,9 +6,9 @@ use super::sample::percent;
 use crate::model::{Finding, Timestamp, counted, rough_time};
 use crate::store::{Reader, StoreError};
 
-/// For how long rows are counted.
+/// How long rows are counted.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Percent of the rows that may have expired, and for how many seconds.
+/// The limits: percent of expired rows, and seconds since the oldest expired.
 const MOST: u64 = 20;
 const OLDEST: u64 = 2 * 24 * 3_600;
 /// After every row: the year 9999.

@@ -20,7 +20,7 @@ const EVERYTHING: [Granted; 8] = [
     Granted::CleanupAllauth,
 ];
 
-/// Prints what to grant for these commands, or for all of them, and nothing else.
+/// Prints the GRANT statements for these commands, or for all of them, and nothing else.
 pub(super) fn print(
     ctx: &Ctx<'_>,
     out: &mut dyn Write,
@@ -35,16 +35,16 @@ pub(super) fn print(
     let granted = if granted.is_empty() { &EVERYTHING } else { granted };
     let purposes: Vec<Purpose> =
         granted.iter().flat_map(|granted| purposes(*granted)).copied().collect();
-    // Users in another database have rights there.
+    // If the users are in another database, so are the rights on them.
     let users = match store.reader() {
         Ok(mut reader) => users(ctx, &mut *reader),
-        // It may lack the very rights that are asked for.
+        // The role may lack the rights that this command prints.
         Err(_) => settings::users(ctx.project.as_ref(), &ctx.table()?),
     };
     let users = users.ok();
     let grants = Capability::Grants.of(store.grants())?.grants(&purposes, users.as_ref(), role)?;
     if grants.is_empty() {
-        // Whatever it was that kept us from seeing the table.
+        // Returns the error that hid the table.
         store.reader()?;
     }
     for statement in grants {

@@ -59,7 +59,7 @@ fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Find
     findings
 }
 
-/// What the project says of its engine. One that keeps no rows never comes so far.
+/// The finding about the project's session engine. An engine without rows fails earlier.
 fn engine(project: &Project) -> Finding {
     match project.cached_engine() {
         None => {
@@ -73,7 +73,7 @@ fn engine(project: &Project) -> Finding {
     }
 }
 
-/// What the rows themselves say.
+/// The findings from the rows themselves.
 fn read(
     ctx: &Ctx<'_>,
     (store, reader): (&dyn Store, &mut dyn Reader),
@@ -114,7 +114,7 @@ fn read(
     findings
 }
 
-/// Whether users can be looked up, if there is a table of them.
+/// Checks that users can be looked up, if there is a table of users.
 fn users(ctx: &Ctx<'_>, store: &dyn Store) -> Option<Finding> {
     const CHECK: &str = "users";
     match SiteUsers::trouble(ctx, store) {
@@ -127,24 +127,24 @@ fn users(ctx: &Ctx<'_>, store: &dyn Store) -> Option<Finding> {
             Some(Finding::warning(CHECK, trouble.to_string(), hint))
         }
         Err(Error::Store(error)) => Some(not_made(CHECK, error)),
-        // A project may have its users in another database.
+        // A project may keep its users in another database.
         Err(_) => None,
     }
 }
 
-/// What the other commands doubt: sessions of the site may be in another table.
+/// The same doubt that other commands report: the site's sessions may be in another table.
 fn wrong_table(doubt: &Doubt) -> Finding {
     let next_step = "name the site's session table with --table, or let --django find it";
     Finding::warning("rows", ui::doubt(doubt), next_step)
 }
 
-/// Other tables that are named.
+/// Most other tables that are named.
 const MOST_NAMED: usize = 20;
 
-/// Another table may be the one that is meant.
+/// The finding for an empty table: the site may use another one.
 fn empty(ctx: &Ctx<'_>, store: &dyn Store, reader: &mut dyn Reader) -> Finding {
     let is_named = ctx.global.table.is_some() || ctx.project.is_some();
-    // Without this list something is left unsaid, no more.
+    // If the list cannot be read, the finding is only less detailed.
     let others = if is_named { Vec::new() } else { store.others_alike().unwrap_or_default() };
     let others = others.iter().take(MOST_NAMED).map(|other| shell_word(&other.name));
     let others: Vec<_> = others.collect();
@@ -170,7 +170,7 @@ fn not_made(check: &'static str, error: StoreError) -> Finding {
     Finding::unknown(check, told(error))
 }
 
-/// An error with what led to it, on one line.
+/// An error with its causes, on one line.
 fn told(error: StoreError) -> String {
     let error = Error::from(error);
     let mut said = vec![error.to_string()];

@@ -9,14 +9,14 @@ use crate::model::{Finding, Status};
 pub struct Diagnosis {
     /// `doctor`.
     pub command: &'static str,
-    /// The worst of what was found; what could not be found out does not count.
+    /// The worst status of the findings; unknown ones do not count.
     pub status: Status,
-    /// Everything that was looked at.
+    /// All findings.
     pub findings: Vec<Finding>,
 }
 
 impl Diagnosis {
-    /// Sums up what was found.
+    /// A diagnosis from these findings.
     pub fn new(findings: Vec<Finding>) -> Self {
         let worst = findings.iter().map(|finding| finding.status);
         let status = worst.filter(|status| *status != Status::Unknown).max();

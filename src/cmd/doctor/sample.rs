@@ -11,38 +11,38 @@ use crate::sessions::lookup::spellings;
 use crate::sessions::similar_keys::NO_LAYOUT;
 use crate::store::{ByUser, ColumnCondition, Filter, Reader, StoreError, UserColumn};
 
-/// Rows in it.
+/// Rows in a sample.
 const ROWS: u32 = 1_000;
-/// A save that is so many seconds old at most is recent.
+/// A session that was saved within this many seconds is recent.
 const RECENT: i64 = 3_600;
 
-/// What was seen in them.
+/// The counts of a sample.
 #[derive(Default)]
 pub(super) struct Sample {
     pub(super) rows: u64,
-    /// Whether they are those that expire last, or just some.
+    /// Whether the rows are the newest, or arbitrary ones.
     is_newest: bool,
-    /// Rows by the key that signed them.
+    /// Rows by the key that verifies them.
     by_key: Vec<u64>,
     layouts: BTreeMap<Option<Layout>, u64>,
     serializers: BTreeMap<Option<Serializer>, u64>,
-    /// What the rows are; expired ones count as what they hold.
+    /// The tally of the rows. An expired row counts by its data.
     tally: Tally,
-    /// When rows were saved and expire, where they say both.
+    /// When rows were saved and when they expire, for rows that have both times.
     pub(super) moments: Vec<Moment>,
-    /// All logins, and those that were saved lately.
+    /// All logins, and recent ones.
     pub(super) logins: Stamped,
     pub(super) recent: Stamped,
 }
 
-/// A save and the expiry that was written with it, in seconds since 1970.
+/// The time of a save and the expiry that was written with it, in seconds since 1970.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub(super) saved: i64,
     pub(super) expires: Expiry,
 }
 
-/// Logins, and what the user column says of them.
+/// Logins, by what their user column holds.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Stamped {
     pub(super) logins: u64,
@@ -109,7 +109,7 @@ impl Sample {
         }
     }
 
-    /// Which rows they are.
+    /// Names the rows of the sample.
     fn what(&self) -> String {
         let newest = if self.is_newest { "newest " } else { "" };
         match self.rows {
@@ -220,7 +220,7 @@ impl Stamped {
     }
 }
 
-/// Which Django writes so.
+/// The versions of Django that write this layout.
 fn by(layout: Option<Layout>) -> &'static str {
     match layout {
         Some(Layout::Signed) => "Django 3.1 and later",
@@ -230,7 +230,7 @@ fn by(layout: Option<Layout>) -> &'static str {
     }
 }
 
-/// A share that is 100% only if it is all, and 0% only if it is none.
+/// A percentage that is 100% only for all, and 0% only for none.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     match part.saturating_mul(100).checked_div(whole).unwrap_or(0) {
         0 if part > 0 => "under 1%".into(),

@@ -8,7 +8,7 @@ use crate::store::{Reader, UserColumn, UserType};
 
 const CHECK: &str = "user-column";
 
-/// The column, if there is one; or why it cannot be used.
+/// The user column, if there is one, or a finding that says why it cannot be used.
 pub(super) fn find(reader: &mut dyn Reader) -> Result<Option<UserColumn>, Finding> {
     let mut failed = None;
     for name in NAMES {

@@ -16,8 +16,8 @@ impl Report for Diagnosis {
     }
 }
 
-/// Writes one line for each finding, the next step below it, and how many are no good. Told to be
-/// brief, it leaves out what is.
+/// Writes one line per finding, its next step below it, and the number of problems. If `brief`, it omits
+/// findings without a problem.
 fn write(diagnosis: &Diagnosis, out: &mut dyn Write, brief: bool) -> io::Result<()> {
     let shown = |status: Status| !brief || status >= Status::Warning;
     for finding in diagnosis.findings.iter().filter(|finding| shown(finding.status)) {

@@ -13,12 +13,12 @@ use crate::store::WallClock;
 const DAY: i64 = 24 * 3_600;
 /// Django's own `SESSION_COOKIE_AGE`.
 const DEFAULT_AGE: i64 = 14 * DAY;
-/// How far clocks are from UTC at most, and in what steps.
+/// The range of offsets from UTC, and their step.
 const AHEAD: std::ops::RangeInclusive<i64> = -12 * 3_600..=14 * 3_600;
 const STEP: i64 = 900;
-/// Seconds that may lie between signing a session and reckoning when it expires.
+/// Most seconds between signing a session and computing its expiry.
 const SLACK: i64 = 10;
-/// Rows that have to agree.
+/// Fewest rows that must agree.
 const FEWEST: usize = 3;
 
 pub(super) fn describe(moments: &[Moment], clock: &WallClock) -> Finding {
@@ -61,7 +61,7 @@ pub(super) fn describe(moments: &[Moment], clock: &WallClock) -> Finding {
     )
 }
 
-/// What the clock will show, as if it were one in UTC.
+/// The reading of the clock at the expiry, as if it were UTC.
 fn wall(expires: Expiry, clock: &WallClock) -> Option<i64> {
     let seconds = |at: Timestamp| at.as_micros().div_euclid(1_000_000);
     match expires {
@@ -71,7 +71,7 @@ fn wall(expires: Expiry, clock: &WallClock) -> Option<i64> {
     }
 }
 
-/// The age of the cookie, and how far the clock is ahead of UTC, if most rows agree.
+/// The age of the cookie and the clock's offset from UTC, if most rows agree.
 fn agreed(walls: &[(i64, i64)]) -> Option<(i64, i64)> {
     let age_of = |between: i64| {
         if AHEAD.contains(&(between - DEFAULT_AGE)) {
@@ -84,7 +84,7 @@ fn agreed(walls: &[(i64, i64)]) -> Option<(i64, i64)> {
     for (saved, wall) in walls {
         let between = wall - saved;
         let age = age_of(between);
-        // A cookie of some hours could as well be another time zone.
+        // A cookie age of some hours would look like another time zone.
         if let Some(ahead) = rest(between - age).filter(|_| age > DAY) {
             *votes.entry((age, ahead)).or_insert(0_usize) += 1;
         }
@@ -93,7 +93,7 @@ fn agreed(walls: &[(i64, i64)]) -> Option<(i64, i64)> {
     (votes >= FEWEST && votes * 2 > walls.len()).then_some(found)
 }
 
-/// What is left of the time between save and expiry, if it can be a clock's distance from UTC.
+/// The remainder of the time between save and expiry, if it can be an offset from UTC.
 fn rest(left: i64) -> Option<i64> {
     let ahead = (left + STEP / 2).div_euclid(STEP) * STEP;
     ((left - ahead).abs() <= SLACK && AHEAD.contains(&ahead)).then_some(ahead)

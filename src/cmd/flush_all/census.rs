@@ -14,21 +14,22 @@ use crate::sessions::distinct::DistinctUsers;
 use crate::sessions::query::UserFilter;
 use crate::store::{Filter, Store};
 
-/// What is in the table.
+/// The counts of a table.
 #[derive(Default)]
 pub(super) struct Counted {
     pub(super) tally: Tally,
-    /// Which of the users who were asked about have live sessions.
+    /// The users among those in question who have live sessions.
     pub(super) found: UserIds,
-    /// Users of sessions that no key verifies.
+    /// Different users of sessions that no key verifies.
     pub(super) unverified_users: DistinctUsers,
-    /// Such sessions that go where all do, and their users: not those of users who are spared.
+    /// Unverified sessions that a run without exceptions for them deletes, and their users: those of spared
+    /// users are not counted.
     pub(super) unverified_gone: u64,
     pub(super) unverified_users_gone: DistinctUsers,
 }
 
-/// Counts what is in the table, and finds out which of these users have live sessions. A key that verifies nothing of the
-/// table is wrong.
+/// Counts the rows of the table, and finds out which of these users have live sessions. Fails if the key
+/// verifies no row: then it is wrong.
 pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<Counted, Error> {
     let mut reader = store.reader()?;
     let now = reader.now()?;
@@ -86,13 +87,14 @@ impl Counted {
         self.unverified_users_gone.append(page.unverified_users_gone);
     }
 
-    /// Where all sessions go, the looks check no signature: this count has.
+    /// Adds the unverified sessions to the report. The scans of a run that deletes all sessions check no
+    /// signatures, but this count did.
     pub(super) fn tell_unverified(&self, report: &mut FlushReport) {
         report.matches.unverified = self.unverified_gone.min(report.matches.matched);
         report.unverified_users = self.unverified_users_gone.count();
     }
 
-    /// The same for people, and under the names of the report.
+    /// The counts under the names of the report.
     pub(super) fn census(&self) -> Census {
         let live_unverified_users = self.unverified_users.count();
         Census { live_unverified_users, ..self.tally.into() }

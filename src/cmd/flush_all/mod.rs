@@ -62,7 +62,7 @@ impl Command for FlushAll {
     }
 }
 
-/// What is to be done, in whatever table.
+/// The work to do in each table.
 struct Task<'a> {
     args: &'a FlushAll,
     removal: Removal,
@@ -96,7 +96,7 @@ impl<'a> Task<'a> {
     ) -> Result<CommandOutcome<FlushReport>, Error> {
         let Self { args, removal, ref cache } = *self;
         let began = Instant::now();
-        // Else a person is asked first, and may take time.
+        // Otherwise the operator is asked first, which may take time.
         if args.yes || args.dry_run {
             ctx.begin(&pace);
         }
@@ -121,7 +121,7 @@ impl<'a> Task<'a> {
         let consent = consent(ctx, args, census.as_ref())?;
 
         let key_is_right = census.is_some_and(|tally| tally.signatures.valid > 0);
-        // Before anything goes: whether there was a login. A table that is emptied at once is not counted.
+        // Checked before anything is deleted. A table that is truncated is not counted.
         let saw_login = census.is_some_and(|tally| tally.named() > 0);
         let others = proof::other_tables(ctx, &*store, Some(UserFilter::AllBut(spared)), saw_login);
         let record = Record { audit, cache };
@@ -152,7 +152,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// Counts what is there, except where the table is to be emptied at once and unasked.
+/// Counts the rows, unless the table is truncated without a question.
 fn census(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -202,7 +202,7 @@ struct Flush<'f, 'c> {
     spared: &'f UserIds,
     removal: Removal,
     record: Record<'f>,
-    /// Whether the keys verify a row of the table.
+    /// Whether a key verifies a row of the table.
     key_is_right: bool,
     /// Whether other tables can keep sessions from being deleted.
     can_be_kept: bool,
@@ -231,7 +231,7 @@ impl Flush<'_, '_> {
         Ok((outcome, driver.map(|driver| driver.done()).unwrap_or_default()))
     }
 
-    /// Afterwards nobody may be logged in; new visitors may be there.
+    /// The plan: at the end no login may be left, but anonymous rows of new visitors may exist.
     fn plan(&self, acting: bool) -> Plan<'_> {
         let look = |who| Look {
             query: SessionQuery { verified_only: self.args.verified_only, ..SessionQuery::of(who) },

@@ -5,59 +5,60 @@ use serde::Serialize;
 use crate::model::Tally;
 use crate::report::{Doubt, Ending, Matches, Paused, Proof, Referenced, Sum, both};
 
-/// What `flush-all` found and did.
+/// The report of `flush-all`.
 #[derive(Clone, Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct FlushReport {
     /// `flush-all`.
     pub command: &'static str,
-    /// Whether nothing was to be changed.
+    /// Whether it was a dry run.
     pub dry_run: bool,
-    /// What was in the table before; `None` if nobody looked.
+    /// The contents of the table before; `None` if they were not counted.
     #[serde(flatten)]
     pub census: Option<Census>,
     /// The same, under the names that all commands share.
     pub tally: Option<Tally>,
-    /// Sessions that were to go, and what the last look could not tell.
+    /// Sessions to end, and rows that the last scan could not classify.
     #[serde(flatten)]
     pub matches: Matches,
     /// Different users of those sessions that no key verifies, counted up to 10,000.
     pub unverified_users: u64,
-    /// What is proved.
+    /// What the run proved.
     pub verdict: Proof,
-    /// Why nothing is proved, although no session is left that was looked for.
+    /// Why nothing is proved although the last scan found no session.
     pub doubts: Vec<Doubt>,
     /// Keys that signatures were checked with: `SECRET_KEY` and its fallbacks. Without one, none was checked.
     pub secret_keys: usize,
-    /// Rows deleted; `None` if the table was emptied at once.
+    /// Deleted rows; `None` if the table was truncated.
     pub deleted: Option<u64>,
-    /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
+    /// Rows of django-allauth that were deleted with them; `None` without `--cleanup-allauth` and in a dry
+    /// run.
     pub allauth_deleted: Option<u64>,
-    /// Rows written anew without their login, with `--keep-data`.
+    /// Rows that were rewritten without their login, with `--keep-data`.
     pub rewritten: u64,
-    /// Whether users were to stay.
+    /// Whether users were spared.
     #[serde(skip)]
     pub some_spared: bool,
-    /// Logins that the last look found; `None` if there was no look after the last delete.
+    /// Logins that the last scan found; `None` if no scan followed the last delete.
     pub remaining: Option<u64>,
-    /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
+    /// Deleted sessions that exist again: a trigger or a rule keeps them, or the site wrote them back.
     pub not_deleted: u64,
     /// Sessions that stay because other tables refer to them.
     #[serde(flatten)]
     pub kept: Referenced,
-    /// How often sessions were looked for and deleted: more than once if some came back.
+    /// Rounds of scan and delete: more than one if some came back.
     pub rounds: u32,
     /// Whether a cache in front of the table may still hold sessions.
     pub cached: bool,
-    /// Whether sessions that no key verifies were to stay.
+    /// Whether unverified sessions were spared.
     #[serde(skip)]
     pub verified_only: bool,
-    /// Whether nobody said which engine the site runs.
+    /// Whether the session engine of the site is unknown.
     #[serde(skip)]
     pub engine_unknown: bool,
     /// Why it ended.
     pub ended: Ending,
-    /// Seconds for which it had to wait.
+    /// Seconds that it paused.
     pub paused: Paused,
     /// Transactions committed.
     pub batches: u64,
@@ -65,7 +66,7 @@ pub struct FlushReport {
     pub elapsed_seconds: f64,
 }
 
-/// What is in a table.
+/// The contents of a table.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Census {
     /// Rows.
@@ -78,7 +79,7 @@ pub struct Census {
     pub live_unverified: u64,
     /// Different users of these, counted up to 10,000.
     pub live_unverified_users: u64,
-    /// Live ones that cannot be read and may be somebody's.
+    /// Live ones that cannot be read and may be logins.
     pub live_unreadable: u64,
     /// Live ones that no key verifies and that no Django could read.
     pub live_damaged: u64,
@@ -102,7 +103,7 @@ impl From<Tally> for Census {
 }
 
 impl Census {
-    /// Adds what is in other rows.
+    /// Adds the counts of another table.
     pub(super) fn add(&mut self, other: Self) {
         self.rows += other.rows;
         self.live_users += other.live_users;

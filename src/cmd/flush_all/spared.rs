@@ -18,8 +18,8 @@ use crate::store::{Filter, Store};
 const HINT: &str =
     "give the primary key of the user: `sessctl logout-user --username NAME --dry-run` shows it";
 
-/// Refuses users who can have no session, or have none and are not in the table of users; and all where sessions do not
-/// tell whose they are.
+/// Refuses users who can have no session, and users without a session who are missing from the table of
+/// users. Refuses all if sessions do not show their users.
 pub(super) fn demand(ctx: &Ctx<'_>, users: &[String]) -> Result<(), Error> {
     if users.is_empty() {
         return Ok(());
@@ -44,30 +44,30 @@ pub(super) fn demand(ctx: &Ctx<'_>, users: &[String]) -> Result<(), Error> {
     }
 }
 
-/// Leaves only users who are not in the table of users.
+/// Keeps only users who are not in the table of users.
 fn drop_existing(ctx: &Ctx<'_>, store: &dyn Store, nobody: &mut Vec<&str>) -> Result<(), Error> {
     let Some(site) = SiteUsers::find(ctx, store, None)? else { return Ok(()) };
     let fitting = |id: &str| site.kind.fit(id).map(Cow::into_owned);
     let ids: Vec<String> = nobody.iter().filter_map(|id| fitting(id)).collect();
     match site.existing(&mut *store.reader()?, ids) {
         Ok(there) => nobody.retain(|id| !fitting(id).is_some_and(|id| there.contains_key(&id))),
-        // A role may do without the right to read the users.
+        // The role may lack the right to read the table of users.
         Err(error) => ctx.talk.detail(&format!("users to be spared are not looked up: {error}")),
     }
     Ok(())
 }
 
-/// What one page gave.
+/// The findings of one page.
 #[derive(Default)]
 struct Seen {
-    /// Users who are to be spared and have a session.
+    /// Spared users who have a session.
     found: UserIds,
     unfit: u64,
     unfit_ids: UnfitIds,
 }
 
-/// Leaves only users without a live session. Refuses where a session may be of one of them whose id the key of the table of
-/// users cannot hold.
+/// Keeps only users without a live session. Fails if a session may belong to one of them under an id that the
+/// key of the table of users cannot hold.
 fn drop_logged_in(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -90,7 +90,7 @@ fn drop_logged_in(
     let mut rows = store.reader()?;
     let filter = Filter { live_at: Some(rows.now()?), ..Filter::default() };
     let ended = ctx.scan().run(&mut *rows, &filter, worker, |seen| {
-        // An id that Django reads as another one may be of a user who is not meant.
+        // An id that Django may read as another one may belong to another user.
         nobody.retain(|id| !seen.found.contains(id) || asked.is_misspelled(id));
         all.unfit += seen.unfit;
         all.unfit_ids.append(seen.unfit_ids);
@@ -106,7 +106,7 @@ impl Seen {
     fn of(page: &Page, decoder: &mut Decoder<'_>, users: &UserIds) -> Self {
         let (mut seen, mut decoder) = (Self::default(), decoder.page());
         for row in page.rows() {
-            // A row of a user who is to be spared stays, also where no key verifies it.
+            // A row of a spared user stays, even if no key verifies it.
             let Ok(auth) = row.decode(&mut decoder).auth() else { continue };
             if let Some(own) = auth.user_id.as_deref().filter(|own| users.is_unfit(own)) {
                 seen.unfit += 1;

@@ -12,7 +12,7 @@ use crate::ui::ending::{
 };
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 
-/// What is in the table, and what would go of it.
+/// Describes the contents of the table, and what the run would delete.
 pub(super) fn intent(
     census: &Census,
     logins_only: bool,
@@ -95,7 +95,7 @@ impl Report for FlushReport {
 }
 
 impl FlushReport {
-    /// Whether all is proved but that those who are to be spared were.
+    /// Whether everything is proved except that the spared users were spared.
     fn only_spared_are_in_doubt(&self) -> bool {
         let Matches { maybe_spared, shared, alike, unfit, unreadable, .. } = self.matches;
         let proved = self.remaining == Some(0) && self.doubts.is_empty() && !self.cached;

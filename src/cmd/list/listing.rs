@@ -9,16 +9,16 @@ use crate::report::{ListedSession, State};
 use crate::sessions::describe::write_json;
 use crate::ui;
 
-/// A list that is printed while it grows.
+/// A list that is printed while the scan runs.
 pub(super) struct Listing<'o> {
     out: &'o mut dyn Write,
     format: ListFormat,
     limit: u64,
-    /// Whether each session says which schema it is in.
+    /// Whether each session shows its schema.
     pub(super) with_schemas: bool,
     count: u64,
     begun: bool,
-    /// With `--format ids`: sessions whose user id is not on a line as it is.
+    /// With `--format ids`: sessions whose user id cannot be printed as it is.
     pub(super) inexact_ids: u64,
 }
 
@@ -36,8 +36,8 @@ impl<'o> Listing<'o> {
         self.count == self.limit
     }
 
-    /// Writes the head, once: only when there is something to put under it, so that a table that
-    /// cannot be read leaves no beginning of a list.
+    /// Writes the header once, and only with the first session: a table that cannot be read then leaves no
+    /// partial list.
     pub(super) fn begin(&mut self) -> std::io::Result<()> {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());

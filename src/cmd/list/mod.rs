@@ -27,30 +27,30 @@ use crate::sessions::unfit_ids::{GivenIds, UnfitIds};
 use crate::store::{ByUser, Filter, Store};
 use crate::{settings, ui};
 
-/// Which sessions, and what of them.
+/// Which sessions to list, and what to show of them.
 struct Query<'a> {
     args: &'a List,
-    /// In one table; `None` if everybody's sessions are asked for.
+    /// The users in one table; `None` for all users.
     users: Option<UserIds>,
     saved: Option<SavedWindow>,
     detail: Detail,
     keys: KeyDisplay,
 }
 
-/// What one page gave.
+/// The result of one page.
 #[derive(Default)]
 struct Listed {
     sessions: Vec<ListedSession>,
-    /// Sessions that are described one by one when they are printed.
+    /// Large sessions, which are decoded one by one when they are printed.
     later: Leftover,
     held_bytes: usize,
-    /// Whether one of the rows was a login, asked for or not.
+    /// Whether one of the rows was a login, listed or not.
     has_login: bool,
     matches: Matches,
     unfit_ids: UnfitIds,
-    /// What the ids in logins are, where nothing else tells how the site spells them.
+    /// The kinds of ids in logins, if nothing else shows how the site spells ids.
     logins: Logins,
-    /// What stands at the top level of sessions, as long as no login was seen.
+    /// The keys at the top level of sessions, as long as no login was seen.
     members: Counts,
 }
 
@@ -100,19 +100,19 @@ impl Command for List {
     }
 }
 
-/// What is to be said beside the list.
+/// Messages that follow the list.
 #[derive(Default)]
 struct Told {
     matches: Matches,
     doubts: Vec<Doubt>,
-    /// Why some of the ids can be no ids of users.
+    /// Why some of the given ids cannot be ids of users.
     unfit: Option<String>,
     /// Some of the ids in sessions that the key of the table of users cannot hold.
     unfit_ids: UnfitIds,
 }
 
 impl Query<'_> {
-    /// What is asked for. `logout-user` asks the same.
+    /// The query, the same as that of `logout-user`.
     fn sessions(&self) -> SessionQuery<'_> {
         let who = self.users.as_ref().map_or(UserFilter::Anybody, UserFilter::These);
         SessionQuery { saved: self.saved, ..SessionQuery::of(who) }
@@ -165,7 +165,7 @@ impl Query<'_> {
         }
         told.matches += here;
         if ended == Ended::Whole && query.users.is_some() && !args.lookup.trust_column {
-            // Nothing listed must not look like nobody logged in.
+            // An empty list must not look as if no user were logged in.
             let found_none = here.matched + here.unverified == 0;
             told.doubts.extend(seen.doubt(ctx, found_none.then_some(members)));
             let absent = || asked.doubt_absent(&args.users, |_| false, logins);
@@ -173,7 +173,7 @@ impl Query<'_> {
         }
         told.doubts.extend(asked.doubt);
         told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
-        // With --all it may have been one that expired.
+        // With --all it may have been an expired one.
         let saw_login = has_login && !args.all;
         if ended == Ended::Whole && (!saw_login || query.users.is_some()) {
             let who = query.users.as_ref().map(UserFilter::These);
@@ -182,7 +182,8 @@ impl Query<'_> {
         Ok(ended)
     }
 
-    /// Only a column that is trusted is believed to name all rows. One that was only named is looked for.
+    /// The condition on a trusted column, which is taken to be complete. A column that was named but not
+    /// trusted must exist, but is not used to find rows.
     fn by_trusted_column(
         &self,
         ctx: &Ctx<'_>,
@@ -200,7 +201,7 @@ impl Query<'_> {
         let (mut listed, mut decoder) = (Listed::default(), decoder.page());
         let mut later = Vec::new();
         for (at, row) in page.rows().enumerate() {
-            // From the first that is left to the printer on all are, or they would not be in order.
+            // After the first session that is left to the printer all are left to it, which keeps the order.
             if self.wants(&row, &mut decoder, seen, &mut listed)
                 && !(later.is_empty() && listed.add(&row, &mut decoder, self.detail, self.keys))
             {
@@ -211,7 +212,7 @@ impl Query<'_> {
         listed
     }
 
-    /// Prints what a page gave, until there is enough. Returns whether a login was printed.
+    /// Prints the sessions of a page until the limit is reached. Returns whether a login was printed.
     fn print(
         &self,
         listed_page: Listed,
@@ -240,7 +241,7 @@ impl Query<'_> {
         Ok(has_login)
     }
 
-    /// Whether it is to be listed, as far as that can be told.
+    /// Whether to list this row.
     fn wants(
         &self,
         row: &Row<'_>,
@@ -336,7 +337,7 @@ fn warn_of_column(ctx: &Ctx<'_>, column: &str, logins: u64) {
     ));
 }
 
-/// Says that `logout-user --from-file` would not log out the users of all sessions that were listed.
+/// Warns that `logout-user --from-file` would not log out the users of all listed sessions.
 fn tell_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
     if sessions > 0 {
         let sessions = counted(sessions, "session");
@@ -347,13 +348,13 @@ fn tell_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
     }
 }
 
-/// Bytes of payloads and names that the sessions of one page may hold between worker and printer.
+/// Most bytes of payloads and names that one page may hold between worker and printer.
 const HELD_BYTES: usize = 1 << 20;
-/// Larger payloads are left to the printer, one at a time: as JSON, each may be twice as large.
+/// Larger payloads are decoded by the printer, one at a time: as JSON, each may be twice as large.
 const LARGE_PAYLOAD: usize = 256 << 10;
 
 impl Listed {
-    /// Describes a session, unless that takes up too much memory.
+    /// Describes a session, unless the page already holds too much.
     fn add(
         &mut self,
         row: &Row<'_>,

@@ -41,7 +41,7 @@ use crate::ui;
 
 impl Command for LogoutUser {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
-        // Sooner than anything is put on record: it may have been given whole.
+        // Validate before writing the audit log: `--except` may contain a whole session key.
         let except = self.except.as_deref();
         let except = except.map(|prefix| settings::key_prefix("--except", prefix)).transpose()?;
         let run = CommandRun {
@@ -71,11 +71,11 @@ impl Command for LogoutUser {
     }
 }
 
-/// What is to be done, in whatever table.
+/// The work to do in each table.
 struct Task<'a> {
     args: &'a LogoutUser,
     given: Ids,
-    /// What the key begins with that stays.
+    /// The beginning of the key of the session that stays.
     except: Option<String>,
     removal: Removal,
     settle: Duration,
@@ -83,7 +83,7 @@ struct Task<'a> {
     cache: CacheKeys,
 }
 
-/// What came of it.
+/// The result in one table.
 struct Ran {
     outcome: Outcome,
     /// The user column that was used.
@@ -110,7 +110,7 @@ impl<'a> Task<'a> {
         Ok(Self { args, given, except, removal, settle, saved, cache })
     }
 
-    /// Refuses users whom nobody can be, in any of the tables.
+    /// Refuses ids and names that no user can have in any of the tables.
     fn check(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
         user_selectors::demand(ctx, &self.args.selectors, self.args.dry_run)?;
         if ctx.is_about_many() {
@@ -209,8 +209,8 @@ impl<'a> Task<'a> {
         Ok(Ran { outcome, column: by_user.map(|by| by.column.name), named: Some(named) })
     }
 
-    /// How sessions are found, and how it is proved that none is left. A user column finds them fast; what proves that
-    /// none is left is the data of all live rows, unless the operator trusts the column.
+    /// The scan that finds sessions, and the scan that proves that none is left. The user column finds
+    /// sessions fast. The proof reads the data of all live rows, unless the operator trusts the column.
     fn looks<'l>(
         &self,
         ids: &'l UserIds,
@@ -255,7 +255,8 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// The key that `--except` names. A session of somebody else would stay anyway: the operator takes it for another.
+    /// The key that `--except` names. Fails if it is another user's session: that would stay anyway, so the
+    /// operator confuses it with another one.
     fn spared_key(
         &self,
         ctx: &Ctx<'_>,
@@ -281,7 +282,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The ids that were typed or stood in the file.
+/// The ids from the command line and from the file.
 fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
     GivenIds {
         ids: if args.selectors.unfit_ids { &[] } else { &given.ids },
@@ -293,7 +294,7 @@ fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
 }
 
 fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> LogoutReport {
-    // Before its doubts are handed over.
+    // Computed before the doubts are moved.
     let unsure = outcome.is_unsure();
     LogoutReport {
         command: "logout-user",

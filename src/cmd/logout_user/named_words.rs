@@ -7,7 +7,7 @@ use crate::model::counted;
 use crate::report::NamedUser;
 use crate::ui::{UNFIT, sanitize, sanitize_name};
 
-/// Writes where users were looked up, and who of them stayed.
+/// Writes where users were looked up, and which users stayed.
 pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     if !(report.stopped || report.of_a_schema || report.others_unknown) {
         write_without_session(out, report)?;
@@ -20,7 +20,7 @@ pub(super) fn write_users(out: &mut dyn Write, report: &LogoutReport) -> io::Res
     write_unfit(out, report)
 }
 
-/// Says which sessions have ids that the key of the table of users cannot hold.
+/// Writes which sessions have ids that the key of the table of users cannot hold.
 fn write_unfit(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     if report.matches.unfit == 0 {
         return Ok(());
@@ -33,7 +33,7 @@ fn write_unfit(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     if !report.of_deleted {
         return writeln!(out, "{UNFIT}");
     }
-    // So an id is told that is too long to be taken.
+    // An id that is too long to be accepted ends so.
     let is_too_long = report.unfit_ids.iter().any(|id| id.ends_with('…'));
     let but = if is_too_long { ", but none of more than 1,000 bytes" } else { "" };
     writeln!(
@@ -43,7 +43,7 @@ fn write_unfit(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     )
 }
 
-/// Names users without a session: a slip in an id looks so, too.
+/// Writes the users without a session: a typo in an id looks the same.
 fn write_without_session(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     let without = || report.named.iter().filter(|user| user.given && !user.seen);
     let (some_have, number) = (report.named.len() > without().count(), without().count());
@@ -71,7 +71,7 @@ fn ids<'u>(users: impl Iterator<Item = &'u NamedUser>) -> String {
     some(users.map(|user| &*user.id))
 }
 
-/// Ids that are named.
+/// Most ids that are named.
 const MOST_IDS: usize = 5;
 
 /// The first few of these ids.

@@ -10,56 +10,57 @@ use crate::report::{
     both, same,
 };
 
-/// What `logout-user` did.
+/// The report of `logout-user`.
 #[derive(Clone, Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct LogoutReport {
     /// `logout-user`.
     pub command: &'static str,
-    /// The ids that were asked for, as they were given.
+    /// The ids as the operator gave them.
     pub users: Vec<String>,
-    /// Those of them who were named otherwise than by their ids.
+    /// Users who were selected by something other than their ids.
     pub resolved: Vec<ResolvedUser>,
     /// All users who were named, each once.
     pub named: Vec<NamedUser>,
-    /// The table of users that was believed: in which they were looked up, or which says whether they exist.
+    /// The table of users in which they were looked up, or which tells whether they exist.
     pub user_table: Option<String>,
     /// Some of the ids of sessions that stayed because the key of the table of users cannot hold them.
     pub unfit_ids: Vec<String>,
-    /// Whether nothing was to be changed.
+    /// Whether it was a dry run.
     pub dry_run: bool,
-    /// Rows that the first look read.
+    /// Rows that the first scan read.
     pub scanned: u64,
-    /// Sessions of these users that all looks found, less the one that was excepted, and what the last look could not
-    /// tell.
+    /// Sessions of these users that the scans found, without the excepted one, and rows that the last scan
+    /// could not classify.
     #[serde(flatten)]
     pub matches: Matches,
-    /// All live rows, by what they are: of the last look that read all of them.
+    /// All live rows by what they are, from the last scan that read all of them.
     pub tally: Tally,
-    /// What is proved.
+    /// What the run proved.
     pub verdict: Proof,
-    /// Why nothing is proved, although no session is left that was looked for.
+    /// Why nothing is proved although the last scan found no session.
     pub doubts: Vec<Doubt>,
     /// Keys that signatures were checked with: `SECRET_KEY` and its fallbacks. Without one, none was checked.
     pub secret_keys: usize,
-    /// Rows deleted.
+    /// Deleted rows.
     pub deleted: u64,
-    /// Rows of django-allauth's deleted with them; `None` without `--cleanup-allauth` and in a dry run.
+    /// Rows of django-allauth that were deleted with them; `None` without `--cleanup-allauth` and in a dry
+    /// run.
     pub allauth_deleted: Option<u64>,
-    /// Rows written anew without their login, with `--keep-data`.
+    /// Rows that were rewritten without their login, with `--keep-data`.
     pub rewritten: u64,
-    /// Sessions that the last look found; `None` if there was no look after the last delete.
+    /// Sessions that the last scan found; `None` if no scan followed the last delete.
     pub remaining: Option<u64>,
-    /// Sessions that were deleted and are there: a trigger or a rule keeps them, or the site wrote them back.
+    /// Deleted sessions that exist again: a trigger or a rule keeps them, or the site wrote them back.
     pub not_deleted: u64,
     /// Sessions that stay because other tables refer to them.
     #[serde(flatten)]
     pub kept: Referenced,
-    /// How often sessions were looked for and deleted: more than once if some came back.
+    /// Rounds of scan and delete: more than one if some came back.
     pub rounds: u32,
-    /// The column that sessions were looked up by, if there was one.
+    /// The user column by which sessions were found, if there was one.
     pub user_column: Option<String>,
-    /// Whether the proof rests on what that column says.
+    /// Whether the proof relies on that column.
     pub by_column: bool,
     /// Whether a cache in front of the table may still hold these sessions.
     pub cached: bool,
@@ -67,48 +68,48 @@ pub struct LogoutReport {
     pub batches: u64,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
-    /// Whether users were asked for by what the site knows of them.
+    /// Whether users were selected by something other than their ids.
     #[serde(skip)]
     pub of_selected: bool,
-    /// Whether users were asked for who exist no longer.
+    /// Whether deleted users were selected.
     #[serde(skip)]
     pub of_deleted: bool,
     /// Whether sessions only lose their login.
     #[serde(skip)]
     pub keep_data: bool,
-    /// Whether one session was to stay.
+    /// Whether one session was excepted.
     #[serde(skip)]
     pub excepted: bool,
-    /// Whether only sessions saved at some time were to go.
+    /// Whether only sessions of a time window were ended.
     #[serde(skip)]
     pub of_a_time: bool,
-    /// Whether sessions that no key verifies were to stay.
+    /// Whether unverified sessions were spared.
     #[serde(skip)]
     pub verified_only: bool,
-    /// Whether nobody said which engine the site runs.
+    /// Whether the session engine of the site is unknown.
     #[serde(skip)]
     pub engine_unknown: bool,
-    /// Whether there is a doubt, whatever was found in the end.
+    /// Whether a doubt remains, even if the last scan found no session.
     #[serde(skip)]
     pub unsure: bool,
-    /// Whether it came to an early end.
+    /// Whether it ended early.
     #[serde(skip)]
     pub stopped: bool,
-    /// Whether that was a failure.
+    /// Whether it ended with a failure.
     #[serde(skip)]
     pub failed: bool,
-    /// Whether it is of one schema of several.
+    /// Whether this is the report of one of several schemas.
     #[serde(skip)]
     pub of_a_schema: bool,
-    /// Whether it is a sum, and some schemas failed, were not begun, or came to an early end.
+    /// Whether this is a sum, and some schemas failed, were not begun, or ended early.
     #[serde(skip)]
     pub others_unknown: bool,
-    /// Some of what a dry run found, for a person to look at.
+    /// The first sessions that a dry run found, for the operator to check.
     #[serde(skip)]
     pub preview: Vec<ListedSession>,
 }
 
-/// Unfit ids that a sum names.
+/// Most unfit ids in a sum.
 const MOST_UNFIT_IDS: usize = 5;
 
 impl Sum for LogoutReport {

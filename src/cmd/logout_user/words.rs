@@ -14,7 +14,7 @@ use crate::ui::human::{write_table_header, write_table_row};
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 use crate::ui::{Report, sanitize, sanitize_name};
 
-/// Users who are shown by name.
+/// Most users who are shown by name.
 const MOST_USERS: usize = 20;
 
 impl Report for LogoutReport {
@@ -34,7 +34,7 @@ impl Report for LogoutReport {
             let found = counted(self.matches.matched, "session");
             let ended = self.deleted + self.rewritten;
             let did = if self.keep_data { "ended" } else { "deleted" };
-            // What failed is told beside, with what helps.
+            // The error is printed separately, with its hint.
             let next = if self.failed { "" } else { " Run it again for the rest." };
             writeln!(
                 out,
@@ -56,7 +56,7 @@ impl Report for LogoutReport {
 }
 
 impl LogoutReport {
-    /// What may be said of the users.
+    /// The claim about the users.
     fn claim(&self) -> &'static str {
         match (self.remaining, self.verdict) {
             (Some(1..), _) => "NOT logged out,",
@@ -78,13 +78,13 @@ impl LogoutReport {
         }
     }
 
-    /// Where the answer rests on what the user column says: that it does.
+    /// A note that the result relies on the user column, if it does.
     fn by_trusted_column(&self) -> String {
         let column = self.user_column.as_ref().filter(|_| self.by_column);
         column.map_or_else(String::new, |column| format!(" by column {}", sanitize(column)))
     }
 
-    /// What the last look proved.
+    /// What the last scan proved.
     fn proof(&self) -> String {
         let stay = self.verified_only && self.matches.unverified > 0;
         let which = match (self.excepted || stay, self.of_a_time) {
@@ -107,7 +107,7 @@ impl LogoutReport {
         }
     }
 
-    /// What else is to be said.
+    /// Writes the remaining lines.
     fn write_rest(&self, out: &mut dyn Write, whom: &str) -> io::Result<()> {
         if self.others_unknown && self.dry_run {
             writeln!(out, "Nothing is known of the schemas that failed or were not begun.")?;
@@ -171,7 +171,7 @@ fn looks_like_a_name(user: &str) -> bool {
     user.parse::<i128>().is_err() && uuid_digits(user).is_none()
 }
 
-/// Writes who was found under the names that were given.
+/// Writes which users the given names selected.
 fn write_resolved(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     if report.resolved.is_empty() {
         return Ok(());

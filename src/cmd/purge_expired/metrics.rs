@@ -12,8 +12,8 @@ use crate::model::Timestamp;
 
 const LAST_SUCCESS: &str = "sessctl_purge_last_success_timestamp_seconds";
 
-/// Writes the file anew, by rename, so that nobody reads half of it. A run without success keeps
-/// the time of the last one that had it.
+/// Replaces the file by rename, so that no reader sees half of it. A run that fails keeps the time of the
+/// last success.
 pub(super) fn write(file: &Path, report: &PurgeReport, exit: Exit) -> Result<(), Error> {
     let write = || {
         let place = Place::of_output(file)?;
@@ -24,7 +24,7 @@ pub(super) fn write(file: &Path, report: &PurgeReport, exit: Exit) -> Result<(),
     as_operator(write).map_err(|source| Error::cannot_write(file, source))
 }
 
-/// What the last run wrote, if it was one of ours.
+/// The time of the last success that an earlier run wrote, if the file is ours.
 fn last_success(place: &Place) -> Option<f64> {
     const MOST_BYTES: u64 = 1 << 16;
     let mut text = String::new();
@@ -68,7 +68,7 @@ fn text(report: &PurgeReport, last_success: Option<f64>) -> String {
     text
 }
 
-/// The value of a metric in a text that was written here.
+/// The value of a metric in a text that this module wrote.
 fn value(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().parse().ok()
@@ -79,7 +79,7 @@ fn seconds(instant: Timestamp) -> f64 {
     instant.as_micros() as f64 / 1e6
 }
 
-/// Finds out whether the file can be written, before there is something to write.
+/// Checks that the file can be written, before the purge begins.
 pub(super) fn may_write(file: &Path) -> Result<(), Error> {
     as_operator(|| Place::of_output(file).and_then(|place| place.demand_replaceable()))
         .map_err(|source| Error::cannot_write(file, source))

@@ -74,18 +74,18 @@ fn act(
             Err(StopReason::AnotherInstance(holder)) if report.batches == 0 => {
                 return another_instance(holder, args.skip_if_running);
             }
-            // Nothing was done that could be reported.
+            // Nothing was done, so there is nothing to report.
             Err(StopReason::Failed(error)) if report.batches == 0 => return Err(error.into()),
             _ => {}
         }
-        // What other tables keep before that place is left, too.
+        // Rows that other tables keep before that cursor are left too, so count from the beginning.
         let from = clean_to.as_ref().filter(|_| !kept_before);
         match look_back(&*store, cutoff, from) {
             Ok((left, found)) => {
                 report.note_left(left);
                 bloat = found;
             }
-            // After a failure this may fail too, and then it is the first one that tells something.
+            // After a failure the count may fail too; then the first error is the one that matters.
             Err(error) if ended.is_ok() => ctx.talk.warning(&format!("cannot look back: {error}")),
             Err(_) => {}
         }
@@ -101,11 +101,10 @@ fn act(
     Ok(CommandOutcome { advice: bloat.advice, ..CommandOutcome::new(report, ended, exit) })
 }
 
-/// For how long the operator has to wait for the count of what is left.
+/// How long the operator waits for the count of what is left.
 const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What expired before this is to go, and the foreign keys that may keep some of it. Finds out first
-/// whether anything can go.
+/// The cutoff of the purge, and the foreign keys that may keep rows. Fails first if nothing can be deleted.
 fn cutoff(
     ctx: &Ctx<'_>,
     store: &dyn Store,
@@ -120,7 +119,8 @@ fn cutoff(
     Ok((reader.now()?.before(grace), references))
 }
 
-/// Purges; says how that ended, up to where all is clean, and whether other tables keep rows before that.
+/// Runs the purge. Returns how it ended, the cursor before which no expired row is left, and whether other
+/// tables keep rows before that cursor.
 fn purge(
     work: Work<'_>,
     cutoff: Timestamp,
@@ -150,7 +150,7 @@ fn purge(
     (ended, purge.clean_to, before > 0)
 }
 
-/// Looks at what is there afterwards.
+/// Counts the expired rows that are left.
 fn look_back(
     store: &dyn Store,
     cutoff: Timestamp,
@@ -200,7 +200,7 @@ fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {
 }
 
 impl PurgeReport {
-    /// What a dry run found.
+    /// Adds what a dry run found.
     fn note_kept(&mut self, rows: Option<u64>, references: &[Reference]) {
         let by = references.iter().filter(|reference| reference.hinders());
         if rows != Some(0) {

@@ -4,33 +4,33 @@ use serde::Serialize;
 
 use crate::report::{Ending, Paused, Referenced, Sum, both};
 
-/// What `purge-expired` did.
+/// The report of `purge-expired`.
 #[derive(Clone, Debug, Serialize)]
 pub struct PurgeReport {
     /// `purge-expired`.
     pub command: &'static str,
-    /// What expired before it was to go, RFC 3339 in UTC.
+    /// Rows that expired before this were to be deleted, RFC 3339 in UTC.
     pub cutoff: String,
-    /// Whether nothing was to be changed.
+    /// Whether it was a dry run.
     pub dry_run: bool,
-    /// Rows deleted.
+    /// Deleted rows.
     pub deleted: u64,
-    /// Expired rows that stayed because somebody else held a lock on them to the end.
+    /// Expired rows that stayed because another session held a lock on them to the end.
     pub locked: u64,
     /// Expired rows that stay because other tables refer to them.
     #[serde(flatten)]
     pub kept: Referenced,
-    /// Expired rows that are in the table still; `None` if counting took too long.
+    /// Expired rows that are left; `None` if counting took too long.
     pub left: Option<u64>,
     /// When the oldest of them expired.
     pub oldest_left: Option<String>,
     /// Why it ended.
     pub ended: Ending,
-    /// Seconds for which it had to wait.
+    /// Seconds that it paused.
     pub paused: Paused,
     /// Transactions committed.
     pub batches: u64,
-    /// Deleted rows that still take up space, where the database knows.
+    /// Dead rows that still take up space, if the database knows their number.
     pub dead_rows: Option<u64>,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
@@ -46,7 +46,7 @@ impl Sum for PurgeReport {
         self.locked += other.locked;
         self.kept.add(&other.kept);
         self.left = both(self.left, other.left);
-        // RFC 3339 in UTC: the order of the texts is that of the times.
+        // Texts in RFC 3339 and UTC sort like the times.
         self.oldest_left =
             self.oldest_left.take().into_iter().chain(other.oldest_left.clone()).min();
         self.ended = self.ended.or(other.ended);

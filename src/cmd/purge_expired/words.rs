@@ -10,7 +10,7 @@ use crate::ui::ending::{stopped, write_paused};
 use crate::ui::referenced::write_referenced;
 
 impl Report for PurgeReport {
-    /// One line: what went, what is left, and why it ended and paused.
+    /// Writes one line: what was deleted, what is left, and why it ended and paused.
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let left = match self.left {
             Some(0) => "none is left".into(),

@@ -26,7 +26,7 @@ use crate::model::{Page, Timestamp};
 use crate::store::Filter;
 use crate::ui;
 
-/// Keys of sessions that are named.
+/// Most top-level keys of sessions, and most backends, that are named.
 const MOST_MEMBERS: usize = 15;
 const MOST_BACKENDS: usize = 20;
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
@@ -112,7 +112,7 @@ fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> St
     }
 }
 
-/// Rows by the word for what they are, as in all reports.
+/// Rows by the name of their format, as in all reports.
 fn named<K: Serialize>(rows: BTreeMap<Option<K>, u64>) -> BTreeMap<String, u64> {
     rows.into_iter()
         .map(|(name, rows)| (name.map_or_else(|| "none".into(), ui::word), rows))

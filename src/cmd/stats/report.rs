@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::model::Tally;
 
-/// What `stats` found. Who is logged in, when and how, live rows tell; formats and sizes are of all.
+/// The report of `stats`. Users, times and backends are those of live rows; formats and sizes are those of
+/// all rows.
 #[derive(Debug, Serialize)]
 pub struct StatsReport {
     /// `stats`.
@@ -17,17 +18,17 @@ pub struct StatsReport {
     pub live: u64,
     /// Of these: expired.
     pub expired: u64,
-    /// Live rows that Django takes for somebody's login.
+    /// Live rows that Django accepts as a login.
     pub logged_in: u64,
-    /// Of these: impersonations, which hold somebody else's login, too.
+    /// Of these: impersonations, which hold a second user's login too.
     pub impersonated: u64,
-    /// With a time that was asked for: live rows that were saved again after it, and are not counted.
+    /// With a time window: live rows that were saved again after it, and are not counted.
     pub saved_later: u64,
     /// Live rows that name no user.
     pub anonymous: u64,
     /// Live rows that name a user and that no key verifies: Django reads them as empty, unless it has another key.
     pub unverified: u64,
-    /// Live rows that cannot be read and may be somebody's login.
+    /// Live rows that cannot be read and may be logins.
     pub unreadable: u64,
     /// Live rows that no key verifies and that no Django could read.
     pub damaged: u64,
@@ -35,29 +36,29 @@ pub struct StatsReport {
     pub tally: Tally,
     /// Different users who are logged in.
     pub users: u64,
-    /// Whether that is their number, and not an estimate to about a hundredth.
+    /// Whether that is exact, and not an estimate to about a hundredth.
     pub users_exact: bool,
-    /// Who is logged in most often.
+    /// The users with the most sessions.
     pub top_users: Vec<UserStats>,
     /// Whether these numbers are exact, and not lower bounds.
     pub top_users_exact: bool,
-    /// Which backends authenticated them.
+    /// The backends that authenticated them.
     pub backends: Vec<BackendStats>,
     /// Rows by layout.
     pub layouts: BTreeMap<String, u64>,
     /// Rows by serializer.
     pub serializers: BTreeMap<String, u64>,
-    /// Rows by verdict on their signature.
+    /// Rows by the result of checking their signature.
     pub signatures: BTreeMap<String, u64>,
-    /// Rows that are stored as zlib.
+    /// Rows that are compressed with zlib.
     pub compressed: u64,
     /// Bytes of `session_data`.
     pub size: SizeStats,
     /// The largest rows.
     pub largest: Vec<LargeSession>,
-    /// What takes the space in the payloads.
+    /// The keys at the top level of payloads, by the space that they take.
     pub keys: Vec<MemberStats>,
-    /// Live rows by the day on which they were last saved, in UTC, where they say it.
+    /// Live rows by the day of their last save, in UTC, if they have that time.
     pub saved: Vec<DayStats>,
     /// Live rows by the day on which they expire.
     pub expires: Vec<DayStats>,
@@ -88,17 +89,17 @@ pub struct BackendStats {
 pub struct SizeStats {
     /// Of all rows.
     pub total: u64,
-    /// Half of the rows have no more.
+    /// The size that half of the rows do not exceed.
     pub median: usize,
-    /// 90% have no more.
+    /// The size that 90% do not exceed.
     pub p90: usize,
-    /// 99% have no more.
+    /// The size that 99% do not exceed.
     pub p99: usize,
     /// The largest.
     pub largest: usize,
 }
 
-/// A row that is larger than most.
+/// One of the largest rows.
 #[derive(Debug, Serialize)]
 pub struct LargeSession {
     /// `session_key`, masked.
@@ -123,15 +124,15 @@ pub struct MemberStats {
 /// Sessions of a day.
 #[derive(Debug, Serialize)]
 pub struct DayStats {
-    /// `2026-11-22`, in UTC. Of expiry also `never` (the year 9999 or later), `unknown` (no time is stored), and
-    /// `other` (on one of more days than are told apart).
+    /// `2026-11-22`, in UTC. For expiry also `never` (the year 9999 or later), `unknown` (no time is stored),
+    /// and `other` (beyond the number of days that are counted separately).
     pub day: String,
     /// Live ones.
     pub sessions: u64,
 }
 
 impl DayStats {
-    /// Whether it is a day of the calendar.
+    /// Whether it is a date.
     pub fn is_date(&self) -> bool {
         !matches!(&*self.day, "never" | "unknown" | "other")
     }

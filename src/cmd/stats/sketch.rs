@@ -5,8 +5,8 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
-/// How many different values came: exactly up to a number, and to about a hundredth beyond it
-/// (Bar-Yossef and others, "Counting Distinct Elements in a Data Stream", 2002).
+/// Counts different values: exactly up to a limit, and to about a hundredth beyond it (Bar-Yossef and others,
+/// "Counting Distinct Elements in a Data Stream", 2002).
 pub(super) struct Distinct {
     hasher: RandomState,
     smallest: BTreeSet<u64>,
@@ -50,7 +50,7 @@ impl Distinct {
     }
 }
 
-/// Sizes in steps of a sixteenth of their power of two, from which percentiles are read.
+/// Counts of sizes, in steps of a sixteenth of their power of two, for percentiles.
 #[derive(Default)]
 pub(super) struct Sizes {
     steps: BTreeMap<usize, u64>,
@@ -78,7 +78,7 @@ impl Sizes {
         self.largest = self.largest.max(other.largest);
     }
 
-    /// The size that so many percent of the rows do not exceed, up to the end of its step.
+    /// The size that `percent` of the rows do not exceed, rounded up to the end of its step.
     pub(super) fn percentile(&self, percent: u64) -> usize {
         let mut left = (self.rows * percent).div_ceil(100);
         for (step, rows) in &self.steps {
@@ -97,16 +97,16 @@ fn step(size: usize) -> usize {
     size.div_ceil(width) * width
 }
 
-/// When something happens, as a chart has it.
+/// A day in a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Day {
-    /// So many days after 1970-01-01, in UTC.
+    /// Days since 1970-01-01, in UTC.
     On(i64),
-    /// On one more day than a chart has room for.
+    /// A day beyond the limit of days.
     Other,
     /// In the year 9999 or later, which is how Django stores "never".
     Never,
-    /// Nobody can say.
+    /// The day is unknown.
     Unknown,
 }
 

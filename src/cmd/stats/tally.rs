@@ -12,15 +12,15 @@ use crate::model::{
 use crate::sessions::counts::{Counts, beginning};
 
 const DAY: i64 = 24 * 3_600;
-/// Large sessions that are named.
+/// Most large sessions that are named.
 const LARGEST: usize = 5;
 
-/// Rows by what they are and by what they hold. Of who is logged in and when only live rows tell; of formats and sizes all.
+/// The counts of `stats`. Users and times are those of live rows; formats and sizes are those of all rows.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) tally: Tally,
     pub(super) impersonated: u64,
-    /// Live rows that were saved again after the time that was asked for.
+    /// Live rows that were saved again after the time window.
     pub(super) saved_later: u64,
     pub(super) compressed: u64,
     pub(super) formats: Formats,
@@ -33,7 +33,7 @@ pub(super) struct Totals {
     pub(super) expires: Days,
 }
 
-/// Rows by layout, serializer and signature; by no layout and no serializer where there is none.
+/// Rows by layout, serializer and signature; a row without layout or serializer has `None`.
 #[derive(Default)]
 pub(super) struct Formats {
     pub(super) layouts: BTreeMap<Option<Layout>, u64>,
@@ -41,11 +41,11 @@ pub(super) struct Formats {
     pub(super) signatures: BTreeMap<Option<Signature>, u64>,
 }
 
-/// Adds up a page.
+/// Counts the rows of pages.
 pub(super) struct Counter<'c> {
     pub(super) decoder: Decoder<'c>,
     pub(super) now: Timestamp,
-    /// When rows were saved that count.
+    /// Only rows that were saved in this window.
     pub(super) saved: Option<SavedWindow>,
 }
 
@@ -75,7 +75,7 @@ impl Totals {
         let serializer = payload.ok().map(|payload| payload.serializer());
         *self.formats.serializers.entry(serializer).or_default() += 1;
         *self.formats.signatures.entry(Some(signature)).or_default() += 1;
-        // Of what is too large to be written out whole nothing is told but whose it is.
+        // A session that is too large to be decoded whole contributes only its user.
         let _ = session.verified_payload().and_then(|payload| {
             payload.members(&mut |key, bytes| {
                 let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -127,7 +127,7 @@ impl Totals {
         self.largest.truncate(LARGEST);
     }
 
-    /// Adds what another page came to, and its users to those who are counted once.
+    /// Adds the counts of another page, and its users to the different users.
     pub(super) fn merge(&mut self, page: Self, distinct: &mut Distinct) {
         self.tally += page.tally;
         self.impersonated += page.impersonated;

@@ -7,7 +7,7 @@ use super::report::{DayStats, StatsReport};
 use crate::model::counted;
 use crate::ui::{Report, sanitize, sanitize_name};
 
-/// Days of a histogram that are drawn.
+/// Most days in a chart.
 const DAYS: usize = 14;
 /// Columns of the longest bar.
 const BAR: u64 = 40;
@@ -27,7 +27,7 @@ impl Report for StatsReport {
     }
 }
 
-/// Writes how many rows there are, and what they are.
+/// Writes how many rows there are, by kind.
 fn write_rows(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
     let about = |exact: bool| if exact { "" } else { "about " };
     writeln!(out, "rows        {}: {} live, {} expired", report.rows, report.live, report.expired)?;
@@ -69,7 +69,7 @@ fn write_rows(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes how the rows are stored.
+/// Writes the formats in which the rows are stored.
 fn write_formats(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
     let pickles = report.serializers.get("pickle").copied().unwrap_or(0);
     writeln!(out, "layouts     {}", list(&report.layouts))?;
@@ -145,7 +145,7 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
     Ok(())
 }
 
-/// Draws some days from `first` on, and says what is left out.
+/// Draws days from `first` on, and says how many were left out.
 fn write_days(out: &mut dyn Write, title: &str, days: &[DayStats], first: usize) -> io::Result<()> {
     let dates = days.iter().position(|day| !day.is_date()).unwrap_or(days.len());
     let (days, others) = days.split_at_checked(dates).unwrap_or((days, &[]));
