@@ -1,9 +1,12 @@
 //! The context of a command: its settings, and access to the session table and to the terminal. It does not
 //! change during a run.
 
+mod told;
+
 use std::io::{self, ErrorKind, Write};
 
 use django_session::Codec;
+use told::Told;
 
 use crate::cli::{Global, ReportFormat, Saved};
 use crate::engine::{Pace, Progress, Scan};
@@ -22,7 +25,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) backends: Backends,
     /// The schema of the session table, where one is known.
     pub(crate) schema: Option<String>,
-    /// What is not known of the site, and a project would tell: it is said with the first database that is opened.
+    /// What is not known of the site, and a project would tell: it is said when the database is reached.
     pub(crate) unknown: Vec<String>,
     pub(crate) codec: &'a Codec,
     pub(crate) stop: &'a Stop,
@@ -64,17 +67,18 @@ impl Ctx<'_> {
         ctx
     }
 
-    /// Says in one note what is not known of the site.
-    pub(crate) fn note_unknown(&self) {
-        if !self.unknown.is_empty() {
-            let unknown = self.unknown.join("; ");
-            self.note(&format!("not known of the site: {unknown}. --django PROJECT tells"));
-        }
+    /// What is not known of the site, in one note.
+    fn unknown_note(&self) -> Option<Notice> {
+        let unknown = self.unknown.join("; ");
+        let text = format!("not known of the site: {unknown}. --django PROJECT tells");
+        (!unknown.is_empty()).then_some(Notice::Note(text))
     }
 
-    /// Says it once, however often a database is opened.
-    fn note(&self, text: &str) {
-        (self.terms.tell)(&Notice::Note(text.to_owned()));
+    /// Says what is not known of the site, where there is no database.
+    pub(crate) fn note_unknown(&self) {
+        if let Some(note) = self.unknown_note() {
+            (self.terms.tell)(&note);
+        }
     }
 
     /// Whether several schemas may be meant.
@@ -143,8 +147,8 @@ impl Ctx<'_> {
         for warning in warnings {
             (self.terms.tell)(&Notice::Warning(warning));
         }
-        for note in &notes {
-            self.note(note);
+        for note in notes {
+            (self.terms.tell)(&Notice::Note(note));
         }
         let no_zone = (traits.naive_clock && !clock.is_known()).then(|| {
             format!(
@@ -153,13 +157,16 @@ impl Ctx<'_> {
                 traits.name
             )
         });
-        self.not_knowing(no_zone.as_deref()).note_unknown();
         self.stop.heed();
         if table.schema().is_some() {
             traits.demand(Capability::Schemas)?;
         }
         let (waits, terms) = (self.waits.clone(), self.terms.clone());
-        Ok(source.open(Opening { table, clock, waits, terms }))
+        let store = source.open(Opening { table, clock, waits, terms: terms.clone() });
+        Ok(match self.not_knowing(no_zone.as_deref()).unknown_note() {
+            Some(note) => Box::new(Told { store, terms, note }),
+            None => store,
+        })
     }
 
     /// Prints a report. That nobody reads it to the end is no failure.

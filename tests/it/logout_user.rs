@@ -338,6 +338,22 @@ fn without_a_key_everything_is_decoded_and_that_is_said_once() {
 }
 
 #[test]
+fn what_is_not_known_of_the_site_is_not_said_before_an_error_of_the_connection() {
+    World::each("note_later", |w| {
+        w.user("42", 1);
+        let nosuch = ["list", "--table", "nosuch"];
+        let failed = w.run_without_key(&nosuch).exits(1);
+        assert!(failed.stderr.starts_with("error: no table"), "{failed:#?}");
+        let reached = w.run_without_key(&nosuch[..1]).ok();
+        assert!(reached.stderr.starts_with("note: not known of the site: "), "{reached:#?}");
+    });
+    for database in ["/nosuch.sqlite3", "postgres://127.0.0.1:1/nosuch"] {
+        let failed = crate::world::program(&["logout-user", "42", "-d", database]).ran("").exits(1);
+        assert!(failed.stderr.starts_with("error: "), "{failed:#?}");
+    }
+}
+
+#[test]
 fn expired_sessions_stay() {
     World::each("expired", |w| {
         w.user("42", 1);
