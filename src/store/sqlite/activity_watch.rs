@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 
-/// Whether others used the file while we did not.
+/// Records when another process last used the file.
 pub(super) struct ActivityWatch {
     watch: Option<OwnedFd>,
     last_seen: Instant,
 }
 
 impl ActivityWatch {
-    /// As if somebody had been there just now.
+    /// A watch that counts the file as used just now.
     pub(super) fn new() -> Self {
         Self { watch: None, last_seen: Instant::now() }
     }
 
-    /// From here to [`Self::finish`] whoever opens, reads or writes the file or its `-wal` is a visitor.
+    /// Starts watching: until [`Self::finish`], every open, read or write of the file or its `-wal` counts as
+    /// use by another process.
     pub(super) fn start(&mut self, path: &Path) {
         self.watch = kernel::watch(path);
         if self.watch.is_none() {
@@ -26,14 +27,14 @@ impl ActivityWatch {
         }
     }
 
-    /// Ends what [`Self::start`] began.
+    /// Stops watching, and records whether the file was used.
     pub(super) fn finish(&mut self) {
         if self.watch.take().is_some_and(|watch| kernel::saw_somebody(&watch)) {
             self.last_seen = Instant::now();
         }
     }
 
-    /// How long nobody was seen, as far as one looked.
+    /// How long no use was seen, as far as the file was watched.
     pub(super) fn idle_for(&self) -> Duration {
         self.last_seen.elapsed()
     }
@@ -48,12 +49,12 @@ mod kernel {
     use rustix::fs::statfs;
     use rustix::io::{Errno, read};
 
-    /// File systems whose files nobody uses without the kernel of this machine: ext2 to ext4, XFS, Btrfs, F2FS,
-    /// ZFS, tmpfs and overlays of these (statfs(2)). What another machine does is told to no watch.
+    /// File systems that only this machine's kernel accesses: ext2 to ext4, XFS, Btrfs, F2FS, ZFS, tmpfs and
+    /// overlays of these (statfs(2)). A watch does not see accesses of another machine.
     const LOCAL: [u32; 7] =
         [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994, 0x794C_7630];
 
-    /// Without one nobody knows who comes.
+    /// Watches the file. Without a watch, use by others is unknown.
     pub(super) fn watch(path: &Path) -> Option<OwnedFd> {
         let kind = statfs(path).ok()?.f_type;
         if !LOCAL.iter().any(|&local| i128::from(local) == i128::from(kind)) {
@@ -100,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether somebody is seen who does this to a database file that is open already.
+    /// Whether the watch sees this access to a database file that is open already.
     fn seen(journal_mode: &str, visit: impl FnOnce(&Path, &Connection)) -> bool {
         static TABLES: AtomicU32 = AtomicU32::new(0);
         let number = TABLES.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +129,7 @@ mod tests {
             assert!(!seen(&|_, _| ()));
             assert!(run("INSERT INTO t VALUES (2) RETURNING x"));
             assert!(seen(&|path, _| drop(fs::File::open(path).unwrap())));
-            // Locks alone, as of one who waits, are seen by nobody.
+            // Locks alone, as those of a waiting connection, are not seen.
             assert!(!run("SELECT 1"));
         }
         assert!(seen("delete", |_, connection| {

@@ -18,7 +18,8 @@ impl Sqlite {
 }
 
 impl SqliteWriter<'_> {
-    /// A row goes only with the session that went.
+    /// Deletes sessions and their rows of django-allauth. A row of django-allauth goes only if its session
+    /// went.
     pub(super) fn delete_both(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         let allauth = self.store.table.of_allauth().quoted();
         let delete_listed = format!("DELETE FROM {allauth} WHERE {NAMED}");

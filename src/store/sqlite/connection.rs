@@ -12,21 +12,24 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::store::waits::{Waits, Watch, Work};
 
-/// A value that SQLite makes or reads. A trigger may keep a session of 12 MiB elsewhere, in another form.
+/// The most bytes of a value that SQLite creates or reads. A trigger may copy a session of 12 MiB in another
+/// form.
 const MOST_OF_A_VALUE: i32 = 64 << 20;
-/// All that SQLite holds, in the whole process (SQLite docs, `PRAGMA hard_heap_limit`): a statement can have thousands of values.
+/// The most memory of SQLite in the whole process (SQLite docs, `PRAGMA hard_heap_limit`): a statement can
+/// have thousands of values.
 const MOST_MEMORY: i64 = 192 << 20;
-/// Steps of SQLite's machine after which it is asked whether to go on: some ten microseconds.
+/// SQLite's virtual machine calls back after this many steps, some ten microseconds, to ask whether to
+/// continue.
 const STEPS: i32 = 1_000;
 
-/// Whatever is begun on it has its own time.
+/// A connection on which each piece of work has its own time limit.
 pub(super) struct Limited {
     connection: Connection,
     watch: Arc<Watch>,
 }
 
 impl Limited {
-    /// Opens a file. A lock is waited for so long, and other work as long as `waits` says.
+    /// Opens a file. `patience` limits the wait for a lock; `waits` limits other work.
     pub(super) fn open(
         path: &std::path::Path,
         flags: OpenFlags,
@@ -35,7 +38,7 @@ impl Limited {
         work: Work,
     ) -> rusqlite::Result<Self> {
         let mut connection = Connection::open_with_flags(path, flags)?;
-        // Sooner than anything of the file is read, its schema included.
+        // Set before anything of the file is read, its schema included.
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MOST_OF_A_VALUE)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -49,22 +52,22 @@ impl Limited {
         Ok(Self { connection, watch })
     }
 
-    /// From here on this is waited for. What is sorted is held within the limit of memory: temporary files have no limit,
-    /// and a view or a trigger of the file could fill the disk. Only an index may need more than that.
+    /// Sets the time limit for this kind of work. Sorting stays in limited memory: temporary files have no
+    /// limit, and a view or a trigger of the file could fill the disk. Only building an index may need more.
     pub(super) fn wait_for(&self, work: Work) {
         self.watch.wait_for(work);
         let place = if work == Work::Build { "FILE" } else { "MEMORY" };
-        // As it was, it sorts too.
+        // If this fails, sorting works as before.
         let _ = self.connection.pragma_update(None, "temp_store", place);
     }
 
-    /// What was waited for came.
+    /// Restarts the time limit: an answer came.
     pub(super) fn moved(&self) {
         self.watch.moved();
     }
 }
 
-/// Waits as SQLite itself does (`sqliteDefaultBusyCallback`), as long as nobody asks for an end.
+/// Waits as SQLite's own handler does (`sqliteDefaultBusyCallback`), but stops when the run is asked to stop.
 fn wait_for_lock(waits: Waits, patience: Duration) -> impl FnMut(i32) -> bool + Send {
     const MILLIS: [u64; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
     let mut since = Instant::now();

@@ -16,15 +16,15 @@ use super::{Sqlite, comparable};
 use crate::model::{Expiry, Keys, Timestamp};
 use crate::store::{Cursor, Expired, StoreError, Table, Window};
 
-/// Rows that are read in one statement: a few milliseconds, in which nobody can commit in rollback
+/// Rows that one statement reads: it takes a few milliseconds, in which no connection can commit in rollback
 /// journal mode.
 const SLICE: usize = 10_000;
-/// So many that a batch of them, by address, meets several in a page of the table, and so few that
-/// it meets several in a page of the index of expiry.
+/// Rows in a window. It is large enough that a batch in order of address meets several rows per page of the
+/// table, and small enough that it meets several per page of the index of expiry.
 const WINDOW: usize = 100_000;
 
 impl Sqlite {
-    /// Picks expired rows, by address within a window, so that a batch touches few pages.
+    /// Picks a window of expired rows, sorted by address so that a batch touches few pages.
     pub(super) fn pick_expired(
         &self,
         connection: &Connection,
@@ -52,7 +52,7 @@ impl Sqlite {
         Ok(Window { rows, next })
     }
 
-    /// Counts in windows too.
+    /// Counts expired rows, window by window.
     pub(super) fn count_expired(
         &self,
         connection: &Connection,
@@ -77,7 +77,7 @@ impl Sqlite {
         Ok(Expired { rows: Some(rows), oldest })
     }
 
-    /// Counts those of them of which a condition is true.
+    /// Counts the expired rows that meet a condition.
     pub(super) fn count_kept(
         &self,
         connection: &Connection,
@@ -145,11 +145,11 @@ impl Sqlite {
     }
 }
 
-/// What `expire_date` holds of a row that has expired.
+/// The `expire_date` of an expired row.
 enum Stored {
     Integer(i64),
     Real(f64),
-    /// In whatever encoding.
+    /// In any encoding.
     Text(Vec<u8>),
 }
 
@@ -163,8 +163,8 @@ impl Stored {
         }
     }
 
-    /// As a [`Cursor`] has it: exactly, since rows that sort between what is stored and what is remembered would
-    /// be read again, or never.
+    /// The exact value, for a [`Cursor`]. If it were rounded, rows between the real and the remembered value
+    /// would be read again, or never.
     fn remembered(&self) -> String {
         let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
         let hex = |text: &[u8]| -> String {
@@ -201,7 +201,7 @@ impl ToSql for Stored {
     }
 }
 
-/// Selects the first window of rows that expired before ?1. NULL is not less than anything.
+/// Selects the first window of rows that expired before ?1. NULL does not compare as less.
 fn first_window_statement(table: &Table, address: &str) -> String {
     format!(
         "SELECT expire_date, {address} FROM {} WHERE expire_date < ?1 ORDER BY 1, 2 LIMIT ?2",
@@ -209,9 +209,9 @@ fn first_window_statement(table: &Table, address: &str) -> String {
     )
 }
 
-/// Selects a window of rows that expired before ?1 and come after the place ?2, ?3. Of
-/// `(expire_date, _rowid_) > (?2, ?3)` SQLite would look up the first part alone, and read again all
-/// that has the expiry of the place, however much that is.
+/// Selects a window of rows that expired before ?1 and come after the position ?2, ?3. For `(expire_date,
+/// _rowid_) > (?2, ?3)` SQLite would use the index for the first part alone, and read all rows with that
+/// expiry again.
 fn window_statement(table: &Table, address: &str) -> String {
     let table = table.quoted();
     format!(
@@ -223,18 +223,18 @@ fn window_statement(table: &Table, address: &str) -> String {
     )
 }
 
-/// Deletes those of the rows ?1 that expired before ?2: one statement for all of them, and by their
-/// address, however the planner likes the index of expiry.
+/// Deletes those of the rows ?1 that expired before ?2, in one statement. NOT INDEXED makes SQLite find them
+/// by address instead of the index of expiry.
 pub(super) fn delete_statement(table: &Table, address: &str) -> String {
     format!("DELETE FROM {} NOT INDEXED WHERE {}", table.quoted(), find_statement(address))
 }
 
-/// The condition for that.
+/// The condition of that delete.
 pub(super) fn find_statement(address: &str) -> String {
     format!("{address} IN (SELECT value FROM rarray(?1)) AND expire_date < ?2")
 }
 
-/// An address from its text.
+/// Parses the address of a row.
 pub(super) fn parse_address(address: &str, text: &str) -> Value {
     match text.parse() {
         Ok(number) if address == "_rowid_" => Value::Integer(number),
@@ -242,7 +242,7 @@ pub(super) fn parse_address(address: &str, text: &str) -> Value {
     }
 }
 
-/// The place of a row.
+/// The cursor after a row.
 fn after((expires, address): &(Stored, Value)) -> Cursor {
     Cursor { expires: expires.remembered(), row: Some(as_text(address)) }
 }
@@ -267,7 +267,7 @@ fn in_order(one: &Value, other: &Value) -> std::cmp::Ordering {
 mod tests {
     use super::*;
 
-    /// For each way to address rows: a table, and how SQLite goes about a statement on it.
+    /// For each kind of row address: a table, and SQLite's query plan for a statement on it.
     fn plans(statement: fn(&Table, &str) -> String) -> [(&'static str, Vec<String>); 2] {
         [("", "_rowid_"), ("WITHOUT ROWID", "session_key")].map(|(option, address)| {
             let connection = Connection::open_in_memory().unwrap();

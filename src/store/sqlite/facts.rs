@@ -17,14 +17,14 @@ use crate::store::indexes::{
 };
 use crate::store::{Fault, StoreError, Table};
 
-/// As Django makes them (Django 5.2 `sqlite3/base.py`).
+/// The columns as Django creates them (Django 5.2 `sqlite3/base.py`).
 const EXPECTED: [(&str, &str); 3] =
     [("session_key", "varchar(40)"), ("session_data", "text"), ("expire_date", "datetime")];
 
-/// Free space that is worth a word: a quarter of the file, and so many bytes.
+/// Free space that is reported: from a quarter of the file and this many bytes on.
 const MUCH_FREE: i64 = 100_000_000;
 
-/// How long rows that have the same key are looked for.
+/// How long to search for duplicate keys.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const KEY_IS_UNIQUE: &str = "
@@ -43,7 +43,7 @@ impl Sqlite {
         let columns =
             match self.columns(&connection).map_err(|error| fail(error, self.what("read"))) {
                 Ok(columns) => columns,
-                // It is a database, and somebody keeps everybody out.
+                // It is a database, and another connection holds an exclusive lock.
                 Err(error) if error.fault() == Fault::Busy => {
                     findings.push(may_write(&self.path));
                     findings.push(not_made("table", &error));
@@ -82,7 +82,7 @@ impl Sqlite {
 
     fn columns(&self, connection: &Connection) -> rusqlite::Result<Vec<Column>> {
         let schema = self.table.schema().unwrap_or("main");
-        // What is the primary key of a table WITHOUT ROWID is NOT NULL without saying so.
+        // The primary key of a table WITHOUT ROWID is NOT NULL even if it is not declared so.
         connection
             .prepare("SELECT name, type, \"notnull\" OR pk FROM pragma_table_info(?1, ?2)")?
             .query_map([self.table.name(), schema], |row| {
@@ -101,7 +101,7 @@ impl Sqlite {
             return Ok(Finding::unknown("indexes", "a view has those of its tables"));
         }
         let has_row_ids = self.row_address(connection) == "_rowid_";
-        // CREATE INDEX takes a schema with the name of the index only.
+        // CREATE INDEX accepts a schema only in the name of the index.
         let table = Table::new(None, self.table.name().into());
         let key = if connection.prepare(KEY_IS_UNIQUE)?.exists([self.table.name(), schema])? {
             KeyIndex::Unique(Vec::new())
@@ -122,7 +122,7 @@ impl Sqlite {
         Ok(index_finding(&key, expiry_indexed?, &maker))
     }
 
-    /// Looks for rows that have the same key, for a few seconds.
+    /// Searches for duplicate keys, for a few seconds.
     fn doubles(&self, connection: &Connection, has_row_ids: bool) -> rusqlite::Result<Doubles> {
         let sql = format!("{} LIMIT {}", find_doubles(&self.table, &[]), SHOWN + 1);
         let (done, is_done) = mpsc::channel::<()>();
@@ -186,7 +186,7 @@ fn journal(connection: &Connection) -> rusqlite::Result<Finding> {
     Ok(Finding::ok("server", format!("SQLite {version}, journal mode {mode}: {meaning}")))
 }
 
-/// Asks the system, and opens nothing: to close a file of SQLite's would drop its locks.
+/// Checks the file's permissions without opening it: closing a file of SQLite's would drop its locks.
 fn may_write(path: &Path) -> Finding {
     const CHECK: &str = "privileges";
     let folder = path.parent().filter(|folder| *folder != Path::new(""));

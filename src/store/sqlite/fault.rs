@@ -24,7 +24,7 @@ pub(super) fn fail(error: rusqlite::Error, what: String) -> StoreError {
     }
 }
 
-/// What to do about a file that this user may not use. Root may not everywhere, and should hear why.
+/// The hint for a file that this user may not use. It explains why even root may be refused.
 pub(super) fn hint_on_rights(otherwise: &str) -> String {
     match acts_as() {
         Some(user) => format!(

@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use crate::files::as_operator;
 use crate::store::Holder;
 
-/// Who locked this file (flock(2)), if anybody is seen. A sessctl is known by the name of its process, and believed only if the process is of
-/// this user: others may call theirs what they like.
+/// The process that locked this file (flock(2)), if it can be seen. It counts as a sessctl if its name says
+/// so and it runs as this user: other users can choose any name.
 pub(super) fn holder_of(file: &File) -> io::Result<Option<Holder>> {
     let (file, ourselves) = (file.metadata()?, user_of("self"));
-    // What another process of root has open, it tells root alone.
+    // Only root may see which files root's processes have open.
     Ok(as_operator(|| find_holder(&file, ourselves.as_ref())))
 }
 
@@ -29,8 +29,9 @@ fn find_holder(file: &Metadata, ourselves: Option<&User>) -> Option<Holder> {
     stranger.map(Holder::Unknown)
 }
 
-/// The process of a line of `/proc/locks`, if it holds a lock on a file of this number, on whatever file system:
-/// `1: FLOCK  ADVISORY  WRITE 4711 08:01:131072 0 EOF`. Who waits for one stands behind an arrow.
+/// The process in a line of `/proc/locks`, if it holds a lock on a file with this inode number, on any file
+/// system: `1: FLOCK ADVISORY WRITE 4711 08:01:131072 0 EOF`. A waiting process has an arrow before its
+/// entry.
 fn holder_in(line: &str, inode: u64) -> Option<&str> {
     let mut words = line.split_whitespace().skip(1);
     let (kind, pid, file) = (words.next()?, words.nth(2)?, words.next()?);
@@ -44,7 +45,8 @@ struct User {
     effective: String,
 }
 
-/// By its status: the owner of its folder in `/proc` is root where it does not let itself be dumped.
+/// Reads the user from the process's status: the folder in `/proc` belongs to root if the process cannot be
+/// dumped.
 fn user_of(pid: &str) -> Option<User> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mut ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace();

@@ -42,9 +42,9 @@ use super::{
 use crate::consent::Consent;
 use crate::model::Timestamp;
 
-/// How long SQLite itself waits for a lock before it reports `SQLITE_BUSY`.
+/// How long a writer waits for a lock before SQLite reports `SQLITE_BUSY`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// The same for a reader, which nobody tries again and which keeps nobody waiting meanwhile.
+/// The same for a reader. It is longer: a reader is not retried, and blocks no one while it waits.
 const READER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A database file.
@@ -54,24 +54,24 @@ pub struct Sqlite {
     clock: WallClock,
     waits: Waits,
     terms: Terms,
-    /// Whether it was found that all of it is beside this name.
+    /// Whether it is known that all files of the database are beside this name.
     is_known: AtomicBool,
 }
 
 impl Sqlite {
-    /// A file that is opened when a reader or a writer is asked for.
+    /// A store on a file. The file is opened with each reader and writer.
     pub fn new(path: PathBuf, table: Table, clock: WallClock) -> Self {
         let (waits, terms) = (Waits::default(), Terms::default());
         Self { path, table, clock, waits, terms, is_known: false.into() }
     }
 
-    /// The same, and waits no longer than this.
+    /// Sets how long to wait.
     #[must_use]
     pub fn waiting(self, waits: Waits) -> Self {
         Self { waits, ..self }
     }
 
-    /// The same, on these terms.
+    /// Sets what the operator allows.
     #[must_use]
     pub fn on(self, terms: Terms) -> Self {
         Self { terms, ..self }
@@ -154,8 +154,8 @@ impl Schemas for Sqlite {
 }
 
 impl Sqlite {
-    /// What tells rows apart, and in what order they are stored: their number, or in a table
-    /// WITHOUT ROWID their key.
+    /// The column that identifies a row and gives the order of storage: the row number, or the key in a table
+    /// WITHOUT ROWID.
     fn row_address(&self, connection: &Connection) -> &'static str {
         let sql = format!("SELECT _rowid_ FROM {}", self.table.quoted());
         if connection.prepare(&sql).is_ok() { "_rowid_" } else { "session_key" }
@@ -163,7 +163,7 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// A view hides what whoever made it left out.
+    /// A view may hide rows, by its definition.
     fn blind_spot(
         &self,
         connection: &Connection,
@@ -179,8 +179,8 @@ impl Sqlite {
     }
 }
 
-/// `PRAGMA table_list` would tell it too, but unfolds every view of the file first: views of views take hours, in which SQLite asks nobody
-/// whether to go on.
+/// Whether it is a view. `PRAGMA table_list` would tell it too, but expands every view of the file first:
+/// nested views take hours, during which SQLite never asks whether to continue.
 fn is_view(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
     let schema = super::table::quote(table.schema().unwrap_or("main"));
     connection
@@ -190,7 +190,7 @@ fn is_view(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
         .exists([table.name()])
 }
 
-/// The text that stored times are compared with to tell what lies before and after `when`.
+/// The text to which stored times are compared, to separate those before and after `when`.
 fn comparable(bound: Option<String>, when: Timestamp) -> Result<String, StoreError> {
     bound.ok_or_else(|| {
         StoreError::new(Fault::Fatal, format!("cannot compare {when} with stored times"))
@@ -222,7 +222,7 @@ fn tables_alike(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-/// Names of tables as one types them.
+/// Names of tables as an operator would type them.
 fn typed(names: Vec<String>) -> Vec<String> {
     let plain = |name: &String| name.parse::<Table>().is_ok_and(|table| table.name() == name);
     names

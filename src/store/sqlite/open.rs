@@ -17,11 +17,11 @@ use crate::model::shell_word;
 use crate::store::waits::Work;
 use crate::store::{Fault, StoreError};
 
-/// What SQLite opens beside the database, by their names' ends.
+/// The suffixes of the files that SQLite opens beside the database.
 const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 impl Sqlite {
-    /// Whatever is in the file, as long as it is a database.
+    /// Opens any SQLite database, without checking for the table.
     pub(super) fn connect_to_any(
         &self,
         access: OpenFlags,
@@ -34,8 +34,9 @@ impl Sqlite {
         self.open(&path, access, wait)
     }
 
-    /// A path that begins at the root and has no link in it: SQLite takes it for no URI and, with `NOFOLLOW`, refuses a
-    /// link that was put there meanwhile (SQLite docs, "Opening A New Database Connection").
+    /// Opens an absolute path without links in it. SQLite does not take such a path for a URI, and with
+    /// `NOFOLLOW` it refuses a link that was put there meanwhile (SQLite docs, "Opening A New Database
+    /// Connection").
     fn open(&self, path: &Path, access: OpenFlags, wait: Duration) -> Result<Limited, StoreError> {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let reads = access.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -48,8 +49,8 @@ impl Sqlite {
         format!("cannot open {}", self.path.display())
     }
 
-    /// Where the file is, and whether it has a rollback journal. Refuses what is no file: SQLite would wait for a pipe's
-    /// other end.
+    /// The real path of the file, and whether it has a rollback journal. Refuses anything but a regular file:
+    /// on a pipe SQLite would wait for the other end.
     fn look_at_file(&self) -> Result<(PathBuf, bool), StoreError> {
         let refuse = |why: &str, hint: &str| {
             StoreError::new(Fault::Fatal, self.cannot_open()).because(why).hint(hint)
@@ -89,7 +90,8 @@ impl Sqlite {
         Ok((place.path(), self.look_beside(&place)?))
     }
 
-    /// Refuses what SQLite would wait for beside the file, or would be led astray by: as before, or planted since.
+    /// Checks the files beside the database again. Refuses those that would block or mislead SQLite, whether
+    /// they were there before or were planted since.
     pub(super) fn look_beside_again(&self) -> Result<(), StoreError> {
         let place = Place::of_site(&self.path).map_err(|error| self.cannot_look(error))?.0;
         self.look_beside(&place).map(|_| ())
@@ -121,14 +123,14 @@ impl Sqlite {
         StoreError::new(Fault::Fatal, self.cannot_open()).hint(hint).because(error)
     }
 
-    /// A program that crashed in the middle of a commit leaves a journal, from which the next one has to restore the file
-    /// (SQLite docs, "Atomic Commit In SQLite" §4). A connection that cannot write cannot do it, so that one that can
-    /// does it first, as the site itself would with its next request.
+    /// Rolls back a hot journal. A program that crashed in the middle of a commit leaves one, from which the
+    /// next program must restore the file (SQLite docs, "Atomic Commit In SQLite" §4). A read-only connection
+    /// cannot do this, so a writing one does it first, as the site's next request would.
     fn roll_back_hot_journal(&self, path: &Path) -> Result<(), StoreError> {
         let touch = |connection: &Connection| {
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         };
-        // Whoever holds a lock on the file is at work on it.
+        // A process that holds a lock on the file is working on it.
         let reader = self.open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Duration::ZERO)?;
         let is_hot = touch(&reader).is_err_and(|error| {
             error
@@ -150,9 +152,9 @@ impl Sqlite {
     }
 }
 
-/// Whether the write-ahead log may be beside another name of the file, where SQLite does not look for it (SQLite docs, "How To
-/// Corrupt An SQLite Database File" §2.5; "Database File Format" §1.3.2). The file may be opened and closed as long as nobody in
-/// this process has it open.
+/// Whether the write-ahead log may be beside another name of the file, where SQLite does not look for it
+/// (SQLite docs, "How To Corrupt An SQLite Database File" §2.5; "Database File Format" §1.3.2). This opens
+/// and closes the file, which is safe only while nothing else in this process has it open.
 fn keeps_log_elsewhere(database: &Place) -> io::Result<bool> {
     const VERSIONS: u64 = 18;
     const WAL: [u8; 2] = [2, 2];
@@ -164,8 +166,8 @@ fn keeps_log_elsewhere(database: &Place) -> io::Result<bool> {
     Ok(read == versions.len() && versions == WAL)
 }
 
-/// Whether a rollback journal ends with the name of a super-journal (SQLite docs, "Atomic Commit In SQLite" §5; `readSuperJournal`).
-/// What cannot be read SQLite cannot read either.
+/// Whether a rollback journal ends with the name of a super-journal (SQLite docs, "Atomic Commit In SQLite"
+/// §5; `readSuperJournal`). If it cannot be read here, SQLite cannot read it either.
 fn names_another_file(journal: &Place) -> bool {
     const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
     let ends = || -> io::Result<([u8; 8], [u8; 8])> {
@@ -174,6 +176,6 @@ fn names_another_file(journal: &Place) -> bool {
         file.read_exact_at(&mut last, file.metadata()?.len().saturating_sub(8))?;
         Ok((first, last))
     };
-    // A journal that does not begin with a byte is not read.
+    // SQLite ignores a journal that begins with a zero byte.
     ends().is_ok_and(|(first, last)| !first.starts_with(&[0]) && last == MAGIC)
 }

@@ -9,9 +9,9 @@ use super::holder::holder_of;
 use crate::files::{self, Place, Refusal, Status, as_operator};
 use crate::store::{Fault, Holder, LockAttempt, PurgeLock, StoreError};
 
-/// A file beside the database, locked as long as it is open and removed afterwards. The database
-/// file itself must not be opened by us: closing it would drop the locks that SQLite has on it (SQLite
-/// docs, "How To Corrupt An SQLite Database File" §2.2).
+/// The purge lock: a file beside the database that is locked while it is open, and removed afterwards. The
+/// database file itself must not be opened here: closing it would drop the locks that SQLite has on it
+/// (SQLite docs, "How To Corrupt An SQLite Database File" §2.2).
 pub(super) struct SqlitePurgeLock<'s> {
     database: &'s Path,
     held: Option<(Place, File)>,
@@ -23,7 +23,7 @@ impl<'s> SqlitePurgeLock<'s> {
     }
 
     fn try_lock(&self) -> io::Result<Locked> {
-        // A link is another name of the same database.
+        // Resolve links: a link is another name of the same database.
         let (database, owner) = Place::of_site(self.database)?;
         let place = database.beside("-sessctl")?;
         for _ in 0..ATTEMPTS {
@@ -42,7 +42,7 @@ impl<'s> SqlitePurgeLock<'s> {
                 },
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Whoever had it may have removed it between our opening and our locking it.
+            // The previous holder may have removed the file after we opened it and before we locked it.
             let ours = Status::of(&file)?;
             place.demand_plain()?;
             if place.status()?.is_some_and(|named| named.is_same(&ours)) {
@@ -53,8 +53,8 @@ impl<'s> SqlitePurgeLock<'s> {
     }
 }
 
-/// How often the lock is tried while nobody is seen to hold it, or another file is put in its place: who held it may have ended
-/// just now. Somebody who can write to the folder could go on for ever.
+/// Most attempts while no holder is visible or the file keeps being replaced. A holder may have ended just
+/// now; an attacker who can write to the folder could replace the file forever.
 const ATTEMPTS: u32 = 10;
 const UNSEEN: &str = "a process that cannot be seen from here";
 
@@ -63,7 +63,8 @@ enum Locked {
     By(Holder),
 }
 
-/// Another user who may write to the folder may have made it, for themselves alone. Root only locks it.
+/// Opens the lock file. Another user who may write to the folder may have created it with permissions for
+/// themselves alone; then root only locks it.
 fn open(place: &Place) -> io::Result<File> {
     let is_denied = |error: &io::Error| error.kind() == ErrorKind::PermissionDenied;
     let opened = place.open();
@@ -79,7 +80,8 @@ fn open(place: &Place) -> io::Result<File> {
     })
 }
 
-/// The file is the site's, whoever makes it: a purge of the site's own user must be able to lock it, and nobody else.
+/// Creates the lock file and gives it to the owner of the database: a purge of the site's own user must be
+/// able to lock it, and no other user.
 fn make(place: &Place, owner: &Status) -> io::Result<File> {
     let file = place.create(0o600)?;
     owner.give_to_owner(&file)?;
@@ -116,7 +118,7 @@ impl PurgeLock for SqlitePurgeLock<'_> {
 impl Drop for SqlitePurgeLock<'_> {
     fn drop(&mut self) {
         if let Some((place, _)) = &self.held {
-            // Left behind, it is an empty file that locks nobody out.
+            // If it stays, it is an empty file without a lock.
             let _ = place.remove();
         }
     }

@@ -23,15 +23,15 @@ use crate::store::{
 
 pub(super) struct SqliteReader<'s> {
     store: &'s Sqlite,
-    /// Refuses to read a value of more than [`MOST_DATA_BYTES`].
+    /// Fails on a value of more than [`MOST_DATA_BYTES`].
     connection: Limited,
 }
 
 impl<'s> SqliteReader<'s> {
-    /// How to read the rows, one user's `by_value` after the other.
+    /// How to read the rows; with `by_value`, one value of the user column after the other.
     fn way(&self, filter: &Filter, by_value: bool) -> Result<Way, StoreError> {
         let store = self.store;
-        // Row numbers make a walk cheap and let it be interrupted anywhere.
+        // Row numbers make a walk cheap, and it can stop after any row.
         let has_numbers = store.row_address(&self.connection) == "_rowid_";
         let user = filter.user.as_ref().map(|by| by.column.quoted());
         let also = user.as_ref().map_or_else(String::new, |user| format!(", {user}"));
@@ -75,7 +75,7 @@ impl<'s> SqliteReader<'s> {
 }
 
 impl Reader for SqliteReader<'_> {
-    /// The largest row number: rows are numbered as they come, so this is never too small.
+    /// The largest row number. Rows are numbered in order of insertion, so this is never too small.
     fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
         let sql = format!("SELECT max(_rowid_) FROM {}", self.store.table.quoted());
         Ok(self
@@ -225,7 +225,7 @@ impl AllauthReader for SqliteReader<'_> {
 }
 
 impl SqliteReader<'_> {
-    /// So few that one statement can read them.
+    /// Reads the newest rows: so few that one statement suffices.
     fn newest(&self, rows: u32, by: Option<&ByUser>, emit: &mut Emit<'_>) -> rusqlite::Result<()> {
         let user = by.map_or_else(|| "NULL".into(), |by| by.column.quoted());
         let sql = format!(

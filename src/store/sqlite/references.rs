@@ -27,10 +27,10 @@ const REFERENCES: &str = "
     FROM sqlite_schema t, pragma_foreign_key_list(t.name) f
     WHERE t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name, f.id, f.seq";
 
-/// The rows with one of the keys in the array ?1.
+/// The condition for rows with one of the keys in the array ?1.
 const AMONG: &str = "session_key IN rarray(?1) AND session_key COLLATE BINARY IN rarray(?1)";
 
-/// What the rows of the other table are called in conditions.
+/// The alias of the other table in conditions.
 const OTHER: &str = "sessctl_other";
 
 impl Sqlite {
@@ -46,7 +46,7 @@ impl Sqlite {
         let mut found: Vec<Reference> = Vec::new();
         while let Some(row) = rows.next()? {
             let (column, key): (String, String) = (row.get(2)?, row.get(3)?);
-            // The row of the table of sessions is on the left: it is its collation that counts.
+            // The column of the session table is on the left, so that its collation decides.
             let equal = format!("{sessions}.{} = {OTHER}.{}", quote(&key), quote(&column));
             match found.last_mut() {
                 Some(last) if row.get::<_, i64>(4)? > 0 => {
@@ -96,7 +96,7 @@ impl Sqlite {
 }
 
 impl SqliteWriter<'_> {
-    /// The foreign keys that there were when the first rows were to be deleted.
+    /// The foreign keys, read once before the first delete.
     fn references(&mut self) -> Result<Rc<[Reference]>, StoreError> {
         if let Some(references) = &self.references {
             return Ok(Rc::clone(references));
@@ -106,8 +106,8 @@ impl SqliteWriter<'_> {
         Ok(found)
     }
 
-    /// Deletes the rows with these keys, but for those that another table keeps; calls `then` with each
-    /// that is gone.
+    /// Deletes the rows with these keys, except those that another table keeps. Calls `then` with each
+    /// deleted key.
     pub(super) fn delete_by_key(
         &mut self,
         keys: &[&str],
@@ -166,8 +166,8 @@ impl SqliteWriter<'_> {
         })
     }
 
-    /// Runs a delete in a transaction, and in several where a foreign key forbids it that is not one of
-    /// those that point at the table: one further on, behind ON DELETE CASCADE.
+    /// Runs a delete in a transaction. It splits the delete if a foreign key forbids it that does not point
+    /// at the session table: one further on, behind ON DELETE CASCADE.
     fn in_halves(
         &mut self,
         rows: &[&str],
@@ -191,7 +191,7 @@ impl SqliteWriter<'_> {
     }
 }
 
-/// Selects the rows that another table keeps; `None` where none can.
+/// Selects the rows that another table keeps; `None` if none can.
 fn find_kept(
     address: &str,
     table: &str,
@@ -223,8 +223,8 @@ fn kept_rows(
     Ok(found)
 }
 
-/// Whether a foreign key forbids it, or what ON DELETE SET NULL would break does. Of RESTRICT SQLite says that a trigger
-/// of its own forbids it.
+/// Whether a foreign key forbids the delete, or a constraint that ON DELETE SET NULL would break. SQLite
+/// reports RESTRICT as a failed trigger of its own.
 fn is_reference(error: &Error) -> bool {
     use rusqlite::ffi::{
         SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_NOTNULL,

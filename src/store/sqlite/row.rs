@@ -7,31 +7,30 @@ use rusqlite::types::ValueRef;
 use crate::model::{Data, Expiry, Page, RawRow, Timestamp};
 use crate::store::WallClock;
 
-/// Of what is too large only the header of its row is read: that is all `octet_length()` needs of a column
-/// (SQLite's `OPFLAG_BYTELENARG`).
+/// The size of the data. For `octet_length()` SQLite reads only the header of the row (`OPFLAG_BYTELENARG`).
 const BYTES: &str = "octet_length(session_data)";
 
 /// The row with the key ?1. The first condition finds it in the index. The second one is for columns whose collation takes
 /// different keys for equal: Django and sessctl tell sessions apart byte by byte.
 pub(super) const NAMED: &str = "session_key = ?1 AND session_key = ?1 COLLATE BINARY";
 
-/// Data of more bytes is not among rows that are written back, of which many are in memory at once.
+/// Larger data is not read with a batch that is rewritten, all of which is in memory at once.
 pub(super) const MOST_BYTES_OF_BATCH: usize = 32 << 10;
 
-/// Key, data of at most so many bytes, expiry.
+/// The columns key, data of at most `most` bytes, and expiry.
 pub(super) fn columns(most: usize) -> String {
     format!("session_key, CASE WHEN {BYTES} <= {most} THEN session_data END, expire_date")
 }
 
-/// The column behind them: the size of data that has more.
+/// The column after them: the size of larger data.
 pub(super) fn size_column(most: usize) -> String {
     format!("CASE WHEN {BYTES} > {most} THEN {BYTES} END")
 }
 
-/// Key, data, expiry where SQLite itself is told to refuse what is too large, which costs nothing.
+/// The same for a connection on which SQLite itself refuses too large values, which costs nothing.
 pub(super) const REFUSING_COLUMNS: &str = "session_key, session_data, expire_date";
 
-/// What a row has in `session_data`.
+/// The data of a row, from its value and its size.
 pub(super) fn data<'r>(data: ValueRef<'r>, size: ValueRef<'_>) -> Data<&'r [u8]> {
     match size {
         ValueRef::Integer(size) => Data::TooLarge(usize::try_from(size).unwrap_or_default()),

@@ -79,7 +79,7 @@ impl Backend for SqliteBackend {
         Ok(Box::new(SqliteFile { path: path.into(), ignored }))
     }
 
-    /// A path is shown in errors, so nothing that may hold a password is taken for one.
+    /// Reads a path. Errors show it, so a text that may hold a password is not accepted as a path.
     fn read_text(
         &self,
         text: &str,
@@ -119,11 +119,11 @@ impl FromDjango for SqliteBackend {
     }
 }
 
-/// A file that was named.
+/// A database file.
 #[derive(Debug)]
 struct SqliteFile {
     path: PathBuf,
-    /// Options of its URL.
+    /// The options of its URL, which are ignored.
     ignored: Vec<String>,
 }
 
@@ -156,8 +156,8 @@ impl Source for SqliteFile {
     }
 }
 
-/// `postgres:/user:password@host` and other URLs with a slip in them, `Driver=...;Pwd=...` and other pairs; but not
-/// `file:db.sqlite3?mode=ro`, which is the name of a file here.
+/// Whether the text may hold a password: `postgres:/user:password@host` and other mistyped URLs,
+/// `Driver=...;Pwd=...` and other pairs. `file:db.sqlite3?mode=ro` is the name of a file here.
 fn may_hold_password(text: &str) -> bool {
     let (path, _) = text.split_once('?').unwrap_or((text, ""));
     path.contains('=') || text.contains([';', '@']) || text.contains("://") || is_connection(text)

@@ -6,10 +6,11 @@ use super::row::{NAMED, bytes, columns};
 use crate::model::MOST_DATA_BYTES;
 use crate::store::Was;
 
-/// That a row has the data ?2. Of data that is told by its hash ?2 is NULL, and [`is_unchanged`] looks at it.
+/// The condition that a row still has the data ?2. If only the hash is known, ?2 is NULL, and
+/// [`is_unchanged`] compares it.
 pub(super) const IS_UNCHANGED: &str = "(?2 IS NULL OR session_data = ?2)";
 
-/// Whether the row with this key has the data that it had when it was read, where [`IS_UNCHANGED`] does not tell.
+/// Whether the row with this key still has the same data, where [`IS_UNCHANGED`] cannot tell.
 pub(super) fn is_unchanged(
     transaction: &Transaction<'_>,
     table: &str,

@@ -19,7 +19,7 @@ use crate::store::{
     UserKey, UserTable, UserType, Users,
 };
 
-/// Two looks at the table included.
+/// Rows filled per second, the two scans of the table included.
 const ROWS_PER_SECOND: u64 = 60_000;
 
 /// The type as Django declares it.
@@ -31,7 +31,7 @@ fn type_name(kind: UserType) -> &'static str {
     }
 }
 
-/// What the column holds, by SQLite's own rules for what is declared (SQLite docs, "Datatypes" §3.1).
+/// The type of the column, by SQLite's rules for declared types (SQLite docs, "Datatypes" §3.1).
 fn kind(declared: &str) -> Option<UserType> {
     let declared = declared.to_ascii_lowercase();
     if declared == "char(32)" || declared.contains("uuid") {
@@ -54,7 +54,7 @@ pub(super) fn stored(kind: UserType, id: &str) -> Value {
     }
 }
 
-/// What the column says, as [`UserType::fit`] has it.
+/// The value of the column, spelled as [`UserType::fit`] returns it.
 pub(super) fn shown(kind: UserType, value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     match value {
         ValueRef::Null => None,
@@ -68,7 +68,7 @@ pub(super) fn shown(kind: UserType, value: ValueRef<'_>) -> Option<Cow<'_, str>>
     }
 }
 
-/// The values whose rows the index finds; `None` where all rows have to be walked.
+/// The values by which the index finds the rows; `None` if all rows must be read.
 pub(super) fn values(by: &ByUser) -> Option<Vec<Value>> {
     let (null, ids) = match &by.condition {
         ColumnCondition::Missing => (Some(Value::Null), None),
@@ -94,7 +94,7 @@ impl Sqlite {
                 .hint("a user column is text, bigint or char(32); name another one"));
         };
         let indexed = self.is_indexed(connection, name).map_err(cannot)?;
-        // SQLite stores what is too long for what was declared all the same.
+        // SQLite stores values that are longer than declared, so there is no width.
         let users = self.users(connection, name).map_err(cannot)?;
         Ok(Some(UserColumn { name: name.into(), kind, width: None, indexed, users }))
     }
@@ -238,7 +238,7 @@ impl SqliteWriter<'_> {
         })
     }
 
-    /// SQLite builds an index in one transaction, which keeps every writer out for a second or so per
+    /// Creates the index. SQLite does it in one transaction, which blocks every writer for about a second per
     /// million rows.
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let store = self.store;
@@ -248,7 +248,7 @@ impl SqliteWriter<'_> {
         .map_err(|error| fail(error, store.what("index")))
     }
 
-    /// Runs a statement unless somebody else, who may be at it now, has done so.
+    /// Runs a statement, unless another process has done so or is doing so now.
     fn unless_there(
         &mut self,
         sql: &str,

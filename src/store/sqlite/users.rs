@@ -12,7 +12,7 @@ use super::user_column::{shown, stored};
 use crate::store::table::quote;
 use crate::store::{StoreError, User, UserQuery, UserType, Users};
 
-/// Users that are read while the shared lock is held.
+/// Most users that are read under one shared lock.
 const PAGE: usize = 5_000;
 
 impl Sqlite {
@@ -99,7 +99,7 @@ fn condition(users: &Users, which: UserQuery<'_>) -> (String, Vec<Value>) {
     }
 }
 
-/// A column of the table of users. Without the table before it, SQLite takes a name that it does not know for a text.
+/// A column of the table of users, with the table before it: SQLite takes an unknown bare name for a text.
 fn column(name: &str) -> String {
     format!("u.{}", quote(name))
 }

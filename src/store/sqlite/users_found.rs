@@ -76,10 +76,10 @@ impl Sqlite {
     }
 }
 
-/// A table, if it is there.
+/// A table that exists.
 struct Described {
     users: Users,
-    /// Whether it has a primary key of one column; otherwise `id` stands for one.
+    /// Whether it has a primary key of one column; otherwise `id` is assumed.
     has_key: bool,
     /// The table to which its key refers.
     parent: Option<Table>,

@@ -13,13 +13,13 @@ use super::user_column::shown;
 use crate::model::{Data, Page};
 use crate::store::{ByUser, Emit, WallClock};
 
-/// For how long one statement may hold the shared lock. Django's own writers wait 5 s by default.
+/// How long one statement may hold the shared lock. Django's own writers wait 5 s by default.
 const READ_SLICE: Duration = Duration::from_millis(50);
-/// The clock is looked at once in so many rows.
+/// The time is checked once in this many rows.
 const ROWS_PER_LOOK: u32 = 256;
 
-/// One walk over the table. Its statements read the number of a row or NULL, its
-/// [`columns`](super::row::columns), and the user column if it matters.
+/// One walk over the table. Its statements read the row number or NULL, the [`columns`](super::row::columns),
+/// and the user column if needed.
 pub(super) struct Walk<'w> {
     pub(super) connection: &'w Limited,
     pub(super) way: Way,
@@ -27,42 +27,44 @@ pub(super) struct Walk<'w> {
     pub(super) live_bound: Option<&'w [u8]>,
     pub(super) key_prefix: Option<&'w str>,
     pub(super) by: Option<&'w ByUser>,
-    /// Whoever reads has enough.
+    /// The caller ended the scan.
     pub(super) over: bool,
-    /// It broke off, since rows may have other numbers than before.
+    /// The walk stopped because rows may have been renumbered.
     pub(super) renumbered: bool,
 }
 
 /// How the rows of a table are read.
 pub(super) enum Way {
-    /// In slices, each of which goes on behind the last row of the one before. New rows get higher numbers, so a session
-    /// that moves to another key is met further on.
+    /// In slices, each of which continues after the last row of the one before. New rows get higher numbers,
+    /// so the walk meets a session again that moves to another key.
     ByNumber {
-        /// Read whatever is there, and last the size of what is too large.
+        /// Statements that read every row, and as the last column the size of too large data.
         whatever: Statements,
-        /// The same, but they fail at data that is too large.
+        /// The same, but they fail at too large data.
         refusing: Statements,
         /// Reads the key of the row with the number ?1.
         key: String,
     },
-    /// By one statement, where rows have no numbers (WITHOUT ROWID, a view). Between two statements a session could
-    /// move to a key that was passed, and keys need not be unique. Without WAL writers wait meanwhile. ?1 is NULL.
+    /// In one statement, if rows have no numbers (WITHOUT ROWID, a view). Between two statements a session
+    /// could move to a key that was passed already, and keys need not be unique. Without WAL, writers wait
+    /// meanwhile. ?1 is NULL.
     AtOnce {
         sql: String,
-        /// One may never end and have rows all the while: so all of it has its time, not each page.
+        /// A view may produce rows without end, so the time limit covers the whole statement, not each page.
         is_view: bool,
     },
 }
 
-/// A walk begins before every row, of which no number can be sure to be: it may be negative.
+/// Statements to begin a walk and to continue it. No number is certain to be before every row, since numbers
+/// may be negative.
 pub(super) struct Statements {
     /// Reads from the first row on; ?1 is NULL.
     pub(super) first: String,
-    /// Reads from the row on that comes after the number ?1.
+    /// Reads from the row after the number ?1 on.
     pub(super) next: String,
 }
 
-/// How far a walk has come.
+/// The position of a walk.
 #[derive(Default)]
 struct Place {
     /// The number of the last row.
@@ -71,12 +73,12 @@ struct Place {
     key: Option<Vec<u8>>,
     /// The version of the schema when it was read.
     schema: Option<i64>,
-    /// Whether a row that is too large comes next.
+    /// Whether the next row is too large.
     too_large: bool,
 }
 
 impl Walk<'_> {
-    /// Walks over all rows; with `user`, over those of which the column says this.
+    /// Walks over all rows, or over those with one value in the user column.
     pub(super) fn run(
         &mut self,
         user: Option<&Value>,
@@ -109,7 +111,7 @@ impl Walk<'_> {
             Way::ByNumber { whatever, refusing, key } => {
                 let mut place = Place::default();
                 loop {
-                    // What the slice finds is in the snapshot of this look at the place.
+                    // The check of the position and the slice share one snapshot.
                     let snapshot = self.connection.unchecked_transaction()?;
                     if !self.is_in_place(&mut place, key)? {
                         self.renumbered = true;
@@ -121,8 +123,8 @@ impl Walk<'_> {
                     if !goes_on {
                         break;
                     }
-                    // Full or not, and be it empty: whoever reads may want to break off long before an old
-                    // table has a page of live rows.
+                    // Emit the page even if it is not full, or empty: the caller may want to stop long before
+                    // an old table has filled a page with live rows.
                     match emit(page) {
                         ControlFlow::Continue(empty) => page = empty,
                         ControlFlow::Break(()) => {
@@ -139,10 +141,10 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether rows have the numbers still that they had when the place was reached. VACUUM numbers them anew, in the same
-    /// order and without gaps: where the last row kept its number, so did all before it, and none behind it came before it.
+    /// Whether rows still have the same numbers. VACUUM renumbers them in the same order and without gaps. If
+    /// the last row kept its number, so did all rows before it, and no row after it moved before it.
     fn is_in_place(&self, place: &mut Place, key: &str) -> rusqlite::Result<bool> {
-        // VACUUM changes it, too (SQLite docs, `PRAGMA schema_version`).
+        // VACUUM changes the version too (SQLite docs, `PRAGMA schema_version`).
         let schema =
             Some(self.connection.query_row("PRAGMA schema_version", [], |row| row.get(0))?);
         let before = std::mem::replace(&mut place.schema, schema);
@@ -158,7 +160,7 @@ impl Walk<'_> {
         rows.next()?.map(|row| row.get_ref(0).map(|key| bytes(key).to_vec())).transpose()
     }
 
-    /// Reads on until it is time to hand the page over; whether there may be more rows.
+    /// Reads until the page must be handed over. Returns whether there may be more rows.
     fn slice(
         &self,
         whatever: &Statements,
@@ -241,8 +243,8 @@ fn query<'s>(
     }
 }
 
-/// The number of a row, which is above that of the row before: in a damaged file a walk could come round
-/// for ever.
+/// The number of a row. It must be greater than that of the row before: in a damaged file a walk could loop
+/// forever.
 fn next_number(before: Option<i64>, at: i64) -> rusqlite::Result<i64> {
     if before.is_some_and(|before| at <= before) { Err(out_of_order()) } else { Ok(at) }
 }
@@ -272,7 +274,7 @@ mod tests {
     use super::*;
     use crate::store::waits::{Waits, Work};
 
-    /// Django's own writers wait for a reader in rollback journal mode, however few of the rows are asked for.
+    /// In rollback journal mode Django's writers wait for a reader, even one that matches few rows.
     #[test]
     fn a_slice_is_over_when_its_time_is_though_no_page_is_full() {
         let memory = Path::new(":memory:");

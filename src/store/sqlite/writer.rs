@@ -21,33 +21,34 @@ use crate::store::{
     Window, Writer,
 };
 
-/// A rest in which whoever has waited for the batch before it gets a turn: one looks again after at most
-/// 25 ms as long as one has not waited for more than 128 ms, after 50 ms up to 228 ms, and then every 100 ms
-/// (`sqliteDefaultBusyCallback`).
+/// A pause in which a connection that waited for the last batch can take the lock. SQLite's busy handler
+/// retries every 25 ms or less until it has waited for 128 ms, every 50 ms until 228 ms, and then every 100
+/// ms (`sqliteDefaultBusyCallback`).
 const REST: Duration = Duration::from_millis(25);
 const REST_AFTER_128_MS: Duration = Duration::from_millis(50);
 const REST_AFTER_228_MS: Duration = Duration::from_millis(100);
-/// Before such a rest, where nobody else has written of late.
+/// Batches before such a pause, if no other connection has written lately.
 const BATCHES_IN_A_ROW: u32 = 2;
 const LATELY: Duration = Duration::from_secs(2);
-/// Where others do write, nobody waits for long: few requests in a hundred meet such a batch, and
-/// whoever looks for the lock again, however seldom, most likely finds it free.
+/// Short batches and long pauses while other connections write. Few requests in a hundred meet such a batch,
+/// and even a connection that retries rarely most likely finds the lock free.
 const SHORT_BATCH: Duration = Duration::from_millis(8);
 const LONG_REST: Duration = Duration::from_millis(50);
 
-/// Short batches write the pages of the index of the keys again and again; with a rollback journal each
-/// also writes most of its pages twice, and waits for the disk three times. So where nobody was there for a while
-/// batches grow, twice as long each time, up to what a visitor who comes then can wait for.
+/// Long batches while no other process uses the file. Short batches write the pages of the key index again
+/// and again; with a rollback journal each writes most of its pages twice and waits for the disk three times.
+/// So batches double up to a length for which a site's request can wait.
 const ALONE_AFTER: Duration = Duration::from_millis(500);
 const BATCH_ALONE: Duration = Duration::from_secs(1);
 
-/// In WAL mode a checkpoint keeps no writer waiting, and whoever commits when it is due pays for it
-/// (SQLite docs, "Write-Ahead Logging" §3.1): so it is no part of a batch, and where others write it
-/// follows each. Where nobody does, pages that come again are written once for so many rows. The log
-/// grows to about 5 KiB for each: a row is in a page of its own of the index of the keys.
+/// Rows between checkpoints while no other connection writes. In WAL mode a checkpoint blocks no writer, but
+/// the connection that commits when it is due does the work (SQLite docs, "Write-Ahead Logging" §3.1). So a
+/// checkpoint is no part of a batch, and follows each batch while other connections write. Otherwise it runs
+/// rarely, so that a page that changes often is written once. The log grows by about 5 KiB per row: each row
+/// is in a page of its own of the key index.
 const ROWS_TO_CHECKPOINT: u64 = 32_000;
 
-/// Of SQLite's page cache, for a purge.
+/// The size of SQLite's page cache during a purge.
 const PURGE_CACHE_KIB: i64 = 32 << 10;
 
 pub(super) struct SqliteWriter<'s> {
@@ -57,14 +58,14 @@ pub(super) struct SqliteWriter<'s> {
     data_version: Option<i64>,
     others_wrote: Option<Instant>,
     activity: ActivityWatch,
-    /// How long others were kept waiting.
+    /// How long the last batch held the lock.
     last_batch: Duration,
     wrote: bool,
     /// Rows written since the last checkpoint.
     not_checkpointed: u64,
-    /// Batches since others last had their turn.
+    /// Batches since the last pause.
     without_rest: u32,
-    /// Foreign keys of other tables, once they were looked for.
+    /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
 }
 
@@ -83,13 +84,14 @@ impl<'s> SqliteWriter<'s> {
             references: None,
         };
         let _ = writer.connection.pragma_update(None, "wal_autocheckpoint", 0);
-        // As Django has it: a row that another refers to must not go, whatever this library was built with.
+        // As in Django: a row that another one refers to must not be deleted, whatever the default of this
+        // build of SQLite.
         let _ = writer.connection.pragma_update(None, "foreign_keys", true);
         let _ = array::load_module(&writer.connection);
         writer
     }
 
-    /// Runs something in one transaction; it returns how many rows it wrote, too.
+    /// Runs `run` in one transaction. It also returns how many rows it wrote.
     pub(super) fn transaction<T>(
         &mut self,
         doing: &str,
@@ -105,8 +107,8 @@ impl<'s> SqliteWriter<'s> {
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
     ) -> rusqlite::Result<T> {
         self.activity.finish();
-        // IMMEDIATE takes the write lock at once, where waiting for it is still possible: a
-        // read that budgets into a write fails instead (SQLite docs, "Transaction" §2.2).
+        // IMMEDIATE takes the write lock at once, when waiting for it is still possible: a read that is
+        // upgraded to a write fails instead (SQLite docs, "Transaction" §2.2).
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let began = Instant::now();
@@ -118,7 +120,7 @@ impl<'s> SqliteWriter<'s> {
         Ok(done)
     }
 
-    /// One that fails does no harm: the log only grows.
+    /// Runs a checkpoint. A failure does no harm: the log only grows.
     fn checkpoint(&mut self) {
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
         self.not_checkpointed = 0;
@@ -151,7 +153,7 @@ fn rest_after(batch: Duration) -> Duration {
 }
 
 impl Drop for SqliteWriter<'_> {
-    /// Leaves no long log to whoever commits next, and none on the disk, unless it is in use.
+    /// Leaves no long log to the next commit, and no log on the disk, unless it is in use.
     fn drop(&mut self) {
         if self.wrote {
             self.checkpoint();
@@ -170,7 +172,7 @@ impl Writer for SqliteWriter<'_> {
         self.store.look_beside_again()?;
         let sql = format!("SELECT 1 FROM {} WHERE {NAMED}", self.store.table.quoted());
         let count = || -> rusqlite::Result<u64> {
-            // One lock for all.
+            // One read transaction for all.
             let transaction = self.connection.unchecked_transaction()?;
             let mut statement = transaction.prepare_cached(&sql)?;
             let mut there = 0;
@@ -208,7 +210,7 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn batch_budget(&mut self) -> BatchBudget {
-        // The next batch says why.
+        // The next batch reports the error.
         if self.store.look_beside_again().is_err() {
             return BatchBudget { batch: BATCH, rest: Duration::ZERO };
         }
@@ -220,7 +222,7 @@ impl Writer for SqliteWriter<'_> {
         if others_write {
             return BatchBudget { batch: SHORT_BATCH, rest: LONG_REST };
         }
-        // From here on we do not use the file ourselves until the next batch begins.
+        // This process does not use the file until the next batch begins.
         self.activity.start(&self.store.path);
         if self.activity.idle_for() >= ALONE_AFTER {
             return BatchBudget { batch: BATCH_ALONE, rest: rest_after(self.last_batch) };
@@ -303,7 +305,7 @@ impl UserColumnWriter for SqliteWriter<'_> {
 }
 
 impl Truncator for SqliteWriter<'_> {
-    /// DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
+    /// Empties the table: DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
     fn truncate(&mut self) -> Result<(), StoreError> {
         self.store.look_beside_again()?;
         let table = self.store.table.quoted();
@@ -337,21 +339,21 @@ impl ExpiryWriter for SqliteWriter<'_> {
         limit: usize,
     ) -> Result<Window, StoreError> {
         self.store.look_beside_again()?;
-        // What a power cut may undo of a purge the next one does again. In rollback journal mode
-        // less than FULL could harm the file (SQLite docs, `PRAGMA synchronous`).
+        // If a power cut undoes a part of a purge, the next purge repeats it. In rollback journal mode less
+        // than FULL could corrupt the file (SQLite docs, `PRAGMA synchronous`).
         if self.is_wal() {
             self.connection
                 .pragma_update(None, "synchronous", "NORMAL")
                 .map_err(|error| fail(error, self.store.what("delete from")))?;
         }
-        // Expired rows are anywhere in the index of the keys, whose pages come again with every batch.
+        // Expired rows are all over the key index, so every batch touches the same pages again.
         self.connection
             .pragma_update(None, "cache_size", -PURGE_CACHE_KIB)
             .map_err(|error| fail(error, self.store.what("delete from")))?;
         self.store.pick_expired(&self.connection, cutoff, from, limit)
     }
 
-    /// One writer at a time can be in the file, so no single row can be locked.
+    /// SQLite allows one writer at a time, so single rows cannot be locked.
     fn delete_expired(
         &mut self,
         rows: &[&str],
