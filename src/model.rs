@@ -7,6 +7,7 @@ mod page;
 mod tally;
 mod time;
 mod typed;
+mod wrap;
 
 pub use django_session::{Layout, MOST_ID_BYTES, Serializer, Signature, needs_escape, uuid_digits};
 pub use escape::shell_word;
@@ -16,6 +17,7 @@ pub use page::{Data, Leftover, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};
 pub use typed::{is_connection, unrepeated, without_logins, without_passwords};
+pub use wrap::wrap;
 
 /// Many session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]

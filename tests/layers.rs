@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &["model", "stop", "consent", "files", "store"]),
     ("error", &["model", "files", "store", "engine"]),
     ("ui", &["model", "report", "consent", "engine", "error"]),
-    ("cli", &[]),
+    ("cli", &["model"]),
     ("settings", &["cli", "model", "stop", "files", "store", "engine", "error"]),
     (
         "context",
@@ -66,7 +66,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "store/postgres/connect/wire.rs",
             "store/sqlite/facts.rs",
             "store/sqlite/activity_watch.rs",
-            "ui/bar.rs",
+            "ui/terminal.rs",
             "main.rs",
         ],
     ),

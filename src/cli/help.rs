@@ -7,6 +7,7 @@ use clap::builder::Styles;
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
 use super::Cli;
+use crate::model::wrap;
 
 /// Column in which the texts begin, and the one where the terminal is too narrow for that.
 const COLUMN: usize = 31;
@@ -137,23 +138,6 @@ fn whole_text(arg: &Arg) -> String {
         let _ = write!(text, " [default:\u{a0}{}]", default.display());
     }
     text
-}
-
-/// Lines of at most so many letters, unless a word has more. A no-break space becomes a space.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines.push(line);
-    lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::terminal::{Terminal, is_dumb};
 use crate::engine::{Doing, Event, Pause, Progress};
 
 /// A progress bar on standard error, if that is a terminal.
@@ -110,13 +111,11 @@ fn rate(per_second: f64) -> String {
 
 /// A bar that takes two lines is not cleared as one.
 fn is_narrow() -> bool {
-    rustix::termios::tcgetwinsize(std::io::stderr())
-        .is_ok_and(|size| (1..80).contains(&size.ws_col))
+    Terminal::of_stderr().columns().is_some_and(|columns| columns < 80)
 }
 
 fn target() -> ProgressDrawTarget {
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if std::io::stderr().is_terminal() && !dumb {
+    if std::io::stderr().is_terminal() && !is_dumb() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()

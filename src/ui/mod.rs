@@ -12,6 +12,7 @@ mod prompt;
 pub mod referenced;
 mod sanitize;
 mod talk;
+mod terminal;
 mod total;
 pub mod usage;
 
@@ -31,6 +32,7 @@ pub use log::Log;
 pub use prompt::ask;
 pub use sanitize::{sanitize, sanitize_name};
 pub use talk::Talk;
+pub use terminal::Terminal;
 pub use usage::{explain, unrepeated};
 
 /// A report that people can read, as programs can read every report.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::write_json_line;
 use super::sanitize;
+use super::terminal::Terminal;
 use super::usage::unrepeated;
 use crate::error::Error;
 use crate::model::Timestamp;
@@ -13,34 +14,18 @@ use crate::model::Timestamp;
 pub struct Talk {
     quiet: bool,
     verbose: bool,
-    dress: Dress,
-}
-
-/// What lines on standard error look like.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Dress {
-    Plain,
-    Colour,
-    /// One object a line.
-    Json,
+    json: bool,
 }
 
 impl Talk {
-    /// Looks at `NO_COLOR` (no-color.org), `TERM` and whether standard error is a terminal.
+    /// In lines for people, or as `json`: one object a line.
     pub fn new(quiet: bool, verbose: bool, json: bool) -> Self {
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let dress = match io::stderr().is_terminal() && !set("NO_COLOR") && !dumb {
-            _ if json => Dress::Json,
-            true => Dress::Colour,
-            false => Dress::Plain,
-        };
-        Self { quiet, verbose, dress }
+        Self { quiet, verbose, json }
     }
 
     /// Whether standard error is for programs.
     pub fn is_json(self) -> bool {
-        self.dress == Dress::Json
+        self.json
     }
 
     /// Whether to leave out what is for people only.
@@ -107,11 +92,11 @@ impl Talk {
             return;
         }
         let text = sanitize(&text);
+        let (terminal, head) = (Terminal::of_stderr(), format!("{label}:"));
+        let text = terminal.wrap(head.len() + 1, &text);
+        let head = terminal.paint(&format!("1;{colour}"), &head);
         // With standard error closed there is nobody left to tell.
-        let _ = match self.dress {
-            Dress::Colour => writeln!(io::stderr(), "\x1b[1;{colour}m{label}:\x1b[0m {text}"),
-            _ => writeln!(io::stderr(), "{label}: {text}"),
-        };
+        let _ = writeln!(io::stderr(), "{head} {text}");
     }
 }
 

@@ -93,6 +93,7 @@ mod superuser;
 mod support;
 mod table_flavours;
 mod table_kinds;
+mod terminal;
 mod tls;
 mod tls_certificates;
 mod trust;

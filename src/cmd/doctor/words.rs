@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::report::Diagnosis;
 use crate::model::{Status, counted};
-use crate::ui::{Report, sanitize, word};
+use crate::ui::{Report, Terminal, sanitize, word};
 
 impl Report for Diagnosis {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -19,12 +19,17 @@ impl Report for Diagnosis {
 /// Writes one line per finding, its next step below it, and the number of problems. If `brief`, it omits
 /// findings without a problem.
 fn write(diagnosis: &Diagnosis, out: &mut dyn Write, brief: bool) -> io::Result<()> {
+    let terminal = Terminal::of_stdout();
     let shown = |status: Status| !brief || status >= Status::Warning;
     for finding in diagnosis.findings.iter().filter(|finding| shown(finding.status)) {
-        let (word, text) = (word(finding.status), sanitize(&finding.text));
-        writeln!(out, "{word:<8} {:<13} {text}", finding.check)?;
+        let word = format!("{:<8}", word(finding.status));
+        let word = terminal.paint(colour(finding.status), &word);
+        let head = format!("{:<13}", finding.check);
+        let text = sanitize(&finding.text);
+        writeln!(out, "{word} {head} {}", terminal.wrap(10 + head.len(), &text))?;
         if let Some(next_step) = &finding.next_step {
-            writeln!(out, "{:<22} next: {}", "", sanitize(next_step))?;
+            let next_step = sanitize(next_step);
+            writeln!(out, "{:<22} next: {}", "", terminal.wrap(29, &next_step))?;
         }
     }
     if brief {
@@ -43,4 +48,14 @@ fn write(diagnosis: &Diagnosis, out: &mut dyn Write, brief: bool) -> io::Result<
         unknown => sum.push(format!("{unknown} could not be found out")),
     }
     writeln!(out, "\n{}.", sum.join(", "))
+}
+
+/// In SGR's numbers.
+fn colour(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "32",
+        Status::Unknown => "36",
+        Status::Warning => "33",
+        Status::Problem => "31",
+    }
 }

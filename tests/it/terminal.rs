@@ -1,0 +1,72 @@
+//! What a terminal gets, and a pipe or a file does not: lines that end at words, and colour.
+
+use std::process::Command;
+
+use crate::support::{django_python, sessctl};
+use crate::world::{RunToEnd, World};
+
+/// What a terminal of so many columns shows, without a key.
+fn shown(w: &World, columns: u16, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    let mut command = Command::new(django_python("5.2"));
+    command
+        .args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"])
+        .args(["sh", "-c", &format!("stty cols {columns} rows 24; exec \"$0\" \"$@\"")])
+        .arg(sessctl())
+        .args(arguments)
+        .args(["-d", &w.url()])
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(environment.iter().copied());
+    command.ran("").stdout.replace('\r', "")
+}
+
+const PLAIN: [(&str, &str); 1] = [("NO_COLOR", "1")];
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn notes_wrap_at_words() {
+    World::each("wrapped_notes", |w| {
+        w.user("42", 1);
+        let piped = w.run_without_key(&["list", "--limit", "1"]).ok().stderr;
+        let note = piped.lines().find(|line| line.starts_with("note: not known")).unwrap();
+        let drawn = shown(w, 60, &PLAIN, &["list", "--limit", "1", "--db-timezone", "UTC"]);
+        assert!(words(&drawn).contains(&words(note)), "{drawn}");
+        let (_, drawn) = drawn.split_once("note: not known").unwrap();
+        let more: Vec<&str> =
+            drawn.lines().skip(1).take_while(|line| line.starts_with(' ')).collect();
+        assert!(!more.is_empty() && more.iter().all(|line| line.starts_with("      ")), "{drawn}");
+        assert!(more.iter().all(|line| line.len() <= 60), "{drawn}");
+    });
+}
+
+#[test]
+fn the_lines_of_doctor_wrap_at_words_and_below_each_other() {
+    let w = World::postgres("wrapped_doctor");
+    let drawn = shown(&w, 80, &PLAIN, &["doctor"]);
+    assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
+    let wraps = format!("\n{:23}", "");
+    assert!(drawn.contains(&wraps), "{drawn}");
+    let piped = w.run_without_key(&["doctor"]).stdout;
+    assert!(piped.lines().any(|line| line.chars().count() > 80), "{piped}");
+    let step = piped.lines().find_map(|line| line.trim_start().strip_prefix("next: ")).unwrap();
+    assert!(words(&drawn).contains(&words(step)), "{step}: {drawn}");
+}
+
+#[test]
+fn doctor_colours_what_it_found_on_a_terminal_that_wants_it() {
+    let w = World::postgres("coloured_doctor");
+    let drawn =
+        shown(&w, 80, &[], &["doctor"]) + &shown(&w, 80, &[], &["doctor", "--table", "nosuch"]);
+    for (word, colour) in [("ok", 32), ("warning", 33), ("problem", 31)] {
+        let begins = format!("\u{1b}[{colour}m{word:<8}\u{1b}[0m ");
+        assert!(drawn.contains(&begins), "{word}: {drawn:?}");
+    }
+    for plain in [&PLAIN, &[("TERM", "dumb")]] {
+        let drawn = shown(&w, 80, plain, &["doctor"]);
+        assert!(drawn.contains("ok       ") && !drawn.contains("\u{1b}["), "{drawn:?}");
+    }
+    assert!(!w.run_without_key(&["doctor"]).stdout.contains('\u{1b}'));
+}
