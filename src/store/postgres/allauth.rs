@@ -31,7 +31,7 @@ impl Postgres {
             let oid = client.resolve(&table.quoted()).map_err(|error| fail(error, what()))?;
             self.demand_trust(client, oid.as_slice(), true, what)?;
         }
-        // Rows of it that are hidden would stay, and nobody would say so.
+        // Hidden rows of it would stay without an error.
         if there && self.blind_spot(client, &table)? == Some(BlindSpot::View) {
             return Err(StoreError::new(Fault::Fatal, what())
                 .because("it is a view, which may hide rows")
@@ -42,7 +42,8 @@ impl Postgres {
 }
 
 impl PostgresWriter<'_> {
-    /// In one statement: a row goes only with the session that went.
+    /// Deletes sessions and their rows of django-allauth in one statement: a row goes only if its session
+    /// went.
     pub(super) fn delete_both(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         let references = self.references()?;
         let hindrances = hindrances(&references);

@@ -10,8 +10,8 @@ use super::grants::printable;
 use crate::model::counted;
 use crate::store::{Bloat, StoreError};
 
-/// Dead rows, whether autovacuum is on, and from how many dead rows on it comes (PostgreSQL docs,
-/// "The Autovacuum Daemon").
+/// The number of dead rows, whether autovacuum is on, and its threshold (PostgreSQL docs, "The Autovacuum
+/// Daemon").
 const BLOAT: &str = "
     WITH options AS (
         SELECT o.option_name AS name, o.option_value AS value
@@ -29,7 +29,8 @@ const BLOAT: &str = "
     FROM pg_catalog.pg_class c WHERE c.oid = $1 AND c.relkind IN ('r', 'm')";
 
 impl Postgres {
-    /// What becomes of dead rows; nothing is known of the parts of a partitioned or foreign table.
+    /// The dead rows and the advice about them. For a partitioned or foreign table nothing is known of its
+    /// parts.
     pub(super) fn bloat(&self, client: &mut Client, oid: u32) -> Result<Bloat, StoreError> {
         let name = printable(&self.table.quoted());
         let read = |client: &mut Client| {
@@ -40,13 +41,13 @@ impl Postgres {
     }
 }
 
-/// What vacuum has to do, and when it will.
+/// The dead rows of a table, and when autovacuum clears them.
 pub(super) struct Vacuum {
     pub(super) dead: i64,
     pub(super) is_automatic: bool,
-    /// From how many dead rows on it comes by itself.
+    /// The number of dead rows from which autovacuum runs.
     pub(super) threshold: i64,
-    /// When it last came.
+    /// When a vacuum last ran.
     pub(super) last: Option<String>,
 }
 

@@ -31,7 +31,8 @@ impl UserColumnReader for PostgresReader<'_> {
 }
 
 impl ExpiryReader for PostgresReader<'_> {
-    /// The oldest is at one end of an index, and told however long counting the others takes.
+    /// Reads the oldest first, from one end of an index: it is known even if counting the others takes too
+    /// long.
     fn expired(
         &mut self,
         cutoff: Timestamp,
@@ -117,7 +118,7 @@ impl AllauthReader for PostgresReader<'_> {
 }
 
 impl PostgresReader<'_> {
-    /// An aggregate of the rows that expired in this time; `None` if it is NULL or takes long.
+    /// An aggregate of the rows that expired between two times; `None` if it is NULL or takes too long.
     fn in_time<T: for<'v> FromSql<'v>>(
         &mut self,
         aggregate: &str,

@@ -15,33 +15,33 @@ use super::sight::{HIDDEN, SEE_ALL};
 use crate::store::table::{check_columns, missing};
 use crate::store::{Fault, OtherTable, StoreError};
 
-/// A table that is there, has its columns, and may be used.
+/// What the catalog says of a table that exists, has the columns of a session table, and may be used.
 #[derive(Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Found {
     pub(super) oid: u32,
-    /// Whether it is PostgreSQL itself, and has all its settings.
+    /// Whether the server is PostgreSQL itself, with all its settings.
     pub(super) is_genuine: bool,
-    /// Whether a row has an address (`ctid`) of its own: heaps of PostgreSQL itself. Partitions and
-    /// foreign tables repeat each other's, and other servers and access methods may have none.
+    /// Whether a row address (`ctid`) identifies a row, as in heap tables of PostgreSQL itself. Partitions
+    /// and foreign tables repeat each other's addresses, and other servers and access methods may have none.
     pub(super) has_row_addresses: bool,
-    /// Whether rows that others have locked can be told from the rest: `FOR UPDATE` needs the
-    /// `UPDATE` privilege, and foreign servers are not asked to skip.
+    /// Whether locked rows can be skipped. `FOR UPDATE` needs the `UPDATE` privilege, and foreign servers
+    /// cannot skip.
     pub(super) can_skip_locked: bool,
     /// Whether some of its rows are on another server.
     pub(super) has_foreign_parts: bool,
     pub(super) times: Times,
     pub(super) is_on_replica: bool,
-    /// Whether transactions are read only, on a replica or by default.
+    /// Whether transactions are read-only, on a replica or by default.
     pub(super) is_read_only: bool,
-    /// Whether others may put code there that would run with a superuser's rights.
+    /// Whether other roles may add code to the table that would run with a superuser's rights.
     pub(super) is_guarded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Right {
     Select,
-    /// `DELETE`, or at least `UPDATE`, which is all that a backfill needs.
+    /// `DELETE`, or at least `UPDATE`, which is enough for a backfill.
     Write,
 }
 
@@ -53,7 +53,7 @@ impl Right {
         }
     }
 
-    /// For `has_table_privilege`, which takes any of several.
+    /// The argument of `has_table_privilege`, which accepts any of several privileges.
     fn any_of(self) -> &'static str {
         match self {
             Self::Select => "SELECT",
@@ -99,7 +99,8 @@ const TABLES_ALIKE: &str = "
       AND NOT attisdropped AND c.relkind IN ('r', 'p', 'f')
     GROUP BY attrelid HAVING count(*) = 3";
 
-/// The name leads to one of them only by the search path, so tables are told apart by what it leads to.
+/// The search path decides which of several tables a name finds, so tables are compared by what their names
+/// find.
 const OTHERS_ALIKE: &str = "
     WITH RECURSIVE own (part) AS (
         SELECT $1
@@ -113,7 +114,8 @@ const OTHERS_ALIKE: &str = "
       AND NOT EXISTS (SELECT FROM own WHERE part = attrelid) AND ($2::text IS NULL OR n.nspname = $2)
     GROUP BY attrelid, n.oid HAVING count(*) = 3";
 
-/// A view may stand for a tenant's table. A partition is a table of its own unless the whole has its name, too.
+/// A view may be a tenant's table. A partition counts as a table unless the partitioned table has the same
+/// name.
 const SCHEMAS: &str = "
     SELECT n.nspname::text
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -127,7 +129,7 @@ const SCHEMAS: &str = "
     ORDER BY n.nspname";
 
 impl Postgres {
-    /// Finds the table and checks its columns and our rights.
+    /// Finds the table, and checks its columns and this role's rights.
     pub(super) fn find(&self, client: &mut Client, right: Right) -> Result<Found, StoreError> {
         let cannot = |error| fail(error, self.what(right.verb()));
         let name = self.table.quoted();
@@ -186,7 +188,7 @@ impl Postgres {
         Ok(found)
     }
 
-    /// Refuses to begin what would end in vain.
+    /// An error if the server or the transaction accepts no writes.
     pub(super) fn demand_writes(&self, found: Found) -> Result<(), StoreError> {
         let (cause, hint) = if found.is_on_replica {
             (
@@ -242,12 +244,12 @@ impl Postgres {
     }
 }
 
-/// Tables with the columns of a session table, as the search path of the role calls them, sorted.
+/// Tables with the columns of a session table, by their names in the role's search path, sorted.
 pub(super) fn alike(client: &mut Client) -> Result<Vec<String>, Error> {
     named(client, TABLES_ALIKE, &[])
 }
 
-/// What the search path of the role calls the relations that a statement finds, sorted.
+/// The names, by the role's search path, of the relations that a statement finds, sorted.
 pub(super) fn named(
     client: &mut Client,
     sql: &str,

@@ -10,10 +10,10 @@ use super::client::Client;
 use crate::store::StoreError;
 use crate::store::waits::Work;
 
-/// One that was unused for longer may have been forgotten by what stands in between, and nobody would say so.
+/// A pooler or firewall may silently drop a connection that was idle for longer.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
-/// The connection that nobody uses now, if there is one, and since when.
+/// The idle connection, if there is one, and since when it is idle.
 #[derive(Default)]
 pub(super) struct Idle(Mutex<Option<(Client, Instant)>>);
 
@@ -29,19 +29,19 @@ impl Idle {
     }
 }
 
-/// A connection that is left to the next use, unless something was wrong with it.
+/// A connection in use. When it is dropped, it becomes the idle connection, unless it failed.
 pub(super) struct Checkout<'s> {
     idle: &'s Idle,
     client: Option<Client>,
 }
 
 impl Postgres {
-    /// A connection, and what there is to know of the table.
+    /// Takes the idle connection or opens one, and reads about the table.
     pub(super) fn check_out(&self, right: Right) -> Result<(Checkout<'_>, Found), StoreError> {
         if let Some(mut client) = self.idle.take() {
             client.wait_for(Work::Batch);
-            // What is wrong with the table a new connection says again, and what is wrong with the old
-            // one does not matter.
+            // If this fails, a new connection is tried: it reports again what is wrong with the table, and
+            // replaces an old connection that broke.
             if let Ok(found) = self.find(&mut client, right) {
                 return Ok((self.checkout(client), found));
             }

@@ -21,31 +21,31 @@ use super::connect::{Allowance, Metered, Wire};
 use super::fault;
 use crate::store::waits::{Watch, Work};
 
-/// For so long a server may take to hear that we go.
+/// How long closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// What a server has more time to tell that it gave up than it had until then.
+/// Extra time for the server to report that it gave up by itself.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// A connection. Dropping it says goodbye to the server.
+/// A connection. Dropping it closes it in good order.
 pub(super) struct Client {
-    // Dropped first, which is what ends the connection that the driver then runs to its end.
+    // Dropped first: this ends the connection, which the driver then runs to its end.
     requests: tokio_postgres::Client,
     driver: Driver,
     in_transaction: bool,
-    /// What every transaction that is begun begins with.
+    /// A statement that every transaction begins with.
     begins_with: Option<&'static str>,
     version: Option<String>,
 }
 
 type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 
-/// Where a statement finds operators, functions and types: nowhere that others may write. A schema in the role's own
-/// search path can hold an operator that fits better than PostgreSQL's, even where that comes first
+/// A search path without schemas that other roles may write to. In the role's own path, another role could
+/// define an operator that matches better than PostgreSQL's, even if `pg_catalog` comes first
 /// (CVE-2018-1058).
 pub(super) const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
 
 impl Client {
-    /// A connection that the server has let in.
+    /// A client on a connection that has logged in.
     pub(super) fn new<T>(
         runtime: Runtime,
         requests: tokio_postgres::Client,
@@ -73,28 +73,28 @@ impl Client {
         }
     }
 
-    /// From here on the server is asked for such work.
+    /// Sets the wait limit for this kind of work.
     pub(super) fn wait_for(&self, work: Work) {
         self.driver.watch.wait_for(work);
     }
 
-    /// The same, for work that the server itself ends after this time.
+    /// Sets the wait limit for work that the server itself ends after `patience`.
     pub(super) fn wait_longer_than(&self, patience: Duration) {
         self.driver.watch.set_patience(patience.saturating_add(MARGIN));
     }
 
-    /// What the server said of its version when it let us in: `15.9 (Debian 15.9-0+deb12u1)`.
+    /// The server's version, reported at login: `15.9 (Debian 15.9-0+deb12u1)`.
     pub(super) fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
-    /// From now on every transaction begins with this statement.
+    /// Makes every later transaction begin with this statement.
     pub(super) fn begin_with(&mut self, sql: &'static str) {
         self.begins_with = Some(sql);
     }
 
-    /// Runs statements whose results do not matter. If they begin or end a transaction, they begin
-    /// with BEGIN and end with COMMIT or ROLLBACK.
+    /// Runs statements and ignores their results. Statements that begin or end a transaction must start with
+    /// BEGIN or end with COMMIT or ROLLBACK.
     pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
         let begins = sql.starts_with("BEGIN");
         self.in_transaction |= begins;
@@ -110,12 +110,12 @@ impl Client {
         Ok(())
     }
 
-    /// Runs statements and returns what they say as text.
+    /// Runs statements and returns their results as text.
     pub(super) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
         self.driver.run_held(self.requests.simple_query(sql))
     }
 
-    /// All rows of an unnamed statement.
+    /// Runs an unnamed statement and returns all rows.
     pub(super) fn query_typed(
         &mut self,
         sql: &str,
@@ -129,7 +129,7 @@ impl Client {
         ))
     }
 
-    /// Its one row.
+    /// The same for a statement with exactly one row.
     pub(super) fn query_typed_one(
         &mut self,
         sql: &str,
@@ -139,7 +139,7 @@ impl Client {
         self.driver.run(in_our_path(requests, inside, requests.query_typed_one(sql, values)))
     }
 
-    /// Its one row, if there is one.
+    /// The same for a statement with at most one row.
     pub(super) fn query_typed_opt(
         &mut self,
         sql: &str,
@@ -149,7 +149,7 @@ impl Client {
         self.driver.run(in_our_path(requests, inside, requests.query_typed_opt(sql, values)))
     }
 
-    /// The relation that a name, quoted, leads to in the search path of the role.
+    /// The relation that a quoted name finds in the role's search path.
     pub(super) fn resolve(&mut self, name: &str) -> Result<Option<u32>, Error> {
         const RESOLVE: &str = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
         self.driver.run(self.requests.query_typed_one(RESOLVE, &[(&name, Type::TEXT)]))?.try_get(0)
@@ -161,7 +161,7 @@ impl Client {
         self.driver.run(self.requests.query_typed_one(PATH, &[]))?.try_get(0)
     }
 
-    /// What relations are called in the search path of the role, quoted.
+    /// The quoted names of relations in the role's search path.
     pub(super) fn names(&mut self, relations: &[u32]) -> Result<BTreeMap<u32, String>, Error> {
         const NAMES: &str = "SELECT r.oid, r.oid::pg_catalog.regclass::pg_catalog.text \
                              FROM pg_catalog.unnest($1) AS r (oid)";
@@ -170,12 +170,12 @@ impl Client {
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
-    /// How many rows it changed.
+    /// Runs an unnamed statement and returns how many rows it changed.
     pub(super) fn execute_typed(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, Error> {
         self.driver.run(self.requests.execute_typed(sql, values))
     }
 
-    /// Its rows as they come.
+    /// Runs an unnamed statement and returns its rows as they arrive.
     pub(super) fn query_typed_raw<P: BorrowToSql>(
         &mut self,
         sql: &str,
@@ -185,7 +185,7 @@ impl Client {
         Ok(Rows { rows: Box::pin(rows), driver: &mut self.driver })
     }
 
-    /// Hands every message of a `COPY ... TO STDOUT` over as it comes, until that breaks it off.
+    /// Passes every message of a `COPY ... TO STDOUT` on as it arrives, until the callback stops it.
     pub(super) fn copy_out<B>(
         &mut self,
         sql: &str,
@@ -204,20 +204,21 @@ impl Client {
         })
     }
 
-    /// Whether it is as good as a new one: no request failed, and no transaction is open.
+    /// Whether it can be reused: no request failed, and no transaction is open.
     pub(super) fn is_sound(&self) -> bool {
         !self.driver.failed && self.driver.connection.is_some() && !self.in_transaction
     }
 
-    /// Asks the server, on a connection of its own, to end what this one is doing.
+    /// Asks the server, over a second connection, to cancel the current statement.
     pub(super) fn cancel(&self) {
         (self.driver.cancel)(&self.driver.runtime);
     }
 }
 
-/// Waits for the answer to a statement that names what it uses without schemas. Outside of a transaction it gets one
-/// with a search path of ours; all is sent at once, so that this costs no further wait. Inside of one, statements name
-/// operators, functions and types in full: triggers may need the search path of the role.
+/// Runs a statement that names operators and functions without schemas. Outside of a transaction it runs in
+/// one with a search path of ours; everything is sent at once, so this costs no further round trip. Inside of
+/// a transaction the role's search path stays, since triggers may need it; statements there name operators,
+/// functions and types in full.
 async fn in_our_path<T>(
     requests: &tokio_postgres::Client,
     in_transaction: bool,
@@ -233,20 +234,20 @@ async fn in_our_path<T>(
     opened.and(closed).map(|()| answer)
 }
 
-/// Rows as they come.
+/// Rows as they arrive.
 pub(super) struct Rows<'c> {
     rows: Pin<Box<RowStream>>,
     driver: &'c mut Driver,
 }
 
 impl Rows<'_> {
-    /// The next one; `None` after the last.
+    /// The next row; `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Row>, Error> {
         self.driver.run(self.rows.try_next())
     }
 }
 
-/// What moves the bytes of a connection.
+/// Polls the driver's connection.
 struct Driver {
     runtime: Runtime,
     /// `None` once it has ended.
@@ -257,13 +258,13 @@ struct Driver {
     allowance: Arc<Allowance>,
 }
 
-/// Asks the server, on a connection of its own, to end what a connection is doing. It is waited for a moment only.
+/// Asks the server, over a second connection, to cancel a statement. Waits only briefly.
 pub(super) type Cancel = Box<dyn Fn(&Runtime) + Send>;
 
 type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 impl Driver {
-    /// Runs what holds the whole answer.
+    /// Runs a request whose whole answer is buffered.
     fn run_held<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.allowance.limit();
         let answered = self.run(answer);
@@ -281,7 +282,7 @@ impl Driver {
             }
             match poll_connection(connection, context) {
                 Poll::Pending => Poll::Pending,
-                // The server may have said why with its last words, and the answer has heard them.
+                // The server may have sent the reason before it closed the connection, and the answer has it.
                 Poll::Ready(Err(error)) => match answer.as_mut().poll(context) {
                     Poll::Ready(Err(said)) if said.as_db_error().is_none() => {
                         Poll::Ready(Err(error))
@@ -289,13 +290,14 @@ impl Driver {
                     Poll::Ready(answer) => Poll::Ready(answer),
                     Poll::Pending => Poll::Ready(Err(error)),
                 },
-                // What is missing now will never come, and the answer knows it.
+                // The connection ended, so the answer is complete or failed.
                 Poll::Ready(Ok(())) => answer.as_mut().poll(context),
             }
         }));
         if let Err(error) = &answered {
             self.failed = true;
-            // Else the server might go on with it, locks and all, until it finds nobody to tell.
+            // Otherwise the server might continue the statement, with its locks, until it notices that the
+            // client is gone.
             if fault::gave_up(error).is_some() {
                 (self.cancel)(&self.runtime);
             }
@@ -309,7 +311,7 @@ impl Drop for Driver {
         let connection = &mut self.connection;
         self.watch.set_patience(GOODBYE);
         self.watch.moved();
-        // Nobody is left to whom an error here would matter.
+        // The client is being dropped, so an error does not matter.
         let _ = self.runtime.block_on(poll_fn(|context| poll_connection(connection, context)));
     }
 }

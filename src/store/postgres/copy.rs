@@ -7,9 +7,9 @@ use crate::model::{Data, Page, RawRow};
 use crate::store::Emit;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// What stands after the signature: flags, and the length of what a later format may add.
+/// The bytes up to the end of the header: signature, flags, and the length of an extension.
 const HEADER: usize = SIGNATURE.len() + 4 + 4;
-/// The number of columns that stands after the last row.
+/// The number of columns that marks the end.
 const TRAILER: i16 = -1;
 /// The length of a field that is NULL.
 const NULL: i32 = -1;
@@ -21,7 +21,8 @@ pub(super) struct CopyRows {
     page: Page,
     times: Times,
     lack_data: bool,
-    /// What came of a row that has not come whole. PostgreSQL sends each in a message of its own.
+    /// The beginning of an incomplete row. PostgreSQL sends each row in a message of its own, other servers
+    /// may not.
     rest: Vec<u8>,
     place: Place,
 }
@@ -34,15 +35,15 @@ enum Place {
     End,
 }
 
-/// Why no more rows are wanted.
+/// Why parsing stopped.
 pub(super) enum Broken {
-    /// Whoever reads has enough.
+    /// The caller ended the scan.
     Enough,
-    /// This is not the format.
+    /// The bytes are not in this format.
     Malformed,
 }
 
-/// Why nothing can be taken off the front of some bytes.
+/// Why no value can be parsed from the beginning of some bytes.
 enum Stuck {
     Incomplete,
     Malformed,
@@ -53,7 +54,7 @@ impl CopyRows {
         Self { times, ..Self::default() }
     }
 
-    /// Takes what a message brings, and emits a page whenever there is a full one.
+    /// Parses a message, and emits each page that is full.
     pub(super) fn take(&mut self, message: &[u8], emit: &mut Emit<'_>) -> ControlFlow<Broken> {
         if self.rest.is_empty() {
             let left = self.rows(message, emit)?;
@@ -68,12 +69,12 @@ impl CopyRows {
         ControlFlow::Continue(())
     }
 
-    /// Whether rows came without data, and were passed over.
+    /// Whether rows came without data, and were skipped.
     pub(super) fn lack_data(&self) -> bool {
         self.lack_data
     }
 
-    /// Emits the last page. Rows that were announced and did not come are no end.
+    /// Emits the last page. Fails if the stream ended early.
     pub(super) fn finish(self, emit: &mut Emit<'_>) -> ControlFlow<Broken> {
         if self.place != Place::End {
             return ControlFlow::Break(Broken::Malformed);
@@ -85,7 +86,7 @@ impl CopyRows {
         }
     }
 
-    /// Takes whole rows; returns the bytes of the one that is not.
+    /// Parses complete rows; returns the bytes of the incomplete one.
     fn rows<'b>(
         &mut self,
         mut bytes: &'b [u8],
@@ -146,7 +147,7 @@ fn header(bytes: &mut &[u8]) -> Result<(), Stuck> {
     split(bytes, usize::try_from(extension).map_err(|_| Stuck::Malformed)?).map(|_| ())
 }
 
-/// A field, `None` if it is NULL.
+/// A field; `None` if it is NULL.
 fn field<'b>(bytes: &mut &'b [u8]) -> Result<Option<&'b [u8]>, Stuck> {
     match i32::from_be_bytes(array(bytes)?) {
         NULL => Ok(None),
@@ -154,7 +155,7 @@ fn field<'b>(bytes: &mut &'b [u8]) -> Result<Option<&'b [u8]>, Stuck> {
     }
 }
 
-/// A field of a type that always has this length.
+/// A field of a type with a fixed length.
 fn fixed<const N: usize>(field: &[u8]) -> Result<[u8; N], Stuck> {
     field.try_into().map_err(|_| Stuck::Malformed)
 }

@@ -3,22 +3,22 @@
 use super::instant::Instant;
 use super::sql::NAMED;
 
-/// Rows that are to be deleted.
+/// The SQL of a delete.
 pub(super) struct Doomed<'d> {
-    /// Settings that have the server find them fast.
+    /// Settings that make the server find the rows fast.
     pub(super) plan: &'d str,
-    /// What they are named by.
+    /// The column or expression that identifies a row.
     pub(super) address: &'d str,
-    /// The condition by which they are deleted; `$1` are their names.
+    /// The condition of the delete; `$1` are the identifiers.
     pub(super) delete: String,
-    /// The same, where locks do not matter.
+    /// The same condition for a read, without regard to locks.
     pub(super) find: String,
-    /// `$2`, if the conditions have it.
+    /// The value of `$2`, if the conditions use it.
     pub(super) cutoff: Option<Instant>,
 }
 
 impl<'d> Doomed<'d> {
-    /// Rows that are named by their keys.
+    /// A delete of rows by their keys.
     pub(super) fn by_key(plan: &'d str) -> Self {
         let find = NAMED.to_owned();
         Self { plan, address: "session_key", delete: find.clone(), find, cutoff: None }

@@ -10,15 +10,15 @@ use super::writer::PostgresWriter;
 use crate::model::{Keys, Timestamp};
 use crate::store::{Cursor, Locked, Window};
 
-/// A window is the beginning of an index, whatever the share of it that has expired.
+/// Makes the server read a window from the beginning of the index, whatever share of the rows has expired.
 const BY_EXPIRY: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
 
-/// What a cursor says of rows with the same expiry: before all of them, or after this one.
+/// The row of a cursor among rows with the same expiry: before all of them, or after this one.
 const BEFORE_EVERY_ROW: &str = "";
 const AFTER: char = '>';
 
 impl PostgresWriter<'_> {
-    /// What a row that has expired is told by, and its type.
+    /// The column that identifies an expired row, and its type.
     pub(super) fn address(&self) -> (&'static str, &'static str) {
         if self.found.has_row_addresses {
             ("ctid", "$1::pg_catalog.text[]::pg_catalog.tid[]")
@@ -27,8 +27,8 @@ impl PostgresWriter<'_> {
         }
     }
 
-    /// Rows may have been renewed since they were picked, and their addresses taken by others, so
-    /// the expiry is looked at again.
+    /// The delete of a batch of expired rows. It checks the expiry again: rows may have been renewed since
+    /// they were picked, and their addresses reused.
     pub(super) fn expired_rows<'p>(
         &self,
         plan: &'p str,
@@ -47,7 +47,7 @@ impl PostgresWriter<'_> {
         Doomed { plan, address, delete, find, cutoff: Some(Instant(cutoff)) }
     }
 
-    /// By address within a window, so that a batch touches few pages.
+    /// Picks a window of expired rows, sorted by address so that a batch touches few pages.
     pub(super) fn pick_by_expiry(
         &mut self,
         from: Instant,
@@ -74,8 +74,8 @@ impl PostgresWriter<'_> {
         Ok(Window { rows: picked.rows, next: Some(place(last, row)) })
     }
 
-    /// Rows that expired all at the same instant have no order by that; from its beginning each
-    /// window would read again what earlier ones left behind for vacuum.
+    /// Picks among rows with the same expiry, in order of their address or key. Without such an order each
+    /// window would begin at the first of them, and read again the dead rows of earlier windows.
     pub(super) fn pick_ties(
         &mut self,
         expires: Instant,
@@ -83,8 +83,8 @@ impl PostgresWriter<'_> {
         limit: usize,
     ) -> Result<Window, Error> {
         let (address, _) = self.address();
-        // The server reads addresses in their order, unless it joins another scan of the table half
-        // way, and does not know that it does so: asked to sort them, it would read them all for
+        // The server reads rows in order of their addresses, unless it joins another scan of the table half
+        // way, which it does not take into account. With ORDER BY it would read and sort all of them for
         // every window.
         let after = row.strip_prefix(AFTER);
         let (compare, given, order, plan) = match (self.found.has_row_addresses, after) {
@@ -143,7 +143,7 @@ impl PostgresWriter<'_> {
     }
 }
 
-/// Addresses or keys of rows, and the first and the last expiry among them.
+/// The addresses or keys of picked rows, and the first and the last expiry among them.
 struct Picked {
     rows: Keys,
     span: Option<(Instant, Instant)>,

@@ -12,7 +12,7 @@ use crate::store::{Fault, StoreError};
 
 const PATIENCE: &str = "is the server at work, or out of reach? A smaller --batch-size takes less time; --answer-timeout waits longer";
 
-/// What an error means for the next step.
+/// The fault of an error.
 pub(super) fn of(error: &Error) -> Fault {
     if let Some(why) = gave_up(error) {
         return of_giving_up(why);
@@ -24,7 +24,7 @@ pub(super) fn of(error: &Error) -> Fault {
     }
 }
 
-/// The same of an answer that was not waited for: a new connection may bring one.
+/// The fault of a wait that was given up: a new connection may bring an answer.
 pub(super) fn of_giving_up(why: GaveUp) -> Fault {
     match why {
         GaveUp::Asked => Fault::Stopped,
@@ -32,7 +32,7 @@ pub(super) fn of_giving_up(why: GaveUp) -> Fault {
     }
 }
 
-/// Why an answer was not waited for, if that is what the error is.
+/// Why a wait was given up, if that is the cause of the error.
 pub(super) fn gave_up(error: &Error) -> Option<GaveUp> {
     io_cause(error)?.get_ref()?.downcast_ref().copied()
 }
@@ -55,7 +55,7 @@ pub(super) fn fail(error: Error, what: String) -> StoreError {
     }
     let (fault, hint) = classify(&error);
     let store_error = StoreError::new(fault, what);
-    // Of what the server says only the message: its DETAIL can quote a row, session key and all.
+    // Only the message of the server: its DETAIL can quote a row with its session key.
     let server = error.as_db_error();
     let store_error = match server {
         Some(server) => store_error.because(server.message()).server_says(server.hint()),
@@ -93,7 +93,7 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
         &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW => {
             (Fault::Lost, None)
         }
-        // Ended for its idleness, while we rested or the network was slow.
+        // Closed for being idle, during a pause or over a slow network.
         &SqlState::IDLE_SESSION_TIMEOUT | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
             (Fault::Lost, Some("give the role longer idle timeouts, or sessctl shorter rests"))
         }

@@ -7,13 +7,13 @@ use super::sql::type_name;
 use crate::model::Timestamp;
 use crate::store::{ByUser, ColumnCondition, Filter, Table};
 
-/// `FROM` the rows that pass. `COPY` takes no parameters, so values stand in it as literals: numbers
-/// that we made, and texts that are quoted.
+/// The `FROM` clause of the rows that match. `COPY` accepts no parameters, so values are literals: our own
+/// numbers, and quoted texts.
 pub(super) fn rows(table: &Table, times: Times, filter: &Filter) -> String {
     let mut conditions = Vec::new();
     if let Some(now) = filter.live_at {
-        // The clocks of this machine, the server and the site may differ: the earlier leaves
-        // fewer sessions standing.
+        // The clocks of this machine, the server and the site may differ. The earlier time leaves fewer live
+        // sessions out.
         conditions.push(times.may_be_live(&timestamptz(now)));
     }
     if let Some(prefix) = &filter.key_prefix {
@@ -29,7 +29,7 @@ pub(super) fn rows(table: &Table, times: Times, filter: &Filter) -> String {
     format!("FROM {} WHERE {condition}{newest}", table.quoted())
 }
 
-/// The user column, after others.
+/// The user column, to append to a list of columns.
 pub(super) fn user(filter: &Filter) -> String {
     filter
         .user
@@ -60,7 +60,7 @@ fn stamped(by: &ByUser) -> Option<String> {
     }
 }
 
-/// A text as an SQL literal, safe whatever `standard_conforming_strings` says.
+/// A text as an SQL literal, safe with any value of `standard_conforming_strings`.
 pub(super) fn literal(text: &str) -> String {
     let text = text.replace('\0', "").replace('\\', "\\\\").replace('\'', "''");
     format!("E'{text}'")

@@ -13,13 +13,13 @@ use crate::store::table::quote;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Need {
     pub(super) table: Table,
-    /// Such as `SELECT`.
+    /// The right, such as `SELECT`.
     pub(super) right: &'static str,
-    /// Unquoted; none for the whole table.
+    /// Unquoted; empty for the whole table.
     pub(super) columns: Vec<String>,
 }
 
-/// Rights on columns are enough where each of them is granted.
+/// Rights on columns suffice if the role has the right on each of them.
 const LACKS: &str = "
     SELECT n.nspname::text, current_user::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
            pg_catalog.has_table_privilege(c.oid, $3) OR pg_catalog.cardinality($4) > 0 AND NOT EXISTS (
@@ -46,7 +46,7 @@ impl Need {
         Self { table: table.clone(), right, columns }
     }
 
-    /// The SQL that gives it to a role.
+    /// The SQL that grants it to a role.
     pub(super) fn grant(&self, role: &str) -> String {
         let columns: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
         let columns =
@@ -84,7 +84,7 @@ pub(super) fn lacking(client: &mut Client, needs: &[Need]) -> Result<Vec<String>
     Ok(grants)
 }
 
-/// What to do about a right that was missing.
+/// The hint for a missing right.
 pub(super) fn hint(client: &mut Client, needs: &[Need]) -> Option<String> {
     let grants = lacking(client, needs).ok()?;
     Some(if grants.is_empty() {
@@ -95,8 +95,8 @@ pub(super) fn hint(client: &mut Client, needs: &[Need]) -> Option<String> {
     })
 }
 
-/// SQL for people to run, in which names that cannot be shown as they are are spelled with Unicode escapes (PostgreSQL
-/// docs §4.1.1).
+/// SQL for the operator to run. Names with unprintable characters are spelled with Unicode escapes
+/// (PostgreSQL docs §4.1.1).
 pub(super) fn printable(sql: &str) -> String {
     let mut printable = String::with_capacity(sql.len());
     let mut chars = sql.chars().peekable();

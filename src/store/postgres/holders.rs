@@ -7,7 +7,8 @@ use super::Postgres;
 use super::client::Client;
 use crate::store::StoreError;
 
-/// Other sessions that hold a lock on the table, longest first. What they run is theirs to know.
+/// Other sessions that hold a lock on the table, longest first. Their statements are not shown: these may
+/// hold private data.
 const HOLDERS: &str = "
     SELECT 'pid ' || a.pid || ' (user ' || coalesce(a.usename, '?') || ', application '
            || coalesce(nullif(a.application_name, ''), '?') || ', ' || coalesce(a.state, '?') || ') since '
@@ -21,7 +22,7 @@ const HOLDERS: &str = "
     ORDER BY a.xact_start LIMIT 5";
 
 impl Postgres {
-    /// The same error, with who holds the lock that was not had.
+    /// Adds the holders of the lock to an error.
     pub(super) fn name_holders(
         &self,
         client: &mut Client,
@@ -41,7 +42,8 @@ impl Postgres {
     }
 }
 
-/// Who holds a lock on the table, longest first, and for how many seconds where that may be seen.
+/// The sessions that hold a lock on the table, longest first, and for how many seconds if this role may see
+/// that.
 pub(super) fn holders(client: &mut Client, oid: u32) -> Result<Vec<(String, Option<u64>)>, Error> {
     let rows = client.query_typed(HOLDERS, &[(&oid, Type::OID)])?;
     let age = |seconds: i64| u64::try_from(seconds).unwrap_or(0);

@@ -26,7 +26,7 @@ impl Instant {
 /// Before every `expire_date`.
 pub(super) const EVER: Instant = Instant(Timestamp::from_micros(i64::MIN));
 
-/// The expiry from which on rows may come after a cursor of ours.
+/// The expiry of a cursor: rows after the cursor have this expiry or a later one.
 pub(super) fn instant(cursor: &Cursor) -> Instant {
     Instant(Timestamp::from_micros(cursor.expires.parse().unwrap_or(i64::MIN)))
 }
@@ -54,14 +54,14 @@ impl ToSql for Instant {
     to_sql_checked!();
 }
 
-/// What `expire_date` holds.
+/// The type of `expire_date`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Times {
-    /// `timestamp with time zone`, as Django makes it.
+    /// `timestamp with time zone`, as Django creates it.
     #[default]
     Instants,
-    /// Times of a clock in a zone that the table does not tell. They are read as the clock shows them, whatever time
-    /// zone the server is in.
+    /// `timestamp` without a zone, the reading of a clock in an unknown zone. It is read as the clock shows
+    /// it, independent of the server's time zone.
     Naive,
 }
 
@@ -74,7 +74,8 @@ impl Times {
         }
     }
 
-    /// The condition that [`Expiry::may_be_after`] is, at the earlier of the server's clock and an instant in SQL.
+    /// The SQL condition for [`Expiry::may_be_after`], at the earlier of the server's clock and a given
+    /// instant in SQL.
     pub(super) fn may_be_live(self, now: &str) -> String {
         let now = format!("LEAST(pg_catalog.now(), {now})");
         match self {
@@ -87,7 +88,7 @@ impl Times {
         }
     }
 
-    /// When a session expires, as the column says.
+    /// The expiry in a value of the column.
     pub(super) fn expiry(self, column: Option<Instant>) -> Expiry {
         match (self, column) {
             (_, None) => Expiry::MISSING,

@@ -50,19 +50,19 @@ use crate::consent::Consent;
 pub use self::conninfo::Conninfo;
 pub use self::source::PostgresBackend;
 
-/// A table on a server.
+/// A session table on a PostgreSQL server.
 pub struct Postgres {
     conninfo: Conninfo,
     table: Table,
     terms: Terms,
     idle: Idle,
     waits: Waits,
-    /// What is known of the role, once it was asked for.
+    /// The powers of the role, once they were read.
     powers: OnceLock<Option<Powers>>,
 }
 
 impl Postgres {
-    /// A table on a server. Connects when a reader or a writer is asked for.
+    /// A store for a table on a server. It connects when a reader or a writer is opened.
     pub fn new(conninfo: Conninfo, table: Table) -> Self {
         Self {
             conninfo,
@@ -74,19 +74,19 @@ impl Postgres {
         }
     }
 
-    /// The same, and waits no longer than this.
+    /// Sets how long to wait.
     #[must_use]
     pub fn waiting(self, waits: Waits) -> Self {
         Self { waits, ..self }
     }
 
-    /// The same, on these terms.
+    /// Sets what the operator allows.
     #[must_use]
     pub fn on(self, terms: Terms) -> Self {
         Self { terms, ..self }
     }
 
-    /// Servers and database, never the password.
+    /// The servers and the database, without the password.
     fn server(&self) -> String {
         self.conninfo.place()
     }

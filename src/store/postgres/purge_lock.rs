@@ -10,15 +10,15 @@ use crate::store::{Holder, LockAttempt, PurgeLock, StoreError};
 /// The number of the advisory lock, the same for every table of a database: `sessctl` in ASCII.
 const LOCK: i64 = 0x73_65_73_73_63_74_6c;
 
-/// Nothing of the site's runs in it, so operators and types need not be named in full.
+/// No code of the site runs in this transaction, so operators and types need not be named in full.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
     SET LOCAL search_path = pg_catalog, pg_temp";
 const TRY: &str = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
-/// How often the lock is tried while nobody is seen to hold it: who held it may have ended just now.
+/// Most attempts while no holder is visible: the holder may have ended just now.
 const ATTEMPTS: u32 = 3;
 
-/// Who holds the lock: whether it is of this role and calls itself sessctl, or as this session does, and how people would
-/// know it. A session of another role may call itself what it likes.
+/// The holder of the lock: whether it is a session of this role that is called sessctl or like this session,
+/// and a description for messages. A session of another role can choose any name.
 const HOLDER: &str = "
     SELECT coalesce(a.usesysid = me.usesysid AND a.application_name IN (me.application_name, 'sessctl'), false),
            coalesce('pid ' || l.pid, 'a prepared transaction') || ' (user ' || coalesce(a.usename, '?')
@@ -31,9 +31,9 @@ const HOLDER: &str = "
       AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
     ORDER BY 1 DESC LIMIT 1";
 
-/// An advisory lock that is held by a transaction of its own, which has neither snapshot nor
-/// transaction number and so keeps nothing from being vacuumed. One held by a session would be lost
-/// or left behind in a pooler in transaction mode.
+/// The purge lock: an advisory lock held by a transaction of its own. That transaction has neither a snapshot
+/// nor a transaction number, so it does not hinder vacuum. A session-level lock would be lost or left behind
+/// in a pooler in transaction mode.
 pub(super) struct PostgresPurgeLock<'s> {
     store: &'s Postgres,
     client: Option<Client>,

@@ -21,24 +21,25 @@ use crate::store::{
     StoreError, Table, UserColumnReader, UserReader,
 };
 
-/// A scan of rows some of which are large takes two statements, which must see the same ones.
+/// A scan with large rows takes two statements, which must share one snapshot.
 const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
-/// By any other way to the next page all that follow are read, and sorted.
+/// Forces a scan of the key index. With any other plan the server reads and sorts all remaining rows for
+/// every page.
 const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
     SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0";
-/// Rows that are read in one transaction where a scan is done in pages: the first time, and at most.
+/// Rows per transaction of a scan in pages: for the first page, and at most.
 const FIRST_ROWS: usize = 100;
 const MOST_ROWS: usize = 1_000;
 
 pub(super) struct PostgresReader<'s> {
     pub(super) store: &'s Postgres,
-    /// Given up when a scan is broken off.
+    /// The connection. It is dropped when a scan stops early.
     pub(super) client: Option<Checkout<'s>>,
     pub(super) found: Found,
 }
 
 impl Reader for PostgresReader<'_> {
-    /// The planner's figure: exact enough after the last VACUUM or ANALYZE, unknown before.
+    /// The planner's estimate: close after a VACUUM or ANALYZE, unknown before the first.
     fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
         let cannot = |error| fail(error, self.store.what("read"));
         let Some(client) = &mut self.client else {
@@ -126,7 +127,7 @@ impl PostgresReader<'_> {
 }
 
 impl Postgres {
-    /// Runs one scan; false if it was broken off, and the connection is of no more use.
+    /// Runs one scan. Returns false if it stopped early, and the connection cannot be reused.
     fn copy(
         &self,
         client: &mut Client,
@@ -153,7 +154,7 @@ impl Postgres {
                 read
             }
             broken @ ControlFlow::Break(_) => {
-                // Closing the connection alone would first read all that the server still has to send.
+                // Closing the connection alone would first read everything that the server still sends.
                 client.cancel();
                 broken
             }
@@ -168,7 +169,7 @@ impl Postgres {
         }
     }
 
-    /// Reads page by page in the order of the keys, each page in a transaction of its own.
+    /// Reads page by page in key order, each page in a transaction of its own.
     fn pages(
         &self,
         client: &mut Client,
@@ -202,7 +203,7 @@ impl Postgres {
                 row.key.clone_into(&mut last);
                 after = ">";
             }
-            // Rows that do not fit into the page were sent for nothing.
+            // Rows that do not fit into the page were sent in vain, so the next request asks for fewer.
             limit = if seen < limit { seen.max(1) } else { (2 * limit).min(MOST_ROWS) };
             match emit(page) {
                 ControlFlow::Continue(empty) if !over => page = empty,
@@ -220,8 +221,8 @@ impl Postgres {
         )
     }
 
-    /// Reads the rows of which `COPY` brought no data: one at a time, since a connection that sends rows as fast as it can
-    /// has several of them under way.
+    /// Reads the rows that `COPY` returned without data, one at a time: a connection that streams rows
+    /// buffers several of them.
     fn large_rows(
         &self,
         client: &mut Client,
@@ -256,8 +257,8 @@ impl Postgres {
     }
 }
 
-/// Fills a page in a transaction of its own, up to a row that has to be read by itself. Returns how many rows went into
-/// it, and the key of that row.
+/// Fills a page in a transaction of its own, up to a row that must be read by itself. Returns how many rows
+/// are in the page, and the key of that row.
 fn read_page(
     client: &mut Client,
     times: Times,
@@ -286,7 +287,7 @@ fn read_page(
 }
 
 impl Postgres {
-    /// Refuses to delete by time where the table does not say what time it is.
+    /// An error if expiry times have no zone: then rows cannot be deleted by expiry.
     pub(super) fn demand_instants(&self, found: Found) -> Result<(), StoreError> {
         if found.times == Times::Instants {
             return Ok(());

@@ -17,9 +17,9 @@ use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kep
 use crate::store::table::quote;
 use crate::store::{Gone, Kept, Reference, StoreError};
 
-/// Also those that point at a partition alone. The operators are the ones by which the server itself
-/// compares. ON DELETE SET NULL and SET DEFAULT fail where NULL is forbidden; since PostgreSQL 15 they may set only some of the
-/// columns (`confdelsetcols`).
+/// The foreign keys that point at the table or at one of its partitions. The operators are those by which the
+/// server itself compares. ON DELETE SET NULL and SET DEFAULT fail where NULL is forbidden; since PostgreSQL
+/// 15 they may set only some of the columns (`confdelsetcols`).
 const REFERENCES: &str = "
     WITH RECURSIVE parts (part) AS (
         SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
@@ -49,7 +49,7 @@ const REFERENCES: &str = "
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class other ON other.oid = conrelid
     WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0";
 
-/// What the rows of the other table are called in conditions.
+/// The alias of the other table in conditions.
 const OTHER: &str = "sessctl_other";
 
 impl Postgres {
@@ -119,7 +119,7 @@ impl Postgres {
 }
 
 impl PostgresWriter<'_> {
-    /// The foreign keys that there were when the first rows were to be deleted.
+    /// The foreign keys, read once before the first delete.
     pub(super) fn references(&mut self) -> Result<Rc<[Reference]>, StoreError> {
         if let Some(references) = &self.references {
             return Ok(Rc::clone(references));
@@ -130,7 +130,7 @@ impl PostgresWriter<'_> {
         Ok(found)
     }
 
-    /// Deletes rows, but for those that another table keeps.
+    /// Deletes rows, except those that another table keeps.
     pub(super) fn delete_rows(
         &mut self,
         rows: &[&str],
@@ -155,7 +155,7 @@ impl PostgresWriter<'_> {
         })
     }
 
-    /// Runs a delete in a transaction, and in several where a foreign key forbids it that we cannot see:
+    /// Runs a delete in a transaction. It splits the delete if a foreign key forbids it that we cannot see:
     /// that of a table that this role may not read, or one further on, behind ON DELETE CASCADE.
     pub(super) fn in_halves(
         &mut self,
@@ -168,7 +168,7 @@ impl PostgresWriter<'_> {
             self.transaction("delete from", plan, |client| delete(client, part)).map_err(|error| {
                 match referring(&error) {
                     Some(table) => {
-                        // One that fails shows again with the next statement.
+                        // If this fails, the next statement fails too.
                         let _ = self.client.batch_execute("ROLLBACK");
                         Broken::Reference(error, table)
                     }
@@ -180,7 +180,7 @@ impl PostgresWriter<'_> {
     }
 }
 
-/// Of the rows that were to be deleted, those that another table keeps.
+/// Of the rows to delete, those that another table keeps.
 pub(super) fn kept_rows(
     client: &mut Client,
     table: &str,
@@ -206,8 +206,8 @@ pub(super) fn kept_rows(
     Ok(found)
 }
 
-/// The table whose constraint forbids what was tried: a foreign key, of which some versions say "restrict", or what
-/// ON DELETE SET NULL would break (PostgreSQL docs, Appendix A, class 23).
+/// The table whose constraint forbids the delete: a foreign key, which some versions report as "restrict", or
+/// a constraint that ON DELETE SET NULL would break (PostgreSQL docs, Appendix A, class 23).
 fn referring(error: &Failed) -> Option<String> {
     let Failed::Server(error) = error else { return None };
     if !error.code().is_some_and(|code| code.code().starts_with("23")) {

@@ -10,11 +10,11 @@ use super::grants::printable;
 use crate::store::table::quote;
 use crate::store::{Fault, StoreError};
 
-/// Where the server was at some moments, oldest first. A position is a byte of the WAL.
+/// The position of the server at past times, oldest first. A position is a byte of the WAL.
 #[derive(Default)]
 pub(super) struct Replicas(VecDeque<(Instant, i64)>);
 
-/// What a role without `pg_monitor` sees of a replica is NULL.
+/// Without `pg_monitor`, a role sees NULL for the columns of a replica.
 const POSITIONS: &str = "
     SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), '0/0')::pg_catalog.int8,
            pg_catalog.pg_wal_lsn_diff(pg_catalog.min(replay_lsn), '0/0')::pg_catalog.int8,
@@ -43,7 +43,7 @@ impl Replicas {
         Ok(Ok(behind.map(|behind| self.record(Instant::now(), server, behind))))
     }
 
-    /// Notes where the server is now; returns how long ago it was where the replica is.
+    /// Records the position of the server now. Returns how long ago it was at the position of the replica.
     fn record(&mut self, now: Instant, server: i64, replica: i64) -> Duration {
         self.0.push_back((now, server));
         while self.0.front().is_some_and(|(_, position)| *position <= replica) {

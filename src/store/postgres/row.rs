@@ -7,25 +7,26 @@ use crate::model::{self, Data, MOST_DATA_BYTES, Page};
 
 const KEY: &str = "session_key::pg_catalog.text";
 const DATA: &str = "session_data::pg_catalog.text";
-/// Known without the value, which is neither decompressed nor sent for it (PostgreSQL's `textoctetlen`).
+/// The size of the data. The server neither decompresses nor sends the value for it (PostgreSQL's
+/// `textoctetlen`).
 const SIZE: &str = "pg_catalog.octet_length(session_data::pg_catalog.text)";
 
-/// Data of more bytes is not among the rows that come one behind the other: the driver holds several of them.
+/// Larger data is not streamed: the driver buffers several rows.
 const MOST_BYTES_OF_MANY: usize = 256 << 10;
-/// The same, of rows that are written back.
+/// Larger data is not read with a batch that is rewritten.
 const MOST_BYTES_OF_BATCH: usize = 32 << 10;
 
-/// Key, data, the size of data that is too large to be read, expiry.
+/// The columns key, data, size of too large data, and expiry.
 pub(super) fn columns(times: Times) -> String {
     columns_up_to(MOST_DATA_BYTES, times)
 }
 
-/// The same for many rows at once. Most of what counts as too large can be read by itself.
+/// The same for many rows at once. Most rows that are too large for it can be read one by one.
 pub(super) fn columns_of_many(times: Times) -> String {
     columns_up_to(MOST_BYTES_OF_MANY, times)
 }
 
-/// The same for rows that are written back.
+/// The same for rows that are rewritten.
 pub(super) fn columns_of_batch(times: Times) -> String {
     columns_up_to(MOST_BYTES_OF_BATCH, times)
 }
@@ -37,22 +38,23 @@ fn columns_up_to(most: usize, times: Times) -> String {
     )
 }
 
-/// Key, data, expiry. What is too large for many at once is NULL: to ask for each size costs a twentieth of a scan.
+/// The columns key, data and expiry. Data that is too large to be streamed is NULL: reading each size would
+/// cost a twentieth of a scan.
 pub(super) fn columns_with_data(times: Times) -> String {
     format!("{KEY}, CASE WHEN {} THEN {DATA} END, {}", fits(MOST_BYTES_OF_MANY), times.column())
 }
 
-/// The rows of which [`columns_with_data`] brings data.
+/// The condition for rows whose data [`columns_with_data`] returns.
 pub(super) fn are_many() -> String {
     fits(MOST_BYTES_OF_MANY)
 }
 
-/// The condition that data is there and not too large.
+/// The condition that data exists and is not too large.
 fn fits(most: usize) -> String {
     format!("{SIZE} OPERATOR(pg_catalog.<=) {most}")
 }
 
-/// Puts a row of [`columns`], and perhaps of one more with what the user column says, into a page.
+/// Puts a row of [`columns`], with or without the user column, into a page.
 pub(super) fn push(page: &mut Page, times: Times, row: &Row) -> Result<(), Error> {
     let data: Option<&str> = row.try_get(1)?;
     let data = match row.try_get(2)? {
@@ -65,13 +67,14 @@ pub(super) fn push(page: &mut Page, times: Times, row: &Row) -> Result<(), Error
     Ok(())
 }
 
-/// Whether the data of a row of [`columns`] is not there since it is too large for many at once, and for nothing else.
+/// Whether the data of a row of [`columns`] is missing only because it is too large to be read with many
+/// others.
 pub(super) fn can_be_read_alone(row: &Row) -> Result<bool, Error> {
     let size: Option<i32> = row.try_get(2)?;
     Ok(size.is_some_and(|size| too_large(size) <= MOST_DATA_BYTES))
 }
 
-/// A size as PostgreSQL tells it.
+/// A size from PostgreSQL.
 fn too_large(bytes: i32) -> usize {
     usize::try_from(bytes).unwrap_or_default()
 }

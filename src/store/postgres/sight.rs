@@ -19,19 +19,19 @@ const BLIND_SPOT: &str = "
 
 const IS_HIDDEN: &str = "SELECT coalesce(pg_catalog.row_security_active($1), false)";
 
-/// Why row security is refused, and what to do.
+/// The cause of the error for row security, and its hint.
 pub(super) const HIDDEN: &str =
     "row security hides rows of it from this role, so that nothing could be proved";
 pub(super) const SEE_ALL: &str = "connect as the owner of the table or as a role with BYPASSRLS";
 
-/// Whether row security hides rows from this role of the table with this name, quoted.
+/// Whether row security hides rows of this table, whose name is quoted, from this role.
 pub(super) fn is_hidden(client: &mut Client, table: &str) -> Result<bool, Error> {
     let oid = client.resolve(table)?;
     client.query_typed_one(IS_HIDDEN, &[(&oid, Type::OID)])?.try_get(0)
 }
 
 impl Postgres {
-    /// What may hide rows of a table. What row security hides is an error.
+    /// What may hide rows of a table. Row security is an error.
     pub(super) fn blind_spot(
         &self,
         client: &mut Client,
@@ -56,7 +56,7 @@ impl Postgres {
     }
 }
 
-/// The error for a table of which row security hides rows.
+/// The error for a table with rows that row security hides.
 pub(super) fn hidden(what: String) -> StoreError {
     StoreError::new(Fault::Fatal, what).because(HIDDEN).hint(SEE_ALL)
 }

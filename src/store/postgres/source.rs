@@ -8,7 +8,7 @@ use crate::store::{
     Backend, Capability, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
 };
 
-/// PostgreSQL, and what speaks like it.
+/// PostgreSQL, and servers with the same protocol.
 pub struct PostgresBackend;
 
 pub(super) const TRAITS: Traits = Traits {

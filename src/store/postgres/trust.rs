@@ -11,8 +11,9 @@ use super::client::{Client, OUR_PATH};
 use super::fault::fail;
 use crate::store::{Fault, StoreError};
 
-/// The role, if code of others could take the server with its rights: a superuser, or a member of the roles that run
-/// programs and reach files there. Code of a role that was put on can take it off again, so it is about both.
+/// The role, if code of other roles could take over the server with its rights: a superuser, or a member of
+/// the roles that run programs and access files there. Code that runs under a role set by SET ROLE can reset
+/// it, so both roles count.
 const POWERS: &str = "
     SELECT session_user::text, pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
     FROM pg_catalog.pg_roles me
@@ -22,11 +23,12 @@ const POWERS: &str = "
             AND pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')))
     LIMIT 1";
 
-/// What runs when a table, its parts and the tables that follow its deletes (`$2`) are read or written, as far as
-/// others made it: roles that are neither this one nor superusers. Row security is left out: it does not apply to
-/// superusers. Expressions count for the functions that they call; indexes, statistics and partitions are among them
-/// because the planner calls immutable functions of constants. Built-in functions are harmless where they must be
-/// immutable, which constraints need not be. Then the tables of others, locked before they are written to.
+/// The code that runs when a table, its parts and the tables that follow its deletes (`$2`) are read or
+/// written, if another role made it that is not a superuser. Row security is left out: it does not apply to
+/// superusers. Expressions count by the functions that they call. Those of indexes, statistics and partitions
+/// count too, because the planner calls immutable functions of constants. Built-in functions are harmless
+/// where they must be immutable, which constraints need not be. The last columns are the tables of other
+/// roles, which are locked before they are written to.
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
         SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname IN (current_user, session_user)),
@@ -90,23 +92,23 @@ const FOREIGN_CODE: &str = r"
                        AND coalesce(proowner, typowner) NOT IN (SELECT role FROM trusted) LIMIT 1) ORDER BY what LIMIT 5),
            ARRAY(SELECT name FROM tables WHERE foreign_owned AND kind IN ('r', 'p') ORDER BY name)";
 
-/// Views are refused by the server itself, where it can: one may be put in the place of a table at any moment
+/// Makes the server itself refuse views, if it can: another role may replace a table by a view at any moment
 /// (PostgreSQL docs, `restrict_nonsystem_relation_kind`; 12.20, 13.16, 14.13, 15.8, 16.4 and later).
 const NO_VIEWS: &str = "SET LOCAL restrict_nonsystem_relation_kind = 'view'";
 
-/// How often tables are locked that came meanwhile.
+/// Most rounds of locking tables that were added meanwhile.
 const MOST_LOCKS: usize = 3;
 
-/// A role with whose rights code of others could take the server.
+/// A role whose rights are enough to take over the server.
 pub(super) struct Powers {
     role: String,
     can_refuse_views: bool,
 }
 
-/// What others made that runs when tables are read or written.
+/// Code of other roles that runs when tables are read or written.
 pub(super) struct ForeignCode {
     things: Vec<String>,
-    /// Their tables, quoted.
+    /// Tables of other roles, quoted.
     tables: Vec<String>,
 }
 
@@ -130,7 +132,7 @@ impl ForeignCode {
 }
 
 impl Postgres {
-    /// The rights that code of others must not get, if this role has them and the operator did not allow it.
+    /// The powers of this role that code of other roles must not get, unless the operator allowed it.
     fn powers(&self, client: &mut Client) -> Result<Option<&Powers>, Error> {
         if let Some(known) = self.powers.get() {
             return Ok(known.as_ref());
@@ -140,14 +142,14 @@ impl Postgres {
                 Some(Powers { role: row.try_get(0)?, can_refuse_views: row.try_get(1)? })
             }
             Ok(None) => None,
-            // Nothing is denied to a superuser.
+            // A superuser is never denied, so this role is none.
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
             Err(error) => return Err(error),
         };
         Ok(self.powers.get_or_init(|| found).as_ref())
     }
 
-    /// Has the server refuse views in every transaction, where the role is one for which that matters.
+    /// Makes the server refuse views in every transaction, if this role has such powers.
     pub(super) fn refuse_views(&self, client: &mut Client) -> Result<(), Error> {
         let powers = self.powers(client)?;
         if powers.is_some_and(|powers| powers.can_refuse_views) && !self.terms.superuser_ok {
@@ -156,8 +158,8 @@ impl Postgres {
         Ok(())
     }
 
-    /// What runs of others when these tables are read, or written as well; `None` for a role with which it can do no more
-    /// than the operator expects.
+    /// The code of other roles that runs when these tables are read, or also written; `None` if this role has
+    /// no dangerous powers.
     pub(super) fn foreign_code(
         &self,
         client: &mut Client,
@@ -168,8 +170,8 @@ impl Postgres {
         ForeignCode::of(client, tables, deletes).map(Some)
     }
 
-    /// Refuses to run code of others as a superuser, or warns of it where the operator allows it. Returns whether some of
-    /// the tables are others', who may put code there at any moment.
+    /// Refuses to run code of other roles as a superuser, or warns of it if the operator allows it. Returns
+    /// whether other roles own some of the tables, and so may add code at any moment.
     pub(super) fn demand_trust(
         &self,
         client: &mut Client,
@@ -195,7 +197,7 @@ impl Postgres {
         }
     }
 
-    /// The same for the table with this name, quoted, which is read.
+    /// The same for reading the table with this quoted name.
     pub(super) fn demand_trust_in(
         &self,
         client: &mut Client,
@@ -208,8 +210,8 @@ impl Postgres {
         }
     }
 
-    /// Within the transaction that writes: locks the tables of others, so that they are what they are until its end,
-    /// and looks once more. `locked` are the tables that were locked the last time.
+    /// Called within the writing transaction: locks the tables of other roles, so that they cannot change
+    /// until its end, and checks them again. `locked` are the tables that the last call locked.
     pub(super) fn lock_and_look(
         &self,
         client: &mut Client,

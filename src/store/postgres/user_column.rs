@@ -16,17 +16,17 @@ use crate::store::{
     UserType, Users,
 };
 
-/// Everybody queues behind a lock that excludes everybody, so it is had soon or not at all.
+/// ACCESS EXCLUSIVE blocks every later query, so give up after 0.5 s.
 const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
 
-/// Another sessctl may be building the index at this moment: what it has of it looks like what an
-/// interrupted one left behind, but for the lock that it holds on the table.
+/// Locks the table to detect another sessctl that is building the index now: its unfinished index looks like
+/// the leftover of an interrupted run, but it holds a lock on the table.
 const BEGIN_INDEX: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '2s'; LOCK TABLE";
 
-/// With fsync, two looks at the table included.
+/// Rows filled per second, with fsync, the two scans of the table included.
 const ROWS_PER_SECOND: u64 = 30_000;
 
-/// No setting of a transaction reaches CREATE INDEX CONCURRENTLY.
+/// A hint, since settings of a transaction do not apply to CREATE INDEX CONCURRENTLY.
 const NO_TIMEOUT: &str = "if that was its statement_timeout: add ?options=-c%20statement_timeout%3D0 to the URL for this run";
 
 const FIND: &str = "
@@ -43,13 +43,14 @@ const FIND: &str = "
     LEFT JOIN pg_catalog.pg_attribute k ON k.attrelid = f.confrelid AND k.attnum = f.confkey[1]
     WHERE a.attrelid = $1 AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// An index that a broken off CREATE INDEX CONCURRENTLY left behind (PostgreSQL docs, "CREATE INDEX").
+/// The invalid index that an interrupted CREATE INDEX CONCURRENTLY left behind (PostgreSQL docs, "CREATE
+/// INDEX").
 const IS_INVALID: &str = "
     SELECT c.oid
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = $1 AND c.relname = $2 AND NOT i.indisvalid";
 
-/// The tables in which its rows are: itself, its partitions, or tables that inherit from it.
+/// The tables that hold the rows: the table itself, its partitions, or tables that inherit from it.
 const PARTS: &str = "
     WITH RECURSIVE parts (part) AS (
         SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
@@ -57,7 +58,7 @@ const PARTS: &str = "
     FROM parts JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
     WHERE relkind = 'r' ORDER BY part";
 
-/// Of a domain that which it is made of.
+/// The type of a key; for a domain, its base type.
 const USER_KEY: &str = "
     SELECT coalesce(nullif(t.typbasetype, 0), t.oid)::pg_catalog.regtype::pg_catalog.text,
            CASE WHEN t.typbasetype = 0 THEN a.atttypmod ELSE t.typtypmod END
@@ -73,8 +74,8 @@ fn kind(declared: &str) -> Option<UserType> {
     }
 }
 
-/// What a key holds that is declared so. The modifier of a number is its digits in all and after the point, in 16 bits
-/// each, and the four bytes of its header.
+/// The kind of a key with this declared type. The modifier of a numeric type holds its total digits and its
+/// decimal places in 16 bits each, plus four for the header.
 fn key(declared: String, modifier: i32) -> UserKey {
     let has_modifier = modifier >= 4;
     let digits = modifier.wrapping_sub(4);
@@ -162,7 +163,7 @@ impl Postgres {
         })
     }
 
-    /// The tables in which its rows are.
+    /// The tables that hold the rows.
     fn parts(&self, client: &mut Client, oid: u32) -> Result<Vec<(u32, Table)>, StoreError> {
         let read = |row: &tokio_postgres::Row| {
             Ok((row.try_get(0)?, Table::new(Some(row.try_get(1)?), row.try_get(2)?)))
@@ -173,7 +174,7 @@ impl Postgres {
             .map_err(|error| fail(error, self.what("read")))
     }
 
-    /// Refuses where users whom the column can name are taken for users who are not there.
+    /// An error if row security hides users to whom the column refers: they would seem missing.
     fn demand_users(&self, client: &mut Client, column: &UserColumn) -> Result<(), StoreError> {
         let Some(users) = &column.users else { return Ok(()) };
         let (name, refers, server) = (&users.name, &column.name, self.server());
@@ -204,7 +205,7 @@ impl Postgres {
 impl PostgresWriter<'_> {
     pub(super) fn add_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, oid) = (self.store, self.found.oid);
-        // A column that is there must not cost a lock, nor ownership of the table.
+        // An existing column must need neither a lock nor ownership of the table.
         if let Some(found) = store.user_column(&mut self.client, oid, &column.name)? {
             return store.demand_users(&mut self.client, &found);
         }
@@ -244,7 +245,7 @@ impl PostgresWriter<'_> {
             None => id,
         };
         let news = match &is_user {
-            // IS DISTINCT FROM, whose operator cannot be named in full.
+            // The long form of IS DISTINCT FROM, whose operator cannot be named with its schema.
             _ if overwrite => format!(
                 "CASE WHEN t.{name} IS NULL OR ({said}) IS NULL THEN (t.{name} IS NULL) OPERATOR(pg_catalog.<>) (({said}) IS NULL) \
                  ELSE t.{name} OPERATOR(pg_catalog.<>) ({said}) END"
@@ -286,7 +287,7 @@ impl PostgresWriter<'_> {
         let code = error.code().cloned();
         let error = self.give_up(error, "update");
         match (code, &column.users) {
-            // A user who was there a moment ago: at the next try he is not.
+            // The user was deleted a moment ago: a retry will find the user missing.
             (Some(SqlState::FOREIGN_KEY_VIOLATION), Some(users)) => error
                 .busy()
                 .hint(format!("the column refers to {}, where a user is missing", users.name)),
@@ -298,7 +299,7 @@ impl PostgresWriter<'_> {
         }
     }
 
-    /// CONCURRENTLY keeps nobody from writing, and cannot be part of a transaction, nor be done to a
+    /// Creates the index. CONCURRENTLY does not block writes, but it cannot run in a transaction, nor on a
     /// partitioned table: there the index only joins those of the partitions.
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, oid) = (self.store, self.found.oid);

@@ -26,7 +26,7 @@ impl Postgres {
         let name = users.username.as_deref().map_or("NULL".into(), text);
         let exact = which.exact_column().map_or("NULL::pg_catalog.text".into(), text);
         let sql = format!(
-            // As it is sent to Django: a cast would take the blanks away that fill a char(n).
+            // The same form that Django receives: a cast would strip the blanks that pad a char(n).
             "SELECT pg_catalog.concat(u.{}), {name}, {exact} FROM {} u WHERE {}",
             quote(&users.key),
             users.table.quoted(),
@@ -56,7 +56,7 @@ impl Postgres {
             Err(error) => {
                 let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
                 let error = fail(error, what);
-                // Or the transaction that failed answers nothing more.
+                // After an error the transaction answers no further query, so it is rolled back first.
                 let answers = denied && client.batch_execute("ROLLBACK").is_ok();
                 Err(match answers.then(|| hint(client, &[need(users, which)])).flatten() {
                     Some(hint) => error.hint(hint),
@@ -67,7 +67,7 @@ impl Postgres {
     }
 }
 
-/// The columns that are read.
+/// The right to read the columns that the query uses.
 fn need(users: &Users, which: UserQuery<'_>) -> Need {
     let asked = match which {
         UserQuery::Having(column, _)
@@ -104,7 +104,7 @@ fn condition(users: &Users, which: UserQuery<'_>) -> String {
                     format!("pg_catalog.concat({column})"),
                     format!("ARRAY[{keys}]::pg_catalog.text[]"),
                 ),
-                // What the operator of citext does, which is code of an extension.
+                // The same as the operator of citext, which is code of an extension.
                 UserKey::AnyCase => (
                     format!("pg_catalog.lower({column}::pg_catalog.text)"),
                     format!(

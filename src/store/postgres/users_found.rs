@@ -10,8 +10,8 @@ use crate::store::table::quote;
 use crate::store::users::{OF_HISTORY, REFERRING};
 use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
 
-/// Where the table `$2` is that goes with the sessions `$1`, of the search path `$3`. The site finds its sessions along the
-/// path, so it finds the table in the schema of the sessions or in a later one.
+/// The schema of the table `$2` that belongs to the sessions `$1`, along the search path `$3`. The site finds
+/// its sessions along the path, so it finds the table in the schema of the sessions or in a later one.
 const SCHEMA_BESIDE: &str = "
     WITH own (schema) AS (
         SELECT n.nspname::text FROM pg_catalog.pg_class s JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
@@ -27,9 +27,10 @@ const SCHEMA_BESIDE: &str = "
     WHERE c.oid IS NOT NULL OR p.place = 0
     ORDER BY c.oid IS NULL, p.place LIMIT 1";
 
-/// Of the tables that may be that of the users: the table, its key, what says so (see [`Evidence`]), in which schema, its
-/// columns, and the table to which its key refers. The schema of the sessions `$1` has place 0; those that follow it on the
-/// search path `$2` come after it, and those before it count only where the path led to the sessions (`$3`).
+/// The candidates for the table of users: the table, its key, the evidence (see [`Evidence`]), the schema,
+/// the columns, and the table that its key refers to. The schema of the sessions `$1` has place 0. Later
+/// schemas of the search path `$2` have higher places; earlier ones count only if the path led to the
+/// sessions (`$3`).
 const FOUND: &str = "
     WITH own (oid, schema, at) AS (
         SELECT s.oid, n.oid, coalesce(pg_catalog.array_position($2, n.nspname::text), 0)
@@ -95,7 +96,7 @@ impl Postgres {
         let found = client.query_typed_opt(SCHEMA_BESIDE, &values).map_err(cannot)?;
         let Some(row) = found else { return Ok(None) };
         let table: Option<u32> = row.try_get(1).map_err(cannot)?;
-        // Then the name alone leads there, and is shorter for people.
+        // The name alone finds it, and is shorter in messages.
         if front == table && self.table.schema().is_none() {
             return Ok(None);
         }

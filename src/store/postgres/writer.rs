@@ -27,22 +27,21 @@ use crate::store::{
     UserColumnWriter, Window, Writer,
 };
 
-/// How a batch begins. A request that waits for us is a visitor who waits, so we wait for requests
-/// and not for long, and come back. Whatever level the role has by default, a batch needs no more
-/// than to see its own rows.
+/// Begins a batch. It waits only briefly for locks that requests hold, and retries later: a request that
+/// queues behind a waiting batch delays a user. READ COMMITTED suffices, whatever the role's default level
+/// is.
 const BEGIN_BATCH: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
-/// Statements of triggers and foreign keys run with our settings, too: what those add to the costs that are
-/// reckoned would have each statement compiled, for every row (PostgreSQL docs §32.2).
+/// Turns JIT off. Triggers and foreign keys run with these settings too, and the planner settings of a batch
+/// raise estimated costs so far that each statement would be compiled, for every row (PostgreSQL docs §32.2).
 const WITHOUT_JIT: &str = "SET LOCAL jit = off";
 /// `lock_timeout` does not reach the locks of a foreign server.
 const FOREIGN_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
-/// How emptying the table begins. Everybody queues behind a lock that excludes everybody, so it is
-/// had soon or not at all.
+/// Begins a TRUNCATE. ACCESS EXCLUSIVE blocks every later query, so give up after 1 s.
 const BEGIN_TRUNCATE: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '1s'";
-/// As long as a request takes, at most.
+/// Waits for a lock no longer than a typical request takes.
 const BRIEF_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
-/// Rows in a window at most: enough to make reading them cheap, few enough to hold in memory.
+/// Most rows in a window: enough to make reading them cheap, few enough to hold in memory.
 const WINDOW: usize = 100_000;
 
 pub(super) struct PostgresWriter<'s> {
@@ -50,18 +49,19 @@ pub(super) struct PostgresWriter<'s> {
     pub(super) client: Checkout<'s>,
     pub(super) found: Found,
     replicas: Replicas,
-    /// Foreign keys of other tables, once they were looked for.
+    /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
-    /// The tables that are written to, where others may put code there, and those that are locked meanwhile.
+    /// The tables to write to, if other roles may add code to them, and the tables that are locked for that
+    /// reason.
     pub(super) guarded: Vec<u32>,
     locked: Vec<String>,
 }
 
 /// Why a transaction failed.
 pub(super) enum Failed {
-    /// The server says so.
+    /// The server reported an error.
     Server(Error),
-    /// It would have run code of others.
+    /// It would have run code of other roles.
     Untrusted(StoreError),
 }
 
@@ -89,13 +89,13 @@ impl<'s> PostgresWriter<'s> {
         writer
     }
 
-    /// The server ends a batch first, and then we do.
+    /// Lets the server's own limit end a batch before our wait does.
     fn wait_for_batches(&self) {
         self.client.wait_longer_than(self.store.waits.patience(Work::Batch));
     }
 
-    /// What has the server end a batch that takes too long, and the transaction of a client that is gone, unless the
-    /// role has limits of its own.
+    /// Settings that make the server end a batch that takes too long, and the transaction of a client that is
+    /// gone, unless the role has its own limits.
     fn limits(&self) -> String {
         if !self.found.is_genuine {
             return String::new();
@@ -123,7 +123,7 @@ impl<'s> PostgresWriter<'s> {
         done.map_err(|error| self.give_up(error, doing))
     }
 
-    /// Runs something in a transaction of its own, which the caller has to give up if that fails.
+    /// Runs `run` in a transaction of its own. If it fails, the caller must roll back.
     pub(super) fn transaction<T>(
         &mut self,
         doing: &str,
@@ -140,7 +140,7 @@ impl<'s> PostgresWriter<'s> {
         Ok(done)
     }
 
-    /// Within a transaction: sees to it that it runs no code that others have put there meanwhile.
+    /// Called within a transaction: makes sure that it runs no code that other roles added meanwhile.
     fn guard(&mut self, doing: &str) -> Result<(), Failed> {
         if self.guarded.is_empty() {
             return Ok(());
@@ -163,14 +163,15 @@ impl<'s> PostgresWriter<'s> {
         self.give_up_for(error, doing, &needs)
     }
 
-    /// The same; a right that was missing is one of these.
+    /// The same; `needs` are the rights one of which may be missing.
     pub(super) fn give_up_for(
         &mut self,
         error: impl Into<Failed>,
         doing: &str,
         needs: &[Need],
     ) -> StoreError {
-        // Nothing to save: the transaction is lost either way, and the error is already known.
+        // A failure to roll back does not matter: the transaction is lost either way, and the error is
+        // already known.
         let _ = self.client.batch_execute("ROLLBACK");
         let error = match error.into() {
             Failed::Server(error) => error,
@@ -228,7 +229,7 @@ impl Writer for PostgresWriter<'_> {
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
     }
 
-    /// Nobody waits for a batch but those who want its very rows.
+    /// A batch blocks only sessions that want the same rows, so no pause is needed.
     fn batch_budget(&mut self) -> BatchBudget {
         BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
@@ -352,8 +353,8 @@ impl ExpiryWriter for PostgresWriter<'_> {
         picked.map_err(|error| self.give_up(error, "read"))
     }
 
-    /// To lock a row first, so as to skip it if that cannot be, is to write it twice. Few expired rows
-    /// are locked, so a batch is first tried without.
+    /// Locking a row before deleting it, to skip it if it is locked, writes it twice. Few expired rows are
+    /// locked, so a batch is first tried without.
     fn delete_expired(
         &mut self,
         rows: &[&str],
@@ -374,7 +375,7 @@ impl ExpiryWriter for PostgresWriter<'_> {
         }
     }
 
-    /// From others than the owner PostgreSQL takes ANALYZE with no more than a warning.
+    /// PostgreSQL answers an ANALYZE by a role without the right with a mere warning, so check the right.
     fn demand_analyze(&mut self) -> Result<(), StoreError> {
         const MAY: &str = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') \
                            FROM pg_catalog.pg_class WHERE oid = $1";

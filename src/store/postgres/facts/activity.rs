@@ -13,19 +13,19 @@ use crate::store::table::quote;
 const MAY_SEE: &str = "
     SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), current_user::text";
 
-/// What a role without `pg_monitor` sees of a replica is NULL.
+/// Without `pg_monitor`, a role sees NULL for the columns of a replica.
 const REPLICAS: &str = "
     SELECT pg_catalog.count(*), pg_catalog.count(state),
            coalesce(extract(epoch FROM max(replay_lag)), 0)::float8,
            coalesce(max(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn)), 0)::int8
     FROM pg_catalog.pg_stat_replication WHERE application_name <> 'pg_basebackup'";
 
-/// Seconds for which nobody should keep a lock on the table.
+/// Seconds after which a lock on the table is reported.
 const LONG_LOCK: u64 = 60;
-/// Seconds, and bytes of WAL, by which replicas may be behind.
+/// The lag of a replica, in seconds and in bytes of WAL, that is reported.
 const FAR_BEHIND: f64 = 10.0;
 const MUCH_WAL: i64 = 64 << 20;
-/// Dead rows that are never worth a word.
+/// Fewer dead rows than this are not reported.
 const FEW_DEAD: i64 = 10_000;
 
 pub(super) fn vacuum(client: &mut Client, subject: &Subject) -> Result<Finding, Error> {
@@ -57,7 +57,7 @@ pub(super) fn vacuum(client: &mut Client, subject: &Subject) -> Result<Finding, 
     })
 }
 
-/// Who holds a lock is seen by everybody, since when is not.
+/// Checks the locks on the table. Every role sees who holds a lock, but not since when.
 pub(super) fn locks(client: &mut Client, oid: u32) -> Result<Finding, Error> {
     Ok(longest_lock(&holders(client, oid)?))
 }
@@ -109,7 +109,7 @@ pub(super) fn replication(client: &mut Client) -> Result<Finding, Error> {
     })
 }
 
-/// The finding of a role that may not see what others do.
+/// The finding for a role that may not see the activity of others.
 pub(super) fn hidden(client: &mut Client, check: &'static str) -> Result<Option<Finding>, Error> {
     let row = client.query_typed_one(MAY_SEE, &[])?;
     let (may, role): (bool, String) = (row.try_get(0)?, row.try_get(1)?);

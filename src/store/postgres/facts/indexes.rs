@@ -15,7 +15,8 @@ use crate::store::indexes::{
 use crate::store::postgres::client::Client;
 use crate::store::postgres::grants::printable;
 
-/// Only the first column of an index finds rows, and only where it holds all of them. An expression has no name.
+/// The indexes of a table. Only the first column of an index finds rows, and only if the index is not
+/// partial. An expression has no name.
 const INDEXES: &str = "
     SELECT nspname::text, relname::text, indisvalid AND indisready AND indislive, indisunique,
            (SELECT pg_catalog.array_agg(coalesce(attname::text, '') ORDER BY place)
@@ -26,7 +27,7 @@ const INDEXES: &str = "
     JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
     WHERE indrelid = $1 ORDER BY 2";
 
-/// By which columns a table is partitioned, on every level, and whether a partition is on another server.
+/// The columns by which a table is partitioned, on every level, and whether a partition is on another server.
 const PARTITIONING: &str = "
     WITH RECURSIVE tree (part) AS (
         SELECT $1::oid UNION SELECT inhrelid FROM pg_catalog.pg_inherits JOIN tree ON inhparent = part)
@@ -36,19 +37,19 @@ const PARTITIONING: &str = "
             LEFT JOIN pg_catalog.pg_attribute ON attrelid = part AND attnum = number),
            EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class c ON c.oid = part WHERE relkind = 'f')";
 
-/// What has the names that an index can have.
+/// The relations whose names an index must avoid.
 const NAMES: &str = "
     SELECT c.relname::text FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_class t ON t.relnamespace = c.relnamespace
     WHERE t.oid = $1 AND c.relname ~ '_sessctl[0-9]*$'";
 
-/// How long rows that have the same key are looked for.
+/// Limits the search for duplicate keys.
 const BEGIN_DOUBLES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = '3s'; \
     SET LOCAL lock_timeout = '1s'; SET LOCAL search_path = pg_catalog, pg_temp";
 
 const CAUTION: &str = "; to make one keeps every writer out meanwhile";
 
-/// The indexes of a table that are valid, and the names of those that are not.
+/// The valid indexes of a table, and the names of the invalid ones.
 pub(super) struct Indexes {
     usable: Vec<Index>,
     invalid: Vec<Table>,
@@ -59,10 +60,10 @@ struct Index {
     is_unique: bool,
 }
 
-/// What decides which columns a unique index must have.
+/// The partitioning of a table, which decides which columns a unique index must have.
 #[derive(Default)]
 struct Partitioning {
-    /// Besides `session_key`; empty for an expression.
+    /// The columns besides `session_key`; empty for an expression.
     columns: Vec<String>,
     has_foreign: bool,
 }
@@ -88,7 +89,7 @@ impl Indexes {
         self.usable.iter().any(|index| index.columns.first().is_some_and(|first| first == column))
     }
 
-    /// Whether a unique index begins with the key and has no column that is not one of these.
+    /// Whether a unique index begins with the key and has no further columns than these.
     fn is_unique_with(&self, with: &[String]) -> bool {
         self.usable.iter().any(|index| match index.columns.split_first() {
             Some((first, others)) => {
@@ -112,7 +113,7 @@ impl Indexes {
             "v" | "m" => return Ok(Finding::unknown("indexes", "a view has those of its tables")),
             _ => {}
         }
-        // Of a partitioned table no index can be made so that nobody waits.
+        // On a partitioned table, an index cannot be created without blocking writes.
         let (concurrently, caution) =
             if subject.kind == "p" { ("", CAUTION) } else { (" CONCURRENTLY", "") };
         let key = self.key(client, subject)?;
@@ -174,7 +175,7 @@ impl Partitioning {
     }
 }
 
-/// Looks for rows that have the same key, for a few seconds.
+/// Searches for duplicate keys, for a few seconds.
 fn doubles(client: &mut Client, subject: &Subject, with: &[String]) -> Result<Doubles, Error> {
     if subject.row_security == RowSecurity::Active {
         return Ok(Doubles::Unknown("row security hides rows from this role".into()));

@@ -21,28 +21,28 @@ use crate::store::postgres::client::Client;
 use crate::store::table::missing;
 use crate::store::{Purpose, StoreError, Table, Users};
 
-/// The table, as the catalog has it.
+/// The table, as the catalog describes it.
 struct Subject {
     oid: u32,
-    /// In full.
+    /// The full name.
     table: Table,
     /// `relkind`.
     kind: String,
     owner: String,
-    /// Whether its bare name leads to it.
+    /// Whether its name without a schema finds it.
     visible: bool,
     bytes: i64,
-    /// What the planner thinks; negative if nobody has counted.
+    /// The planner's estimate; negative if there is none.
     rows: f32,
     row_security: RowSecurity,
-    /// Whether to read it would run code of others with a superuser's rights.
+    /// Whether reading it would run code of other roles with a superuser's rights.
     is_trap: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum RowSecurity {
     Off,
-    /// Not for this role.
+    /// On, but not for this role.
     ForOthers,
     Active,
 }
@@ -58,7 +58,7 @@ impl Postgres {
         findings.push(self.pooler(&mut reached.client));
         let client = &mut reached.client;
         findings.push(made("replica", server::replica(client)));
-        // Without this list something is left unsaid, no more.
+        // If the list cannot be read, the finding is only less detailed.
         let alike = self.find_alike(client).unwrap_or_default();
         match self.subject(client, &alike) {
             Ok(Ok(mut subject)) => self.look_at(client, &mut subject, &mut facts),
@@ -114,7 +114,7 @@ impl Postgres {
         findings.push(made("locks", activity::locks(client, subject.oid)));
     }
 
-    /// Code of others that would run with the rights of a superuser, if there is some.
+    /// The finding about code of other roles that would run with a superuser's rights, if there is such code.
     fn describe_trust(&self, client: &mut Client, subject: &mut Subject) -> Option<Finding> {
         let error = self.demand_trust(client, &[subject.oid], true, String::new).err()?;
         subject.is_trap = true;
@@ -122,7 +122,7 @@ impl Postgres {
         Some(Finding::problem("superuser", text, error.next_step().unwrap_or_default()))
     }
 
-    /// The table that is meant, or why none is.
+    /// The session table, or a finding that says why there is none.
     fn subject(
         &self,
         client: &mut Client,
@@ -155,7 +155,7 @@ impl Postgres {
     }
 }
 
-/// What the server let us see, or why it did not.
+/// A finding, or one that says why the check failed.
 fn made(check: &'static str, found: Result<Finding, Error>) -> Finding {
     found.unwrap_or_else(|error| {
         // The hints of errors are about the table.

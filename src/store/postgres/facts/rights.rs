@@ -30,7 +30,7 @@ const RIGHTS: &str = "
                  WHERE f.conrelid = c.oid AND contype = 'f' AND pg_catalog.cardinality(confkey) = 1)
     FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
-/// What each command needs on the table.
+/// The rights on the table that each command needs.
 const COMMANDS: [(Purpose, &str, &[&str]); 7] = [
     (Purpose::Look, "list, show, stats, check, doctor", &["SELECT"]),
     (Purpose::LogoutUser, "logout-user", &["SELECT", "DELETE"]),
@@ -41,7 +41,7 @@ const COMMANDS: [(Purpose, &str, &[&str]); 7] = [
     (Purpose::Backfill, "backfill", &["SELECT", "UPDATE"]),
 ];
 
-/// The columns that a table has, whatever this role may see of it, and its schema.
+/// The columns of a table, independent of this role's rights, and its schema.
 const COLUMNS: &str = "
     SELECT n.nspname::text, ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
                                   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
@@ -57,9 +57,9 @@ pub(super) struct Rights {
     uses_schema: bool,
     held: Vec<&'static str>,
     owns: bool,
-    /// Tables that columns of ours refer to, each with its column.
+    /// Tables that columns of the session table refer to, each with its column.
     users: Vec<String>,
-    /// Their schemas, but for that of the sessions.
+    /// Their schemas, except that of the session table.
     user_schemas: Vec<String>,
     /// The table of django-allauth, if there is one.
     allauth: Option<String>,
@@ -127,7 +127,7 @@ impl Rights {
         }
     }
 
-    /// One statement for each set of rights, and what it is for as a comment.
+    /// One GRANT statement for each set of rights, with its purpose as a comment.
     pub(super) fn grants(
         &self,
         purposes: &[Purpose],
@@ -181,7 +181,7 @@ impl Rights {
     }
 }
 
-/// What the table of users takes, if it is there: SELECT on those of its columns that are read.
+/// The right on the table of users, if it exists: SELECT on those of its columns that are read.
 pub(super) fn known(client: &mut Client, users: &Users) -> Result<Option<Need>, Error> {
     let (name, schema) = (users.table.name(), users.table.schema());
     let visible = client.resolve(&quote(name))?;

@@ -22,14 +22,14 @@ const VERSION: &str =
     "SELECT pg_catalog.version(), pg_catalog.current_setting('server_version_num')::int4";
 const REPLICA: &str = "
     SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')::bool";
-/// The process that serves us, and for how many seconds it has been there.
+/// The server process of this connection, and its age in seconds.
 const BACKEND: &str = "
     SELECT pid, extract(epoch FROM pg_catalog.clock_timestamp() - backend_start)::float8
     FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()";
 
-/// By so many seconds a server process may look older than the connection that it was made for.
+/// Seconds by which a server process may seem older than its connection.
 const SLACK: f64 = 2.0;
-/// The first version of PostgreSQL that sessctl is made for.
+/// The oldest version of PostgreSQL that sessctl supports.
 const OLDEST: i32 = 110_000;
 
 pub(super) fn version(client: &mut Client) -> Result<Finding, Error> {
@@ -120,8 +120,8 @@ impl Postgres {
         })
     }
 
-    /// A process serves one connection at a time and is made for it. One that serves two, or that was
-    /// there before, is a pooler's.
+    /// Checks for a pooler. A server process is started for one connection. If it serves two, or is older
+    /// than its connection, it belongs to a pooler.
     pub(super) fn pooler(&self, client: &mut Client) -> Finding {
         const CHECK: &str = "pooler";
         let mut found = || -> Result<bool, StoreError> {

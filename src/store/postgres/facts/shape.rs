@@ -14,8 +14,8 @@ use crate::store::postgres::grants::printable;
 use crate::store::table::quote;
 use crate::store::{StoreError, Table};
 
-/// Tables of this name, the one that the bare name leads to first. Their size is what the planner
-/// thinks: to measure it takes a lock.
+/// Tables with this name, first the one that the name without a schema finds. Sizes are the planner's
+/// estimates: measuring them takes a lock.
 const FIND: &str = "
     SELECT c.oid, nspname::text, relname::text, relkind::text, pg_catalog.pg_get_userbyid(relowner)::text,
            coalesce(c.oid = $3, false),
@@ -33,7 +33,7 @@ const TRIGGERS: &str = "
     SELECT tgname::text FROM pg_catalog.pg_trigger
     WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' ORDER BY 1";
 
-/// As Django makes them (Django 5.2 `sessions/base_session.py`, `postgresql/base.py`).
+/// The columns as Django creates them (Django 5.2 `sessions/base_session.py`, `postgresql/base.py`).
 const EXPECTED: [(&str, &str); 3] = [
     ("session_key", "character varying(40)"),
     ("session_data", "text"),

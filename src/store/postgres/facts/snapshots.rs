@@ -11,21 +11,21 @@ use crate::store::postgres::client::Client;
 
 const CHECK: &str = "snapshots";
 
-/// Statements that answer alike: who, what to do about it, for how many seconds where that is known, how many
-/// transactions ago, and whether nothing will move it on.
+/// Statements with the same result columns: the holder, the next step, its age in seconds if known, its age
+/// in transactions, and whether it will never end by itself.
 const PREPARED: &str = "
     SELECT 'prepared transaction ' || gid,
            pg_catalog.format('COMMIT PREPARED %L, or ROLLBACK PREPARED %1$L', gid),
            extract(epoch FROM pg_catalog.clock_timestamp() - prepared)::int8, pg_catalog.age(transaction), false
     FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()";
-/// What a slot keeps it keeps in every database, and for as long as it exists.
+/// A replication slot keeps rows in every database, as long as it exists.
 const SLOTS: &str = "
     SELECT 'replication slot ' || slot_name || CASE WHEN active THEN '' ELSE ', which nobody uses' END,
            CASE WHEN active THEN $1
                 ELSE pg_catalog.format('start what follows it, or drop it: SELECT pg_drop_replication_slot(%L)', slot_name)
            END, NULL::int8, pg_catalog.age(xmin), NOT active
     FROM pg_catalog.pg_replication_slots WHERE xmin IS NOT NULL";
-/// A vacuum has a snapshot that keeps no other from its work. A walsender without a slot keeps what its standby
+/// The snapshot of a vacuum does not hinder other vacuums. A walsender without a slot keeps what its standby
 /// asks for, in every database.
 const BACKENDS: &str = "
     SELECT CASE WHEN is_standby THEN 'standby ' || application ELSE
@@ -41,16 +41,16 @@ const BACKENDS: &str = "
     WHERE coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
         AND (is_standby OR datname = current_database())
         AND pid NOT IN (SELECT pid FROM pg_catalog.pg_stat_progress_vacuum)";
-/// What to do about a standby that runs queries of its own.
+/// The next step for a standby whose queries hold a snapshot.
 const FEEDBACK: &str = "end what runs long on that standby, or turn its hot_standby_feedback off";
 
-/// For how many seconds nobody should keep a snapshot; where that is not known, for how many transactions.
+/// The age from which a snapshot is reported, in seconds, or in transactions if the seconds are unknown.
 const OLD: u64 = 3_600;
 const MANY_TRANSACTIONS: u64 = 1_000_000;
-/// Of so many it is told who they are.
+/// Most holders that are named.
 const MOST_TOLD: usize = 5;
 
-/// Somebody who keeps a snapshot, or what does as one.
+/// The holder of a snapshot, or of something with the same effect.
 struct Holder {
     who: String,
     next_step: String,
@@ -74,7 +74,8 @@ impl Holder {
     }
 }
 
-/// The oldest of all. Prepared transactions and slots are seen by everybody, what others do is not.
+/// The finding about the oldest snapshots. Every role sees prepared transactions and slots, but not the
+/// activity of other roles.
 pub(super) fn describe(client: &mut Client) -> Result<Finding, Error> {
     let hidden = hidden(client, CHECK)?;
     let mut found = holders(client, PREPARED, &[])?;
