@@ -1,28 +1,28 @@
 //! The permission to write. A dry run has none, and without it no write connection can be opened.
 
-/// Whether the operator wants the change or only wants to see it.
+/// What the operator said about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask<'a> {
     /// `--dry-run`: show what would happen.
     DryRun,
-    /// The command itself says what to do and needs no question.
+    /// The command line asks for the change; no question is needed.
     Explicit,
-    /// The operator was shown this number and typed that.
+    /// The operator was shown a number and typed an answer.
     Typed {
-        /// Rows that will go.
+        /// The number: rows that will be deleted.
         rows: u64,
         /// The answer.
         answer: &'a str,
     },
 }
 
-/// Proof that the operator wants the table changed. [`Store::writer`](crate::store::Store::writer)
-/// demands it, and only [`Consent::from_ask`] makes it.
+/// Proof that the operator wants the table changed. [`Store::writer`](crate::store::Store::writer) demands
+/// it, and only [`Consent::from_ask`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct Consent(());
 
 impl Consent {
-    /// Consent, unless this is a dry run or the answer is another number.
+    /// The consent; `None` in a dry run or if the answer is not the number.
     pub fn from_ask(ask: Ask<'_>) -> Option<Self> {
         match ask {
             Ask::DryRun => None,

@@ -17,29 +17,30 @@ use crate::stop::{Asked, Stop};
 use crate::store::{Capability, Notice, Opening, Store, Table, Terms, Waits};
 use crate::ui::{self, Report, Talk};
 
-/// What every command has at hand. Nothing in it changes: who works on another table makes another one of it.
+/// The context of a command. Nothing in it changes: work on another table gets a context of its own.
 #[derive(Clone)]
 pub(crate) struct Ctx<'a> {
     pub(crate) global: &'a Global,
     pub(crate) project: &'a Option<Project>,
     pub(crate) backends: Backends,
-    /// The schema of the session table, where one is known.
+    /// The schema of the session table, if known.
     pub(crate) schema: Option<String>,
-    /// What is not known of the site, and a project would tell: it is said when the database is reached.
+    /// What is unknown of the site and a Django project would tell. It is noted when the first database is
+    /// opened.
     pub(crate) unknown: Vec<String>,
     pub(crate) codec: &'a Codec,
     pub(crate) stop: &'a Stop,
     pub(crate) waits: Waits,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) talk: Talk,
-    /// Its `tell` says each thing once.
+    /// Its `tell` sends each message once.
     pub(crate) terms: Terms,
     pub(crate) workers: usize,
-    /// Keys that one look collects.
+    /// Most keys that one scan collects.
     pub(crate) most_keys: usize,
 }
 
-/// How a command with this error ends: one that was asked to end has not failed.
+/// The exit code of a command with this error. A command that was asked to stop has not failed.
 pub(crate) fn exit(error: &Error, stop: &Stop) -> Exit {
     match stop.asked().filter(|_| error.is_passing()) {
         Some(Asked::Signal(signal)) => Exit::Interrupted(signal),
@@ -49,18 +50,18 @@ pub(crate) fn exit(error: &Error, stop: &Stop) -> Exit {
 }
 
 impl Ctx<'_> {
-    /// For the table of this schema.
+    /// The context for the table in this schema.
     pub(crate) fn in_schema(&self, schema: String) -> Self {
         Self { schema: Some(schema), ..self.clone() }
     }
 
-    /// For commands that look into sessions.
+    /// The context for commands that decode sessions.
     pub(crate) fn reading_sessions(&self) -> Self {
         let unchecked = "its SECRET_KEY, so signatures are not checked";
         self.not_knowing(self.codec.keyring.is_empty().then_some(unchecked))
     }
 
-    /// For commands to which it matters that this is not known of the site.
+    /// The context for commands to which it matters that `what` is unknown of the site.
     pub(crate) fn not_knowing(&self, what: Option<&str>) -> Self {
         let mut ctx = self.clone();
         ctx.unknown.extend(what.map(str::to_owned));
@@ -74,19 +75,19 @@ impl Ctx<'_> {
         (!unknown.is_empty()).then_some(Notice::Note(text))
     }
 
-    /// Says what is not known of the site, where there is no database.
+    /// Notes what is unknown of the site, for commands without a database.
     pub(crate) fn note_unknown(&self) {
         if let Some(note) = self.unknown_note() {
             (self.terms.tell)(&note);
         }
     }
 
-    /// Whether several schemas may be meant.
+    /// Whether the options may select several schemas.
     pub(crate) fn is_about_many(&self) -> bool {
         self.global.all_schemas || self.global.schemas.len() > 1
     }
 
-    /// Refuses an option that means one table.
+    /// An error if an option for a single table was given.
     pub(crate) fn refuse_many(&self, option: &str, given: bool) -> Result<(), Error> {
         if given && self.is_about_many() {
             return Err(Error::usage(
@@ -97,7 +98,7 @@ impl Ctx<'_> {
         Ok(())
     }
 
-    /// Refuses `--verified-only` where nothing can be verified: it would leave nothing, and delete all.
+    /// An error for `--verified-only` without a secret key: no session could be verified.
     pub(crate) fn demand_key(&self, verified_only: bool) -> Result<(), Error> {
         if verified_only && self.codec.keyring.is_empty() {
             return Err(Error::usage(
@@ -108,7 +109,7 @@ impl Ctx<'_> {
         Ok(())
     }
 
-    /// The time in which sessions were saved that are asked for. How it was understood is said at once.
+    /// The time window that the options select, if any. Notes how the times were understood.
     pub(crate) fn saved_window(&self, args: &Saved) -> Result<Option<SavedWindow>, Error> {
         let understood = settings::saved_window(args, self.project.as_ref())?;
         Ok(understood.map(|(window, notes)| {
@@ -119,7 +120,7 @@ impl Ctx<'_> {
         }))
     }
 
-    /// The database that is meant.
+    /// The database that the options name.
     pub(crate) fn database(&self) -> Result<Database, Error> {
         if let Some(project) = &self.project {
             project.demand_table()?;
@@ -169,7 +170,7 @@ impl Ctx<'_> {
         })
     }
 
-    /// Prints a report. That nobody reads it to the end is no failure.
+    /// Prints a report. A reader that closes the pipe is no failure.
     pub(crate) fn print(
         &self,
         out: &mut dyn Write,
@@ -187,7 +188,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// From here on the time counts that the work was given.
+    /// Starts the deadline of `--run-time`.
     pub(crate) fn begin(&self, pace: &Pace) {
         if let Some(time) = pace.run_time {
             self.stop.end_after(time);

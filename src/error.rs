@@ -17,22 +17,23 @@ pub enum Exit {
     Done,
     /// 1: connection, SQL or I/O failed.
     Failed,
-    /// 2: the command line or the configuration makes no sense, the key is wrong, the store cannot do what was asked.
+    /// 2: the command line or the configuration is wrong, the key is wrong, or the store cannot do what was
+    /// asked.
     Usage,
-    /// 3: it ran, but not all could be done or proved.
+    /// 3: it ran, but not everything could be done or proved.
     Incomplete,
-    /// 4: it was not confirmed, and nothing was changed.
+    /// 4: the operator did not confirm, and nothing was changed.
     Refused,
     /// 5: `doctor` found a problem.
     Unhealthy,
-    /// 0 to 3: `check` speaks the language of Nagios.
+    /// 0 to 3: the exit codes of a Nagios plugin, for `check`.
     Checked(Health),
-    /// 128 and the signal: it was asked to stop, finished its batch and reported.
+    /// 128 plus the signal: it received a signal, finished its batch and reported.
     Interrupted(i32),
 }
 
 impl Exit {
-    /// How a command ends of which one part ended so and another part otherwise: as the worse one.
+    /// The worse of two exit codes, for a command of two parts.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         let weight = |exit| match exit {
@@ -48,8 +49,8 @@ impl Exit {
         if weight(other) > weight(self) { other } else { self }
     }
 
-    /// Whether it was told to end because the terminal went away: then nobody is left to read what it prints, and that
-    /// this fails is no failure.
+    /// Whether the process was stopped because its terminal closed. Then no one reads its output, so a
+    /// failure to print is no error.
     pub fn is_hangup(self) -> bool {
         const SIGHUP: i32 = 1;
         self == Self::Interrupted(SIGHUP)
@@ -70,13 +71,13 @@ impl Exit {
     }
 }
 
-/// Why a command could not do what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The table could not be reached, read or written.
+    /// The database could not be reached, or the table not read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The command line or the environment makes no sense.
+    /// The command line or the environment is wrong.
     #[error("{what}")]
     Usage {
         /// What is wrong with what.
@@ -84,12 +85,12 @@ pub enum Error {
         /// The next step.
         hint: String,
     },
-    /// A Django project does not say what it was asked.
+    /// A Django project did not answer the probe.
     #[error("{what}")]
     Project {
-        /// What is wrong with it.
+        /// What is wrong with the project.
         what: String,
-        /// What it said last.
+        /// The last lines of its output.
         said: Vec<String>,
         /// The next step.
         hint: String,
@@ -113,7 +114,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Not one row verifies.
+    /// No row verifies.
     #[error(
         "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
     )]
@@ -121,7 +122,8 @@ pub enum Error {
         /// Rows whose signature was checked.
         looked_at: u64,
     },
-    /// Not one row verifies, and it is known why: some would with a key that is nearly the given one, or none could.
+    /// No row verifies, and the reason is known: some would with a variant of the given key, or none could
+    /// with any key.
     #[error(
         "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
     )]
@@ -131,13 +133,13 @@ pub enum Error {
         /// The next step.
         hint: &'static str,
     },
-    /// No session has a key that begins so.
+    /// No session key begins with this text.
     #[error("no session key begins with \"{prefix}\"")]
     NoSuchSession {
         /// The beginning that was given.
         prefix: String,
     },
-    /// Several sessions have a key that begins so.
+    /// Several session keys begin with this text.
     #[error("more than one session key begins with \"{prefix}\"")]
     AmbiguousSession {
         /// The beginning that was given.
@@ -146,13 +148,13 @@ pub enum Error {
     /// The operator did not confirm.
     #[error("not confirmed: nothing was deleted")]
     NotConfirmed,
-    /// Somebody asked for an end before anything was done.
+    /// A signal stopped the command before it did anything.
     #[error("interrupted: nothing was deleted")]
     Interrupted {
-        /// With this signal.
+        /// The signal.
         signal: i32,
     },
-    /// Another sessctl purges the same database, or somebody else holds the lock that keeps a second one out.
+    /// The purge lock is held, by another sessctl or by somebody else.
     #[error("{}", match .0 {
         Holder::Sessctl => "another sessctl purges this database at the moment".to_owned(),
         Holder::Unknown(who) => {
@@ -166,15 +168,15 @@ pub enum Error {
         /// Their names.
         tables: String,
     },
-    /// It went wrong in one of several schemas.
+    /// An error in one of several schemas.
     #[error("schema \"{schema}\": {source}")]
     InSchema {
         /// The schema.
         schema: String,
-        /// What went wrong.
+        /// The error.
         source: Box<Self>,
     },
-    /// A decoder limit that a whole command ran into.
+    /// A decoder limit that ends the whole command.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
@@ -190,12 +192,12 @@ impl Error {
         Self::CannotWrite { what: path.display().to_string(), source }
     }
 
-    /// A Django project that does not say what it was asked, and what it said last.
+    /// A Django project that did not answer the probe, with the last lines of its output.
     pub fn project(what: impl Into<String>, said: Vec<String>, hint: impl Into<String>) -> Self {
         Self::Project { what: what.into(), said, hint: hint.into() }
     }
 
-    /// How a command with this error ends.
+    /// The exit code of a command with this error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. }
@@ -210,7 +212,7 @@ impl Error {
         }
     }
 
-    /// The next step for the operator, where one is known.
+    /// The next step for the operator, if one is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Store(error) => error.next_step(),
@@ -240,7 +242,7 @@ impl Error {
         }
     }
 
-    /// Whether it could go better another time: a lock, a connection, an answer that took too long.
+    /// Whether a later run may succeed: after a lock, a lost connection or a slow answer.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Store(error) => error.fault() != Fault::Fatal,
@@ -249,7 +251,7 @@ impl Error {
         }
     }
 
-    /// What the server thinks that the next step is. Whoever stands in its place can write it.
+    /// The server's own hint. An attacker who impersonates the server can choose it.
     pub fn server_hint(&self) -> Option<&str> {
         match self {
             Self::Store(error) => error.server_hint(),
@@ -258,12 +260,12 @@ impl Error {
         }
     }
 
-    /// Whether the reader of our output has gone away, which is its right.
+    /// Whether the reader of the output closed the pipe, which is no failure.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// What led to it, outermost first.
+    /// The causes, outermost first.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = match self {
             Self::Project { said, .. } => said.clone(),
@@ -279,7 +281,7 @@ impl Error {
     }
 }
 
-/// What a server or a file says of itself can be long.
+/// Limits the length of a text from a server or a file.
 fn brief(mut said: String) -> String {
     const MOST: usize = 1_000;
     if let Some((end, _)) = said.char_indices().nth(MOST) {

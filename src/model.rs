@@ -19,7 +19,7 @@ pub use time::{BEHIND_UTC, Expiry, Timestamp};
 pub use typed::{is_connection, unrepeated, without_logins, without_passwords};
 pub use wrap::wrap;
 
-/// Many session keys in little memory: about 40 bytes each.
+/// A list of session keys in little memory: about 40 bytes each.
 #[derive(Debug, Default)]
 pub struct Keys {
     text: String,
@@ -40,13 +40,13 @@ impl Keys {
         }
     }
 
-    /// The keys in the order in which they came.
+    /// The keys in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -57,8 +57,7 @@ impl Keys {
     }
 }
 
-/// A time in which sessions were last saved, in seconds since 1970: from the first on, before the
-/// second.
+/// A time window for the last save of sessions, in seconds since 1970: from the first on, before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedWindow {
     /// Not before this.
@@ -68,27 +67,27 @@ pub struct SavedWindow {
 }
 
 impl SavedWindow {
-    /// Whether a session was last saved in it; `None` if the session does not say when that was.
+    /// Whether a session was last saved in the window; `None` if that time is unknown.
     pub fn contains(self, saved: Option<i64>) -> Option<bool> {
         saved.map(|saved| (self.from..self.until).contains(&saved))
     }
 
-    /// Whether a session was saved again after it, and may have been saved in it before.
+    /// Whether a session was saved after the window, and so may have been saved in it before.
     pub fn is_before(self, saved: Option<i64>) -> bool {
         saved.is_some_and(|saved| saved >= self.until)
     }
 }
 
-/// A verdict of `check`, in the words and with the exit codes of Nagios' plugins.
+/// A verdict of `check`, with the words and exit codes of Nagios plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
-    /// 0: within the bounds.
+    /// 0: within the limits.
     Ok,
-    /// 1: beyond a bound.
+    /// 1: beyond a limit.
     Warning,
-    /// 2: beyond twice a bound.
+    /// 2: beyond twice a limit.
     Critical,
-    /// 3: could not be found out.
+    /// 3: unknown.
     Unknown,
 }
 

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For how long what is under way may go on once an end was asked for. Then sessctl gives up whatever it waits for.
+/// How long current work may continue after a request to stop. Then sessctl gives up any wait.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// After this the process is ended: it waits for something that cannot be given up, such as a name server, a disk that
-/// went away, or one call of a function inside of SQLite.
+/// After this time the process is terminated: it waits for something that cannot be given up, such as a name
+/// server, a dead disk, or one call of a function inside SQLite.
 pub const LAST_GRACE: Duration = Duration::from_secs(20);
 
-/// Looked at between pages and batches, and while a server or a file is waited for.
+/// The request to stop. It is checked between pages and batches, and while waiting for a server or a file.
 #[derive(Debug, Default)]
 pub struct Stop {
     state: Mutex<State>,
@@ -21,23 +21,23 @@ pub struct Stop {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// The first signal that asked for an end, and when it came.
+    /// The first signal, and when it came.
     signal: Option<(i32, Instant)>,
-    /// When the time that the run was given is over.
+    /// The deadline of the run.
     end: Option<Instant>,
 }
 
-/// Why there shall be an end.
+/// Why the run must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// This signal came.
+    /// The process received this signal.
     Signal(i32),
-    /// The time that the run was given is over.
+    /// The deadline of `--run-time` passed.
     RunTime,
 }
 
 impl State {
-    /// Who asked first, and when.
+    /// The first reason to stop, and when it came.
     fn asked(self) -> Option<(Asked, Instant)> {
         let signal = self.signal.map(|(signal, since)| (Asked::Signal(signal), since));
         let run_time = self.end.filter(|end| *end <= Instant::now());
@@ -46,18 +46,19 @@ impl State {
 }
 
 impl Stop {
-    /// From here on somebody looks at it from time to time. Before, a command may wait for its
+    /// Declares that the program now checks for requests regularly. Before this, a command may block on its
     /// standard input.
     pub fn heed(&self) {
         self.heeded.store(true, Ordering::Relaxed);
     }
 
-    /// Runs what waits for a person, during which nobody looks at it: a signal ends the process.
+    /// Runs a wait for the operator's input, during which requests are not checked: a signal ends the
+    /// process.
     pub fn unheeded<T>(&self, wait: impl FnOnce() -> T) -> T {
         self.while_heeded(false, wait)
     }
 
-    /// Runs what looks at it.
+    /// Runs work that checks for requests.
     pub fn heeded<T>(&self, wait: impl FnOnce() -> T) -> T {
         self.while_heeded(true, wait)
     }
@@ -69,35 +70,36 @@ impl Stop {
         result
     }
 
-    /// Asks for an end because of this signal, unless that was asked before. False if nobody would heed it.
+    /// Records this signal, unless one came before. Returns false if the program does not check for requests
+    /// now.
     pub fn request(&self, signal: i32) -> bool {
         self.state().signal.get_or_insert((signal, Instant::now()));
         self.changed.notify_all();
         self.heeded.load(Ordering::Relaxed)
     }
 
-    /// Asks for an end after this time.
+    /// Sets a deadline this long from now.
     pub fn end_after(&self, time: Duration) {
         self.state().end = Instant::now().checked_add(time);
         self.changed.notify_all();
     }
 
-    /// The signal that asked, if one did.
+    /// The signal that was received, if any.
     pub fn requested(&self) -> Option<i32> {
         self.state().signal.map(|(signal, _)| signal)
     }
 
-    /// Why there shall be an end, if somebody asked for it.
+    /// Why the run must stop, if it must.
     pub fn asked(&self) -> Option<Asked> {
         self.state().asked().map(|(asked, _)| asked)
     }
 
-    /// Whether what is under way has had its time since somebody asked for an end.
+    /// Whether the grace period after a request to stop has passed.
     pub fn must_end(&self) -> bool {
         self.state().asked().is_some_and(|(_, since)| since.elapsed() >= GRACE)
     }
 
-    /// Returns when an end was asked for and there is none long after that, with the reason.
+    /// Blocks until the process is still running long after a request to stop, and returns the reason.
     pub fn wait_until_overdue(&self) -> Asked {
         const TICK: Duration = Duration::from_secs(1);
         let mut state = self.state();
@@ -113,10 +115,9 @@ impl Stop {
         }
     }
 
-    /// Sleeps for `duration`, or until a signal asks for an end.
+    /// Sleeps for `duration`, or until a signal comes.
     pub fn sleep(&self, duration: Duration) {
-        // A poisoned lock holds nothing that could be half changed, and a spurious end of the wait
-        // is caught by the condition.
+        // A poisoned lock holds no half-changed data, and the condition catches a spurious wake-up.
         let unasked = |state: &mut State| state.signal.is_none();
         drop(self.changed.wait_timeout_while(self.state(), duration, unasked));
     }

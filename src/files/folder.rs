@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::{Place, Refusal, Status, is_root};
 
-/// An open folder: whoever puts another in its place meanwhile does not change where files are made.
+/// An open folder. Replacing the folder at its path does not change where files are created.
 #[derive(Debug)]
 pub struct Folder {
     pub(super) handle: OwnedFd,
@@ -39,36 +39,36 @@ pub(super) struct Step {
     pub(super) status: Status,
 }
 
-/// As many as Linux follows (`path_resolution(7)`).
+/// Most links on a path, as on Linux (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// A handle on whatever is there, also on a link. It takes no right to read, and waits for nobody.
+/// A handle on anything at a path, even a link. It needs no right to read, and never blocks.
 #[cfg(target_os = "linux")]
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// Elsewhere no link is followed at all.
+/// On other systems no link is followed at all.
 #[cfg(not(target_os = "linux"))]
 const HANDLE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 impl Folder {
-    /// Makes the folders of this path that are not there, and opens the last one.
+    /// Creates the missing folders of this path, and opens the last one.
     pub fn make(path: &Path) -> io::Result<Self> {
-        // The folder of any name in it.
+        // Walk to a name in the folder, which opens the folder.
         let (place, steps) = walk(&path.join("name"), End::Keep, Missing::Make)?;
         demand_own_links(steps, place.folder.status()?.owner())?;
         Ok(place.folder)
     }
 
-    /// Makes a new folder, and opens it.
+    /// Creates a new folder and opens it.
     pub fn make_new(path: &Path) -> io::Result<Self> {
         Place::of_output(path)?.make_folder()
     }
 
-    /// Makes a new folder in it, and opens that.
+    /// Creates a new folder in this one and opens it.
     pub fn make_folder(&self, name: &str) -> io::Result<Self> {
         self.place(name)?.make_folder()
     }
 
-    /// A name in it.
+    /// A name in this folder.
     pub fn place(&self, name: &str) -> io::Result<Place> {
         Ok(Place {
             folder: Self { handle: self.handle.try_clone()?, path: self.path.clone() },
@@ -76,7 +76,7 @@ impl Folder {
         })
     }
 
-    /// Makes a file in it. Fails if anything of this name is there.
+    /// Creates a file in this folder. Fails if the name exists.
     pub fn write_new(&self, name: &str, content: &[u8]) -> io::Result<()> {
         self.place(name)?.create(PUBLIC)?.write_all(content)
     }
@@ -97,11 +97,11 @@ impl Folder {
     }
 }
 
-/// A file for everybody to read: manual pages, metrics, code.
+/// The mode of files that every user may read: manual pages, metrics, code.
 pub(super) const PUBLIC: u32 = 0o644;
 
-/// Goes along a path, folder by folder, each opened in the one before: so nobody can put a link in the place of a folder
-/// that was looked at. The folders and links that it went through come back too.
+/// Walks along a path, opening each folder in the one before, so that a folder that was checked cannot be
+/// replaced by a link. Also returns the folders and links on the way.
 pub(super) fn walk(path: &Path, end: End, missing: Missing) -> io::Result<(Place, Vec<Step>)> {
     let mut ahead: Vec<OsString> = names_backwards(&std::path::absolute(path)?).collect();
     let mut folder = Folder::root()?;
@@ -160,8 +160,9 @@ fn names_backwards(path: &Path) -> impl Iterator<Item = OsString> {
     })
 }
 
-/// Refuses to root a link whose maker owns nothing of what it leads to: who makes such a link chooses what root works on,
-/// and could not touch it himself. For all other users the system decides what they may open.
+/// As root, refuses a link that leads to a file of another user than the link's owner: that user chooses the
+/// file on which root works, and could not touch it alone. For other users the system decides what they may
+/// open.
 pub(super) fn demand_own_links(steps: Vec<Step>, owner: u32) -> io::Result<()> {
     let is_anothers = |step: &Step| {
         step.status.is_link() && step.status.owner() != 0 && step.status.owner() != owner
@@ -174,8 +175,8 @@ pub(super) fn demand_own_links(steps: Vec<Step>, owner: u32) -> io::Result<()> {
     }
 }
 
-/// The first folder or link on the way to a file, or the file itself, that somebody else can change: neither root, the
-/// user of this process, nor this one.
+/// The first folder or link on the way to a file, or the file itself, that other users can change: users
+/// other than root, the user of this process, and `trusted`.
 pub fn find_changeable(path: &Path, trusted: Option<u32>) -> io::Result<Option<PathBuf>> {
     let (place, mut steps) = walk(path, End::Follow, Missing::Fail)?;
     let status = place.status()?.ok_or(Errno::NOENT)?;
@@ -184,7 +185,8 @@ pub fn find_changeable(path: &Path, trusted: Option<u32>) -> io::Result<Option<P
     Ok(found.map(|step| step.path))
 }
 
-/// The same for a file or a folder and all that is in it, links followed, but for what is in folders of these names.
+/// The same for a file, or for a folder and everything in it, with links followed, except what is in folders
+/// with these names.
 pub fn find_changeable_in(
     path: &Path,
     left_out: &[&str],
@@ -206,7 +208,7 @@ pub fn find_changeable_in(
             let is_left_out = left_out.iter().any(|name| entry.file_name() == *name);
             if is_left_out { None } else { find_changeable_in(&path, left_out, trusted)? }
         } else if kind.is_symlink() {
-            // What is not there is not run.
+            // A file that does not exist is not run.
             find_changeable(&path, trusted).ok().flatten()
         } else {
             None

@@ -9,9 +9,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::{Refusal, Status, as_operator};
 
-/// Opens a file that the operator named to be read. Links are followed. A pipe is waited for if it is this user's or
-/// root's own, as that of `<(command)` is: anybody else could keep the program waiting for ever. A device may have no end,
-/// and to open it may change it, so none is.
+/// Opens a file that the operator named for reading. Links are followed. A pipe is waited for if this user or
+/// root owns it, as with `<(command)`: a pipe of another user could block the program forever. Devices are
+/// refused: a device may have no end, and opening it may change it.
 pub fn open(path: &Path) -> io::Result<File> {
     let demand = |status: Status| match FileType::from_raw_mode(status.0.st_mode) {
         FileType::RegularFile | FileType::Directory => Ok(false),
@@ -24,22 +24,22 @@ pub fn open(path: &Path) -> io::Result<File> {
         Ok::<_, io::Error>(File::from(rustix::fs::open(path, how, Mode::empty())?))
     })?;
     if demand(Status::of(&file)?)? {
-        // Without a writer a read would find the end at once.
+        // Wait for a writer: without one, a read would return the end at once.
         poll(&mut [PollFd::new(&file, PollFlags::IN)], None)?;
     }
     rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
     Ok(file)
 }
 
-/// No key, certificate or list of users is larger; a device that a link leads to has no end.
+/// No key, certificate or list of users is larger. A device behind a link has no end.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// All that is in such a file.
+/// Reads such a file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_all(open(path)?)
 }
 
-/// All that there is to be read, up to 64 MiB.
+/// Reads everything, up to 64 MiB.
 pub fn read_all(input: impl Read) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let read = input.take(MOST_BYTES + 1).read_to_end(&mut content)?;

@@ -15,20 +15,20 @@ pub use owner::{acts_as, as_operator};
 pub use place::Place;
 pub use refusal::{Refusal, hint};
 
-/// Whether this process may do to files what it likes, so that only this program can refuse.
+/// Whether this process runs as root, so that the system refuses no access and only this program can.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The bits of a mode that let others write.
+/// The bits of a mode that allow other users to write.
 const GROUP_OR_OTHERS: u32 = 0o022;
 
-/// Owner, kind and mode of what lies at a path.
+/// The owner, kind and mode of what is at a path.
 #[derive(Clone, Copy, Debug)]
 pub struct Status(rustix::fs::Stat);
 
 impl Status {
-    /// Whether it is a file with bytes of its own: no folder, link, pipe, socket or device.
+    /// Whether it is a regular file: no folder, link, pipe, socket or device.
     pub fn is_regular(&self) -> bool {
         rustix::fs::FileType::from_raw_mode(self.0.st_mode).is_file()
     }
@@ -43,13 +43,14 @@ impl Status {
         self.0.st_uid
     }
 
-    /// Whether somebody else can write to it: its owner, unless that is root or the user of this process, or users whom
-    /// its mode allows it.
+    /// Whether other users can write to it: its owner, unless that is root or the user of this process, or
+    /// users whom its mode allows it.
     pub fn others_can_write(&self) -> bool {
         !self.is_own() || self.0.st_mode & GROUP_OR_OTHERS != 0
     }
 
-    /// Whether somebody else can put other code there: in a folder with a sticky bit everybody replaces own files only.
+    /// Whether other users can replace code there. In a folder with a sticky bit, users can replace only
+    /// their own files.
     fn others_can_change(&self, trusted: Option<u32>) -> bool {
         const STICKY: u32 = 0o1000;
         let is_trusted = self.is_own() || trusted == Some(self.owner());

@@ -11,13 +11,14 @@ use super::folder::{End, Missing, Step, walk};
 use super::{GROUP_OR_OTHERS, Place, Refusal, Status, is_root};
 
 impl Place {
-    /// A file of a site's, which links may lead to, as [`Self::of_existing`]. Where a user other than root can change its
-    /// folder, or one above, root has only the rights of the file's owner from here on: so whatever is put in the place of
-    /// folders and files, now or later, leads to nothing that the owner could not do alone. Where the file's owner may not
-    /// write to the folder, SQLite could not work as that user: then root has the rights of the folder's owner.
-    /// [`as_operator`] is for the rest.
+    /// Finds a file of the site, as [`Self::of_existing`] does. If a user other than root can change its
+    /// folder, or one above, this thread of root takes on the rights of the file's owner. Then anything that
+    /// is put in the place of folders and files leads to nothing that the owner could not access alone. If
+    /// the file's owner may not write to the folder, SQLite could not work as that user, so the thread takes
+    /// on the rights of the folder's owner. Use [`as_operator`] for other work.
     pub fn of_site(path: &Path) -> io::Result<(Self, Status)> {
-        // The way to it may lead through what the operator alone may go through, when the thread has the owner's rights already.
+        // The path may lead through folders that only the operator may pass, while the thread already has an
+        // owner's rights.
         let (place, status) = as_operator(|| Self::of_existing(path))?;
         let Some(user) = place.user_to_act_as(status)? else { return Ok((place, status)) };
         act_as(&user)?;
@@ -33,15 +34,15 @@ impl Place {
         let (place, status) = Self::of_existing(&place.path()).map_err(|source| {
             io::Error::from(Refusal::OutOfReach { file: place.path(), user: user.uid, source })
         })?;
-        // The folder's owner may have linked it there, with a journal of their own beside it.
+        // The folder's owner may have hard-linked it there, with a journal of their own beside it.
         if place.chosen_by(status)?.is_some() && status.has_other_names() {
             return Err(Refusal::SecondName(place.path()).into());
         }
         Ok((place, status))
     }
 
-    /// The owner of its folder, if root works with the rights of the file's owner and that is another user: who owns the folder
-    /// chooses on which of the files of that owner root works.
+    /// The owner of its folder, if root takes on the rights of the file's owner and that is another user: the
+    /// folder's owner can choose on which of the file owner's files root works.
     pub fn chosen_by(&self, file: Status) -> io::Result<Option<u32>> {
         let folder = self.folder.status()?;
         let acts_as_owner = acts_as() == Some(file.owner());
@@ -49,9 +50,10 @@ impl Place {
         Ok((acts_as_owner && is_anothers).then(|| folder.owner()))
     }
 
-    /// `None` if root alone can change where it is, or this is not root.
+    /// The user whose rights to take on; `None` if only root can change the path, or if this process is not
+    /// root.
     fn user_to_act_as(&self, file: Status) -> io::Result<Option<User>> {
-        // What is no file is not opened.
+        // Anything but a regular file is not opened.
         if !is_root() || !file.is_regular() {
             return Ok(None);
         }
@@ -69,7 +71,8 @@ impl Place {
         }
     }
 
-    /// Whether files can be made in its folder. Where the system cannot tell (Linux before 5.8), SQLite will.
+    /// Whether files can be created in its folder. If the system cannot tell (Linux before 5.8), SQLite will
+    /// find out.
     fn is_writable_folder(&self) -> bool {
         let how = Access::WRITE_OK | Access::EXEC_OK;
         accessat(&self.folder.handle, ".", how, AtFlags::EACCESS) != Err(Errno::ACCESS)
@@ -77,8 +80,8 @@ impl Place {
 }
 
 impl Status {
-    /// Whether its owner is neither root nor outside of this user namespace. The kernel shows all those outside as one user; root
-    /// here has no power over what is theirs.
+    /// Whether its owner is neither root nor outside of this user namespace. The kernel shows all users
+    /// outside as one; root in the namespace has no power over their files.
     fn is_anothers(&self) -> bool {
         self.owner() != 0 && !is_outside(self.owner())
     }
@@ -97,8 +100,9 @@ fn is_outside(uid: u32) -> bool {
 }
 
 impl Step {
-    /// Whether others than root can put another folder or file there. Above the last folder a sticky bit keeps them from it. What
-    /// a group may write counts, that of root too: an access control list shows its mask in these bits (acl(5)).
+    /// Whether users other than root can replace what is in this folder. Above the last folder, a sticky bit
+    /// prevents it. Write access of a group counts, even of root's: an access control list shows its mask in
+    /// these bits (acl(5)).
     fn is_open(&self, is_last: bool) -> bool {
         const STICKY: u32 = 0o1000;
         let mode = self.status.0.st_mode;
@@ -106,7 +110,7 @@ impl Step {
     }
 }
 
-/// Whose rights, and the group of what this user owns.
+/// A user whose rights are taken on, and the group of that user's files.
 struct User {
     uid: u32,
     gid: u32,
@@ -129,11 +133,11 @@ mod rights {
 
     use super::User;
 
-    /// The group of whoever is in none (`nogroup`, the kernel's overflow id).
+    /// The group for a user without one (`nogroup`, the kernel's overflow id).
     const NO_GROUP: u32 = 65534;
 
-    /// The groups of the user alone: one of them is that of the file, if it can be, since what is made beside it is to be
-    /// used by the same users.
+    /// Takes on the rights of a user, with that user's groups alone. The main group is that of the file, if
+    /// possible, so that files created beside it are usable by the same users.
     pub(super) fn take(user: &User) -> io::Result<()> {
         let known = nix::unistd::User::from_uid(user.uid.into())?;
         let (own, groups) = match known {
@@ -142,19 +146,19 @@ mod rights {
                 let groups = nix::unistd::getgrouplist(&name, known.gid)?;
                 (known.gid.as_raw(), groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
             }
-            // Nobody can say in which groups such a user is; that of root is none of them.
+            // The groups of such a user are unknown; root's group is not one of them.
             None => (if user.gid == 0 { NO_GROUP } else { user.gid }, Vec::new()),
         };
         let gid = if groups.contains(&user.gid) { user.gid } else { own };
         let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
-        // Another user's rights may have been taken before, who could not take these.
+        // The thread may have another user's rights now, which do not allow this change.
         set_thread_res_uid(None, Uid::ROOT, None)?;
         set_thread_groups(&groups)?;
         set_thread_res_gid(None, Gid::from_raw(gid), None)?;
         Ok(set_thread_res_uid(None, Uid::from_raw(user.uid), None)?)
     }
 
-    /// Goes back to the rights of an owner at its end.
+    /// Restores the rights of an owner when it is dropped.
     struct Back(Gid, Uid);
 
     impl Drop for Back {
@@ -162,7 +166,7 @@ mod rights {
             let back = set_thread_res_gid(None, self.0, None)
                 .and_then(|()| set_thread_res_uid(None, self.1, None));
             if back.is_err() {
-                // The kernel lets root do it. To go on with all rights would be worse than to end.
+                // The kernel never refuses this to root. Aborting is safer than continuing with all rights.
                 std::process::abort();
             }
         }
@@ -179,7 +183,7 @@ mod rights {
             return act();
         }
         let _back = Back(gid, uid);
-        // A group that is not root's own does no harm.
+        // A failure leaves a group that is not root's, which does no harm.
         let _ = set_thread_res_gid(None, getgid(), None);
         act()
     }
@@ -206,12 +210,13 @@ fn act_as(user: &User) -> io::Result<()> {
     rights::take(user).map_err(|why| Refusal::CannotBecome { user: user.uid, why }.into())
 }
 
-/// With whose rights this thread of root's works, if not with those of root.
+/// The user whose rights this thread of root has taken on, if any.
 pub fn acts_as() -> Option<u32> {
     rights::acts_as()
 }
 
-/// Does something with the rights of whoever runs the program, on files that they named. Only this thread has them.
+/// Runs `act` with the rights of the operator, on files that the operator named. Only this thread has these
+/// rights.
 pub fn as_operator<T>(act: impl FnOnce() -> T) -> T {
     rights::as_operator(act)
 }

@@ -12,18 +12,18 @@ use rustix::io::Errno;
 use super::folder::{End, Missing, PUBLIC, demand_own_links, walk};
 use super::{Folder, Refusal, Status, is_root};
 
-/// A name in an open folder, with or without a file there.
+/// A name in an open folder. A file with this name may or may not exist.
 #[derive(Debug)]
 pub struct Place {
     pub(super) folder: Folder,
     pub(super) name: OsString,
 }
 
-/// A link is not followed, and nobody is waited for.
+/// Links are not followed, and opening never blocks.
 const CAREFULLY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 impl Place {
-    /// A file that is there, and that links may lead to; to root only links of root and of the file's owner.
+    /// An existing file. Links to it are followed; for root only links of root and of the file's owner.
     pub fn of_existing(path: &Path) -> io::Result<(Self, Status)> {
         let (place, steps) = walk(path, End::Follow, Missing::Fail)?;
         let status = place.status()?.ok_or(Errno::NOENT)?;
@@ -31,20 +31,20 @@ impl Place {
         Ok((place, status))
     }
 
-    /// A file to be made or written, which may not be a link. To its folder links may lead; to root only links of root and
-    /// of the folder's owner.
+    /// A file to create or write, which must not be a link. Links to its folder are followed; for root only
+    /// links of root and of the folder's owner.
     pub fn of_output(path: &Path) -> io::Result<Self> {
         let (place, steps) = walk(path, End::Keep, Missing::Fail)?;
         demand_own_links(steps, place.folder.status()?.owner())?;
         Ok(place)
     }
 
-    /// Its path, without links and from the root on.
+    /// Its absolute path, without links.
     pub fn path(&self) -> PathBuf {
         self.folder.path.join(&self.name)
     }
 
-    /// In the same folder, the same name with this at its end.
+    /// The same name with this suffix, in the same folder.
     pub fn beside(&self, end: &str) -> io::Result<Self> {
         let mut name = self.name.clone();
         name.push(end);
@@ -52,7 +52,7 @@ impl Place {
         Ok(Self { folder: Folder { handle, path: self.folder.path.clone() }, name })
     }
 
-    /// What is there; nothing is followed.
+    /// The status of what is there. A link is not followed.
     pub fn status(&self) -> io::Result<Option<Status>> {
         let found = rustix::fs::statat(&self.folder.handle, &*self.name, AtFlags::SYMLINK_NOFOLLOW);
         match found {
@@ -62,7 +62,7 @@ impl Place {
         }
     }
 
-    /// Refuses what is there, unless it is a regular file that has no other name.
+    /// An error if something other than a regular file with a single name is there.
     pub fn demand_plain(&self) -> io::Result<()> {
         match self.status()? {
             Some(status) if !status.is_regular() => Err(Refusal::NotRegular(self.path()).into()),
@@ -73,15 +73,15 @@ impl Place {
         }
     }
 
-    /// Whether the file that is there can be reached by another name, in another folder: by a hard link, or since it is
-    /// mounted here by itself.
+    /// Whether the file has another name in some folder: a hard link, or because it is mounted here by
+    /// itself.
     pub fn has_other_names(&self) -> io::Result<bool> {
         let Some(status) = self.status()? else { return Ok(false) };
         let is_moved = status.0.st_dev != self.folder.status()?.0.st_dev;
         Ok(status.has_other_names() || is_moved || self.is_mounted())
     }
 
-    /// Linux tells it since 5.8.
+    /// Whether the file is a mount point. Linux tells it since 5.8.
     #[cfg(target_os = "linux")]
     fn is_mounted(&self) -> bool {
         use rustix::fs::{StatxAttributes, StatxFlags, statx};
@@ -95,12 +95,12 @@ impl Place {
         false
     }
 
-    /// Opens the regular file that is there, to read it.
+    /// Opens the regular file for reading.
     pub fn open(&self) -> io::Result<File> {
         self.open_with(OFlags::RDONLY)
     }
 
-    /// Makes a file of this mode, whatever the umask. Fails if anything is there.
+    /// Creates a file with this mode, independent of the umask. Fails if anything is there.
     pub fn create(&self, mode: u32) -> io::Result<File> {
         let how = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | CAREFULLY;
         let mode = Mode::from_raw_mode(mode);
@@ -109,8 +109,8 @@ impl Place {
         Ok(file.into())
     }
 
-    /// Opens a file to append to, or makes one that only this user may read. Refuses one that somebody else can write to,
-    /// and one that has another name.
+    /// Opens a file for appending, or creates one that only this user may read. Refuses a file to which other
+    /// users can write, and one with another name.
     pub fn append(&self) -> io::Result<File> {
         let file = loop {
             match self.open_with(OFlags::WRONLY | OFlags::APPEND) {
@@ -132,8 +132,8 @@ impl Place {
         Ok(file)
     }
 
-    /// Puts a file with this content there, which everybody may read. Whoever reads it sees the whole of the old one or
-    /// of the new one. What is there already is not written to, a link neither.
+    /// Replaces the file by one with this content, which every user may read. A reader sees either the old or
+    /// the new content. An existing file or link is not written to.
     pub fn replace(&self, content: &[u8]) -> io::Result<()> {
         let (new, mut file) = self.create_beside()?;
         let whole = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| {
@@ -145,13 +145,13 @@ impl Place {
             )?)
         });
         if whole.is_err() {
-            // Whatever the reason was, half a file helps nobody.
+            // Remove the incomplete file.
             let _ = new.remove();
         }
         whole
     }
 
-    /// Fails where [`Self::replace`] would: before there is something to write.
+    /// Fails if [`Self::replace`] would fail, to find out before there is content.
     pub fn demand_replaceable(&self) -> io::Result<()> {
         if self.status()?.is_some_and(|status| status.is_folder()) {
             return Err(ErrorKind::IsADirectory.into());
@@ -159,12 +159,12 @@ impl Place {
         self.create_beside()?.0.remove()
     }
 
-    /// Removes what has this name: a link, not what it leads to.
+    /// Removes this name. Of a link, it removes the link itself.
     pub fn remove(&self) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.folder.handle, &*self.name, AtFlags::empty())?)
     }
 
-    /// Makes a folder there, and opens it.
+    /// Creates a folder there and opens it.
     pub(super) fn make_folder(&self) -> io::Result<Folder> {
         let mode = Mode::from_raw_mode(0o755);
         rustix::fs::mkdirat(&self.folder.handle, &*self.name, mode)?;
@@ -173,8 +173,8 @@ impl Place {
         Ok(Folder { handle, path: self.path() })
     }
 
-    /// A new file beside it, of a name that nobody can foretell. It does not end as its name does, for those who look for
-    /// names that end so.
+    /// Creates a file beside it with an unpredictable name. The name has another suffix, so that programs
+    /// that look for the original suffix ignore it.
     fn create_beside(&self) -> io::Result<(Self, File)> {
         let new = self.beside(&format!(".{:016x}.tmp", RandomState::new().hash_one(0)))?;
         let file = new.create(PUBLIC)?;
@@ -195,18 +195,18 @@ impl Place {
     }
 }
 
-/// Who owns an open file, and what kind it is of.
+/// The status of an open file.
 pub(super) fn status_of(file: &File) -> io::Result<Status> {
     Ok(Status(rustix::fs::fstat(file)?))
 }
 
 impl Status {
-    /// Of an open file.
+    /// The status of an open file.
     pub fn of(file: &File) -> io::Result<Self> {
         status_of(file)
     }
 
-    /// Gives an open file to the owner of this one. Only root can.
+    /// Changes the owner of an open file to the owner of this one. Only root can.
     pub fn give_to_owner(&self, file: &File) -> io::Result<()> {
         if !is_root() {
             return Ok(());

@@ -3,15 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a file is not touched, though the system would allow it.
+/// Why the program refuses to touch a file that the system would allow.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// A link on the way that leads to what is not its maker's.
+    /// A link on the way that leads to a file of another user than the link's owner.
     #[error("{} is a link of user {owner}, and what it leads to belongs to another user", .link.display())]
     LinkOfAnother {
-        /// Where it is.
+        /// The link.
         link: PathBuf,
-        /// Who made it.
+        /// Its owner.
         owner: u32,
     },
     /// A link, pipe, socket, device or folder in the place of a file.
@@ -20,16 +20,16 @@ pub enum Refusal {
     /// A device or a socket, or a pipe of another user, in the place of a file to be read.
     #[error("{} is not a regular file, and no pipe of root or of this user", .0.display())]
     NotReadable(PathBuf),
-    /// A file that somebody else can write to.
+    /// A file to which other users can write.
     #[error("{} can be written by others", .0.display())]
     OthersCanWrite(PathBuf),
     /// A file that has another name, perhaps among other files of this user.
     #[error("{} has a second name (a hard link)", .0.display())]
     SecondName(PathBuf),
-    /// A file that another user keeps to themselves.
+    /// A file of another user that no other user may open.
     #[error("{} belongs to user {_1}, who lets nobody else open it", .0.display())]
     OfAnother(PathBuf, u32),
-    /// A folder of root's that others can change, with a file of root's in it.
+    /// A folder of root that other users can change, with a file of root in it.
     #[error("{} belongs to root, and others can change the folder {}", .file.display(), .folder.display())]
     SharedFolder {
         /// The file.
@@ -42,12 +42,12 @@ pub enum Refusal {
         "others can change where it is, and root cannot take on the rights of its owner, user {user} ({why})"
     )]
     CannotBecome {
-        /// Whose.
+        /// The user.
         user: u32,
         /// What the system says.
         why: io::Error,
     },
-    /// A file that its owner cannot get to.
+    /// A file that its owner cannot reach.
     #[error("others can change where {} is, and user {user}, with whose rights root works there, cannot open it", .file.display())]
     OutOfReach {
         /// The file.

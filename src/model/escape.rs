@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// A text as one word of a shell: tables and keys that others named are part of commands that are proposed.
+/// Quotes a text as one word of a shell. Proposed commands contain names of tables and keys that other people
+/// chose.
 pub fn shell_word(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-/:@".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

@@ -2,35 +2,35 @@
 
 use serde::Serialize;
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// As it should be.
+    /// No problem.
     Ok,
     /// It could not be found out.
     Unknown,
-    /// Works, but not as well as it could, or not for long.
+    /// It works, but not well, or not for long.
     Warning,
-    /// Something does not work, or not as the operator thinks.
+    /// Something does not work, or not as the operator expects.
     Problem,
 }
 
-/// One thing that was looked at, and the next step where there is one.
+/// The result of one check, and the next step if there is one.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// What was looked at, in one word for scripts.
+    /// The name of the check, for scripts.
     pub check: &'static str,
-    /// What it came to.
+    /// The result.
     pub status: Status,
     /// What was found, in a sentence.
     pub text: String,
-    /// What to do about it.
+    /// The next step.
     pub next_step: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A check without a problem.
     pub fn ok(check: &'static str, text: impl Into<String>) -> Self {
         Self { check, status: Status::Ok, text: text.into(), next_step: None }
     }
@@ -40,7 +40,7 @@ impl Finding {
         Self { status: Status::Unknown, ..Self::ok(check, text) }
     }
 
-    /// It could be better.
+    /// A check with a warning.
     pub fn warning(
         check: &'static str,
         text: impl Into<String>,
@@ -49,7 +49,7 @@ impl Finding {
         Self { status: Status::Warning, ..Self::ok(check, text) }.next(next_step)
     }
 
-    /// It does not work.
+    /// A check with a problem.
     pub fn problem(
         check: &'static str,
         text: impl Into<String>,
@@ -58,7 +58,7 @@ impl Finding {
         Self { status: Status::Problem, ..Self::ok(check, text) }.next(next_step)
     }
 
-    /// The same, with what to do about it.
+    /// Adds the next step.
     #[must_use]
     pub fn next(mut self, next_step: impl Into<String>) -> Self {
         self.next_step = Some(next_step.into());

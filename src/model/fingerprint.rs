@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 /// Hexadecimal digits of a [`fingerprint`].
 const LEN: usize = 16;
 
-/// What tells a session key from others and lets nobody in: the first 64 bits of its SHA-256.
+/// The fingerprint of a session key: the first 64 bits of its SHA-256. It identifies the key but cannot be
+/// used to log in.
 pub fn fingerprint(session_key: &str) -> String {
     let mut hex = String::new();
     for byte in Sha256::digest(session_key).iter().take(LEN / 2) {

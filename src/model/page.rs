@@ -4,21 +4,21 @@ use django_session::{Decoded, Decoder};
 
 use super::Expiry;
 
-/// Bytes of `session_data` that are read at most: what a row takes in memory is bounded, whatever is in the
-/// table. The largest payload that is decoded, 8 MiB, is 11.2 MB of base64.
+/// Most bytes of `session_data` that are read, which bounds the memory of a row. The largest payload that is
+/// decoded, 8 MiB, is 11.2 MB of base64.
 pub const MOST_DATA_BYTES: usize = 12 << 20;
 
-/// What a row has in `session_data`: the whole of it or nothing, never a part.
+/// The `session_data` of a row: the whole of it or nothing, never a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data<T> {
     /// As stored.
     Text(T),
-    /// It is of so many bytes, more than [`MOST_DATA_BYTES`], and stayed in the database.
+    /// It has this many bytes, more than [`MOST_DATA_BYTES`], and stayed in the database.
     TooLarge(usize),
 }
 
 impl<T> Data<T> {
-    /// As stored, unless it is too large.
+    /// The data as stored, unless it is too large.
     pub fn text(self) -> Option<T> {
         match self {
             Self::Text(text) => Some(text),
@@ -35,7 +35,7 @@ impl<T> Data<T> {
 }
 
 impl Data<&str> {
-    /// How many bytes there are in the database.
+    /// Its size in the database, in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -47,18 +47,18 @@ impl Data<&str> {
 /// One row, borrowed from its [`Page`].
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// `session_key`: a live credential, never to be printed whole unasked.
+    /// `session_key`: a live credential, which is printed whole only on request.
     pub key: &'a str,
     /// `session_data`.
     pub data: Data<&'a str>,
     /// `expire_date`.
     pub expires: Expiry,
-    /// What the user column says, if there is one, it was read and is not NULL.
+    /// The value of the user column; `None` if there is no such column, it was not read or it is NULL.
     pub user: Option<&'a str>,
 }
 
 impl<'a> Row<'a> {
-    /// Takes `session_data` apart.
+    /// Decodes `session_data`.
     pub fn decode(&self, decoder: &'a mut Decoder<'_>) -> Decoded<'a> {
         match self.data {
             Data::Text(stored) => decoder.decode(stored),
@@ -67,7 +67,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// One row as a database hands it over: Django writes nothing but UTF-8, others may.
+/// One row as a database returns it. Django writes only UTF-8, other programs may write anything.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRow<'a> {
     /// [`Row::key`].
@@ -88,7 +88,7 @@ impl<'a> From<Row<'a>> for RawRow<'a> {
     }
 }
 
-/// A page of rows: one copy out of the driver, handed from reader to worker and back.
+/// A page of rows: copied once from the driver, and passed from reader to worker and back.
 #[derive(Debug)]
 pub struct Page {
     text: String,
@@ -96,8 +96,8 @@ pub struct Page {
 }
 
 impl Default for Page {
-    /// With room for all that goes into a page, and for the row that makes it full, unless that is a large one: what
-    /// grows by doubling would take more memory the longer a scan takes.
+    /// An empty page with room for a full page and its last row, unless that is a large one. A buffer that
+    /// grows by doubling would take ever more memory during a scan.
     fn default() -> Self {
         let room = PAGE_BYTES + PAGE_BYTES / 8;
         let (text, slots) = (String::with_capacity(room), Vec::with_capacity(PAGE_ROWS));
@@ -108,7 +108,7 @@ impl Default for Page {
 #[derive(Debug)]
 struct Slot {
     key_end: usize,
-    /// Where the data ends, or how large it is if it is not here.
+    /// The end of the data in the buffer, or its size if it is not there.
     data: Data<usize>,
     expires: Expiry,
     user_end: Option<usize>,
@@ -124,7 +124,7 @@ impl Slot {
     }
 }
 
-/// Rows in a full page. Handing a page over costs as much as decoding a few rows.
+/// Rows in a full page. Passing a page on costs as much as decoding a few rows.
 const PAGE_ROWS: usize = 1_000;
 /// Bytes in a full page, so that large sessions do not pile up in memory.
 const PAGE_BYTES: usize = 512 << 10;
@@ -135,8 +135,8 @@ impl Page {
         self.push_raw(row.into());
     }
 
-    /// Copies a row in, without its data if that is too large. What is no UTF-8 becomes U+FFFD, and
-    /// decodes to nothing.
+    /// Copies a row in, without its data if that is too large. Invalid UTF-8 becomes U+FFFD, which cannot be
+    /// decoded.
     pub fn push_raw(&mut self, row: RawRow<'_>) {
         let key_end = self.push_text(row.key);
         let data = match row.data {
@@ -147,10 +147,10 @@ impl Page {
         self.slots.push(Slot { key_end, data, expires: row.expires, user_end });
     }
 
-    /// Returns where the text ends then.
+    /// Appends a text, and returns its end.
     fn push_text(&mut self, bytes: &[u8]) -> usize {
         if bytes.len() > PAGE_BYTES {
-            // As much as for any other: the allocator gives the same place to one large page after the other.
+            // Reserve the same size for every large page, so that the allocator reuses the same memory.
             self.text.reserve_exact(MOST_DATA_BYTES + PAGE_BYTES);
         }
         match simdutf8::basic::from_utf8(bytes) {
@@ -160,7 +160,7 @@ impl Page {
         self.text.len()
     }
 
-    /// Whether it is time to hand the page over.
+    /// Whether the page is full.
     pub fn is_full(&self) -> bool {
         self.slots.len() >= PAGE_ROWS || self.text.len() >= PAGE_BYTES
     }
@@ -176,13 +176,13 @@ impl Page {
         })
     }
 
-    /// Takes the page for the rows in these places, if there are any, and leaves an empty one.
+    /// Keeps the page for the rows at these places, if there are any, and leaves an empty one.
     pub fn leave(&mut self, places: Vec<usize>) -> Leftover {
         let page = if places.is_empty() { None } else { Some(std::mem::take(self)) };
         Leftover { page, places }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -192,12 +192,12 @@ impl Page {
         self.slots.is_empty()
     }
 
-    /// How much text there is.
+    /// Bytes of text in the page.
     pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// Forgets the rows and keeps the memory, unless one huge row made it huge.
+    /// Removes the rows. Keeps the memory, unless one huge row made it huge.
     pub fn clear(&mut self) {
         if self.text.capacity() > 2 * PAGE_BYTES {
             *self = Self::default();
@@ -207,14 +207,14 @@ impl Page {
     }
 }
 
-/// Whether data stays where it is. As UTF-8, what is none would be three times as large.
+/// Whether data is left in the database. Invalid bytes would become three times as large as UTF-8.
 fn is_too_large(data: &[u8]) -> bool {
     data.len() > MOST_DATA_BYTES
         || (data.len() > PAGE_BYTES && simdutf8::basic::from_utf8(data).is_err())
 }
 
-/// Rows that are read once more, when it is their turn: all of them at once, with what they inflate to, might not fit into
-/// memory. They stay in their page, since a copy of a large one is large.
+/// Rows that are decoded later, one at a time: together, with what they inflate to, they might not fit into
+/// memory. They stay in their page, since copying a large row is expensive.
 #[derive(Debug, Default)]
 pub struct Leftover {
     page: Option<Page>,

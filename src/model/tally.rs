@@ -15,14 +15,14 @@ pub struct Tally {
     pub scanned: u64,
     /// Of these: rows that expired before the scan began.
     pub expired: u64,
-    /// Live sessions that name a user. Without a key, and where the signature did not matter to the command,
-    /// those that would fail verification are among them.
+    /// Live sessions that name a user. If no key was given, or the command did not check the signature, they
+    /// include sessions that would fail verification.
     pub logins: u64,
     /// Live sessions that name no user.
     pub anonymous: u64,
     /// Live sessions that name a user and that none of the given keys verifies.
     pub unverified: u64,
-    /// Live rows that sessctl cannot read and that may be somebody's login.
+    /// Live rows that sessctl cannot read and that may be logins.
     pub unreadable: u64,
     /// Live rows that none of the given keys verifies and that no Django release could read with any key.
     pub damaged: u64,
@@ -44,13 +44,13 @@ impl Tally {
         } += 1;
     }
 
-    /// Counts a row that expired, whatever it holds.
+    /// Counts an expired row, without regard to its data.
     pub fn count_expired(&mut self) {
         self.scanned += 1;
         self.expired += 1;
     }
 
-    /// Live sessions with a login in them, believed or not.
+    /// Live sessions with a login, verified or not.
     pub fn named(&self) -> u64 {
         self.logins + self.unverified
     }
@@ -74,7 +74,7 @@ impl AddAssign for Tally {
     }
 }
 
-/// Whether the given keys are the site's: keys that verify no row are taken for wrong ones.
+/// Whether the given keys are the site's. Keys that verify no row count as wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signatures {
     /// Rows whose signature was checked.
@@ -84,13 +84,14 @@ pub struct Signatures {
 }
 
 impl Signatures {
-    /// Counts one row, unless there was no key to check it with.
+    /// Counts one row, unless no key was given.
     pub fn count(&mut self, signature: Signature) {
         self.checked += u64::from(signature != Signature::Unchecked);
         self.valid += u64::from(signature == Signature::Valid);
     }
 
-    /// How many rows were checked, if none of them verified. It proves something only of a scan of all rows.
+    /// The number of rows that were checked, if none of them verified. It proves something only after a scan
+    /// of all rows.
     pub fn none_is_valid(self) -> Option<u64> {
         (self.checked > 0 && self.valid == 0).then_some(self.checked)
     }

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-/// An instant: microseconds since 2000-01-01T00:00:00Z, as PostgreSQL counts, or its last 29 years would be out of range. The ends
-/// of the range are `-infinity` and `infinity`.
+/// An instant: microseconds since 2000-01-01T00:00:00Z, the same as in PostgreSQL, so that its whole range
+/// fits. The ends of the range are `-infinity` and `infinity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// 2000-01-01T00:00:00Z, in microseconds since 1970.
 const EPOCH: i64 = 946_684_800_000_000;
 
-/// The calendar repeats itself after 400 years.
+/// The calendar repeats after 400 years.
 const CYCLE_YEARS: i64 = 400;
 const CYCLE_MICROS: i64 = 146_097 * 24 * 3_600 * 1_000_000;
 /// 9999-01-01T00:00:00Z, in microseconds since 1970.
@@ -41,19 +41,19 @@ impl Timestamp {
         Self(micros)
     }
 
-    /// An instant, given in seconds since 1970, if it is in the years that can be written.
+    /// An instant, given in seconds since 1970; `None` if its year cannot be written.
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         let micros = seconds.checked_mul(1_000_000)?;
         jiff::Timestamp::from_microsecond(micros).ok()?;
         Some(Self::from_micros(micros))
     }
 
-    /// What the clock of this machine says.
+    /// The time of this machine's clock.
     pub fn now() -> Self {
         Self::from_micros(jiff::Timestamp::now().as_microsecond())
     }
 
-    /// Microseconds since 1970, from the year 294247 on as many as there can be.
+    /// Microseconds since 1970; from the year 294247 on the largest possible number.
     pub const fn as_micros(self) -> i64 {
         match self.0 {
             end @ (i64::MIN | i64::MAX) => end,
@@ -66,7 +66,7 @@ impl Timestamp {
         self.0
     }
 
-    /// This long before, and no earlier than the year 1, where the calendars of databases begin.
+    /// This long before, but no earlier than the year 1, where the calendars of databases begin.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         const YEAR_1: i64 = -62_135_596_800_000_000;
@@ -116,28 +116,28 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// When a session expires, as its row says.
+/// When a session expires, from its `expire_date`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// At this instant.
     At(Timestamp),
-    /// When a clock shows this, in a time zone that the database does not tell. The value is the
-    /// instant at which a clock in UTC shows it.
+    /// When a clock in an unknown time zone shows this. The value is the instant at which a clock in UTC
+    /// shows it.
     Wall(Timestamp),
-    /// The column holds no time. Django compares it all the same, and takes the session for live before this
+    /// The column holds no time. Django compares it nevertheless, and takes the session for live before this
     /// instant.
     Unreadable(Timestamp),
 }
 
-/// By how much a clock can be behind UTC at most (`Etc/GMT+12`).
+/// The most that a clock can be behind UTC (`Etc/GMT+12`).
 pub const BEHIND_UTC: Duration = Duration::from_secs(12 * 3600);
 
 impl Expiry {
-    /// No time at all: NULL is not greater than any time, so such a session is never live.
+    /// No value: NULL is not greater than any time, so such a session is never live.
     pub const MISSING: Self = Self::Unreadable(Timestamp::EARLIEST);
 
-    /// Whether Django may take the session for live at `now`: the one rule for that. Each store filters by the same
-    /// rule, so that whoever counts rows finds as many live ones as whoever reads only these.
+    /// Whether Django may take the session for live at `now`. This is the only rule; every store filters by
+    /// it, so that all commands find the same live rows.
     pub fn may_be_after(self, now: Timestamp) -> bool {
         match self {
             Self::At(instant) | Self::Unreadable(instant) => instant > now,
@@ -146,7 +146,7 @@ impl Expiry {
     }
 }
 
-/// RFC 3339; without the `Z` where the time zone is not known.
+/// RFC 3339; without the `Z` if the time zone is unknown.
 impl fmt::Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-/// What stands in the place of such a value.
+/// The replacement of such a value.
 const HIDDEN: &str = "...";
 
 /// Whether a value may hold a password: part of a URL, or of `key=value` pairs.
@@ -11,7 +11,7 @@ pub fn may_hold_password(value: &str) -> bool {
     value.contains(['=', '@']) || value.contains("://")
 }
 
-/// Whether it all but certainly does.
+/// Whether it is almost certainly a connection string.
 pub fn is_connection(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let says = |word: &str| {
@@ -25,8 +25,8 @@ pub fn is_connection(value: &str) -> bool {
         || has_user(value) && value.contains('/')
 }
 
-/// A text without the values that were typed and may hold a password. An address of e-mail says who was meant, and
-/// what is a file is no password: where `even_these`, they are left out as well.
+/// A text without values from the command line that may hold a password. E-mail addresses and names of
+/// existing files are kept, unless `even_these`.
 pub fn unrepeated(
     text: &str,
     typed: impl IntoIterator<Item = String>,
@@ -38,7 +38,7 @@ pub fn unrepeated(
         may_hold_password(value)
             && (even_these || !(is_address(value) || Path::new(value).exists()))
     });
-    // Of two of which one is part of the other, the whole.
+    // Longer values first: one may contain another.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     for value in values {
         if text.contains(&value) {
@@ -48,12 +48,12 @@ pub fn unrepeated(
     text
 }
 
-/// The arguments of this process without the values that may hold a password.
+/// An argument of this process without a value that may hold a password.
 pub fn without_passwords(argument: &str) -> Cow<'_, str> {
     unrepeated(argument, [argument.to_owned()], false)
 }
 
-/// What a secret may be called, before `=` or `:`.
+/// Names of secrets before `=` or `:`.
 const NAMES: [&str; 10] = [
     "password",
     "passwd",
@@ -66,11 +66,11 @@ const NAMES: [&str; 10] = [
     "secret_key",
     "api_key",
 ];
-/// The same, before a blank.
+/// Names of secrets before a blank.
 const NAMES_ALONE: [&str; 6] = ["password", "passwd", "passphrase", "pwd", "secret", "token"];
 
-/// A text for people, such as a reason, without what looks like a secret: the login in a URL, what follows `password=`,
-/// `password:` and the like, and what follows the word `password` and is no ordinary word.
+/// A free text, such as a reason, without anything that looks like a secret: the login in a URL, the value
+/// after `password=`, `password:` and the like, and the word after `password` unless it is an ordinary word.
 pub fn without_logins(text: &str) -> String {
     #[derive(Clone, Copy)]
     enum Follows {
@@ -80,7 +80,7 @@ pub fn without_logins(text: &str) -> String {
     }
     let mut shown = String::with_capacity(text.len());
     let mut follows = Follows::Anything;
-    // With the blanks between them.
+    // Each word keeps the blanks after it.
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
         let blank = word.get(bare.len()..).unwrap_or_default();
@@ -124,7 +124,7 @@ pub fn without_logins(text: &str) -> String {
     shown
 }
 
-/// Where the value begins that follows the first name of a secret in this word.
+/// The start of the value after the first name of a secret in this word.
 fn after_name(lower: &str) -> Option<usize> {
     let starts = NAMES.iter().flat_map(|name| {
         lower.match_indices(name).filter_map(|(at, name)| {
@@ -142,12 +142,12 @@ fn ends_with_name(lower: &str) -> bool {
         .any(|name| lower.strip_suffix(name).is_some_and(|before| is_begun(lower, before.len())))
 }
 
-/// Whether a word begins there, as `token` in `api_token`.
+/// Whether a word begins at this position, as `token` in `api_token`.
 fn is_begun(lower: &str, at: usize) -> bool {
     !lower.get(..at).is_some_and(|before| before.ends_with(char::is_alphabetic))
 }
 
-/// Whether it is a word of a language, as far as that can be seen.
+/// Whether it looks like a word of a language.
 fn is_ordinary(word: &str) -> bool {
     let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
     word.chars().count() > 1
@@ -155,7 +155,7 @@ fn is_ordinary(word: &str) -> bool {
         && word.chars().skip(1).all(char::is_lowercase)
 }
 
-/// The value that an argument is or ends with: `--option=value`, `-ovalue`.
+/// The value in an argument: `--option=value`, `-ovalue`, or the argument itself.
 fn value(argument: String) -> Option<String> {
     if argument.starts_with("--") {
         return argument.split_once('=').map(|(_, value)| value.to_owned());
@@ -166,7 +166,7 @@ fn value(argument: String) -> Option<String> {
     }
 }
 
-/// `anna@example.com`, and nothing that a URL could be.
+/// Whether it is an e-mail address, such as `anna@example.com`, and cannot be a part of a URL.
 fn is_address(value: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || "._+-".contains(c);
     value.split_once('@').is_some_and(|(local, domain)| {
