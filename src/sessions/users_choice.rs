@@ -18,8 +18,8 @@ pub(crate) enum Choice {
 
 impl Choice {
     /// Chooses among the candidates. Django finds its tables along the search path, which led the site to its
-    /// sessions. So the nearest schema that holds a table with such foreign keys decides, from that of the
-    /// sessions on; a schema in front of it may be on the operator's path only.
+    /// sessions. So of tables with one name that in the nearest schema counts, from that of the sessions on; a
+    /// schema in front of it may be on the operator's path only.
     pub(crate) fn of(found: Vec<UsersFound>) -> Self {
         let (behind, before): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| found.place >= 0);
@@ -27,12 +27,12 @@ impl Choice {
         let near = behind.iter().filter(refers).map(|found| found.place).min();
         let near = near.or_else(|| behind.iter().map(|found| found.place).min());
         let Some(near) = near else { return Self::Nothing };
-        let nearest = |found: &UsersFound| match found.evidence {
-            Evidence::Shape => found.place <= near,
-            Evidence::Groups | Evidence::Referred => found.place == near,
-        };
+        let nearest = behind.iter().filter(|found| {
+            let is_hidden = behind.iter().any(|other| other.hides(found));
+            !is_hidden && (found.evidence > Evidence::Shape || found.place <= near)
+        });
         let mut tables = Tables::default();
-        behind.into_iter().filter(nearest).for_each(|found| tables.add(found));
+        nearest.for_each(|found| tables.add(found.clone()));
         tables.drop_parents();
         tables.drop_left_behind();
         let strongest = tables.strongest();
@@ -79,14 +79,15 @@ impl Tables {
         }
     }
 
-    /// Drops Django's default table if other candidates have stronger evidence: a site that uses the default
-    /// table has foreign keys that refer to it.
+    /// Drops Django's default table if one of another name has stronger evidence: a site that uses the default
+    /// table has foreign keys that refer to it. Those of another schema's default table may be old.
     fn drop_left_behind(&mut self) {
         let strongest = self.strongest().filter(|strongest| *strongest > Evidence::Shape);
-        if let Some(strongest) = strongest {
-            self.0.retain(|table, found| {
-                found.evidence == strongest || !table.name().eq_ignore_ascii_case(OF_DJANGO)
-            });
+        let is_of_project = |(table, found): (&Table, &UsersFound)| {
+            Some(found.evidence) == strongest && !is_of_django(table)
+        };
+        if self.0.iter().any(is_of_project) {
+            self.0.retain(|table, found| Some(found.evidence) == strongest || !is_of_django(table));
         }
     }
 }
@@ -153,7 +154,19 @@ mod tests {
         for (all, expected) in [
             (vec![found(t1, Groups, 0), found(public, Referred, 1)], t1),
             (vec![found(t1, Shape, 0), found(public, Shape, 1)], t1),
-            (vec![found(public, Referred, 0), found(t1, Shape, 0)], public),
+            // Foreign keys of t1 refer to public, but Django finds t1 first.
+            (
+                vec![found(public, Referred, 0), found(t1, Shape, 0)],
+                "public.auth_user t1.auth_user",
+            ),
+            (
+                vec![found(public, Referred, 0), found(t1, Groups, 0)],
+                "public.auth_user t1.auth_user",
+            ),
+            (
+                vec![found(public, Referred, 0), found("acc.acc_user", Groups, 1)],
+                "acc.acc_user public.auth_user",
+            ),
             (vec![found("t1.acc", Shape, 0), found(public, Groups, 1)], "public.auth_user t1.acc"),
             (vec![found(public, Groups, 0), found(t1, Shape, -1)], public),
             (

@@ -37,6 +37,11 @@ pub(super) const REFERRING: [&str; 11] = [
     "reversion_revision",
 ];
 
+/// Words in the names of tables of people. One of them with a column `password` may be the table of users,
+/// although its model has no `last_login`.
+pub(super) const PEOPLE: [&str; 8] =
+    ["user", "member", "person", "people", "customer", "employee", "student", "profile"];
+
 /// Primary keys of history tables, which copy the columns of a model (django-simple-history,
 /// django-pghistory).
 pub(super) const OF_HISTORY: [&str; 2] = ["history_id", "pgh_id"];
@@ -55,10 +60,20 @@ pub struct UsersFound {
     pub parent: Option<Table>,
 }
 
+impl UsersFound {
+    /// Whether Django finds this table in place of the other one, which has the same name and comes later on the
+    /// search path.
+    pub fn hides(&self, other: &Self) -> bool {
+        let (own, others) = (self.users.table.name(), other.users.table.name());
+        self.place < other.place && own.eq_ignore_ascii_case(others)
+    }
+}
+
 /// The evidence that a table holds users. Greater is stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// It has the name of Django's default table, or the columns of Django's `AbstractBaseUser`.
+    /// It has the name of Django's default table, or the columns of Django's `AbstractBaseUser`, or passwords
+    /// and a name of people.
     Shape,
     /// Tables of groups and of permissions refer to it. Django names them after the model's table, and only a
     /// user model has both.

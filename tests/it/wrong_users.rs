@@ -106,6 +106,18 @@ fn a_table_with_the_columns_of_users_is_a_rival() {
                 .says("\"acc_user\" (it has the columns");
         }
         w.run(&["logout-user", "--staff", "--user-table", "auth_user", "-n"]).ok();
+        // A model without last_login may be one of users, too; what only has passwords is none.
+        w.execute(
+            "DROP TABLE acc_user; CREATE TABLE wifi (id integer PRIMARY KEY, password text);
+             CREATE TABLE members (id integer PRIMARY KEY, note text)",
+        );
+        w.run(&["logout-user", "--staff", "-n"]).ok().says("1 live session");
+        w.execute("CREATE TABLE acc_user (id integer PRIMARY KEY, username text, password text)");
+        for selector in ["--staff", "--username=anna", "--deleted-users"] {
+            w.run(&["logout-user", selector]).exits(2).says("\"acc_user\" (it has the columns");
+        }
+        assert_eq!(w.count(), 1);
+        w.execute("DROP TABLE acc_user; CREATE TABLE acc_user (id integer PRIMARY KEY, password text, last_login date)");
         // Alone it is the site's, whatever it is called.
         w.execute("DROP TABLE django_admin_log; DROP TABLE auth_user");
         w.run(&["logout-user", "anna"]).exits(2).says("table \"acc_user\" holds numbers");
@@ -210,6 +222,37 @@ fn users_are_looked_up_behind_their_sessions_on_the_search_path() {
     // The tenant's own users are nearer.
     w.execute("CREATE TABLE t1.auth_user (id varchar(9) PRIMARY KEY, username text)");
     w.run(&["logout-user", "007", "-d", &w.url(), "--schema", "t1"]).ok().says("1 session deleted");
+}
+
+/// The app of the users came into each tenant's schema after the admin, whose foreign keys still refer to the shared one.
+#[test]
+fn foreign_keys_to_another_schema_do_not_hide_the_users_that_django_finds_first() {
+    let w = World::postgres("wrong_users_tenant");
+    w.execute(
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+         INSERT INTO auth_user VALUES (1, 'anna'); CREATE SCHEMA t1;
+         CREATE TABLE t1.auth_user (id integer PRIMARY KEY, username varchar(150));
+         INSERT INTO t1.auth_user VALUES (2, 'anna');
+         CREATE TABLE t1.django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES public.auth_user (id));
+         ALTER TABLE django_session SET SCHEMA t1",
+    );
+    let path = format!("{}?options=-csearch_path%3Dt1,public", w.url());
+    for arguments in [&["-d", &path][..], &["-d", &w.url(), "--schema", "t1"]] {
+        let command = [&["logout-user", "--username", "anna", "-n"], arguments].concat();
+        let ran = w.run(&command).exits(2).says("auth_user\" (it has the columns");
+        ran.says("\"public.auth_user\" (foreign keys");
+    }
+    // A table of another name is no less the site's for being in a later schema.
+    w.execute(
+        "DROP TABLE t1.auth_user; CREATE SCHEMA accounts;
+         CREATE TABLE accounts.acc_user (id integer PRIMARY KEY, username text);
+         CREATE TABLE accounts.acc_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES accounts.acc_user (id));
+         CREATE TABLE accounts.acc_user_user_permissions (id integer PRIMARY KEY,
+             user_id integer REFERENCES accounts.acc_user (id))",
+    );
+    let path = format!("{}?options=-csearch_path%3Dt1,public,accounts", w.url());
+    let named = ["logout-user", "--username", "anna", "-n", "-d", &path];
+    w.run(&named).exits(2).says("accounts.acc_user\"");
 }
 
 /// Where the role has a table of users of its own in front of the site's.

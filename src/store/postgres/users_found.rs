@@ -7,7 +7,7 @@ use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
 use crate::store::table::quote;
-use crate::store::users::{OF_HISTORY, REFERRING};
+use crate::store::users::{OF_HISTORY, PEOPLE, REFERRING};
 use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
 
 /// The schema of the table `$2` that belongs to the sessions `$1`, along the search path `$3`. The site finds
@@ -64,9 +64,12 @@ const FOUND: &str = "
         UNION ALL
         SELECT t.oid, k.number, 0, t.place
         FROM tables t LEFT JOIN keys k ON k.oid = t.oid
-        WHERE t.name = 'auth_user' OR t.kind IN ('r', 'p') AND k.name <> ALL($5) AND 2 = (
-            SELECT count(*) FROM pg_catalog.pg_attribute
-            WHERE attrelid = t.oid AND attname IN ('password', 'last_login') AND NOT attisdropped))
+        WHERE t.name = 'auth_user' OR t.kind IN ('r', 'p') AND k.name <> ALL($5) AND EXISTS (
+            SELECT 1 FROM pg_catalog.pg_attribute
+            WHERE attrelid = t.oid AND attname = 'password' AND NOT attisdropped)
+            AND (t.name ILIKE ANY($6) OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_attribute
+                WHERE attrelid = t.oid AND attname = 'last_login' AND NOT attisdropped)))
     SELECT DISTINCT f.oid, coalesce(a.attname, 'id')::text, f.evidence, f.place,
         ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
               WHERE attrelid = f.oid AND attnum > 0 AND NOT attisdropped),
@@ -110,12 +113,14 @@ impl Postgres {
     ) -> Result<Vec<UsersFound>, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
         let path = client.search_path().map_err(cannot)?;
-        let values: [(&(dyn ToSql + Sync), Type); 5] = [
+        let people = PEOPLE.map(|word| format!("%{word}%"));
+        let values: [(&(dyn ToSql + Sync), Type); 6] = [
             (&oid, Type::OID),
             (&path, Type::TEXT_ARRAY),
             (&self.table.schema().is_none(), Type::BOOL),
             (&REFERRING.as_slice(), Type::TEXT_ARRAY),
             (&OF_HISTORY.as_slice(), Type::TEXT_ARRAY),
+            (&people.as_slice(), Type::TEXT_ARRAY),
         ];
         let rows = client.query_typed(FOUND, &values).map_err(cannot)?;
         let oids = |row: &Row| -> Result<(u32, Option<u32>), tokio_postgres::Error> {

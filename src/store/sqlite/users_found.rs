@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 
 use super::Sqlite;
 use super::fault::fail;
-use crate::store::users::{OF_HISTORY, REFERRING};
+use crate::store::users::{OF_HISTORY, PEOPLE, REFERRING};
 use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
 
 /// The tables to which `user_id` of the table `?1` refers.
@@ -21,8 +21,8 @@ const GROUPS: &str = r#"
 
 const SHAPE: &str = "
     SELECT t.name, NULL FROM main.sqlite_master t
-    WHERE t.type IN ('table', 'view') AND t.name = 'auth_user' COLLATE NOCASE OR t.type = 'table' AND 2 = (
-        SELECT count(*) FROM pragma_table_info(t.name, 'main') WHERE lower(name) IN ('password', 'last_login'))";
+    WHERE t.type IN ('table', 'view') AND t.name = 'auth_user' COLLATE NOCASE OR t.type = 'table' AND EXISTS (
+        SELECT 1 FROM pragma_table_info(t.name, 'main') WHERE lower(name) = 'password')";
 
 impl Sqlite {
     pub(super) fn users_found(
@@ -49,14 +49,11 @@ impl Sqlite {
         let mut all = Vec::new();
         for (evidence, (name, key)) in seen {
             let table = Table::new(None, name);
-            let Some(Described { mut users, has_key, parent }) = describe(connection, &table)?
-            else {
-                continue;
-            };
-            let is_shaped = || users.table.name().eq_ignore_ascii_case("auth_user") || has_key;
-            if evidence == Evidence::Shape && (!is_shaped() || OF_HISTORY.contains(&&*users.key)) {
+            let Some(described) = describe(connection, &table)? else { continue };
+            if evidence == Evidence::Shape && !described.is_shaped() {
                 continue;
             }
+            let Described { mut users, parent, .. } = described;
             if let Some(key) = key {
                 users.key = key;
             }
@@ -81,8 +78,19 @@ struct Described {
     users: Users,
     /// Whether it has a primary key of one column; otherwise `id` is assumed.
     has_key: bool,
+    has_last_login: bool,
     /// The table to which its key refers.
     parent: Option<Table>,
+}
+
+impl Described {
+    /// Whether a table with passwords may be that of users. Django's default may in any case.
+    fn is_shaped(&self) -> bool {
+        let name = self.users.table.name().to_ascii_lowercase();
+        let is_of_people = || PEOPLE.iter().any(|word| name.contains(word));
+        let is_users = self.has_key && (self.has_last_login || is_of_people());
+        (name == "auth_user" || is_users) && !OF_HISTORY.contains(&&*self.users.key)
+    }
 }
 
 fn describe(connection: &Connection, table: &Table) -> rusqlite::Result<Option<Described>> {
@@ -106,5 +114,7 @@ fn describe(connection: &Connection, table: &Table) -> rusqlite::Result<Option<D
         .query_map([table.name(), schema, &*key], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<String>>>()?;
     let parent = parents.into_iter().next().map(|name| Table::new(None, name));
-    Ok(Some(Described { users: Users::of(table.clone(), key, &names), has_key, parent }))
+    let has_last_login = names.iter().any(|name| name.eq_ignore_ascii_case("last_login"));
+    let users = Users::of(table.clone(), key, &names);
+    Ok(Some(Described { users, has_key, has_last_login, parent }))
 }
