@@ -88,7 +88,7 @@ const COMMANDS: [&[&str]; 12] = [
 ];
 
 /// Each runs as a superuser on an ordinary read or write, and was seen to do so.
-const TRAPS: [(&str, &str, &str); 9] = [
+const TRAPS: [(&str, &str, &str); 19] = [
     (
         "CREATE TRIGGER t BEFORE DELETE OR UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()",
         "trigger t on",
@@ -136,6 +136,73 @@ const TRAPS: [(&str, &str, &str); 9] = [
         "trigger t on public.child",
         "DROP TABLE child",
     ),
+    (
+        "CREATE TABLE child (session varchar(40) DEFAULT CASE WHEN
+             query_to_xml('SELECT public.trap(''default'')', true, true, '') IS NULL THEN NULL END
+             REFERENCES django_session ON DELETE SET DEFAULT);
+         INSERT INTO child SELECT session_key FROM django_session",
+        "foreign key child_session_fkey of public.child",
+        "DROP TABLE child",
+    ),
+    (
+        "CREATE DOMAIN sprung AS varchar(40) DEFAULT trap('domain');
+         CREATE TABLE child (session sprung REFERENCES django_session ON DELETE SET DEFAULT);
+         INSERT INTO child SELECT session_key FROM django_session",
+        "foreign key child_session_fkey of public.child",
+        "DROP TABLE child; DROP DOMAIN sprung",
+    ),
+    (
+        "CREATE TABLE child (session varchar(40) UNIQUE REFERENCES django_session ON DELETE SET NULL);
+         CREATE TABLE grandchild (session varchar(40) REFERENCES child (session) ON UPDATE CASCADE);
+         INSERT INTO child SELECT session_key FROM django_session;
+         INSERT INTO grandchild SELECT session_key FROM django_session;
+         CREATE TRIGGER t AFTER UPDATE ON grandchild FOR EACH ROW EXECUTE FUNCTION trap()",
+        "foreign key child_session_fkey of public.child",
+        "DROP TABLE child, grandchild",
+    ),
+    (
+        "CREATE TABLE child (session varchar(40) PRIMARY KEY REFERENCES django_session ON DELETE CASCADE);
+         CREATE TYPE pair AS (a text);
+         CREATE FUNCTION shown(pair) RETURNS text LANGUAGE sql AS $$ SELECT public.trap('cast') $$;
+         CREATE CAST (pair AS text) WITH FUNCTION shown(pair) AS IMPLICIT;
+         CREATE TABLE grandchild (session pair REFERENCES child)",
+        "foreign key child_session_fkey of public.child",
+        "DROP TABLE child, grandchild; DROP TYPE pair CASCADE",
+    ),
+    (
+        "CREATE DOMAIN sprung AS text CHECK (trap(value) <> '');
+         CREATE TABLE child (session varchar(40) REFERENCES django_session ON DELETE SET NULL,
+             CHECK (('{' || coalesce(session, 'x') || '}')::sprung[] IS NOT NULL))",
+        "foreign key child_session_fkey of public.child",
+        "DROP TABLE child; DROP DOMAIN sprung",
+    ),
+    (
+        "CREATE DOMAIN sprung AS text CHECK (trap(value) <> '');
+         ALTER TABLE django_session ADD CONSTRAINT c CHECK (('{' || session_key || '}')::sprung[] IS NOT NULL)",
+        "constraint c of",
+        "ALTER TABLE django_session DROP CONSTRAINT c; DROP DOMAIN sprung",
+    ),
+    (
+        "CREATE DOMAIN sprung AS text CHECK (value <> ''); ALTER TABLE django_session ADD e sprung[]",
+        "column e of",
+        "ALTER TABLE django_session DROP e; DROP DOMAIN sprung",
+    ),
+    (
+        "ALTER TABLE django_session ADD g text GENERATED ALWAYS AS (upper(session_data)) STORED",
+        "column g of",
+        "ALTER TABLE django_session DROP g",
+    ),
+    (
+        "CREATE INDEX k ON django_session (expire_date) WHERE session_key > 'k'",
+        "index k of",
+        "DROP INDEX k",
+    ),
+    (
+        "CREATE TRIGGER t AFTER DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION trap();
+         RESET ROLE; UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 't'",
+        "trigger t on",
+        "DROP TRIGGER t ON django_session",
+    ),
 ];
 
 #[test]
@@ -144,7 +211,7 @@ fn code_of_the_owner_of_a_table_is_not_run_by_a_superuser() {
     let site = Site::new(&w, "trust_code");
     for (trap, what, undo) in TRAPS {
         site.makes(trap);
-        site.is_refused(what, what.starts_with("index"));
+        site.is_refused(what, what.starts_with("index i"));
         site.makes(undo);
     }
     // What its owner may change to a trap any moment.
@@ -168,25 +235,72 @@ fn code_of_the_owner_of_a_table_is_not_run_by_a_superuser() {
     assert!(site.is_clean());
 }
 
-/// Code that comes while the command runs: a batch locks the table and looks again.
+/// On a table of one's own others can do this much. What only reads it is no code.
 #[test]
-fn code_that_the_owner_puts_there_meanwhile_is_not_run() {
-    let w = World::postgres("trust_meanwhile");
-    let site = Site::new(&w, "trust_meanwhile");
-    let pause = w.file("pause", "");
-    let arguments = ["purge-expired", "--pause-file", &pause, "--log-format", "json"];
-    let running = Running::start(&mut w.command(&arguments));
-    let paused = "SELECT FROM pg_stat_activity WHERE application_name = 'sessctl' AND query = 'COMMIT'
-                      AND datname = current_database() AND state = 'idle' AND now() - state_change > '300 ms'";
-    eventually("a pause", || !w.client().query(paused, &[]).unwrap().is_empty());
-    site.makes(
-        "CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()",
-    );
-    std::fs::remove_file(&pause).unwrap();
-    let ran = running.end();
-    assert!(ran.code == 1 && says(&ran, "trigger t on"), "{ran:#?}");
-    assert!(site.is_clean());
-    assert_eq!(w.count(), 5);
+fn foreign_keys_of_others_onto_a_table_of_a_superuser_are_code_if_they_act() {
+    let w = World::postgres("trust_refers");
+    let site = Site::new(&w, "trust_refers");
+    let role = &site.owner.name;
+    w.execute(&format!(
+        "ALTER TABLE django_session OWNER TO CURRENT_USER; GRANT SELECT, REFERENCES ON django_session TO {role}"
+    ));
+    for action in
+        ["ON DELETE SET NULL", "ON DELETE SET DEFAULT", "ON DELETE CASCADE", "ON UPDATE CASCADE"]
+    {
+        site.makes(&format!(
+            "CREATE TABLE child (session varchar(40) REFERENCES django_session {action})"
+        ));
+        for command in [&["list"][..], &["logout-user", "42"]] {
+            w.run(command).refuses(1, &["foreign key child_session_fkey of public.child"]);
+        }
+        site.makes("DROP TABLE child");
+    }
+    site.makes("CREATE TABLE child (session varchar(40) REFERENCES django_session)");
+    w.run(&["logout-user", "42"]).ok().says("2 sessions deleted, none is left");
+    w.execute(&format!("REVOKE ALL ON django_session FROM {role} CASCADE"));
+}
+
+/// Code that comes while the command runs: a batch locks the tables and looks again, also if they are the superuser's.
+#[test]
+fn code_that_others_put_there_meanwhile_is_not_run() {
+    const TRIGGER: &str =
+        "CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()";
+    const KEY: &str =
+        "CREATE TABLE child (session varchar(40) REFERENCES django_session ON DELETE SET NULL)";
+    const POLICY: &str = "ALTER TABLE django_session ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY p ON django_session USING (trap(session_key) <> '')";
+    const TO_US: &str = "RESET ROLE; ALTER TABLE django_session OWNER TO CURRENT_USER;
+        GRANT SELECT, TRIGGER, REFERENCES ON django_session TO PUBLIC";
+    for (name, before, code, what) in [
+        ("owner", "", TRIGGER, "trigger t on"),
+        ("trigger", TO_US, TRIGGER, "trigger t on"),
+        ("key", TO_US, KEY, "foreign key child_session_fkey of"),
+        ("policy", "", POLICY, "row security of public.django_session"),
+    ] {
+        let w = World::postgres(&format!("trust_while_{name}"));
+        let site = Site::new(&w, &format!("trust_while_{name}"));
+        let strong = Role::new(&w, &format!("trust_while_{name}_strong"));
+        w.execute(&format!(
+            "GRANT pg_execute_server_program TO {0}; GRANT SELECT, DELETE ON django_session TO {0}",
+            strong.name
+        ));
+        site.makes(before);
+        let pause = w.file("pause", "");
+        let url = if code == POLICY { strong.url() } else { w.url() };
+        let arguments =
+            ["purge-expired", "--pause-file", &pause, "--log-format", "json", "-d", &url];
+        let running = Running::start(&mut w.command(&arguments));
+        let paused = "SELECT FROM pg_stat_activity WHERE application_name = 'sessctl' AND query = 'COMMIT'
+                          AND datname = current_database() AND state = 'idle' AND now() - state_change > '300 ms'";
+        eventually("a pause", || !w.client().query(paused, &[]).unwrap().is_empty());
+        site.makes(code);
+        std::fs::remove_file(&pause).unwrap();
+        let ran = running.end();
+        assert!(ran.code == 1 && says(&ran, what), "{name}: {ran:#?}");
+        assert!(site.is_clean(), "{name}");
+        assert_eq!(w.count(), 5, "{name}");
+        w.execute("DROP TABLE django_session CASCADE");
+    }
 }
 
 /// A view that comes between a look and the next statement: the server refuses it, where it can.
@@ -303,6 +417,17 @@ fn a_role_that_was_put_on_or_that_runs_programs_is_a_superuser_here() {
         other.run(&["list"]).refuses(1, &["trigger t on public.django_session"]);
         w.execute(&format!("REVOKE {power} FROM {}", other.name));
     }
+    // A role that can become one of these is as strong.
+    let user = w.client().query_one("SELECT quote_ident(current_user)", &[]).unwrap();
+    let (user, name): (String, &str) = (user.get(0), &other.name);
+    w.execute(&format!("ALTER ROLE {name} NOINHERIT; GRANT {user} TO {name}"));
+    other.run(&["list"]).refuses(1, &["trigger t on public.django_session"]);
+    w.execute(&format!("REVOKE {user} FROM {name}; ALTER ROLE {name} CREATEROLE"));
+    let version = "SELECT current_setting('server_version_num')::int < 160000";
+    if w.client().query_one(version, &[]).unwrap().get(0) {
+        other.run(&["list"]).refuses(1, &["trigger t on public.django_session"]);
+    }
+    w.execute(&format!("ALTER ROLE {name} NOCREATEROLE"));
     other.run(&["list"]).ok();
 }
 

@@ -163,7 +163,7 @@ impl Postgres {
             return refuse(HIDDEN, SEE_ALL.into());
         }
         let oid = row.try_get(0).map_err(cannot)?;
-        let is_guarded = self.demand_trust(client, &[oid], true, || self.what(right.verb()))?;
+        let of_others = self.demand_trust(client, &[oid], true, || self.what(right.verb()))?;
         if is(12)? {
             self.terms
                 .note(&format!("{} is a view: to read it runs code of its owner", self.table));
@@ -180,7 +180,8 @@ impl Postgres {
             times: if is(9)? { Times::Instants } else { Times::Naive },
             is_on_replica: is(11)?,
             is_read_only: is(5)?,
-            is_guarded,
+            // Servers that only speak like PostgreSQL may know no such locks.
+            is_guarded: of_others.is_some_and(|of_others| of_others || genuine),
         };
         if right == Right::Write {
             self.demand_writes(found)?;

@@ -44,6 +44,10 @@ type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 /// (CVE-2018-1058).
 pub(super) const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
 
+/// JIT compilation of a large catalog query takes seconds, its execution milliseconds. Not every server has JIT.
+const NOT_COMPILED: &str = "SELECT pg_catalog.set_config('jit', 'off', true) \
+                            WHERE pg_catalog.current_setting('jit', true) IS NOT NULL";
+
 impl Client {
     /// A client on a connection that has logged in.
     pub(super) fn new<T>(
@@ -149,6 +153,27 @@ impl Client {
         self.driver.run(in_our_path(requests, inside, requests.query_typed_opt(sql, values)))
     }
 
+    /// The same between other statements. Everything is sent at once, so this costs one round trip.
+    pub(super) fn query_typed_between(
+        &mut self,
+        before: &str,
+        (sql, values): (&str, &[Value<'_>]),
+        after: &str,
+    ) -> Result<Row, Error> {
+        let requests = &self.requests;
+        self.driver.run(async {
+            let (opened, row, closed) = join3(
+                requests.batch_execute(before),
+                requests.query_typed_one(sql, values),
+                requests.batch_execute(after),
+            )
+            .await;
+            opened?;
+            let row = row?;
+            closed.map(|()| row)
+        })
+    }
+
     /// The relation that a quoted name finds in the role's search path.
     pub(super) fn resolve(&mut self, name: &str) -> Result<Option<u32>, Error> {
         const RESOLVE: &str = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
@@ -227,7 +252,7 @@ async fn in_our_path<T>(
     if in_transaction {
         return answer.await;
     }
-    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {OUR_PATH}");
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {OUR_PATH}; {NOT_COMPILED}");
     let (opened, answer, closed) =
         join3(requests.batch_execute(&begin), answer, requests.batch_execute("COMMIT")).await;
     let answer = answer?;

@@ -2,82 +2,128 @@
 //! functions that others wrote, with the rights of the role that reads or writes the table. A superuser's
 //! rights cover the whole server, so sessctl refuses.
 
-use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row};
 
 use super::Postgres;
 use super::client::{Client, OUR_PATH};
 use super::fault::fail;
 use crate::store::{Fault, StoreError};
 
-/// The role, if code of other roles could take over the server with its rights: a superuser, or a member of
-/// the roles that run programs and access files there. Code that runs under a role set by SET ROLE can reset
-/// it, so both roles count.
+/// The role, if code of other roles could take over the server with its rights: a superuser, a member of a
+/// superuser, or a member of the roles that run programs and access files there. Before PostgreSQL 16 a role
+/// with `CREATEROLE` can make itself a member. Code that runs under a role set by SET ROLE can reset it, so
+/// both roles count.
 const POWERS: &str = "
     SELECT session_user::text, pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
     FROM pg_catalog.pg_roles me
-    WHERE me.rolname IN (current_user, session_user) AND (me.rolsuper OR EXISTS (
+    WHERE me.rolname IN (current_user, session_user) AND EXISTS (
         SELECT FROM pg_catalog.pg_roles r
-        WHERE r.rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files')
-            AND pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')))
+        WHERE pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER') AND (r.rolsuper
+            OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files')
+            OR r.rolcreaterole AND pg_catalog.current_setting('server_version_num')::int < 160000))
     LIMIT 1";
 
-/// The code that runs when a table, its parts and the tables that follow its deletes (`$2`) are read or
-/// written, if another role made it that is not a superuser. Row security is left out: it does not apply to
-/// superusers. Expressions count by the functions that they call. Those of indexes, statistics and partitions
-/// count too, because the planner calls immutable functions of constants. Built-in functions are harmless
-/// where they must be immutable, which constraints need not be. The last columns are the tables of other
-/// roles, which are locked before they are written to.
+/// The code that runs when tables are read, or also written (`$2`), if another role made it that is not a
+/// superuser. Parts of the tables count, and tables that refer to them: a foreign key reads its table, and
+/// changes it if it has an action. The other columns are the statements that lock the written tables, and
+/// whether other roles own some of these.
+///
+/// `pg_depend` does not record all functions of an expression: casts through text and array elements are
+/// missing. So on a written table of another role every expression counts, and every type that is not
+/// built in. Elsewhere expressions count by the functions that they call. Those of indexes, statistics and
+/// partitions count too, because the planner calls immutable functions of constants. Built-in functions are
+/// harmless where they must be immutable, which constraints need not be. Before PostgreSQL 15 triggers of
+/// partitions are marked internal, so an internal one counts unless its function is built in (OID < 16384).
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
         SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname IN (current_user, session_user)),
-    parts (part) AS (
-        SELECT pg_catalog.unnest($1) UNION
-        SELECT next FROM parts JOIN (
-            SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits UNION ALL
-            SELECT confrelid, conrelid FROM pg_catalog.pg_constraint
-            WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd') AND $2) AS n (this, next) ON this = part),
+    keys AS (
+        SELECT *, confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r') AS acts
+        FROM pg_catalog.pg_constraint WHERE contype = 'f' AND $2),
+    parts (part, written) AS (
+        SELECT pg_catalog.unnest($1), $2 UNION
+        SELECT next, written AND changes FROM parts JOIN (
+            SELECT inhparent, inhrelid, true, false FROM pg_catalog.pg_inherits UNION ALL
+            SELECT confrelid, conrelid, acts, true FROM keys) AS n (this, next, changes, refers)
+            ON this = part AND (written OR NOT refers)),
+    wholes (whole) AS (
+        SELECT part FROM parts WHERE written UNION
+        SELECT inhparent FROM wholes JOIN pg_catalog.pg_inherits ON inhrelid = whole),
     tables AS (
-        SELECT c.oid AS id, relkind AS kind, relowner NOT IN (SELECT role FROM trusted) AS foreign_owned,
+        SELECT c.oid AS id, relkind AS kind, relispartition AS is_part, written,
+               relowner NOT IN (SELECT role FROM trusted) AS foreign_owned,
+               written AND relowner NOT IN (SELECT role FROM trusted) AS strict,
                pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname) AS name
-        FROM parts JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace),
+        FROM (SELECT part, pg_catalog.bool_or(written) FROM parts GROUP BY part) AS p (part, written)
+        JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace),
     types (type) AS (
         SELECT atttypid FROM tables JOIN pg_catalog.pg_attribute ON attrelid = id AND attnum > 0 AND NOT attisdropped
-        UNION SELECT typbasetype FROM types JOIN pg_catalog.pg_type t ON t.oid = type WHERE typbasetype <> 0),
+        UNION SELECT inner_type FROM types JOIN pg_catalog.pg_type t ON t.oid = type,
+            pg_catalog.unnest(ARRAY[typbasetype, typelem]) AS i (inner_type) WHERE inner_type <> 0),
     checks AS (
-        SELECT k.oid, conname, conbin, name, foreign_owned
+        SELECT k.oid, conname, conbin, name, foreign_owned, strict
         FROM tables JOIN pg_catalog.pg_constraint k ON conrelid = id WHERE contype = 'c'
         UNION ALL
-        SELECT k.oid, conname, conbin, 'domain ' || pg_catalog.quote_ident(typname), typowner NOT IN (SELECT role FROM trusted)
+        SELECT k.oid, conname, conbin, 'domain ' || pg_catalog.quote_ident(typname),
+               typowner NOT IN (SELECT role FROM trusted), false
         FROM types JOIN pg_catalog.pg_type t ON t.oid = type JOIN pg_catalog.pg_constraint k ON contypid = type),
     things (what, class, id, is_foreign) AS (
         SELECT CASE WHEN kind IN ('v', 'm') THEN 'view ' ELSE 'foreign table ' END || name, 'pg_class', id,
                kind IN ('v', 'm') OR foreign_owned OR srvowner NOT IN (SELECT role FROM trusted)
         FROM tables LEFT JOIN pg_catalog.pg_foreign_table ON ftrelid = id
         LEFT JOIN pg_catalog.pg_foreign_server s ON s.oid = ftserver WHERE kind IN ('v', 'm', 'f')
-        UNION ALL SELECT 'partitions of ' || name, 'pg_class', id, false FROM tables WHERE kind = 'p'
+        UNION ALL
+        SELECT 'partitions of ' || name, 'pg_class', id, strict AND partexprs IS NOT NULL
+        FROM tables JOIN pg_catalog.pg_partitioned_table ON partrelid = id
+        UNION ALL
+        SELECT 'row security of ' || name, 'pg_class', id, true
+        FROM tables WHERE id = ANY($1) AND pg_catalog.row_security_active(id)
+        UNION ALL
+        SELECT 'foreign key ' || pg_catalog.quote_ident(conname) || ' of '
+                   || pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname),
+               'pg_constraint', k.oid, relowner NOT IN (SELECT role FROM trusted)
+        FROM wholes JOIN keys k ON confrelid = whole JOIN pg_catalog.pg_class c ON c.oid = conrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE acts
         UNION ALL
         SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid, foreign_owned
-        FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id WHERE NOT tgisinternal AND tgenabled <> 'D'
+        FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id
+        WHERE tgenabled <> 'D' AND (NOT tgisinternal OR tgfoid >= 16384)
         UNION ALL
         SELECT 'rule ' || pg_catalog.quote_ident(rulename) || ' on ' || name, 'pg_rewrite', r.oid, foreign_owned
         FROM tables JOIN pg_catalog.pg_rewrite r ON ev_class = id WHERE kind NOT IN ('v', 'm') AND ev_enabled <> 'D'
-        UNION ALL SELECT 'index ' || pg_catalog.quote_ident(relname) || ' of ' || name, 'pg_class', c.oid, false
+        UNION ALL
+        SELECT 'index ' || pg_catalog.quote_ident(relname) || ' of ' || name, 'pg_class', c.oid,
+               strict AND (indexprs IS NOT NULL OR indpred IS NOT NULL)
         FROM tables JOIN pg_catalog.pg_index ON indrelid = id JOIN pg_catalog.pg_class c ON c.oid = indexrelid
         UNION ALL SELECT 'statistics ' || pg_catalog.quote_ident(stxname) || ' of ' || name, 'pg_statistic_ext', s.oid, false
         FROM tables JOIN pg_catalog.pg_statistic_ext s ON stxrelid = id
-        UNION ALL SELECT 'column ' || pg_catalog.quote_ident(attname) || ' of ' || name, 'pg_attrdef', d.oid, false
-        FROM tables JOIN pg_catalog.pg_attrdef d ON adrelid = id
-        JOIN pg_catalog.pg_attribute ON attrelid = adrelid AND attnum = adnum
+        UNION ALL
+        SELECT 'column ' || pg_catalog.quote_ident(attname) || ' of ' || name, 'pg_attrdef', d.oid,
+               -- PostgreSQL 11 has no generated columns: there this is the empty one.
+               strict AND (SELECT attgenerated FROM pg_catalog.pg_attribute WHERE attrelid = adrelid AND attnum = adnum) <> ''
+        FROM (VALUES ('')) AS old (attgenerated), tables JOIN pg_catalog.pg_attrdef d ON adrelid = id
+        JOIN LATERAL (SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = adrelid AND attnum = adnum) AS a ON true
+        UNION ALL
+        SELECT 'column ' || pg_catalog.quote_ident(attname) || ' of ' || name, 'pg_class', id, true
+        FROM tables JOIN pg_catalog.pg_attribute ON attrelid = id AND attnum > 0 AND NOT attisdropped
+        JOIN pg_catalog.pg_type t ON t.oid = atttypid
+        WHERE strict AND NOT (typtype = 'b' AND typnamespace = 'pg_catalog'::pg_catalog.regnamespace)
         UNION ALL
         SELECT 'constraint ' || pg_catalog.quote_ident(conname) || ' of ' || name, 'pg_constraint', oid,
-               foreign_owned AND EXISTS (
+               strict OR foreign_owned AND EXISTS (
                    SELECT FROM pg_catalog.regexp_matches(conbin::text, ':(?:funcid|opfuncid) (\d+)', 'g') AS m (called)
                    JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid WHERE provolatile <> 'i')
         FROM checks
         UNION ALL SELECT 'cast of type ' || pg_catalog.quote_ident(typname), 'pg_cast', k.oid, false
-        FROM types JOIN pg_catalog.pg_cast k ON castsource = type JOIN pg_catalog.pg_type t ON t.oid = type)
+        FROM types JOIN pg_catalog.pg_cast k ON castsource = type JOIN pg_catalog.pg_type t ON t.oid = type),
+    locks (mode, names) AS (
+        SELECT CASE WHEN foreign_owned THEN 'SHARE UPDATE EXCLUSIVE' ELSE 'ROW EXCLUSIVE' END,
+               pg_catalog.string_agg(name, ', ' ORDER BY name)
+        FROM tables WHERE written AND kind IN ('r', 'p') AND (foreign_owned
+            OR NOT is_part AND pg_catalog.has_table_privilege(id, 'UPDATE, DELETE, TRUNCATE'))
+        GROUP BY foreign_owned)
     SELECT ARRAY(
                SELECT DISTINCT what FROM things t WHERE is_foreign OR (
                    SELECT true FROM pg_catalog.pg_depend d
@@ -90,7 +136,9 @@ const FOREIGN_CODE: &str = r"
                        AND typtype = 'd' AND objsubid = 0
                    WHERE classid = ('pg_catalog.' || class)::pg_catalog.regclass AND objid = t.id
                        AND coalesce(proowner, typowner) NOT IN (SELECT role FROM trusted) LIMIT 1) ORDER BY what LIMIT 5),
-           ARRAY(SELECT name FROM tables WHERE foreign_owned AND kind IN ('r', 'p') ORDER BY name)";
+           coalesce((SELECT pg_catalog.string_agg('LOCK TABLE ' || names || ' IN ' || mode || ' MODE; ', '' ORDER BY mode)
+                     FROM locks), ''),
+           EXISTS (SELECT FROM tables WHERE strict)";
 
 /// Makes the server itself refuse views, if it can: another role may replace a table by a view at any moment
 /// (PostgreSQL docs, `restrict_nonsystem_relation_kind`; 12.20, 13.16, 14.13, 15.8, 16.4 and later).
@@ -108,15 +156,32 @@ pub(super) struct Powers {
 /// Code of other roles that runs when tables are read or written.
 pub(super) struct ForeignCode {
     things: Vec<String>,
-    /// Tables of other roles, quoted.
-    tables: Vec<String>,
+    /// The statements that lock the tables that are written.
+    locks: String,
+    /// Whether some of these are others'.
+    of_others: bool,
 }
 
 impl ForeignCode {
     fn of(client: &mut Client, tables: &[u32], deletes: bool) -> Result<Self, Error> {
-        let row = client
-            .query_typed_one(FOREIGN_CODE, &[(&tables, Type::OID_ARRAY), (&deletes, Type::BOOL)])?;
-        Ok(Self { things: row.try_get(0)?, tables: row.try_get(1)? })
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&tables, Type::OID_ARRAY), (&deletes, Type::BOOL)];
+        Self::read(&client.query_typed_one(FOREIGN_CODE, &values)?)
+    }
+
+    /// The same within a transaction, after these locks are taken. Costs one round trip.
+    fn behind(client: &mut Client, locks: &str, tables: &[u32]) -> Result<Self, Error> {
+        let values: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&tables, Type::OID_ARRAY), (&true, Type::BOOL)];
+        Self::read(&client.query_typed_between(
+            &format!("{locks}SAVEPOINT look; {OUR_PATH}"),
+            (FOREIGN_CODE, &values),
+            "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look",
+        )?)
+    }
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self { things: row.try_get(0)?, locks: row.try_get(1)?, of_others: row.try_get(2)? })
     }
 
     fn is_empty(&self) -> bool {
@@ -171,28 +236,28 @@ impl Postgres {
     }
 
     /// Refuses to run code of other roles as a superuser, or warns of it if the operator allows it. Returns
-    /// whether other roles own some of the tables, and so may add code at any moment.
+    /// whether other roles own some of the tables that are written; `None` if code of other roles may run.
     pub(super) fn demand_trust(
         &self,
         client: &mut Client,
         tables: &[u32],
         deletes: bool,
         what: impl Fn() -> String,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<bool>, StoreError> {
         let cannot = |error| fail(error, what());
         if tables.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let Some(code) = self.foreign_code(client, tables, deletes).map_err(cannot)? else {
-            return Ok(false);
+            return Ok(None);
         };
-        let Some(powers) = self.powers(client).map_err(cannot)? else { return Ok(false) };
+        let Some(powers) = self.powers(client).map_err(cannot)? else { return Ok(None) };
         match (code.is_empty(), self.terms.superuser_ok) {
-            (true, trusted) => Ok(!trusted && !code.tables.is_empty()),
+            (true, trusted) => Ok((!trusted).then_some(code.of_others)),
             (false, false) => Err(refusal(what(), &code, powers)),
             (false, true) => {
                 self.terms.warn(&code.describe(powers));
-                Ok(false)
+                Ok(None)
             }
         }
     }
@@ -210,34 +275,28 @@ impl Postgres {
         }
     }
 
-    /// Called within the writing transaction: locks the tables of other roles, so that they cannot change
-    /// until its end, and checks them again. `locked` are the tables that the last call locked.
+    /// Called within the writing transaction: locks the tables, so that other roles cannot change them until
+    /// its end, and checks them again. A grantee can only add triggers and foreign keys, which a writer's lock
+    /// blocks; an owner can do more, so tables of other roles get a stronger lock. `locks` are those that the
+    /// last call took.
     pub(super) fn lock_and_look(
         &self,
         client: &mut Client,
         tables: &[u32],
-        locked: &mut Vec<String>,
+        locks: &mut String,
         what: &str,
     ) -> Result<Result<(), StoreError>, Error> {
         for _ in 0..MOST_LOCKS {
-            if !locked.is_empty() {
-                client.batch_execute(&format!(
-                    "LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE",
-                    locked.join(", ")
-                ))?;
-            }
-            client.batch_execute(&format!("SAVEPOINT look; {OUR_PATH}"))?;
-            let code = ForeignCode::of(client, tables, true)?;
-            client.batch_execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")?;
+            let code = ForeignCode::behind(client, locks, tables)?;
             if !code.is_empty()
                 && let Some(powers) = self.powers(client)?
             {
                 return Ok(Err(refusal(what.to_owned(), &code, powers)));
             }
-            if code.tables.iter().all(|table| locked.contains(table)) {
+            if code.locks == *locks {
                 return Ok(Ok(()));
             }
-            *locked = code.tables;
+            *locks = code.locks;
         }
         Ok(Err(StoreError::new(Fault::Busy, what).because("its parts change all the time")))
     }

@@ -51,10 +51,9 @@ pub(super) struct PostgresWriter<'s> {
     replicas: Replicas,
     /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
-    /// The tables to write to, if other roles may add code to them, and the tables that are locked for that
-    /// reason.
+    /// The tables to write to, if other roles may add code to them, and the statements that lock them.
     pub(super) guarded: Vec<u32>,
-    locked: Vec<String>,
+    locks: String,
 }
 
 /// Why a transaction failed.
@@ -83,8 +82,8 @@ impl From<Error> for Failed {
 impl<'s> PostgresWriter<'s> {
     pub(super) fn new(store: &'s Postgres, client: Checkout<'s>, found: Found) -> Self {
         let guarded = if found.is_guarded { vec![found.oid] } else { Vec::new() };
-        let (replicas, locked) = (Replicas::default(), Vec::new());
-        let writer = Self { store, client, found, replicas, references: None, guarded, locked };
+        let (replicas, locks) = (Replicas::default(), String::new());
+        let writer = Self { store, client, found, replicas, references: None, guarded, locks };
         writer.wait_for_batches();
         writer
     }
@@ -147,7 +146,7 @@ impl<'s> PostgresWriter<'s> {
         }
         let (store, what) = (self.store, self.store.what(doing));
         store
-            .lock_and_look(&mut self.client, &self.guarded, &mut self.locked, &what)?
+            .lock_and_look(&mut self.client, &self.guarded, &mut self.locks, &what)?
             .map_err(Failed::Untrusted)
     }
 
