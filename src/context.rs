@@ -4,12 +4,13 @@
 mod told;
 
 use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
 
 use django_session::Codec;
 use told::Told;
 
 use crate::cli::{Global, ReportFormat, Saved};
-use crate::engine::{Pace, Progress, Scan};
+use crate::engine::{Event, Pace, Progress, Scan};
 use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::settings::{self, Backends, Database, Project};
@@ -192,6 +193,20 @@ impl Ctx<'_> {
     pub(crate) fn begin(&self, pace: &Pace) {
         if let Some(time) = pace.run_time {
             self.stop.end_after(time);
+        }
+    }
+
+    /// Waits for requests in flight to end, and says how long it still does. Ends early on a signal.
+    pub(crate) fn settle(&self, time: Duration) {
+        const TICK: Duration = Duration::from_secs(1);
+        let mut left = time;
+        while !left.is_zero() && self.stop.requested().is_none() {
+            self.progress.event(Event::Settling { left });
+            self.stop.sleep(left.min(TICK));
+            left = left.saturating_sub(TICK);
+        }
+        if !time.is_zero() {
+            self.progress.event(Event::WaitEnds);
         }
     }
 

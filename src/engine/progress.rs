@@ -1,5 +1,7 @@
 //! Progress events of scans and batches. The engine emits them; a progress bar or a log listens.
 
+use std::time::Duration;
+
 use crate::store::StoreError;
 
 /// An event of a scan or of batches.
@@ -43,7 +45,12 @@ pub enum Event<'e> {
         /// What it waits for.
         pause: Pause,
     },
-    /// The wait is over: a pause, or retries.
+    /// Requests in flight get time to end. Emitted every second while they do.
+    Settling {
+        /// The time that they still have.
+        left: Duration,
+    },
+    /// The wait is over: a pause, retries, or the time to settle.
     WaitEnds,
     /// The batches ended.
     BatchesEnd,
@@ -73,6 +80,11 @@ pub enum Pause {
 pub trait Progress {
     /// Receives an event.
     fn event(&self, event: Event<'_>);
+
+    /// Whether a person watches, for whom rows are worth counting.
+    fn is_watched(&self) -> bool {
+        false
+    }
 }
 
 /// A listener that ignores all events.

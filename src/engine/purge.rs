@@ -23,6 +23,8 @@ pub struct Purge<'p> {
     pub clean_to: Option<Cursor>,
     /// Expired rows that other tables keep.
     pub kept: KeptRows,
+    /// About how many rows there are to delete, if somebody counted them.
+    pub expired: Option<u64>,
 }
 
 /// Expired rows that stay because other tables refer to them.
@@ -47,7 +49,7 @@ impl Purge<'_> {
     /// Acquires the purge lock and purges, at the driver's pace. Locked rows are left for a second pass,
     /// which waits for their locks. Rows that are locked even then stay, after [`clean_to`](Self::clean_to).
     pub fn run(&mut self, driver: &mut Driver<'_>) -> Result<(), StopReason> {
-        driver.progress().event(Event::BatchesBegin { doing: Doing::Deleting, rows: None });
+        driver.progress().event(Event::BatchesBegin { doing: Doing::Deleting, rows: self.expired });
         let ended = self.walks(driver);
         driver.progress().event(Event::BatchesEnd);
         ended

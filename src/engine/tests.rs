@@ -118,7 +118,13 @@ fn purge(memory: &Memory, pace: Pace) -> (Result<(), StopReason>, u64) {
     let mut driver = work(&memory, &stop, &Silent, pace);
     let mut lock = (&memory).purge_lock();
     let cutoff = Timestamp::from_micros(1_000);
-    let mut purge = Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
+    let mut purge = Purge {
+        cutoff,
+        lock: &mut *lock,
+        clean_to: None,
+        kept: KeptRows::default(),
+        expired: None,
+    };
     let ended = purge.run(&mut driver);
     (ended, driver.done().rows)
 }
@@ -317,8 +323,13 @@ fn what_other_tables_keep_is_counted_once_and_the_rest_goes() {
         let mut driver = work(&table, &stop, &Silent, pace);
         let mut lock = table.purge_lock();
         let cutoff = Timestamp::from_micros(1_000);
-        let mut purge =
-            Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
+        let mut purge = Purge {
+            cutoff,
+            lock: &mut *lock,
+            clean_to: None,
+            kept: KeptRows::default(),
+            expired: None,
+        };
         let ended = purge.run(&mut driver);
         let kept = purge.kept.before + purge.kept.after;
         if windows.is_none() {

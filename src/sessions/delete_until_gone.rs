@@ -230,7 +230,7 @@ impl Outcome {
                     return Ok(());
                 };
                 look = proof;
-                ctx.stop.sleep(plan.settle);
+                ctx.settle(plan.settle);
             }
             let gone = match self.look_again(ctx, plan, look) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,

@@ -123,6 +123,10 @@ fn target() -> ProgressDrawTarget {
 }
 
 impl Progress for Bar {
+    fn is_watched(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     fn event(&self, event: Event<'_>) {
         match (event, self.shown.get()) {
             (Event::ScanBegins { rows }, _) => self.begin(Shown::Reading, READING, rows),
@@ -143,6 +147,10 @@ impl Progress for Bar {
             (Event::Retrying { lost: false, .. }, _) => self.wait("waiting for a lock"),
             (Event::Paused { pause: Pause::Lag }, _) => self.wait("waiting for replicas"),
             (Event::Paused { pause: Pause::File }, _) => self.wait("paused by file"),
+            (Event::Settling { left }, _) => {
+                self.wait("settling");
+                self.bar.set_message(format!("settling: {:.0} s left", left.as_secs_f64().ceil()));
+            }
             (Event::WaitEnds, _) => self.go_on(),
             (Event::ScanEnds | Event::BatchesEnd, _) => self.end(),
         }

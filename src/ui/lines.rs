@@ -116,7 +116,7 @@ impl Progress for Lines {
             Event::Committed { rows } if self.phase.get().is_some_and(|phase| !phase.reads) => {
                 self.advance(rows);
             }
-            Event::Committed { .. } => {}
+            Event::Committed { .. } | Event::Settling { .. } => {}
             Event::ScanEnds | Event::BatchesEnd => self.end(),
             Event::Paused { pause } => {
                 let reason = match pause {

@@ -53,6 +53,10 @@ impl Log {
 }
 
 impl Progress for Log {
+    fn is_watched(&self) -> bool {
+        matches!(&self.shown, Shown::Bar(bar) if bar.is_watched())
+    }
+
     fn event(&self, event: Event<'_>) {
         match &self.shown {
             Shown::Nothing => {}

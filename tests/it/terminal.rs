@@ -20,6 +20,22 @@ fn shown(w: &World, columns: u16, environment: &[(&str, &str)], arguments: &[&st
     command.ran("").stdout.replace('\r', "")
 }
 
+#[test]
+fn the_bar_of_a_purge_has_a_total_and_the_time_to_settle_counts_down() {
+    World::each("watched", |w| {
+        w.expired(300).user("42", 1);
+        let slow = ["--batch-size", "50", "--sleep", "300ms"];
+        let drawn = shown(w, 120, &[], &[&["purge-expired"][..], &slow].concat());
+        assert!(drawn.contains("/300 ") && drawn.contains("/s "), "{drawn:?}");
+        assert_eq!(w.count(), 1);
+        let zone = ["--db-timezone", "UTC"];
+        let drawn =
+            shown(w, 120, &[], &[&["logout-user", "42", "--settle", "3s"][..], &zone].concat());
+        let told = ["3 s left", "2 s left", "1 s left"].map(|left| drawn.find(left));
+        assert!(told.iter().all(Option::is_some) && told.is_sorted(), "{drawn:?}");
+    });
+}
+
 const PLAIN: [(&str, &str); 1] = [("NO_COLOR", "1")];
 
 fn words(text: &str) -> String {

@@ -60,7 +60,7 @@ fn act(
     ctx.begin(&pace);
     let store = ctx.open()?;
     store.demand(Capability::Expiry)?;
-    let (cutoff, references) = cutoff(ctx, &*store, grace, args.dry_run)?;
+    let (cutoff, references, expired) = cutoff(ctx, &*store, grace, args.dry_run)?;
     let consent = Consent::from_ask(if args.dry_run { Ask::DryRun } else { Ask::Explicit });
 
     let mut report = report(cutoff, args.dry_run);
@@ -69,7 +69,7 @@ fn act(
     if let Some(consent) = consent {
         let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: ctx.progress };
         let (clean_to, kept_before);
-        (ended, clean_to, kept_before) = purge(work, cutoff, args.analyze, &mut report);
+        (ended, clean_to, kept_before) = purge(work, cutoff, expired, args.analyze, &mut report);
         match ended {
             Err(StopReason::AnotherInstance(holder)) if report.batches == 0 => {
                 return another_instance(holder, args.skip_if_running);
@@ -104,19 +104,27 @@ fn act(
 /// How long the operator waits for the count of what is left.
 const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The cutoff of the purge, and the foreign keys that may keep rows. Fails first if nothing can be deleted.
+/// How long a person who watches waits for the total of the bar.
+const TOTAL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The cutoff of the purge, the foreign keys that may keep rows, and how many rows there are, if a person watches. Fails first if
+/// nothing can be deleted.
 fn cutoff(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     grace: Duration,
     dry_run: bool,
-) -> Result<(Timestamp, Vec<Reference>), Error> {
+) -> Result<(Timestamp, Vec<Reference>, Option<u64>), Error> {
     let mut reader = store.reader()?;
     if !dry_run {
         reader.demand_writes()?;
     }
     let references = references::note(ctx, &mut *reader)?;
-    Ok((reader.now()?.before(grace), references))
+    let cutoff = reader.now()?.before(grace);
+    let counts = !dry_run && ctx.progress.is_watched();
+    // Without a total, the bar has none.
+    let expired = counts.then(|| reader.expired(cutoff, None, TOTAL_PATIENCE).ok());
+    Ok((cutoff, references, expired.flatten().and_then(|expired| expired.rows)))
 }
 
 /// Runs the purge. Returns how it ended, the cursor before which no expired row is left, and whether other
@@ -124,12 +132,14 @@ fn cutoff(
 fn purge(
     work: Work<'_>,
     cutoff: Timestamp,
+    expired: Option<u64>,
     analyze: bool,
     report: &mut PurgeReport,
 ) -> (Result<(), StopReason>, Option<Cursor>, bool) {
     let mut lock = work.store.purge_lock();
     let mut driver = Driver::new(work);
-    let mut purge = Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
+    let mut purge =
+        Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default(), expired };
     let checked = driver.check(|writer| {
         if analyze {
             writer.demand_analyze()?;

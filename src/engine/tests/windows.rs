@@ -61,8 +61,13 @@ fn purge_with_kept(
     let pace = Pace { batch_size: BatchSize::Fixed(5), ..Pace::default() };
     let mut driver = work(&memory, &stop, progress, pace);
     let mut lock = (&memory).purge_lock();
-    let mut purge =
-        Purge { cutoff: CUTOFF, lock: &mut *lock, clean_to: None, kept: KeptRows::default() };
+    let mut purge = Purge {
+        cutoff: CUTOFF,
+        lock: &mut *lock,
+        clean_to: None,
+        kept: KeptRows::default(),
+        expired: None,
+    };
     let ended = purge.run(&mut driver);
     (ended, (purge.clean_to, purge.kept))
 }
