@@ -252,7 +252,7 @@ fn foreign_keys_to_another_schema_do_not_hide_the_users_that_django_finds_first(
     );
     let path = format!("{}?options=-csearch_path%3Dt1,public,accounts", w.url());
     let named = ["logout-user", "--username", "anna", "-n", "-d", &path];
-    w.run(&named).exits(2).says("accounts.acc_user\"");
+    w.run(&named).exits(2).says("acc_user\" (the tables of groups");
 }
 
 /// Where the role has a table of users of its own in front of the site's.
