@@ -7,6 +7,7 @@ use django_session::UserIds;
 
 use super::deleted_users::DeletedUsers;
 use super::site_users::{SiteUsers, reader};
+use super::unfit_ids::some;
 use crate::cli::UserSelectors;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
@@ -16,8 +17,9 @@ use crate::report::{Doubt, ResolvedUser};
 use crate::store::{Address, BlindSpot, Store, Table, User, UserQuery};
 use crate::ui;
 
-/// Refuses names that no user has in any selected schema. A typo in a name must not look like a user who is
-/// logged out.
+/// Refuses names that no user has in any selected schema: a typo in a name must not look like a user who is
+/// logged out. Unless a project names the field of the login, it also refuses a user name that several users
+/// of one schema have: then the column is not what users log in with.
 pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) -> Result<(), Error> {
     let names = selectors.usernames.iter().chain(&selectors.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
@@ -31,10 +33,18 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
         tables.insert(site.users.table.to_string());
         let mut reader = reader(&*store, dry_run)?;
         for (name, which) in site.named(selectors)? {
-            let mut there = false;
-            reader.users(&site.users, which, &mut |_| there = true)?;
-            if there {
+            let mut ids = BTreeSet::new();
+            reader.users(&site.users, which, &mut |user| {
+                ids.insert(user.id);
+            })?;
+            if !ids.is_empty() {
                 unknown.remove(name);
+            }
+            if let UserQuery::Having(column, _) = which
+                && ids.len() > 1
+                && ctx.project.is_none()
+            {
+                return Err(no_login_name(name, column, &site.users.table, &ids));
             }
         }
     }
@@ -47,6 +57,22 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
         ),
         "--user-table names the table of users, --django finds it; a user who was deleted has only an id",
     ))
+}
+
+/// The error for a user name that these users have.
+fn no_login_name(name: &str, column: &str, table: &Table, ids: &BTreeSet<String>) -> Error {
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    Error::usage(
+        format!(
+            "{} users in table \"{table}\" are called \"{name}\", so its column \"{column}\" is not what users log in with: \
+             nobody is logged out",
+            ids.len()
+        ),
+        format!(
+            "--django knows what they log in with; or name the users by their ids: {}",
+            some(&ids)
+        ),
+    )
 }
 
 /// The users that the options select.

@@ -114,13 +114,13 @@ fn a_blank_selector_matches_nobody() {
 const UUIDS: [&str; 2] =
     ["56983410-c068-4719-807a-7d6583c339b6", "0fce2a16-9b84-4c29-9d9f-2f2f9d0b0a11"];
 
-/// A table of users with these ids.
+/// A table of users with these ids, each with a name of its own.
 fn users(w: &World, kind: &str, ids: &[&str]) {
     let kind = if kind == "uuid" && w.is_sqlite() { "char(32)" } else { kind };
     w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
-    for id in ids {
-        let id = if w.is_sqlite() { id.replace('-', "") } else { (*id).to_owned() };
-        w.execute(&format!("INSERT INTO auth_user VALUES ('{id}', 'name')"));
+    for name in ids {
+        let id = if w.is_sqlite() { name.replace('-', "") } else { (*name).to_owned() };
+        w.execute(&format!("INSERT INTO auth_user VALUES ('{id}', 'name of {name}')"));
     }
 }
 
@@ -293,15 +293,17 @@ fn each_user_who_is_named_is_told() {
             .ok()
             .says("No live session was found of 1 of 2 users: \"43\".\n");
         users(w, "integer", &["42", "44", "9"]);
-        let report = w.run(&[&logout[..], &["--username", "name"]].concat()).ok().json();
+        let names = ["42", "44", "9"].map(|id| format!("--username=name of {id}"));
+        let names = names.each_ref().map(|name| &**name);
+        let report = w.run(&[&logout[..], &names].concat()).ok().json();
         assert_eq!(
             told(&report),
             [
                 json!(["43", null, false, 0]),
-                json!(["42", "name", true, 3]),
+                json!(["42", "name of 42", true, 3]),
                 json!(["7", null, false, 1]),
-                json!(["44", "name", true, 0]),
-                json!(["9", "name", true, 0]),
+                json!(["44", "name of 44", true, 0]),
+                json!(["9", "name of 9", true, 0]),
             ]
         );
         assert_eq!(report["user_table"], "auth_user");
@@ -331,7 +333,12 @@ fn each_user_who_is_named_is_told() {
         let report = w.run(&logout.concat()).ok().json();
         assert_eq!(
             told(&report),
-            [json!([UUIDS[0], "name", true, 2]), json!([UUIDS[1], "name", true, 0])]
+            [(UUIDS[0], 2), (UUIDS[1], 0)].map(|(id, sessions)| json!([
+                id,
+                format!("name of {id}"),
+                true,
+                sessions
+            ]))
         );
     });
 }

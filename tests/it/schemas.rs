@@ -145,6 +145,13 @@ fn names_are_looked_up_in_each_schema() {
     let ran = w.run(&[&["logout-user", "--staff"][..], &all].concat()).ok();
     assert_eq!(ran.json()["deleted"], 2);
     assert_eq!(counts(&w), [5, 5, 5]);
+    // A name may be somebody in each schema, but one user at most in any of them.
+    w.run(&[&["logout-user", "--username", "anna", "-n"][..], &all].concat()).ok();
+    w.execute("INSERT INTO acme.auth_user VALUES (8, 'anna')");
+    w.run(&[&["logout-user", "--username", "anna"][..], &all].concat())
+        .exits(2)
+        .says("2 users in table \"acme.auth_user\" are called \"anna\"");
+    assert_eq!(counts(&w), [5, 5, 5]);
 }
 
 #[test]

@@ -412,6 +412,41 @@ fn a_project_says_where_its_users_are() {
 }
 
 #[test]
+fn a_proxy_of_the_user_model_has_its_columns() {
+    let site = Site::sqlite("proxy", "5.2", &[("SITE_USERS", "proxy")]);
+    let bert = &site.login(&["anna", "bert"])[1];
+    site.run(&["logout-user", "--username", "anna"]).ok().says("1 session deleted");
+    assert_eq!(site.keys(), std::slice::from_ref(&bert.1));
+    site.python("User.objects.filter(username='bert').update(is_active=False)");
+    site.run(&["logout-user", "--inactive"]).ok().says("1 session deleted");
+    site.run(&["logout-user", "--staff"]).exits(2).says("no column for that");
+}
+
+/// `username` may be a display name, where users log in with their address.
+#[test]
+fn a_name_of_several_users_is_no_login() {
+    World::each("whose_twice", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username text);
+             INSERT INTO auth_user VALUES (1, 'anna'), (2, 'bob'), (3, 'bob')",
+        );
+        w.user("1", 1).user("2", 1).user("3", 1);
+        for more in [&["--username", "anna"][..], &["--dry-run"], &["--user-table", "auth_user"]] {
+            w.run(&[&["logout-user", "--username", "bob"], more].concat())
+                .exits(2)
+                .says("2 users in table")
+                .says("are called \"bob\"")
+                .says("nobody is logged out")
+                .says("ids: \"2\", \"3\"");
+        }
+        assert_eq!(w.count(), 3);
+        // One user has one name, however often it is given.
+        w.run(&["logout-user", "--username", "anna", "--username", "anna"]).ok();
+        assert_eq!(w.count(), 2);
+    });
+}
+
+#[test]
 fn users_in_another_database_are_not_guessed() {
     let site = Site::sqlite("apart", "5.2", &[]);
     site.login(&["anna"]);

@@ -280,8 +280,9 @@ def users(sessions):
 
 
 def column(model, name):
-    """The column of a field, if it has one in the model's own table."""
-    return next((field.column for field in model._meta.local_concrete_fields if field.name == name), None)
+    """The column of a field, if it has one in the model's own table. A proxy has that of the model behind it."""
+    fields = model._meta.concrete_model._meta.local_concrete_fields
+    return next((field.column for field in fields if field.name == name), None)
 
 
 def failure(error):

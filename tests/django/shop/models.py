@@ -1,4 +1,4 @@
-"""A user model whose primary key is a UUID, for SITE_USERS=uuid."""
+"""A user model whose primary key is a UUID, for SITE_USERS=uuid, and a proxy of it, for SITE_USERS=proxy."""
 
 import uuid
 
@@ -15,3 +15,10 @@ class UuidUser(AbstractBaseUser):
 
     USERNAME_FIELD = "username"
     objects = BaseUserManager()
+
+
+class ProxyUser(UuidUser):
+    """The same users, in the same table."""
+
+    class Meta:
+        proxy = True

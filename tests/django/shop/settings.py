@@ -4,7 +4,7 @@ SITE_DATABASE_URL  sqlite:////absolute/path or postgres://user:password@host:por
 SITE_SECRET_KEY    the site's SECRET_KEY
 SITE_SERIALIZER    json (the default) or pickle (the releases that bring one: up to 4.2)
 SITE_TIME_ZONE     a zone means USE_TZ = False and naive local times in the table; unset means USE_TZ = True
-SITE_USERS         int (the default) or uuid: the type of the users' primary key
+SITE_USERS         int (the default) or uuid: the type of the users' primary key; proxy: a proxy of the model with a UUID
 SITE_APP           more apps, if any
 SITE_SESSIONS      the app that takes the place of django.contrib.sessions, and its middleware with it
 SITE_ENGINE        the session engine; the db engine of that app otherwise
@@ -58,7 +58,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-AUTH_USER_MODEL = {"int": "auth.User", "uuid": "shop.UuidUser"}[os.environ.get("SITE_USERS", "int")]
+USER_MODELS = {"int": "auth.User", "uuid": "shop.UuidUser", "proxy": "shop.ProxyUser"}
+AUTH_USER_MODEL = USER_MODELS[os.environ.get("SITE_USERS", "int")]
 
 if "allauth" in INSTALLED_APPS:
     MIDDLEWARE += [
