@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::needs_escape;
+
 /// The replacement of such a value.
 const HIDDEN: &str = "...";
 
@@ -54,7 +56,7 @@ pub fn without_passwords(argument: &str) -> Cow<'_, str> {
 }
 
 /// Names of secrets before `=` or `:`.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 15] = [
     "password",
     "passwd",
     "passphrase",
@@ -65,63 +67,137 @@ const NAMES: [&str; 10] = [
     "token",
     "secret_key",
     "api_key",
+    "apikey",
+    "api-key",
+    "sessionid",
+    "session_key",
+    "authorization",
 ];
 /// Names of secrets before a blank.
 const NAMES_ALONE: [&str; 6] = ["password", "passwd", "passphrase", "pwd", "secret", "token"];
+/// What stands before a secret in a header (RFC 9110, "Authorization").
+const SCHEMES: [&str; 2] = ["bearer", "basic"];
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+/// What the words before make of the next one.
+#[derive(Clone, Copy)]
+enum Follows {
+    Anything,
+    Secret,
+    /// A secret, if it is no ordinary word or begins with a separator.
+    PerhapsSecret,
+    /// A secret, if it begins with a separator.
+    PerhapsValue,
+    /// Part of a secret, up to this quote.
+    Quoted(char),
+}
+
+impl Follows {
+    /// After this value of a name.
+    fn value(value: &str) -> Self {
+        let mut rest = value.chars();
+        match rest.next().filter(|first| QUOTES.contains(first)) {
+            _ if SCHEMES.iter().any(|scheme| value.eq_ignore_ascii_case(scheme)) => Self::Secret,
+            Some(quote) if !rest.as_str().contains(quote) => Self::Quoted(quote),
+            _ => Self::Anything,
+        }
+    }
+
+    /// After this word, in lower case, that is no secret.
+    fn word(lower: &str) -> Self {
+        let word = lower.trim_end_matches(QUOTES);
+        if word == "bearer" || after_name(lower) == Some(lower.len()) {
+            Self::Secret
+        } else if ends_with_name(word, &NAMES_ALONE) {
+            Self::PerhapsSecret
+        } else if ends_with_name(word, &NAMES) {
+            Self::PerhapsValue
+        } else {
+            Self::Anything
+        }
+    }
+}
 
 /// A free text, such as a reason, without anything that looks like a secret: the login in a URL, the value
-/// after `password=`, `password:` and the like, and the word after `password` unless it is an ordinary word.
+/// after `password=`, `password:` and the like, the word after `password` unless it is an ordinary word, and session
+/// keys. Invisible characters are removed.
 pub fn without_logins(text: &str) -> String {
-    #[derive(Clone, Copy)]
-    enum Follows {
-        Anything,
-        Secret,
-        PerhapsSecret,
-    }
+    let text = without_keys(&text.replace(is_unseen, ""));
     let mut shown = String::with_capacity(text.len());
     let mut follows = Follows::Anything;
     // Each word keeps the blanks after it.
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
         let blank = word.get(bare.len()..).unwrap_or_default();
+        if bare.is_empty() {
+            shown.push_str(if matches!(follows, Follows::Quoted(_)) { "" } else { blank });
+            continue;
+        }
+        let value = bare.trim_start_matches(['=', ':', '>']);
+        let separator = bare.strip_suffix(value).unwrap_or_default();
         let is_hidden = match follows {
             Follows::Anything => false,
             Follows::Secret => true,
-            Follows::PerhapsSecret => !is_ordinary(bare),
+            Follows::PerhapsSecret => !separator.is_empty() || !is_ordinary(bare),
+            Follows::PerhapsValue => !separator.is_empty(),
+            Follows::Quoted(quote) => {
+                if bare.contains(quote) {
+                    follows = Follows::Anything;
+                }
+                continue;
+            }
         };
-        if is_hidden {
-            let is_separator = matches!(bare, "=" | ":");
-            if is_separator {
-                follows = Follows::Secret;
-            } else if !bare.is_empty() {
-                follows = Follows::Anything;
-            }
-            let is_shown = is_separator || bare.is_empty();
-            shown.extend([if is_shown { bare } else { HIDDEN }, blank]);
-            continue;
-        }
-        follows = Follows::Anything;
-        let lower = bare.to_ascii_lowercase();
-        let login = bare.find("://").and_then(|scheme| {
-            let end = bare.rfind('@').filter(|end| *end > scheme)?;
-            Some((scheme + 3, end))
-        });
-        let value = after_name(&lower);
-        match value {
-            Some(at) if at == bare.len() => follows = Follows::Secret,
-            None if ends_with_name(&lower) => follows = Follows::PerhapsSecret,
-            _ => {}
-        }
-        let value = value.filter(|at| *at < bare.len()).map(|at| (at, bare.len()));
-        match [login, value].into_iter().flatten().min() {
-            Some((from, to)) => {
-                let rest = if value.is_some() { "" } else { bare.get(to..).unwrap_or_default() };
-                shown.extend([bare.get(..from).unwrap_or_default(), HIDDEN, rest, blank]);
-            }
-            None => shown.push_str(word),
+        if is_hidden && value.is_empty() {
+            follows = Follows::Secret;
+            shown.push_str(word);
+        } else if is_hidden {
+            follows = Follows::value(value);
+            shown.extend([separator, HIDDEN, blank]);
+        } else {
+            follows = push_word(&mut shown, bare);
+            shown.push_str(blank);
         }
     }
     shown
+}
+
+/// Writes a word without the login and the value that are in it.
+fn push_word(shown: &mut String, word: &str) -> Follows {
+    let lower = word.to_ascii_lowercase();
+    let login = word.find("://").and_then(|scheme| {
+        let end = word.rfind('@').filter(|end| *end > scheme)?;
+        Some((scheme + 3, end))
+    });
+    let value = after_name(&lower).filter(|at| *at < word.len());
+    match [login, value.map(|at| (at, word.len()))].into_iter().flatten().min() {
+        Some((from, to)) => {
+            let rest = if value.is_some() { "" } else { word.get(to..).unwrap_or_default() };
+            shown.extend([word.get(..from).unwrap_or_default(), HIDDEN, rest]);
+        }
+        None => shown.push_str(word),
+    }
+    match value {
+        Some(at) => Follows::value(word.get(at..).unwrap_or_default()),
+        None => Follows::word(&lower),
+    }
+}
+
+/// What could stand unseen between a name and its value.
+fn is_unseen(c: char) -> bool {
+    needs_escape(c) && !c.is_control() && !c.is_whitespace()
+}
+
+/// Without what has the form of a session key of Django: 32 digits and small letters.
+fn without_keys(text: &str) -> String {
+    const LENGTH: usize = 32;
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_of_key = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase();
+    let pieces = text.split_inclusive(|c| !is_of_word(c)).map(|piece| {
+        let word = piece.trim_end_matches(|c| !is_of_word(c));
+        let is_key = word.len() == LENGTH && word.chars().all(is_of_key);
+        [if is_key { HIDDEN } else { word }, piece.get(word.len()..).unwrap_or_default()]
+    });
+    pieces.flatten().collect()
 }
 
 /// The start of the value after the first name of a secret in this word.
@@ -136,8 +212,8 @@ fn after_name(lower: &str) -> Option<usize> {
     starts.min()
 }
 
-fn ends_with_name(lower: &str) -> bool {
-    NAMES_ALONE
+fn ends_with_name(lower: &str, names: &[&str]) -> bool {
+    names
         .iter()
         .any(|name| lower.strip_suffix(name).is_some_and(|before| is_begun(lower, before.len())))
 }
@@ -219,6 +295,21 @@ mod tests {
             ("token=x, SECRET_KEY=y", "token=... SECRET_KEY=..."),
             ("{\"token\": \"hunter\"}", "{\"token\": ..."),
             ("secret x", "secret ..."),
+            ("SECRET_KEY = 'abc 123def' seen", "SECRET_KEY = ... seen"),
+            ("SECRET_KEY='abc 123def', seen", "SECRET_KEY=... seen"),
+            ("'SECRET_KEY' => \"a b  c\" seen", "'SECRET_KEY' => ... seen"),
+            ("password =hunter", "password =..."),
+            ("apikey: x api_key=y X-Api-Key: z", "apikey: ... api_key=... X-Api-Key: ..."),
+            ("Bearer abcdef", "Bearer ..."),
+            ("Authorization: Bearer abcdef seen", "Authorization: ... ... seen"),
+            ("password\u{200b}=x pass\u{2060}word: y", "password=... password: ..."),
+            ("sessionid=0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p;", "sessionid=..."),
+            ("key 0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p, leaked", "key ..., leaked"),
+            ("/0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p/", "/.../"),
+            (
+                "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5 is short",
+                "0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5 is short",
+            ),
             ("--reason=secret x\ny", "--reason=secret ...\ny"),
             ("api_token\thunter2 leaked", "api_token\t... leaked"),
             ("the password s3cret, the token", "the password ... the token"),
