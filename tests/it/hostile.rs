@@ -237,7 +237,11 @@ fn keys_and_data_with_a_nul() {
 }
 
 /// Characters that are not seen, each behind the name of another user.
-const UNSEEN: [&str; 16] = [
+const UNSEEN: [&str; 20] = [
+    "\u{303f}",
+    "\u{2d7f}",
+    "\u{378}",
+    "\u{e000}",
     "\u{3164}",
     "\u{2800}",
     "\u{34f}",
@@ -264,7 +268,7 @@ fn no_two_users_look_alike() {
         for user in &users {
             w.user(&user.replace('\\', r"\\"), 1);
         }
-        let unseen = |c: char| UNSEEN[..14].iter().any(|unseen| unseen.contains(c));
+        let unseen = |c: char| UNSEEN[..18].iter().any(|unseen| unseen.contains(c));
         for command in [
             &["list"][..],
             &["list", "--format", "jsonl"],
