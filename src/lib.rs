@@ -77,6 +77,25 @@ pub fn patience(cli: &Cli) -> Duration {
     settings::answer_timeout(&cli.global).ok().flatten().unwrap_or(DEFAULT)
 }
 
+/// How long one call inside of SQLite may compute: it had the time of an answer, and could not be interrupted after that.
+pub fn call_patience(cli: &Cli) -> Duration {
+    const GRACE: Duration = Duration::from_secs(10);
+    patience(cli).saturating_add(GRACE)
+}
+
+/// Says that the process is ended since a call does not return.
+pub fn words_on_call(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
+    let (talk, last_words, patience) = (talk(cli), last_words(cli), call_patience(cli));
+    move || {
+        talk.warning(&format!(
+            "one call of a function inside of SQLite did not return in {} s: see the views, triggers and generated columns of the file; \
+             --answer-timeout waits longer",
+            patience.as_secs_f32()
+        ));
+        last_words();
+    }
+}
+
 /// Says that the process is ended since it waits for a file to be opened.
 pub fn words_on_waiting(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
     let (talk, last_words, patience) = (talk(cli), last_words(cli), patience(cli));

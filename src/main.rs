@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let stop = Arc::new(Stop::default());
     let last_words = Arc::new(sessctl::last_words(&cli));
     end_what_does_not_open(sessctl::patience(&cli), Arc::new(sessctl::words_on_waiting(&cli)));
+    end_what_does_not_return(&stop, sessctl::call_patience(&cli), sessctl::words_on_call(&cli));
     heed_signals(&stop, Arc::clone(&last_words));
     end_what_does_not_end(&stop, last_words);
     ExitCode::from(sessctl::run(&cli, &stop, BACKENDS).code())
@@ -131,6 +132,25 @@ fn end_what_does_not_end(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sy
             Asked::RunTime => i32::from(Exit::Incomplete.code()),
         };
         end(code, &last_words);
+    });
+}
+
+/// SQLite cannot be asked to leave one call of a function, which a view or trigger of another user may make. The system
+/// releases its locks, and its journal undoes what was not committed.
+fn end_what_does_not_return(
+    stop: &Arc<Stop>,
+    patience: Duration,
+    last_words: impl Fn() + Send + Sync + 'static,
+) {
+    const TICK: Duration = Duration::from_secs(1);
+    let (stop, last_words) = (Arc::clone(stop), Arc::new(last_words));
+    thread::spawn(move || {
+        loop {
+            thread::sleep(TICK);
+            if stop.has_stuck_call(patience) {
+                end(i32::from(Exit::Incomplete.code()), &last_words);
+            }
+        }
     });
 }
 

@@ -1,9 +1,13 @@
 //! Requests to stop, by a signal or by the deadline of `--run-time`, and a sleep that ends early on such a
 //! request.
 
+mod call;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+pub use call::Calls;
 
 /// How long current work may continue after a request to stop. Then sessctl gives up any wait.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -17,6 +21,7 @@ pub struct Stop {
     state: Mutex<State>,
     heeded: AtomicBool,
     changed: Condvar,
+    calls: Mutex<Vec<Weak<Calls>>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +118,21 @@ impl Stop {
             let waited = self.changed.wait_timeout(state, TICK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Looks after these calls as long as somebody holds them.
+    pub fn look_after(&self, calls: &Arc<Calls>) {
+        let mut all = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|calls| calls.strong_count() > 0);
+        all.push(Arc::downgrade(calls));
+    }
+
+    /// Whether one call has computed for longer than this and does not look at requests. To be asked every second.
+    pub fn has_stuck_call(&self, patience: Duration) -> bool {
+        let all = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each of them is to be looked at.
+        let stuck = all.iter().filter_map(Weak::upgrade).filter(|calls| calls.is_stuck(patience));
+        stuck.count() > 0
     }
 
     /// Sleeps for `duration`, or until a signal comes.

@@ -421,6 +421,31 @@ fn what_cannot_be_given_up_ends_with_the_process() {
     w.is_sound();
 }
 
+/// Nobody asks for an end: the process ends once the call has had the time of an answer and 10 s, so that its lock goes.
+#[test]
+fn a_call_that_does_not_return_ends_the_process() {
+    let w = World::sqlite("endless_call_alone");
+    w.user("42", 3).expired(3);
+    let call = "(SELECT instr(hex(zeroblob(5000000)), hex(zeroblob(2500000)) || 'x'))";
+    w.execute(&format!(
+        "CREATE TRIGGER never BEFORE DELETE ON django_session BEGIN SELECT {call}; END"
+    ));
+    let is_ended = |command: &[&str]| {
+        let began = Instant::now();
+        let ran = w.run(&[command, &["--answer-timeout", "1s"]].concat()).exits(3);
+        ran.says("did not return in 11 s").says("nothing is proved");
+        assert!(began.elapsed() < SOON + Duration::from_secs(10));
+    };
+    is_ended(&["purge-expired"]);
+    assert_eq!(w.count(), 6);
+    w.is_sound();
+    w.execute(&format!(
+        "DROP TRIGGER never; ALTER TABLE django_session RENAME TO hidden; CREATE VIEW django_session AS
+             SELECT session_key, session_data, expire_date FROM hidden WHERE {call} = 0"
+    ));
+    is_ended(&["check"]);
+}
+
 #[test]
 fn a_time_that_is_no_time_to_wait_is_refused() {
     let refused = |time: &str| {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::stop::Calls;
 use crate::store::waits::{Waits, Watch, Work};
 
 /// The most bytes of a value that SQLite creates or reads. A trigger may copy a session of 12 MiB in another
@@ -46,8 +48,14 @@ impl Limited {
         connection.query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         let watch = waits.watch(waits.patience(work));
-        let mut clock = watch.clock();
-        connection.progress_handler(STEPS, Some(move || clock.over().is_some()))?;
+        let (mut clock, calls) = (watch.clock(), Arc::new(Calls::default()));
+        waits.stop().look_after(&calls);
+        trace(&mut connection, Arc::clone(&calls))?;
+        let is_over = move || {
+            calls.beat();
+            clock.over().is_some()
+        };
+        connection.progress_handler(STEPS, Some(is_over))?;
         connection.busy_handler(Some(wait_for_lock(waits.clone(), for_lock)))?;
         Ok(Self { connection, watch })
     }
@@ -65,6 +73,18 @@ impl Limited {
     pub(super) fn moved(&self) {
         self.watch.moved();
     }
+}
+
+/// Tells when statements begin and end. In between, SQLite asks whether to go on, but not within one call of a function.
+fn trace(connection: &mut Connection, calls: Arc<Calls>) -> rusqlite::Result<()> {
+    let codes = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
+    let tell = move |event: TraceEvent<'_>| match event {
+        // A trigger is a part of a statement (SQLite docs, `SQLITE_TRACE_STMT`).
+        TraceEvent::Stmt(_, sql) if !sql.starts_with("--") => calls.begin(),
+        TraceEvent::Profile(..) => calls.end(),
+        _ => {}
+    };
+    connection.trace_v2(codes, Some(tell))
 }
 
 /// Waits as SQLite's own handler does (`sqliteDefaultBusyCallback`), but stops when the run is asked to stop.
