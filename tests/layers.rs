@@ -63,6 +63,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "files",
             "settings/django/run.rs",
             "settings/operator.rs",
+            "stop/call.rs",
             "store/postgres/connect/wire.rs",
             "store/sqlite/facts.rs",
             "store/sqlite/activity_watch.rs",
@@ -88,6 +89,7 @@ const WALLS_OF_DJANGO_SESSION: &[(&str, &[&str])] = &[
     ("flate2", &["zlib.rs"]),
     ("hmac", &["keyring.rs"]),
     ("serde", &["format.rs"]),
+    ("unicode_properties", &["escape.rs"]),
 ];
 
 /// Words of one database that are no folder's name.
