@@ -36,6 +36,24 @@ fn a_traceback_shows_no_part_of_a_secret() {
             "ValueError: no ...",
         ),
         ("import own_missing".to_owned(), "No module named 'own_missing'"),
+        (format!("db_password = '{SENTINEL}'; raise ValueError(db_password)"), "ValueError: ..."),
+        (format!("secrets = {{'DB': '{SENTINEL}'}}; raise ValueError(secrets)"), "ValueError: {'DB': '...'}"),
+        (
+            format!("AWS_SECRET = {{'a': {{'b': ['{SENTINEL}']}}}}; raise ValueError('%s' % AWS_SECRET)"),
+            "ValueError: {'a': {'b': ['...']}}",
+        ),
+        (
+            format!("class Conf: pass\nCONF = Conf(); CONF.api_key = '{SENTINEL}'; raise ValueError(CONF.api_key)"),
+            "ValueError: ...",
+        ),
+        (
+            format!("def connect(password): raise ValueError(password[5:])\nconnect('begin{SENTINEL}')"),
+            "ValueError: ...",
+        ),
+        (
+            format!("SECRET_KEY = '0{SENTINEL}1'; raise ValueError('begins ' + SECRET_KEY[:14] + ', see')"),
+            "ValueError: begins ..., see",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -44,7 +62,7 @@ fn a_traceback_shows_no_part_of_a_secret() {
         let mut command = site.command(&["list"]);
         command.env("DATABASE_URL", format!("postgres://u:{SENTINEL}#x@h/db"));
         let ran = command.ran("").exits(2).says(says);
-        assert!(!ran.stderr.contains(SENTINEL), "{ran:#?}");
+        assert!(!ran.stderr.contains("sentinel"), "{ran:#?}");
     }
 }
 

@@ -24,6 +24,8 @@ use crate::stop::Stop;
 use crate::store::{Surroundings, Table, Users};
 
 const PROBE: &str = include_str!("probe.py");
+/// The functions that mask secrets, and the line of the probe in whose place they stand.
+const MASKING: (&str, &str) = ("# Here stands masking.py.\n", include_str!("masking.py"));
 /// The line of it in whose place the parts of the stores stand.
 const STORES_ASK: &str = "# Here stands what each store asks.\n";
 /// How long a project may take to set itself up.
@@ -88,7 +90,7 @@ pub fn project(
 /// The program that runs in the project's Python, with what each store asks.
 fn probe(backends: Backends) -> String {
     let parts = backends.iter().filter_map(|backend| Some(backend.django()?.probe()));
-    PROBE.replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
+    PROBE.replace(MASKING.0, MASKING.1).replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
 }
 
 struct Place {

@@ -297,65 +297,7 @@ def failure(error):
     return frames[len(lines) - 5 :] + lines
 
 
-def without_secrets(error):
-    """Its text without what may be a part of a password or a key: of the environment, of the settings as far as they are
-    loaded, and of the modules that it went through."""
-    text = str(error)
-    known = [(name.upper(), value) for name, value in os.environ.items()]
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        known += [(name, value) for name, value in frame.f_globals.items() if name.isupper()]
-    settings = getattr(sys.modules.get("django.conf"), "settings", None)
-    if settings is not None and settings.configured:
-        known += [(name, setting(settings, name)) for name in dir(settings) if name.isupper()]
-    parts = {part for name, value in known for secret in secrets_of(name, value) for part in parts_of(secret)}
-    for part in sorted(parts, key=len, reverse=True):
-        text = text.replace(part, "...")
-    return re.sub(r"//\S*@", "//...@", text)
-
-
-def setting(settings, name):
-    try:
-        return getattr(settings, name)
-    except Exception:  # An empty SECRET_KEY, for one.
-        return None
-
-
-SECRET = re.compile("SECRET|PASS|PWD|KEYS?$|KEY_FALLBACKS$|TOKEN|DSN|CREDENTIAL", re.IGNORECASE)
-HARMLESS = re.compile("^(OLD)?PWD$|HASHERS$|_(FILE|PATH|DIR)$")
-PASSWORD_IN = re.compile(r"(pass\w*|pwd?)\s*=|:[^/\s]*@", re.IGNORECASE)
-# What errors say, too.
-COMMON = set(
-    "5432 6379 base cast could database dbname django from host http https import integer localhost module name named none"
-    " pass passwd password port settings text true user username".split()
-)
-
-
-def secrets_of(name, value, depth=0):
-    """The secrets in a variable or setting: what has a telling name, and passwords in URLs and key=value pairs."""
-    inner = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, (list, tuple)):
-        inner = [(name, item) for item in value]
-    for key, item in list(inner) if depth < 6 else ():
-        yield from secrets_of(str(key), item, depth + 1)
-    if isinstance(value, bytes):
-        value = value.decode("latin-1")
-    if not isinstance(value, str) or HARMLESS.search(name):
-        return
-    if "://" in value:
-        login, _, place = value.partition("://")[2].rpartition("@")
-        user, colon, password = (login or place).partition(":")
-        yield password if colon or not login else user
-        yield place.partition("?")[2]
-    elif SECRET.search(name) or PASSWORD_IN.search(value):
-        yield value
-
-
-def parts_of(secret):
-    """The whole, and what is left of it where code takes it apart."""
-    for text in (secret, unquote(secret)):
-        for part in [text] + re.split(r"[\s:/@#?&=;,.'\"\\]+", text):
-            if len(part) > 3 and part.lower() not in COMMON:
-                yield part
+# Here stands masking.py.
 
 
 def answer(manage, folder, module, trusted):
