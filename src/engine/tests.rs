@@ -11,7 +11,7 @@ use crate::consent::{Ask, Consent};
 use crate::memory::Memory;
 use crate::model::{Expiry, Keys, Page, Timestamp};
 use crate::stop::Stop;
-use crate::store::{Fault, Filter, Store};
+use crate::store::{Fault, Filter, Store, StoreError};
 
 const SIGTERM: i32 = 15;
 
@@ -100,6 +100,31 @@ fn what_is_fatal_halts_and_says_what_was_done() {
     let (ended, rows, batches) = delete_all(&memory, &Stop::default(), &Silent);
     assert_eq!((rows, batches, memory.keys().len()), (10, 1, 15));
     assert!(matches!(ended, Err(StopReason::Failed(_))));
+}
+
+/// What a failure and a request to end make of each other: only what another attempt might heal is an interruption.
+#[test]
+fn an_error_after_a_signal_is_an_interruption_unless_it_is_fatal() {
+    let asked = Stop::default();
+    asked.request(SIGTERM);
+    let reason = |fault, stop: &Stop| StopReason::of(StoreError::new(fault, "cannot"), stop);
+    for fault in [Fault::Busy, Fault::Lost] {
+        assert!(matches!(reason(fault, &asked), StopReason::Interrupted(SIGTERM)), "{fault:?}");
+        assert!(matches!(reason(fault, &Stop::default()), StopReason::Failed(_)), "{fault:?}");
+    }
+    assert!(matches!(reason(Fault::Fatal, &asked), StopReason::Failed(_)));
+}
+
+#[test]
+fn a_check_waits_for_locks_and_for_nothing_else() {
+    let memory = &memory(1);
+    let stop = Stop::default();
+    for (fault, is_passed) in [(Fault::Busy, true), (Fault::Lost, false), (Fault::Fatal, false)] {
+        memory.script([Some(fault)]);
+        let mut driver = work(&memory, &stop, &Silent, tens());
+        let checked = driver.check(|writer| Ok(writer.delete(&[])?.sessions));
+        assert_eq!(checked.is_ok(), is_passed, "{checked:?}");
+    }
 }
 
 #[test]
