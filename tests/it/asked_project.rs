@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::running::{Running, eventually};
+use crate::running::{Running, eventually, heeding_hangups};
 use crate::site::Site;
 use crate::world::RunToEnd;
 
@@ -75,7 +75,7 @@ fn a_project_ends_with_sessctl() {
     let ids = site.file("ids", "");
     for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         site.file("ids", "");
-        let mut running = Running::start(&mut site.command(&["list"]));
+        let mut running = Running::start(&mut heeding_hangups(&site.command(&["list"])));
         let read = || std::fs::read_to_string(&ids).unwrap();
         eventually("the project runs", || read().ends_with('.'));
         running.signal(signal);

@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::world::{Ran, SECRET_KEY};
+use crate::world::{Ran, SECRET_KEY, around};
 
 /// Longer than anything takes that works, on a machine that has much else to do.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -19,6 +19,13 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// The program at work, killed if the test ends before it.
 pub(crate) struct Running(Option<Child>);
+
+/// The same command where SIGHUP is not ignored, as it is under nohup.
+pub(crate) fn heeding_hangups(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.arg("--default-signal=HUP");
+    around(heeding, command)
+}
 
 impl Running {
     /// Starts it with the key of every world.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::running::{Running, eventually};
+use crate::running::{Running, eventually, heeding_hangups};
 use crate::support::{django_python, sessctl};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around};
 
@@ -33,10 +33,7 @@ fn a_signal_amid_deleting_ends_it_after_the_batch_with_a_true_report() {
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         World::each(&format!("signal_delete_{signal}"), |w| {
             let others = mixed(w, 300);
-            // Whoever runs the tests under nohup has it ignored.
-            let mut heeding = Command::new("env");
-            heeding.arg("--default-signal=HUP");
-            let mut running = Running::start(&mut around(heeding, &w.command(&SLOW)));
+            let mut running = Running::start(&mut heeding_hangups(&w.command(&SLOW)));
             eventually("a delete", || w.count() < 317);
             running.signal(signal);
             let report = running.end().exits(code).json();
