@@ -130,8 +130,12 @@ fn a_login_that_no_key_verifies_shows_no_key_of_the_site() {
         }
         w.run(&["list", "--user", "5", "--user-key", "account_id"]).ok();
         w.user("7", 1);
-        w.run(&["list", "--user", "5"]).ok();
-        w.run(&["logout-user", "5"]).ok();
+        for (user, code) in [("5", 3), ("6", 0)] {
+            w.run(&["list", "--user", user]).exits(code);
+            w.run(&["logout-user", user]).exits(code);
+        }
+        let ran = w.run(&["logout-user", "5"]).exits(3);
+        ran.says("the id of a named user under account_id");
     });
 }
 
