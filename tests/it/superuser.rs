@@ -269,6 +269,17 @@ fn code_that_others_put_there_meanwhile_is_not_run() {
         "CREATE TABLE child (session varchar(40) REFERENCES django_session ON DELETE SET NULL)";
     const POLICY: &str = "ALTER TABLE django_session ENABLE ROW LEVEL SECURITY;
         CREATE POLICY p ON django_session USING (trap(session_key) <> '')";
+    const WHEN: &str = "CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW
+        WHEN (query_to_xml('SELECT trap(''when'')', true, true, '') IS NULL)
+        EXECUTE FUNCTION suppress_redundant_updates_trigger()";
+    const SWAP: &str = "ALTER TABLE django_session RENAME TO old_one;
+        CREATE TABLE django_session (LIKE old_one INCLUDING ALL);
+        INSERT INTO django_session SELECT * FROM old_one;
+        CREATE TRIGGER t AFTER DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()";
+    const CHILD: &str = "CREATE TABLE child (session varchar(40) REFERENCES django_session);
+        INSERT INTO child SELECT session_key FROM django_session; GRANT SELECT ON child TO PUBLIC";
+    const POLICY_OF_CHILD: &str = "ALTER TABLE child ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY p ON child USING (trap(session) <> '')";
     const TO_US: &str = "RESET ROLE; ALTER TABLE django_session OWNER TO CURRENT_USER;
         GRANT SELECT, TRIGGER, REFERENCES ON django_session TO PUBLIC";
     for (name, before, code, what) in [
@@ -276,6 +287,9 @@ fn code_that_others_put_there_meanwhile_is_not_run() {
         ("trigger", TO_US, TRIGGER, "trigger t on"),
         ("key", TO_US, KEY, "foreign key child_session_fkey of"),
         ("policy", "", POLICY, "row security of public.django_session"),
+        ("when", TO_US, WHEN, "trigger t on"),
+        ("swap", "", SWAP, "another table came in the place"),
+        ("policy_of_key", CHILD, POLICY_OF_CHILD, "row security of public.child"),
     ] {
         let w = World::postgres(&format!("trust_while_{name}"));
         let site = Site::new(&w, &format!("trust_while_{name}"));
@@ -286,7 +300,7 @@ fn code_that_others_put_there_meanwhile_is_not_run() {
         ));
         site.makes(before);
         let pause = w.file("pause", "");
-        let url = if code == POLICY { strong.url() } else { w.url() };
+        let url = if name.starts_with("policy") { strong.url() } else { w.url() };
         let arguments =
             ["purge-expired", "--pause-file", &pause, "--log-format", "json", "-d", &url];
         let running = Running::start(&mut w.command(&arguments));

@@ -34,7 +34,8 @@ const POWERS: &str = "
 /// missing. So on a written table of another role every expression counts, and every type that is not
 /// built in. Elsewhere expressions count by the functions that they call. Those of indexes, statistics and
 /// partitions count too, because the planner calls immutable functions of constants. Built-in functions are
-/// harmless where they must be immutable, which constraints need not be. Before PostgreSQL 15 triggers of
+/// harmless where they must be immutable, which constraints and conditions of triggers need not be: any role
+/// with the right to add a trigger can put one there, so each condition counts. Before PostgreSQL 15 triggers of
 /// partitions are marked internal, so an internal one counts unless its function is built in (OID < 16384).
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
@@ -79,7 +80,7 @@ const FOREIGN_CODE: &str = r"
         FROM tables JOIN pg_catalog.pg_partitioned_table ON partrelid = id
         UNION ALL
         SELECT 'row security of ' || name, 'pg_class', id, true
-        FROM tables WHERE id = ANY($1) AND pg_catalog.row_security_active(id)
+        FROM tables WHERE pg_catalog.row_security_active(id)
         UNION ALL
         SELECT 'foreign key ' || pg_catalog.quote_ident(conname) || ' of '
                    || pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname),
@@ -87,7 +88,8 @@ const FOREIGN_CODE: &str = r"
         FROM wholes JOIN keys k ON confrelid = whole JOIN pg_catalog.pg_class c ON c.oid = conrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE acts
         UNION ALL
-        SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid, foreign_owned
+        SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid,
+               foreign_owned OR tgqual IS NOT NULL AND NOT tgisinternal
         FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id
         WHERE tgenabled <> 'D' AND (NOT tgisinternal OR tgfoid >= 16384)
         UNION ALL
@@ -278,10 +280,11 @@ impl Postgres {
     /// Called within the writing transaction: locks the tables, so that other roles cannot change them until
     /// its end, and checks them again. A grantee can only add triggers and foreign keys, which a writer's lock
     /// blocks; an owner can do more, so tables of other roles get a stronger lock. `locks` are those that the
-    /// last call took.
+    /// last call took. The name must still lead to the table `sessions`: the owner can put another one in its place.
     pub(super) fn lock_and_look(
         &self,
         client: &mut Client,
+        sessions: u32,
         tables: &[u32],
         locks: &mut String,
         what: &str,
@@ -294,13 +297,17 @@ impl Postgres {
                 return Ok(Err(refusal(what.to_owned(), &code, powers)));
             }
             if code.locks == *locks {
-                return Ok(Ok(()));
+                let is_there = client.resolve(&self.table.quoted())? == Some(sessions);
+                let replaced = || StoreError::new(Fault::Fatal, what).because(REPLACED);
+                return Ok(is_there.then_some(()).ok_or_else(replaced));
             }
             *locks = code.locks;
         }
         Ok(Err(StoreError::new(Fault::Busy, what).because("its parts change all the time")))
     }
 }
+
+const REPLACED: &str = "another table came in the place of this one while sessctl ran";
 
 fn refusal(what: String, code: &ForeignCode, powers: &Powers) -> StoreError {
     StoreError::new(Fault::Fatal, what).because(code.describe(powers)).hint(

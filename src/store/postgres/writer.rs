@@ -146,7 +146,7 @@ impl<'s> PostgresWriter<'s> {
         }
         let (store, what) = (self.store, self.store.what(doing));
         store
-            .lock_and_look(&mut self.client, &self.guarded, &mut self.locks, &what)?
+            .lock_and_look(&mut self.client, self.found.oid, &self.guarded, &mut self.locks, &what)?
             .map_err(Failed::Untrusted)
     }
 
