@@ -135,9 +135,7 @@ impl Outcome {
             let members = std::mem::take(&mut outcome.members);
             let elsewhere = std::mem::take(&mut outcome.elsewhere);
             let doubt = login_keys_seen::doubt(ctx, &unseen, members);
-            outcome
-                .doubts
-                .extend(doubt.or_else(|| login_keys_seen::elsewhere_doubt(ctx, elsewhere)));
+            outcome.doubts.extend(doubt.or_else(|| login_keys_seen::elsewhere_doubt(elsewhere)));
         }
         Ok(outcome)
     }

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use django_session::{Codec, Decoded, LoginKeys, Signature, UserIds, Verdict};
+use django_session::{Decoded, LoginKeys, Signature, UserIds, Verdict};
 
 use super::counts::Counts;
 use crate::context::Ctx;
@@ -30,10 +30,12 @@ pub(crate) struct LoginKeysSeen<'c> {
 }
 
 impl<'c> LoginKeysSeen<'c> {
-    /// `asked`: the users who are asked for, unless that is everybody.
-    pub(crate) fn new(codec: &'c Codec, asked: Option<&'c UserIds>) -> Self {
-        let keys = &codec.login.user;
+    /// `asked`: the users who are asked for, unless that is everybody. An operator who names keys of logins says that the
+    /// others are none, so then their ids are not looked for elsewhere.
+    pub(crate) fn new(ctx: &Ctx<'c>, asked: Option<&'c UserIds>) -> Self {
+        let keys = &ctx.codec.login.user;
         let seen = keys.iter().map(|_| AtomicBool::new(false)).collect();
+        let asked = asked.filter(|_| ctx.global.user_keys.is_empty());
         Self { keys, seen, asked, elsewhere: Mutex::default() }
     }
 
@@ -120,7 +122,7 @@ impl<'c> LoginKeysSeen<'c> {
     /// What follows from what was seen; from keys without a login only if what else stands in sessions is given.
     pub(crate) fn doubt(&self, ctx: &Ctx<'_>, members: Option<Counts>) -> Option<Doubt> {
         let no_login = members.and_then(|members| doubt(ctx, &self.unseen(), members));
-        no_login.or_else(|| elsewhere_doubt(ctx, self.elsewhere()))
+        no_login.or_else(|| elsewhere_doubt(self.elsewhere()))
     }
 
     /// The keys that were not seen.
@@ -144,8 +146,7 @@ pub(crate) fn doubt(ctx: &Ctx<'_>, unseen: &[String], members: Counts) -> Option
     (!looked_for.is_empty() && !keys.is_empty()).then_some(Doubt::NoLogin { looked_for, keys })
 }
 
-/// The doubt that follows from ids of the named users under other keys. The operator who names keys of logins says that the others
-/// are none.
-pub(crate) fn elsewhere_doubt(ctx: &Ctx<'_>, keys: Vec<String>) -> Option<Doubt> {
-    (ctx.global.user_keys.is_empty() && !keys.is_empty()).then_some(Doubt::IdElsewhere { keys })
+/// The doubt that follows from ids of the named users under other keys.
+pub(crate) fn elsewhere_doubt(keys: Vec<String>) -> Option<Doubt> {
+    (!keys.is_empty()).then_some(Doubt::IdElsewhere { keys })
 }

@@ -110,7 +110,7 @@ impl Look<'_> {
         };
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
-            login_keys: LoginKeysSeen::new(codec, asked),
+            login_keys: LoginKeysSeen::new(ctx, asked),
         };
         let worker = || {
             let mut decoder = Decoder::new(codec);

@@ -112,6 +112,15 @@ pub fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()
     )
 }
 
+/// Says how many rows could not be read.
+pub fn write_unreadable(out: &mut dyn Write, rows: u64) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    let rows = counted(rows, "row");
+    writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")
+}
+
 /// Keys that are named.
 const MOST_KEYS: usize = 10;
 
@@ -213,18 +222,19 @@ pub fn hidden_sessions(table: &str, view: bool) -> String {
 
 /// Whether a key may be the login of a site that has its own.
 pub fn may_be_login(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+    // Asked of every key of many rows, so nothing is copied.
+    let is = |part: &[u8], word: &str| part.eq_ignore_ascii_case(word.as_bytes());
+    let key = key.as_bytes();
+    let begins = |word: &&str| key.get(..word.len()).is_some_and(|part| is(part, word));
+    let holds = |word: &&str| key.windows(word.len()).any(|part| is(part, word));
     // What Django keeps beside the login names nobody, nor does what django-allauth keeps of visitors.
     let others =
         ["_auth_user_backend", "_auth_user_hash", "socialaccount", "account_verified_email"];
-    if others.iter().any(|other| key.starts_with(other)) {
-        return false;
-    }
     let words = [
         "user", "account", "login", "member", "uid", "customer", "client", "person", "profile",
         "auth", "owner", "staff", "employee", "student", "email", "ident",
     ];
-    words.iter().any(|word| key.contains(word))
+    !others.iter().any(|word| begins(word)) && words.iter().any(|word| holds(word))
 }
 
 /// Says that the table is not all there is.

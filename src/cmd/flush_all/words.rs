@@ -8,7 +8,7 @@ use crate::report::{Matches, Proof};
 use crate::ui::Report;
 use crate::ui::ending::{
     stopped, without_login, write_alike, write_allauth, write_cached, write_left, write_paused,
-    write_unverified,
+    write_unreadable, write_unverified,
 };
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 
@@ -132,10 +132,6 @@ impl FlushReport {
                 "{rows} that could not be read {went}: a user who is to be spared may be logged in by one."
             )?;
         }
-        if self.matches.unreadable > 0 {
-            let rows = counted(self.matches.unreadable, "row");
-            writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")?;
-        }
-        Ok(())
+        write_unreadable(out, self.matches.unreadable)
     }
 }

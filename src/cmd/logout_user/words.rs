@@ -8,7 +8,7 @@ use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
 use crate::ui::ending::{
     without_login, write_alike, write_allauth, write_cached, write_impersonated, write_left,
-    write_unverified,
+    write_unreadable, write_unverified,
 };
 use crate::ui::human::{write_table_header, write_table_row};
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
@@ -158,11 +158,7 @@ impl LogoutReport {
                 "{what} of {whom} stayed: saved again after that time. Only the last save is known."
             )?;
         }
-        if self.matches.unreadable > 0 {
-            let what = counted(self.matches.unreadable, "row");
-            writeln!(out, "{what} could not be read and may be anybody's: see `sessctl list`.")?;
-        }
-        Ok(())
+        write_unreadable(out, self.matches.unreadable)
     }
 }
 
