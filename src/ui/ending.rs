@@ -234,7 +234,7 @@ pub fn may_be_login(key: &str) -> bool {
         "user", "account", "login", "member", "uid", "customer", "client", "person", "profile",
         "auth", "owner", "staff", "employee", "student", "email", "ident",
     ];
-    !others.iter().any(|word| begins(word)) && words.iter().any(|word| holds(word))
+    !others.iter().any(begins) && words.iter().any(holds)
 }
 
 /// Says that the table is not all there is.

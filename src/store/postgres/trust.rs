@@ -34,8 +34,8 @@ const POWERS: &str = "
 /// missing. So on a written table of another role every expression counts, and every type that is not
 /// built in. Elsewhere expressions count by the functions that they call. Those of indexes, statistics and
 /// partitions count too, because the planner calls immutable functions of constants. Built-in functions are
-/// harmless where they must be immutable, which constraints and conditions of triggers need not be: any role
-/// with the right to add a trigger can put one there, so each condition counts. Before PostgreSQL 15 triggers of
+/// harmless where they must be immutable, which constraints and conditions of triggers need not be: a role
+/// that has the right to add a trigger can put one there, so where one has it each condition counts. Before PostgreSQL 15 triggers of
 /// partitions are marked internal, so an internal one counts unless its function is built in (OID < 16384).
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
@@ -89,7 +89,9 @@ const FOREIGN_CODE: &str = r"
         JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE acts
         UNION ALL
         SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid,
-               foreign_owned OR tgqual IS NOT NULL AND NOT tgisinternal
+               foreign_owned OR tgqual IS NOT NULL AND NOT tgisinternal AND EXISTS (
+                   SELECT FROM pg_catalog.pg_class c, pg_catalog.aclexplode(relacl)
+                   WHERE c.oid = id AND privilege_type = 'TRIGGER' AND grantee NOT IN (SELECT role FROM trusted))
         FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id
         WHERE tgenabled <> 'D' AND (NOT tgisinternal OR tgfoid >= 16384)
         UNION ALL
