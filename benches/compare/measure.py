@@ -300,13 +300,13 @@ def main():
     parser.add_argument("--large", type=int, default=10_000, metavar="ROWS", help="sessions of 200 kB")
     parser.add_argument("--on", action="append", choices=DATABASES)
     parser.add_argument("--part", action="append", choices=PARTS)
-    parser.add_argument("--write", action="store_true", help="put tables and charts into docs/")
+    parser.add_argument("--write", action="store_true", help="put tables into RESULTS.md and charts into docs/")
     arguments = parser.parse_args()
     arguments.on = arguments.on or list(DATABASES)
     for name in arguments.part or PARTS:
         about = machine()
         text, charts = PARTS[name](arguments)
-        text = [about, "", *(f"![the same as a chart]({file})\n" for file in charts), *text]
+        text = [about, "", *(f"![the same as a chart](../../docs/{file})\n" for file in charts), *text]
         print("\n".join(text), flush=True)
         if arguments.write:
             page.write(name, text, charts)

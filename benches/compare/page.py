@@ -1,10 +1,11 @@
-"""Tables and charts in docs/."""
+"""The page of results, and the charts in docs/."""
 
 import math
 import re
 from pathlib import Path
 
 DOCS = Path("docs")
+RESULTS = Path("benches/compare/RESULTS.md")
 COLOURS = ["#2f81f7", "#d29922", "#3fb950", "#db61a2"]
 # Grey that can be read on white and on black.
 STYLE = "<style>text{font:13px system-ui,sans-serif;fill:#808890}.title{font-size:15px}.axis{stroke:#808890;stroke-opacity:.4}</style>"
@@ -12,12 +13,11 @@ STYLE = "<style>text{font:13px system-ui,sans-serif;fill:#808890}.title{font-siz
 
 def write(name, text, charts):
     """Put a part where the page has its marks."""
-    page = DOCS / "performance.md"
     begin, end = f"<!-- benches/compare/run --part {name} -->", "<!-- end -->"
     marks = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
-    old = page.read_text()
-    assert marks.search(old), f"{page} has no {begin}"
-    page.write_text(marks.sub(lambda _: "\n".join([begin, *text, end]), old))
+    old = RESULTS.read_text()
+    assert marks.search(old), f"{RESULTS} has no {begin}"
+    RESULTS.write_text(marks.sub(lambda _: "\n".join([begin, *text, end]), old))
     for file, svg in charts.items():
         (DOCS / file).write_text(svg)
 

@@ -4,8 +4,8 @@
 The shop is served by a process of its own. Four threads of logged-in visitors read and write their sessions and check
 every answer, before, while and after a command works on the table beside them: sessctl, or Django's own clearsessions.
 Runs under the Python of an environment with Django. Exit code 0: no request failed, none was held up for long, exactly
-the live sessions are left, and after a backfill each says whose it is. Among what it prints is a row for
-docs/performance.md.
+the live sessions are left, and after a backfill each says whose it is. Among what it prints are the
+figures of docs/performance.md.
 """
 
 import argparse
@@ -193,7 +193,7 @@ def look(site, filler):
 
 
 def row(options, done, run, quiet, during):
-    """One row of the table in docs/performance.md: what is noticed without → while it runs."""
+    """One row of a table: what is noticed without → while it runs."""
     cells = [
         {None: "PostgreSQL", "wal": "SQLite, WAL", "delete": "SQLite, rollback journal"}[options.journal],
         f"`sessctl {options.command}`" if options.sessctl else "`clearsessions`",
