@@ -1,13 +1,13 @@
 //! The context of a command: its settings, and access to the session table and to the terminal. It does not
 //! change during a run.
 
-mod told;
+mod deferred_note;
 
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
+use deferred_note::WithNote;
 use django_session::Codec;
-use told::Told;
 
 use crate::cli::{Global, ReportFormat, Saved};
 use crate::engine::{Event, Pace, Progress, Scan};
@@ -79,7 +79,7 @@ impl Ctx<'_> {
     /// Notes what is unknown of the site, for commands without a database.
     pub(crate) fn note_unknown(&self) {
         if let Some(note) = self.unknown_note() {
-            (self.terms.tell)(&note);
+            (self.terms.notify)(&note);
         }
     }
 
@@ -147,10 +147,10 @@ impl Ctx<'_> {
     pub(crate) fn open_table(&self, table: Table) -> Result<Box<dyn Store>, Error> {
         let Database { source, traits, clock, notes, warnings } = self.database()?;
         for warning in warnings {
-            (self.terms.tell)(&Notice::Warning(warning));
+            (self.terms.notify)(&Notice::Warning(warning));
         }
         for note in notes {
-            (self.terms.tell)(&Notice::Note(note));
+            (self.terms.notify)(&Notice::Note(note));
         }
         let no_zone = (traits.naive_clock && !clock.is_known()).then(|| {
             format!(
@@ -159,14 +159,14 @@ impl Ctx<'_> {
                 traits.name
             )
         });
-        self.stop.heed();
+        self.stop.start_checking();
         if table.schema().is_some() {
             traits.demand(Capability::Schemas)?;
         }
         let (waits, terms) = (self.waits.clone(), self.terms.clone());
         let store = source.open(Opening { table, clock, waits, terms: terms.clone() });
         Ok(match self.not_knowing(no_zone.as_deref()).unknown_note() {
-            Some(note) => Box::new(Told { store, terms, note }),
+            Some(note) => Box::new(WithNote { store, terms, note }),
             None => store,
         })
     }

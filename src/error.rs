@@ -116,20 +116,20 @@ pub enum Error {
     },
     /// No row verifies.
     #[error(
-        "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
+        "not one of {checked} sessions verifies with the given SECRET_KEY; nothing was deleted"
     )]
     WrongKey {
         /// Rows whose signature was checked.
-        looked_at: u64,
+        checked: u64,
     },
     /// No row verifies, and the reason is known: some would with a variant of the given key, or none could
     /// with any key.
     #[error(
-        "not one of {looked_at} sessions verifies with the given SECRET_KEY; nothing was deleted"
+        "not one of {checked} sessions verifies with the given SECRET_KEY; nothing was deleted"
     )]
     NearlyRightKey {
         /// Rows whose signature was checked.
-        looked_at: u64,
+        checked: u64,
         /// The next step.
         hint: &'static str,
     },

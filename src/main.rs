@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let last_words = Arc::new(sessctl::last_words(&cli));
     end_what_does_not_open(sessctl::patience(&cli), Arc::new(sessctl::words_on_waiting(&cli)));
     end_what_does_not_return(&stop, sessctl::call_patience(&cli), sessctl::words_on_call(&cli));
-    heed_signals(&stop, Arc::clone(&last_words));
+    handle_signals(&stop, Arc::clone(&last_words));
     end_what_does_not_end(&stop, last_words);
     ExitCode::from(sessctl::run(&cli, &stop, BACKENDS).code())
 }
@@ -100,7 +100,7 @@ fn keep_no_freed_memory() {}
 
 /// The first signal asks for an end after the batch, which has a few seconds. A second one ends at once, and so does one that nobody would heed.
 /// A hangup never counts as a second one: the kernel and the shell each send one when a connection drops.
-fn heed_signals(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sync + 'static>) {
+fn handle_signals(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sync + 'static>) {
     let stop = Arc::clone(stop);
     let mut signals = vec![SIGINT, SIGTERM];
     if !ignores_hangup() {
@@ -110,12 +110,12 @@ fn heed_signals(stop: &Arc<Stop>, last_words: Arc<impl Fn() + Send + Sync + 'sta
     thread::spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
-            let is_heeded = stop.request(signal);
+            let is_checked = stop.request(signal);
             let insists = signal != SIGHUP && std::mem::replace(&mut asked, true);
-            if insists && is_heeded {
+            if insists && is_checked {
                 end(128 + signal, &last_words);
             }
-            if insists || !is_heeded {
+            if insists || !is_checked {
                 end(128 + signal, &Arc::new(|| {}));
             }
         }
@@ -193,14 +193,14 @@ fn opening() -> impl Iterator<Item = (OsString, String)> {
 /// Ends the process, even where nobody takes its last words.
 fn end(code: i32, last_words: &Arc<impl Fn() + Send + Sync + 'static>) {
     const PATIENCE: Duration = Duration::from_millis(500);
-    let (said, heard) = channel();
+    let (sender, receiver) = channel();
     let last_words = Arc::clone(last_words);
     thread::spawn(move || {
         last_words();
         // Nobody may be waiting any more.
-        let _ = said.send(());
+        let _ = sender.send(());
     });
-    let _ = heard.recv_timeout(PATIENCE);
+    let _ = receiver.recv_timeout(PATIENCE);
     #[allow(clippy::exit, reason = "the operator insists; open transactions roll back")]
     std::process::exit(code);
 }

@@ -19,7 +19,7 @@ pub const LAST_GRACE: Duration = Duration::from_secs(20);
 #[derive(Debug, Default)]
 pub struct Stop {
     state: Mutex<State>,
-    heeded: AtomicBool,
+    is_checked: AtomicBool,
     changed: Condvar,
     calls: Mutex<Vec<Weak<Calls>>>,
 }
@@ -53,25 +53,25 @@ impl State {
 impl Stop {
     /// Declares that the program now checks for requests regularly. Before this, a command may block on its
     /// standard input.
-    pub fn heed(&self) {
-        self.heeded.store(true, Ordering::Relaxed);
+    pub fn start_checking(&self) {
+        self.is_checked.store(true, Ordering::Relaxed);
     }
 
     /// Runs a wait for the operator's input, during which requests are not checked: a signal ends the
     /// process.
-    pub fn unheeded<T>(&self, wait: impl FnOnce() -> T) -> T {
-        self.while_heeded(false, wait)
+    pub fn while_unchecked<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.with_checks(false, wait)
     }
 
     /// Runs work that checks for requests.
-    pub fn heeded<T>(&self, wait: impl FnOnce() -> T) -> T {
-        self.while_heeded(true, wait)
+    pub fn while_checked<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.with_checks(true, wait)
     }
 
-    fn while_heeded<T>(&self, is_heeded: bool, wait: impl FnOnce() -> T) -> T {
-        let before = self.heeded.swap(is_heeded, Ordering::Relaxed);
+    fn with_checks<T>(&self, is_checked: bool, wait: impl FnOnce() -> T) -> T {
+        let before = self.is_checked.swap(is_checked, Ordering::Relaxed);
         let result = wait();
-        self.heeded.store(before, Ordering::Relaxed);
+        self.is_checked.store(before, Ordering::Relaxed);
         result
     }
 
@@ -80,7 +80,7 @@ impl Stop {
     pub fn request(&self, signal: i32) -> bool {
         self.state().signal.get_or_insert((signal, Instant::now()));
         self.changed.notify_all();
-        self.heeded.load(Ordering::Relaxed)
+        self.is_checked.load(Ordering::Relaxed)
     }
 
     /// Sets a deadline this long from now.
@@ -111,7 +111,7 @@ impl Stop {
         loop {
             if let Some((asked, since)) = state.asked()
                 && since.elapsed() >= LAST_GRACE
-                && self.heeded.load(Ordering::Relaxed)
+                && self.is_checked.load(Ordering::Relaxed)
             {
                 return asked;
             }
@@ -121,7 +121,7 @@ impl Stop {
     }
 
     /// Looks after these calls as long as somebody holds them.
-    pub fn look_after(&self, calls: &Arc<Calls>) {
+    pub fn watch(&self, calls: &Arc<Calls>) {
         let mut all = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|calls| calls.strong_count() > 0);
         all.push(Arc::downgrade(calls));

@@ -133,15 +133,15 @@ fn begin(
 
 /// What the operator allows on a database, and how to show its messages, each once.
 fn terms(cli: &Cli, talk: Talk) -> Terms {
-    let told = Mutex::new(BTreeSet::new());
-    let tell = move |notice: &Notice| {
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert(notice.clone()) {
+    let shown = Mutex::new(BTreeSet::new());
+    let notify = move |notice: &Notice| {
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.insert(notice.clone()) {
             match notice {
                 Notice::Warning(text) => talk.warning(text),
                 Notice::Note(text) => talk.note(text),
             }
         }
     };
-    Terms { superuser_ok: cli.global.superuser_ok, tell: Arc::new(tell) }
+    Terms { superuser_ok: cli.global.superuser_ok, notify: Arc::new(notify) }
 }

@@ -20,7 +20,7 @@ pub struct Driver<'a> {
     batch_size: usize,
     began: Instant,
     last_batch: Option<LastBatch>,
-    lag_looked_at: Option<Instant>,
+    lag_checked: Option<Instant>,
     connections_lost: u32,
     done: Done,
 }
@@ -124,7 +124,7 @@ impl<'a> Driver<'a> {
             writer: None,
             began: Instant::now(),
             last_batch: None,
-            lag_looked_at: None,
+            lag_checked: None,
             connections_lost: 0,
             done: Done::default(),
         }
@@ -365,12 +365,12 @@ impl<'a> Driver<'a> {
             return Ok(Some(Pause::File));
         }
         let Some(max_lag) = self.work.pace.max_lag else { return Ok(None) };
-        if self.lag_looked_at.is_some_and(|then| then.elapsed() < PAUSE_TICK) {
+        if self.lag_checked.is_some_and(|then| then.elapsed() < PAUSE_TICK) {
             return Ok(None);
         }
         let lag = self.once(|writer| writer.replica_lag())?;
         let behind = lag.is_some_and(|lag| lag > max_lag);
-        self.lag_looked_at = (!behind).then(Instant::now);
+        self.lag_checked = (!behind).then(Instant::now);
         Ok(behind.then_some(Pause::Lag))
     }
 

@@ -82,14 +82,14 @@ mod tests {
     /// Asserts that the reader waits after a page until `change` is made.
     fn waits(load: &Load, number: u64, bytes: usize, change: impl FnOnce(&Load)) {
         thread::scope(|scope| {
-            let (told, heard) = channel();
+            let (sender, receiver) = channel();
             scope.spawn(move || {
                 load.read(number, bytes);
-                told.send(()).unwrap_or_default();
+                sender.send(()).unwrap_or_default();
             });
-            assert!(heard.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
+            assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
             change(load);
-            assert!(heard.recv().is_ok());
+            assert!(receiver.recv().is_ok());
         });
     }
 

@@ -20,11 +20,11 @@ pub(crate) enum CacheKeys {
     /// The site keeps its sessions in the table and nowhere else.
     None,
     /// The session engine of the site is not known: there may be a cache.
-    Untold,
+    EngineUnknown,
     /// The site has a session engine of its own: there may be a cache.
-    Unknown,
+    OwnEngine,
     /// There is a cache, and this run does not print its keys.
-    Unheeded {
+    NotPrinted {
         /// Whether the operator declared that the cache holds no entries that earlier runs left.
         is_cleared: bool,
         /// Whether this run ended sessions.
@@ -97,7 +97,7 @@ impl CacheKeys {
             }));
         }
         let Some(engine) = engine(ctx)? else {
-            return Ok(Self::Untold);
+            return Ok(Self::EngineUnknown);
         };
         let Engine::Cached(engine) = engine else {
             let of_project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
@@ -108,14 +108,14 @@ impl CacheKeys {
                 "SESSION_ENGINE is {engine}, which has a load() of its own: whether it lets users in whose rows are gone is not \
                  known; --engine db says that it does not"
             ));
-            return Ok(Self::Unknown);
+            return Ok(Self::OwnEngine);
         };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
              the row is gone; --print-cache-keys prints what to delete there, or clear the cache after this run and say so to \
              another one with --cache-cleared"
         ));
-        Ok(Self::Unheeded { is_cleared, ended_some: Cell::new(false) })
+        Ok(Self::NotPrinted { is_cleared, ended_some: Cell::new(false) })
     }
 
     /// Prints the cache keys of sessions whose rows are deleted. It must be called after the commit: a
@@ -124,10 +124,10 @@ impl CacheKeys {
     pub(crate) fn gone(&self, keys: &[&str]) {
         match self {
             Self::Printed(printer) => printer.print(keys),
-            Self::Unheeded { ended_some, .. } => {
+            Self::NotPrinted { ended_some, .. } => {
                 ended_some.set(ended_some.get() || !keys.is_empty());
             }
-            Self::None | Self::Untold | Self::Unknown => {}
+            Self::None | Self::EngineUnknown | Self::OwnEngine => {}
         }
     }
 
@@ -147,8 +147,8 @@ impl CacheKeys {
     }
 
     /// A note on what is not known of the site's cache.
-    pub(crate) fn untold(&self) -> Option<&'static str> {
-        matches!(self, Self::Untold).then_some(
+    pub(crate) fn unknown_engine(&self) -> Option<&'static str> {
+        matches!(self, Self::EngineUnknown).then_some(
             "its session engine, and with cached_db a cache may let users in whose rows are gone (or give --engine db or \
              --engine cached_db)",
         )
@@ -157,9 +157,9 @@ impl CacheKeys {
     /// Whether it is unknown if the site has a cache at all.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
-            Self::Untold | Self::Unknown => true,
+            Self::EngineUnknown | Self::OwnEngine => true,
             Self::Printed(printer) => !printer.is_known,
-            Self::None | Self::Unheeded { .. } => false,
+            Self::None | Self::NotPrinted { .. } => false,
         }
     }
 
@@ -168,8 +168,8 @@ impl CacheKeys {
     /// reason.
     pub(crate) fn may_hold(&self) -> bool {
         match self {
-            Self::None | Self::Untold | Self::Unknown => false,
-            Self::Unheeded { is_cleared, ended_some } => !is_cleared || ended_some.get(),
+            Self::None | Self::EngineUnknown | Self::OwnEngine => false,
+            Self::NotPrinted { is_cleared, ended_some } => !is_cleared || ended_some.get(),
             Self::Printed(printer) => printer.left_out.get() > 0 || printer.knows_of_none(),
         }
     }

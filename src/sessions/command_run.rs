@@ -72,14 +72,14 @@ impl CommandRun<'_> {
         let (report, ended) = match run(audit.as_ref()) {
             Err(error) => (None, Err(error)),
             Ok(CommandOutcome { report, failed, exit, advice, .. }) => {
-                let told = match &report {
+                let printed = match &report {
                     Some(report) => ctx.print(self.out, self.format, report),
                     None => Ok(()),
                 };
                 for advice in &advice {
                     ctx.talk.advice(advice);
                 }
-                let ended = match (failed, told) {
+                let ended = match (failed, printed) {
                     (Err(error), _) => Err(error),
                     // A report that could not be printed after a hangup does not change the exit code.
                     (_, Err(error)) if !exit.is_hangup() => Err(error.into()),

@@ -17,7 +17,7 @@ use super::query::{SessionQuery, UserFilter};
 use super::record::Record;
 use super::references::KeptSessions;
 use super::removal::Removal;
-use super::survey::{Look, Survey, look_for_proof};
+use super::survey::{Survey, SurveyOptions, find_verified_row};
 use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
 use crate::engine::{Driver, Ended, StopReason};
@@ -39,9 +39,9 @@ const KEYS_AT_ONCE: usize = 1_000;
 pub(crate) struct Plan<'p> {
     pub(crate) store: &'p dyn Store,
     /// The scan that finds the sessions.
-    pub(crate) first: Look<'p>,
+    pub(crate) first: SurveyOptions<'p>,
     /// The scan that proves that none is left; `None` if no scan shall follow.
-    pub(crate) proof: Option<Look<'p>>,
+    pub(crate) proof: Option<SurveyOptions<'p>>,
     /// Pause before the next scan (`--settle`).
     pub(crate) settle: Duration,
     pub(crate) removal: Removal,
@@ -87,7 +87,7 @@ pub(crate) struct Outcome {
     pub(crate) named: u64,
     /// Login keys under which no scan saw a login; `None` before the first scan.
     unseen: Option<Vec<String>>,
-    /// Other keys under which sessions without a login have the id of a named user, of the last look.
+    /// Other keys under which sessions without a login have the id of a named user, of the last options.
     elsewhere: Vec<String>,
     members: Counts,
     unverified_users: DistinctUsers,
@@ -111,7 +111,7 @@ impl Outcome {
     ) -> Result<Self, Error> {
         let by_column = plan.proof.as_ref().unwrap_or(&plan.first).by_user.is_some();
         let mut outcome = Self { emptied: plan.emptied, by_column, ..Self::nothing_yet() };
-        let mut first = match plan.first.take(ctx, plan.store) {
+        let mut first = match plan.first.run(ctx, plan.store) {
             Err(error) if plan.emptied || ctx.stop.asked().is_some() => {
                 outcome.ended = Err(StopReason::of(error, ctx.stop));
                 return Ok(outcome);
@@ -128,7 +128,7 @@ impl Outcome {
                 outcome.kept = KeptSessions::foreseen(plan.store, &first.keys)?;
                 outcome.preview = first.preview();
             }
-            Some(driver) => outcome.act_and_look(ctx, plan, driver, first)?,
+            Some(driver) => outcome.delete_until_gone(ctx, plan, driver, first)?,
         }
         if plan.doubts_no_login && outcome.ended.is_ok() {
             let unseen = outcome.unseen.take().unwrap_or_default();
@@ -191,28 +191,28 @@ impl Outcome {
         // changed.
         if is_open && !matches!(first.ended, Ended::Interrupted(_)) {
             let reads_all = plan.first.by_user.is_none() && first.ended == Ended::Whole;
-            match if reads_all { Ended::Whole } else { look_for_proof(ctx, plan.store)? } {
+            match if reads_all { Ended::Whole } else { find_verified_row(ctx, plan.store)? } {
                 Ended::Enough => self.key_is_right = true,
                 Ended::Interrupted(signal) => self.ended = Err(StopReason::Interrupted(signal)),
-                Ended::Whole => return Err(Error::WrongKey { looked_at: checked }),
+                Ended::Whole => return Err(Error::WrongKey { checked }),
             }
         }
         Ok(())
     }
 
-    fn act_and_look(
+    fn delete_until_gone(
         &mut self,
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
         driver: &mut Driver<'_>,
         mut found: Survey,
     ) -> Result<(), Error> {
-        let mut look = plan.first;
+        let mut options = plan.first;
         loop {
             self.count(&mut found);
             self.remaining = None;
             let before = self.deleted + self.rewritten;
-            self.act(ctx, plan, driver, &look.query, &found.keys);
+            self.act(ctx, plan, driver, &options.query, &found.keys);
             if self.ended.is_err() {
                 return Ok(());
             }
@@ -224,13 +224,13 @@ impl Outcome {
             }
             if whole {
                 let Some(proof) = plan.proof else {
-                    self.look_for_kept(driver, &found.keys);
+                    self.count_kept(driver, &found.keys);
                     return Ok(());
                 };
-                look = proof;
+                options = proof;
                 ctx.settle(plan.settle);
             }
-            let gone = match self.look_again(ctx, plan, look) {
+            let gone = match self.scan_again(ctx, plan, options) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,
                 Err(error) => {
                     self.ended = Err(StopReason::of(error, ctx.stop));
@@ -262,23 +262,23 @@ impl Outcome {
     /// could tell.
     fn refuse_wrong_key(&self, plan: &Plan<'_>, found: &Survey) -> Result<(), Error> {
         match found.nothing_verifies() {
-            Some(looked_at) if !self.key_is_right && !plan.emptied => {
-                Err(Error::WrongKey { looked_at })
+            Some(checked) if !self.key_is_right && !plan.emptied => {
+                Err(Error::WrongKey { checked })
             }
             _ => Ok(()),
         }
     }
 
-    fn look_again(
+    fn scan_again(
         &mut self,
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
-        look: Look<'_>,
+        options: SurveyOptions<'_>,
     ) -> Result<Survey, StoreError> {
-        let look = Look { key_is_right: self.key_is_right, ..look };
-        let mut found = look.take(ctx, plan.store)?;
+        let options = SurveyOptions { key_is_right: self.key_is_right, ..options };
+        let mut found = options.run(ctx, plan.store)?;
         self.key_is_right |= found.tally.signatures.valid > 0;
-        self.note(&look, &mut found);
+        self.note(&options, &mut found);
         Ok(found)
     }
 
@@ -336,7 +336,7 @@ impl Outcome {
 
     /// Checks that the deleted rows are gone, where no scan follows. A trigger or a rule can keep rows
     /// without an error.
-    fn look_for_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
+    fn count_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
         let keys = self.kept.not_among(keys);
         for some in keys.chunks(KEYS_AT_ONCE) {
             match driver.once(|writer| writer.count(some)) {
@@ -351,14 +351,14 @@ impl Outcome {
     }
 
     /// Takes over those findings of a scan that deleting does not change.
-    fn note(&mut self, look: &Look<'_>, survey: &mut Survey) {
-        if self.key_is_right && !look.query.verified_only {
+    fn note(&mut self, options: &SurveyOptions<'_>, survey: &mut Survey) {
+        if self.key_is_right && !options.query.verified_only {
             survey.take_unverified();
             self.unverified_left = 0;
         } else {
             self.unverified_left = survey.matches.unverified;
         }
-        if look.reads_all() || self.tally == Tally::default() {
+        if options.reads_all() || self.tally == Tally::default() {
             self.tally = survey.tally;
         }
         self.named += survey.tally.named();

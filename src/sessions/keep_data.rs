@@ -93,7 +93,7 @@ impl Kept {
         // An earlier attempt, or the site, may have ended these sessions. Their cache entries must go all the
         // same.
         record.cache.gone(&done);
-        let rewritten = record.told(&rewritten_keys, writer.replace(&new))?;
+        let rewritten = record.written(&rewritten_keys, writer.replace(&new))?;
         self.rewritten += rewritten;
         if others.is_empty() {
             return Ok(rewritten);
@@ -102,7 +102,7 @@ impl Kept {
         let kept = gone.as_ref().map(|gone| gone.kept.clone()).unwrap_or_default();
         let went: Vec<&str> =
             others.iter().filter(|key| !kept.rows.contains(**key)).copied().collect();
-        let deleted = record.told(&went, gone.map(|gone| gone.sessions))?;
+        let deleted = record.written(&went, gone.map(|gone| gone.sessions))?;
         self.stay.add(kept);
         self.deleted += deleted;
         Ok(rewritten + deleted)

@@ -218,9 +218,9 @@ impl Elsewhere {
         let mut found = Self::default();
         let (near, far): (Vec<_>, Vec<_>) = others.iter().partition(|other| other.is_in_reach);
         found.out_of_reach = far.into_iter().map(|other| other.name.clone()).collect();
-        for (looked_at, other) in near.into_iter().enumerate() {
+        for (position, other) in near.into_iter().enumerate() {
             let named = found.sessions.len() + found.unreadable.len();
-            if looked_at == MOST_TABLES || named == MOST_NAMED {
+            if position == MOST_TABLES || named == MOST_NAMED {
                 return found;
             }
             let opened = other.name.parse().ok().and_then(|table| ctx.open_table(table).ok());

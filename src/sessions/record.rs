@@ -15,12 +15,12 @@ impl Record<'_> {
     /// Records that these sessions were ended, if the write was committed. After a lost connection it is
     /// unknown whether the server committed; then the cache keys are printed anyway, since deleting a cache
     /// entry too many does no harm.
-    pub(crate) fn told<T>(
+    pub(crate) fn written<T>(
         self,
         keys: &[&str],
-        written: Result<T, StoreError>,
+        result: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match &written {
+        match &result {
             Ok(_) => {
                 if let Some(audit) = self.audit {
                     audit.note(keys);
@@ -32,18 +32,18 @@ impl Record<'_> {
             }
             Err(_) => {}
         }
-        written
+        result
     }
 
     /// The same for a delete. Sessions that other tables keep were not ended.
     pub(crate) fn deleted(
         self,
         keys: &[&str],
-        deleted: Result<Gone, StoreError>,
+        result: Result<Gone, StoreError>,
     ) -> Result<Gone, StoreError> {
-        let kept = deleted.as_ref().map(|gone| &gone.kept.rows).ok();
+        let kept = result.as_ref().map(|gone| &gone.kept.rows).ok();
         let gone = keys.iter().filter(|key| kept.is_none_or(|kept| !kept.contains(**key)));
         let gone: Vec<&str> = gone.copied().collect();
-        self.told(&gone, deleted)
+        self.written(&gone, result)
     }
 }

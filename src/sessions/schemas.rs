@@ -126,15 +126,15 @@ fn one<R: Sum>(
 ) -> Result<CommandOutcome<Total<R>>, Error> {
     let outcome = acted.map_err(|error| similar_keys::explain(ctx, error))?;
     if let Some(holder) = &outcome.skipped {
-        tell_of(ctx, holder);
+        report_holder(ctx, holder);
     }
     let CommandOutcome { report, failed, exit, advice, over, skipped } = outcome;
     let report = report.map(Total::of_one);
     Ok(CommandOutcome { report, failed, exit, advice, over, skipped })
 }
 
-/// Tells the operator why nothing is purged.
-fn tell_of(ctx: &Ctx<'_>, holder: &Holder) {
+/// Says why nothing is purged.
+fn report_holder(ctx: &Ctx<'_>, holder: &Holder) {
     let why = Error::AnotherInstance(holder.clone());
     match holder {
         Holder::Sessctl => ctx.talk.note(&format!("{why}: nothing to do")),
@@ -147,7 +147,7 @@ fn tell_of(ctx: &Ctx<'_>, holder: &Holder) {
 /// unknown.
 fn skip(ctx: &Ctx<'_>, schema: &str, holder: &Holder, is_first: bool) -> Exit {
     if is_first {
-        tell_of(ctx, holder);
+        report_holder(ctx, holder);
         return Exit::Done;
     }
     let why = Error::AnotherInstance(holder.clone());

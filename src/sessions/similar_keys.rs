@@ -18,9 +18,9 @@ const MOST_ROWS: usize = 1_000;
 pub(crate) fn explain(ctx: &Ctx<'_>, error: Error) -> Error {
     match error {
         // If the search itself fails, the original error stays.
-        Error::WrongKey { looked_at } => match hint(ctx) {
-            Ok(Some(hint)) => Error::NearlyRightKey { looked_at, hint },
-            _ => Error::WrongKey { looked_at },
+        Error::WrongKey { checked } => match hint(ctx) {
+            Ok(Some(hint)) => Error::NearlyRightKey { checked, hint },
+            _ => Error::WrongKey { checked },
         },
         error => error,
     }

@@ -24,7 +24,7 @@ use crate::store::{ByUser, Filter, Store, StoreError};
 
 /// How a look is taken.
 #[derive(Clone, Copy)]
-pub(crate) struct Look<'a> {
+pub(crate) struct SurveyOptions<'a> {
     /// What is looked for.
     pub(crate) query: SessionQuery<'a>,
     /// Read only the rows that a user column gives to these users.
@@ -94,14 +94,14 @@ impl Collect {
     }
 }
 
-impl Look<'_> {
+impl SurveyOptions<'_> {
     /// Whether it reads the data of every live row to the end.
     pub(crate) fn reads_all(&self) -> bool {
         self.by_user.is_none() && !self.skim
     }
 
     /// Looks at every row that may be live.
-    pub(crate) fn take(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
+    pub(crate) fn run(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
         let live_only = !matches!(self.query.users, UserFilter::EverythingBut(_));
         let codec = ctx.codec;
         let asked = match self.query.users {
@@ -207,7 +207,7 @@ impl Survey {
 
 /// Reads the live rows until the key verifies one: [`Ended::Enough`] if there is one. An expired row proves nothing: its
 /// key may have gone out of use with it.
-pub(crate) fn look_for_proof(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
+pub(crate) fn find_verified_row(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
     let codec = ctx.codec;
     let worker = || {
         let mut decoder = Decoder::new(codec);
@@ -246,14 +246,19 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(page: &Page, decoder: &mut Decoder<'_>, look: &Look<'_>, seen: &Seen<'_>) -> Self {
+    fn of(
+        page: &Page,
+        decoder: &mut Decoder<'_>,
+        options: &SurveyOptions<'_>,
+        seen: &Seen<'_>,
+    ) -> Self {
         let (mut findings, mut decoder) = (Self::default(), decoder.page());
         let skimmed_logins = Cell::new(Logins::default());
         for row in page.rows() {
             // What the column says of a row is compared with the whole of it.
-            let skims = look.skim && row.user.is_none() && seen.login_keys.has_one_key();
+            let skims = options.skim && row.user.is_none() && seen.login_keys.has_one_key();
             let skimmed = row.data.text().filter(|_| skims);
-            match (look.query.users, skimmed) {
+            match (options.query.users, skimmed) {
                 (UserFilter::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (UserFilter::These(ids), Some(stored)) => {
                     let others = |user_id: &str| {
@@ -261,7 +266,7 @@ impl Findings {
                         !(ids.contains(user_id) || ids.may_mean(user_id) || ids.is_unfit(user_id))
                     };
                     if let Some(session) = decoder.decode_unless(stored, others) {
-                        findings.row(&row, &session, look, seen);
+                        findings.row(&row, &session, options, seen);
                     } else {
                         findings.tally.scanned += 1;
                         findings.tally.logins += 1;
@@ -273,7 +278,7 @@ impl Findings {
                         findings.prove(&mut signature, seen);
                     }
                 }
-                _ => findings.row(&row, &row.decode(&mut decoder), look, seen),
+                _ => findings.row(&row, &row.decode(&mut decoder), options, seen),
             }
         }
         findings.logins.append(skimmed_logins.get());
@@ -298,8 +303,14 @@ impl Findings {
         }
     }
 
-    fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, look: &Look<'_>, seen: &Seen<'_>) {
-        let query = &look.query;
+    fn row(
+        &mut self,
+        row: &Row<'_>,
+        session: &Decoded<'_>,
+        options: &SurveyOptions<'_>,
+        seen: &Seen<'_>,
+    ) {
+        let query = &options.query;
         let verdict = query.verdict(row, session);
         self.tally.count(&verdict);
         self.prove(|| session.signature(), seen);

@@ -177,7 +177,7 @@ impl Meant {
             return Ok(Consent::from_ask(if dry_run { Ask::DryRun } else { Ask::Explicit }));
         };
         let question = format!("Type the number of users who are gone ({gone}) to log them out:");
-        let answer = ctx.stop.unheeded(|| ui::ask(&question)).unwrap_or_default();
+        let answer = ctx.stop.while_unchecked(|| ui::ask(&question)).unwrap_or_default();
         match Consent::from_ask(Ask::Typed { rows: gone, answer: &answer }) {
             None => Err(Error::NotConfirmed),
             consent => Ok(consent),

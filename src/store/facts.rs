@@ -25,7 +25,7 @@ pub struct OtherTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Commands that only read.
-    Look,
+    Read,
     /// `logout-user`.
     LogoutUser,
     /// Options such as `--username`, which read the table of users.

@@ -161,7 +161,7 @@ pub struct Terms {
     /// Whether code that other roles wrote may run with a superuser's rights.
     pub superuser_ok: bool,
     /// Tells the operator something about the database. It may be called more than once with the same notice.
-    pub tell: Arc<dyn Fn(&Notice) + Send + Sync>,
+    pub notify: Arc<dyn Fn(&Notice) + Send + Sync>,
 }
 
 /// A message about the database.
@@ -175,17 +175,17 @@ pub enum Notice {
 
 impl Terms {
     fn warn(&self, text: &str) {
-        (self.tell)(&Notice::Warning(text.into()));
+        (self.notify)(&Notice::Warning(text.into()));
     }
 
     fn note(&self, text: &str) {
-        (self.tell)(&Notice::Note(text.into()));
+        (self.notify)(&Notice::Note(text.into()));
     }
 }
 
 /// No code of other roles with a superuser's rights, and no messages.
 impl Default for Terms {
     fn default() -> Self {
-        Self { superuser_ok: false, tell: Arc::new(|_| {}) }
+        Self { superuser_ok: false, notify: Arc::new(|_| {}) }
     }
 }

@@ -24,7 +24,7 @@ enum Shown {
     Writing(&'static str),
 }
 
-/// Redraws while nothing happens, so that a waiting tool can be told from a dead one.
+/// Redraws while nothing happens, so that a waiting tool can be shown from a dead one.
 const TICK: Duration = Duration::from_millis(200);
 const READING: &str = "reading ";
 
@@ -52,11 +52,11 @@ impl Bar {
             (None, true) => "{msg} {human_pos} rows",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            let tell = |bar: &ProgressState, out: &mut dyn fmt::Write| {
-                // What does not get on the screen is told at the next tick.
+            let write_rate = |bar: &ProgressState, out: &mut dyn fmt::Write| {
+                // What does not get on the screen is shown at the next tick.
                 let _ = out.write_str(&rate(bar.per_sec()));
             };
-            self.bar.set_style(style.with_key("rate", tell));
+            self.bar.set_style(style.with_key("rate", write_rate));
         }
         self.bar.reset();
         match rows {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn rates_have_no_more_digits_than_anybody_reads() {
-        for (per_second, told) in [
+        for (per_second, shown) in [
             (0.0, "0/s"),
             (0.001, "0/s"),
             (0.123_4, "0.12/s"),
@@ -176,7 +176,7 @@ mod tests {
             (999.6, "1,000/s"),
             (1_234_567.8, "1,234,568/s"),
         ] {
-            assert_eq!(rate(per_second), told);
+            assert_eq!(rate(per_second), shown);
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::talk::write_log_line;
 use crate::engine::{Event, Pause, Progress};
 
-/// How often the state of the work is told.
+/// How often the state of the work is printed.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Progress as JSON on standard error: at the beginning and the end of each phase and each pause, and every few
@@ -16,7 +16,7 @@ pub struct Lines {
     /// `None` between phases, where a connection may be tried.
     phase: Cell<Option<Phase>>,
     paused: Cell<Option<Pause>>,
-    /// When the wait began or was last told.
+    /// When the wait began or was last printed.
     waits: Cell<Option<Instant>>,
 }
 
@@ -26,22 +26,22 @@ struct Phase {
     rows: u64,
     of: Option<u64>,
     began: Instant,
-    told: Instant,
+    printed: Instant,
 }
 
 impl Lines {
     fn begin(&self, reads: bool, of: Option<u64>) {
         let phase = Phase::new(reads, of);
-        phase.tell("begins");
+        phase.print("begins");
         self.phase.set(Some(phase));
     }
 
     fn advance(&self, rows: u64) {
         let Some(mut phase) = self.phase.get() else { return };
         phase.rows += rows;
-        if phase.told.elapsed() >= INTERVAL {
-            phase.tell("goes on");
-            phase.told = Instant::now();
+        if phase.printed.elapsed() >= INTERVAL {
+            phase.print("goes on");
+            phase.printed = Instant::now();
         }
         self.phase.set(Some(phase));
     }
@@ -51,15 +51,15 @@ impl Lines {
         self.paused.set(None);
         self.waits.set(None);
         if let Some(phase) = self.phase.take() {
-            phase.tell("ends");
+            phase.print("ends");
         }
     }
 
     /// Says what it waits for: at once if that is new, and else every few seconds.
     fn wait(&self, state: &str, reason: &str, is_new: bool, more: &[(&str, Value)]) {
-        let told = self.waits.get().unwrap_or_else(Instant::now);
-        self.waits.set(Some(told));
-        if !is_new && told.elapsed() < INTERVAL {
+        let printed = self.waits.get().unwrap_or_else(Instant::now);
+        self.waits.set(Some(printed));
+        if !is_new && printed.elapsed() < INTERVAL {
             return;
         }
         self.waits.set(Some(Instant::now()));
@@ -80,8 +80,8 @@ impl Lines {
         if self.paused.take().is_some()
             && let Some(phase) = self.phase.get()
         {
-            phase.tell("goes on");
-            self.phase.set(Some(Phase { told: Instant::now(), ..phase }));
+            phase.print("goes on");
+            self.phase.set(Some(Phase { printed: Instant::now(), ..phase }));
         }
     }
 }
@@ -89,7 +89,7 @@ impl Lines {
 impl Phase {
     fn new(reads: bool, of: Option<u64>) -> Self {
         let now = Instant::now();
-        Self { reads, rows: 0, of, began: now, told: now }
+        Self { reads, rows: 0, of, began: now, printed: now }
     }
 
     fn said(&self, state: &str) -> Value {
@@ -101,7 +101,7 @@ impl Phase {
         })
     }
 
-    fn tell(&self, state: &str) {
+    fn print(&self, state: &str) {
         write_log_line(&self.said(state));
     }
 }

@@ -3,7 +3,7 @@
 //! All state is in the table: an interrupted run continues where it stopped, because filled rows are skipped.
 
 mod judge;
-mod look;
+mod pass;
 mod report;
 mod words;
 
@@ -12,7 +12,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use self::judge::Findings;
-use self::look::{Act, Scope, mend};
+use self::pass::{Act, Scope, mend};
 use self::report::{BackfillReport, ColumnPlan};
 use super::Command;
 use crate::cli::{AutoColumnType, Backfill};
@@ -70,8 +70,8 @@ fn act(
     let store = ctx.open()?;
     store.demand(Capability::UserColumn)?;
     let mut reader = store.reader()?;
-    let only_looks = args.dry_run || args.watch_nulls;
-    if !only_looks {
+    let only_reads = args.dry_run || args.watch_nulls;
+    if !only_reads {
         reader.demand_writes()?;
     }
     let (column, exists, sample) = column(ctx, &mut *reader, args)?;
@@ -79,11 +79,11 @@ fn act(
     let plan = reader.user_column_plan(&column)?;
     let mut report = report(&column, args);
     let fill = Fill { ctx, store: &*store, column, include_expired: args.include_expired };
-    let consent = Consent::from_ask(if only_looks { Ask::DryRun } else { Ask::Explicit });
+    let consent = Consent::from_ask(if only_reads { Ask::DryRun } else { Ask::Explicit });
     let ended = match consent {
         None => {
             drop(reader);
-            let ended = fill.look(exists, &BTreeSet::new(), &mut report).map(|_| ());
+            let ended = fill.scan(exists, &BTreeSet::new(), &mut report).map(|_| ());
             report.plan = Some(column_plan(plan, &fill.column, exists, args, &sample, &report));
             ended
         }
@@ -133,8 +133,8 @@ fn column(
         unknown: &BTreeSet::new(),
     };
     let (sample, ended) = Findings::take(ctx, reader, &scope, None)?;
-    if let (Some(looked_at), Ok(Ended::Whole)) = (sample.tally.signatures.none_is_valid(), ended) {
-        return Err(Error::WrongKey { looked_at });
+    if let (Some(checked), Ok(Ended::Whole)) = (sample.tally.signatures.none_is_valid(), ended) {
+        return Err(Error::WrongKey { checked });
     }
     let wanted = match args.column_type {
         AutoColumnType::Auto => None,
@@ -215,7 +215,7 @@ impl Fill<'_, '_> {
             driver.once(|writer| writer.index_user_column(&self.column))?;
         }
         loop {
-            let wrong = self.look(true, &unknown, report)?;
+            let wrong = self.scan(true, &unknown, report)?;
             report.rounds += 1;
             let right = report.missing == Some(0) && (report.different == 0 || !args.restart);
             if right || report.rounds >= MAX_ROUNDS {
@@ -248,7 +248,7 @@ impl Fill<'_, '_> {
     }
 
     /// Scans all rows and updates the report. Returns keys of rows whose column is wrong.
-    fn look(
+    fn scan(
         &self,
         exists: bool,
         unknown: &BTreeSet<String>,

@@ -18,7 +18,7 @@ use crate::{settings, ui};
 
 impl Command for Check {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
-        let report = look(ctx, self)?;
+        let report = count_expired(ctx, self)?;
         words::write_report(out, &report)?;
         Ok(Exit::Checked(report.health))
     }
@@ -33,7 +33,7 @@ impl Command for Check {
     }
 }
 
-fn look(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
+fn count_expired(ctx: &Ctx<'_>, args: &Check) -> Result<CheckReport, Error> {
     let max_expired = args.max_expired;
     let max_age = settings::duration("--max-age", &args.max_age)?.as_secs();
     let (mut rows, mut oldest) = (Some(0), None);
@@ -51,7 +51,7 @@ fn add(ctx: &Ctx<'_>, rows: &mut Option<u64>, oldest: &mut Option<u64>) -> Resul
     store.demand(Capability::Expiry)?;
     let mut reader = store.reader()?;
     let now = reader.now()?;
-    let expired = ctx.stop.unheeded(|| reader.expired(now, None, COUNT_PATIENCE))?;
+    let expired = ctx.stop.while_unchecked(|| reader.expired(now, None, COUNT_PATIENCE))?;
     let age = expired.oldest.map(|oldest| {
         u64::try_from(now.as_micros().saturating_sub(oldest.as_micros()) / 1_000_000).unwrap_or(0)
     });

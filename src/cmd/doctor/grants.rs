@@ -56,7 +56,7 @@ pub(super) fn print(
 fn purposes(granted: Granted) -> &'static [Purpose] {
     match granted {
         Granted::List | Granted::Show | Granted::Stats | Granted::Check | Granted::Doctor => {
-            &[Purpose::Look]
+            &[Purpose::Read]
         }
         Granted::LogoutUser => &[Purpose::LogoutUser, Purpose::Selectors],
         Granted::PurgeExpired => &[Purpose::PurgeExpired],

@@ -32,18 +32,19 @@ impl Command for Doctor {
         if let Some(granted) = &self.grants {
             return grants::print(ctx, out, &*store, granted, self.role.as_deref());
         }
-        let diagnosis = ctx.stop.unheeded(|| Diagnosis::new(look(ctx, &*store, clock.as_ref())));
+        let diagnosis =
+            ctx.stop.while_unchecked(|| Diagnosis::new(run_checks(ctx, &*store, clock.as_ref())));
         ctx.print(out, self.format, &diagnosis)?;
         Ok(if diagnosis.status == Status::Problem { Exit::Unhealthy } else { Exit::Done })
     }
 }
 
-fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Finding> {
+fn run_checks(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Finding> {
     let mut facts = match store.facts() {
         Ok(facts) => facts,
         Err(error) => {
             let next_step = error.next_step().unwrap_or("see the cause").to_owned();
-            return vec![Finding::problem("connection", told(error), next_step)];
+            return vec![Finding::problem("connection", message(error), next_step)];
         }
     };
     let mut findings = std::mem::take(&mut facts.findings);
@@ -54,7 +55,7 @@ fn look(ctx: &Ctx<'_>, store: &dyn Store, clock: Option<&WallClock>) -> Vec<Find
             let elsewhere: Vec<_> = elsewhere.iter().map(wrong_table).collect();
             findings.extend(read(ctx, (store, &mut *reader), &facts, clock, elsewhere));
         }
-        Err(error) => findings.push(Finding::unknown("rows", told(error))),
+        Err(error) => findings.push(Finding::unknown("rows", message(error))),
     }
     findings
 }
@@ -86,7 +87,7 @@ fn read(
     let usable = column.as_ref().ok().and_then(Option::as_ref);
     let sample = match Sample::take(ctx, reader, facts.expiry_indexed, usable) {
         Ok(sample) => sample,
-        Err(error) => return vec![Finding::unknown("rows", told(error))],
+        Err(error) => return vec![Finding::unknown("rows", message(error))],
     };
     if sample.rows == 0 {
         if findings.is_empty() {
@@ -167,11 +168,11 @@ fn empty(ctx: &Ctx<'_>, store: &dyn Store, reader: &mut dyn Reader) -> Finding {
 }
 
 fn not_made(check: &'static str, error: StoreError) -> Finding {
-    Finding::unknown(check, told(error))
+    Finding::unknown(check, message(error))
 }
 
 /// An error with its causes, on one line.
-fn told(error: StoreError) -> String {
+fn message(error: StoreError) -> String {
     let error = Error::from(error);
     let mut said = vec![error.to_string()];
     said.extend(error.causes());

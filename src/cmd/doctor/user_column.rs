@@ -1,7 +1,7 @@
 //! Checks the user column.
 
+use super::message;
 use super::sample::{Sample, percent};
-use super::told;
 use crate::model::{Finding, counted};
 use crate::sessions::lookup::NAMES;
 use crate::store::{Reader, UserColumn, UserType};
@@ -22,7 +22,7 @@ pub(super) fn find(reader: &mut dyn Reader) -> Result<Option<UserColumn>, Findin
         None => Ok(None),
         Some(error) => {
             let next_step = error.next_step().unwrap_or("`sessctl backfill` adds one").to_owned();
-            Err(Finding::warning(CHECK, told(error), next_step))
+            Err(Finding::warning(CHECK, message(error), next_step))
         }
     }
 }

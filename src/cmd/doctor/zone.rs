@@ -111,7 +111,7 @@ fn written(ahead: i64) -> String {
 mod tests {
     use super::*;
 
-    fn told(zone: Option<&str>, between: &[i64]) -> Finding {
+    fn finding(zone: Option<&str>, between: &[i64]) -> Finding {
         let clock = zone.map_or_else(WallClock::unknown, |zone| WallClock::in_zone(zone).unwrap());
         let moments: Vec<Moment> = between
             .iter()
@@ -139,14 +139,14 @@ mod tests {
             (14 * DAY + 20_700, "+05:45"),
             (30 * DAY - 5 * hour, "-05:00"),
         ] {
-            let finding = told(None, &[between; 5]);
+            let finding = finding(None, &[between; 5]);
             assert!(finding.next_step.as_ref().unwrap().contains(next_step), "{finding:?}");
         }
     }
 
     #[test]
     fn what_was_given_is_compared() {
-        let status = |zone, between| told(Some(zone), &[between; 5]).status;
+        let status = |zone, between| finding(Some(zone), &[between; 5]).status;
         assert_eq!(status("UTC", 14 * DAY), crate::model::Status::Ok);
         assert_eq!(status("UTC", 14 * DAY + 7_200), crate::model::Status::Warning);
         // On 2026-05-28.
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn what_could_be_anything_is_not_guessed_at() {
         for between in [&[14 * DAY; 2][..], &[8 * 3_600; 9], &[14 * DAY + 300; 9], &[], &[DAY; 9]] {
-            assert_eq!(told(None, between).status, crate::model::Status::Unknown, "{between:?}");
+            assert_eq!(finding(None, between).status, crate::model::Status::Unknown, "{between:?}");
         }
     }
 }

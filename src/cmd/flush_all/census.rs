@@ -47,7 +47,7 @@ pub(super) fn take(ctx: &Ctx<'_>, store: &dyn Store, users: &UserIds) -> Result<
         return Err(Error::Interrupted { signal });
     }
     match all.tally.signatures.none_is_valid() {
-        Some(looked_at) => Err(Error::WrongKey { looked_at }),
+        Some(checked) => Err(Error::WrongKey { checked }),
         None => Ok(all),
     }
 }
@@ -89,7 +89,7 @@ impl Counted {
 
     /// Adds the unverified sessions to the report. The scans of a run that deletes all sessions check no
     /// signatures, but this count did.
-    pub(super) fn tell_unverified(&self, report: &mut FlushReport) {
+    pub(super) fn report_unverified(&self, report: &mut FlushReport) {
         report.matches.unverified = self.unverified_gone.min(report.matches.matched);
         report.unverified_users = self.unverified_users_gone.count();
     }

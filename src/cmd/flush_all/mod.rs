@@ -33,7 +33,7 @@ use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::Removal;
 use crate::sessions::schemas;
-use crate::sessions::survey::{Collect, Look};
+use crate::sessions::survey::{Collect, SurveyOptions};
 use crate::store::{Capability, Store};
 use crate::{settings, ui};
 
@@ -51,7 +51,7 @@ impl Command for FlushAll {
             let pace = keep_data::pace(pace, self.keep_data);
             let ctx = &ctx.reading_sessions();
             let task = Task::of(ctx, self)?;
-            let ctx = &ctx.not_knowing(task.cache.untold());
+            let ctx = &ctx.not_knowing(task.cache.unknown_engine());
             spared::demand(ctx, &self.except_users)?;
             schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
         })
@@ -146,7 +146,7 @@ impl<'a> Task<'a> {
             ..report(args, census, &mut outcome, done)
         };
         if let Some(counted) = counted.filter(|_| all_go && (args.dry_run || !args.truncate)) {
-            counted.tell_unverified(&mut report);
+            counted.report_unverified(&mut report);
         }
         Ok(CommandOutcome::new(report, outcome.ended, exit))
     }
@@ -188,7 +188,7 @@ fn consent(
     }
     let rows = census.map_or(0, |tally| tally.scanned);
     let question = format!("Type the number of rows in the table ({rows}) to go on:");
-    let answer = ctx.stop.unheeded(|| ui::ask(&question)).unwrap_or_default();
+    let answer = ctx.stop.while_unchecked(|| ui::ask(&question)).unwrap_or_default();
     match Consent::from_ask(Ask::Typed { rows, answer: &answer }) {
         None => Err(Error::NotConfirmed),
         consent => Ok(consent),
@@ -233,14 +233,14 @@ impl Flush<'_, '_> {
 
     /// The plan: at the end no login may be left, but anonymous rows of new visitors may exist.
     fn plan(&self, acting: bool) -> Plan<'_> {
-        let look = |who| Look {
+        let options = |who| SurveyOptions {
             query: SessionQuery { verified_only: self.args.verified_only, ..SessionQuery::of(who) },
             by_user: None,
             skim: false,
             collect: if acting { Collect::Keys } else { Collect::of_dry_run(self.can_be_kept) },
             key_is_right: self.key_is_right,
         };
-        let logins = look(UserFilter::AllBut(self.spared));
+        let logins = options(UserFilter::AllBut(self.spared));
         let emptied = self.args.truncate && acting;
         let only_logins = self.args.authenticated_only || self.args.keep_data;
         Plan {
@@ -248,7 +248,7 @@ impl Flush<'_, '_> {
             first: if only_logins || emptied {
                 logins
             } else {
-                look(UserFilter::EverythingBut(self.spared))
+                options(UserFilter::EverythingBut(self.spared))
             },
             proof: Some(logins),
             settle: Duration::ZERO,

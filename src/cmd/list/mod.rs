@@ -70,27 +70,27 @@ impl Command for List {
         let ctx = &ctx.reading_sessions();
         let limit = self.limit.unwrap_or(u64::MAX);
         let mut listing = Listing::new(out, self.format, limit, ctx.is_about_many());
-        let mut told = Told::default();
+        let mut remarks = Remarks::default();
         let mut ended = Ended::Whole;
         for ctx in &ctx.each()? {
-            ended = query.list(ctx, &mut listing, &mut told)?;
+            ended = query.list(ctx, &mut listing, &mut remarks)?;
             if ended != Ended::Whole {
                 break;
             }
         }
-        if told.matches.matched + told.matches.unverified == 0 && ended == Ended::Whole {
+        if remarks.matches.matched + remarks.matches.unverified == 0 && ended == Ended::Whole {
             let given = GivenIds { ids: &self.users, lines: None, user_table: None, hint: "" };
-            told.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
+            remarks.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
         }
         listing.begin()?;
         listing.end()?;
         let inexact_ids = listing.inexact_ids;
         out.flush()?;
-        tell_inexact_ids(ctx, inexact_ids);
-        told.tell(ctx);
+        warn_of_inexact_ids(ctx, inexact_ids);
+        remarks.print(ctx);
         Ok(match ended {
             Ended::Interrupted(signal) => Exit::Interrupted(signal),
-            _ if told.is_doubtful() || inexact_ids > 0 => Exit::Incomplete,
+            _ if remarks.is_doubtful() || inexact_ids > 0 => Exit::Incomplete,
             _ => Exit::Done,
         })
     }
@@ -102,7 +102,7 @@ impl Command for List {
 
 /// Messages that follow the list.
 #[derive(Default)]
-struct Told {
+struct Remarks {
     matches: Matches,
     doubts: Vec<Doubt>,
     /// Why some of the given ids cannot be ids of users.
@@ -123,7 +123,7 @@ impl Query<'_> {
         &self,
         ctx: &Ctx<'_>,
         listing: &mut Listing<'_>,
-        told: &mut Told,
+        remarks: &mut Remarks,
     ) -> Result<Ended, Error> {
         let Self { args, saved, detail, keys, .. } = *self;
         let store = ctx.open()?;
@@ -148,7 +148,7 @@ impl Query<'_> {
         let fold = |mut listed: Listed| {
             here += listed.matches;
             logins.append(listed.logins);
-            told.unfit_ids.append(std::mem::take(&mut listed.unfit_ids));
+            remarks.unfit_ids.append(std::mem::take(&mut listed.unfit_ids));
             has_login |= listed.has_login;
             members.merge(std::mem::take(&mut listed.members));
             match query.print(listed, &mut decoder.page(), schema, listing) {
@@ -163,21 +163,21 @@ impl Query<'_> {
         if let (Some(column), true) = (column, here.different > 0) {
             warn_of_column(ctx, &column, here.different);
         }
-        told.matches += here;
+        remarks.matches += here;
         if ended == Ended::Whole && query.users.is_some() && !args.lookup.trust_column {
             // An empty list must not look as if no user were logged in.
             let found_none = here.matched + here.unverified == 0;
-            told.doubts.extend(seen.doubt(ctx, found_none.then_some(members)));
+            remarks.doubts.extend(seen.doubt(ctx, found_none.then_some(members)));
             let absent = || asked.doubt_absent(&args.users, |_| false, logins);
-            told.doubts.extend(found_none.then(absent).flatten());
+            remarks.doubts.extend(found_none.then(absent).flatten());
         }
-        told.doubts.extend(asked.doubt);
-        told.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
+        remarks.doubts.extend(asked.doubt);
+        remarks.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
         // With --all it may have been an expired one.
         let saw_login = has_login && !args.all;
         if ended == Ended::Whole && (!saw_login || query.users.is_some()) {
             let who = query.users.as_ref().map(UserFilter::These);
-            told.doubts.extend(proof::other_tables(ctx, &*store, who, saw_login));
+            remarks.doubts.extend(proof::other_tables(ctx, &*store, who, saw_login));
         }
         Ok(ended)
     }
@@ -271,7 +271,7 @@ impl Query<'_> {
     }
 }
 
-impl Told {
+impl Remarks {
     fn is_doubtful(&self) -> bool {
         let Matches { unreadable, alike, unfit, different, undated, .. } = self.matches;
         unreadable + alike + unfit + different + undated > 0
@@ -279,7 +279,7 @@ impl Told {
             || self.unfit.is_some()
     }
 
-    fn tell(&self, ctx: &Ctx<'_>) {
+    fn print(&self, ctx: &Ctx<'_>) {
         let Matches { unverified, undated, saved_later, unreadable, alike, unfit, .. } =
             self.matches;
         if unverified > 0 {
@@ -338,7 +338,7 @@ fn warn_of_column(ctx: &Ctx<'_>, column: &str, logins: u64) {
 }
 
 /// Warns that `logout-user --from-file` would not log out the users of all listed sessions.
-fn tell_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
+fn warn_of_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
     if sessions > 0 {
         let sessions = counted(sessions, "session");
         ctx.talk.warning(&format!(

@@ -32,7 +32,7 @@ use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::Removal;
 use crate::sessions::schemas;
-use crate::sessions::survey::{Collect, Look};
+use crate::sessions::survey::{Collect, SurveyOptions};
 use crate::sessions::unfit_ids::GivenIds;
 use crate::sessions::user_selectors::{self, Meant};
 use crate::settings::{self, Ids};
@@ -55,7 +55,7 @@ impl Command for LogoutUser {
             let pace = keep_data::pace(settings::batches(&self.batches)?, self.keep_data);
             let ctx = &ctx.reading_sessions();
             let task = Task::of(ctx, self, except)?;
-            let ctx = &ctx.not_knowing(task.cache.untold());
+            let ctx = &ctx.not_knowing(task.cache.unknown_engine());
             task.check(ctx)?;
             schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
         })
@@ -195,8 +195,8 @@ impl<'a> Task<'a> {
         let ids = asked.set();
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
         let spared = self.spared_key(ctx, store, &ids)?;
-        let looks = self.looks(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
-        let mut outcome = Outcome::run(ctx, &self.plan(store, looks, audit), driver)?;
+        let scans = self.scans(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
+        let mut outcome = Outcome::run(ctx, &self.plan(store, scans, audit), driver)?;
         if !args.selectors.unfit_ids {
             let has_session = |id: &str| outcome.sessions_of.has(id);
             let absent = asked.doubt_absent(&self.given.ids, has_session, outcome.logins);
@@ -211,18 +211,18 @@ impl<'a> Task<'a> {
 
     /// The scan that finds sessions, and the scan that proves that none is left. The user column finds
     /// sessions fast. The proof reads the data of all live rows, unless the operator trusts the column.
-    fn looks<'l>(
+    fn scans<'l>(
         &self,
         ids: &'l UserIds,
         by_user: Option<&'l ByUser>,
         spared: Option<&'l str>,
         can_be_kept: bool,
-    ) -> (Look<'l>, Option<Look<'l>>) {
+    ) -> (SurveyOptions<'l>, Option<SurveyOptions<'l>>) {
         let args = self.args;
         let proves = !args.no_verify && !args.dry_run;
         let verified_only = args.verified_only;
         let trusted = by_user.filter(|_| args.lookup.trust_column);
-        let first = Look {
+        let first = SurveyOptions {
             query: SessionQuery {
                 users: UserFilter::These(ids),
                 saved: self.saved,
@@ -234,13 +234,13 @@ impl<'a> Task<'a> {
             collect: if args.dry_run { Collect::of_dry_run(can_be_kept) } else { Collect::Keys },
             key_is_right: false,
         };
-        (first, proves.then_some(Look { skim: false, by_user: trusted, ..first }))
+        (first, proves.then_some(SurveyOptions { skim: false, by_user: trusted, ..first }))
     }
 
     fn plan<'p>(
         &'p self,
         store: &'p dyn Store,
-        (first, proof): (Look<'p>, Option<Look<'p>>),
+        (first, proof): (SurveyOptions<'p>, Option<SurveyOptions<'p>>),
         audit: Option<&'p Audit>,
     ) -> Plan<'p> {
         Plan {

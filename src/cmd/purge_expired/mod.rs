@@ -80,7 +80,7 @@ fn act(
         }
         // Rows that other tables keep before that cursor are left too, so count from the beginning.
         let from = clean_to.as_ref().filter(|_| !kept_before);
-        match look_back(&*store, cutoff, from) {
+        match count_left(&*store, cutoff, from) {
             Ok((left, found)) => {
                 report.note_left(left);
                 bloat = found;
@@ -91,8 +91,9 @@ fn act(
         }
     } else {
         let mut reader = store.reader()?;
-        report.note_left(ctx.stop.unheeded(|| reader.expired(cutoff, None, COUNT_PATIENCE))?);
-        let kept = ctx.stop.unheeded(|| reader.expired_and_kept(cutoff, COUNT_PATIENCE))?;
+        report
+            .note_left(ctx.stop.while_unchecked(|| reader.expired(cutoff, None, COUNT_PATIENCE))?);
+        let kept = ctx.stop.while_unchecked(|| reader.expired_and_kept(cutoff, COUNT_PATIENCE))?;
         report.note_kept(kept, &references);
     }
     report.dead_rows = bloat.dead_rows;
@@ -102,7 +103,7 @@ fn act(
 }
 
 /// How long the operator waits for the count of what is left.
-const LOOK_BACK_PATIENCE: Duration = Duration::from_secs(5);
+const COUNT_LEFT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a person who watches waits for the total of the bar.
 const TOTAL_PATIENCE: Duration = Duration::from_secs(1);
@@ -161,13 +162,13 @@ fn purge(
 }
 
 /// Counts the expired rows that are left.
-fn look_back(
+fn count_left(
     store: &dyn Store,
     cutoff: Timestamp,
     clean_to: Option<&Cursor>,
 ) -> Result<(Expired, Bloat), StoreError> {
     let mut reader = store.reader()?;
-    Ok((reader.expired(cutoff, clean_to, LOOK_BACK_PATIENCE)?, reader.bloat()?))
+    Ok((reader.expired(cutoff, clean_to, COUNT_LEFT_PATIENCE)?, reader.bloat()?))
 }
 
 fn another_instance(

@@ -154,8 +154,11 @@ mod tests {
             sizes.add(size);
         }
         for (percent, truth) in [(1, 100), (50, 5_000), (90, 9_000), (99, 9_900), (100, 10_000)] {
-            let told = sizes.percentile(percent);
-            assert!(told >= truth && told <= truth + truth / STEPS + 1, "{percent}: {told}");
+            let estimate = sizes.percentile(percent);
+            assert!(
+                estimate >= truth && estimate <= truth + truth / STEPS + 1,
+                "{percent}: {estimate}"
+            );
         }
         assert_eq!(Sizes::default().percentile(50), 0);
     }

@@ -88,7 +88,7 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         waits: Waits::default(),
     };
     let ids: UserIds = ["42"].iter().collect();
-    let first = Look {
+    let first = SurveyOptions {
         query: SessionQuery::of(UserFilter::These(&ids)),
         by_user: None,
         skim: true,
@@ -99,7 +99,7 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
     let plan = Plan {
         store,
         first,
-        proof: (!asked.no_verify).then_some(Look { skim: false, ..first }),
+        proof: (!asked.no_verify).then_some(SurveyOptions { skim: false, ..first }),
         settle: asked.settle,
         removal: Removal::Delete,
         record: Record { audit: None, cache: &CacheKeys::None },

@@ -82,7 +82,7 @@ pub fn project(
     if let Some(signal) = stop.requested() {
         return Err(Error::Interrupted { signal });
     }
-    let mut project = heard(&ran, path, &python)?;
+    let mut project = read_answer(&ran, path, &python)?;
     project.changeable = changeable.or(project.changeable);
     Ok(Some(project))
 }
@@ -118,7 +118,7 @@ impl Place {
 }
 
 /// What the project answered.
-fn heard(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
+fn read_answer(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
     let (place, python) = (path.display(), python.display());
     let Some(status) = ran.status else {
         return Err(Error::project(

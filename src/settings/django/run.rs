@@ -28,9 +28,10 @@ const MOST_BYTES: usize = 1 << 20;
 
 pub(super) fn run(command: &mut Command, time: Duration, stop: &Stop) -> io::Result<Ran> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    stop.heeded(|| {
+    stop.while_checked(|| {
         let mut child = command.spawn()?;
-        let (stdout, stderr) = (Heard::of(child.stdout.take()), Heard::of(child.stderr.take()));
+        let (stdout, stderr) =
+            (PipeOutput::of(child.stdout.take()), PipeOutput::of(child.stderr.take()));
         let status = wait(&mut child, time, stop)?;
         let began = Instant::now();
         while !(stdout.is_over() && stderr.is_over()) && began.elapsed() < GRACE {
@@ -56,15 +57,15 @@ fn wait(child: &mut Child, time: Duration, stop: &Stop) -> io::Result<Option<Exi
 }
 
 /// What comes out of a pipe, as far as it came.
-struct Heard {
+struct PipeOutput {
     bytes: Arc<Mutex<Vec<u8>>>,
     listener: JoinHandle<()>,
 }
 
-impl Heard {
+impl PipeOutput {
     fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&bytes);
+        let read = Arc::clone(&bytes);
         let listener = thread::spawn(move || {
             let Some(mut pipe) = pipe else { return };
             let mut piece = [0; 4096];
@@ -72,10 +73,10 @@ impl Heard {
                 if len == 0 {
                     return;
                 }
-                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-                heard.extend_from_slice(piece.get(..len).unwrap_or_default());
-                let surplus = heard.len().saturating_sub(MOST_BYTES);
-                heard.drain(..surplus);
+                let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+                read.extend_from_slice(piece.get(..len).unwrap_or_default());
+                let surplus = read.len().saturating_sub(MOST_BYTES);
+                read.drain(..surplus);
             }
         });
         Self { bytes, listener }

@@ -39,7 +39,7 @@ impl Postgres {
     ) -> Result<Option<BlindSpot>, StoreError> {
         let what = || format!("cannot read table \"{table}\" in {}", self.server());
         let name = table.quoted();
-        let mut look = || -> Result<_, Error> {
+        let mut read = || -> Result<_, Error> {
             if is_hidden(client, &name)? {
                 return Ok(Err(hidden(what())));
             }
@@ -52,7 +52,7 @@ impl Postgres {
                 _ => None,
             }))
         };
-        look().map_err(|error| fail(error, what()))?
+        read().map_err(|error| fail(error, what()))?
     }
 }
 

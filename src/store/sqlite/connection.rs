@@ -49,7 +49,7 @@ impl Limited {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         let watch = waits.watch(waits.patience(work));
         let (mut clock, calls) = (watch.clock(), Arc::new(Calls::default()));
-        waits.stop().look_after(&calls);
+        waits.stop().watch(&calls);
         trace(&mut connection, Arc::clone(&calls))?;
         let is_over = move || {
             calls.beat();
@@ -78,13 +78,13 @@ impl Limited {
 /// Tells when statements begin and end. In between, SQLite asks whether to go on, but not within one call of a function.
 fn trace(connection: &mut Connection, calls: Arc<Calls>) -> rusqlite::Result<()> {
     let codes = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
-    let tell = move |event: TraceEvent<'_>| match event {
+    let on_event = move |event: TraceEvent<'_>| match event {
         // A trigger is a part of a statement (SQLite docs, `SQLITE_TRACE_STMT`).
         TraceEvent::Stmt(_, sql) if !sql.starts_with("--") => calls.begin(),
         TraceEvent::Profile(..) => calls.end(),
         _ => {}
     };
-    connection.trace_v2(codes, Some(tell))
+    connection.trace_v2(codes, Some(on_event))
 }
 
 /// Waits as SQLite's own handler does (`sqliteDefaultBusyCallback`), but stops when the run is asked to stop.

@@ -27,7 +27,7 @@ impl Sqlite {
         access: OpenFlags,
         wait: Duration,
     ) -> Result<Limited, StoreError> {
-        let (path, has_journal) = self.look_at_file()?;
+        let (path, has_journal) = self.inspect_file()?;
         if has_journal && access.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
             self.roll_back_hot_journal(&path)?;
         }
@@ -51,11 +51,11 @@ impl Sqlite {
 
     /// The real path of the file, and whether it has a rollback journal. Refuses anything but a regular file:
     /// on a pipe SQLite would wait for the other end.
-    fn look_at_file(&self) -> Result<(PathBuf, bool), StoreError> {
+    fn inspect_file(&self) -> Result<(PathBuf, bool), StoreError> {
         let refuse = |why: &str, hint: &str| {
             StoreError::new(Fault::Fatal, self.cannot_open()).because(why).hint(hint)
         };
-        let cannot = |error| self.cannot_look(error);
+        let cannot = |error| self.inaccessible(error);
         let (place, status) = Place::of_site(&self.path).map_err(cannot)?;
         if status.is_folder() {
             return Err(refuse(
@@ -87,19 +87,19 @@ impl Sqlite {
             ));
         }
         self.is_known.store(true, Ordering::Relaxed);
-        Ok((place.path(), self.look_beside(&place)?))
+        Ok((place.path(), self.check_siblings(&place)?))
     }
 
     /// Checks the files beside the database again. Refuses those that would block or mislead SQLite, whether
     /// they were there before or were planted since.
-    pub(super) fn look_beside_again(&self) -> Result<(), StoreError> {
-        let place = Place::of_site(&self.path).map_err(|error| self.cannot_look(error))?.0;
-        self.look_beside(&place).map(|_| ())
+    pub(super) fn recheck_siblings(&self) -> Result<(), StoreError> {
+        let place = Place::of_site(&self.path).map_err(|error| self.inaccessible(error))?.0;
+        self.check_siblings(&place).map(|_| ())
     }
 
     /// Whether there is a rollback journal.
-    fn look_beside(&self, place: &Place) -> Result<bool, StoreError> {
-        let cannot = |error| self.cannot_look(error);
+    fn check_siblings(&self, place: &Place) -> Result<bool, StoreError> {
+        let cannot = |error| self.inaccessible(error);
         let mut has_journal = false;
         for end in BESIDE {
             let beside = place.beside(end).map_err(cannot)?;
@@ -117,7 +117,7 @@ impl Sqlite {
         Ok(has_journal)
     }
 
-    fn cannot_look(&self, error: io::Error) -> StoreError {
+    fn inaccessible(&self, error: io::Error) -> StoreError {
         let hint = files::hint(&error)
             .unwrap_or("check the path, and that this user may go through each of its folders");
         StoreError::new(Fault::Fatal, self.cannot_open()).hint(hint).because(error)

@@ -173,7 +173,7 @@ impl SqliteWriter<'_> {
         rows: &[&str],
         delete: &mut dyn FnMut(&Transaction<'_>, &[&str]) -> rusqlite::Result<Gone>,
     ) -> Result<Gone, StoreError> {
-        self.store.look_beside_again()?;
+        self.store.recheck_siblings()?;
         delete_in_halves(rows, |part| {
             let done = self.try_transaction(|transaction| {
                 let gone = delete(transaction, part)?;

@@ -97,7 +97,7 @@ impl<'s> SqliteWriter<'s> {
         doing: &str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(u64, T)>,
     ) -> Result<T, StoreError> {
-        self.store.look_beside_again()?;
+        self.store.recheck_siblings()?;
         self.try_transaction(write).map_err(|error| fail(error, self.store.what(doing)))
     }
 
@@ -169,7 +169,7 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
-        self.store.look_beside_again()?;
+        self.store.recheck_siblings()?;
         let sql = format!("SELECT 1 FROM {} WHERE {NAMED}", self.store.table.quoted());
         let count = || -> rusqlite::Result<u64> {
             // One read transaction for all.
@@ -211,7 +211,7 @@ impl Writer for SqliteWriter<'_> {
 
     fn batch_budget(&mut self) -> BatchBudget {
         // The next batch reports the error.
-        if self.store.look_beside_again().is_err() {
+        if self.store.recheck_siblings().is_err() {
             return BatchBudget { batch: BATCH, rest: Duration::ZERO };
         }
         let others_write = self.others_write();
@@ -307,7 +307,7 @@ impl UserColumnWriter for SqliteWriter<'_> {
 impl Truncator for SqliteWriter<'_> {
     /// Empties the table: DELETE without a condition clears whole pages (SQLite docs, "DELETE" §3).
     fn truncate(&mut self) -> Result<(), StoreError> {
-        self.store.look_beside_again()?;
+        self.store.recheck_siblings()?;
         let table = self.store.table.quoted();
         let mut truncate = || -> rusqlite::Result<bool> {
             let transaction =
@@ -338,7 +338,7 @@ impl ExpiryWriter for SqliteWriter<'_> {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Window, StoreError> {
-        self.store.look_beside_again()?;
+        self.store.recheck_siblings()?;
         // If a power cut undoes a part of a purge, the next purge repeats it. In rollback journal mode less
         // than FULL could corrupt the file (SQLite docs, `PRAGMA synchronous`).
         if self.is_wal() {

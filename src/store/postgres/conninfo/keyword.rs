@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is heeded.
-    Heeded,
+    Supported,
     /// It makes no difference to what is done here.
     Ignored,
     /// It is an error unless it has one of these values, with which it makes no difference.
@@ -20,8 +20,8 @@ pub(super) struct Keyword {
     pub(super) fate: Fate,
 }
 
-const fn heeded(name: &'static str, variable: &'static str) -> Keyword {
-    Keyword { name, variable: Some(variable), fate: Fate::Heeded }
+const fn supported(name: &'static str, variable: &'static str) -> Keyword {
+    Keyword { name, variable: Some(variable), fate: Fate::Supported }
 }
 
 const fn unnamed(name: &'static str, fate: Fate) -> Keyword {
@@ -37,33 +37,33 @@ const fn only(
 }
 
 pub(super) const KEYWORDS: &[Keyword] = &[
-    heeded("host", "PGHOST"),
-    heeded("hostaddr", "PGHOSTADDR"),
-    heeded("port", "PGPORT"),
-    heeded("dbname", "PGDATABASE"),
-    heeded("user", "PGUSER"),
-    heeded("password", "PGPASSWORD"),
-    heeded("passfile", "PGPASSFILE"),
-    heeded("service", "PGSERVICE"),
-    heeded("options", "PGOPTIONS"),
-    heeded("application_name", "PGAPPNAME"),
-    unnamed("fallback_application_name", Fate::Heeded),
-    heeded("connect_timeout", "PGCONNECT_TIMEOUT"),
-    unnamed("keepalives", Fate::Heeded),
-    unnamed("keepalives_idle", Fate::Heeded),
-    unnamed("keepalives_interval", Fate::Heeded),
-    unnamed("keepalives_count", Fate::Heeded),
-    unnamed("tcp_user_timeout", Fate::Heeded),
-    heeded("sslmode", "PGSSLMODE"),
-    heeded("sslnegotiation", "PGSSLNEGOTIATION"),
-    heeded("sslrootcert", "PGSSLROOTCERT"),
-    heeded("sslcert", "PGSSLCERT"),
-    heeded("sslkey", "PGSSLKEY"),
-    heeded("sslsni", "PGSSLSNI"),
-    heeded("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
-    heeded("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
-    heeded("channel_binding", "PGCHANNELBINDING"),
-    heeded("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    supported("host", "PGHOST"),
+    supported("hostaddr", "PGHOSTADDR"),
+    supported("port", "PGPORT"),
+    supported("dbname", "PGDATABASE"),
+    supported("user", "PGUSER"),
+    supported("password", "PGPASSWORD"),
+    supported("passfile", "PGPASSFILE"),
+    supported("service", "PGSERVICE"),
+    supported("options", "PGOPTIONS"),
+    supported("application_name", "PGAPPNAME"),
+    unnamed("fallback_application_name", Fate::Supported),
+    supported("connect_timeout", "PGCONNECT_TIMEOUT"),
+    unnamed("keepalives", Fate::Supported),
+    unnamed("keepalives_idle", Fate::Supported),
+    unnamed("keepalives_interval", Fate::Supported),
+    unnamed("keepalives_count", Fate::Supported),
+    unnamed("tcp_user_timeout", Fate::Supported),
+    supported("sslmode", "PGSSLMODE"),
+    supported("sslnegotiation", "PGSSLNEGOTIATION"),
+    supported("sslrootcert", "PGSSLROOTCERT"),
+    supported("sslcert", "PGSSLCERT"),
+    supported("sslkey", "PGSSLKEY"),
+    supported("sslsni", "PGSSLSNI"),
+    supported("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    supported("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    supported("channel_binding", "PGCHANNELBINDING"),
+    supported("target_session_attrs", "PGTARGETSESSIONATTRS"),
     // Rows are read and written as UTF-8, and nothing is compressed.
     unnamed("client_encoding", Fate::Ignored),
     unnamed("sslcompression", Fate::Ignored),

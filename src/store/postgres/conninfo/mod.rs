@@ -113,7 +113,7 @@ pub(super) enum TargetSessionAttrs {
 impl Conninfo {
     /// Whether a text is meant as `key=value` pairs.
     pub fn is_pairs(text: &str) -> bool {
-        pairs::look_like(text)
+        pairs::are_in(text)
     }
 
     /// What a URL says, without its scheme and `://`; what it leaves open, the environment says.
@@ -168,7 +168,7 @@ impl Conninfo {
         if let Some(file) = file
             && conninfo.hosts.iter().all(|host| host.password.is_none())
         {
-            conninfo.look_into(&file);
+            conninfo.read_password(&file);
         }
         Ok(conninfo)
     }

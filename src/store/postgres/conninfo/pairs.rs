@@ -4,7 +4,7 @@ use super::parameters::Parameters;
 use super::{SourceError, keyword};
 
 /// Whether a text is meant as such. A URL is not, whatever words it holds.
-pub(super) fn look_like(text: &str) -> bool {
+pub(super) fn are_in(text: &str) -> bool {
     let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains('='));
     text.split_once('=').is_some_and(|(name, _)| keyword::find(name.trim()).is_some())
         || (!is_url && text.split_whitespace().any(|word| word.starts_with("password=")))

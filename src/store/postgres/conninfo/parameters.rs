@@ -32,7 +32,7 @@ impl Parameters {
             ));
         };
         match keyword.fate {
-            Fate::Heeded => {
+            Fate::Supported => {
                 self.values.insert(keyword.name, value);
             }
             Fate::Only(values) if !value.is_empty() && !values.contains(&&*value) => {

@@ -11,7 +11,7 @@ use crate::files;
 impl Conninfo {
     /// Gives each host without a password the one that the file has for it. A file that others may
     /// read is ignored, as libpq ignores it.
-    pub(super) fn look_into(&mut self, file: &Path) {
+    pub(super) fn read_password(&mut self, file: &Path) {
         let Ok(status) = fs::metadata(file) else { return };
         let ignored = if !status.is_file() {
             "it is no plain file"

@@ -61,7 +61,7 @@ impl Postgres {
         // If the list cannot be read, the finding is only less detailed.
         let alike = self.find_alike(client).unwrap_or_default();
         match self.subject(client, &alike) {
-            Ok(Ok(mut subject)) => self.look_at(client, &mut subject, &mut facts),
+            Ok(Ok(mut subject)) => self.check(client, &mut subject, &mut facts),
             Ok(Err(finding)) => facts.findings.push(finding),
             Err(error) => facts.findings.push(not_made("table", &error)),
         }
@@ -87,7 +87,7 @@ impl Postgres {
         find().map_err(|error| fail(error, self.what("see the rights to")))
     }
 
-    fn look_at(&self, client: &mut Client, subject: &mut Subject, facts: &mut Facts) {
+    fn check(&self, client: &mut Client, subject: &mut Subject, facts: &mut Facts) {
         let findings = &mut facts.findings;
         findings.push(subject.describe());
         findings.extend(self.describe_trust(client, subject));

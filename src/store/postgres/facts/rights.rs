@@ -32,7 +32,7 @@ const RIGHTS: &str = "
 
 /// The rights on the table that each command needs.
 const COMMANDS: [(Purpose, &str, &[&str]); 7] = [
-    (Purpose::Look, "list, show, stats, check, doctor", &["SELECT"]),
+    (Purpose::Read, "list, show, stats, check, doctor", &["SELECT"]),
     (Purpose::LogoutUser, "logout-user", &["SELECT", "DELETE"]),
     (Purpose::PurgeExpired, "purge-expired", &["SELECT", "DELETE"]),
     (Purpose::FlushAll, "flush-all", &["SELECT", "DELETE"]),

@@ -6,23 +6,23 @@ use crate::store::{
     Traits, Writer,
 };
 
-pub(super) struct Told {
+pub(super) struct WithNote {
     pub(super) store: Box<dyn Store>,
     pub(super) terms: Terms,
     pub(super) note: Notice,
 }
 
-impl Told {
+impl WithNote {
     fn reached<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         if answer.is_ok() {
-            (self.terms.tell)(&self.note);
+            (self.terms.notify)(&self.note);
         }
         answer
     }
 }
 
 #[warn(clippy::missing_trait_methods, reason = "a default would hide what the store can do")]
-impl Store for Told {
+impl Store for WithNote {
     fn traits(&self) -> &'static Traits {
         self.store.traits()
     }
