@@ -1,3 +1,6 @@
+mod pauses;
+mod retries;
+mod scans;
 mod windows;
 
 use std::cell::Cell;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +11,9 @@ use sessctl::consent::Consent;
 use sessctl::model::{Data, Expiry, Keys, Page, Row, Timestamp};
 use sessctl::store::{
     AllauthReader, AllauthWriter, Assigned, Assignment, Capability, Cursor, Emit, Expired,
-    ExpiryReader, ExpiryWriter, Facts, Fault, Filter, Gone, Locked, Reader, Replacement, Rewriter,
-    Store, StoreError, Traits, Truncator, UserColumn, UserColumnPlan, UserColumnReader,
-    UserColumnWriter, Window, Writer,
+    ExpiryReader, ExpiryWriter, Facts, Fault, Filter, Gone, Locked, Reader, Replacement,
+    ReplicaLag, Rewriter, Store, StoreError, Traits, Truncator, UserColumn, UserColumnPlan,
+    UserColumnReader, UserColumnWriter, Window, Writer,
 };
 
 /// Sessions by key: stored text and expiry.
@@ -28,6 +30,8 @@ pub struct Memory {
     allauth: Mutex<Option<BTreeSet<String>>>,
     referred: Mutex<BTreeSet<String>>,
     window: Mutex<Option<usize>>,
+    lags: Mutex<VecDeque<Duration>>,
+    writers: AtomicUsize,
 }
 
 impl Memory {
@@ -66,6 +70,21 @@ impl Memory {
         *lock(&self.window) = Some(rows);
     }
 
+    /// Has a replica that lags so much when it is asked about, time after time.
+    pub fn lag(&self, lags: impl IntoIterator<Item = Duration>) {
+        lock(&self.lags).extend(lags);
+    }
+
+    /// How often the replica can be asked about still.
+    pub fn lags(&self) -> usize {
+        lock(&self.lags).len()
+    }
+
+    /// How many connections for batches were opened.
+    pub fn writers(&self) -> usize {
+        self.writers.load(Relaxed)
+    }
+
     /// What the next deletes meet, one after another: a fault, or nothing. Afterwards all is well.
     pub fn script(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         lock(&self.faults).extend(faults);
@@ -97,6 +116,7 @@ impl Store for &Memory {
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {
+        self.writers.fetch_add(1, Relaxed);
         Ok(Box::new(MemoryWriter(self)))
     }
 
@@ -277,6 +297,16 @@ impl Writer for MemoryWriter<'_> {
 
     fn truncation(&mut self) -> Option<&mut dyn Truncator> {
         Some(self)
+    }
+
+    fn replicas(&mut self) -> Option<&mut dyn ReplicaLag> {
+        (self.0.lags() > 0).then_some(self)
+    }
+}
+
+impl ReplicaLag for MemoryWriter<'_> {
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
+        Ok(lock(&self.0.lags).pop_front())
     }
 }
 

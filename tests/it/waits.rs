@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::network::{proxy, through};
 use crate::proxy::Fault;
 use crate::running::{Running, eventually};
+use crate::signals::has_opened;
 use crate::work::{ALL, BACKFILL, Before, FLUSH, KEEP, LOGOUT, PURGE, Work};
 use crate::world::{RunToEnd, World, program};
 
@@ -369,7 +370,9 @@ fn signals_and_the_end_of_the_run_time_are_heard_inside_of_a_file() {
         for command in runs_into(is_view) {
             let began = Instant::now();
             let mut running = Running::start(&mut w.command(command));
+            has_opened(&w, &mut running);
             thread::sleep(Duration::from_millis(700));
+            assert!(!running.is_over(), "it did not run into what never ends: {command:?}");
             running.signal("TERM");
             let ran = running.end().exits(143);
             assert!(began.elapsed() < SOON, "{command:?}: {ran:?}");
@@ -395,7 +398,9 @@ fn a_signal_is_heard_while_somebody_holds_a_lock_on_the_file() {
     for command in [&["list"][..], &["logout-user", "42"], &["purge-expired"], &["stats"]] {
         let began = Instant::now();
         let mut running = Running::start(&mut w.command(command));
+        has_opened(&w, &mut running);
         thread::sleep(Duration::from_millis(500));
+        assert!(!running.is_over(), "it did not wait: {command:?}");
         running.signal("TERM");
         running.end().exits(143);
         // Less than the ten seconds for which a reader waits for a lock.
