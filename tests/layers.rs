@@ -54,7 +54,16 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["store/postgres/connect"]),
     ("tokio_rustls", &["store/postgres/connect"]),
     ("webpki", &["store/postgres/connect"]),
-    ("tokio", &["store/postgres/connect", "store/postgres/client.rs"]),
+    (
+        "tokio",
+        &[
+            "store/postgres/connect",
+            "store/postgres/client.rs",
+            "store/mysql/connect.rs",
+            "store/mysql/client.rs",
+        ],
+    ),
+    ("mysql_async", &["store/mysql"]),
     ("whoami", &["settings/database.rs", "settings/operator.rs"]),
     ("rusqlite", &["store/sqlite"]),
     (
@@ -279,6 +288,7 @@ const MAY_BE_LONG: &[(&str, &str)] = &[
     ("pickle/machine.rs", "step"),
     // What each error code of the server means.
     ("store/postgres/fault.rs", "classify"),
+    ("store/mysql/fault.rs", "classify_code"),
 ];
 
 #[test]

@@ -23,6 +23,9 @@ const LICENCES: &[&str] = &[
     "MIT/Apache-2.0",
     "Unlicense OR MIT",
     "(MIT OR Apache-2.0) AND Unicode-3.0",
+    "Unicode-3.0",
+    // Lists of certificates, which are data.
+    "CDLA-Permissive-2.0",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
     "Apache-2.0 OR ISC OR MIT",
     "Apache-2.0 OR BSL-1.0 OR MIT",
@@ -33,8 +36,19 @@ const LICENCES: &[&str] = &[
     "BSD-3-Clause",
 ];
 
-/// Crates that are in the program in two versions, since others ask for an old one.
-const TWICE: &[&str] = &["fallible-iterator", "getrandom"];
+/// Crates that are in the program in more than one version, since others ask for an old one: most of them are the hashes of
+/// `mysql_common`.
+const TWICE: &[&str] = &[
+    "block-buffer",
+    "cpufeatures",
+    "crypto-common",
+    "digest",
+    "fallible-iterator",
+    "getrandom",
+    "sha1",
+    "sha2",
+    "syn",
+];
 
 /// Crates that bring C or assembly.
 const NATIVE: &[&str] = &["libsqlite3-sys", "ring"];

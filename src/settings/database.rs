@@ -194,10 +194,14 @@ mod tests {
         {
             assert_eq!(name(scheme), Some("PostgreSQL"), "{scheme}");
         }
+        for scheme in ["mysql", "mysql2", "MariaDB", "mysql-connector", "mysqlgis", "mysql+pymysql"]
+        {
+            assert_eq!(name(scheme), Some("MySQL"), "{scheme}");
+        }
         for scheme in ["sqlite", "SQLite3", "spatialite"] {
             assert_eq!(name(scheme), Some("SQLite"), "{scheme}");
         }
-        for scheme in ["mysql", "redis", "postgresqlx", "mysql+postgres"] {
+        for scheme in ["mssql", "redis", "postgresqlx", "mssql+postgres"] {
             assert_eq!(name(scheme), None, "{scheme}");
         }
     }

@@ -7,6 +7,7 @@ mod error;
 mod expired;
 mod facts;
 mod indexes;
+mod mysql;
 mod postgres;
 mod reader;
 mod reference;
@@ -26,6 +27,7 @@ pub use capability::Capability;
 pub use error::{Fault, StoreError};
 pub use expired::{Bloat, Cursor, Expired, Locked, Window};
 pub use facts::{Facts, OtherTable, Purpose};
+pub use mysql::{Endpoint, MySql, Params, SslMode, Tls};
 pub use postgres::{Conninfo, Postgres};
 pub use reader::{
     AllauthReader, BlindSpot, Emit, ExpiryReader, Filter, Reader, ReferenceReader,
@@ -53,7 +55,8 @@ use crate::consent::Consent;
 
 /// The supported databases. A text that is no URL goes to the first backend that can read it; SQLite is last,
 /// since it takes any text for a path.
-pub static BACKENDS: &[&dyn Backend] = &[&postgres::PostgresBackend, &sqlite::SqliteBackend];
+pub static BACKENDS: &[&dyn Backend] =
+    &[&postgres::PostgresBackend, &mysql::MySqlBackend, &sqlite::SqliteBackend];
 
 /// A session table in some database.
 pub trait Store: Sync {

@@ -95,7 +95,8 @@ fn urls_that_make_no_sense_show_nothing_of_themselves() {
         format!("postgres:/u:{SENTINEL}@127.0.0.1/db"),
         format!("postgres:u:{SENTINEL}@127.0.0.1/db"),
         format!("u:{SENTINEL}@127.0.0.1/db"),
-        format!("mysql://u:{SENTINEL}@127.0.0.1/db"),
+        format!("mssql://u:{SENTINEL}@127.0.0.1/db"),
+        format!("mysql://u:{SENTINEL}@127.0.0.1"),
         format!("redis://:{SENTINEL}@127.0.0.1:1/0"),
         format!("://u:{SENTINEL}@127.0.0.1/db"),
         format!("host=127.0.0.1 port=1 pasword={SENTINEL}"),
@@ -107,12 +108,13 @@ fn urls_that_make_no_sense_show_nothing_of_themselves() {
     // These make sense, and nobody listens there.
     for url in [
         format!("Postgres://u:{SENTINEL}@127.0.0.1:1/db"),
+        format!("MySQL://u:{SENTINEL}@127.0.0.1:1/db"),
         format!("host=127.0.0.1 port=1 dbname=db user=u password={SENTINEL}://"),
         format!("connect_timeout=3 host=127.0.0.1 port=1 user=u password={SENTINEL}"),
     ] {
         both(&w, &url, |ran| ran.refuses(1, &["127.0.0.1:1"]));
     }
-    w.run(&["list", "-d", "mysql://h/db"]).refuses(2, &["\"mysql\"", "postgres://"]);
+    w.run(&["list", "-d", "mssql://h/db"]).refuses(2, &["\"mssql\"", "postgres://", "mysql://"]);
 }
 
 /// Pairs with semicolons between them, and what else is no connection string here.

@@ -57,6 +57,7 @@ mod log_format;
 mod logout_user;
 mod lookup;
 mod memory;
+mod mysql_server;
 mod named;
 mod network;
 mod one_table;

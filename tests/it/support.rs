@@ -19,6 +19,11 @@ pub(crate) fn postgres_url() -> String {
     from_environment("SESSCTL_TEST_POSTGRES")
 }
 
+/// URL of the private MariaDB server's `mysql` database, with the name and password of an account with all rights.
+pub(crate) fn mysql_url() -> String {
+    from_environment("SESSCTL_TEST_MYSQL")
+}
+
 /// The Python that has this release of Django: 3.2, 4.2, 5.2 or 6.1.
 pub(crate) fn django_python(release: &str) -> PathBuf {
     let python =

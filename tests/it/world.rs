@@ -13,8 +13,9 @@ use postgres::{Client, NoTls};
 use sessctl::store::{Conninfo, Surroundings};
 use sha2::{Digest, Sha256};
 
+use crate::mysql_server::MySqlClient;
 use crate::server::Server;
-use crate::support::{Database, postgres_url, sessctl};
+use crate::support::{Database, mysql_url, postgres_url, sessctl};
 
 /// The `SECRET_KEY` of every world.
 pub(crate) const SECRET_KEY: &str = "not-a-secret-outside-of-tests";
@@ -25,6 +26,8 @@ pub(crate) const SAVED: &str = "1xUwpu";
 enum Backend {
     Sqlite(PathBuf),
     Postgres(Database),
+    /// The URL of its database.
+    MySql(String),
 }
 
 /// A database with a `django_session` table as `manage.py migrate` makes it.
@@ -42,6 +45,11 @@ const POSTGRES_TABLE: &str = r#"
     CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY,
         "session_data" text NOT NULL, "expire_date" timestamp with time zone NOT NULL);
     CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);
+    CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")"#;
+/// Where the database is case-insensitive, as by default, this table is.
+const MYSQL_TABLE: &str = r#"
+    CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY,
+        "session_data" longtext NOT NULL, "expire_date" datetime(6) NOT NULL);
     CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")"#;
 
 impl World {
@@ -61,6 +69,21 @@ impl World {
 
     pub(crate) fn postgres(name: &str) -> Self {
         Self::at(&postgres_url(), name)
+    }
+
+    pub(crate) fn mysql(name: &str) -> Self {
+        let (server, _) =
+            mysql_url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let folder = folder(name, "mysql");
+        let database = format!("world_{name}");
+        let mut client = MySqlClient::connect(&mysql_url());
+        client.execute(&format!(
+            "DROP DATABASE IF EXISTS \"{database}\"; CREATE DATABASE \"{database}\""
+        ));
+        let backend = Backend::MySql(format!("{server}/{database}"));
+        let world = Self { backend, folder, keys: 0.into() };
+        world.execute(MYSQL_TABLE);
+        world
     }
 
     /// On a server of the test's own.
@@ -83,7 +106,11 @@ impl World {
 
     /// The same, with this behind the columns.
     pub(crate) fn renew_with(&self, option: &str) {
-        let table = if self.is_sqlite() { SQLITE_TABLE } else { POSTGRES_TABLE };
+        let table = match self.backend {
+            Backend::Sqlite(_) => SQLITE_TABLE,
+            Backend::Postgres(_) => POSTGRES_TABLE,
+            Backend::MySql(_) => MYSQL_TABLE,
+        };
         let table = table.replacen(");", &format!(") {option};"), 1);
         self.execute(&format!("DROP TABLE django_session; {table}"));
         self.keys.set(0);
@@ -93,11 +120,16 @@ impl World {
         matches!(self.backend, Backend::Sqlite(_))
     }
 
+    pub(crate) fn is_mysql(&self) -> bool {
+        matches!(self.backend, Backend::MySql(_))
+    }
+
     /// What `-d` takes.
     pub(crate) fn url(&self) -> String {
         match &self.backend {
             Backend::Sqlite(path) => path.display().to_string(),
             Backend::Postgres(database) => database.url.clone(),
+            Backend::MySql(url) => url.clone(),
         }
     }
 
@@ -142,6 +174,7 @@ impl World {
                 connection.execute_batch(&format!("PRAGMA synchronous = OFF; {sql}")).unwrap();
             }
             Backend::Postgres(_) => self.client().batch_execute(sql).unwrap(),
+            Backend::MySql(url) => MySqlClient::connect(url).execute(sql),
         }
     }
 
@@ -236,6 +269,7 @@ impl World {
             Backend::Postgres(_) => {
                 self.client().query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
             }
+            Backend::MySql(url) => MySqlClient::connect(url).column(sql),
         }
     }
 
@@ -254,6 +288,7 @@ impl World {
                 connection.query_row(sql, [], |row| row.get(0)).unwrap()
             }
             Backend::Postgres(_) => self.client().query_one(sql, &[]).unwrap().get(0),
+            Backend::MySql(url) => MySqlClient::connect(url).column(sql)[0].parse().unwrap(),
         };
         rows.try_into().unwrap()
     }
@@ -272,7 +307,7 @@ impl World {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(arguments);
         command.env("SESSCTL_DATABASE_URL", self.url());
-        if self.is_sqlite() {
+        if self.is_sqlite() || self.is_mysql() {
             command.args(["--db-timezone", "UTC"]);
         }
         command
@@ -282,6 +317,13 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
+        // A failed test leaves its database: a second panic would hide the first.
+        if let Backend::MySql(url) = &self.backend
+            && !std::thread::panicking()
+            && let Some((_, database)) = url.rsplit_once('/')
+        {
+            self.execute(&format!("DROP DATABASE \"{database}\""));
+        }
     }
 }
 

@@ -1,0 +1,134 @@
+//! What the server's catalog says of the session table.
+
+use mysql_async::{Row, Value};
+
+use super::MySql;
+use super::client::Client;
+use super::fault::{Failure, fail};
+use super::row::{number, text};
+use super::sql::quoted;
+use crate::store::{StoreError, Table, table};
+
+/// Nobody's database but the server's.
+pub(super) const SYSTEM: &str = "'information_schema', 'mysql', 'performance_schema', 'sys'";
+
+const COLUMNS: &str = "SELECT column_name, character_set_name, collation_name \
+    FROM information_schema.columns WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position";
+
+const KIND: &str = "SELECT table_type, engine FROM information_schema.tables \
+    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
+
+/// Unique indexes on the whole key and nothing else.
+const IS_UNIQUE: &str = "SELECT COUNT(*) FROM (SELECT index_name FROM information_schema.statistics \
+    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? GROUP BY index_name \
+    HAVING COUNT(*) = 1 AND MAX(column_name = 'session_key') = 1 AND MAX(non_unique) = 0 AND MAX(sub_part IS NOT NULL) = 0) i";
+
+const ALIKE: &str = "SELECT c.table_schema = DATABASE(), c.table_schema, c.table_name FROM information_schema.columns c \
+    WHERE c.table_schema NOT IN (%SYSTEM%) AND c.column_name IN ('session_key', 'session_data', 'expire_date') \
+    GROUP BY c.table_schema, c.table_name HAVING COUNT(*) = 3 ORDER BY c.table_schema <> DATABASE(), c.table_schema, c.table_name";
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// The character set and the collation of a text.
+    pub(super) charset: Option<(String, String)>,
+}
+
+/// What is known of the session table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) columns: Vec<Column>,
+    pub(super) is_view: bool,
+    /// `InnoDB`; empty for a view.
+    pub(super) engine: String,
+    /// Whether no two rows have the same key.
+    pub(super) is_unique: bool,
+}
+
+impl Found {
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// A bound key, with the character set and the collation of the column, so that it is found in the index.
+    pub(super) fn key(&self) -> String {
+        bound(self.column("session_key"))
+    }
+
+    /// Whether a SELECT sees one state of the table, and holds no locks.
+    pub(super) fn has_snapshots(&self) -> bool {
+        self.engine.eq_ignore_ascii_case("InnoDB") || self.is_view
+    }
+}
+
+/// A bound text to be compared with this column.
+pub(super) fn bound(column: Option<&Column>) -> String {
+    let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match column.and_then(|column| column.charset.as_ref()) {
+        Some((charset, collation)) if plain(charset) && plain(collation) => {
+            format!("CONVERT(? USING {charset}) COLLATE {collation}")
+        }
+        _ => "CAST(? AS BINARY)".into(),
+    }
+}
+
+/// The database and the name of a table, as values of a statement.
+pub(super) fn named(table: &Table) -> Vec<Value> {
+    vec![table.schema().map(str::to_owned).into(), table.name().into()]
+}
+
+impl MySql {
+    /// Reads about the session table; an error if it is none.
+    pub(super) fn find(&self, client: &mut Client) -> Result<Found, StoreError> {
+        let cannot = |failure| fail(failure, self.what("read"));
+        let found = look(client, &self.table).map_err(cannot)?;
+        if found.columns.is_empty() {
+            // A table without any right to it is not in the catalog, either.
+            return Err(match client.prepare(&format!("SELECT 1 FROM {}", quoted(&self.table))) {
+                Err(failure) if failure.code() != Some(NO_SUCH_TABLE) => cannot(failure),
+                _ => {
+                    let alike = self.alike(client)?;
+                    let names: Vec<String> =
+                        alike.into_iter().map(|alike| alike.to_string()).collect();
+                    table::missing(&self.table, &self.params.place(), &names)
+                }
+            });
+        }
+        let names: Vec<String> =
+            found.columns.iter().map(|column| column.name.to_ascii_lowercase()).collect();
+        table::check_columns(&self.table, &names)?;
+        Ok(found)
+    }
+
+    /// Tables with the columns of a session table, those of this database first, without its name.
+    pub(super) fn alike(&self, client: &mut Client) -> Result<Vec<Table>, StoreError> {
+        let rows = client.query(&ALIKE.replace("%SYSTEM%", SYSTEM), Vec::new());
+        let rows = rows.map_err(|failure| fail(failure, self.what("read")))?;
+        let table = |row: &Row| {
+            let is_here = number(row, 0) == Some(1) && self.table.schema().is_none();
+            Table::new((!is_here).then(|| text(row, 1)), text(row, 2))
+        };
+        Ok(rows.iter().map(table).collect())
+    }
+}
+
+const NO_SUCH_TABLE: u16 = 1146;
+
+/// What the catalog says of a table; without columns, if it does not know it.
+pub(super) fn look(client: &mut Client, table: &Table) -> Result<Found, Failure> {
+    let columns = client.query(COLUMNS, named(table))?;
+    let kind = client.first(KIND, named(table))?;
+    let unique = client.first(IS_UNIQUE, named(table))?;
+    let table_type = kind.as_ref().map(|row| text(row, 0)).unwrap_or_default();
+    let column = |row: &Row| Column {
+        name: text(row, 0),
+        charset: Some((text(row, 1), text(row, 2))).filter(|(charset, _)| !charset.is_empty()),
+    };
+    Ok(Found {
+        columns: columns.iter().map(column).collect(),
+        is_view: table_type.contains("VIEW"),
+        engine: kind.map(|row| text(&row, 1)).unwrap_or_default(),
+        is_unique: unique.and_then(|row| number(&row, 0)) > Some(0),
+    })
+}

@@ -1,0 +1,147 @@
+//! Picks expired rows in windows by the index of the expiry, and counts them. Rows are deleted by their keys: a delete
+//! by the index of the expiry reads the dead entries of earlier batches again, and locks in another order than the site.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use mysql_async::Value;
+
+use super::MySql;
+use super::catalog::Found;
+use super::client::Client;
+use super::fault::{Failure, fail};
+use super::row::{number, shown, text};
+use super::session::Server;
+use super::sql::quoted;
+use crate::model::{Expiry, Keys, Timestamp};
+use crate::store::reference::{hindrances, kept};
+use crate::store::{Cursor, Expired, Reference, StoreError, Window};
+
+/// The first time that a `datetime` may hold. `0000-00-00`, which some modes of the server allow, is no time: Django
+/// cannot have written it, so it stays.
+const EVER: &str = "1000-01-01 00:00:00";
+
+/// The condition for rows `s` that expired from a place on and before a bound.
+struct Between {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl MySql {
+    fn between(
+        &self,
+        found: &Found,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+    ) -> Result<Between, StoreError> {
+        const TIME: &str = "CAST(? AS DATETIME(6))";
+        let bound = super::comparable(self.clock.expired_bound(cutoff), cutoff)?;
+        let first = from.map_or(EVER, |from| &from.expires);
+        let mut sql = format!("s.expire_date >= {TIME} AND s.expire_date < {TIME}");
+        let mut values: Vec<Value> = vec![first.into(), bound.into()];
+        // The index of the expiry holds the keys, too, in order: so this reads no row twice, and sorts nothing.
+        if let Some(key) = from.and_then(|from| from.row.as_ref()) {
+            let after = found.key();
+            sql.push_str(&format!(" AND (s.expire_date > {TIME} OR s.session_key > {after})"));
+            values.extend([Value::from(first), Value::from(&**key)]);
+        }
+        Ok(Between { sql, values })
+    }
+
+    /// Picks a window, sorted by key so that a batch touches few pages.
+    pub(super) fn pick(
+        &self,
+        client: &mut Client,
+        found: &Found,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        let Between { sql, values } = self.between(found, cutoff, from)?;
+        let sql = format!(
+            "SELECT s.session_key, s.expire_date FROM {} s WHERE {sql} \
+             ORDER BY s.expire_date, s.session_key LIMIT {limit}",
+            quoted(&self.table)
+        );
+        let mut picked: Vec<String> = Vec::new();
+        let mut last = None;
+        let read = client.stream(&sql, values, |row| {
+            picked.push(text(&row, 0));
+            last = row.as_ref(1).and_then(shown);
+            ControlFlow::Continue(())
+        });
+        read.map_err(|failure| fail(failure, self.what("read")))?;
+        let next = last.filter(|_| picked.len() == limit).map(|last| Cursor {
+            expires: String::from_utf8_lossy(&last).into_owned(),
+            row: picked.last().cloned(),
+        });
+        picked.sort_unstable();
+        let mut rows = Keys::default();
+        picked.iter().for_each(|key| rows.push(key));
+        Ok(Window { rows, next })
+    }
+
+    /// Counts rows that expired. Gives up if that takes too long.
+    pub(super) fn count_expired(
+        &self,
+        client: &mut Client,
+        server: &Server,
+        found: &Found,
+        (cutoff, from): (Timestamp, Option<&Cursor>),
+        patience: Duration,
+    ) -> Result<Expired, StoreError> {
+        let cannot = |failure| fail(failure, self.what("read"));
+        let Between { sql, values } = self.between(found, cutoff, from)?;
+        let table = quoted(&self.table);
+        let oldest = format!(
+            "SELECT s.expire_date FROM {table} s WHERE {sql} ORDER BY s.expire_date LIMIT 1"
+        );
+        let oldest = client.first(&oldest, values.clone()).map_err(cannot)?;
+        let oldest = oldest.as_ref().and_then(|row| shown(row.as_ref(0)?));
+        let oldest = oldest.and_then(|shown| match self.clock.read(&shown) {
+            Expiry::At(at) | Expiry::Wall(at) => Some(at),
+            Expiry::Unreadable(_) => None,
+        });
+        let count = format!("COUNT(*) FROM {table} s WHERE {sql}");
+        let rows = counted(client, server, &count, values, patience).map_err(cannot)?;
+        Ok(Expired { rows, oldest })
+    }
+
+    /// Counts expired rows that other tables keep.
+    pub(super) fn count_kept(
+        &self,
+        client: &mut Client,
+        server: &Server,
+        found: &Found,
+        references: &[Reference],
+        (cutoff, patience): (Timestamp, Duration),
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(kept) = kept(&hindrances(references)) else { return Ok(Some(0)) };
+        let Between { sql, values } = self.between(found, cutoff, None)?;
+        let count = format!("COUNT(*) FROM {} s WHERE {sql} AND {kept}", quoted(&self.table));
+        counted(client, server, &count, values, patience)
+            .map_err(|failure| fail(failure, self.what("read")))
+    }
+}
+
+/// The number that `SELECT` and this return; `None` if the server ended it after so long.
+fn counted(
+    client: &mut Client,
+    server: &Server,
+    count: &str,
+    values: Vec<Value>,
+    patience: Duration,
+) -> Result<Option<u64>, Failure> {
+    let millis = patience.as_millis().max(1);
+    let sql = if server.is_mariadb() {
+        let seconds = patience.as_secs_f64().max(0.001);
+        format!("SET STATEMENT max_statement_time = {seconds:.3} FOR SELECT {count}")
+    } else {
+        format!("SELECT /*+ MAX_EXECUTION_TIME({millis}) */ {count}")
+    };
+    match client.first(&sql, values) {
+        Ok(row) => Ok(row.and_then(|row| number(&row, 0))),
+        Err(failure) if matches!(failure.code(), Some(1969 | 3024 | 1317)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
