@@ -8,18 +8,21 @@ use django_session::UserIds;
 use super::deleted_users::DeletedUsers;
 use super::site_users::{SiteUsers, reader};
 use super::unfit_ids::some;
+use super::users_choice::is_of_django;
 use crate::cli::UserSelectors;
 use crate::consent::{Ask, Consent};
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::counted;
 use crate::report::{Doubt, ResolvedUser};
-use crate::store::{Address, BlindSpot, Store, Table, User, UserQuery};
+use crate::store::{
+    Address, BlindSpot, Reader, Store, StoreError, Table, Uniqueness, User, UserQuery,
+};
 use crate::ui;
 
 /// Refuses names that no user has in any selected schema: a typo in a name must not look like a user who is
-/// logged out. Unless a project names the field of the login, it also refuses a user name that several users
-/// of one schema have: then the column is not what users log in with.
+/// logged out. Unless a project names the field of the login, it also refuses a user name of a column that is
+/// not what users log in with: of a display name, the person who is meant may be another one.
 pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) -> Result<(), Error> {
     let names = selectors.usernames.iter().chain(&selectors.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
@@ -40,11 +43,12 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
             if !ids.is_empty() {
                 unknown.remove(name);
             }
+            let table = &site.users.table;
             if let UserQuery::Having(column, _) = which
-                && ids.len() > 1
                 && ctx.project.is_none()
+                && (ids.len() > 1 || ids.len() == 1 && !is_login(&mut *reader, table, column)?)
             {
-                return Err(no_login_name(name, column, &site.users.table, &ids));
+                return Err(no_login_name(name, column, table, &ids));
             }
         }
     }
@@ -59,15 +63,30 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
     ))
 }
 
-/// The error for a user name that these users have.
+/// Whether users log in with this column, as far as the database tells. Django demands that such a column is
+/// unique (auth.E003). A table that has Django's own name and no unique index at all is taken for Django's own;
+/// a view has none, and is a doubt anyway.
+fn is_login(reader: &mut dyn Reader, users: &Table, column: &str) -> Result<bool, StoreError> {
+    Ok(match reader.uniqueness(users, column)? {
+        Uniqueness::Unique => true,
+        Uniqueness::Unknown if is_of_django(users) => true,
+        _ => reader.blind_spot(users)?.is_some(),
+    })
+}
+
+/// The error for a user name that these users have, and others may have.
 fn no_login_name(name: &str, column: &str, table: &Table, ids: &BTreeSet<String>) -> Error {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    Error::usage(
-        format!(
-            "{} users in table \"{table}\" are called \"{name}\", so its column \"{column}\" is not what users log in with: \
-             nobody is logged out",
-            ids.len()
+    let why = match ids.len() {
+        1 => format!(
+            "column \"{column}\" of table \"{table}\" is not unique, so it may be a display name, and \"{name}\" somebody else"
         ),
+        users => format!(
+            "{users} users in table \"{table}\" are called \"{name}\", so its column \"{column}\" is not what users log in with"
+        ),
+    };
+    Error::usage(
+        format!("{why}: nobody is logged out"),
         format!(
             "--django knows what they log in with; or name the users by their ids: {}",
             some(&ids)

@@ -41,7 +41,7 @@ pub use table::{NotATable, Table};
 pub use user_column::{
     Assigned, ByUser, ColumnCondition, UserColumn, UserColumnPlan, UserTable, UserType,
 };
-pub use users::{Address, Evidence, User, UserKey, UserQuery, Users, UsersFound};
+pub use users::{Address, Evidence, Uniqueness, User, UserKey, UserQuery, Users, UsersFound};
 pub use waits::Waits;
 pub use wall_clock::WallClock;
 pub use was::Was;

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{
-    Bloat, ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, User,
-    UserColumn, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
+    Bloat, ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Uniqueness,
+    User, UserColumn, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
 };
 use crate::model::{Page, Timestamp};
 
@@ -149,6 +149,11 @@ pub trait UserReader {
         Ok(None)
     }
 
+    /// Whether the database lets two users have the same text in this column.
+    fn uniqueness(&mut self, _users: &Table, _column: &str) -> Result<Uniqueness, StoreError> {
+        Ok(Uniqueness::Unknown)
+    }
+
     /// Reads these users, each once.
     fn users(
         &mut self,
@@ -229,6 +234,11 @@ impl dyn Reader + '_ {
     /// See [`UserReader::described`].
     pub fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
         self.site_users().map_or(Ok(None), |site| site.described(users))
+    }
+
+    /// See [`UserReader::uniqueness`].
+    pub fn uniqueness(&mut self, users: &Table, column: &str) -> Result<Uniqueness, StoreError> {
+        self.site_users().map_or(Ok(Uniqueness::Unknown), |site| site.uniqueness(users, column))
     }
 
     /// See [`UserReader::users`].

@@ -82,6 +82,28 @@ pub enum Evidence {
     Referred,
 }
 
+/// Whether two users can have the same text in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uniqueness {
+    /// No: it is unique, alone or as `lower()` or `upper()` of it, and in all rows.
+    Unique,
+    /// Yes, although the table has a unique index beside its primary key.
+    NotUnique,
+    /// The table has no unique index but its primary key, so it does not tell.
+    Unknown,
+}
+
+impl Uniqueness {
+    /// From the unique indexes of the table.
+    pub(super) fn of(column_is_unique: bool, has_others: bool) -> Self {
+        match (column_is_unique, has_others) {
+            (true, _) => Self::Unique,
+            (false, true) => Self::NotUnique,
+            (false, false) => Self::Unknown,
+        }
+    }
+}
+
 /// The type of the primary key of a table of users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserKey {

@@ -18,7 +18,7 @@ fn hide(w: &World, table: &str, but: &str) {
 
 fn users(w: &World) {
     w.execute(
-        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150), email varchar(254),
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254),
              is_active boolean, is_staff boolean, is_superuser boolean);
          INSERT INTO auth_user VALUES (1, 'anna', 'a@x.org', false, true, true), (2, 'bert', 'b@x.org', false, true, true)",
     );
@@ -146,7 +146,7 @@ fn users_to_whom_a_column_refers_and_who_are_hidden() {
 fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
     World::each("blinded_view", |w| {
         w.execute(
-            "CREATE TABLE people (id integer PRIMARY KEY, username varchar(150), email varchar(254), is_active boolean);
+            "CREATE TABLE people (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254), is_active boolean);
              INSERT INTO people VALUES (1, 'anna', 'a@x.org', true), (2, 'bert', 'a@x.org', true);
              CREATE VIEW auth_user AS SELECT * FROM people WHERE id <> 2",
         );

@@ -344,7 +344,7 @@ fn a_table_of_users_that_is_not_the_site_s() {
     World::each("doctor_users", |w| {
         w.user("56983410-c068-4719-807a-7d6583c339b6", 1);
         assert!(!doctor(w).ok().stdout.contains("\"users\""));
-        w.execute("CREATE TABLE auth_user (id bigint PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id bigint PRIMARY KEY, username text UNIQUE)");
         w.execute("INSERT INTO auth_user VALUES (1, 'anna')");
         doctor(w).ok().finds("users", "warning", &["auth_user", "UUIDs", "--user-table"]);
         w.execute("DELETE FROM django_session");

@@ -93,7 +93,7 @@ fn fill_worst(w: &World) -> (String, Vec<String>) {
 fn memory_is_bounded_whatever_is_in_the_table() {
     World::each("huge", |w| {
         let (believed, _) = fill(w);
-        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text UNIQUE)");
         w.execute("INSERT INTO auth_user VALUES (7, 'bert')");
         let (last, stored) = fill_worst(w);
         let file = w.file("stored", stored.join("\n"));
@@ -142,7 +142,7 @@ fn memory_is_bounded_where_large_rows_are_written_anew() {
 #[test]
 fn more_deleted_users_than_memory_holds_are_refused() {
     World::each("huge_gone", |w| {
-        w.execute("CREATE TABLE auth_user (id varchar(1000) PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id varchar(1000) PRIMARY KEY, username text UNIQUE)");
         w.execute("INSERT INTO auth_user VALUES ('7', 'bert')");
         w.user("7", 1);
         let data: Vec<_> =
@@ -171,7 +171,7 @@ fn memory_is_bounded_where_small_rows_hold_many_long_ids() {
         let row = |number| format!("('{number:08}abcdefghijklmnopqrstuvwx', '{data}', '{FAR}')");
         let rows: Vec<_> = (0..1_000).map(row).collect();
         w.execute(&format!("INSERT INTO django_session VALUES {}", rows.join(",")));
-        w.execute("CREATE TABLE auth_user (id varchar(150) PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id varchar(150) PRIMARY KEY, username text UNIQUE)");
         w.execute("INSERT INTO auth_user VALUES ('7', 'bert')");
         for (arguments, code) in
             [(&["list"][..], 0), (&["logout-user", "--deleted-users", "--yes", "--dry-run"], 0)]

@@ -299,7 +299,7 @@ fn an_admin_who_is_not_logged_out_is_back_when_the_impersonation_ends() {
 fn who_is_behind_and_there_is_not_taken_for_a_deleted_user() {
     World::each("behind_there", |w| {
         w.execute(
-            "CREATE TABLE auth_user (id varchar(60) PRIMARY KEY, username text, email text, is_active boolean,
+            "CREATE TABLE auth_user (id varchar(60) PRIMARY KEY, username text UNIQUE, email text, is_active boolean,
              is_staff boolean, is_superuser boolean);
              INSERT INTO auth_user VALUES ('42', 'a', '', true, false, false), ('anna', 'b', '', true, false, false),
              ('1:2', 'c', '', true, false, false)",

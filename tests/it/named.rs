@@ -80,7 +80,7 @@ fn a_blank_selector_matches_nobody() {
     World::each("blank_selectors", |w| {
         let boolean = if w.is_sqlite() { "bool" } else { "boolean" };
         w.execute(&format!(
-            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150), email varchar(254),
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254),
              is_active {boolean}, is_staff {boolean}, is_superuser {boolean});
              INSERT INTO auth_user (id, username, email) VALUES (1, '', ''), (2, ' ', ' ')"
         ));
@@ -117,7 +117,7 @@ const UUIDS: [&str; 2] =
 /// A table of users with these ids, each with a name of its own.
 fn users(w: &World, kind: &str, ids: &[&str]) {
     let kind = if kind == "uuid" && w.is_sqlite() { "char(32)" } else { kind };
-    w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
+    w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text UNIQUE)"));
     for name in ids {
         let id = if w.is_sqlite() { name.replace('-', "") } else { (*name).to_owned() };
         w.execute(&format!("INSERT INTO auth_user VALUES ('{id}', 'name of {name}')"));

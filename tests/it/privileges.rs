@@ -80,7 +80,7 @@ fn what_is_granted_for_a_command_is_enough_for_it_and_no_more() {
     let w = World::postgres("privileges_grants");
     w.execute(
         "CREATE SCHEMA people; CREATE SCHEMA site; ALTER TABLE django_session SET SCHEMA site;
-         CREATE TABLE site.auth_user (id integer PRIMARY KEY, username varchar(150), email varchar(254), is_active boolean,
+         CREATE TABLE site.auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254), is_active boolean,
              is_staff boolean, is_superuser boolean, password text);
          INSERT INTO site.auth_user VALUES (42, 'anna', 'a@x.org', false, true, true, 'secret');
          CREATE TABLE people.member (id bigint PRIMARY KEY); INSERT INTO people.member VALUES (42), (7);

@@ -194,7 +194,8 @@ fn every_recipe_does_what_it_says() {
             site.python("
 from django.db import connection as c
 c.cursor().execute('''CREATE SCHEMA tenant; SET search_path = tenant, public;
-    CREATE TABLE auth_user AS SELECT * FROM public.auth_user; CREATE TABLE django_session AS SELECT * FROM public.django_session''')");
+    CREATE TABLE auth_user AS SELECT * FROM public.auth_user; CREATE UNIQUE INDEX ON auth_user (username);
+    CREATE TABLE django_session AS SELECT * FROM public.django_session''')");
         }
         let ran = run(site, &recipe);
         let left = logged_in(site, &people);

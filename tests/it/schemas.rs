@@ -411,7 +411,7 @@ fn a_sum_of_schemas_says_what_holds_of_all() {
     w.execute(&format!(
         "UPDATE acme.auth_user SET username = 'carl' WHERE id = 42;
          CREATE SCHEMA zeta; CREATE TABLE zeta.django_session AS SELECT * FROM acme.django_session LIMIT 0;
-         CREATE TABLE zeta.auth_user (id uuid PRIMARY KEY, username text);
+         CREATE TABLE zeta.auth_user (id uuid PRIMARY KEY, username text UNIQUE);
          INSERT INTO zeta.auth_user VALUES ('{uuid}', 'zoe');
          INSERT INTO zeta.django_session VALUES ('abcdefgh', '{}', '2099-01-01')",
         signed(&login(uuid), SECRET_KEY)

@@ -17,7 +17,7 @@ fn either_case(w: &World) {
         "either_case"
     };
     w.execute(&format!(
-        "CREATE TABLE auth_user (id varchar(40) COLLATE {collation} PRIMARY KEY, username text);
+        "CREATE TABLE auth_user (id varchar(40) COLLATE {collation} PRIMARY KEY, username text UNIQUE);
          INSERT INTO auth_user VALUES ('Anna', 'anna'), ('bob', 'bob')"
     ));
     w.user("Anna", 2).user("anna", 1).user("bob", 1).user("gone", 1);
@@ -78,7 +78,7 @@ fn where_keys_are_numbers_an_id_that_django_reads_as_one_is_a_doubt() {
         doubts_42(w);
         w.renew();
         numbers(w);
-        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text UNIQUE)");
         w.execute("INSERT INTO auth_user VALUES (42, 'anna'), (7, 'bob'), (142, 'carl')");
         doubts_42(w);
         // To Django they are of a user who is there.
@@ -114,7 +114,7 @@ fn one_uuid_is_one_user_however_it_is_spelled() {
             .says("1 session stayed whose id is spelled otherwise")
             .says(&format!("3 live sessions of user {upper} would be deleted"));
         let kind = if w.is_sqlite() { "char(32)" } else { "uuid" };
-        w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
+        w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text UNIQUE)"));
         let report = w.run(&[&command[..], &["--format", "json"]].concat()).exits(3).json();
         assert_eq!((&report["users"], &report["alike"]), (&json!([upper]), &json!(1)));
         assert_eq!((&report["deleted"], &report["named"][0]["sessions"]), (&json!(3), &json!(3)));
@@ -128,7 +128,7 @@ fn a_json_number_is_the_uuid_with_these_bits() {
         let uuid = "00000000-0000-0000-0000-000000000007";
         w.user(uuid, 1).session(&login("7").replace("\"7\"", "7"));
         let kind = if w.is_sqlite() { "char(32)" } else { "uuid" };
-        w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
+        w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text UNIQUE)"));
         let report = w.run(&["logout-user", uuid, "--format", "json"]).exits(3).json();
         assert_eq!((&report["deleted"], &report["alike"]), (&json!(1), &json!(1)), "{report}");
         assert_eq!(report["verdict"], "unknown");
@@ -139,7 +139,7 @@ fn a_json_number_is_the_uuid_with_these_bits() {
 fn site(w: &World, kind: &str, users: [&str; 2], sessions: &[&str]) {
     w.renew();
     w.execute("DROP TABLE IF EXISTS auth_user");
-    w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text)"));
+    w.execute(&format!("CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text UNIQUE)"));
     for user in users {
         w.execute(&format!("INSERT INTO auth_user VALUES ('{user}', 'name of {user}')"));
     }
@@ -312,7 +312,7 @@ fn without_a_table_of_users_an_absent_id_is_a_doubt_unless_it_is_of_the_kind_of_
 #[test]
 fn another_spelling_is_a_doubt_although_the_table_of_users_is_not_known() {
     World::each("spellings_unknown_table", |w| {
-        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text UNIQUE)");
         w.user(&format!("urn:uuid:{UUID}"), 1).user(&UUID.replace('0', "1"), 1);
         w.run(&["logout-user", UUID])
             .exits(3)

@@ -361,7 +361,7 @@ fn a_view_in_place_of_a_table_is_refused_to_a_superuser_and_noted_to_others() {
     site.makes(
         "ALTER TABLE django_session RENAME TO hers;
          CREATE VIEW django_session AS SELECT trap(session_key)::varchar(40) AS session_key, session_data, expire_date FROM hers;
-         CREATE TABLE people (id integer PRIMARY KEY, username text, is_active boolean);
+         CREATE TABLE people (id integer PRIMARY KEY, username text UNIQUE, is_active boolean);
          INSERT INTO people VALUES (42, 'anna', true)",
     );
     site.is_refused("view public.django_session", true);
@@ -387,7 +387,7 @@ fn other_tables_that_are_read_or_written_are_no_traps_either() {
     let w = World::postgres("trust_others");
     let site = Site::new(&w, "trust_others");
     site.makes(
-        "CREATE TABLE auth_user (id bigint PRIMARY KEY, username text);
+        "CREATE TABLE auth_user (id bigint PRIMARY KEY, username text UNIQUE);
          CREATE INDEX i ON auth_user (username) WHERE trap('users') IS NOT NULL",
     );
     w.run(&["logout-user", "--username", "anna"]).refuses(1, &["index i of public.auth_user"]);
@@ -490,7 +490,7 @@ fn operators_and_types_in_the_search_path_are_not_used() {
          CREATE DOMAIN public.text AS pg_catalog.text CHECK (trap(value::pg_catalog.text) OPERATOR(pg_catalog.<>) '-');
          CREATE DOMAIN public.bool AS boolean CHECK (trap('bool') OPERATOR(pg_catalog.<>) '-');
          ALTER TABLE django_session ADD user_id varchar(40);
-         CREATE TABLE auth_user (id varchar(40) PRIMARY KEY, username varchar(150))",
+         CREATE TABLE auth_user (id varchar(40) PRIMARY KEY, username varchar(150) UNIQUE)",
     );
     for path in ["public", "public, pg_catalog"] {
         w.execute(&format!(

@@ -13,7 +13,7 @@ fn site(w: &World, kind: &str, users: [(&str, &str, bool); 3]) {
         (kind, false) => (kind, "boolean"),
     };
     w.execute(&format!(
-        "CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text, is_active {boolean})"
+        "CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text UNIQUE, is_active {boolean})"
     ));
     for (number, (id, key, active)) in users.into_iter().enumerate() {
         let key = if w.is_sqlite() { key.replace('-', "") } else { key.to_owned() };
@@ -109,8 +109,8 @@ fn the_key_of_a_table_of_any_name_is_known() {
             w.renew();
             w.execute("DROP TABLE IF EXISTS django_admin_log; DROP TABLE IF EXISTS auth_user; DROP TABLE IF EXISTS acc_user");
             w.execute(&format!(
-                "CREATE TABLE auth_user (id varchar(9) PRIMARY KEY, username text);
-                 CREATE TABLE acc_user (id {kind} PRIMARY KEY, username text);
+                "CREATE TABLE auth_user (id varchar(9) PRIMARY KEY, username text UNIQUE);
+                 CREATE TABLE acc_user (id {kind} PRIMARY KEY, username text UNIQUE);
                  CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id {kind} REFERENCES acc_user (id))"
             ));
             for id in ids {

@@ -166,7 +166,7 @@ fn users_are_gone_only_by_a_table_that_can_be_believed() {
         }
         deleted(&["--dry-run"]).ok().says("4 of 6").says("4 live sessions of 4 users");
         w.execute(
-            "CREATE TABLE other_user (id integer PRIMARY KEY, username text);
+            "CREATE TABLE other_user (id integer PRIMARY KEY, username text UNIQUE);
                    INSERT INTO other_user VALUES (100, 'x')",
         );
         deleted(&["--yes", "--user-table", "other_user"])
@@ -192,7 +192,7 @@ fn ids_of_before_a_change_of_keys_are_counted_as_sessions() {
     World::each("whose_unfit", |w| {
         let kind = if w.is_sqlite() { "char(32)" } else { "uuid" };
         w.execute(&format!(
-            "CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text);
+            "CREATE TABLE auth_user (id {kind} PRIMARY KEY, username text UNIQUE);
              INSERT INTO auth_user VALUES ('56983410c0684719807a7d6583c339b6', 'anna')"
         ));
         w.user("2", 7).user("3", 1);
@@ -215,7 +215,7 @@ fn ids_of_before_a_change_of_keys_are_counted_as_sessions() {
 #[test]
 fn an_id_that_no_key_can_be_is_told_by_its_beginning_and_stays() {
     World::each("whose_long", |w| {
-        w.execute("CREATE TABLE auth_user (id varchar(150) PRIMARY KEY, username text)");
+        w.execute("CREATE TABLE auth_user (id varchar(150) PRIMARY KEY, username text UNIQUE)");
         w.execute("INSERT INTO auth_user VALUES ('1', 'anna'), ('2', 'bert')");
         w.user("1", 1).user("2", 1).user(&"g".repeat(1_000), 1);
         for length in [1_001, 100_000] {
@@ -443,6 +443,68 @@ fn a_name_of_several_users_is_no_login() {
         // One user has one name, however often it is given.
         w.run(&["logout-user", "--username", "anna", "--username", "anna"]).ok();
         assert_eq!(w.count(), 2);
+    });
+}
+
+/// One user only is called so; but whoever is meant logs in with something else, and may be called otherwise.
+#[test]
+fn a_name_that_is_not_unique_may_be_a_display_name() {
+    World::each("whose_display", |w| {
+        for kind in ["varchar(150)", "text"] {
+            w.renew();
+            w.execute(&format!(
+                "DROP TABLE IF EXISTS auth_user;
+                 CREATE TABLE auth_user (id integer PRIMARY KEY, username {kind}, email varchar(254) UNIQUE);
+                 INSERT INTO auth_user VALUES (1, 'anna', 'x@a.de'), (2, 'bob', 'anna@a.de')"
+            ));
+            w.user("1", 1).user("2", 1);
+            let named = ["logout-user", "--username", "anna", "-n"];
+            let refused = |more: &[&str]| {
+                w.run(&[&named[..], more].concat())
+                    .exits(2)
+                    .says("column \"username\" of table \"auth_user\" is not unique")
+                    .says("nobody is logged out")
+                    .says("hint: --django")
+                    .says("ids: \"1\"")
+            };
+            refused(&[]);
+            refused(&["--user-table", "auth_user"]);
+            w.run(&["logout-user", "--username", "anna"]).exits(2);
+            assert_eq!(w.count(), 2);
+            // Several people may have an address.
+            w.run(&["logout-user", "--email", "anna@a.de", "-n"]).ok().says("1 live session");
+            for (index, is_unique) in [
+                ("INDEX u ON auth_user (username)", false),
+                ("UNIQUE INDEX u ON auth_user (username, email)", false),
+                ("UNIQUE INDEX u ON auth_user (username) WHERE id > 0", false),
+                ("UNIQUE INDEX u ON auth_user ((lower(email)))", false),
+                ("UNIQUE INDEX u ON auth_user ((length(username)))", false),
+                ("UNIQUE INDEX u ON auth_user (username)", true),
+                // As Django's constraints make them.
+                ("UNIQUE INDEX \"u\" ON \"auth_user\" ((LOWER(\"username\")))", true),
+                ("UNIQUE INDEX \"u\" ON \"auth_user\" ((UPPER(\"username\")))", true),
+                ("UNIQUE INDEX u ON auth_user (lower(username))", true),
+            ] {
+                w.execute(&format!(
+                    "UPDATE auth_user SET username = 'bo' WHERE id = 2; CREATE {index}"
+                ));
+                if is_unique {
+                    w.run(&named).ok().says("1 live session");
+                } else {
+                    refused(&[]);
+                }
+                w.execute("DROP INDEX u");
+            }
+            // No unique index at all: of a table with Django's own name, that tells nothing.
+            for (table, code) in [("auth_user", 0), ("acc_user", 2)] {
+                w.execute(&format!(
+                    "DROP TABLE auth_user; CREATE TABLE {table} (id integer PRIMARY KEY, username {kind}, password text);
+                     INSERT INTO {table} VALUES (1, 'anna', 'x')"
+                ));
+                w.run(&named).exits(code);
+            }
+            w.execute("DROP TABLE acc_user");
+        }
     });
 }
 

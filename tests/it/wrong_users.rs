@@ -7,9 +7,9 @@ use crate::world::World;
 /// A site that has users of its own and left Django's behind.
 fn two_tables(w: &World) {
     w.execute(
-        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
          INSERT INTO auth_user VALUES (1, 'anna'), (2, 'carl');
-         CREATE TABLE accounts_user (id integer PRIMARY KEY, username varchar(150));
+         CREATE TABLE accounts_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
          INSERT INTO accounts_user VALUES (1, 'bert'), (2, 'anna');
          CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES accounts_user (id))",
     );
@@ -91,7 +91,7 @@ fn the_tables_of_groups_and_permissions_name_the_table_of_users() {
 fn a_table_with_the_columns_of_users_is_a_rival() {
     World::each("wrong_users_shape", |w| {
         w.execute(
-            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150), is_staff boolean);
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, is_staff boolean);
              INSERT INTO auth_user VALUES (1, 'anna', true);
              CREATE TABLE django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES auth_user (id));
              CREATE TABLE acc_historicaluser (history_id integer PRIMARY KEY, id integer, password text, last_login date);
@@ -112,7 +112,9 @@ fn a_table_with_the_columns_of_users_is_a_rival() {
              CREATE TABLE members (id integer PRIMARY KEY, note text)",
         );
         w.run(&["logout-user", "--staff", "-n"]).ok().says("1 live session");
-        w.execute("CREATE TABLE acc_user (id integer PRIMARY KEY, username text, password text)");
+        w.execute(
+            "CREATE TABLE acc_user (id integer PRIMARY KEY, username text UNIQUE, password text)",
+        );
         for selector in ["--staff", "--username=anna", "--deleted-users"] {
             w.run(&["logout-user", selector]).exits(2).says("\"acc_user\" (it has the columns");
         }
@@ -134,10 +136,10 @@ fn a_table_with_the_columns_of_users_is_a_rival() {
 fn conditions_are_asked_of_the_table_to_which_the_site_refers() {
     World::each("wrong_users_conditions", |w| {
         w.execute(
-            "CREATE TABLE auth_user (id integer PRIMARY KEY, username text, email text, is_active boolean, is_staff boolean,
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username text UNIQUE, email text, is_active boolean, is_staff boolean,
                  is_superuser boolean);
              INSERT INTO auth_user VALUES (1, 'u1', 'u1@a.de', true, false, false), (2, 'u2', 'u2@a.de', true, false, false);
-             CREATE TABLE acc_user (ref integer PRIMARY KEY, username text, email text, is_active boolean, is_staff boolean,
+             CREATE TABLE acc_user (ref integer PRIMARY KEY, username text UNIQUE, email text, is_active boolean, is_staff boolean,
                  is_superuser boolean);
              INSERT INTO acc_user VALUES (1, 'u1', 'b@a.de', true, false, false), (2, 'anna', 'u1@a.de', false, true, true);
              CREATE TABLE authtoken_token (id integer PRIMARY KEY, user_id integer REFERENCES acc_user (ref))",
@@ -180,7 +182,7 @@ fn conditions_are_asked_of_the_table_to_which_the_site_refers() {
 fn a_table_with_numbers_is_not_that_of_users_with_uuids() {
     World::each("wrong_users_uuids", |w| {
         w.execute(
-            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
              INSERT INTO auth_user VALUES (1, 'anna')",
         );
         w.user("0fce2a16-9e1b-4c55-8c0e-0a6cf5f1e7a2", 1);
@@ -200,9 +202,9 @@ fn a_table_with_numbers_is_not_that_of_users_with_uuids() {
 fn users_are_looked_up_behind_their_sessions_on_the_search_path() {
     let w = World::postgres("wrong_users_path");
     w.execute(
-        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
          INSERT INTO auth_user VALUES (7, 'anna'); CREATE SCHEMA t1; CREATE SCHEMA other;
-         CREATE TABLE other.auth_user (id varchar(9) PRIMARY KEY, username varchar(150))",
+         CREATE TABLE other.auth_user (id varchar(9) PRIMARY KEY, username varchar(150) UNIQUE)",
     );
     w.user("7", 1).user("007", 1);
     w.execute("ALTER TABLE django_session SET SCHEMA t1");
@@ -220,7 +222,7 @@ fn users_are_looked_up_behind_their_sessions_on_the_search_path() {
     }
     w.run(&["logout-user", "7", "-d", &w.url(), "--schema", "t1"]).exits(3);
     // The tenant's own users are nearer.
-    w.execute("CREATE TABLE t1.auth_user (id varchar(9) PRIMARY KEY, username text)");
+    w.execute("CREATE TABLE t1.auth_user (id varchar(9) PRIMARY KEY, username text UNIQUE)");
     w.run(&["logout-user", "007", "-d", &w.url(), "--schema", "t1"]).ok().says("1 session deleted");
 }
 
@@ -229,9 +231,9 @@ fn users_are_looked_up_behind_their_sessions_on_the_search_path() {
 fn foreign_keys_to_another_schema_do_not_hide_the_users_that_django_finds_first() {
     let w = World::postgres("wrong_users_tenant");
     w.execute(
-        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
          INSERT INTO auth_user VALUES (1, 'anna'); CREATE SCHEMA t1;
-         CREATE TABLE t1.auth_user (id integer PRIMARY KEY, username varchar(150));
+         CREATE TABLE t1.auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
          INSERT INTO t1.auth_user VALUES (2, 'anna');
          CREATE TABLE t1.django_admin_log (id integer PRIMARY KEY, user_id integer REFERENCES public.auth_user (id));
          ALTER TABLE django_session SET SCHEMA t1",
@@ -245,7 +247,7 @@ fn foreign_keys_to_another_schema_do_not_hide_the_users_that_django_finds_first(
     // A table of another name is no less the site's for being in a later schema.
     w.execute(
         "DROP TABLE t1.auth_user; CREATE SCHEMA accounts;
-         CREATE TABLE accounts.acc_user (id integer PRIMARY KEY, username text);
+         CREATE TABLE accounts.acc_user (id integer PRIMARY KEY, username text UNIQUE);
          CREATE TABLE accounts.acc_user_groups (id integer PRIMARY KEY, user_id integer REFERENCES accounts.acc_user (id));
          CREATE TABLE accounts.acc_user_user_permissions (id integer PRIMARY KEY,
              user_id integer REFERENCES accounts.acc_user (id))",
@@ -260,7 +262,7 @@ fn foreign_keys_to_another_schema_do_not_hide_the_users_that_django_finds_first(
 fn users_are_looked_up_beside_their_sessions() {
     let w = World::postgres("wrong_users_front");
     w.execute(
-        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150));
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE);
          INSERT INTO auth_user VALUES (1, 'anna'), (2, 'bert'); CREATE SCHEMA mine;
          CREATE TABLE mine.auth_user AS SELECT 3 - id AS id, username FROM auth_user",
     );
@@ -287,17 +289,18 @@ fn users_are_looked_up_beside_their_sessions() {
 #[test]
 fn names_are_taken_to_the_letter_and_domains_in_either_case_of_any_alphabet() {
     World::each("nearly_named", |w| {
-        let any_case = if w.is_sqlite() {
-            "COLLATE NOCASE"
+        let (any_case, exact) = if w.is_sqlite() {
+            ("COLLATE NOCASE", "BINARY")
         } else {
             w.execute(
                 "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
             );
-            "COLLATE any_case"
+            ("COLLATE any_case", "\"C\"")
         };
         w.execute(&format!(
             "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) {any_case}, email varchar(254) {any_case},
                  is_active boolean);
+             CREATE UNIQUE INDEX names ON auth_user (username COLLATE {exact});
              INSERT INTO auth_user VALUES (1, 'anna', 'a@bücher.de', true), (2, 'Anna', 'a@BÜCHER.de', NULL),
                  (3, 'carl', 'A@bücher.de', false)",
         ));

@@ -14,8 +14,8 @@ use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, Bloat, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader,
-    StoreError, Table, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey, UserQuery,
-    UserReader, Users, UsersFound,
+    StoreError, Table, Uniqueness, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey,
+    UserQuery, UserReader, Users, UsersFound,
 };
 
 impl UserColumnReader for PostgresReader<'_> {
@@ -85,6 +85,11 @@ impl UserReader for PostgresReader<'_> {
     fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
         let store = self.store;
         store.described(self.client()?, users)
+    }
+
+    fn uniqueness(&mut self, users: &Table, column: &str) -> Result<Uniqueness, StoreError> {
+        let store = self.store;
+        store.uniqueness(self.client()?, users, column)
     }
 
     fn users(

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::fault::fail;
 use crate::store::table::quote;
 use crate::store::users::{OF_HISTORY, PEOPLE, REFERRING};
-use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
+use crate::store::{Evidence, StoreError, Table, Uniqueness, Users, UsersFound};
 
 /// The schema of the table `$2` that belongs to the sessions `$1`, along the search path `$3`. The site finds
 /// its sessions along the path, so it finds the table in the schema of the sessions or in a later one.
@@ -84,7 +84,33 @@ const DESCRIBED: &str = "
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indrelid = $1 AND i.indisprimary AND i.indnkeyatts = 1";
 
+/// Whether the column `$2` of the table `$1`, or `lower()` or `upper()` of it, is unique by itself, and whether
+/// anything but the primary key is.
+const UNIQUE: &str = "
+    SELECT coalesce(pg_catalog.bool_or(i.indnkeyatts = 1 AND i.indpred IS NULL
+            AND (i.indkey[0] = a.attnum OR pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) IN (
+                SELECT pg_catalog.format(form, a.attname)
+                FROM pg_catalog.unnest(ARRAY['lower(%I)', 'lower((%I)::text)', 'upper(%I)', 'upper((%I)::text)']) AS c (form)))), false),
+        coalesce(pg_catalog.bool_or(NOT i.indisprimary), false)
+    FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2 AND NOT a.attisdropped
+    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid";
+
 impl Postgres {
+    pub(super) fn uniqueness(
+        &self,
+        client: &mut Client,
+        users: &Table,
+        column: &str,
+    ) -> Result<Uniqueness, StoreError> {
+        let cannot = |error| fail(error, self.what("look beside"));
+        let oid = client.resolve(&users.quoted()).map_err(cannot)?;
+        let values: [(&(dyn ToSql + Sync), Type); 2] = [(&oid, Type::OID), (&column, Type::TEXT)];
+        let row = client.query_typed_one(UNIQUE, &values).map_err(cannot)?;
+        let column_is_unique = row.try_get(0).map_err(cannot)?;
+        Ok(Uniqueness::of(column_is_unique, row.try_get(1).map_err(cannot)?))
+    }
+
     pub(super) fn schema_beside(
         &self,
         client: &mut Client,

@@ -17,8 +17,8 @@ use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, BlindSpot, Bloat, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter,
-    Kept, Reader, Reference, ReferenceReader, StoreError, Table, User, UserColumn, UserColumnPlan,
-    UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    Kept, Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn,
+    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -196,6 +196,10 @@ impl UserReader for SqliteReader<'_> {
 
     fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
         self.store.described(&self.connection, users)
+    }
+
+    fn uniqueness(&mut self, users: &Table, column: &str) -> Result<Uniqueness, StoreError> {
+        self.store.uniqueness(&self.connection, users, column)
     }
 
     fn users(

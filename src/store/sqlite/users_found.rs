@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use super::Sqlite;
 use super::fault::fail;
 use crate::store::users::{OF_HISTORY, PEOPLE, REFERRING};
-use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
+use crate::store::{Evidence, StoreError, Table, Uniqueness, Users, UsersFound};
 
 /// The tables to which `user_id` of the table `?1` refers.
 const REFERRED: &str = r#"
@@ -24,7 +24,38 @@ const SHAPE: &str = "
     WHERE t.type IN ('table', 'view') AND t.name = 'auth_user' COLLATE NOCASE OR t.type = 'table' AND EXISTS (
         SELECT 1 FROM pragma_table_info(t.name, 'main') WHERE lower(name) = 'password')";
 
+/// The unique indexes of table `?1`: whether it is that of the primary key; if it covers all rows and has one
+/// column or expression, the column, or NULL, and the statement that made the index.
+const UNIQUE: &str = r#"
+    SELECT i.origin = 'pk', CASE WHEN count(*) = 1 AND NOT i.partial THEN x.name END,
+        CASE WHEN count(*) = 1 AND NOT i.partial AND x.name IS NULL THEN
+            (SELECT sql FROM main.sqlite_master WHERE type = 'index' AND name = i.name) END
+    FROM pragma_index_list(?1, 'main') i, pragma_index_xinfo(i.name, 'main') x
+    WHERE i."unique" AND x.key
+    GROUP BY i.name"#;
+
 impl Sqlite {
+    pub(super) fn uniqueness(
+        &self,
+        connection: &Connection,
+        users: &Table,
+        column: &str,
+    ) -> Result<Uniqueness, StoreError> {
+        let find = || -> rusqlite::Result<Uniqueness> {
+            let mut indexes = connection.prepare(UNIQUE)?;
+            let mut rows = indexes.query([users.name()])?;
+            let (mut is_unique, mut has_others) = (false, false);
+            while let Some(row) = rows.next()? {
+                let (name, sql): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+                has_others |= !row.get::<_, bool>(0)?;
+                is_unique |= name.is_some_and(|name| name.eq_ignore_ascii_case(column))
+                    || sql.is_some_and(|sql| is_case_of(&sql, column));
+            }
+            Ok(Uniqueness::of(is_unique, has_others))
+        };
+        find().map_err(|error| fail(error, self.what("look beside")))
+    }
+
     pub(super) fn users_found(
         &self,
         connection: &Connection,
@@ -117,4 +148,16 @@ fn describe(connection: &Connection, table: &Table) -> rusqlite::Result<Option<D
     let has_last_login = names.iter().any(|name| name.eq_ignore_ascii_case("last_login"));
     let users = Users::of(table.clone(), key, &names);
     Ok(Some(Described { users, has_key, has_last_login, parent }))
+}
+
+/// Whether a statement makes an index on `lower(column)` or `upper(column)`, as Django's
+/// `UniqueConstraint(Lower("username"))` does.
+fn is_case_of(sql: &str, column: &str) -> bool {
+    let Some((_, expression)) = sql.split_once('(') else { return false };
+    let bare = expression.trim_matches(|one: char| one.is_whitespace() || "()".contains(one));
+    let Some((function, of)) = bare.split_once('(') else { return false };
+    let is_function =
+        ["lower", "upper"].iter().any(|name| function.trim().eq_ignore_ascii_case(name));
+    let of = of.trim().trim_matches(['"', '`', '[', ']']);
+    is_function && of.eq_ignore_ascii_case(column)
 }
