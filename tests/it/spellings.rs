@@ -277,6 +277,11 @@ fn without_a_table_of_users_an_absent_id_is_a_doubt_unless_it_is_of_the_kind_of_
             assert_eq!(report["doubts"], json!([{"doubt": "unknown_spelling", "ids": [absent]}]));
             assert_eq!((&report["verdict"], &report["matched"]), (&json!("unknown"), &json!(1)));
             w.run(&["list", "--user", absent]).exits(3).says("no live session names");
+            w.run(&["list", "--user", present, "--user", absent, "--format", "count"])
+                .exits(3)
+                .says("1\n")
+                .says(&format!("no live session names \"{absent}\""));
+            w.run(&["list", "--user", present]).ok();
             w.run(&["logout-user", absent, "--unfit-ids"]).ok();
             assert_eq!(w.count(), 2);
             w.run(&["logout-user", present]).ok().says("1 session deleted, none is left");

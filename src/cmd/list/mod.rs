@@ -21,6 +21,7 @@ use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed}
 use crate::sessions::login_keys_seen::LoginKeysSeen;
 use crate::sessions::logins::Logins;
 use crate::sessions::lookup::by_user;
+use crate::sessions::named_users::SessionsOf;
 use crate::sessions::proof;
 use crate::sessions::query::{Answer, SessionQuery, UserFilter};
 use crate::sessions::unfit_ids::{GivenIds, UnfitIds};
@@ -50,6 +51,8 @@ struct Listed {
     unfit_ids: UnfitIds,
     /// The kinds of ids in logins, if nothing else shows how the site spells ids.
     logins: Logins,
+    /// Sessions of the users who are asked for, by user.
+    sessions_of: SessionsOf,
     /// The keys at the top level of sessions, as long as no login was seen.
     members: Counts,
 }
@@ -141,18 +144,13 @@ impl Query<'_> {
             let (query, seen) = (&query, &seen);
             move |page: &mut Page| query.page(page, &mut decoder, seen)
         };
-        let (mut failed, mut here, mut has_login) = (Ok(()), Matches::default(), false);
-        let (mut members, mut logins) = (Counts::default(), Logins::default());
+        let (mut failed, mut all) = (Ok(()), Listed::default());
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let mut decoder = Decoder::new(ctx.codec);
         let fold = |mut listed: Listed| {
-            here += listed.matches;
-            logins.append(listed.logins);
-            remarks.unfit_ids.append(std::mem::take(&mut listed.unfit_ids));
-            has_login |= listed.has_login;
-            members.merge(std::mem::take(&mut listed.members));
+            all.count(&mut listed);
             match query.print(listed, &mut decoder.page(), schema, listing) {
-                Ok(printed_login) => has_login |= printed_login,
+                Ok(printed_login) => all.has_login |= printed_login,
                 Err(error) => failed = Err(error),
             }
             let is_over = failed.is_err() || listing.is_full();
@@ -160,6 +158,8 @@ impl Query<'_> {
         };
         let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
         failed?;
+        let Listed { matches: here, has_login, members, sessions_of, logins, unfit_ids, .. } = all;
+        remarks.unfit_ids.append(unfit_ids);
         if let (Some(column), true) = (column, here.different > 0) {
             warn_of_column(ctx, &column, here.different);
         }
@@ -168,8 +168,8 @@ impl Query<'_> {
             // An empty list must not look as if no user were logged in.
             let found_none = here.matched + here.unverified == 0;
             remarks.doubts.extend(seen.doubt(ctx, found_none.then_some(members)));
-            let absent = || asked.doubt_absent(&args.users, |_| false, logins);
-            remarks.doubts.extend(found_none.then(absent).flatten());
+            let has_session = |id: &str| sessions_of.has(id);
+            remarks.doubts.extend(asked.doubt_absent(&args.users, has_session, logins));
         }
         remarks.doubts.extend(asked.doubt);
         remarks.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
@@ -258,8 +258,13 @@ impl Query<'_> {
         let answer = query.answer(row, &session, &verdict);
         if let Verdict::Login(login) = &verdict {
             listed.has_login = true;
-            if self.users.as_ref().is_some_and(UserIds::are_of_unknown_key) {
-                listed.logins.count(&login.user_id);
+            if let Some(users) = self.users.as_ref().filter(|users| users.are_of_unknown_key()) {
+                if !login.is_unverified() {
+                    listed.logins.count(&login.user_id);
+                }
+                for id in login.users().filter(|id| users.contains(id)) {
+                    listed.sessions_of.count(id, query.takes(answer));
+                }
             }
         }
         query.count(answer, &verdict, &mut listed.matches);
@@ -354,6 +359,16 @@ const HELD_BYTES: usize = 1 << 20;
 const LARGE_PAYLOAD: usize = 256 << 10;
 
 impl Listed {
+    /// Takes over what was counted of a page.
+    fn count(&mut self, page: &mut Self) {
+        self.matches += page.matches;
+        self.has_login |= page.has_login;
+        self.logins.append(page.logins);
+        self.unfit_ids.append(std::mem::take(&mut page.unfit_ids));
+        self.sessions_of.append(std::mem::take(&mut page.sessions_of));
+        self.members.merge(std::mem::take(&mut page.members));
+    }
+
     /// Describes a session, unless the page already holds too much.
     fn add(
         &mut self,
