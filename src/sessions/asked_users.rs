@@ -56,7 +56,11 @@ impl AskedUsers {
                 return Ok(asked);
             }
             Ids::OfKind(kind) => {
-                asked.key = id_field(kind);
+                asked.key = match kind {
+                    // How the database of the users compares texts is not known.
+                    UserType::Text => IdField::AnyCase,
+                    kind => id_field(kind),
+                };
                 return Ok(asked);
             }
             Ids::Doubtful(doubt) => asked.doubt = Some(doubt),

@@ -33,7 +33,8 @@ pub(crate) enum Ids {
     Of(SiteUsers),
     /// Why ids in sessions cannot be compared with the keys.
     Doubtful(Doubt),
-    /// Several tables may be the table of users, and the keys of all have this type.
+    /// The table of users is unknown, and its key has this type: the project says so, or the keys of all tables
+    /// that may be it have it. Text only if the project says so.
     OfKind(UserType),
     Unknown,
 }
@@ -98,7 +99,10 @@ impl SiteUsers {
             (Ok(Lookup::NotThere(_)), Some(_)) => Self::of(ctx, store, typed).map(Ids::Of)?,
             // A project may keep its users in another database.
             (Ok(Lookup::NotThere(_) | Lookup::NotOfLogins(_)), _)
-            | (Err(Error::Usage { .. }), None) => Ids::Unknown,
+            | (Err(Error::Usage { .. }), None) => {
+                let kind = ctx.project.as_ref().and_then(settings::Project::user_key);
+                kind.map_or(Ids::Unknown, Ids::OfKind)
+            }
             (Err(error), _) => return Err(error),
         })
     }

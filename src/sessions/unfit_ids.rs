@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::logins::Logins;
-use super::site_users::{SiteUsers, plural};
+use super::site_users::{Ids, SiteUsers, plural};
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::model::{MOST_ID_BYTES, counted};
@@ -93,14 +93,20 @@ impl GivenIds<'_> {
         Err(Error::usage(format!("{what}; {}", first.known_by), self.hint))
     }
 
-    /// The type of the site's user ids. It comes from the table of users; without one, from the logins in the
-    /// session table. It also comes from the logins if the table was guessed and no login fits it: a project
+    /// The type of the site's user ids. It comes from the table of users, or from the project's user model; without
+    /// either, from the logins in the session table. It also comes from the logins if the table was guessed and no login fits it: a project
     /// that changed its user model may have left the table behind.
     fn key_type(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<KeyType>, Error> {
-        let site = SiteUsers::find(ctx, store, self.user_table)?;
-        let of_site = site.map(|site| KeyType { kind: site.kind, known_by: site.key_type() });
-        let Some(of_site) = of_site else {
-            return Ok(KeyType::of_logins(&Logins::sample(ctx, store)?));
+        let of_site = match SiteUsers::ids(ctx, store, self.user_table)? {
+            Ids::Of(site) => KeyType { kind: site.kind, known_by: site.key_type() },
+            Ids::OfKind(kind) if ctx.project.is_some() => {
+                let held = plural(kind);
+                KeyType {
+                    kind,
+                    known_by: format!("the key of the project's user model holds {held}"),
+                }
+            }
+            _ => return Ok(KeyType::of_logins(&Logins::sample(ctx, store)?)),
         };
         let all_fit = self.ids.iter().all(|id| of_site.kind.fit(id).is_some());
         if all_fit || ctx.project.is_some() || self.user_table.is_some() {

@@ -100,6 +100,7 @@ mod tls_certificates;
 mod trust;
 mod trust_python;
 mod unfit;
+mod user_models;
 mod waits;
 mod whose;
 mod window;

@@ -84,9 +84,20 @@ pub(super) struct UserModel {
     /// Whether it is in the database of the sessions.
     pub(super) beside_sessions: bool,
     pub(super) key: String,
+    /// What its primary key holds, if that is a field of Django's own.
+    pub(super) key_type: Option<KeyType>,
     pub(super) username: Option<String>,
     pub(super) email: Option<String>,
     pub(super) is_active: Option<String>,
     pub(super) is_staff: Option<String>,
     pub(super) is_superuser: Option<String>,
+}
+
+/// What sessions hold as ids of users.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum KeyType {
+    Text,
+    Number,
+    Uuid,
 }

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use self::answer::Project;
-use self::answer::{Answer, Keeps};
+use self::answer::{Answer, Keeps, KeyType};
 use self::run::{Ran, run};
 use crate::cli;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::files;
 use crate::settings::ALLOCATOR;
 use crate::settings::database::{Backends, Named};
 use crate::stop::Stop;
-use crate::store::{Surroundings, Table, Users};
+use crate::store::{Surroundings, Table, UserType, Users};
 
 const PROBE: &str = include_str!("probe.py");
 /// The functions that mask secrets, and the line of the probe in whose place they stand.
@@ -304,6 +304,16 @@ impl Project {
             is_active: users.is_active.clone(),
             is_staff: users.is_staff.clone(),
             is_superuser: users.is_superuser.clone(),
+        })
+    }
+
+    /// What the primary key of the user model holds, in whatever database its table is. `None` if the field is not
+    /// Django's own, and may write ids into sessions in another form.
+    pub fn user_key(&self) -> Option<UserType> {
+        Some(match self.users.as_ref()?.key_type? {
+            KeyType::Text => UserType::Text,
+            KeyType::Number => UserType::Bigint,
+            KeyType::Uuid => UserType::Uuid,
         })
     }
 

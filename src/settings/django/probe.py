@@ -271,12 +271,32 @@ def users(sessions):
         "table": model._meta.db_table,
         "beside_sessions": database_of(model) == database_of(sessions),
         "key": model._meta.pk.column,
+        "key_type": key_type(model._meta.pk),
         "username": column(model, model.USERNAME_FIELD),
         "email": column(model, mail),
         "is_active": column(model, "is_active"),
         "is_staff": column(model, "is_staff"),
         "is_superuser": column(model, "is_superuser"),
     }
+
+
+# What a session holds as the id of a user, by the kind of the primary key.
+KEY_TYPES = {
+    **dict.fromkeys(("CharField", "SlugField", "TextField"), "text"),
+    **dict.fromkeys(("AutoField", "BigAutoField", "SmallAutoField"), "number"),
+    **dict.fromkeys(("IntegerField", "BigIntegerField", "SmallIntegerField"), "number"),
+    **dict.fromkeys(("PositiveIntegerField", "PositiveBigIntegerField", "PositiveSmallIntegerField"), "number"),
+    "UUIDField": "uuid",
+}
+
+
+def key_type(field):
+    """Nothing for a field that is not Django's: it may write ids into sessions in another form."""
+    # That of a model that inherits refers to its parent's.
+    while field.remote_field:
+        field = field.target_field
+    is_of_django = type(field).__module__.startswith("django.db.models.")
+    return KEY_TYPES.get(field.get_internal_type()) if is_of_django else None
 
 
 def column(model, name):

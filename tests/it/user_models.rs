@@ -1,0 +1,69 @@
+//! What a project says of its users: where they are, and of what type the key of their model is.
+
+use crate::site::Site;
+
+/// Where the users are elsewhere, the project still says what their ids are.
+#[test]
+fn ids_of_users_in_another_database_are_judged_by_the_type_of_their_key() {
+    let sites = [Site::sqlite, Site::postgres].map(|new| new("elsewhere", "5.2", &[]));
+    for site in sites {
+        let site = site.project(
+            "",
+            "
+INSTALLED_APPS += ['people']
+AUTH_USER_MODEL = 'people.' + open(os.path.join(os.path.dirname(__file__), 'people', 'model')).read()
+DATABASES['users'] = {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'users.sqlite3'}
+class Router:
+    def db_for_write(self, model, **hints): return 'users' if model._meta.app_label == 'people' else None
+    db_for_read = db_for_write
+DATABASE_ROUTERS = [Router()]",
+        );
+        let folder = site.file("empty", "");
+        std::fs::create_dir(folder.replace("empty", "people")).unwrap();
+        site.file("people/__init__.py", "");
+        site.file(
+            "people/fields.py",
+            "from django.db.models import CharField\nclass Odd(CharField): pass\n",
+        );
+        site.file("people/models.py", PEOPLE);
+        for (model, sessions, given, code, says) in [
+            ("Text", ["Anna", "bob"], "carl", 0, "0 sessions deleted"),
+            ("Text", ["Anna", "bob"], "anna", 3, "1 session stayed whose id is spelled otherwise"),
+            ("Odd", ["Anna", "bob"], "carl", 3, "no live session names \"carl\""),
+            ("Number", ["7", "usr_G4"], "anna", 2, "the project's user model holds numbers"),
+            ("Number", ["7", "usr_G4"], "8", 3, "(\"usr_G4\")"),
+            ("Child", ["7", "8"], "anna", 2, "the project's user model holds numbers"),
+            ("Uuid", ["8", "9"], "7", 2, "the project's user model holds UUIDs"),
+        ] {
+            site.file("people/model", model);
+            site.python(&format!(
+                "Session.objects.all().delete()
+for user in {sessions:?}:
+    session = engine.SessionStore()
+    session['_auth_user_id'] = user
+    session.save()"
+            ));
+            site.run(&["logout-user", given]).exits(code).says(says);
+            assert_eq!(site.keys().len(), 2, "{model}");
+            let listed = site.run(&["list", "--user", given, "--format", "count"]);
+            listed.exits(if code == 0 { 0 } else { 3 }).says("0\n");
+        }
+    }
+}
+
+/// User models whose keys are of these kinds.
+const PEOPLE: &str = "
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from .fields import Odd as OddField
+
+class Base(AbstractBaseUser):
+    username = models.CharField(max_length=150, unique=True)
+    USERNAME_FIELD = 'username'
+    class Meta: abstract = True
+class Text(Base): id = models.CharField(max_length=40, primary_key=True)
+class Odd(Base): id = OddField(max_length=40, primary_key=True)
+class Number(Base): id = models.PositiveBigIntegerField(primary_key=True)
+class Child(Number): pass
+class Uuid(Base): id = models.UUIDField(primary_key=True)
+";
