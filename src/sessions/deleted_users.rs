@@ -9,6 +9,7 @@ use django_session::Decoder;
 
 use super::asked_users::id_field;
 use super::site_users::{AT_ONCE, SiteUsers, reader};
+use super::unfit_ids::some;
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::Error;
@@ -106,7 +107,7 @@ impl DeletedUsers {
         let Search { there, gone, unfit, .. } = search;
         let (there, mut ids) = (there.len(), gone.ids);
         if there == 0 && !ids.is_empty() {
-            return Err(none_is_there(site, ids.len()));
+            return Err(none_is_there(site, &ids));
         }
         ids.extend(unfit);
         Ok(Self { logged_in: there + ids.len(), ids })
@@ -179,14 +180,17 @@ fn refuse_empty(reader: &mut dyn Reader, site: &SiteUsers) -> Result<(), Error> 
     Ok(())
 }
 
-fn none_is_there(site: &SiteUsers, users: usize) -> Error {
-    let users = counted(u64::try_from(users).unwrap_or(u64::MAX), "user");
+/// Refuses a table that has none of the users. The project may name the right one, in a copy of the database
+/// that is out of date.
+fn none_is_there(site: &SiteUsers, users: &BTreeSet<String>) -> Error {
+    let ids: Vec<&str> = users.iter().map(String::as_str).collect();
+    let number = counted(u64::try_from(ids.len()).unwrap_or(u64::MAX), "user");
     Error::usage(
         format!(
-            "--deleted-users: sessions name {users}, and table \"{}\" has none of them: it is not this site's, or out of date",
+            "--deleted-users: sessions name {number}, and table \"{}\" has none of them: it is not this site's, or out of date",
             site.users.table
         ),
-        OTHER_TABLE,
+        format!("{OTHER_TABLE}; if they were deleted, name them by their ids: {}", some(&ids)),
     )
 }
 

@@ -67,3 +67,29 @@ class Number(Base): id = models.PositiveBigIntegerField(primary_key=True)
 class Child(Number): pass
 class Uuid(Base): id = models.UUIDField(primary_key=True)
 ";
+
+/// The project names the table, and it may be that of a copy which is out of date.
+#[test]
+fn a_project_whose_users_are_all_gone_is_not_believed() {
+    Site::each("all_gone", "5.2", &[], |site| {
+        let anna = &site.login(&["anna"])[0];
+        site.python(
+            "User.objects.filter(username='anna').delete(); User.objects.create(username='bert')",
+        );
+        for more in [&[][..], &["--yes"], &["--dry-run"]] {
+            site.run(&[&["logout-user", "--deleted-users"], more].concat())
+                .exits(2)
+                .says("has none of them")
+                .says(&format!("if they were deleted, name them by their ids: \"{}\"", anna.0));
+        }
+        assert_eq!(site.keys().len(), 1);
+        site.run(&["logout-user", &anna.0]).ok().says("1 session deleted, none is left");
+        // One who is there is enough to ask the operator.
+        site.login(&["bert"]);
+        site.python(
+            "for name in ('carl', 'dora'): login(name); User.objects.get(username=name).delete()",
+        );
+        site.run(&["logout-user", "--deleted-users"]).exits(4);
+        site.run(&["logout-user", "--deleted-users", "--yes"]).ok().says("2 sessions deleted");
+    });
+}
