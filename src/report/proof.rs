@@ -34,6 +34,11 @@ pub enum Doubt {
         /// Those.
         keys: Vec<String>,
     },
+    /// Live sessions without a login have an id under other keys, which are called like those of a login of the site's own.
+    LoginElsewhere {
+        /// Those.
+        keys: Vec<String>,
+    },
     /// The table of users may hide users who had to be looked up.
     HiddenUsers {
         /// In this table.

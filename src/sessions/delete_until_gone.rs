@@ -87,8 +87,8 @@ pub(crate) struct Outcome {
     pub(crate) named: u64,
     /// Login keys under which no scan saw a login; `None` before the first scan.
     unseen: Option<Vec<String>>,
-    /// Other keys under which sessions without a login have the id of a named user, of the last options.
-    elsewhere: Vec<String>,
+    /// The doubt that sessions without a login hold one under another key, of the last scan.
+    elsewhere: Option<Doubt>,
     members: Counts,
     unverified_users: DistinctUsers,
     /// Matching sessions of all scans, by user.
@@ -133,9 +133,8 @@ impl Outcome {
         if plan.doubts_no_login && outcome.ended.is_ok() {
             let unseen = outcome.unseen.take().unwrap_or_default();
             let members = std::mem::take(&mut outcome.members);
-            let elsewhere = std::mem::take(&mut outcome.elsewhere);
             let doubt = login_keys_seen::doubt(ctx, &unseen, members);
-            outcome.doubts.extend(doubt.or_else(|| login_keys_seen::elsewhere_doubt(elsewhere)));
+            outcome.doubts.extend(doubt.or(outcome.elsewhere.take()));
         }
         Ok(outcome)
     }
@@ -165,7 +164,7 @@ impl Outcome {
             key_is_right: false,
             named: 0,
             unseen: None,
-            elsewhere: Vec::new(),
+            elsewhere: None,
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),
@@ -367,7 +366,7 @@ impl Outcome {
             Some(so_far) => so_far.retain(|key| unseen.contains(key)),
             None => self.unseen = Some(unseen),
         }
-        self.elsewhere = std::mem::take(&mut survey.elsewhere);
+        self.elsewhere = survey.elsewhere.take();
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         self.unfit_ids = std::mem::take(&mut survey.unfit_ids);

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use django_session::{Decoded, LoginKeys, Signature, UserIds, Verdict};
 
 use super::counts::Counts;
+use super::query::UserFilter;
 use crate::context::Ctx;
 use crate::report::Doubt;
 use crate::ui;
@@ -24,19 +25,33 @@ const DJANGO_USER_KEY: &str = "_auth_user_id";
 pub(crate) struct LoginKeysSeen<'c> {
     keys: &'c [String],
     seen: Vec<AtomicBool>,
-    asked: Option<&'c UserIds>,
-    /// Other keys under which a session without a login has the id of a user who is asked for.
+    sought: Sought<'c>,
+    /// Other keys under which a session without a login has an id that is sought.
     elsewhere: Mutex<BTreeSet<String>>,
 }
 
+/// Whose ids are sought under other keys: a site may log in its staff as Django does, and its members under a key of its own.
+enum Sought<'c> {
+    Nobodys,
+    /// Those of these users, under every key that may be that of a login.
+    Of(&'c UserIds),
+    /// Every id, under keys that are called like the id of the user who is logged in.
+    Anybodys,
+}
+
 impl<'c> LoginKeysSeen<'c> {
-    /// `asked`: the users who are asked for, unless that is everybody. An operator who names keys of logins says that the
-    /// others are none, so then their ids are not looked for elsewhere.
-    pub(crate) fn new(ctx: &Ctx<'c>, asked: Option<&'c UserIds>) -> Self {
+    /// `users`: those who are asked for. An operator who names keys of logins says that the others are none, so then no ids are
+    /// sought elsewhere.
+    pub(crate) fn new(ctx: &Ctx<'c>, users: UserFilter<'c>) -> Self {
         let keys = &ctx.codec.login.user;
         let seen = keys.iter().map(|_| AtomicBool::new(false)).collect();
-        let asked = asked.filter(|_| ctx.global.user_keys.is_empty());
-        Self { keys, seen, asked, elsewhere: Mutex::default() }
+        let sought = match users {
+            _ if !ctx.global.user_keys.is_empty() => Sought::Nobodys,
+            UserFilter::These(ids) => Sought::Of(ids),
+            UserFilter::AllBut(_) => Sought::Anybodys,
+            UserFilter::Anybody | UserFilter::EverythingBut(_) => Sought::Nobodys,
+        };
+        Self { keys, seen, sought, elsewhere: Mutex::default() }
     }
 
     /// Whether one look at the beginning of a row tells which of the keys it holds.
@@ -61,8 +76,8 @@ impl<'c> LoginKeysSeen<'c> {
 
     /// Notes a live session, and counts in `members` what else stands at its top level as long as a key was not seen.
     pub(crate) fn note(&self, session: &Decoded<'_>, verdict: &Verdict<'_>, members: &mut Counts) {
-        if let (Some(asked), Verdict::Anonymous) = (self.asked, verdict) {
-            self.note_elsewhere(session, asked);
+        if matches!(verdict, Verdict::Anonymous) {
+            self.note_elsewhere(session);
         }
         if self.are_all_seen() {
             return;
@@ -91,20 +106,25 @@ impl<'c> LoginKeysSeen<'c> {
         }
     }
 
-    /// A site may log in its staff as Django does, and its members under a key of its own.
-    fn note_elsewhere(&self, session: &Decoded<'_>, asked: &UserIds) {
+    /// Notes the keys under which a session without a login has an id that is sought.
+    fn note_elsewhere(&self, session: &Decoded<'_>) {
+        let is_login_key = match self.sought {
+            Sought::Nobodys => return,
+            Sought::Of(_) => ui::may_be_login,
+            Sought::Anybodys => is_called_like_login,
+        };
         let Ok(payload) = session.payload() else { return };
         let mut candidates = Vec::new();
         // What stands before the end of a damaged payload counts as well.
         let _ = payload.members(&mut |key, _| {
-            if candidates.len() < MOST_MEMBERS && ui::may_be_login(&key) {
+            if candidates.len() < MOST_MEMBERS && is_login_key(&key) {
                 candidates.push(key.into_owned());
             }
         });
         for key in candidates {
             let keys = LoginKeys { user: vec![key.clone()], also: Vec::new() };
             let user = payload.auth_under(&keys).ok().and_then(|auth| auth.user_id);
-            if user.is_some_and(|id| asked.contains(&id) || asked.may_mean(&id)) {
+            if user.is_some_and(|id| self.seeks(&id)) {
                 let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
                 if elsewhere.len() < MOST_MEMBERS {
                     elsewhere.insert(key);
@@ -113,16 +133,28 @@ impl<'c> LoginKeysSeen<'c> {
         }
     }
 
-    /// The other keys under which sessions without a login have the id of a user who is asked for.
-    pub(crate) fn elsewhere(&self) -> Vec<String> {
+    fn seeks(&self, id: &str) -> bool {
+        match self.sought {
+            Sought::Nobodys => false,
+            Sought::Of(users) => users.contains(id) || users.may_mean(id),
+            Sought::Anybodys => !NOBODY.iter().any(|nobody| nobody.eq_ignore_ascii_case(id.trim())),
+        }
+    }
+
+    /// The doubt that follows from ids in sessions without a login.
+    pub(crate) fn elsewhere(&self) -> Option<Doubt> {
         let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-        elsewhere.iter().cloned().collect()
+        let keys: Vec<String> = elsewhere.iter().cloned().collect();
+        (!keys.is_empty()).then(|| match self.sought {
+            Sought::Anybodys => Doubt::LoginElsewhere { keys },
+            Sought::Of(_) | Sought::Nobodys => Doubt::IdElsewhere { keys },
+        })
     }
 
     /// What follows from what was seen; from keys without a login only if what else stands in sessions is given.
     pub(crate) fn doubt(&self, ctx: &Ctx<'_>, members: Option<Counts>) -> Option<Doubt> {
         let no_login = members.and_then(|members| doubt(ctx, &self.unseen(), members));
-        no_login.or_else(|| elsewhere_doubt(self.elsewhere()))
+        no_login.or_else(|| self.elsewhere())
     }
 
     /// The keys that were not seen.
@@ -146,7 +178,88 @@ pub(crate) fn doubt(ctx: &Ctx<'_>, unseen: &[String], members: Counts) -> Option
     (!looked_for.is_empty() && !keys.is_empty()).then_some(Doubt::NoLogin { looked_for, keys })
 }
 
-/// The doubt that follows from ids of the named users under other keys.
-pub(crate) fn elsewhere_doubt(keys: Vec<String>) -> Option<Doubt> {
-    (!keys.is_empty()).then_some(Doubt::IdElsewhere { keys })
+/// What a site may write where nobody is logged in.
+const NOBODY: [&str; 9] =
+    ["", "0", "-1", "none", "null", "false", "guest", "anonymous", "AnonymousUser"];
+
+/// Whether a key is called like the id of the user who is logged in, and like nothing else: `member_id`, `userId`,
+/// `logged_in_user`, `customer`. A shop writes `stripe_customer_id` or `user_language` for visitors.
+fn is_called_like_login(key: &str) -> bool {
+    const BEFORE: [&str; 5] = ["current", "loggedin", "logged", "login", "auth"];
+    const BEHIND: [&str; 4] = ["uuid", "uid", "pk", "id"];
+    const USERS: [&str; 11] = [
+        "user", "username", "member", "customer", "account", "client", "person", "profile",
+        "staff", "employee", "student",
+    ];
+    // Most keys are no more than read.
+    if !ui::may_be_login(key) {
+        return false;
+    }
+    let letters = key.chars().filter(char::is_ascii_alphanumeric);
+    let whole: String = letters.map(|one| one.to_ascii_lowercase()).collect();
+    let name = BEHIND.iter().find_map(|end| whole.strip_suffix(end)).unwrap_or(&whole);
+    let bare = BEFORE.iter().find_map(|begin| name.strip_prefix(begin)).unwrap_or(name);
+    whole == "uid" || name == "login" || USERS.contains(&bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_a_login_is_told_from_what_a_shop_keeps_of_visitors() {
+        for key in [
+            "member_id",
+            "MemberID",
+            "_member_id",
+            "userId",
+            "user",
+            "username",
+            "logged_in_user",
+            "current_user_id",
+            "auth_user",
+            "login_user_id",
+            "customer",
+            "customer-id",
+            "account_uuid",
+            "client_pk",
+            "uid",
+            "student_id",
+            "login",
+            "login_id",
+            "useruid",
+        ] {
+            assert!(is_called_like_login(key), "{key}");
+        }
+        for key in [
+            "cart",
+            "cart_id",
+            "basket_id",
+            "guid",
+            "visitor_uid",
+            "stripe_customer_id",
+            "user_language",
+            "user_agent",
+            "client_ip",
+            "account_verified_email",
+            "account_login",
+            "account_user",
+            "_auth_user_hash",
+            "login_attempts",
+            "oidc_login_next",
+            "email",
+            "guest_email",
+            "owner_id",
+            "id",
+            "authid",
+            "socialaccount_state",
+            "account_authentication_methods",
+            "customer_group_id",
+            "profile_views",
+            "user_cart_id",
+            "",
+        ] {
+            assert!(!is_called_like_login(key), "{key}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::model::{Keys, Page, Row, Signature, Tally};
-use crate::report::{ListedSession, Matches};
+use crate::report::{Doubt, ListedSession, Matches};
 use crate::store::{ByUser, Filter, Store, StoreError};
 
 /// How a look is taken.
@@ -59,8 +59,8 @@ pub(crate) struct Survey {
     unverified: Keys,
     /// Keys of logins under which no session holds one.
     pub(crate) unseen: Vec<String>,
-    /// Other keys under which sessions without a login have the id of a user who is asked for.
-    pub(crate) elsewhere: Vec<String>,
+    /// The doubt that sessions without a login hold one under another key.
+    pub(crate) elsewhere: Option<Doubt>,
     /// What stands at the top level of sessions, as long as there are such keys.
     pub(crate) members: Counts,
     /// Users of sessions that no key verifies.
@@ -104,13 +104,9 @@ impl SurveyOptions<'_> {
     pub(crate) fn run(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
         let live_only = !matches!(self.query.users, UserFilter::EverythingBut(_));
         let codec = ctx.codec;
-        let asked = match self.query.users {
-            UserFilter::These(ids) => Some(ids),
-            _ => None,
-        };
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
-            login_keys: LoginKeysSeen::new(ctx, asked),
+            login_keys: LoginKeysSeen::new(ctx, self.query.users),
         };
         let worker = || {
             let mut decoder = Decoder::new(codec);
@@ -174,7 +170,7 @@ impl Survey {
             keys: Keys::default(),
             unverified: Keys::default(),
             unseen: Vec::new(),
-            elsewhere: Vec::new(),
+            elsewhere: None,
             members: Counts::default(),
             unverified_users: DistinctUsers::default(),
             sessions_of: SessionsOf::default(),

@@ -128,7 +128,8 @@ const MOST_KEYS: usize = 10;
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
         Doubt::NoLogin { looked_for, keys } => no_login(looked_for, keys),
-        Doubt::IdElsewhere { keys } => id_elsewhere(keys),
+        Doubt::IdElsewhere { keys } => id_elsewhere("the id of a named user", keys),
+        Doubt::LoginElsewhere { keys } => id_elsewhere("an id", keys),
         Doubt::HiddenUsers { table, view } => {
             let what = if *view { "a view" } else { "on another server" };
             format!(
@@ -187,11 +188,11 @@ fn no_login(looked_for: &[String], keys: &[String]) -> String {
     )
 }
 
-fn id_elsewhere(keys: &[String]) -> String {
+fn id_elsewhere(what: &str, keys: &[String]) -> String {
     let shown: Vec<&str> = keys.iter().take(MOST_KEYS).map(String::as_str).collect();
     let example = shell_word(shown.first().copied().unwrap_or("KEY"));
     format!(
-        "live sessions without a login of Django's have the id of a named user under {}, so nothing is proved; if the site keeps \
+        "live sessions without a login of Django's have {what} under {}, so nothing is proved; if the site keeps \
          logins of its own there, end those with --user-key {example}; --user-key _auth_user_id says that it does not",
         shown.join(", ")
     )

@@ -400,3 +400,43 @@ fn who_impersonates_a_spared_user_is_no_secret() {
         w.run(&["flush-all", "--yes", "--except-user", "3", "--except-user", "1"]).ok();
     });
 }
+
+/// Staff log in as Django has it, members under a key of the site's own; carts are nobody's.
+#[test]
+fn a_login_under_a_key_of_the_site_s_own_that_stays_is_a_doubt() {
+    World::each("flush_second_key", |w| {
+        w.session(&login("42"));
+        w.session(r#"{"cart":[1],"member_id":7}"#);
+        w.session(r#"{"cart":[1]}"#);
+        let flush = ["flush-all", "--yes", "--authenticated-only"];
+        for dry in
+            [&["flush-all", "-n", "--authenticated-only"][..], &["flush-all", "-n", "--keep-data"]]
+        {
+            w.run(dry).exits(3).says("have an id under member_id").says("--user-key member_id");
+        }
+        // All sessions go.
+        w.run(&["flush-all", "-n"]).ok();
+        w.run(&flush).exits(3).says("NOT everybody").says("1 session deleted");
+        let report = w.run(&[&flush[..], &["--format", "json"]].concat()).exits(3).json();
+        assert_eq!(report["verdict"], "unknown");
+        w.session(&login("42"));
+        let report = w.run(&[&flush[..], &["--format", "json"]].concat()).exits(3).json();
+        assert_eq!(report["doubts"], json!([{"doubt": "login_elsewhere", "keys": ["member_id"]}]));
+        assert_eq!(w.count(), 2);
+        w.run(&[&flush[..], &["--user-key", "_auth_user_id"]].concat()).ok().says("0 sessions");
+        let both = ["--user-key", "_auth_user_id", "--user-key", "member_id"];
+        w.run(&[&flush[..], &both].concat()).ok().says("1 session deleted");
+        assert_eq!(w.count(), 1);
+        // What an ordinary shop keeps of visitors is no login.
+        w.session(&login("42"));
+        for visitor in [
+            r#"{"stripe_customer_id":"cus_1","user_language":"de","guest_email":"a@b.de","client_ip":"::1"}"#,
+            r#"{"customer":{"id":7},"user":"","username":null,"user_id":0,"account_id":"guest","login":false}"#,
+            r#"{"cart_id":7,"basket":"7","visitor_uid":"7","account_user":"7","login_attempts":3}"#,
+        ] {
+            w.session(visitor);
+        }
+        w.run(&flush).ok().says("1 session deleted");
+        assert_eq!(w.count(), 4);
+    });
+}

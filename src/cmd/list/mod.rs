@@ -138,7 +138,7 @@ impl Query<'_> {
         let mut reader = store.reader()?;
         let live_at = if args.all { None } else { Some(reader.now()?) };
         let filter = Filter { live_at, user: by_user, ..Filter::default() };
-        let seen = LoginKeysSeen::new(ctx, query.users.as_ref());
+        let seen = LoginKeysSeen::new(ctx, query.sessions().users);
         let worker = || {
             let mut decoder = Decoder::new(ctx.codec);
             let (query, seen) = (&query, &seen);
