@@ -294,6 +294,26 @@ fn an_admin_who_is_not_logged_out_is_back_when_the_impersonation_ends() {
     });
 }
 
+/// The setting of django-loginas can give its key another name.
+#[test]
+fn a_project_says_under_which_key_it_keeps_who_is_behind() {
+    for site in [Site::sqlite, Site::postgres].map(|new| new("loginas_key", "5.2", &[])) {
+        let site = site.project("", "LOGINAS_FROM_USER_SESSION_FLAG = 'who_it_was'");
+        let users = &site.login(&["admin", "carl"])[..];
+        let [admin, carl] = users else { panic!("two") };
+        site.python(&format!(
+            "from django.core.signing import TimestampSigner
+session = engine.SessionStore({:?})
+session['who_it_was'] = TimestampSigner().sign({:?})
+session.save()",
+            carl.1, admin.0
+        ));
+        let report = site.run(&["logout-user", &admin.0, "--format", "json"]).ok().json();
+        assert_eq!((&report["deleted"], &report["impersonated"]), (&json!(2), &json!(1)));
+        assert_eq!(site.keys().len(), 0);
+    }
+}
+
 /// A signed text id with a colon in it can be read in two ways, of which one names nobody: nobody was deleted for that.
 #[test]
 fn who_is_behind_and_there_is_not_taken_for_a_deleted_user() {
