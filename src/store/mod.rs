@@ -14,6 +14,7 @@ mod reference;
 mod source;
 mod sqlite;
 mod table;
+mod url;
 mod user_column;
 mod users;
 mod waits;
