@@ -8,6 +8,7 @@ mod expired;
 mod facts;
 mod indexes;
 mod mysql;
+mod net;
 mod postgres;
 mod reader;
 mod reference;

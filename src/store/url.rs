@@ -47,8 +47,8 @@ impl UrlForm {
         self.check_options(authority, tail, path, query)?;
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let user = self.decode(user, "user")?;
-        let password = self.decode(password, "password")?;
+        let user = Self::decode(user, "user")?;
+        let password = Self::decode(password, "password")?;
         let path = path.strip_prefix('/').unwrap_or_default();
         Ok(Url { user, password, hosts, path, query, tail })
     }
@@ -112,7 +112,7 @@ impl UrlForm {
         };
         let port = port.strip_prefix(':').unwrap_or(port);
         if port.chars().all(|c| c.is_ascii_digit()) {
-            return Ok((self.decode(name, "host")?, port));
+            return Ok((Self::decode(name, "host")?, port));
         }
         Err(match url.tail.chars().next().filter(|_| url.tail.contains('@')) {
             Some(culprit) => self.unescaped(culprit),
@@ -136,11 +136,11 @@ impl UrlForm {
                     SourceError::new("an option of the database URL has no \"=\"", self.expected)
                 });
             };
-            let name = self.decode(name, "name of an option")?;
+            let name = Self::decode(name, "name of an option")?;
             if may_be_password && !(self.is_option)(&name) {
                 return Err(self.unescaped('?'));
             }
-            let value = self.decode(value, &name)?;
+            let value = Self::decode(value, &name)?;
             if value.contains('@') && !self.may_hold_at.contains(&&*name) {
                 return Err(self.unescaped('?'));
             }
@@ -150,7 +150,7 @@ impl UrlForm {
     }
 
     /// A part of a URL without its percent-encoding.
-    pub(super) fn decode(&self, text: &str, part: &str) -> Result<String, SourceError> {
+    pub(super) fn decode(text: &str, part: &str) -> Result<String, SourceError> {
         percent_decode(text).ok_or_else(|| {
             SourceError::new(
                 format!(

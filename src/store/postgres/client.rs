@@ -17,8 +17,9 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::{BorrowToSql, ToSql, Type};
 use tokio_postgres::{Connection, Error, Row, RowStream, SimpleQueryMessage};
 
-use super::connect::{Allowance, Metered, Wire};
+use super::connect::{Allowance, Metered};
 use super::fault;
+use crate::store::net::Wire;
 use crate::store::waits::{Watch, Work};
 
 /// How long closing a connection may take.

@@ -6,7 +6,7 @@ use std::io;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use super::connect::{TlsFailure, TooMuch};
+use super::connect::{TooMuch, tls_failure_in};
 use crate::store::waits::GaveUp;
 use crate::store::{Fault, StoreError};
 
@@ -17,7 +17,7 @@ pub(super) fn of(error: &Error) -> Fault {
     if let Some(why) = gave_up(error) {
         return of_giving_up(why);
     }
-    match TlsFailure::in_error(error) {
+    match tls_failure_in(error) {
         Some(failure) if failure.is_lost() => Fault::Lost,
         Some(_) => Fault::Fatal,
         None => classify(error).0,
@@ -50,7 +50,7 @@ pub(super) fn fail(error: Error, what: String) -> StoreError {
             "is it the site's server that answers there? sslmode=verify-full makes sure of it",
         );
     }
-    if let Some(failure) = TlsFailure::in_error(&error) {
+    if let Some(failure) = tls_failure_in(&error) {
         return failure.on(of(&error), what);
     }
     let (fault, hint) = classify(&error);

@@ -5,7 +5,8 @@ use std::io;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use super::TlsFailure;
+use super::tls::tls_failure_in;
+use crate::store::net::TlsFailure;
 use crate::store::postgres::conninfo::Host;
 use crate::store::postgres::fault::fail;
 use crate::store::waits::GaveUp;
@@ -51,7 +52,7 @@ impl Failure {
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Driver(error)
             if error.code().is_some_and(|code| code.code().starts_with("28"))
-                || TlsFailure::in_error(error).is_some())
+                || tls_failure_in(error).is_some())
     }
 
     /// Whether it is not the password or the certificate that is wrong.

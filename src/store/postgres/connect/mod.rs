@@ -2,34 +2,24 @@
 //! knows three modes of TLS and one server at a time. The six modes of libpq and its lists of servers are
 //! implemented here.
 
-mod credentials;
-mod der;
 mod failure;
 mod meter;
 mod modes;
 mod session;
-#[cfg(test)]
-mod tests;
 mod tls;
-mod tls_failure;
-mod verify;
-mod wire;
+mod trust;
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::Duration;
 
 use self::failure::{Failure, sum_up};
 pub(super) use self::meter::{Allowance, Metered, TooMuch};
 use self::modes::Attempt;
-pub(super) use self::tls_failure::TlsFailure;
-pub(super) use self::wire::Wire;
+pub(super) use self::tls::tls_failure_in;
 use super::Postgres;
 use super::conninfo::{Host, Mode, Place, TargetSessionAttrs};
 use crate::store::StoreError;
+use crate::store::net::{Unfound, look_up};
 use crate::store::postgres::client::Client;
 use crate::store::postgres::fault::fail;
 use crate::store::waits::Waits;
@@ -114,33 +104,7 @@ fn addresses(host: &Host, waits: &Waits) -> Vec<(Host, Result<(), Failure>)> {
             .into_iter()
             .map(|found| (Host { address: Some(found.ip()), ..host.clone() }, Ok(())))
             .collect(),
-        Err(failure) => vec![(host.clone(), Err(failure))],
-    }
-}
-
-/// The system cannot be asked to give up. A thread that a name server keeps waiting is left to itself.
-fn look_up(name: &str, port: u16, waits: &Waits) -> Result<Vec<SocketAddr>, Failure> {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    const TICK: Duration = Duration::from_millis(100);
-    let (send, receive) = channel();
-    let asked = (name.to_owned(), port);
-    thread::spawn(move || {
-        let found = asked.to_socket_addrs().map(Iterator::collect);
-        // Nobody may be waiting any more.
-        let _ = send.send(found);
-    });
-    let mut clock = waits.watch(PATIENCE).clock();
-    loop {
-        match receive.recv_timeout(TICK) {
-            Ok(found) => return found.map_err(Failure::Name),
-            Err(RecvTimeoutError::Timeout) => {
-                if let Some(why) = clock.over() {
-                    return Err(Failure::GaveUp(why));
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::Name(std::io::Error::other("nobody looked it up")));
-            }
-        }
+        Err(Unfound::Name(error)) => vec![(host.clone(), Err(Failure::Name(error)))],
+        Err(Unfound::GaveUp(why)) => vec![(host.clone(), Err(Failure::GaveUp(why)))],
     }
 }

@@ -14,7 +14,7 @@ use super::Reached;
 use super::failure::Failure;
 use super::meter::{Allowance, Metered};
 use super::tls::Connector;
-use super::wire::{Address, Wait, Wire};
+use crate::store::net::{Address, Wait, Wire};
 use crate::store::postgres::client::{Cancel, Client};
 use crate::store::postgres::conninfo::{
     ChannelBinding, Conninfo, Host, Mode, Negotiation, Place, Timeout,

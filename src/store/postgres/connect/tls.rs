@@ -1,79 +1,36 @@
-//! TLS with rustls, behind the interface that the driver expects.
+//! TLS behind the interface that the driver expects.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
-use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ProtocolVersion, SupportedProtocolVersion};
+use tokio_postgres::Error;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream as RustlsStream;
 
 use super::meter::Metered;
-use super::verify::Verifier;
-use super::wire::Wire;
-use super::{TlsFailure, credentials, der};
-use crate::store::postgres::conninfo::{Mode, Negotiation, Tls};
+use super::trust::{WORDS, encryption};
+use crate::store::net::{self, Encryption, Shake, TlsFailure, Wire, end_point};
+use crate::store::postgres::conninfo::Tls;
 
 /// Makes a stream an encrypted one.
 #[derive(Clone)]
 pub(super) struct Connector {
-    pub(super) config: Arc<ClientConfig>,
-    needs_name: bool,
+    encryption: Encryption,
     began: Arc<AtomicBool>,
-    spoken: Arc<OnceLock<ProtocolVersion>>,
+    spoken: Arc<OnceLock<&'static str>>,
 }
 
 impl Connector {
     /// Reads the files that were named.
     pub(super) fn new(tls: &Tls) -> Result<Self, TlsFailure> {
-        let provider = Arc::new(ring::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
-        let verifier = Verifier { trust: credentials::trust(tls)?, algorithms };
-        let versions: &[&SupportedProtocolVersion] = match tls.versions {
-            (true, true) => &[&TLS12, &TLS13],
-            (true, false) => &[&TLS12],
-            (false, _) => &[&TLS13],
-        };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .map_err(|error| TlsFailure::of(&error))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match credentials::client(tls)? {
-            None => config.with_no_client_auth(),
-            Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(|error| {
-                TlsFailure::new(format!("cannot use the client certificate: {error}"))
-                    .hint("does the key in sslkey belong to the certificate in sslcert?")
-            })?,
-        };
-        config.enable_sni = tls.sni;
-        if tls.negotiation == Negotiation::Direct {
-            config.alpn_protocols = vec![b"postgresql".to_vec()];
-        }
-        Ok(Self {
-            config: Arc::new(config),
-            needs_name: tls.mode == Mode::VerifyFull,
-            began: Arc::default(),
-            spoken: Arc::default(),
-        })
+        Ok(Self { encryption: encryption(tls)?, began: Arc::default(), spoken: Arc::default() })
     }
 
     /// How a connection to this host is encrypted.
     pub(super) fn handshake(&self, host: &str) -> Result<Handshake, TlsFailure> {
-        let name = match ServerName::try_from(host) {
-            Ok(name) => name.to_owned(),
-            Err(_) if self.needs_name => {
-                return Err(TlsFailure::new("no certificate can be for such a host name"));
-            }
-            // It is sent to nobody: servers are told names, not addresses.
-            Err(_) => ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)),
-        };
-        Ok(Handshake { connector: self.clone(), name })
+        Ok(Handshake { connector: self.clone(), shake: self.encryption.with(host)? })
     }
 
     /// Whether a server said yes to TLS.
@@ -83,11 +40,7 @@ impl Connector {
 
     /// The version of TLS that is spoken, once it is.
     pub(super) fn spoken(&self) -> Option<&'static str> {
-        self.spoken.get().map(|version| match version {
-            ProtocolVersion::TLSv1_2 => "TLS 1.2",
-            ProtocolVersion::TLSv1_3 => "TLS 1.3",
-            _ => "TLS",
-        })
+        self.spoken.get().copied()
     }
 }
 
@@ -95,7 +48,7 @@ impl Connector {
 #[derive(Clone)]
 pub(super) struct Handshake {
     connector: Connector,
-    name: ServerName<'static>,
+    shake: Shake,
 }
 
 impl TlsConnect<Metered<Wire>> for Handshake {
@@ -106,27 +59,41 @@ impl TlsConnect<Metered<Wire>> for Handshake {
     fn connect(self, stream: Metered<Wire>) -> Self::Future {
         self.connector.began.store(true, Ordering::Relaxed);
         let (wire, allowance) = stream.into_parts();
-        let handshake = TlsConnector::from(self.connector.config).connect(self.name, wire);
         let spoken = self.connector.spoken;
         Box::pin(async move {
-            let stream = handshake.await.map_err(|error| TlsFailure::of_io(&error))?;
-            if let Some(version) = stream.get_ref().1.protocol_version() {
-                let _ = spoken.set(version);
-            }
+            let (stream, version) = self.shake.hands(wire).await?;
+            let _ = spoken.set(version);
             Ok(Metered::new(stream, 0, allowance))
         })
     }
 }
 
 /// An encrypted stream. What is metered is what was encrypted.
-type Encrypted = Metered<RustlsStream<Wire>>;
+type Encrypted = Metered<net::Encrypted<Wire>>;
 
 impl TlsStream for Encrypted {
     fn channel_binding(&self) -> ChannelBinding {
         let (_, connection) = self.get_ref().get_ref();
         connection
             .peer_certificates()
-            .and_then(|chain| der::end_point(chain.first()?))
+            .and_then(|chain| end_point(chain.first()?))
             .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
+}
+
+/// What TLS has to do with an error of the driver.
+pub(in crate::store::postgres) fn tls_failure_in(error: &Error) -> Option<TlsFailure> {
+    let source = error.source()?;
+    if let Some(failure) = source.downcast_ref::<TlsFailure>() {
+        return Some(failure.clone());
+    }
+    if let Some(error) = source.downcast_ref::<io::Error>() {
+        return TlsFailure::in_io(error, &WORDS);
+    }
+    // The driver's own words, for which it has no type.
+    (source.to_string() == "server does not support TLS").then(|| {
+        TlsFailure::new("the server does not offer TLS").hint(
+            "turn ssl on in its configuration; if it is on, somebody in between takes the offer away",
+        )
+    })
 }

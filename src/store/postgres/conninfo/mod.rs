@@ -25,6 +25,7 @@ use self::parameters::Parameters;
 pub(super) use self::tls::{ClientKey, Mode, Negotiation, Roots, Tls};
 pub(super) use self::url::SCHEMES;
 
+use crate::store::net::Keepalives;
 use crate::store::{SourceError, Surroundings};
 
 const NOT_HERE: &str = "docs/connections.md says what is supported";
@@ -80,16 +81,6 @@ impl fmt::Debug for Secret {
 pub(super) enum Timeout {
     Never,
     After(Duration),
-}
-
-/// When TCP looks whether the other side is still there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Keepalives {
-    pub(super) off: bool,
-    pub(super) idle: Option<Duration>,
-    pub(super) interval: Option<Duration>,
-    pub(super) count: Option<u32>,
-    pub(super) user_timeout: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

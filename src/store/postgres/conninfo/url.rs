@@ -49,10 +49,10 @@ pub(super) fn parse(rest: &str) -> Result<Parameters, SourceError> {
     put_hosts(&mut parameters, &url)?;
     match url.socket_and_database() {
         Some((folder, database)) => {
-            put(&mut parameters, "host", FORM.decode(folder, "host")?)?;
-            put(&mut parameters, "dbname", FORM.decode(database, "dbname")?)?;
+            put(&mut parameters, "host", UrlForm::decode(folder, "host")?)?;
+            put(&mut parameters, "dbname", UrlForm::decode(database, "dbname")?)?;
         }
-        None => put(&mut parameters, "dbname", FORM.decode(url.path, "dbname")?)?,
+        None => put(&mut parameters, "dbname", UrlForm::decode(url.path, "dbname")?)?,
     }
     put_options(&mut parameters, url.query)?;
     Ok(parameters)

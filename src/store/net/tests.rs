@@ -8,8 +8,21 @@ use rustls::{ClientConnection, Error, ServerConfig, ServerConnection};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::der::{end_point, public_key};
-use super::tls::Connector;
-use crate::store::postgres::conninfo::{Mode, Negotiation, Roots, Tls};
+use super::tls::Versions;
+use super::{Encryption, Words};
+
+static WORDS: Words = Words {
+    server: "",
+    roots: "",
+    roots_of_the_system: "",
+    certificate: "",
+    key: "",
+    only_the_issuer: "",
+    unverified: "",
+    by_another_name: "",
+    roots_of_the_server: "",
+    versions_of_the_server: "",
+};
 
 fn certificate(algorithm: &'static SignatureAlgorithm) -> (Vec<u8>, KeyPair) {
     let key = KeyPair::generate_for(algorithm).unwrap();
@@ -88,17 +101,8 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// Shakes hands, verifying nothing, with a server that has this certificate and this key.
-fn shake_hands(certificate: &[u8], key: &KeyPair, versions: (bool, bool)) -> Result<(), Error> {
-    let tls = Tls {
-        mode: Mode::Require,
-        negotiation: Negotiation::Postgres,
-        roots: Roots::Default(None),
-        revoked: None,
-        client: None,
-        sni: true,
-        versions,
-    };
-    let config = Connector::new(&tls).unwrap().config;
+fn shake_hands(certificate: &[u8], key: &KeyPair, versions: Versions) -> Result<(), Error> {
+    let config = Encryption::new(None, None, versions, &WORDS).unwrap().config;
     let mut client = ClientConnection::new(config, "db.test".try_into().unwrap())?;
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let key = ring::sign::any_supported_type(&key).unwrap();

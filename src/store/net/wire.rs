@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::store::postgres::conninfo::Keepalives;
 use crate::store::waits::{Clock, GaveUp};
 
 /// How often somebody who waits looks whether to go on.
@@ -23,16 +22,26 @@ const IDLE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_secs(10);
 const PROBES: u32 = 6;
 
+/// When TCP looks whether the other side is still there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::store) struct Keepalives {
+    pub(in crate::store) off: bool,
+    pub(in crate::store) idle: Option<Duration>,
+    pub(in crate::store) interval: Option<Duration>,
+    pub(in crate::store) count: Option<u32>,
+    pub(in crate::store) user_timeout: Option<Duration>,
+}
+
 /// Where a server is.
 #[derive(Clone, Debug)]
-pub(super) enum Address {
+pub(in crate::store) enum Address {
     Unix(PathBuf),
     Tcp(SocketAddr, Keepalives),
 }
 
 impl Address {
     /// Takes up a connection.
-    pub(super) async fn dial(&self, clock: Clock) -> io::Result<Wire> {
+    pub(in crate::store) async fn dial(&self, clock: Clock) -> io::Result<Wire> {
         let socket: Box<dyn Socket> = match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Self::Tcp(address, keepalives) => {
@@ -66,13 +75,13 @@ trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
 /// A clock that wakes who waits.
-pub(super) struct Wait {
+pub(in crate::store) struct Wait {
     clock: Clock,
     tick: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(in crate::store) fn new(clock: Clock) -> Self {
         Self { clock, tick: None }
     }
 
@@ -91,7 +100,10 @@ impl Wait {
     }
 
     /// Waits for this, but not for ever.
-    pub(super) async fn wait_for<F: Future>(mut self, wanted: F) -> Result<F::Output, GaveUp> {
+    pub(in crate::store) async fn wait_for<F: Future>(
+        mut self,
+        wanted: F,
+    ) -> Result<F::Output, GaveUp> {
         let mut wanted = pin!(wanted);
         std::future::poll_fn(|context| {
             // First, since what is waited for may give up for the same reason, and say less of it.
@@ -105,7 +117,7 @@ impl Wait {
 }
 
 /// A socket that fails when it is not to be waited for any longer, whoever waits.
-pub(in crate::store::postgres) struct Wire {
+pub(in crate::store) struct Wire {
     socket: Box<dyn Socket>,
     wait: Wait,
 }

@@ -1,4 +1,4 @@
-//! Verifies the server's certificate as `sslmode` demands.
+//! Verifies a server's certificate as far as the mode demands.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -16,12 +16,12 @@ use super::der;
 
 /// Whom to trust, and for what.
 #[derive(Debug)]
-pub(super) struct Trust {
-    pub(super) roots: RootCertStore,
+pub(in crate::store) struct Trust {
+    pub(in crate::store) roots: RootCertStore,
     /// The certificates of the roots, any of which may be the server's own.
-    pub(super) pinned: Vec<CertificateDer<'static>>,
+    pub(in crate::store) pinned: Vec<CertificateDer<'static>>,
     /// Whether the name must be right, too.
-    pub(super) name: bool,
+    pub(in crate::store) name: bool,
 }
 
 /// `None` demands nothing: that the server has the key that belongs to its certificate is checked
