@@ -49,6 +49,11 @@ impl Status {
         !self.is_own() || self.0.st_mode & GROUP_OR_OTHERS != 0
     }
 
+    /// Whether its mode lets every user of the machine write to it.
+    pub fn everybody_can_write(&self) -> bool {
+        self.0.st_mode & 0o002 != 0
+    }
+
     /// Whether other users can replace code there. In a folder with a sticky bit, users can replace only
     /// their own files.
     fn others_can_change(&self, trusted: Option<u32>) -> bool {

@@ -1,17 +1,17 @@
 //! Connects to a server, encrypted as `ssl-mode` demands, and prepares the session.
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mysql_async::{ClientIdentity, DriverError, Error, Opts, OptsBuilder, SslOpts};
+use mysql_async::{DriverError, Error, Opts, OptsBuilder, SslOpts};
 
 use super::MySql;
 use super::client::Client;
 use super::fault::{Failure, fail};
-use super::params::{Endpoint, Params, SslMode, Tls};
+use super::params::{Endpoint, Params, SslMode};
 use super::session::{Access, Server};
+use super::tls;
 use crate::store::waits::Work;
 use crate::store::{Fault, StoreError};
 
@@ -47,27 +47,38 @@ impl MySql {
     }
 
     fn log_in(&self) -> Result<Client, StoreError> {
-        let mut first = self.try_with(self.params.tls.mode);
+        let mut first = self.try_with(self.params.tls.mode)?;
         if let (
             SslMode::Preferred,
             Err(Failure::Driver(Error::Driver(DriverError::NoClientSslFlagFromServer))),
         ) = (self.params.tls.mode, &first)
         {
-            if !self.params.endpoint.is_local() && self.params.password.is_some() {
+            // The driver encrypts the password for whatever key is sent, if it is asked for the password itself.
+            let may_be_told = self.params.endpoint.is_local() || self.params.tls.allow_sent_key;
+            if !may_be_told && self.params.password.is_some() {
                 return Err(StoreError::new(Fault::Fatal, self.cannot_connect())
                     .because("the server offers no TLS, without which whoever is in between could have the password")
                     .hint("set up TLS on the server; ssl-mode=DISABLED connects all the same, where the network is trusted"));
             }
-            first = self.try_with(SslMode::Disabled);
+            first = self.try_with(SslMode::Disabled)?;
         }
         first.map_err(|failure| fail(failure, self.cannot_connect()))
     }
 
-    fn try_with(&self, mode: SslMode) -> Result<Client, Failure> {
+    /// The inner error is the server's, the outer one that of a file.
+    fn try_with(&self, mode: SslMode) -> Result<Result<Client, Failure>, StoreError> {
+        let is_socket = matches!(self.params.endpoint, Endpoint::Socket(_));
+        let mode = if is_socket { SslMode::Disabled } else { mode };
+        let tls = tls::options(&self.params.tls, mode)
+            .map_err(|failure| failure.on(Fault::Fatal, self.cannot_connect()))?;
+        Ok(self.try_encrypted(tls))
+    }
+
+    fn try_encrypted(&self, tls: Option<SslOpts>) -> Result<Client, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Driver(error.into()))?;
         let watch = self.waits.watch(self.params.connect_timeout.unwrap_or(CONNECT_TIMEOUT));
-        Client::connect(runtime, options(&self.params, mode), Arc::clone(&watch))
+        Client::connect(runtime, options(&self.params, tls), Arc::clone(&watch))
             .map_err(|failed| failed.0)
     }
 }
@@ -85,7 +96,8 @@ impl Endpoint {
     }
 }
 
-fn options(params: &Params, mode: SslMode) -> Opts {
+fn options(params: &Params, tls: Option<SslOpts>) -> Opts {
+    let is_private = tls.is_some() || matches!(params.endpoint, Endpoint::Socket(_));
     let options = OptsBuilder::default()
         .user(Some(params.user.clone()))
         .pass(params.password.clone())
@@ -96,31 +108,10 @@ fn options(params: &Params, mode: SslMode) -> Opts {
         .stmt_cache_size(STATEMENTS)
         .max_allowed_packet(Some(MOST_PACKET))
         .wait_timeout(Some(WAIT_TIMEOUT))
-        .ssl_opts(tls(&params.tls, mode));
+        .enable_cleartext_plugin(params.tls.allow_cleartext && is_private)
+        .ssl_opts(tls);
     match &params.endpoint {
         Endpoint::Tcp { host, port } => options.ip_or_hostname(host.clone()).tcp_port(*port).into(),
-        Endpoint::Socket(path) => {
-            options.socket(Some(path.to_string_lossy().into_owned())).ssl_opts(None).into()
-        }
-    }
-}
-
-fn tls(tls: &Tls, mode: SslMode) -> Option<SslOpts> {
-    let file = |path: &Path| path.to_owned().into();
-    let identity = tls.cert.as_deref().zip(tls.key.as_deref());
-    let options = SslOpts::default().with_client_identity(
-        identity.map(|(cert, key)| ClientIdentity::new(file(cert), file(key))),
-    );
-    match mode {
-        SslMode::Disabled => None,
-        SslMode::Preferred | SslMode::Required => {
-            Some(options.with_danger_accept_invalid_certs(true))
-        }
-        SslMode::VerifyCa | SslMode::VerifyIdentity => Some(
-            options
-                .with_root_certs(tls.ca.as_deref().map(file).into_iter().collect())
-                .with_disable_built_in_roots(true)
-                .with_danger_skip_domain_validation(mode == SslMode::VerifyCa),
-        ),
+        Endpoint::Socket(path) => options.socket(Some(path.to_string_lossy().into_owned())).into(),
     }
 }

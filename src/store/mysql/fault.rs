@@ -2,6 +2,7 @@
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
+use super::tls::failure_in;
 use crate::store::waits::GaveUp;
 use crate::store::{Fault, StoreError};
 
@@ -33,7 +34,10 @@ impl Failure {
             Self::GaveUp(GaveUp::Asked) => Fault::Stopped,
             Self::GaveUp(GaveUp::Silent(_)) => Fault::Lost,
             Self::TooMuch(_) => Fault::Fatal,
-            Self::Driver(error) => classify(error).0,
+            Self::Driver(error) => match failure_in(error) {
+                Some(failure) if !failure.is_lost() => Fault::Fatal,
+                _ => classify(error).0,
+            },
         }
     }
 }
@@ -41,14 +45,17 @@ impl Failure {
 /// The error of a store for a request that failed.
 pub(super) fn fail(failure: Failure, what: String) -> StoreError {
     let fault = failure.fault();
-    let error = StoreError::new(fault, what);
     match failure {
-        Failure::GaveUp(GaveUp::Asked) => error.because(GaveUp::Asked),
-        Failure::GaveUp(why) => error.because(why).hint(PATIENCE),
-        Failure::TooMuch(most) => error
+        Failure::GaveUp(GaveUp::Asked) => StoreError::new(fault, what).because(GaveUp::Asked),
+        Failure::GaveUp(why) => StoreError::new(fault, what).because(why).hint(PATIENCE),
+        Failure::TooMuch(most) => StoreError::new(fault, what)
             .because(format!("the server sent more than {} MB as an answer", most >> 20))
             .hint("is it the site's server that answers there? ssl-mode=VERIFY_IDENTITY makes sure of it"),
         Failure::Driver(driver) => {
+            if let Some(failure) = failure_in(&driver) {
+                return failure.on(fault, what);
+            }
+            let error = StoreError::new(fault, what);
             let hint = classify(&driver).1;
             let error = error.because(cause(driver));
             match hint {

@@ -6,6 +6,7 @@
 mod catalog;
 mod client;
 mod connect;
+mod conninfo;
 mod fault;
 mod params;
 mod reader;
@@ -13,6 +14,7 @@ mod row;
 mod session;
 mod source;
 mod sql;
+mod tls;
 mod writer;
 
 use self::reader::MySqlReader;

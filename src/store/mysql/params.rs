@@ -46,8 +46,11 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// Its private key.
     pub key: Option<PathBuf>,
-    /// The server's public key, for which a password may be encrypted where there is no TLS.
-    pub server_public_key: Option<PathBuf>,
+    /// Whether the password may be encrypted for whatever key the server sends, where there is no TLS: whoever is in
+    /// between can send one, too.
+    pub allow_sent_key: bool,
+    /// Whether the server may have the password as it is, over TLS or a socket.
+    pub allow_cleartext: bool,
 }
 
 /// What is demanded of the encryption, in the words of `--ssl-mode`.
@@ -69,7 +72,7 @@ pub enum SslMode {
 impl Params {
     /// The server and the database, for messages: neither user nor password.
     pub fn place(&self) -> String {
-        format!("{} at {}", self.database, self.endpoint)
+        format!("database \"{}\" on {}", self.database, self.endpoint)
     }
 }
 

@@ -1,9 +1,12 @@
-//! How a database of MySQL or MariaDB is named.
+//! How a database of MySQL or MariaDB is named: by a URL, or a Django project.
+
+use std::collections::BTreeMap;
 
 use super::MySql;
-use super::params::{Endpoint, Params, Tls};
-use crate::store::source::percent_decode;
-use crate::store::{Backend, Opening, Source, SourceError, Store, Surroundings, Traits};
+use super::conninfo::{Conninfo, SCHEMES};
+use crate::store::{
+    Backend, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
+};
 
 /// MySQL, MariaDB, and servers with the same protocol.
 pub struct MySqlBackend;
@@ -16,55 +19,56 @@ impl Backend for MySqlBackend {
         &TRAITS
     }
 
-    /// Those of dj-database-url and django-environ, and what people write for MariaDB.
     fn schemes(&self) -> &'static [&'static str] {
-        &["mysql", "mysql2", "mariadb", "mysql-connector", "mysqlgis"]
+        &SCHEMES
     }
 
     fn example(&self) -> &'static str {
         "mysql://user:password@host:3306/database"
     }
 
-    fn read_url(&self, rest: &str, _: &Surroundings) -> Result<Box<dyn Source>, SourceError> {
-        let params = read(rest).ok_or_else(|| {
-            SourceError::new(
-                "the URL names no server and database",
-                "mysql://user:password@host:3306/database",
-            )
-        })?;
-        Ok(Box::new(Named { params, has_password: rest.contains('@') }))
+    fn read_url(
+        &self,
+        rest: &str,
+        surroundings: &Surroundings,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        Ok(Box::new(Conninfo::of_url(rest, surroundings)?))
+    }
+
+    fn django(&self) -> Option<&dyn FromDjango> {
+        Some(self)
     }
 }
 
-fn read(rest: &str) -> Option<Params> {
-    let (login, place) = rest.rsplit_once('@')?;
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let (server, database) = place.split_once('/')?;
-    let (host, port) = server.rsplit_once(':').unwrap_or((server, "3306"));
-    Some(Params {
-        endpoint: Endpoint::Tcp { host: percent_decode(host)?, port: port.parse().ok()? },
-        user: percent_decode(user)?,
-        password: Some(percent_decode(password)?).filter(|password| !password.is_empty()),
-        database: percent_decode(database)?,
-        tls: Tls::default(),
-        connect_timeout: None,
-    })
+impl FromDjango for MySqlBackend {
+    fn vendor(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn probe(&self) -> &'static str {
+        include_str!("django.py")
+    }
+
+    fn read(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        surroundings: &Surroundings,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        Ok(Box::new(Conninfo::of_django(parameters, surroundings)?))
+    }
 }
 
-/// A database that the operator named.
-#[derive(Debug)]
-struct Named {
-    params: Params,
-    has_password: bool,
-}
-
-impl Source for Named {
+impl Source for Conninfo {
     fn place(&self) -> String {
         self.params.place()
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
     fn password_belongs_in(&self) -> Option<&'static str> {
-        self.has_password.then_some("a file that only you may read")
+        self.has_password.then_some("MYSQL_PWD or ~/.my.cnf")
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Store> {

@@ -11,7 +11,7 @@ mod tls_failure;
 mod verify;
 mod wire;
 
-pub(super) use self::credentials::{in_file, system, trust};
+pub(super) use self::credentials::{client, in_file, system, trust};
 pub(super) use self::der::end_point;
 pub(super) use self::names::{Unfound, look_up};
 pub(super) use self::tls::{Encrypted, Encryption, Shake};

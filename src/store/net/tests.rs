@@ -17,7 +17,7 @@ static WORDS: Words = Words {
     roots_of_the_system: "",
     certificate: "",
     key: "",
-    only_the_issuer: "",
+    only_the_issuer: None,
     unverified: "",
     by_another_name: "",
     roots_of_the_server: "",

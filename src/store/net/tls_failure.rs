@@ -17,8 +17,8 @@ pub(in crate::store) struct Words {
     /// The options with the client's certificate and key.
     pub(in crate::store) certificate: &'static str,
     pub(in crate::store) key: &'static str,
-    /// The mode that verifies the authority, and not the name.
-    pub(in crate::store) only_the_issuer: &'static str,
+    /// The mode that verifies the authority, and not the name, if there is one.
+    pub(in crate::store) only_the_issuer: Option<&'static str>,
     /// How to go on without verifying.
     pub(in crate::store) unverified: &'static str,
     /// How to connect to an address by another name, if that can be said.
@@ -95,14 +95,16 @@ impl TlsFailure {
 }
 
 fn of_certificate(error: &rustls::Error, fault: &CertificateError, words: &Words) -> TlsFailure {
-    let Words { roots, only_the_issuer, unverified, .. } = words;
+    let Words { roots, unverified, .. } = words;
+    let nameless = match words.only_the_issuer {
+        Some(mode) => format!("{mode} verifies its authority, and not the name"),
+        None => (*unverified).to_owned(),
+    };
     let new = |what: &str, hint: &str| TlsFailure::new(what).hint(hint);
     match fault {
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => new(
             "the server's certificate is for no host: it has no subjectAltName, and its common name does not count",
-            &format!(
-                "have it issued with a subjectAltName; {only_the_issuer} verifies its authority, and not the name"
-            ),
+            &format!("have it issued with a subjectAltName; {nameless}"),
         ),
         CertificateError::NotValidForNameContext { expected, presented } => new(
             &format!(
@@ -110,10 +112,7 @@ fn of_certificate(error: &rustls::Error, fault: &CertificateError, words: &Words
                 expected.to_str(),
                 presented.join(", ")
             ),
-            &format!(
-                "connect by a name that it is for{}; {only_the_issuer} verifies its authority, and not the name",
-                words.by_another_name
-            ),
+            &format!("connect by a name that it is for{}; {nameless}", words.by_another_name),
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => new(
             "the server's certificate, or that of its authority, has expired",

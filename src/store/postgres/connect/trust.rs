@@ -9,7 +9,7 @@ pub(super) static WORDS: Words = Words {
     roots_of_the_system: "sslrootcert=system",
     certificate: "sslcert",
     key: "sslkey",
-    only_the_issuer: "sslmode=verify-ca",
+    only_the_issuer: Some("sslmode=verify-ca"),
     unverified: "sslmode=require encrypts without verifying, as does leaving sslrootcert out",
     by_another_name: " (hostaddr=ADDRESS says where that is)",
     roots_of_the_server: "ssl_ca_file",
