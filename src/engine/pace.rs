@@ -140,6 +140,21 @@ mod tests {
         };
         assert_eq!(next(3, 2), 16_000);
         assert_eq!(next(10_000, 20), 16_000);
+        assert_eq!(next(10_000, 50), 16_000);
         assert_eq!(next(10_000, 500), 1_000);
+    }
+
+    #[test]
+    fn what_is_left_of_a_limit_and_of_a_time_is_what_was_not_used() {
+        let second = Duration::from_secs(1);
+        let pace = Pace { limit: Some(10), run_time: Some(9 * second), ..Pace::default() };
+        let left = |rows, elapsed| {
+            let left = pace.left(rows, elapsed);
+            (left.limit, left.run_time)
+        };
+        assert_eq!(left(3, 2 * second), (Some(7), Some(7 * second)));
+        assert_eq!(left(11, 10 * second), (Some(0), Some(Duration::ZERO)));
+        let endless = Pace::default().left(3, second);
+        assert_eq!((endless.limit, endless.run_time), (None, None));
     }
 }

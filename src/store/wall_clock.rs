@@ -329,6 +329,28 @@ mod tests {
 
     #[test]
     fn a_zone_that_does_not_exist_is_none() {
-        assert!(WallClock::in_zone("Mars/Olympus").is_none());
+        for name in ["Mars/Olympus", "Etc/Unknown"] {
+            assert!(WallClock::in_zone(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_ahead_of_utc_by_what_its_zone_says_at_the_time() {
+        let ahead = |clock: &WallClock, at: &str| clock.ahead(at.parse().unwrap());
+        let new_york = WallClock::in_zone("America/New_York").unwrap();
+        assert_eq!(ahead(&new_york, "2026-07-01T00:00:00Z"), Some(-4 * 3_600));
+        assert_eq!(ahead(&new_york, "2026-12-01T00:00:00Z"), Some(-5 * 3_600));
+        assert_eq!(ahead(&WallClock::unknown(), "2026-07-01T00:00:00Z"), None);
+        assert_eq!((new_york.is_known(), WallClock::unknown().is_known()), (true, false));
+    }
+
+    #[test]
+    fn what_is_no_time_is_shown_as_none() {
+        let utc = WallClock::in_zone("UTC").unwrap();
+        for (text, is_time) in [("2026-11-22", true), ("2026-11-22x", false), ("2026-13-45", false)]
+        {
+            let read = utc.read(text.as_bytes());
+            assert_eq!(matches!(read, Expiry::At(_)), is_time, "{text}: {read:?}");
+        }
     }
 }

@@ -59,6 +59,17 @@ fn a_replica_that_lags_is_waited_for_and_asked_about_once_a_second() {
 }
 
 #[test]
+fn a_replica_that_lags_later_is_waited_for_too() {
+    let memory = memory(25);
+    let most = Duration::from_secs(5);
+    memory.lag([Duration::ZERO, 2 * most, Duration::ZERO]);
+    let sleep = Duration::from_millis(600);
+    let (done, told) = delete(&memory, Pace { max_lag: Some(most), sleep, ..tens() }, None);
+    assert_eq!(told.iter().filter(|told| **told == "lag").count(), 1, "{told:?}");
+    assert!(done.paused_for_lag >= Duration::from_secs(1), "{done:?}");
+}
+
+#[test]
 fn batches_go_on_when_the_pause_file_is_gone() {
     let file = std::env::temp_dir().join(format!("sessctl-paused-{}", std::process::id()));
     std::fs::write(&file, "").unwrap();

@@ -58,3 +58,26 @@ fn a_scan_tells_of_every_row_and_of_its_end() {
     let pages = [Some(500), Some(1_000), Some(1_000)].map(|rows| ("scanned", rows));
     assert_eq!(told, [&[("begins", Some(2_500)), ("ends", None)][..], &pages].concat());
 }
+
+/// A reader that reads as long as somebody takes its pages, and counts them.
+struct Endless(u32);
+
+impl Reader for Endless {
+    fn scan(&mut self, _: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
+        while self.0 < 100_000 && emit(Page::default()).is_continue() {
+            self.0 += 1;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_scan_that_has_enough_reads_no_further() {
+    let stop = Stop::default();
+    let scan = Scan { workers: 2, stop: &stop, progress: &Silent };
+    let mut reader = Endless(0);
+    let fold = |()| ControlFlow::Break(());
+    let ended = scan.run(&mut reader, &Filter::default(), || |_: &mut Page| (), fold);
+    assert_eq!(ended.unwrap(), Ended::Enough);
+    assert!(reader.0 < 100, "{} pages were read", reader.0);
+}

@@ -1,7 +1,7 @@
 //! A purge of several windows: what it says of how far all is clean, and where it begins again.
 
 use super::*;
-use crate::store::Cursor;
+use crate::store::{Cursor, Holder, LockAttempt, PurgeLock};
 
 /// 25 expired rows, one a microsecond, in windows of 10 and batches of 5.
 fn three_windows() -> Memory {
@@ -81,6 +81,42 @@ fn rows_that_are_referred_to_are_counted_once_in_every_window() {
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!((clean_to, kept.before, kept.after), (after(20), 3, 1));
     assert_eq!(memory.keys(), ["000001", "000003", "000013", "000023"]);
+}
+
+/// Of the first walk, of that after a lost connection, of the second pass: each counts them again.
+#[test]
+fn rows_that_are_referred_to_are_counted_once_however_often_they_are_met() {
+    let referred = ["000001", "000004", "000012", "000014", "000023"];
+    for (locked, lost_at) in [(None, Some(4)), (Some("000013"), None), (Some("000003"), Some(2))] {
+        let memory = three_windows();
+        memory.refer(&referred);
+        memory.lock(&locked.into_iter().collect::<Vec<_>>());
+        memory.script((0..lost_at.unwrap_or(0)).map(|_| None));
+        memory.script(lost_at.map(|_| Some(Fault::Lost)));
+        let (ended, (_, kept)) = purge_with_kept(&memory, &Silent);
+        assert!(ended.is_ok(), "{ended:?}");
+        assert_eq!(kept.before + kept.after, 5, "{locked:?} {lost_at:?}: {kept:?}");
+    }
+}
+
+struct HeldByAnother;
+
+impl PurgeLock for HeldByAnother {
+    fn try_acquire(&mut self) -> Result<LockAttempt, StoreError> {
+        Ok(LockAttempt::Held(Holder::Sessctl))
+    }
+}
+
+#[test]
+fn nothing_is_purged_while_another_purge_has_the_lock() {
+    let memory = three_windows();
+    let stop = Stop::default();
+    let table = &memory;
+    let mut driver = work(&table, &stop, &Silent, Pace::default());
+    let (clean_to, kept, expired) = (None, KeptRows::default(), None);
+    let mut purge = Purge { cutoff: CUTOFF, lock: &mut HeldByAnother, clean_to, kept, expired };
+    assert!(matches!(purge.run(&mut driver), Err(StopReason::AnotherInstance(Holder::Sessctl))));
+    assert_eq!((driver.done().rows, memory.keys().len()), (0, 25));
 }
 
 #[test]

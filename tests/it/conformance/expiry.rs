@@ -23,7 +23,7 @@ fn the_newest_are_those_that_expire_last() {
 }
 
 /// Deletes in windows of so many rows all that expired before this; returns how many each had.
-fn purge(subject: &Subject<'_>, cutoff: Timestamp, window: usize) -> Vec<u64> {
+pub(super) fn purge(subject: &Subject<'_>, cutoff: Timestamp, window: usize) -> Vec<u64> {
     let mut writer = subject.store.writer(consent()).unwrap();
     let (mut from, mut deleted) = (None, Vec::new());
     loop {
@@ -68,6 +68,30 @@ fn windows_lose_no_row_be_they_of_one_expiry() {
         let deleted = purge(subject, at(1_140), 7);
         assert_eq!(deleted.iter().sum::<u64>(), 240, "{deleted:?}");
         assert_eq!(subject.keys(&Filter::default()), keys[240..]);
+    });
+}
+
+/// Somebody may keep every row locked.
+#[test]
+fn windows_come_to_an_end_and_to_every_row_although_all_stay() {
+    each_that_can(Capability::Expiry, "windows_stay", |subject| {
+        let keys: Vec<String> = (0..40).map(|n| format!("{n:06}")).collect();
+        let expires = |n: i64| if (10..30).contains(&n) { 20 } else { n };
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
+        (subject.add)(&rows);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        for window in [1, 7, 40] {
+            let (mut from, mut named, mut windows) = (None, std::collections::BTreeSet::new(), 0);
+            loop {
+                let picked = writer.pick_expired(at(60), from.as_ref(), window).unwrap();
+                named.extend(picked.rows.iter().map(str::to_owned));
+                windows += 1;
+                assert!(windows < 200, "it never ends: {from:?}");
+                let Some(next) = picked.next else { break };
+                from = Some(next);
+            }
+            assert_eq!(named.len(), keys.len(), "in windows of {window}");
+        }
     });
 }
 
