@@ -1,7 +1,11 @@
 //! Session keys that are equal to the database, by the collation of their column, and are not the same byte for byte.
 
 use serde_json::Value;
+use sessctl::consent::{Ask, Consent};
+use sessctl::store::{Replacement, Was};
 
+use crate::backfill::told;
+use crate::conformance::store;
 use crate::world::{SECRET_KEY, World, login, signed};
 
 /// A table whose keys are equal in either case. They are not unique, or the site could not have such rows.
@@ -71,5 +75,22 @@ fn such_a_session_keeps_its_login_and_its_column_says_whose_it_is() {
             .says("2 sessions kept without their login");
         w.run(&["list", "--user", "7", "--format", "count"]).ok().says("2\n");
         assert_eq!(w.count(), 4);
+    });
+}
+
+#[test]
+fn of_two_sessions_of_the_same_text_only_the_one_with_this_key_is_rewritten() {
+    World::each("keys_alike_same", |w| {
+        alike(w);
+        for key in ["ghi", "GHI"] {
+            w.row(key, "the same", "2099-01-01 00:00:00");
+        }
+        let (store, old) = (store(w), Was::from("the same"));
+        let mut writer = store.writer(Consent::from_ask(Ask::Explicit).unwrap()).unwrap();
+        let new = [Replacement { key: "ghi", old: &old, new: "another" }];
+        assert_eq!(writer.replace(&new).unwrap(), 1);
+        let left = told(w, "session_data");
+        let text = |key: &str| left[key].as_deref();
+        assert_eq!((text("ghi"), text("GHI")), (Some("another"), Some("the same")));
     });
 }

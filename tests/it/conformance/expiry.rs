@@ -1,6 +1,7 @@
 //! What stores promise that find rows by when they expire.
 
 use super::*;
+use crate::table_kinds::partitioned;
 
 #[test]
 fn the_newest_are_those_that_expire_last() {
@@ -23,7 +24,7 @@ fn the_newest_are_those_that_expire_last() {
 }
 
 /// Deletes in windows of so many rows all that expired before this; returns how many each had.
-pub(super) fn purge(subject: &Subject<'_>, cutoff: Timestamp, window: usize) -> Vec<u64> {
+fn purge(subject: &Subject<'_>, cutoff: Timestamp, window: usize) -> Vec<u64> {
     let mut writer = subject.store.writer(consent()).unwrap();
     let (mut from, mut deleted) = (None, Vec::new());
     loop {
@@ -71,39 +72,79 @@ fn windows_lose_no_row_be_they_of_one_expiry() {
     });
 }
 
+/// A table that is there in the place of Django's, and has no index.
+fn bare(world: World, time: &str, option: &str) -> World {
+    world.execute(&format!(
+        "DROP TABLE django_session;
+         CREATE TABLE django_session (session_key varchar(40), session_data text, expire_date {time} {option}"
+    ));
+    world
+}
+
+/// Where nothing sorts the rows but the query: by expiry, and by key, of which one is empty, where rows have no address.
+#[test]
+fn windows_lose_no_row_of_a_table_without_an_index_or_in_parts() {
+    let keyed = "datetime, PRIMARY KEY (session_key)";
+    for world in [
+        bare(World::postgres("conf_bare"), "timestamptz", ")"),
+        partitioned("conf_parts"),
+        bare(World::sqlite("conf_bare"), "datetime", ")"),
+        bare(World::sqlite("conf_bare_keyed"), keyed, ") WITHOUT ROWID"),
+    ] {
+        let subject = on(&world, store(&world));
+        let key = |n: i64| if n == 30 { String::new() } else { format!("{:04}", n * 7919 % 9973) };
+        let keys: Vec<String> = (0..90).map(key).collect();
+        let expires = |n: i64| if n < 50 { 40 } else { n * 37 % 90 };
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
+        (subject.add)(&rows);
+        let later = if world.is_sqlite() { "|| '.000001'" } else { "+ interval '1 microsecond'" };
+        let [one, another] = [&keys[1], &keys[2]];
+        world.execute(&format!(
+            "UPDATE django_session SET expire_date = expire_date {later} WHERE session_key IN ('{one}', '{another}')"
+        ));
+        let live = rows.iter().filter(|(.., seconds)| *seconds >= 80).count();
+        let deleted = purge(&subject, at(80), 7);
+        assert_eq!(deleted.iter().sum::<u64>(), 90 - u64::try_from(live).unwrap(), "{deleted:?}");
+        assert_eq!(subject.keys(&Filter::default()).len(), live);
+    }
+}
+
 /// Somebody may keep every row locked.
 #[test]
 fn windows_come_to_an_end_and_to_every_row_although_all_stay() {
-    each_that_can(Capability::Expiry, "windows_stay", |subject| {
-        let keys: Vec<String> = (0..40).map(|n| format!("{n:06}")).collect();
-        let expires = |n: i64| if (10..30).contains(&n) { 20 } else { n };
-        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
-        (subject.add)(&rows);
-        let mut writer = subject.store.writer(consent()).unwrap();
-        for window in [1, 7, 40] {
-            let (mut from, mut named, mut windows) = (None, std::collections::BTreeSet::new(), 0);
-            loop {
-                let picked = writer.pick_expired(at(60), from.as_ref(), window).unwrap();
-                named.extend(picked.rows.iter().map(str::to_owned));
-                windows += 1;
-                assert!(windows < 200, "it never ends: {from:?}");
-                let Some(next) = picked.next else { break };
-                from = Some(next);
-            }
-            assert_eq!(named.len(), keys.len(), "in windows of {window}");
+    each_that_can(Capability::Expiry, "windows_stay", come_to_an_end);
+}
+
+pub(super) fn come_to_an_end(subject: &Subject<'_>) {
+    let keys: Vec<String> = (0..40).map(|n| format!("{n:06}")).collect();
+    let expires = |n: i64| if (10..30).contains(&n) { 20 } else { n };
+    let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
+    (subject.add)(&rows);
+    let mut writer = subject.store.writer(consent()).unwrap();
+    for window in [1, 7, 40] {
+        let (mut from, mut named, mut windows) = (None, std::collections::BTreeSet::new(), 0);
+        loop {
+            let picked = writer.pick_expired(at(60), from.as_ref(), window).unwrap();
+            named.extend(picked.rows.iter().map(str::to_owned));
+            windows += 1;
+            assert!(windows < 200, "it never ends: {from:?}");
+            let Some(next) = picked.next else { break };
+            from = Some(next);
         }
-    });
+        assert_eq!(named.len(), keys.len(), "in windows of {window}");
+    }
 }
 
 /// Renewed where they are, and added anew: SQLite gives the last row number again once its row is gone.
 #[test]
 fn what_was_picked_and_is_live_again_stays() {
     each_that_can(Capability::Expiry, "renewed", |subject| {
-        (subject.add)(&[("renewed", "", 1), ("gone", "", 2), ("anew", "", 3)]);
+        (subject.add)(&[("renewed", "", 1), ("now", "", 1), ("gone", "", 2), ("anew", "", 3)]);
         let mut writer = subject.store.writer(consent()).unwrap();
         let picked = writer.pick_expired(at(5), None, 10).unwrap();
-        assert_eq!(picked.rows.len(), 3);
+        assert_eq!(picked.rows.len(), 4);
         (subject.renew)("renewed", 9);
+        (subject.renew)("now", 5);
         writer.delete(&["anew"]).unwrap();
         subject.add("anew", "", 9);
         let mut delete =
@@ -111,7 +152,7 @@ fn what_was_picked_and_is_live_again_stays() {
         assert_eq!(delete(&batch(&picked.rows), Locked::Skip), Gone::of(1));
         assert_eq!(delete(&batch(&picked.rows), Locked::Wait), Gone::default());
         assert_eq!(delete(&[], Locked::Skip), Gone::default());
-        assert_eq!(subject.keys(&Filter::default()), ["anew", "renewed"]);
+        assert_eq!(subject.keys(&Filter::default()), ["anew", "now", "renewed"]);
     });
 }
 

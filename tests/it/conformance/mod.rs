@@ -72,20 +72,16 @@ fn each(name: &str, test: impl Fn(&Subject<'_>)) {
         let world = World::sqlite(&format!("conf_{name}_{journal}{}", option.len()));
         world.execute(&format!("PRAGMA journal_mode = {journal}"));
         world.renew_with(option);
-        let clock = WallClock::in_zone("UTC").unwrap();
-        let store = Sqlite::new(world.url().into(), Table::default(), clock);
-        test(&on(&world, Box::new(store)));
+        test(&on(&world, store(&world)));
     }
     let world = World::postgres(&format!("conf_{name}"));
-    let store = Postgres::new(world.conninfo(), Table::default());
-    test(&on(&world, Box::new(store)));
+    test(&on(&world, store(&world)));
     let world = World::mysql(&format!("conf_{name}"));
     // As the other databases are: some tests have keys that only a letter's case tells apart.
     world.renew_with("COLLATE utf8mb4_bin");
-    test(&on(&world, mysql(&world)));
+    test(&on(&world, store(&world)));
 }
 
-/// Its store.
 fn mysql(world: &World) -> Box<dyn Store> {
     let url = world.url();
     let (_, rest) = url.split_once("://").unwrap();
@@ -138,6 +134,18 @@ fn csv(name: &str, test: &impl Fn(&Subject<'_>)) {
         listed: Box::new(|| panic!("it knows no django-allauth")),
     });
     std::fs::remove_file(&file.0).unwrap();
+}
+
+/// The store that a world has.
+pub(crate) fn store(world: &World) -> Box<dyn Store> {
+    if world.is_sqlite() {
+        let clock = WallClock::in_zone("UTC").unwrap();
+        Box::new(Sqlite::new(world.url().into(), Table::default(), clock))
+    } else if world.is_mysql() {
+        mysql(world)
+    } else {
+        Box::new(Postgres::new(world.conninfo(), Table::default()))
+    }
 }
 
 /// So many seconds after `THEN`, as Django stores it.

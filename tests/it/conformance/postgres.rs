@@ -1,6 +1,6 @@
 //! What addresses of rows promise on PostgreSQL.
 
-use super::expiry::purge;
+use super::expiry::come_to_an_end;
 use super::*;
 use crate::table_kinds::partitioned;
 
@@ -18,32 +18,10 @@ fn postgres_rows_are_picked_page_by_page() {
     assert!(pages.is_sorted() && pages.last() > Some(&10), "{pages:?}");
 }
 
-/// In windows of rows that nothing sorts but the query: by expiry, and by key, of which one is empty, where rows have no
-/// address of their own.
 #[test]
-fn postgres_windows_lose_no_row_of_a_table_without_an_index_or_in_parts() {
-    let bare = World::postgres("conf_bare");
-    bare.execute(
-        "DROP TABLE django_session;
-         CREATE TABLE django_session (session_key text, session_data text, expire_date timestamptz)",
-    );
-    for world in [bare, partitioned("conf_parts")] {
-        let subject = on(&world, Box::new(Postgres::new(world.conninfo(), Table::default())));
-        let key = |n: i64| if n == 30 { String::new() } else { format!("{:04}", n * 7919 % 9973) };
-        let keys: Vec<String> = (0..90).map(key).collect();
-        let expires = |n: i64| if n < 50 { 40 } else { n * 37 % 90 };
-        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
-        (subject.add)(&rows);
-        world.execute(&format!(
-            "UPDATE django_session SET expire_date = expire_date + interval '1 microsecond'
-             WHERE session_key IN ('{}', '{}')",
-            keys[1], keys[2]
-        ));
-        let live = rows.iter().filter(|(.., seconds)| *seconds >= 80).count();
-        let deleted = purge(&subject, at(80), 7);
-        assert_eq!(deleted.iter().sum::<u64>(), 90 - u64::try_from(live).unwrap(), "{deleted:?}");
-        assert_eq!(subject.keys(&Filter::default()).len(), live);
-    }
+fn postgres_windows_of_a_table_in_parts_come_to_an_end_although_all_stay() {
+    let world = partitioned("conf_parts_stay");
+    come_to_an_end(&on(&world, store(&world)));
 }
 
 /// On PostgreSQL, at the address of a row that is gone; and renewed where rows have no address of their own.
