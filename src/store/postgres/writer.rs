@@ -34,6 +34,7 @@ const BEGIN_BATCH: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '2s'";
 /// Turns JIT off. Triggers and foreign keys run with these settings too, and the planner settings of a batch
 /// raise estimated costs so far that each statement would be compiled, for every row (PostgreSQL docs §32.2).
+/// To compile the search for code of other roles takes ten seconds.
 const WITHOUT_JIT: &str = "SET LOCAL jit = off";
 /// `lock_timeout` does not reach the locks of a foreign server.
 const FOREIGN_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
@@ -110,6 +111,10 @@ impl<'s> PostgresWriter<'s> {
         format!("{}; {}", limit(statement), limit(idle))
     }
 
+    fn without_jit(&self) -> &'static str {
+        if self.found.is_genuine { WITHOUT_JIT } else { "" }
+    }
+
     /// Runs one statement in a transaction of its own.
     pub(super) fn batch(
         &mut self,
@@ -130,7 +135,7 @@ impl<'s> PostgresWriter<'s> {
         run: impl FnOnce(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Failed> {
         let timeout = if self.found.has_foreign_parts { FOREIGN_TIMEOUT } else { "" };
-        let jit = if self.found.is_genuine { WITHOUT_JIT } else { "" };
+        let jit = self.without_jit();
         let begin = format!("{BEGIN_BATCH}; {}; {plan}; {jit}; {timeout}", self.limits());
         self.client.batch_execute(&begin)?;
         self.guard(doing)?;
@@ -313,7 +318,7 @@ impl Truncator for PostgresWriter<'_> {
     fn truncate(&mut self) -> Result<(), StoreError> {
         const DOING: &str = "truncate";
         let sql = format!("TRUNCATE {}; COMMIT", self.store.table.quoted());
-        let begin = format!("{BEGIN_TRUNCATE}; {}", self.limits());
+        let begin = format!("{BEGIN_TRUNCATE}; {}; {}", self.limits(), self.without_jit());
         let done = self.client.batch_execute(&begin);
         let done = done.map_err(Failed::Server);
         let done = done.and_then(|()| self.guard(DOING));
