@@ -300,6 +300,22 @@ fn a_wrong_key_deletes_nothing() {
     });
 }
 
+/// Where no second scan would find it out, and of a user who has no session.
+#[test]
+fn a_wrong_key_is_told_by_the_first_scan() {
+    World::each("wrong_key_first", |w| {
+        w.user("42", 2).user("7", 1);
+        for (user, once) in
+            [("42", "--no-verify"), ("42", "--dry-run"), ("9", "--no-verify"), ("9", "--dry-run")]
+        {
+            let mut command = w.command(&["logout-user", user, once]);
+            let ran = command.env("SECRET_KEY", "another").ran("").exits(2);
+            ran.says("not one of 3 sessions verifies");
+        }
+        assert_eq!(w.count(), 3);
+    });
+}
+
 #[test]
 fn a_fallback_key_verifies_too() {
     World::each("fallback", |w| {

@@ -287,3 +287,18 @@ fn tables_of_tenants_are_named_last_and_none_is_proposed() {
     assert!(!ran.stderr.contains("--table acme") && !ran.stderr.contains("--table zz"), "{ran:#?}");
     w.run(&["doctor"]).says(&format!("{HAVE}: zz_session, acme.django_session. "));
 }
+
+/// Each takes a connection, so the search ends somewhere.
+#[test]
+fn more_tables_than_are_looked_through_are_a_doubt() {
+    let w = World::sqlite("wrong_many");
+    w.user("7", 1);
+    for (tables, code) in [(0..200, 0), (200..201, 3)] {
+        for number in tables {
+            table_with(&w, &format!("session_{number}"), &login("7"));
+        }
+        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(code).json();
+        let doubts = if code == 0 { json!([]) } else { json!([{"doubt": "tables_unknown"}]) };
+        assert_eq!(report["doubts"], doubts);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Instant;
 
 use clap::Parser;
 
@@ -221,5 +222,38 @@ fn what_comes_back_is_looked_for_three_times_and_then_told() {
         assert_eq!((outcome.exit(), outcome.is_proved()), (exit, remaining == 0), "{times}");
         assert_eq!(u64::try_from(memory.keys().len() - OTHERS.len()), Ok(remaining), "{times}");
         assert_eq!(outcome.deleted, 5 + u64::from(times.min(3)) - remaining, "{times}");
+    }
+}
+
+/// What the round before found to be left was deleted since, or was not.
+#[test]
+fn a_signal_in_a_later_round_claims_nothing_of_what_is_left() {
+    let memory: &'static Memory = Box::leak(Box::new(table(5)));
+    let stop: &'static Stop = Box::leak(Box::default());
+    let again = comes_back(memory, 1);
+    let signal = stop_at(stop, 2, |event| matches!(event, Event::BatchesEnd));
+    let listen: Rc<Listen> = Rc::new(move |event| {
+        again(event);
+        signal(event);
+    });
+    let outcome = run(memory, stop, &Asked { listen, ..Asked::default() });
+    assert_eq!((outcome.rounds, outcome.remaining), (2, None));
+    assert_eq!(outcome.exit(), Exit::Interrupted(SIGTERM));
+}
+
+#[test]
+fn requests_in_flight_have_the_time_to_settle() {
+    let settle = Duration::from_millis(300);
+    for (no_verify, waits) in [(false, true), (true, false)] {
+        let (memory, began) = (table(5), Instant::now());
+        let asked = Asked {
+            no_verify,
+            settle: if waits { settle } else { 600 * settle },
+            ..Asked::default()
+        };
+        run(&memory, &Stop::default(), &asked);
+        assert_eq!(memory.keys(), OTHERS);
+        let took = began.elapsed();
+        assert!(if waits { took >= settle } else { took < 600 * settle }, "{took:?}");
     }
 }
