@@ -5,27 +5,19 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::running::{DEADLINE_OF_RUN, run_to_end};
 use crate::support::{django_python, fresh_database, sessctl};
 
 /// Runs a script of `tests/django` under one release of Django, and shows what it said, if asked or when it fails.
 #[allow(clippy::print_stdout, reason = "for --show-output")]
 pub(crate) fn run(script: &str, release: &str, arguments: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django").join(script);
-    let run = Command::new(django_python(release))
-        .arg("-B")
-        .arg(script)
-        .arg("--sessctl")
-        .arg(sessctl())
-        .args(arguments)
-        .output()
-        .expect("start Python");
-    println!("{}", String::from_utf8_lossy(&run.stdout));
-    assert!(
-        run.status.success(),
-        "Django {release} {arguments:?}: {}\n{}",
-        run.status,
-        String::from_utf8_lossy(&run.stderr)
-    );
+    let mut command = Command::new(django_python(release));
+    command.arg("-B").arg(script).arg("--sessctl").arg(sessctl()).args(arguments);
+    // It runs sessctl many times.
+    let run = run_to_end(&mut command, Vec::new(), 5 * DEADLINE_OF_RUN);
+    println!("{}", run.stdout);
+    assert!(run.code == 0, "Django {release} {arguments:?}: {}\n{}", run.code, run.stderr);
 }
 
 fn on_sqlite(release: &str, arguments: &[&str]) {

@@ -4,7 +4,6 @@
 //! World::each(|w| { w.user("42", 3).user("7", 1); w.run(&["logout-user", "42"]).ok(); assert_eq!(w.count(), 1) });
 //! ```
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -14,6 +13,7 @@ use sessctl::store::{Conninfo, Surroundings};
 use sha2::{Digest, Sha256};
 
 use crate::mysql_server::MySqlClient;
+use crate::running::{DEADLINE_OF_RUN, run_to_end};
 use crate::server::Server;
 use crate::support::{Database, mysql_url, postgres_url, sessctl};
 
@@ -363,24 +363,14 @@ pub(crate) fn around(mut outer: Command, inner: &Command) -> Command {
     outer
 }
 
-/// Runs a command to its end, with a text on its standard input.
+/// Runs a command to its end, which has a deadline, with a text on its standard input.
 pub(crate) trait RunToEnd {
     fn ran(&mut self, stdin: impl AsRef<[u8]>) -> Ran;
 }
 
 impl RunToEnd for Command {
     fn ran(&mut self, stdin: impl AsRef<[u8]>) -> Ran {
-        self.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.spawn().unwrap();
-        let mut pipe = child.stdin.take().unwrap();
-        let input = stdin.as_ref().to_vec();
-        let writer = std::thread::spawn(move || {
-            // The program may end without reading it all.
-            let _ = pipe.write_all(&input);
-        });
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        Ran::of(&output)
+        run_to_end(self, stdin.as_ref().to_vec(), DEADLINE_OF_RUN)
     }
 }
 
