@@ -85,36 +85,46 @@ pub fn call_patience(cli: &Cli) -> Duration {
 
 /// Says that the process is ended since a call does not return.
 pub fn words_on_call(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
-    let (talk, last_words, patience) = (talk(cli), last_words(cli), call_patience(cli));
-    move || {
-        talk.warning(&format!(
+    words_of_end(
+        cli,
+        Some(format!(
             "one call of a function inside of SQLite did not return in {} s: see the views, triggers and generated columns of the file; \
              --answer-timeout waits longer",
-            patience.as_secs_f32()
-        ));
-        last_words();
-    }
+            call_patience(cli).as_secs_f32()
+        )),
+    )
 }
 
 /// Says that the process is ended since it waits for a file to be opened.
 pub fn words_on_waiting(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
-    let (talk, last_words, patience) = (talk(cli), last_words(cli), patience(cli));
-    move || {
-        talk.warning(&format!(
+    words_of_end(
+        cli,
+        Some(format!(
             "a file did not open in {} s, as a pipe does not that nobody writes to: see what lies beside the database",
-            patience.as_secs_f32()
-        ));
-        last_words();
-    }
+            patience(cli).as_secs_f32()
+        )),
+    )
 }
 
 /// Says that the process is ended in the midst of its work.
 pub fn last_words(cli: &Cli) -> impl Fn() + Send + Sync + 'static {
-    let talk = talk(cli);
+    words_of_end(cli, None)
+}
+
+/// A monitor that runs `check` reads standard output only.
+fn words_of_end(cli: &Cli, why: Option<String>) -> impl Fn() + Send + Sync + 'static {
+    const ENDED: &str = "ended at once, without a report: what was committed stays, an open transaction is undone, and nothing is proved";
+    let (talk, is_check) = (talk(cli), matches!(cli.command, cli::Command::Check(_)));
     move || {
-        talk.warning(
-            "ended at once, without a report: what was committed stays, an open transaction is undone, and nothing is proved",
-        );
+        if is_check {
+            // There is nobody else to tell.
+            let why = why.as_deref().unwrap_or(ENDED);
+            let _ = cmd::write_check_unknown(&mut ui::stdout(), why);
+        }
+        if let Some(why) = &why {
+            talk.warning(why);
+        }
+        talk.warning(ENDED);
     }
 }
 

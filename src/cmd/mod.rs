@@ -20,7 +20,7 @@ use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use check::words::write_misuse as write_check_misuse;
+pub use check::words::{write_misuse as write_check_misuse, write_unknown as write_check_unknown};
 
 use crate::cli::{Cli, Command as Typed};
 use crate::context::Ctx;

@@ -38,9 +38,14 @@ pub(super) fn write_report(out: &mut dyn Write, report: &CheckReport) -> io::Res
 pub(super) fn write_failure(out: &mut dyn Write, error: &Error) -> io::Result<()> {
     let mut said = vec![error.to_string()];
     said.extend(error.causes());
+    write_unknown(out, &said.join(": "))
+}
+
+/// Writes one line with this reason why there is no verdict.
+pub fn write_unknown(out: &mut dyn Write, why: &str) -> io::Result<()> {
     // A vertical bar would begin the figures.
-    let said = unrepeated(&said.join(": ")).replace('|', "/");
-    writeln!(out, "SESSIONS {} - {}", word(Health::Unknown), sanitize(&said).replace('\n', " "))
+    let why = unrepeated(why).replace('|', "/");
+    writeln!(out, "SESSIONS {} - {}", word(Health::Unknown), sanitize(&why).replace('\n', " "))
 }
 
 /// Writes one line about a wrong command line.
