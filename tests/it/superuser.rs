@@ -354,6 +354,39 @@ fn a_cast_of_the_owner_is_code_too() {
     w.execute("DROP CAST (pair AS text)");
 }
 
+/// The owner's code runs as the owner then, and takes the role off.
+#[test]
+fn a_superuser_who_put_on_the_owners_role_is_one_all_the_same() {
+    let w = World::postgres("trust_owner");
+    let site = Site::new(&w, "trust_owner");
+    let strong = Role::new(&w, "trust_owner_strong");
+    site.makes(
+        "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS $$
+             DECLARE me text := current_user; BEGIN
+                 PERFORM set_config('role', 'none', false), public.spring();
+                 PERFORM set_config('role', me, false);
+                 RETURN OLD; END $$;
+         CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW EXECUTE FUNCTION back()",
+    );
+    let by_options = format!("{}?options=-c%20role%3D{}", strong.url(), site.owner.name);
+    w.execute(&format!("ALTER ROLE {} SUPERUSER", strong.name));
+    for by_role in [false, true] {
+        let url = if by_role { strong.url() } else { by_options.clone() };
+        if by_role {
+            w.execute(&format!("ALTER ROLE {} SET role = {}", strong.name, site.owner.name));
+        }
+        for command in [&["list"][..], &["logout-user", "42"], &["purge-expired"]] {
+            let ran = w.run(&[command, &["-d", &url]].concat());
+            ran.refuses(1, &["trigger t on public.django_session", "--superuser-ok"]);
+            assert!(site.is_clean(), "{command:?}");
+        }
+    }
+    w.run(&["purge-expired", "--superuser-ok", "-d", &by_options]).ok();
+    assert!(!site.is_clean(), "the trap does not work");
+    site.makes("DROP TRIGGER t ON django_session");
+    w.run(&["logout-user", "42", "-d", &by_options]).ok().says("2 sessions deleted");
+}
+
 #[test]
 fn a_view_in_place_of_a_table_is_refused_to_a_superuser_and_noted_to_others() {
     let w = World::postgres("trust_view");

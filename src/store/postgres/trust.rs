@@ -13,8 +13,8 @@ use crate::store::{Fault, StoreError};
 
 /// The role, if code of other roles could take over the server with its rights: a superuser, a member of a
 /// superuser, or a member of the roles that run programs and access files there. Before PostgreSQL 16 a role
-/// with `CREATEROLE` can make itself a member. Code that runs under a role set by SET ROLE can reset it, so
-/// both roles count.
+/// with `CREATEROLE` can make itself a member. Code that runs under a role set by SET ROLE can set it back to the
+/// role that logged in, so both roles count.
 const POWERS: &str = "
     SELECT session_user::text, pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
     FROM pg_catalog.pg_roles me
@@ -25,8 +25,8 @@ const POWERS: &str = "
             OR r.rolcreaterole AND pg_catalog.current_setting('server_version_num')::int < 160000))
     LIMIT 1";
 
-/// The code that runs when tables are read, or also written (`$2`), if another role made it that is not a
-/// superuser. Parts of the tables count, and tables that refer to them: a foreign key reads its table, and
+/// The code that runs when tables are read, or also written (`$2`), if another role made it than the one that
+/// logged in, and that is not a superuser. A role set by SET ROLE is another: its code can set the role back. Parts of the tables count, and tables that refer to them: a foreign key reads its table, and
 /// changes it if it has an action. The other columns are the statements that lock the written tables, and
 /// whether other roles own some of these.
 ///
@@ -35,11 +35,12 @@ const POWERS: &str = "
 /// built in. Elsewhere expressions count by the functions that they call. Those of indexes, statistics and
 /// partitions count too, because the planner calls immutable functions of constants. Built-in functions are
 /// harmless where they must be immutable, which constraints and conditions of triggers need not be: a role
-/// that has the right to add a trigger can put one there, so where one has it each condition counts. Before PostgreSQL 15 triggers of
-/// partitions are marked internal, so an internal one counts unless its function is built in (OID < 16384).
+/// that has the right to add a trigger can put one there, so where one has it each condition counts. Before
+/// PostgreSQL 15 triggers of partitions are marked internal, so an internal one counts unless its function is built
+/// in (OID < 16384).
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
-        SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname IN (current_user, session_user)),
+        SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = session_user),
     keys AS (
         SELECT *, confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r') AS acts
         FROM pg_catalog.pg_constraint WHERE contype = 'f' AND $2),
