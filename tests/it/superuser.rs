@@ -352,6 +352,14 @@ fn a_cast_of_the_owner_is_code_too() {
     );
     site.is_refused("cast of type pair", true);
     w.execute("DROP CAST (pair AS text)");
+    // Its owner could make one while a batch runs.
+    w.execute("ALTER TABLE django_session OWNER TO CURRENT_USER");
+    w.run(&["list"]).refuses(1, &["type pair"]);
+    w.execute("CREATE DOMAIN own AS pair; ALTER TABLE django_session ALTER session_data TYPE own");
+    w.run(&["list"]).refuses(1, &["type pair"]);
+    w.execute("ALTER TYPE pair OWNER TO CURRENT_USER");
+    w.run(&["list"]).ok().says("broken base64");
+    w.execute("DROP TABLE django_session; DROP DOMAIN own; DROP TYPE pair CASCADE");
 }
 
 /// The owner's code runs as the owner then, and takes the role off.

@@ -32,7 +32,8 @@ const POWERS: &str = "
 ///
 /// `pg_depend` does not record all functions of an expression: casts through text and array elements are
 /// missing. So on a written table of another role every expression counts, and every type that is not
-/// built in. Elsewhere expressions count by the functions that they call. Those of indexes, statistics and
+/// built in. On any written table a type of another role counts: its owner can add a cast at any moment. Elsewhere
+/// expressions count by the functions that they call. Those of indexes, statistics and
 /// partitions count too, because the planner calls immutable functions of constants. Built-in functions are
 /// harmless where they must be immutable, which constraints and conditions of triggers need not be: a role
 /// that has the right to add a trigger can put one there, so where one has it each condition counts. Before
@@ -60,9 +61,10 @@ const FOREIGN_CODE: &str = r"
                pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname) AS name
         FROM (SELECT part, pg_catalog.bool_or(written) FROM parts GROUP BY part) AS p (part, written)
         JOIN pg_catalog.pg_class c ON c.oid = part JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace),
-    types (type) AS (
-        SELECT atttypid FROM tables JOIN pg_catalog.pg_attribute ON attrelid = id AND attnum > 0 AND NOT attisdropped
-        UNION SELECT inner_type FROM types JOIN pg_catalog.pg_type t ON t.oid = type,
+    types (type, written) AS (
+        SELECT atttypid, written
+        FROM tables JOIN pg_catalog.pg_attribute ON attrelid = id AND attnum > 0 AND NOT attisdropped
+        UNION SELECT inner_type, written FROM types JOIN pg_catalog.pg_type t ON t.oid = type,
             pg_catalog.unnest(ARRAY[typbasetype, typelem]) AS i (inner_type) WHERE inner_type <> 0),
     checks AS (
         SELECT k.oid, conname, conbin, name, foreign_owned, strict
@@ -121,6 +123,9 @@ const FOREIGN_CODE: &str = r"
                    SELECT FROM pg_catalog.regexp_matches(conbin::text, ':(?:funcid|opfuncid) (\d+)', 'g') AS m (called)
                    JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid WHERE provolatile <> 'i')
         FROM checks
+        UNION ALL SELECT 'type ' || pg_catalog.quote_ident(typname), 'pg_type', t.oid,
+               written AND typowner NOT IN (SELECT role FROM trusted)
+        FROM types JOIN pg_catalog.pg_type t ON t.oid = type
         UNION ALL SELECT 'cast of type ' || pg_catalog.quote_ident(typname), 'pg_cast', k.oid, false
         FROM types JOIN pg_catalog.pg_cast k ON castsource = type JOIN pg_catalog.pg_type t ON t.oid = type),
     locks (mode, names) AS (
