@@ -18,6 +18,9 @@ use crate::ui;
 /// Keys at the top level of sessions that are named, the most frequent first.
 const MOST_MEMBERS: usize = 20;
 
+/// Bytes of the longest key that may be one of logins.
+const LONGEST_KEY: usize = 200;
+
 /// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
 const DJANGO_USER_KEY: &str = "_auth_user_id";
 
@@ -117,7 +120,7 @@ impl<'c> LoginKeysSeen<'c> {
         let mut candidates = Vec::new();
         // What stands before the end of a damaged payload counts as well.
         let _ = payload.members(&mut |key, _| {
-            if candidates.len() < MOST_MEMBERS && is_login_key(&key) {
+            if candidates.len() < MOST_MEMBERS && key.len() <= LONGEST_KEY && is_login_key(&key) {
                 candidates.push(key.into_owned());
             }
         });

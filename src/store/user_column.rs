@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::table::{Table, quote};
-use crate::model::uuid_digits;
+use crate::model::{MOST_ID_BYTES, uuid_digits};
 
 /// Names that no user column can have: Django's columns, and system columns of PostgreSQL and SQLite.
 const TAKEN: [&str; 12] = [
@@ -115,11 +115,15 @@ impl ColumnCondition {
 }
 
 impl UserColumn {
-    /// The id as this column stores it; `None` if it cannot. See [`UserType::fit`].
+    /// The id as this column stores it; `None` if it cannot. See [`UserType::fit`]. No column takes an id that is longer
+    /// than any key: PostgreSQL could not index it, and a batch of such ids would not fit into memory.
     pub fn fit<'i>(&self, id: &'i str) -> Option<Cow<'i, str>> {
         let width = self.width.unwrap_or(u32::MAX);
         self.kind.fit(id).filter(|id| match self.kind {
-            UserType::Text => u32::try_from(id.chars().count()).is_ok_and(|chars| chars <= width),
+            UserType::Text => {
+                id.len() <= MOST_ID_BYTES
+                    && u32::try_from(id.chars().count()).is_ok_and(|chars| chars <= width)
+            }
             UserType::Bigint => {
                 let unused_bits = 64_u32.saturating_sub(width.saturating_mul(8));
                 id.parse::<i64>().is_ok_and(|number| number << unused_bits >> unused_bits == number)
@@ -209,6 +213,9 @@ mod tests {
             fits(UserType::Bigint, 4, "-2147483648") && !fits(UserType::Bigint, 4, "2147483648")
         );
         assert!(!fits(UserType::Bigint, 2, "-32769"));
+        for (bytes, is_id) in [(MOST_ID_BYTES, true), (MOST_ID_BYTES + 1, false)] {
+            assert_eq!(column(UserType::Text, None).fit(&"g".repeat(bytes)).is_some(), is_id);
+        }
         assert!(fits(UserType::Text, 3, "äöü") && !fits(UserType::Text, 3, "anna"));
     }
 

@@ -30,7 +30,7 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
     write_columns(
         out,
         [
-            &sanitize(&row.session_key),
+            &sanitize_name(&row.session_key),
             &user,
             &seconds(session.saved.as_deref()),
             &seconds(row.expires.as_deref()),
@@ -102,10 +102,10 @@ pub fn write_session(
         (State::Anonymous, _) => "none: an anonymous session".into(),
         _ => "unknown: the session cannot be read".into(),
     };
-    writeln!(out, "session     {}", sanitize(&row.session_key))?;
+    writeln!(out, "session     {}", sanitize_name(&row.session_key))?;
     writeln!(out, "user        {user}{}", behind(session, usize::MAX))?;
     if let Some(backend) = &session.backend {
-        writeln!(out, "backend     {}", sanitize(backend))?;
+        writeln!(out, "backend     {}", sanitize_name(backend))?;
     }
     writeln!(out, "signature   {}", word(session.signature))?;
     writeln!(out, "last saved  {}", session.saved.as_deref().unwrap_or("not recorded"))?;

@@ -1,15 +1,26 @@
 use std::borrow::Cow;
 
-use crate::model::needs_escape;
+use crate::model::{counted, needs_escape};
 
 /// A text that others wrote, on one line, with nothing in it that a terminal would obey or not show.
 pub fn sanitize(text: &str) -> Cow<'_, str> {
     escape(text, |_, c| needs_escape(c))
 }
 
-/// The same for a name that stands alone, such as that of a user: no two look alike. A blank is escaped where it would
-/// not be seen, and a backslash where it begins what looks like an escape.
+/// Most characters of a name that are shown: a row of 6.5 KB can hold an id of 5 MB.
+const MOST_CHARS: usize = 200;
+
+/// The same for a name that stands alone, such as that of a user: no two look alike, as far as they are shown. A blank is
+/// escaped where it would not be seen, and a backslash where it begins what looks like an escape. Of a long name the
+/// beginning and the length are shown.
 pub fn sanitize_name(text: &str) -> Cow<'_, str> {
+    let Some((end, _)) = text.char_indices().nth(MOST_CHARS) else { return escape_name(text) };
+    let beginning = escape_name(text.get(..end).unwrap_or_default());
+    let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+    format!("{beginning}... ({})", counted(length, "character")).into()
+}
+
+fn escape_name(text: &str) -> Cow<'_, str> {
     escape(text, |at, c| {
         let after = text.get(at + c.len_utf8()..).unwrap_or_default();
         let is_unseen_blank = || at == 0 || after.is_empty() || after.starts_with(' ');
@@ -56,5 +67,9 @@ mod tests {
         ] {
             assert_eq!(sanitize_name(name), shown);
         }
+        let longest = "ü".repeat(200);
+        assert_eq!(sanitize_name(&longest), longest);
+        let longer = longest.clone() + &"x".repeat(4_999_800);
+        assert_eq!(sanitize_name(&longer), longest + "... (5000000 characters)");
     }
 }

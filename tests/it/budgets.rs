@@ -12,7 +12,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::huge_rows::measured;
-use crate::world::{Ran, RunToEnd, World, program};
+use serde_json::Value;
+
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, base64_url, login, program, signed_text};
 
 /// In MB. A run on a server that means well takes about 20.
 const MOST_OF_A_SERVER: u64 = 110;
@@ -310,4 +312,72 @@ fn a_long_error_is_told_in_brief() {
     });
     let ran = ran.exits(1).says("yyy ...");
     assert!(ran.stderr.len() < 3_000, "{} bytes", ran.stderr.len());
+}
+
+/// Rows of 1 kB that hold texts of 1 MB each wherever a row can hold one.
+#[test]
+fn little_that_is_stored_is_no_flood_of_output() {
+    let w = World::sqlite("budget_output");
+    let long = "g".repeat(1_000_000);
+    let zlib = |payload: &str| {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        zlib.write_all(payload.as_bytes()).unwrap();
+        signed_text(&format!(".{}", base64_url(&zlib.finish().unwrap())), SECRET_KEY)
+    };
+    let rows: Vec<_> = (0..5)
+        .flat_map(|number| {
+            [
+                login(&format!("{long}{number}")),
+                login("42").replace("ModelBackend", &long),
+                login("42")
+                    .replace("cart", "_impersonate")
+                    .replace("[1,2]", &format!("\"{long}\"")),
+                format!(r#"{{"member_{number}{long}":"42","user_{number}":"42","{long}":1}}"#),
+            ]
+        })
+        .map(|payload| (w.next_key(), zlib(&payload)))
+        .collect();
+    let fill = || {
+        let rows = rows.iter().map(|(key, data)| (&**key, &**data, "2099-01-01 00:00:00".into()));
+        w.execute("DELETE FROM django_session");
+        w.rows(rows).user("42", 1);
+    };
+    fill();
+    w.execute(
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username text, is_staff boolean);
+         INSERT INTO auth_user VALUES (42, 'anna', true)",
+    );
+    for command in [
+        &["list"][..],
+        &["list", "--user", "42"],
+        &["list", "--format", "ids"],
+        &["stats"],
+        &["stats", "--format", "json"],
+        &["doctor", "--format", "json"],
+        &["logout-user", "42", "-n"],
+        &["logout-user", "42", "-n", "--format", "json"],
+        &["logout-user", "--staff", "-n"],
+        &["logout-user", "--deleted-users", "--unfit-ids", "-n"],
+        &["logout-user", "42"],
+        &["logout-user", "42", "--format", "json"],
+        &["logout-user", "42", "--keep-data", "--format", "json"],
+        &["flush-all", "--yes", "--except-user", "42", "--format", "json"],
+        &["backfill", "--type", "bigint", "--format", "json"],
+        &["backfill", "--type", "text", "--column", "as_text", "--format", "json"],
+    ] {
+        let ran = w.run(command);
+        let bytes = ran.stdout.len() + ran.stderr.len();
+        assert!(bytes < 30_000, "{command:?} printed {bytes} bytes");
+        fill();
+    }
+    let shown = w.run(&["list"]).ok().stdout;
+    let brief = format!("{}... (1000001 characters)", "g".repeat(200));
+    assert!(shown.contains(&brief), "{shown}");
+    // No key is that long, so no line of --from-file is.
+    let ids = w.run(&["list", "--format", "ids"]).exits(3).says("has more than 1,000 bytes");
+    assert!(ids.stdout.lines().all(|id| id == "42") && ids.stdout.lines().count() == 11);
+    // Programs get it as it is.
+    let listed = w.run(&["list", "--format", "jsonl"]).ok().json_lines();
+    let is_whole = |row: &Value| row["user_id"].as_str().is_some_and(|id| id.len() == 1_000_001);
+    assert_eq!(listed.into_iter().filter(is_whole).count(), 5);
 }

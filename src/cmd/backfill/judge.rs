@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use django_session::{Codec, Decoder, Verdict};
 
 use crate::model::{Data, Keys, Page, Row, Tally, Timestamp};
+use crate::sessions::unfit_ids::UnfitIds;
 use crate::store::{UserColumn, UserType, Was};
 
 /// The counts of a scan: rows by what their data and their user column hold.
@@ -20,8 +21,8 @@ pub(super) struct Findings {
     pub(super) different: u64,
     /// Logins of users whose id does not fit the type of the column.
     pub(super) misfits: u64,
-    /// The smallest such ids.
-    pub(super) misfit_ids: BTreeSet<String>,
+    /// Some of these ids.
+    pub(super) misfit_ids: UnfitIds,
     /// Logins of users who are missing from the table that the column refers to.
     pub(super) unknown: u64,
     /// Logins that were saved within the last hour, and those of them with NULL in the column.
@@ -57,7 +58,6 @@ pub(super) struct PageFindings {
     pub(super) stamps: Vec<Stamp>,
 }
 
-const MOST_IDS: usize = 5;
 const MOST_WRONG: usize = 100_000;
 /// PostgreSQL stores longer values outside the row, and does not copy them when it writes a new version of
 /// the row.
@@ -129,8 +129,7 @@ impl Rules<'_> {
         let mut user = self.column.fit(id);
         if user.is_none() {
             found.misfits += 1;
-            found.misfit_ids.insert(id.to_string());
-            found.keep_few_ids();
+            found.misfit_ids.note(id);
         }
         if user.take_if(|user| self.unknown.contains(&**user)).is_some() {
             found.unknown += 1;
@@ -159,19 +158,12 @@ impl Rules<'_> {
 }
 
 impl Findings {
-    fn keep_few_ids(&mut self) {
-        while self.misfit_ids.len() > MOST_IDS {
-            self.misfit_ids.pop_last();
-        }
-    }
-
     pub(super) fn add(&mut self, page: Self) {
         self.tally += page.tally;
         self.missing += page.missing;
         self.different += page.different;
         self.misfits += page.misfits;
-        self.misfit_ids.extend(page.misfit_ids);
-        self.keep_few_ids();
+        self.misfit_ids.append(page.misfit_ids);
         self.unknown += page.unknown;
         self.recent += page.recent;
         self.recent_missing += page.recent_missing;

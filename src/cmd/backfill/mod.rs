@@ -366,7 +366,7 @@ impl BackfillReport {
         self.missing = Some(found.missing);
         self.different = found.different;
         self.misfits = found.misfits;
-        self.misfit_ids = found.misfit_ids.into_iter().collect();
+        self.misfit_ids = found.misfit_ids.into_vec();
         self.unknown_users = found.unknown;
         self.anonymous = found.tally.anonymous;
         self.unverified = found.tally.unverified;

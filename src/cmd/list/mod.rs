@@ -347,8 +347,8 @@ fn warn_of_inexact_ids(ctx: &Ctx<'_>, sessions: u64) {
     if sessions > 0 {
         let sessions = counted(sessions, "session");
         ctx.talk.warning(&format!(
-            "{sessions} with a user id that no line can hold as it is (it is empty, begins with a byte order mark, or \
-             holds characters that are not printed): --format jsonl shows it"
+            "{sessions} with a user id that no line can hold as it is (it is empty, begins with a byte order mark, has \
+             more than 1,000 bytes, or holds characters that are not printed): --format jsonl shows it"
         ));
     }
 }

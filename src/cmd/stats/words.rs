@@ -137,7 +137,7 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
                 out,
                 "{:>12}  {:<8}  {}",
                 row.size,
-                sanitize(&row.session_key),
+                sanitize_name(&row.session_key),
                 sanitize_name(user)
             )?;
         }
