@@ -28,6 +28,16 @@ pub(in crate::store) struct Words {
     pub(in crate::store) versions_of_the_server: &'static str,
 }
 
+impl Words {
+    /// How to go on where the name is wrong.
+    fn without_name(&self) -> String {
+        match self.only_the_issuer {
+            Some(mode) => format!("{mode} verifies its authority, and not the name"),
+            None => self.unverified.to_owned(),
+        }
+    }
+}
+
 /// Why there is no encrypted connection.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct TlsFailure {
@@ -96,10 +106,7 @@ impl TlsFailure {
 
 fn of_certificate(error: &rustls::Error, fault: &CertificateError, words: &Words) -> TlsFailure {
     let Words { roots, unverified, .. } = words;
-    let nameless = match words.only_the_issuer {
-        Some(mode) => format!("{mode} verifies its authority, and not the name"),
-        None => (*unverified).to_owned(),
-    };
+    let nameless = words.without_name();
     let new = |what: &str, hint: &str| TlsFailure::new(what).hint(hint);
     match fault {
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => new(
