@@ -46,6 +46,16 @@ impl Was {
         }
     }
 
+    /// Its SHA-256 in hexadecimal digits, whichever way it is kept.
+    pub(super) fn hex(&self) -> String {
+        let hash: [u8; 32] = match self {
+            Self::Text(text) => Sha256::digest(text).into(),
+            Self::Sha256(hash) => *hash,
+        };
+        let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    }
+
     /// Whether this is the same data.
     pub fn is(&self, data: &[u8]) -> bool {
         match self {

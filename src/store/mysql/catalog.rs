@@ -6,13 +6,14 @@ use super::MySql;
 use super::client::Client;
 use super::fault::{Failure, fail};
 use super::row::{number, text};
+use super::session::Access;
 use super::sql::quoted;
 use crate::store::{StoreError, Table, table};
 
 /// Nobody's database but the server's.
 pub(super) const SYSTEM: &str = "'information_schema', 'mysql', 'performance_schema', 'sys'";
 
-const COLUMNS: &str = "SELECT column_name, character_set_name, collation_name \
+const COLUMNS: &str = "SELECT column_name, character_set_name, collation_name, column_type, is_nullable = 'YES' \
     FROM information_schema.columns WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position";
 
 const KIND: &str = "SELECT table_type, engine FROM information_schema.tables \
@@ -23,9 +24,10 @@ const IS_UNIQUE: &str = "SELECT COUNT(*) FROM (SELECT index_name FROM informatio
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? GROUP BY index_name \
     HAVING COUNT(*) = 1 AND MAX(column_name = 'session_key') = 1 AND MAX(non_unique) = 0 AND MAX(sub_part IS NOT NULL) = 0) i";
 
-const ALIKE: &str = "SELECT c.table_schema = DATABASE(), c.table_schema, c.table_name FROM information_schema.columns c \
-    WHERE c.table_schema NOT IN (%SYSTEM%) AND c.column_name IN ('session_key', 'session_data', 'expire_date') \
-    GROUP BY c.table_schema, c.table_name HAVING COUNT(*) = 3 ORDER BY c.table_schema <> DATABASE(), c.table_schema, c.table_name";
+/// In one database: what is in another belongs to another site, and has a name of its own for every account.
+const ALIKE: &str = "SELECT table_name FROM information_schema.columns \
+    WHERE table_schema = COALESCE(?, DATABASE()) AND column_name IN ('session_key', 'session_data', 'expire_date') \
+    GROUP BY table_name HAVING COUNT(*) = 3 ORDER BY table_name";
 
 /// A column of a table.
 #[derive(Clone, Debug)]
@@ -33,6 +35,16 @@ pub(super) struct Column {
     pub(super) name: String,
     /// The character set and the collation of a text.
     pub(super) charset: Option<(String, String)>,
+    /// As in `CREATE TABLE`: `varchar(40)`, `datetime(6)`.
+    pub(super) kind: String,
+    pub(super) is_nullable: bool,
+}
+
+impl Column {
+    /// Whether its collation takes letters of either case for the same.
+    pub(super) fn ignores_case(&self) -> bool {
+        self.charset.as_ref().is_some_and(|(_, collation)| collation.ends_with("_ci"))
+    }
 }
 
 /// What is known of the session table.
@@ -79,6 +91,18 @@ pub(super) fn named(table: &Table) -> Vec<Value> {
 }
 
 impl MySql {
+    /// The databases with a table of this name, sorted, as far as the account has a right to it.
+    pub(super) fn find_schemas(&self) -> Result<Vec<String>, StoreError> {
+        let sql = format!(
+            "SELECT table_schema FROM information_schema.tables WHERE table_name = ? \
+             AND table_schema NOT IN ({SYSTEM}) ORDER BY table_schema"
+        );
+        let (mut client, _) = self.connect(Access::Read)?;
+        let rows = client.query(&sql, vec![self.table.name().into()]);
+        let rows = rows.map_err(|failure| fail(failure, self.what("read")))?;
+        Ok(rows.iter().map(|row| text(row, 0)).collect())
+    }
+
     /// Reads about the session table; an error if it is none.
     pub(super) fn find(&self, client: &mut Client) -> Result<Found, StoreError> {
         let cannot = |failure| fail(failure, self.what("read"));
@@ -101,15 +125,12 @@ impl MySql {
         Ok(found)
     }
 
-    /// Tables with the columns of a session table, those of this database first, without its name.
+    /// The tables of the database that have the columns of a session table.
     pub(super) fn alike(&self, client: &mut Client) -> Result<Vec<Table>, StoreError> {
-        let rows = client.query(&ALIKE.replace("%SYSTEM%", SYSTEM), Vec::new());
+        let schema = self.table.schema().map(str::to_owned);
+        let rows = client.query(ALIKE, vec![schema.into()]);
         let rows = rows.map_err(|failure| fail(failure, self.what("read")))?;
-        let table = |row: &Row| {
-            let is_here = number(row, 0) == Some(1) && self.table.schema().is_none();
-            Table::new((!is_here).then(|| text(row, 1)), text(row, 2))
-        };
-        Ok(rows.iter().map(table).collect())
+        Ok(rows.iter().map(|row| self.table.beside(&text(row, 0))).collect())
     }
 }
 
@@ -124,6 +145,8 @@ pub(super) fn look(client: &mut Client, table: &Table) -> Result<Found, Failure>
     let column = |row: &Row| Column {
         name: text(row, 0),
         charset: Some((text(row, 1), text(row, 2))).filter(|(charset, _)| !charset.is_empty()),
+        kind: text(row, 3),
+        is_nullable: number(row, 4) == Some(1),
     };
     Ok(Found {
         columns: columns.iter().map(column).collect(),

@@ -42,7 +42,7 @@ impl MySql {
         // The index of the expiry holds the keys, too, in order: so this reads no row twice, and sorts nothing.
         if let Some(key) = from.and_then(|from| from.row.as_ref()) {
             let after = found.key();
-            sql.push_str(&format!(" AND (s.expire_date > {TIME} OR s.session_key > {after})"));
+            sql = format!("{sql} AND (s.expire_date > {TIME} OR s.session_key > {after})");
             values.extend([Value::from(first), Value::from(&**key)]);
         }
         Ok(Between { sql, values })
@@ -70,14 +70,17 @@ impl MySql {
             last = row.as_ref(1).and_then(shown);
             ControlFlow::Continue(())
         });
-        read.map_err(|failure| fail(failure, self.what("read")))?;
+        // It was read to its end.
+        let _ = read.map_err(|failure| fail(failure, self.what("read")))?;
         let next = last.filter(|_| picked.len() == limit).map(|last| Cursor {
             expires: String::from_utf8_lossy(&last).into_owned(),
             row: picked.last().cloned(),
         });
         picked.sort_unstable();
         let mut rows = Keys::default();
-        picked.iter().for_each(|key| rows.push(key));
+        for key in &picked {
+            rows.push(key);
+        }
         Ok(Window { rows, next })
     }
 
@@ -102,7 +105,7 @@ impl MySql {
             Expiry::At(at) | Expiry::Wall(at) => Some(at),
             Expiry::Unreadable(_) => None,
         });
-        let count = format!("COUNT(*) FROM {table} s WHERE {sql}");
+        let count = format!("SELECT COUNT(*) FROM {table} s WHERE {sql}");
         let rows = counted(client, server, &count, values, patience).map_err(cannot)?;
         Ok(Expired { rows, oldest })
     }
@@ -118,30 +121,35 @@ impl MySql {
     ) -> Result<Option<u64>, StoreError> {
         let Some(kept) = kept(&hindrances(references)) else { return Ok(Some(0)) };
         let Between { sql, values } = self.between(found, cutoff, None)?;
-        let count = format!("COUNT(*) FROM {} s WHERE {sql} AND {kept}", quoted(&self.table));
+        let count =
+            format!("SELECT COUNT(*) FROM {} s WHERE {sql} AND {kept}", quoted(&self.table));
         counted(client, server, &count, values, patience)
             .map_err(|failure| fail(failure, self.what("read")))
     }
 }
 
-/// The number that `SELECT` and this return; `None` if the server ended it after so long.
+/// The number that this statement returns; `None` if the server ended it after so long.
 fn counted(
     client: &mut Client,
     server: &Server,
-    count: &str,
+    sql: &str,
     values: Vec<Value>,
     patience: Duration,
 ) -> Result<Option<u64>, Failure> {
-    let millis = patience.as_millis().max(1);
-    let sql = if server.is_mariadb() {
-        let seconds = patience.as_secs_f64().max(0.001);
-        format!("SET STATEMENT max_statement_time = {seconds:.3} FOR SELECT {count}")
-    } else {
-        format!("SELECT /*+ MAX_EXECUTION_TIME({millis}) */ {count}")
+    let limit = |patience: Duration| {
+        if server.is_mariadb() {
+            format!("SET SESSION max_statement_time = {:.3}", patience.as_secs_f64())
+        } else {
+            format!("SET SESSION max_execution_time = {}", patience.as_millis())
+        }
     };
-    match client.first(&sql, values) {
+    // Zero is no limit.
+    client.execute(&limit(patience.max(Duration::from_millis(1))))?;
+    let counted = client.first(sql, values);
+    client.execute(&limit(Duration::ZERO))?;
+    match counted {
         Ok(row) => Ok(row.and_then(|row| number(&row, 0))),
-        Err(failure) if matches!(failure.code(), Some(1969 | 3024 | 1317)) => Ok(None),
+        Err(failure) if matches!(failure.code(), Some(1317 | 1969 | 3024)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

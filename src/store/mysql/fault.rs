@@ -28,6 +28,14 @@ impl Failure {
         }
     }
 
+    /// The server's error code, and what it says.
+    pub(super) fn server_error(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Driver(Error::Server(error)) => Some((error.code, &error.message)),
+            _ => None,
+        }
+    }
+
     /// Whether a retry can help.
     pub(super) fn fault(&self) -> Fault {
         match self {
@@ -71,7 +79,7 @@ fn cause(error: Error) -> String {
     match error {
         Error::Server(ServerError { code, message, .. }) => match code {
             1062 => "a key is there already (1062)".into(),
-            1451 | 1452 => format!("a foreign key forbids it ({code})"),
+            1217 | 1451 | 1452 => format!("a foreign key forbids it ({code})"),
             _ => format!("{message} ({code})"),
         },
         Error::Driver(DriverError::UnexpectedPacket { .. }) => {
@@ -119,7 +127,7 @@ fn classify_code(code: u16) -> (Fault, Option<&'static str>) {
                 "another session holds a lock on the table or its rows; see SHOW PROCESSLIST and information_schema.innodb_trx",
             ),
         ),
-        1020 | 1213 | 1637 | 3101 | 8002 | 8005 | 8022 | 8028 | 9001..=9003 | 9007 => {
+        1020 | 1213 | 1452 | 1637 | 3101 | 8002 | 8005 | 8022 | 8028 | 9001..=9003 | 9007 => {
             (Fault::Busy, None)
         }
         1047 => (Fault::Busy, Some("the node of the cluster takes no statements now")),
@@ -151,7 +159,7 @@ fn classify_code(code: u16) -> (Fault, Option<&'static str>) {
             Fault::Fatal,
             Some("give the account caching_sha2_password, mysql_native_password or ed25519"),
         ),
-        1451 | 1701 => {
+        1217 | 1451 | 1701 => {
             (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))
         }
         1644 => (

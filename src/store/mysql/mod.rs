@@ -7,21 +7,34 @@ mod catalog;
 mod client;
 mod connect;
 mod conninfo;
+mod deletes;
+mod expired;
+mod facts;
 mod fault;
+mod filter;
+mod grants;
+mod keys;
 mod params;
+mod purge_lock;
 mod reader;
+mod references;
 mod row;
 mod session;
 mod source;
 mod sql;
 mod tls;
+mod user_column;
+mod users;
+mod users_found;
 mod writer;
 
+use self::purge_lock::MySqlPurgeLock;
 use self::reader::MySqlReader;
 use self::session::Access;
 use self::writer::MySqlWriter;
 use super::{
-    Fault, OtherTable, Reader, Store, StoreError, Table, Terms, Traits, Waits, WallClock, Writer,
+    Facts, Fault, Grants, OtherTable, PurgeLock, Purpose, Reader, Schemas, Store, StoreError,
+    Table, Terms, Traits, Users, Waits, WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -62,15 +75,45 @@ impl Store for MySql {
         Ok(Box::new(MySqlWriter::new(self)?))
     }
 
+    fn facts(&self) -> Result<Facts, StoreError> {
+        self.gather_facts()
+    }
+
+    fn grants(&self) -> Option<&dyn Grants> {
+        Some(self)
+    }
+
+    fn schemas(&self) -> Option<&dyn Schemas> {
+        Some(self)
+    }
+
+    fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
+        Box::new(MySqlPurgeLock::new(self))
+    }
+
     fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
         let (mut client, _) = self.connect(Access::Read)?;
         let tables = self.alike(&mut client)?;
-        let others = tables.into_iter().filter(|other| {
-            other.name() != self.table.name()
-                || other.schema().unwrap_or(&self.params.database)
-                    != self.table.schema().unwrap_or(&self.params.database)
-        });
+        let others = tables.into_iter().filter(|other| *other != self.table);
         Ok(others.map(|other| OtherTable { name: other.to_string(), is_in_reach: true }).collect())
+    }
+}
+
+/// A schema is a database here.
+impl Schemas for MySql {
+    fn schemas(&self) -> Result<Vec<String>, StoreError> {
+        self.find_schemas()
+    }
+}
+
+impl Grants for MySql {
+    fn grants(
+        &self,
+        purposes: &[Purpose],
+        users: Option<&Users>,
+        role: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.gather_grants(purposes, users, role)
     }
 }
 

@@ -38,8 +38,9 @@ impl PurgeLock for MySqlPurgeLock<'_> {
         }
         self.client = None;
         let (mut client, _) = self.store.connect(Access::Read)?;
-        let attempt = try_lock(&mut client)
-            .map_err(|failure| fail(failure, format!("cannot lock {}", self.store.params.place())))?;
+        let attempt = try_lock(&mut client).map_err(|failure| {
+            fail(failure, format!("cannot lock {}", self.store.params.place()))
+        })?;
         self.client = (attempt == LockAttempt::Acquired).then_some(client);
         Ok(attempt)
     }

@@ -1,19 +1,27 @@
 //! The reading connection: scans the table.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use mysql_async::{Row, Value};
 
 use super::MySql;
-use super::catalog::{Found, look};
+use super::catalog::{Found, look, named};
 use super::client::Client;
 use super::fault::{Failure, fail};
-use super::row::{MOST_BYTES_OF_BATCH, bytes, columns, number, push, text};
-use super::session::Access;
+use super::filter::Conditions;
+use super::keys::{MOST_KEYS, Named};
+use super::references::kept_rows;
+use super::row::{MOST_BYTES_OF_BATCH, bytes, columns, number, text};
+use super::session::{Access, Server, refused};
 use super::sql::quoted;
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
-use crate::store::{BlindSpot, Emit, Fault, Filter, Reader, StoreError, Table};
+use crate::store::{
+    AllauthReader, BlindSpot, Bloat, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
+    Reader, Reference, ReferenceReader, StoreError, Table, User, UserColumn, UserColumnPlan,
+    UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+};
 
 /// Rows that one statement of a scan in pages reads.
 const PAGE: usize = 500;
@@ -21,16 +29,17 @@ const PAGE: usize = 500;
 pub(super) struct MySqlReader<'s> {
     store: &'s MySql,
     client: Client,
+    server: Server,
     found: Found,
 }
 
 impl<'s> MySqlReader<'s> {
     pub(super) fn new(store: &'s MySql) -> Result<Self, StoreError> {
-        let (mut client, _) = store.connect(Access::Read)?;
+        let (mut client, server) = store.connect(Access::Read)?;
         let found = store.find(&mut client)?;
         let sql = format!("SELECT {} FROM {} s", columns(MOST_DATA_BYTES), quoted(&store.table));
         client.prepare(&sql).map_err(|failure| fail(failure, store.what("read")))?;
-        Ok(Self { store, client, found })
+        Ok(Self { store, client, server, found })
     }
 
     /// The connection, or a new one if a scan was broken off.
@@ -47,8 +56,8 @@ impl Reader for MySqlReader<'_> {
     fn estimate(&mut self) -> Result<Option<u64>, StoreError> {
         const ROWS: &str = "SELECT table_rows FROM information_schema.tables \
             WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
-        let (store, named) = (self.store, super::catalog::named(&self.store.table));
-        let row = self.client()?.first(ROWS, named);
+        let store = self.store;
+        let row = self.client()?.first(ROWS, named(&store.table));
         let row = row.map_err(|failure| fail(failure, store.what("read")))?;
         Ok(row.and_then(|row| number(&row, 0)))
     }
@@ -56,13 +65,13 @@ impl Reader for MySqlReader<'_> {
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
         let store = self.store;
         self.client()?.wait_for(Work::Scan);
-        let conditions = Conditions::of(filter, store)?;
+        let conditions = Conditions::of(filter, store, &self.found)?;
         // Without snapshots a SELECT would keep the site's writers out until the last row is read.
         let is_paged = filter.newest.is_none()
             && self.found.is_unique
             && (filter.in_pages || !self.found.has_snapshots());
         let scanned = if is_paged {
-            self.scan_in_pages(filter, &conditions, emit)
+            self.scan_in_pages(&conditions, emit)
         } else {
             self.scan_at_once(filter, &conditions, emit)
         };
@@ -108,6 +117,129 @@ impl Reader for MySqlReader<'_> {
             None
         })
     }
+
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryReader> {
+        Some(self)
+    }
+
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnReader> {
+        Some(self)
+    }
+
+    fn site_users(&mut self) -> Option<&mut dyn UserReader> {
+        Some(self)
+    }
+
+    fn foreign_keys(&mut self) -> Option<&mut dyn ReferenceReader> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+        Some(self)
+    }
+}
+
+impl ExpiryReader for MySqlReader<'_> {
+    fn expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        patience: Duration,
+    ) -> Result<Expired, StoreError> {
+        self.client()?;
+        let Self { store, client, server, found } = self;
+        store.count_expired(client, server, found, (cutoff, from), patience)
+    }
+
+    fn expired_and_kept(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<u64>, StoreError> {
+        let references = self.references()?;
+        let Self { store, client, server, found } = self;
+        store.count_kept(client, server, found, &references, (cutoff, patience))
+    }
+
+    fn bloat(&mut self) -> Result<Bloat, StoreError> {
+        const FREE: &str = "SELECT data_free FROM information_schema.tables \
+            WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
+        let store = self.store;
+        let row = self.client()?.first(FREE, named(&store.table));
+        let row = row.map_err(|failure| fail(failure, store.what("read")))?;
+        let free = row.and_then(|row| number(&row, 0)).unwrap_or(0) / 1_000_000;
+        let advice = format!(
+            "{free} MB in the table's file are free: new rows use them again; OPTIMIZE TABLE {} gives them back to the \
+             file system, and copies the table for that",
+            quoted(&store.table)
+        );
+        Ok(Bloat { dead_rows: None, advice: if free > 0 { vec![advice] } else { Vec::new() } })
+    }
+}
+
+impl UserColumnReader for MySqlReader<'_> {
+    fn user_column(&mut self, name: &str) -> Result<Option<UserColumn>, StoreError> {
+        let store = self.store;
+        store.user_column(self.client()?, name)
+    }
+
+    fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
+        Ok(self.store.user_column_plan(column))
+    }
+}
+
+impl UserReader for MySqlReader<'_> {
+    fn user_key(&mut self, users: &Users) -> Result<Option<UserKey>, StoreError> {
+        let store = self.store;
+        store.user_key(self.client()?, users)
+    }
+
+    fn users_found(&mut self) -> Result<Vec<UsersFound>, StoreError> {
+        let store = self.store;
+        store.users_found(self.client()?)
+    }
+
+    fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
+        let store = self.store;
+        store.described(self.client()?, users)
+    }
+
+    fn users(
+        &mut self,
+        users: &Users,
+        which: UserQuery<'_>,
+        emit: &mut dyn FnMut(User),
+    ) -> Result<(), StoreError> {
+        let store = self.store;
+        store.read_users(self.client()?, users, which, emit)
+    }
+}
+
+impl ReferenceReader for MySqlReader<'_> {
+    fn references(&mut self) -> Result<Vec<Reference>, StoreError> {
+        let store = self.store;
+        store.references(self.client()?)
+    }
+
+    fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError> {
+        let references = self.references()?;
+        let mut kept = Kept::default();
+        for keys in keys.chunks(MOST_KEYS) {
+            let named = Named::new(&self.store.table, &self.found, keys, None);
+            let found = kept_rows(&mut self.client, &named, &references);
+            kept.add(found.map_err(|failure| fail(failure, self.store.what("read")))?);
+        }
+        Ok(kept)
+    }
+}
+
+impl AllauthReader for MySqlReader<'_> {
+    fn has_allauth(&mut self) -> Result<bool, StoreError> {
+        let store = self.store;
+        let found = look(self.client()?, &store.table.of_allauth());
+        let found = found.map_err(|failure| fail(failure, store.what("read")))?;
+        Ok(found.column("session_key").is_some())
+    }
 }
 
 impl MySqlReader<'_> {
@@ -123,16 +255,14 @@ impl MySqlReader<'_> {
             .map_or_else(String::new, |rows| format!(" ORDER BY s.expire_date DESC LIMIT {rows}"));
         let sql = format!(
             "SELECT {} FROM {} s{}{newest}",
-            columns(MOST_DATA_BYTES),
+            conditions.columns(MOST_DATA_BYTES),
             quoted(&self.store.table),
             conditions.sql()
         );
         let clock = &self.store.clock;
         let mut page = Page::default();
         let ended = self.client.stream(&sql, conditions.values.clone(), |row| {
-            if conditions.is_met(&row) {
-                push(&mut page, clock, &row, None);
-            }
+            conditions.push(&mut page, clock, &row);
             if page.is_full() {
                 match emit(std::mem::take(&mut page)) {
                     ControlFlow::Continue(empty) => page = empty,
@@ -150,28 +280,26 @@ impl MySqlReader<'_> {
     /// One statement for each page, in the order of the keys. Large data is read by itself, so that a page has a bound.
     fn scan_in_pages(
         &mut self,
-        filter: &Filter,
         conditions: &Conditions,
         emit: &mut Emit<'_>,
     ) -> Result<(), Failure> {
-        let (columns, table) = (columns(MOST_BYTES_OF_BATCH), quoted(&self.store.table));
+        let (columns, table) = (conditions.columns(MOST_BYTES_OF_BATCH), quoted(&self.store.table));
         let end = format!(" ORDER BY s.session_key LIMIT {PAGE}");
         let mut from: Option<String> = None;
         let mut page = Page::default();
         loop {
-            let mut conditions = conditions.clone();
+            let mut here = conditions.clone();
             if let Some(key) = from.take() {
-                conditions.add(format!("s.session_key > {}", self.found.key()), key.into());
+                here.add(format!("s.session_key > {}", self.found.key()), key.into());
             }
-            let sql = format!("SELECT {columns} FROM {table} s{}{end}", conditions.sql());
-            let rows = self.client.query(&sql, conditions.values.clone())?;
+            let sql = format!("SELECT {columns} FROM {table} s{}{end}", here.sql());
+            let rows = self.client.query(&sql, here.values)?;
             let is_last = rows.len() < PAGE;
             from = rows.last().map(|row| text(row, 0));
-            for row in rows.into_iter().filter(|row| conditions.is_met(row)) {
-                match self.whole(row, filter)? {
-                    Some(row) => push(&mut page, &self.store.clock, &row, None),
-                    // It is gone by now.
-                    None => continue,
+            for row in rows {
+                // One that is gone by now is none.
+                if let Some(row) = self.whole(row, conditions)? {
+                    conditions.push(&mut page, &self.store.clock, &row);
                 }
                 if page.is_full() {
                     match emit(std::mem::take(&mut page)) {
@@ -191,7 +319,7 @@ impl MySqlReader<'_> {
     }
 
     /// The row with its data, if that was left out and is not too large.
-    fn whole(&mut self, row: Row, _: &Filter) -> Result<Option<Row>, Failure> {
+    fn whole(&mut self, row: Row, conditions: &Conditions) -> Result<Option<Row>, Failure> {
         let is_left_out = row.as_ref(1) == Some(&Value::NULL);
         let size = number(&row, 2).and_then(|size| usize::try_from(size).ok());
         if !is_left_out || size.is_none_or(|size| size > MOST_DATA_BYTES) {
@@ -199,7 +327,7 @@ impl MySqlReader<'_> {
         }
         let sql = format!(
             "SELECT {} FROM {} s WHERE s.session_key = {}",
-            columns(MOST_DATA_BYTES),
+            conditions.columns(MOST_DATA_BYTES),
             quoted(&self.store.table),
             self.found.key()
         );
@@ -207,61 +335,15 @@ impl MySqlReader<'_> {
     }
 }
 
-/// Which rows a scan asks for, with the values of the statement.
-#[derive(Clone, Debug, Default)]
-struct Conditions {
-    parts: Vec<String>,
-    values: Vec<Value>,
-    /// What no collation may decide.
-    key_prefix: Option<String>,
-}
-
-impl Conditions {
-    fn of(filter: &Filter, store: &MySql) -> Result<Self, StoreError> {
-        let mut conditions = Self { key_prefix: filter.key_prefix.clone(), ..Self::default() };
-        if let Some(now) = filter.live_at {
-            let bound = super::comparable(store.clock.live_bound(now), now)?;
-            conditions.add("s.expire_date > CAST(? AS DATETIME(6))".into(), bound.into());
-        }
-        // Of letters in either case, and only to read fewer rows. A column that is not Unicode cannot be compared with other letters.
-        if let Some(prefix) = filter.key_prefix.as_ref().filter(|prefix| prefix.is_ascii()) {
-            let mut like: String = prefix
-                .chars()
-                .flat_map(|c| ['|'].into_iter().filter(move |_| "|%_".contains(c)).chain([c]))
-                .collect();
-            like.push('%');
-            conditions.add("s.session_key LIKE ? ESCAPE '|'".into(), like.into());
-        }
-        Ok(conditions)
-    }
-
-    fn add(&mut self, part: String, value: Value) {
-        self.parts.push(part);
-        self.values.push(value);
-    }
-
-    fn sql(&self) -> String {
-        if self.parts.is_empty() {
-            return String::new();
-        }
-        format!(" WHERE {}", self.parts.join(" AND "))
-    }
-
-    fn is_met(&self, row: &Row) -> bool {
-        let prefix = self.key_prefix.as_deref().unwrap_or_default();
-        bytes(row, 0).starts_with(prefix.as_bytes())
-    }
-}
-
 /// Why the server takes no writes of this account, if it takes none. One with the right to write all the same is told so, too:
 /// what it deletes on a replica is not deleted on the primary.
-fn read_only(client: &mut Client) -> Result<Option<&'static str>, Failure> {
+pub(super) fn read_only(client: &mut Client) -> Result<Option<&'static str>, Failure> {
     for (variable, name) in [
         ("SELECT @@global.read_only", "read_only"),
         ("SELECT @@global.super_read_only", "super_read_only"),
         ("SELECT @@global.innodb_read_only", "innodb_read_only"),
     ] {
-        let row = super::session::refused(client.first(variable, Vec::new()))?.flatten();
+        let row = refused(client.first(variable, Vec::new()))?.flatten();
         if row.and_then(|row| number(&row, 0)).is_some_and(|is| is > 0) {
             return Ok(Some(name));
         }

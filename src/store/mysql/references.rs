@@ -1,12 +1,13 @@
 //! Foreign keys of other tables that point at the session table, as far as the account may see them, and the rows that
 //! they keep.
 
-use mysql_async::{Row, Value};
+use mysql_async::Row;
 
 use super::MySql;
 use super::catalog::named;
 use super::client::Client;
 use super::fault::{Failure, fail};
+use super::keys::Named;
 use super::row::{number, text};
 use super::sql::{quote, quoted};
 use crate::store::reference::{columns, hindrances, kept};
@@ -82,20 +83,18 @@ fn may_read(client: &mut Client, other: &Table, reference: &Reference) -> Result
     Ok(super::session::refused(client.prepare(&sql))?.is_some())
 }
 
-/// Of the rows `s` of this join, those that another table keeps; none if none can.
+/// Of these rows, those that another table keeps.
 pub(super) fn kept_rows(
     client: &mut Client,
-    joined: &str,
-    condition: &str,
+    named: &Named,
     references: &[Reference],
-    values: Vec<Value>,
 ) -> Result<Kept, Failure> {
     let mut found = Kept::default();
     let hindrances = hindrances(references);
     let Some(kept) = kept(&hindrances) else { return Ok(found) };
     let each = columns(&hindrances);
-    let sql = format!("SELECT s.session_key{each} FROM {joined} WHERE {condition} AND {kept}");
-    for row in client.query(&sql, values)? {
+    let sql = format!("{} AND {kept}", named.select(&format!("s.session_key{each}")));
+    for row in client.query(&sql, named.values.clone())? {
         found.rows.insert(text(&row, 0));
         let by = hindrances.iter().enumerate().filter(|(place, _)| is_true(&row, place + 1));
         found.by.extend(by.map(|(_, (table, _))| (*table).to_owned()));

@@ -5,14 +5,32 @@ use std::collections::BTreeMap;
 use super::MySql;
 use super::conninfo::{Conninfo, SCHEMES};
 use crate::store::{
-    Backend, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
+    Backend, Capability, FromDjango, Opening, Source, SourceError, Store, Surroundings, Traits,
 };
 
 /// MySQL, MariaDB, and servers with the same protocol.
 pub struct MySqlBackend;
 
-pub(super) const TRAITS: Traits =
-    Traits { name: "MySQL", naive_clock: true, longest_name: 64, can: &[], why_not: &[] };
+pub(super) const TRAITS: Traits = Traits {
+    name: "MySQL",
+    naive_clock: true,
+    longest_name: 64,
+    can: &[
+        Capability::Expiry,
+        Capability::UserColumn,
+        Capability::Users,
+        Capability::Rewrite,
+        Capability::Allauth,
+        Capability::Truncate,
+        Capability::Schemas,
+        Capability::Grants,
+    ],
+    why_not: &[(
+        Capability::Replicas,
+        "a server of MySQL or MariaDB does not know how far its replicas are behind: leave --max-lag out; \
+         --pause-file pauses for any reason",
+    )],
+};
 
 impl Backend for MySqlBackend {
     fn traits(&self) -> &'static Traits {

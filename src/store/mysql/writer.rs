@@ -1,94 +1,222 @@
-//! The writing connection: deletes rows by their keys, each batch in one autocommitted statement, so that no
-//! transaction can be left open.
+//! The writing connection: deletes rows by their keys, replaces their data, and fills the user column.
+
+use std::rc::Rc;
 
 use mysql_async::Value;
 
 use super::MySql;
-use super::catalog::Found;
+use super::catalog::{Found, bound};
 use super::client::Client;
+use super::deletes::How;
 use super::fault::fail;
-use super::row::{MOST_BYTES_OF_BATCH, columns, push};
+use super::keys::{MOST_KEYS, Named, UNCHANGED, joined_with};
+use super::row::{MOST_BYTES_OF_BATCH, columns, number, push, text};
 use super::session::Access;
-use super::sql::quoted;
-use crate::model::{MOST_DATA_BYTES, Page};
-use crate::store::{Gone, StoreError, Writer};
+use super::sql::{quote, quoted};
+use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
+use crate::store::waits::Work;
+use crate::store::{
+    AllauthWriter, Assigned, Assignment, Cursor, ExpiryWriter, Fault, Gone, Locked, Reference,
+    Replacement, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter, Window, Writer,
+};
 
-/// Most keys of a statement. With many more the server may read and lock the whole table.
-const MOST_KEYS: usize = 1_000;
+/// Most bytes of new data in one statement: much less than any server's `max_allowed_packet`.
+const MOST_NEW_BYTES: usize = 1 << 20;
 
 pub(super) struct MySqlWriter<'s> {
-    store: &'s MySql,
-    client: Client,
-    found: Found,
+    pub(super) store: &'s MySql,
+    pub(super) client: Client,
+    pub(super) found: Found,
+    /// Foreign keys of other tables, once they were read.
+    pub(super) references: Option<Rc<[Reference]>>,
+    /// Whether the server knows `SKIP LOCKED`, as far as it is known.
+    pub(super) skips_locked: bool,
 }
 
 impl<'s> MySqlWriter<'s> {
     pub(super) fn new(store: &'s MySql) -> Result<Self, StoreError> {
         let (mut client, _) = store.connect(Access::Write)?;
         let found = store.find(&mut client)?;
-        let mut writer = Self { store, client, found };
-        // Asks the server for the rights that it needs.
-        let sql = writer.delete_statement(1);
-        writer.client.prepare(&sql).map_err(|failure| fail(failure, store.what("delete from")))?;
-        Ok(writer)
+        // Asks the server whether the account may delete, or at least update a column, as for backfill.
+        let sql = Named::new(&store.table, &found, &[""], None).delete();
+        let may = client.prepare(&sql).or_else(|failure| {
+            let table = quoted(&store.table);
+            let updates = found.columns.iter().any(|column| {
+                let name = quote(&column.name);
+                client.prepare(&format!("UPDATE {table} SET {name} = {name}")).is_ok()
+            });
+            if updates { Ok(()) } else { Err(failure) }
+        });
+        may.map_err(|failure| fail(failure, store.what("delete from")))?;
+        Ok(Self { store, client, found, references: None, skips_locked: true })
     }
-
-    /// Joins these keys `x` with their rows `s`. The server takes the keys first and finds each row by its key; a list
-    /// after IN it may answer by reading, and locking, the whole table, and no hint keeps both servers from that.
-    /// The collation of the column finds other keys, too: Django and sessctl tell keys apart byte by byte.
-    fn join(&self, keys: usize) -> (String, &'static str) {
-        let key = self.found.key();
-        let mut list = format!("SELECT {key} AS k");
-        for _ in 1..keys {
-            list.push_str(" UNION ALL SELECT ");
-            list.push_str(&key);
-        }
-        let table = quoted(&self.store.table);
-        (
-            format!("({list}) x STRAIGHT_JOIN {table} s ON s.session_key = x.k"),
-            "CAST(s.session_key AS BINARY) = CAST(x.k AS BINARY)",
-        )
-    }
-
-    fn delete_statement(&self, keys: usize) -> String {
-        let (joined, is_same) = self.join(keys);
-        format!("DELETE s FROM {joined} WHERE {is_same}")
-    }
-}
-
-/// As many keys as one of few statements takes, so that the server keeps them prepared: the last key is repeated.
-fn padded(keys: &[&str]) -> Vec<Value> {
-    let places = keys.len().next_power_of_two().min(MOST_KEYS.max(keys.len()));
-    let last = keys.last().copied().unwrap_or_default();
-    let more = std::iter::repeat_n(last, places - keys.len());
-    keys.iter().copied().chain(more).map(Value::from).collect()
 }
 
 impl Writer for MySqlWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        let mut gone = Gone::default();
+        self.delete_rows(keys, How { before: None, locked: Locked::Wait, with_allauth: false })
+    }
+
+    fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        let mut there = 0;
         for keys in keys.chunks(MOST_KEYS) {
-            let values = padded(keys);
-            let deleted = self.client.change(&self.delete_statement(values.len()), values);
-            gone.sessions +=
-                deleted.map_err(|failure| fail(failure, self.store.what("delete from")))?;
+            let named = Named::new(&self.store.table, &self.found, keys, None);
+            let row = self.client.first(&named.select("COUNT(*)"), named.values);
+            let row = row.map_err(|failure| fail(failure, self.store.what("read")))?;
+            there += row.and_then(|row| number(&row, 0)).unwrap_or(0);
         }
-        Ok(gone)
+        Ok(there)
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         let most = if keys.len() > 1 { MOST_BYTES_OF_BATCH } else { MOST_DATA_BYTES };
         let mut page = Page::default();
         for keys in keys.chunks(MOST_KEYS) {
-            // Not padded: a key twice would be a row twice.
-            let (joined, is_same) = self.join(keys.len());
-            let sql = format!("SELECT {} FROM {joined} WHERE {is_same}", columns(most));
-            let values = keys.iter().copied().map(Value::from).collect();
-            let rows = self.client.query(&sql, values);
+            let named = Named::new(&self.store.table, &self.found, keys, None);
+            let rows = self.client.query(&named.select(&columns(most)), named.values);
             for row in rows.map_err(|failure| fail(failure, self.store.what("read")))? {
                 push(&mut page, &self.store.clock, &row, None);
             }
         }
         Ok(page)
+    }
+
+    fn expiry(&mut self) -> Option<&mut dyn ExpiryWriter> {
+        Some(self)
+    }
+
+    fn user_columns(&mut self) -> Option<&mut dyn UserColumnWriter> {
+        Some(self)
+    }
+
+    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
+        Some(self)
+    }
+
+    fn rewriting(&mut self) -> Option<&mut dyn Rewriter> {
+        Some(self)
+    }
+
+    fn truncation(&mut self) -> Option<&mut dyn Truncator> {
+        Some(self)
+    }
+}
+
+impl ExpiryWriter for MySqlWriter<'_> {
+    fn pick_expired(
+        &mut self,
+        cutoff: Timestamp,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Window, StoreError> {
+        self.client.wait_for(Work::Scan);
+        let picked = self.store.pick(&mut self.client, &self.found, cutoff, from, limit);
+        self.client.wait_for(Work::Batch);
+        picked
+    }
+
+    fn delete_expired(
+        &mut self,
+        rows: &[&str],
+        cutoff: Timestamp,
+        locked: Locked,
+    ) -> Result<Gone, StoreError> {
+        let bound = super::comparable(self.store.clock.expired_bound(cutoff), cutoff)?;
+        self.delete_rows(rows, How { before: Some(&bound), locked, with_allauth: false })
+    }
+
+    /// ANALYZE TABLE needs SELECT and INSERT.
+    fn demand_analyze(&mut self) -> Result<(), StoreError> {
+        let sql = format!("INSERT INTO {} (session_key) VALUES (?)", quoted(&self.store.table));
+        self.client.prepare(&sql).map_err(|failure| {
+            fail(failure, self.store.what("analyze"))
+                .hint("ANALYZE TABLE needs SELECT and INSERT on the table; or leave --analyze out")
+        })
+    }
+
+    fn analyze(&mut self) -> Result<(), StoreError> {
+        let sql = format!("ANALYZE NO_WRITE_TO_BINLOG TABLE {}", quoted(&self.store.table));
+        self.client.wait_for(Work::Build);
+        let analyzed = self.client.query(&sql, Vec::new());
+        self.client.wait_for(Work::Batch);
+        let rows = analyzed.map_err(|failure| fail(failure, self.store.what("analyze")))?;
+        // What failed is a row that says so.
+        match rows.iter().find(|row| text(row, 2).eq_ignore_ascii_case("error")) {
+            Some(row) => {
+                Err(StoreError::new(Fault::Fatal, self.store.what("analyze")).because(text(row, 3)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl AllauthWriter for MySqlWriter<'_> {
+    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
+        self.delete_rows(keys, How { before: None, locked: Locked::Wait, with_allauth: true })
+    }
+}
+
+impl Rewriter for MySqlWriter<'_> {
+    fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
+        let mut done = 0;
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take(MOST_KEYS).take_while(|row| {
+                bytes += row.new.len();
+                bytes <= MOST_NEW_BYTES
+            });
+            let (some, others) = rest.split_at(fits.count().max(1));
+            rest = others;
+            let value = bound(self.found.column("session_data"));
+            let sql = format!(
+                "UPDATE {} SET s.session_data = x.v WHERE {UNCHANGED}",
+                joined_with(self.store, &self.found, &value, some.len())
+            );
+            let values = |row: &Replacement<'_>| -> [Value; 3] {
+                [row.key.into(), row.old.hex().into(), row.new.into()]
+            };
+            let changed = self.client.change(&sql, some.iter().flat_map(values).collect());
+            done += changed.map_err(|failure| fail(failure, self.store.what("update")))?;
+        }
+        Ok(done)
+    }
+}
+
+impl UserColumnWriter for MySqlWriter<'_> {
+    fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.add_column(column)
+    }
+
+    fn assign(
+        &mut self,
+        column: &UserColumn,
+        rows: &[Assignment<'_>],
+        overwrite: bool,
+    ) -> Result<Assigned, StoreError> {
+        self.assign_users(column, rows, overwrite)
+    }
+
+    fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.index_column(column)
+    }
+}
+
+impl Truncator for MySqlWriter<'_> {
+    fn truncate(&mut self) -> Result<(), StoreError> {
+        let truncated = self.client.execute("SET SESSION lock_wait_timeout = 1").and_then(|_| {
+            let truncated =
+                self.client.execute(&format!("TRUNCATE TABLE {}", quoted(&self.store.table)));
+            self.client.execute("SET SESSION lock_wait_timeout = 5").and(truncated)
+        });
+        truncated.map(|_| ()).map_err(|failure| {
+            let is_busy = failure.fault() == Fault::Busy;
+            let error = fail(failure, self.store.what("truncate"));
+            if is_busy {
+                error.hint("somebody uses the table: wait for them or end them (SHOW PROCESSLIST), or leave --truncate out: batches need no such lock")
+            } else {
+                error
+            }
+        })
     }
 }

@@ -10,6 +10,7 @@ mod capabilities;
 pub(crate) mod csv_store;
 mod every_store;
 mod expiry;
+mod mysql;
 mod postgres;
 mod rewrite;
 mod sqlite;

@@ -1,0 +1,176 @@
+//! What holds on MariaDB where columns are as sites have them: case-insensitive, not Unicode, of other precision.
+
+use sessctl::store::{Fault, Holder, LockAttempt};
+
+use super::*;
+use crate::mysql_server::MySqlClient;
+
+/// A world whose table has this character set, engine or whatever else.
+fn with(name: &str, option: &str) -> World {
+    let world = World::mysql(&format!("conf_{name}"));
+    world.renew_with(option);
+    world
+}
+
+const COLLATIONS: [&str; 7] = [
+    "COLLATE utf8mb4_general_ci",
+    "COLLATE utf8mb4_unicode_ci",
+    "COLLATE utf8mb4_bin",
+    "CHARACTER SET latin1",
+    "CHARACTER SET utf8mb3",
+    "CHARACTER SET ascii",
+    "COLLATE utf8mb4_general_ci ENGINE=MyISAM",
+];
+
+#[test]
+fn mysql_finds_a_key_in_every_collation_and_no_other_key() {
+    for (number, collation) in COLLATIONS.into_iter().enumerate() {
+        let world = with(&format!("collation_{number}"), collation);
+        let subject = on(&world, mysql_store(&world));
+        let keys: Vec<String> = (0..1_200).map(|n| format!("k{n:05}")).collect();
+        (subject.add)(&keys.iter().map(|key| (&**key, "data", 0)).collect::<Vec<_>>());
+        for filter in [Filter::default(), Filter { in_pages: true, ..Filter::default() }] {
+            assert_eq!(subject.keys(&filter), keys, "{collation}");
+        }
+        let prefix = |text: &str| Filter { key_prefix: Some(text.into()), ..Filter::default() };
+        assert!(subject.keys(&prefix("K0")).is_empty(), "{collation}");
+        assert_eq!(subject.keys(&prefix("k0001")).len(), 10, "{collation}");
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let others = ["K00001", "k00001 ", "\u{e9}", "k00001\0"];
+        assert_eq!(writer.delete(&others).unwrap(), Gone::default(), "{collation}");
+        assert!(writer.read(&others).unwrap().is_empty(), "{collation}");
+        assert_eq!(writer.count(&["K00001", "k00002"]).unwrap(), 1, "{collation}");
+        let all: Vec<&str> = keys.iter().map(String::as_str).collect();
+        assert_eq!(writer.delete(&all[1..]).unwrap(), Gone::of(1_199), "{collation}");
+        assert_eq!(subject.keys(&Filter::default()), ["k00000"], "{collation}");
+    }
+}
+
+/// base64 is case-sensitive, and the column is not.
+#[test]
+fn mysql_replaces_only_the_very_data() {
+    for (number, collation) in COLLATIONS.into_iter().enumerate() {
+        let world = with(&format!("very_{number}"), collation);
+        let subject = on(&world, mysql_store(&world));
+        (subject.add)(&[("a", "eyJh:AbC", 1), ("b", "eyJh:AbC", 1)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let other = Was::from("EYJH:abc");
+        let same = Was::from("eyJh:AbC");
+        let replace = |key, old| Replacement { key, old, new: "new" };
+        let both = [replace("a", &other), replace("B", &same), replace("b", &same)];
+        assert_eq!(writer.replace(&both).unwrap(), 1, "{collation}");
+        let data: Vec<_> = subject.rows(&Filter::default()).into_iter().map(|row| row.1).collect();
+        assert_eq!(data, ["eyJh:AbC", "new"], "{collation}");
+    }
+}
+
+#[test]
+fn mysql_leaves_locked_rows_and_waits_for_them_no_longer_than_it_must() {
+    let world = with("locked", "");
+    let subject = on(&world, mysql_store(&world));
+    let keys: Vec<String> = (0..50).map(|n| format!("k{n:05}")).collect();
+    (subject.add)(&keys.iter().map(|key| (&**key, "", 0)).collect::<Vec<_>>());
+    let mut other = MySqlClient::connect(&world.url());
+    other.execute("START TRANSACTION; UPDATE django_session SET session_data = 'x' WHERE session_key = 'k00007'");
+    let mut writer = subject.store.writer(consent()).unwrap();
+    let all: Vec<&str> = keys.iter().map(String::as_str).collect();
+    assert_eq!(writer.delete_expired(&all, at(9), Locked::Skip).unwrap(), Gone::of(49));
+    let error = writer.delete_expired(&all, at(9), Locked::Wait).unwrap_err();
+    assert_eq!(error.fault(), Fault::Busy, "{error:?}");
+    other.execute("ROLLBACK");
+    assert_eq!(writer.delete_expired(&all, at(9), Locked::Wait).unwrap(), Gone::of(1));
+}
+
+/// Django cannot have written it, so it is neither live nor purged.
+#[test]
+fn mysql_leaves_what_is_no_time() {
+    let world = with("zero", "");
+    world.execute("SET sql_mode = ''; INSERT INTO django_session VALUES ('zero', 'x', '0000-00-00'), ('part', 'x', '2020-00-07')");
+    let subject = on(&world, mysql_store(&world));
+    subject.add("late", "", 3);
+    assert_eq!(subject.keys(&Filter::default()), ["late", "part", "zero"]);
+    let live = Filter { live_at: Some(at(0)), ..Filter::default() };
+    assert!(!subject.keys(&live).contains(&"zero".to_owned()));
+    let patience = std::time::Duration::from_secs(60);
+    let counted = subject.store.reader().unwrap().expired(at(5), None, patience).unwrap();
+    assert_eq!(counted.rows, Some(1));
+    let mut writer = subject.store.writer(consent()).unwrap();
+    let picked = writer.pick_expired(at(5), None, 10).unwrap();
+    assert_eq!(batch(&picked.rows), ["late"]);
+}
+
+/// A connection that was killed while it sends rows is an error, and never the end of the table.
+#[test]
+fn mysql_that_cuts_a_scan_short_fails_it() {
+    let world = with("cut", "");
+    let subject = on(&world, mysql_store(&world));
+    let data = "x".repeat(10_000);
+    for chunk in 0..10 {
+        let keys: Vec<String> = (0..500).map(|n| format!("k{chunk}{n:05}")).collect();
+        (subject.add)(&keys.iter().map(|key| (&**key, &*data, 0)).collect::<Vec<_>>());
+    }
+    // From a thread of its own, since the scan's runs the driver.
+    let kill = |url: String| {
+        let mut other = MySqlClient::connect(&url);
+        let sql = "SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        let ids = other.column(sql);
+        assert!(!ids.is_empty());
+        ids.iter().for_each(|id| other.execute(&format!("KILL {id}")));
+    };
+    let mut pages = 0;
+    let scanned = subject.store.reader().unwrap().scan(&Filter::default(), &mut |_| {
+        pages += 1;
+        if pages == 1 {
+            let url = world.url();
+            std::thread::spawn(move || kill(url)).join().unwrap();
+        }
+        ControlFlow::Continue(Page::default())
+    });
+    let error = scanned.unwrap_err();
+    assert_eq!(error.fault(), Fault::Lost, "{error:?} {pages}");
+}
+
+#[test]
+fn mysql_keeps_what_other_tables_refer_to_and_names_them() {
+    let world = with("kept", "");
+    let subject = on(&world, mysql_store(&world));
+    (subject.add)(&[("a", "", 1), ("b", "", 2), ("c", "", 3)]);
+    world.execute(
+        "CREATE TABLE carts (id int PRIMARY KEY, session_id varchar(40) NOT NULL,
+             CONSTRAINT of_session FOREIGN KEY (session_id) REFERENCES django_session (session_key));
+         INSERT INTO carts VALUES (1, 'b')",
+    );
+    let mut reader = subject.store.reader().unwrap();
+    let found = reader.references().unwrap();
+    assert_eq!((found.len(), &*found[0].table, found[0].hinders()), (1, "carts", true));
+    assert_eq!(reader.referenced(&["a", "b"]).unwrap().rows, ["b".to_owned()].into());
+    let mut writer = subject.store.writer(consent()).unwrap();
+    let gone = writer.delete(&["a", "b", "c"]).unwrap();
+    assert_eq!((gone.sessions, gone.kept.rows), (2, ["b".to_owned()].into()));
+    assert_eq!(gone.kept.by, ["carts".to_owned()].into());
+    let error = writer.truncate().unwrap_err();
+    assert!(error.next_step().unwrap().contains("another table refers"), "{error:?}");
+    // One that was not there when the foreign keys were read.
+    (subject.add)(&[("d", "", 1), ("e", "", 2)]);
+    world.execute(
+        "CREATE TABLE late (session_id varchar(40), FOREIGN KEY (session_id) REFERENCES django_session (session_key));
+         INSERT INTO late VALUES ('e')",
+    );
+    let gone = writer.delete(&["d", "e"]).unwrap();
+    assert_eq!((gone.sessions, gone.kept.by), (1, ["late".to_owned()].into()));
+}
+
+#[test]
+fn mysql_lets_one_purge_in_at_a_time() {
+    let (one, other) = (with("one_purge", ""), with("another_purge", ""));
+    let (store, again) = (mysql_store(&one), mysql_store(&one));
+    let mut lock = store.purge_lock();
+    for _ in 0..2 {
+        assert_eq!(lock.try_acquire().unwrap(), LockAttempt::Acquired);
+    }
+    let mut second = again.purge_lock();
+    assert_eq!(second.try_acquire().unwrap(), LockAttempt::Held(Holder::Sessctl));
+    assert_eq!(mysql_store(&other).purge_lock().try_acquire().unwrap(), LockAttempt::Acquired);
+    drop(lock);
+    assert_eq!(second.try_acquire().unwrap(), LockAttempt::Acquired);
+}
