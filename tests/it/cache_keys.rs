@@ -225,7 +225,7 @@ fn report(said: &str) -> serde_json::Value {
 
 #[test]
 fn what_was_rewritten_is_told_although_the_next_write_fails() {
-    World::each("cache_keys_half", |w| {
+    World::each_but_mysql("cache_keys_half", |w| {
         // The first is written anew; the second is a pickle, which can only be deleted, and may not be.
         let kept = w.session(&login("42"));
         let pickle = w.session("(dS'_auth_user_id'\nS'42'\ns.");

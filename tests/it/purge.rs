@@ -33,7 +33,7 @@ fn live(w: &World) {
 
 #[test]
 fn what_has_expired_goes_in_one_line() {
-    World::each("purge", |w| {
+    World::each_but_mysql("purge", |w| {
         table(w, 250);
         w.run(&["purge-expired", "--dry-run"]).ok().says("Dry run: 250 sessions");
         assert_eq!(w.count(), 253);
@@ -49,7 +49,7 @@ fn what_has_expired_goes_in_one_line() {
 
 #[test]
 fn a_grace_and_a_limit_leave_rows() {
-    World::each("purge_grace", |w| {
+    World::each_but_mysql("purge_grace", |w| {
         table(w, 250);
         let run = |arguments: &[&str]| {
             w.run(&[&["purge-expired", "--format", "json"], arguments].concat()).ok().json()
@@ -71,7 +71,7 @@ fn a_grace_and_a_limit_leave_rows() {
 
 #[test]
 fn when_the_time_is_over_it_says_so() {
-    World::each("purge_time", |w| {
+    World::each_but_mysql("purge_time", |w| {
         table(w, 30);
         let arguments =
             ["purge-expired", "--batch-size", "10", "--sleep", "1m", "--run-time", "1s"];
@@ -85,7 +85,7 @@ fn when_the_time_is_over_it_says_so() {
 
 #[test]
 fn a_pause_file_pauses_it() {
-    World::each("purge_pause", |w| {
+    World::each_but_mysql("purge_pause", |w| {
         table(w, 30);
         let file = w.file("pause", "");
         let arguments = ["purge-expired", "--pause-file", &file, "--format", "json"];
@@ -101,7 +101,7 @@ fn a_pause_file_pauses_it() {
 
 #[test]
 fn one_purges_at_a_time() {
-    World::each("purge_twice", |w| {
+    World::each_but_mysql("purge_twice", |w| {
         table(w, 30);
         let file = w.file("pause", "");
         let mut first = Running::start(&mut w.command(&["purge-expired", "--pause-file", &file]));
@@ -198,7 +198,7 @@ pub(crate) fn is_claimed(w: &World) -> bool {
 
 #[test]
 fn metrics_are_written_whole_and_keep_the_last_success() {
-    World::each("purge_metrics", |w| {
+    World::each_but_mysql("purge_metrics", |w| {
         table(w, 30);
         let file = w.file("purge.prom", "");
         let value = |name: &str| -> String {
@@ -234,7 +234,7 @@ fn table_again(w: &World) {
 
 #[test]
 fn statistics_can_be_renewed() {
-    World::each("purge_analyze", |w| {
+    World::each_but_mysql("purge_analyze", |w| {
         table(w, 30);
         // It is so at the limit too.
         w.run(&["purge-expired", "--analyze", "--limit", "1"]).ok();
@@ -343,7 +343,7 @@ fn another_name_of_a_database_is_the_same_database() {
 
 #[test]
 fn check_speaks_nagios() {
-    World::each("check", |w| {
+    World::each_but_mysql("check", |w| {
         w.run(&["check"])
             .ok()
             .says("SESSIONS OK - 0 expired sessions | expired=0;;;0 oldest=0s;172800;345600;0");
@@ -371,7 +371,7 @@ fn replicas_are_postgres_own() {
 
 #[test]
 fn the_time_may_be_over_while_a_lock_is_waited_for() {
-    World::each("purge_waits", |w| {
+    World::each_but_mysql("purge_waits", |w| {
         table(w, 30);
         let run = || {
             let ran = w.run(&["purge-expired", "--run-time", "1s"]).exits(3);
@@ -392,7 +392,7 @@ fn the_time_may_be_over_while_a_lock_is_waited_for() {
 
 #[test]
 fn what_the_database_does_to_rows_that_refer_to_sessions_is_told() {
-    World::each("purge_cascade", |w| {
+    World::each_but_mysql("purge_cascade", |w| {
         w.execute("CREATE TABLE carts (id integer, session varchar(40) REFERENCES django_session ON DELETE CASCADE)");
         table(w, 30);
         for dry_run in [&["--dry-run"][..], &[]] {

@@ -51,7 +51,7 @@ fn whom(ran: &Ran) -> Vec<String> {
 
 #[test]
 fn users_are_found_by_what_the_site_knows() {
-    World::each("whose", |w| {
+    World::each_but_mysql("whose", |w| {
         with_users(w);
         let by = |options: &[&str]| {
             whom(&w.run(&[&["logout-user", "-n", "--format", "json"], options].concat()).ok())
@@ -94,7 +94,7 @@ fn users_are_found_by_what_the_site_knows() {
 
 #[test]
 fn a_dry_run_shows_who_is_meant() {
-    World::each("whose_shown", |w| {
+    World::each_but_mysql("whose_shown", |w| {
         with_users(w);
         let shown = w.run(&["logout-user", "--inactive", "--username", "anna", "--dry-run"]).ok();
         for line in ["USER          USERNAME\n", "\n1             anna\n", "\n3             bert\n"]
@@ -110,7 +110,7 @@ fn a_dry_run_shows_who_is_meant() {
 
 #[test]
 fn sessions_of_users_who_exist_no_longer() {
-    World::each("whose_deleted", |w| {
+    World::each_but_mysql("whose_deleted", |w| {
         with_users(w);
         w.user("7", 2).user("8", 1).expired(3);
         w.session("{}");
@@ -154,7 +154,7 @@ fn sessions_of_users_who_exist_no_longer() {
 /// A table of users that is not the site's, or not of today, would log everybody out.
 #[test]
 fn users_are_gone_only_by_a_table_that_can_be_believed() {
-    World::each("whose_believed", |w| {
+    World::each_but_mysql("whose_believed", |w| {
         with_users(w);
         let deleted = |more: &[&str]| w.run(&[&["logout-user", "--deleted-users"], more].concat());
         w.execute("DELETE FROM auth_user WHERE id > 2");
@@ -239,7 +239,7 @@ fn an_id_that_no_key_can_be_is_told_by_its_beginning_and_stays() {
 /// Users who come while it runs are not taken for users who went.
 #[test]
 fn a_user_who_is_new_is_not_gone() {
-    World::each("whose_new", |w| {
+    World::each_but_mysql("whose_new", |w| {
         with_users(w);
         w.user("7", 1).live(5_000);
         let over = AtomicBool::new(false);
@@ -349,7 +349,7 @@ fn who_may_not_read_the_users_is_told() {
 /// More users than are read at once, and asked for at once.
 #[test]
 fn many_users() {
-    World::each("whose_many", |w| {
+    World::each_but_mysql("whose_many", |w| {
         with_users(w);
         let boolean = if w.is_sqlite() { "0" } else { "false" };
         w.execute(&format!(
@@ -376,7 +376,7 @@ fn many_users() {
 
 #[test]
 fn the_table_of_users_may_be_named() {
-    World::each("whose_table", |w| {
+    World::each_but_mysql("whose_table", |w| {
         w.run(&["logout-user", "--staff"]).exits(2).says("no table of users \"auth_user\"");
         with_users(w);
         w.execute("ALTER TABLE auth_user RENAME TO \"My.Users\"");
@@ -449,7 +449,7 @@ fn a_name_of_several_users_is_no_login() {
 /// One user only is called so; but whoever is meant logs in with something else, and may be called otherwise.
 #[test]
 fn a_name_that_is_not_unique_may_be_a_display_name() {
-    World::each("whose_display", |w| {
+    World::each_but_mysql("whose_display", |w| {
         for kind in ["varchar(150)", "text"] {
             w.renew();
             w.execute(&format!(
