@@ -19,8 +19,8 @@ use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
     AllauthReader, BlindSpot, Bloat, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
-    Reader, Reference, ReferenceReader, StoreError, Table, User, UserColumn, UserColumnPlan,
-    UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn,
+    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
 /// Rows that one statement of a scan in pages reads.
@@ -202,6 +202,11 @@ impl UserReader for MySqlReader<'_> {
     fn described(&mut self, users: &Table) -> Result<Option<Users>, StoreError> {
         let store = self.store;
         store.described(self.client()?, users)
+    }
+
+    fn uniqueness(&mut self, users: &Table, column: &str) -> Result<Uniqueness, StoreError> {
+        let store = self.store;
+        store.uniqueness(self.client()?, users, column)
     }
 
     fn users(

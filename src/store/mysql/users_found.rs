@@ -8,7 +8,7 @@ use super::client::Client;
 use super::fault::{Failure, fail};
 use super::row::{number, text};
 use crate::store::users::{OF_HISTORY, PEOPLE, REFERRING};
-use crate::store::{Evidence, StoreError, Table, Users, UsersFound};
+use crate::store::{Evidence, StoreError, Table, Uniqueness, Users, UsersFound};
 
 /// The tables to which `user_id` of a table refers.
 const REFERRED: &str = "
@@ -38,7 +38,26 @@ const PARENT: &str = "
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND referenced_table_schema = table_schema
     GROUP BY constraint_name HAVING COUNT(*) = 1 AND MAX(column_name) = ?";
 
+/// The unique indexes of a table: whether it is that of the primary key, and its column, if it has one.
+const UNIQUE: &str = "
+    SELECT index_name = 'PRIMARY', CASE WHEN COUNT(*) = 1 THEN MAX(column_name) END
+    FROM information_schema.statistics
+    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 GROUP BY index_name";
+
 impl MySql {
+    pub(super) fn uniqueness(
+        &self,
+        client: &mut Client,
+        users: &Table,
+        column: &str,
+    ) -> Result<Uniqueness, StoreError> {
+        let rows = client.query(UNIQUE, named(users));
+        let rows = rows.map_err(|failure| fail(failure, self.what("look beside")))?;
+        let is_unique = rows.iter().any(|row| text(row, 1).eq_ignore_ascii_case(column));
+        let has_others = rows.iter().any(|row| number(row, 0) != Some(1));
+        Ok(Uniqueness::of(is_unique, has_others))
+    }
+
     pub(super) fn users_found(&self, client: &mut Client) -> Result<Vec<UsersFound>, StoreError> {
         self.find_users(client).map_err(|failure| fail(failure, self.what("look beside")))
     }
