@@ -148,7 +148,7 @@ impl<'c> LoginKeysSeen<'c> {
     pub(crate) fn elsewhere(&self) -> Option<Doubt> {
         let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
         let keys: Vec<String> = elsewhere.iter().cloned().collect();
-        (!keys.is_empty()).then(|| match self.sought {
+        (!keys.is_empty()).then_some(match self.sought {
             Sought::Anybodys => Doubt::LoginElsewhere { keys },
             Sought::Of(_) | Sought::Nobodys => Doubt::IdElsewhere { keys },
         })

@@ -115,7 +115,9 @@ fn mysql_that_cuts_a_scan_short_fails_it() {
         let sql = "SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
         let ids = other.column(sql);
         assert!(!ids.is_empty());
-        ids.iter().for_each(|id| other.execute(&format!("KILL {id}")));
+        for id in ids {
+            other.execute(&format!("KILL {id}"));
+        }
     };
     let mut pages = 0;
     let scanned = subject.store.reader().unwrap().scan(&Filter::default(), &mut |_| {
