@@ -26,7 +26,7 @@ const COLLATIONS: [&str; 7] = [
 fn mysql_finds_a_key_in_every_collation_and_no_other_key() {
     for (number, collation) in COLLATIONS.into_iter().enumerate() {
         let world = with(&format!("collation_{number}"), collation);
-        let subject = on(&world, mysql_store(&world));
+        let subject = on(&world, store(&world));
         let keys: Vec<String> = (0..1_200).map(|n| format!("k{n:05}")).collect();
         (subject.add)(&keys.iter().map(|key| (&**key, "data", 0)).collect::<Vec<_>>());
         for filter in [Filter::default(), Filter { in_pages: true, ..Filter::default() }] {
@@ -51,7 +51,7 @@ fn mysql_finds_a_key_in_every_collation_and_no_other_key() {
 fn mysql_replaces_only_the_very_data() {
     for (number, collation) in COLLATIONS.into_iter().enumerate() {
         let world = with(&format!("very_{number}"), collation);
-        let subject = on(&world, mysql_store(&world));
+        let subject = on(&world, store(&world));
         (subject.add)(&[("a", "eyJh:AbC", 1), ("b", "eyJh:AbC", 1)]);
         let mut writer = subject.store.writer(consent()).unwrap();
         let other = Was::from("EYJH:abc");
@@ -67,7 +67,7 @@ fn mysql_replaces_only_the_very_data() {
 #[test]
 fn mysql_leaves_locked_rows_and_waits_for_them_no_longer_than_it_must() {
     let world = with("locked", "");
-    let subject = on(&world, mysql_store(&world));
+    let subject = on(&world, store(&world));
     let keys: Vec<String> = (0..50).map(|n| format!("k{n:05}")).collect();
     (subject.add)(&keys.iter().map(|key| (&**key, "", 0)).collect::<Vec<_>>());
     let mut other = MySqlClient::connect(&world.url());
@@ -86,7 +86,7 @@ fn mysql_leaves_locked_rows_and_waits_for_them_no_longer_than_it_must() {
 fn mysql_leaves_what_is_no_time() {
     let world = with("zero", "");
     world.execute("SET sql_mode = ''; INSERT INTO django_session VALUES ('zero', 'x', '0000-00-00'), ('part', 'x', '2020-00-07')");
-    let subject = on(&world, mysql_store(&world));
+    let subject = on(&world, store(&world));
     subject.add("late", "", 3);
     assert_eq!(subject.keys(&Filter::default()), ["late", "part", "zero"]);
     let live = Filter { live_at: Some(at(0)), ..Filter::default() };
@@ -103,7 +103,7 @@ fn mysql_leaves_what_is_no_time() {
 #[test]
 fn mysql_that_cuts_a_scan_short_fails_it() {
     let world = with("cut", "");
-    let subject = on(&world, mysql_store(&world));
+    let subject = on(&world, store(&world));
     let data = "x".repeat(10_000);
     for chunk in 0..10 {
         let keys: Vec<String> = (0..500).map(|n| format!("k{chunk}{n:05}")).collect();
@@ -135,7 +135,7 @@ fn mysql_that_cuts_a_scan_short_fails_it() {
 #[test]
 fn mysql_keeps_what_other_tables_refer_to_and_names_them() {
     let world = with("kept", "");
-    let subject = on(&world, mysql_store(&world));
+    let subject = on(&world, store(&world));
     (subject.add)(&[("a", "", 1), ("b", "", 2), ("c", "", 3)]);
     world.execute(
         "CREATE TABLE carts (id int PRIMARY KEY, session_id varchar(40) NOT NULL,
@@ -165,14 +165,14 @@ fn mysql_keeps_what_other_tables_refer_to_and_names_them() {
 #[test]
 fn mysql_lets_one_purge_in_at_a_time() {
     let (one, other) = (with("one_purge", ""), with("another_purge", ""));
-    let (store, again) = (mysql_store(&one), mysql_store(&one));
-    let mut lock = store.purge_lock();
+    let (first, again) = (store(&one), store(&one));
+    let mut lock = first.purge_lock();
     for _ in 0..2 {
         assert_eq!(lock.try_acquire().unwrap(), LockAttempt::Acquired);
     }
     let mut second = again.purge_lock();
     assert_eq!(second.try_acquire().unwrap(), LockAttempt::Held(Holder::Sessctl));
-    assert_eq!(mysql_store(&other).purge_lock().try_acquire().unwrap(), LockAttempt::Acquired);
+    assert_eq!(store(&other).purge_lock().try_acquire().unwrap(), LockAttempt::Acquired);
     drop(lock);
     assert_eq!(second.try_acquire().unwrap(), LockAttempt::Acquired);
 }
