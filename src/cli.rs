@@ -1,4 +1,5 @@
-//! What was typed. No logic and no I/O: `settings` makes sense of it.
+//! The command line: every command, option and help text, as clap reads them. No logic and no I/O; `settings` turns the
+//! typed texts into values.
 
 #![allow(
     clippy::doc_markdown,
@@ -64,7 +65,7 @@ const OUTPUT: &str = "Output";
     after_help = "Exit codes: 0 done, 1 failed, 2 usage or wrong key, 3 incomplete, 4 not confirmed, 5 doctor found a problem, 129/130/143 interrupted."
 )]
 pub struct Cli {
-    /// What holds for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
     /// The command.
@@ -72,7 +73,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Whether it is `check` that was typed, however wrongly: the first argument that names a command.
+/// Whether the first argument that names a command is `check`, even where the rest of the command line is wrong.
 pub fn is_check(arguments: impl Iterator<Item = OsString>) -> bool {
     let commands = Cli::command();
     let mut arguments = arguments.skip(1).filter_map(|argument| argument.into_string().ok());
@@ -110,7 +111,7 @@ pub struct Global {
     /// _auth_user_id: the first that a session has counts.
     #[arg(long = "user-key", global = true, value_name = "KEY", help_heading = DATABASE)]
     pub user_keys: Vec<String>,
-    /// Key in the data of who is behind an impersonation. For another package than django-hijack and
+    /// Key with the user behind an impersonation. For packages other than django-hijack and
     /// django-loginas; it holds an id, a list of ids, or a signed id. May be repeated.
     #[arg(long = "also-key", global = true, value_name = "KEY", help_heading = DATABASE)]
     pub also_keys: Vec<String>,
@@ -121,7 +122,7 @@ pub struct Global {
     /// Time zone of the naive times in SQLite. UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true, help_heading = DATABASE)]
     pub db_timezone: Option<String>,
-    /// Give up on a database that is silent for so long. A server or a file; by default 1m for a batch and 10m for
+    /// Give up on a database that is silent this long. A server or a file; by default 1m for a batch and 10m for
     /// the next row of a scan.
     #[arg(long, global = true, value_name = "DURATION", help_heading = DATABASE)]
     pub answer_timeout: Option<String>,
@@ -130,7 +131,7 @@ pub struct Global {
     #[arg(long, global = true, help_heading = DATABASE)]
     pub superuser_ok: bool,
     /// Ask this Django project for the rest (runs code). PATH is its folder, or its manage.py. It is asked once, for
-    /// what is not given otherwise.
+    /// all that is not given as an option.
     #[arg(long, global = true, value_name = "PATH", help_heading = PROJECT)]
     pub django: Option<PathBuf>,
     /// Its interpreter. Otherwise that of $VIRTUAL_ENV, of .venv or venv in its folder, or python3.
@@ -145,7 +146,7 @@ pub struct Global {
     /// Say more on standard error.
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// Standard error as text or as JSON. JSON also tells progress, every five seconds.
+    /// Standard error as text or as JSON. JSON also has progress, every five seconds.
     #[arg(long, global = true, value_enum, default_value = "text")]
     pub log_format: LogFormat,
 }

@@ -1,5 +1,5 @@
-//! Turns the command line, the environment and files into resolved settings, once. Later code does not read
-//! options.
+//! Turns the command line, the environment and files into resolved settings, once. Later code reads no connection options and
+//! no environment.
 
 mod database;
 mod django;
@@ -28,11 +28,11 @@ pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;
 pub use window::saved_window;
 
-/// A setting of glibc's allocator for sessctl alone: the variable of the environment, and its value. What sessctl starts does not
-/// inherit it.
+/// A setting of glibc's allocator for sessctl alone: the environment variable and its value. Programs that sessctl starts do
+/// not inherit it.
 pub const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1048576");
 
-/// The table that was named, or that of the project, in this schema if one is given.
+/// The session table: the one that was named, or the project's; in this schema, if one is given.
 pub fn table(
     global: &cli::Global,
     project: Option<&Project>,
@@ -66,7 +66,7 @@ pub fn users(project: Option<&Project>, sessions: &Table) -> Result<Users, Error
     }
 }
 
-/// The keys that were given, in a file, by the project or in the environment.
+/// The codec with the secret keys from the file, the project or the environment.
 pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, Error> {
     let secrets = match (&global.secret_key_file, project) {
         (Some(file), _) => secrets::of_file(file)?,
@@ -76,7 +76,7 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
     let keyring = Keyring::new(secrets, key_salt(global, project));
     let encode = match project {
         Some(project) if project.has_own_encode() => Encode::Own,
-        // Both engines that can be named are Django's own.
+        // Both engines that --engine can name are Django's own.
         None if engine(global)?.is_none() => Encode::Unknown,
         _ => Encode::Django,
     };
@@ -84,12 +84,12 @@ pub fn codec(global: &cli::Global, project: Option<&Project>) -> Result<Codec, E
     Ok(Codec { keyring, login, encode, ..Codec::default() })
 }
 
-/// A variable with fallbacks that is set and not read, since the keys are in a file.
+/// A variable with fallback keys that is set, but not read because there is a key file.
 pub fn unread_fallbacks(global: &cli::Global) -> Option<&'static str> {
     global.secret_key_file.as_ref().and_then(|_| secrets::fallbacks_variable())
 }
 
-/// What the first key may have been meant to be, if it is not the site's.
+/// Variants of the first key, to explain why it is not the site's.
 pub fn key_variants(global: &cli::Global, project: Option<&Project>, codec: &Codec) -> KeyVariants {
     KeyVariants::new(codec, key_salt(global, project))
 }
@@ -99,7 +99,7 @@ fn key_salt<'s>(global: &'s cli::Global, project: Option<&'s Project>) -> &'s st
     key_salt.unwrap_or(DEFAULT_KEY_SALT)
 }
 
-/// The site's session engine, if somebody said it.
+/// The site's session engine, if an option or the environment names it.
 pub fn engine(global: &cli::Global) -> Result<Option<cli::Engine>, Error> {
     const VARIABLE: &str = "SESSCTL_ENGINE";
     let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty());
@@ -115,7 +115,7 @@ pub fn engine(global: &cli::Global) -> Result<Option<cli::Engine>, Error> {
     }
 }
 
-/// Django's key of the user, or those that were typed instead; the packages' keys, and those that were typed too.
+/// The keys in session data that hold user ids: Django's or those of `--user-key`, then those of packages and `--also-key`.
 fn login_keys(global: &cli::Global, project: Option<&Project>) -> Result<LoginKeys, Error> {
     if global.user_keys.iter().chain(&global.also_keys).any(|key| key.trim().is_empty()) {
         return Err(Error::usage(
@@ -166,7 +166,7 @@ pub fn pace(args: &cli::Pace, traits: &Traits) -> Result<Pace, Error> {
     })
 }
 
-/// How long a server or a file is waited for, if that is said.
+/// `--answer-timeout`: how long to wait for a server or a file.
 pub fn answer_timeout(global: &cli::Global) -> Result<Option<Duration>, Error> {
     const OPTION: &str = "--answer-timeout";
     let Some(text) = &global.answer_timeout else { return Ok(None) };
@@ -179,7 +179,7 @@ pub fn answer_timeout(global: &cli::Global) -> Result<Option<Duration>, Error> {
     }
 }
 
-/// Refuses what cannot be the name of the user column. It is quoted wherever it goes to a database.
+/// Refuses a text that cannot be the name of the user column. Statements quote the name anyway.
 pub fn check_user_column(option: &str, name: &str, traits: &Traits) -> Result<(), Error> {
     refuse_blank(option, [name])?;
     let why: String = if name.contains('\0') {
@@ -207,10 +207,10 @@ pub fn duration(option: &str, text: &str) -> Result<Duration, Error> {
         })
 }
 
-/// Fewest characters of a session key that name it.
+/// The fewest characters that may name a session key.
 const KEY_PREFIX_MIN: usize = 8;
-/// Most characters of a session key on the command line, where every user of the machine can see
-/// them: one fewer than Django's keys have.
+/// The most characters of a session key on the command line, which every user of the machine can see: one fewer than
+/// Django's keys have.
 const KEY_PREFIX_MAX: usize = 31;
 
 /// The beginning of a session key, given with `option` or, as `-`, on standard input.
@@ -243,12 +243,13 @@ pub fn key_prefix(option: &str, text: &str) -> Result<String, Error> {
     Ok(prefix)
 }
 
-/// Whether standard input is meant.
+/// Whether the path `-` stands for standard input.
 pub fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Refuses to read more than one thing from standard input, where a command reads so many.
+/// Refuses a command line that reads more than one thing from standard input. `of_command`: how many the command's own
+/// options read.
 pub fn check_stdin(global: &cli::Global, of_command: usize) -> Result<(), Error> {
     let key = global.secret_key_file.as_deref().is_some_and(is_stdin);
     if of_command + usize::from(key) > 1 {

@@ -1,4 +1,4 @@
-//! What is typed of `backfill`.
+//! Arguments of `backfill`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -18,7 +18,7 @@ Examples:
   sessctl backfill --column user_id --type bigint
   sessctl backfill --watch-nulls";
 
-/// Add a column that says whose each session is, and fill it.
+/// Add a column with the user id of each session, and fill it.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
@@ -26,13 +26,13 @@ pub struct Backfill {
     /// Show the SQL and count what would be filled, and write nothing.
     #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
-    /// Only say how many logins of the last hour the site left without a user id.
+    /// Only count the logins of the last hour that the site left without a user id.
     #[arg(long, conflicts_with_all = ["dry_run", "restart"], help_heading = SAFETY)]
     pub watch_nulls: bool,
     /// Name of the column.
     #[arg(long, value_name = "NAME", default_value = "user_id", help_heading = COLUMN)]
     pub column: String,
-    /// Its type; auto looks at the key of auth_user and at the ids in the sessions.
+    /// Its type; auto decides by the key of auth_user and the ids in the sessions.
     #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "auto", help_heading = COLUMN)]
     pub column_type: AutoColumnType,
     /// Do not index it: every lookup by user then reads all rows.
@@ -41,7 +41,7 @@ pub struct Backfill {
     /// Fill expired sessions too.
     #[arg(long, help_heading = WHICH)]
     pub include_expired: bool,
-    /// Put right what the column says already, too.
+    /// Also correct user ids that are there already.
     #[arg(long, help_heading = WHICH)]
     pub restart: bool,
     /// How fast to write.
@@ -50,15 +50,15 @@ pub struct Backfill {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
-    /// What is put on record.
+    /// The audit log.
     #[command(flatten)]
     pub audit: Audit,
 }
 
-/// What a user column is to hold.
+/// The type of the user column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AutoColumnType {
-    /// Whatever fits.
+    /// The type that fits.
     Auto,
     /// Any id.
     Text,

@@ -1,4 +1,4 @@
-//! What is typed of `check`.
+//! Arguments of `check`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -12,7 +12,7 @@ Examples:
   sessctl check
   sessctl check --max-expired 100000 --max-age 2d";
 
-/// Say whether expired sessions pile up, as a Nagios plugin does.
+/// Warn where expired sessions pile up, as a Nagios plugin does.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Check {

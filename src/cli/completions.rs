@@ -1,4 +1,4 @@
-//! What is typed of `completions`.
+//! Arguments of `completions`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,

@@ -1,4 +1,4 @@
-//! What is typed of `decode`.
+//! Arguments of `decode`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,

@@ -1,4 +1,4 @@
-//! What is typed of `django-code`.
+//! Arguments of `django-code`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -14,15 +14,15 @@ Examples:
   sessctl django-code
   sessctl django-code --column user_id --type bigint --app mysite.session_user --output mysite/session_user";
 
-/// Print a Django app with which the site itself says in the table whose a session is.
+/// Print a Django app that fills the user column at login.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct DjangoCode {
     /// Column with the user's id.
     #[arg(long, value_name = "NAME", default_value = "user_id")]
     pub column: String,
-    /// What the column holds. Otherwise what it is in the database, if one is named or in the environment; without, text,
-    /// which holds any primary key.
+    /// Type of the column. Otherwise that of the column in the database, if a database is named or in the environment;
+    /// without one, text, which holds any primary key.
     #[arg(long = "type", value_name = "TYPE", value_enum)]
     pub column_type: Option<ColumnType>,
     /// Name of the app, with the packages that it is in.
@@ -33,7 +33,7 @@ pub struct DjangoCode {
     pub output: Option<PathBuf>,
 }
 
-/// What a user column holds.
+/// The type of the user column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColumnType {
     /// Any id.

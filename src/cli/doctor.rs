@@ -1,4 +1,4 @@
-//! What is typed of `doctor`.
+//! Arguments of `doctor`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -17,7 +17,7 @@ Examples:
   sessctl doctor --format json
   sessctl doctor --grants";
 
-/// Look at everything that sessctl depends on, and say what is wrong and what to do.
+/// Check everything that sessctl depends on, and print what is wrong and what to do.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Doctor {
@@ -25,7 +25,7 @@ pub struct Doctor {
     /// of them needs.
     #[arg(long, value_name = "COMMAND,...", value_enum, num_args = 0.., value_delimiter = ',', conflicts_with = "format", help_heading = OUTPUT)]
     pub grants: Option<Vec<Granted>>,
-    /// That role; otherwise the one that this connects as.
+    /// The role to grant to; otherwise the one that sessctl connects as.
     #[arg(long, value_name = "NAME", requires = "grants", help_heading = OUTPUT)]
     pub role: Option<String>,
     /// What to print.
@@ -33,16 +33,16 @@ pub struct Doctor {
     pub format: ReportFormat,
 }
 
-/// What a role is to be able to do.
+/// A task that a role gets rights for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Granted {
     /// List sessions.
     List,
-    /// Show one.
+    /// Show one session.
     Show,
-    /// Count them.
+    /// Count sessions.
     Stats,
-    /// Say whether expired ones pile up.
+    /// Warn where expired sessions pile up.
     Check,
     /// Look for problems.
     Doctor,

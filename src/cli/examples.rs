@@ -1,4 +1,4 @@
-//! What `--help` shows first: lines that can be copied, and are tried (`tests/it/help.rs`).
+//! The examples that `--help` shows first. A test runs them (`tests/it/help.rs`).
 
 pub(super) const SESSCTL: &str = "\
 Examples:
@@ -25,7 +25,7 @@ mod tests {
                 if line.starts_with("export ") {
                     continue;
                 }
-                // What follows is the shell's.
+                // The rest of the line is the shell's.
                 let line = line.split(" >").next().unwrap_or_default();
                 let parsed = Cli::try_parse_from(line.split_whitespace());
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());

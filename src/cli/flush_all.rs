@@ -1,4 +1,4 @@
-//! What is typed of `flush-all`.
+//! Arguments of `flush-all`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -25,10 +25,10 @@ pub struct FlushAll {
     /// Leave the sessions of this user; may be repeated.
     #[arg(long = "except-user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
     pub except_users: Vec<String>,
-    /// Say what would go, and delete nothing.
+    /// Count what would be deleted, and delete nothing.
     #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
-    /// Do it without asking.
+    /// Delete without asking.
     #[arg(long, help_heading = SAFETY)]
     pub yes: bool,
     /// With --authenticated-only or --keep-data: leave sessions of users that none of the keys verifies. They are
@@ -39,7 +39,7 @@ pub struct FlushAll {
     /// a request in flight.
     #[arg(long, help_heading = SAFETY)]
     pub keep_data: bool,
-    /// Say that the cache of a site with cached_db was cleared after earlier runs: no copy is left of sessions whose rows went.
+    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
     #[arg(long, help_heading = SAFETY)]
     pub cache_cleared: bool,
     /// Leave sessions that name no user: carts.
@@ -61,7 +61,7 @@ pub struct FlushAll {
     /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
     #[arg(long, conflicts_with = "truncate", help_heading = OUTPUT)]
     pub print_cache_keys: bool,
-    /// What is put on record.
+    /// The audit log.
     #[command(flatten)]
     pub audit: Audit,
 }

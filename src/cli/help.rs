@@ -1,5 +1,5 @@
-//! What `--help` and `-h` of a command show: an option a line where that is enough, under the headings of `cli.rs`, the options
-//! of every command last.
+//! Lays out `--help` and `-h` of a command: one line for an option where that is enough, under the headings of `cli.rs`, the
+//! options of every command last.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ pub fn parse(width: usize) -> Result<Cli, Error> {
 
 fn program(width: usize) -> Command {
     let mut program = Cli::command().term_width(width);
-    // Now the commands have the options of every command, too.
+    // After this, each command has the global options, too.
     program.build();
     program.mut_subcommands(|command| {
         if command.get_name() == "help" {
@@ -73,7 +73,7 @@ fn own_options(command: &Command, width: usize, text: fn(&Arg) -> String) -> Str
     page
 }
 
-/// Also of clap's own, `--help` and `--version`.
+/// Whether every command has it. So are clap's own, `--help` and `--version`.
 fn is_global(arg: &Arg) -> bool {
     arg.is_global_set() || ["help", "version"].contains(&arg.get_id().as_str())
 }
@@ -83,7 +83,7 @@ fn heading(page: &mut String, command: &Command, title: &str) {
     let _ = writeln!(page, "{style}{title}:{style:#}");
 }
 
-/// An option: its name, and its text beside that, or below where the name is long.
+/// Writes an option: its name, and its text beside that, or below where the name is long.
 fn line(page: &mut String, arg: &Arg, text: &str, width: usize) {
     let column = if width < NARROW.0 { NARROW.1 } else { COLUMN };
     let (name, styles) = (name(arg), Styles::default());
@@ -116,7 +116,7 @@ fn first_sentence(arg: &Arg) -> String {
     help.split(". ").next().unwrap_or_default().to_owned()
 }
 
-/// With the values that are possible, and the one that it has otherwise.
+/// The whole help text, with the possible values and the default.
 fn whole_text(arg: &Arg) -> String {
     let mut text = help(arg);
     if !arg.get_action().takes_values() {

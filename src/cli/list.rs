@@ -1,4 +1,4 @@
-//! What is typed of `list`.
+//! Arguments of `list`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -26,13 +26,13 @@ pub struct List {
     /// Expired sessions too.
     #[arg(long, help_heading = WHICH)]
     pub all: bool,
-    /// When they were saved.
+    /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,
-    /// By what column.
+    /// The user column.
     #[command(flatten)]
     pub lookup: UserLookup,
-    /// At most so many.
+    /// At most this many.
     #[arg(long, value_name = "N", help_heading = WHICH)]
     pub limit: Option<u64>,
     /// What to print.
@@ -43,7 +43,7 @@ pub struct List {
     pub show_keys: bool,
 }
 
-/// How sessions are listed.
+/// The format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
     /// For people.
@@ -56,6 +56,6 @@ pub enum ListFormat {
     Csv,
     /// The user id of each logged-in session, one a line.
     Ids,
-    /// How many there are.
+    /// Only the number of sessions.
     Count,
 }

@@ -1,4 +1,4 @@
-//! What is typed of `logout-user`.
+//! Arguments of `logout-user`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -42,13 +42,13 @@ pub struct LogoutUser {
     /// Show what would be deleted, and delete nothing.
     #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
-    /// By what else.
+    /// Users by name and the like.
     #[command(flatten)]
     pub selectors: UserSelectors,
-    /// Wait before the second look, for requests in flight to end.
+    /// Wait before the second scan, for requests in flight to end.
     #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
     pub settle: String,
-    /// Do not take a second look.
+    /// Do not scan a second time.
     #[arg(long, conflicts_with = "settle", help_heading = SAFETY)]
     pub no_verify: bool,
     /// Leave sessions of these users that none of the keys verifies. They are counted, and make the exit code 3.
@@ -58,16 +58,16 @@ pub struct LogoutUser {
     /// a request in flight.
     #[arg(long, conflicts_with = "no_verify", help_heading = SAFETY)]
     pub keep_data: bool,
-    /// Say that the cache of a site with cached_db was cleared after earlier runs: no copy is left of sessions whose rows went.
+    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
     #[arg(long, help_heading = SAFETY)]
     pub cache_cleared: bool,
-    /// Keep the one session whose key begins so (at least 8 characters): your own, say.
+    /// Keep the one session whose key begins with this (at least 8 characters), such as your own.
     #[arg(long, value_name = "PREFIX", help_heading = WHICH)]
     pub except: Option<String>,
-    /// When they were saved.
+    /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,
-    /// By what column.
+    /// The user column.
     #[command(flatten)]
     pub lookup: UserLookup,
     /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
@@ -83,7 +83,7 @@ pub struct LogoutUser {
     /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
     #[arg(long, help_heading = OUTPUT)]
     pub print_cache_keys: bool,
-    /// What is put on record.
+    /// The audit log.
     #[command(flatten)]
     pub audit: Audit,
 }

@@ -1,4 +1,4 @@
-//! What is typed of `man`.
+//! Arguments of `man`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,

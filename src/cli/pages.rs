@@ -1,4 +1,4 @@
-//! What is made of the command line's own description: completions and manual pages.
+//! Shell completions and manual pages, made of clap's description of the command line.
 
 use std::io::{self, Write};
 
@@ -22,9 +22,13 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ),
 ];
 
-/// As plugins of Nagios have them.
-const EXIT_STATUS_OF_CHECK: &[(&str, &str)] =
-    &[("0", "OK"), ("1", "WARNING"), ("2", "CRITICAL"), ("3", "UNKNOWN: it could not be told.")];
+/// The exit codes of a Nagios plugin.
+const EXIT_STATUS_OF_CHECK: &[(&str, &str)] = &[
+    ("0", "OK"),
+    ("1", "WARNING"),
+    ("2", "CRITICAL"),
+    ("3", "UNKNOWN: the check could not be made."),
+];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     (
@@ -67,7 +71,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Writes a script that completes what is typed in this shell.
+/// Writes the completion script of a shell.
 pub fn write_completions(shell: Shell, out: &mut dyn Write) {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
@@ -89,7 +93,7 @@ fn manual_page(command: Command) -> io::Result<(String, Vec<u8>)> {
     let examples = command.get_before_long_help().map(ToString::to_string).unwrap_or_default();
     let is_check = command.get_name() == "check";
     let has_commands = command.has_subcommands();
-    // They have sections of their own.
+    // Examples and exit codes have sections of their own.
     let page = Man::new(command.before_long_help(None).after_help(None));
     let mut text = Vec::new();
     page.render_title(&mut text)?;

@@ -1,4 +1,4 @@
-//! What is typed of `purge-expired`.
+//! Arguments of `purge-expired`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -25,7 +25,7 @@ pub struct PurgeExpired {
     /// Count what would be deleted, and delete nothing.
     #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
-    /// If another sessctl of this user purges this database, end well; if somebody else holds its lock, with exit code 3.
+    /// If another sessctl of this user purges this database, exit with 0; if somebody else holds its lock, with 3.
     #[arg(long, help_heading = SAFETY)]
     pub skip_if_running: bool,
     /// Leave what expired less than this ago.
@@ -43,7 +43,7 @@ pub struct PurgeExpired {
     /// Write metrics for the textfile collector of Prometheus' node exporter.
     #[arg(long, value_name = "FILE.prom", help_heading = OUTPUT)]
     pub metrics_file: Option<PathBuf>,
-    /// What is put on record.
+    /// The audit log.
     #[command(flatten)]
     pub audit: Audit,
 }

@@ -11,14 +11,14 @@ use clap::{Args, ValueEnum};
 
 use super::{OUTPUT, PACE, WHICH};
 
-/// Options of commands that look for sessions of users.
+/// Options of commands that find sessions by user.
 #[derive(Debug, Args)]
 pub struct UserLookup {
-    /// Column that says whose a session is. Otherwise user_id or account_id, if the table has it. It finds
-    /// sessions fast; the look that proves still reads the data of all live rows.
+    /// Column with the user id of a session. Otherwise user_id or account_id, if the table has it. It finds
+    /// sessions fast; the scan that proves still reads the data of all live rows.
     #[arg(long, value_name = "NAME", help_heading = WHICH)]
     pub user_column: Option<String>,
-    /// Do not use such a column.
+    /// Use no user column.
     #[arg(long, conflicts_with = "user_column", help_heading = WHICH)]
     pub no_user_column: bool,
     /// Believe the column, and read no other rows: only where the site fills it at every login.
@@ -26,14 +26,14 @@ pub struct UserLookup {
     pub trust_column: bool,
 }
 
-/// Options that tell sessions by when they were last saved.
+/// Options that select sessions by their last save.
 #[derive(Debug, Args)]
 pub struct Saved {
     /// Only sessions that were last saved from the first time on and before the second, such as
     /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is one of --timezone.
     #[arg(long, num_args = 2, value_names = ["FROM", "UNTIL"], conflicts_with = "idle", help_heading = WHICH)]
     pub saved_between: Vec<String>,
-    /// Only sessions that were not saved for so long.
+    /// Only sessions that were not saved for this long.
     #[arg(long, value_name = "DURATION", help_heading = WHICH)]
     pub idle: Option<String>,
     /// Time zone of these times. Otherwise TIME_ZONE of the project (--django), or UTC.
@@ -47,24 +47,24 @@ pub struct Batches {
     /// Rows per transaction. Otherwise as many as take about 50 ms.
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = PACE)]
     pub batch_size: Option<u32>,
-    /// Rest between transactions, at least.
+    /// Pause between transactions, at least.
     #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = PACE)]
     pub sleep: String,
 }
 
-/// Options of commands that delete much.
+/// Options of commands that delete many rows.
 #[derive(Debug, Args)]
 pub struct Pace {
     /// Transactions.
     #[command(flatten)]
     pub batches: Batches,
-    /// Rest for so many times as long as the last transaction took.
+    /// Pause for this many times as long as the last transaction took.
     #[arg(long, value_name = "FACTOR", default_value = "0", help_heading = PACE)]
     pub nice: f64,
     /// End after this time, with exit code 3 if rows are left.
     #[arg(long, value_name = "DURATION", help_heading = PACE)]
     pub run_time: Option<String>,
-    /// End after so many rows.
+    /// End after this many rows.
     #[arg(long, value_name = "N", help_heading = PACE)]
     pub limit: Option<u64>,
     /// Pause while a replica is further behind than this (PostgreSQL).
@@ -78,7 +78,7 @@ pub struct Pace {
 /// Options of commands that change the table.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// Append a line of JSON to this file: who did what where, when and why, and what came of it.
+    /// Append lines of JSON to this file: who did what where, when and why, and the result.
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub audit_file: Option<PathBuf>,
     /// Why, for the audit file.

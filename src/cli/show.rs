@@ -1,4 +1,4 @@
-//! What is typed of `show`.
+//! Arguments of `show`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -19,7 +19,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Show {
-    /// Beginning of the session key, 8 to 31 characters; - reads it, whole if need be, from
+    /// Beginning of the session key, 8 to 31 characters; - reads it, or the whole key, from
     /// standard input.
     #[arg(value_name = "KEY-PREFIX", help_heading = WHICH)]
     pub prefix: String,

@@ -1,4 +1,4 @@
-//! What is typed of `stats`.
+//! Arguments of `stats`, as clap reads them.
 
 #![allow(
     clippy::doc_markdown,
@@ -16,14 +16,14 @@ Examples:
   sessctl stats --top 20 --format json
   sessctl stats --saved-between 2026-11-20 2026-11-21";
 
-/// Say what is in the table: who is logged in, in what formats, what takes the space.
+/// Count what is in the table: logged-in users, formats, what takes the space.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Stats {
-    /// When they were saved.
+    /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,
-    /// Users with the most sessions that are named.
+    /// How many of the users with the most sessions to name.
     #[arg(long, value_name = "N", default_value = "10", help_heading = OUTPUT)]
     pub top: usize,
     /// What to print.

@@ -2,7 +2,7 @@ use clap::Args;
 
 use super::{SAFETY, WHOM};
 
-/// Options that name users by what the site knows of them.
+/// Options that select users by their row in the table of users.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct UserSelectors {
@@ -27,7 +27,7 @@ pub struct UserSelectors {
     /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.
     #[arg(long, value_name = "[SCHEMA.]NAME", help_heading = WHOM)]
     pub user_table: Option<String>,
-    /// Take ids that the key of the table of users cannot hold: numbers of before a change to UUIDs.
+    /// Take ids that the key of the table of users cannot hold, such as numbers from before a change to UUIDs.
     #[arg(long, help_heading = SAFETY)]
     pub unfit_ids: bool,
     /// Do not ask where --deleted-users finds more than half of the users who are logged in.
@@ -36,11 +36,11 @@ pub struct UserSelectors {
 }
 
 impl UserSelectors {
-    /// What is enough without ids on the command line.
+    /// The options that make ids on the command line unnecessary.
     pub(super) const OR_IDS: [&'static str; 7] =
         ["from_file", "usernames", "emails", "inactive", "staff", "superusers", "deleted_users"];
 
-    /// Whether any of them was typed.
+    /// Whether one of these options was typed.
     pub fn is_given(&self) -> bool {
         !self.usernames.is_empty()
             || !self.emails.is_empty()

@@ -1,5 +1,5 @@
-//! Whether live sessions hold a login under each of the keys that are looked at. If they do not, the site may keep its logins
-//! under another key.
+//! Checks that live sessions hold logins under the expected keys (`_auth_user_id`, or those of `--user-key`). If none does,
+//! the site may keep its logins under another key, and sessctl cannot know who is logged in.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use crate::context::Ctx;
 use crate::report::Doubt;
 use crate::ui;
 
-/// Keys at the top level of sessions that are named, the most frequent first.
+/// How many top-level keys of sessions a doubt names, the most frequent first.
 const MOST_MEMBERS: usize = 20;
 
 /// Bytes of the longest key that may be one of logins.
@@ -24,7 +24,7 @@ const LONGEST_KEY: usize = 200;
 /// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
 const DJANGO_USER_KEY: &str = "_auth_user_id";
 
-/// Which of the keys a scan has seen. Its workers share it.
+/// Which login keys a scan has seen. Its workers share it.
 pub(crate) struct LoginKeysSeen<'c> {
     keys: &'c [String],
     seen: Vec<AtomicBool>,
@@ -57,7 +57,7 @@ impl<'c> LoginKeysSeen<'c> {
         Self { keys, seen, sought, elsewhere: Mutex::default() }
     }
 
-    /// Whether one look at the beginning of a row tells which of the keys it holds.
+    /// Whether there is only one login key, so that the beginning of a row shows whether it has a login.
     pub(crate) fn has_one_key(&self) -> bool {
         self.keys.len() == 1
     }
@@ -66,8 +66,8 @@ impl<'c> LoginKeysSeen<'c> {
         self.seen.iter().all(|seen| seen.load(Relaxed))
     }
 
-    /// Notes a login that stands under the first key. `signature` is asked only if it matters: one that no key verifies shows
-    /// nothing of the site.
+    /// Notes a login under the first key. `signature` is called only if the key was not seen before: a row that no key
+    /// verifies shows nothing about the site.
     pub(crate) fn note_first(&self, signature: impl FnOnce() -> Signature) {
         if let Some(seen) = self.seen.first()
             && !seen.load(Relaxed)
@@ -77,7 +77,7 @@ impl<'c> LoginKeysSeen<'c> {
         }
     }
 
-    /// Notes a live session, and counts in `members` what else stands at its top level as long as a key was not seen.
+    /// Notes a live session. As long as a login key was not seen, counts the other top-level keys in `members`.
     pub(crate) fn note(&self, session: &Decoded<'_>, verdict: &Verdict<'_>, members: &mut Counts) {
         if matches!(verdict, Verdict::Anonymous) {
             self.note_elsewhere(session);
@@ -90,7 +90,7 @@ impl<'c> LoginKeysSeen<'c> {
             Verdict::Login(_) | Verdict::Anonymous => {
                 let Ok(payload) = session.payload() else { return };
                 let is_believed = session.signature() != Signature::Invalid;
-                // A payload that ends in the middle has shown keys all the same.
+                // A payload that is cut off counts, too: its beginning shows keys.
                 let _ = payload.members(&mut |key, _| match self
                     .keys
                     .iter()
@@ -118,7 +118,7 @@ impl<'c> LoginKeysSeen<'c> {
         };
         let Ok(payload) = session.payload() else { return };
         let mut candidates = Vec::new();
-        // What stands before the end of a damaged payload counts as well.
+        // The beginning of a damaged payload counts, too.
         let _ = payload.members(&mut |key, _| {
             if candidates.len() < MOST_MEMBERS && key.len() <= LONGEST_KEY && is_login_key(&key) {
                 candidates.push(key.into_owned());
@@ -154,13 +154,13 @@ impl<'c> LoginKeysSeen<'c> {
         })
     }
 
-    /// What follows from what was seen; from keys without a login only if what else stands in sessions is given.
+    /// The doubt after a scan. `members`: the other keys of sessions; without them, keys without a login are no doubt.
     pub(crate) fn doubt(&self, ctx: &Ctx<'_>, members: Option<Counts>) -> Option<Doubt> {
         let no_login = members.and_then(|members| doubt(ctx, &self.unseen(), members));
         no_login.or_else(|| self.elsewhere())
     }
 
-    /// The keys that were not seen.
+    /// The login keys that were not seen.
     pub(crate) fn unseen(&self) -> Vec<String> {
         let unseen =
             |(key, seen): (&String, &AtomicBool)| (!seen.load(Relaxed)).then(|| key.clone());
@@ -168,9 +168,9 @@ impl<'c> LoginKeysSeen<'c> {
     }
 }
 
-/// The doubt that follows from keys under which no live session holds a login. Django's own key is none if the operator named
-/// it: that says that it is right. So does a project, which knows table and engine, unless a key looks like a login of its own.
-/// A session that holds nothing cannot hold a login.
+/// The doubt if no live session holds a login under these keys. There is none about Django's own key if the operator named it,
+/// or if a project (`--django`) named table and engine and no other key looks like a login. Empty sessions do not count: they
+/// cannot hold a login.
 pub(crate) fn doubt(ctx: &Ctx<'_>, unseen: &[String], members: Counts) -> Option<Doubt> {
     let is_named = ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY)
         || ctx.project.is_some() && !members.values().any(ui::may_be_login);

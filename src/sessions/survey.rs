@@ -1,4 +1,4 @@
-//! One look at the rows of a table: what they are, and which of them are asked for.
+//! One scan of the session table: counts what the rows are, and collects the keys of the sessions that a query selects.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -22,64 +22,63 @@ use crate::model::{Keys, Page, Row, Signature, Tally};
 use crate::report::{Doubt, ListedSession, Matches};
 use crate::store::{ByUser, Filter, Store, StoreError};
 
-/// How a look is taken.
+/// What a scan looks for, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct SurveyOptions<'a> {
-    /// What is looked for.
+    /// The query that selects sessions.
     pub(crate) query: SessionQuery<'a>,
     /// Read only the rows that a user column gives to these users.
     pub(crate) by_user: Option<&'a ByUser>,
-    /// Read no more of a row that begins with a login of somebody else. Such a row may name a wanted user further
-    /// behind: as the one behind an impersonation, or where a serializer of the site's own writes a key twice. The
-    /// look that proves reads all of it.
+    /// Stop reading a row that begins with a login of somebody else. Such a row may name a selected user further
+    /// on: behind an impersonation, or where a serializer of the site's own writes a key twice. The scan that proves
+    /// reads the whole row.
     pub(crate) skim: bool,
     pub(crate) collect: Collect,
-    /// Whether an earlier look found a row that the keys verify.
+    /// Whether an earlier scan found a row that the keys verify.
     pub(crate) key_is_right: bool,
 }
 
-/// What becomes of the keys of the sessions that are found.
+/// What to do with the keys of selected sessions.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Collect {
     Keys,
-    /// Of a dry run, which asks what other tables refer to. Further keys than [`MOST_KEYS`] are not collected.
+    /// Collect them for a dry run, which asks what other tables refer to; at most [`MOST_KEYS`].
     FirstKeys,
     CountOnly,
 }
 
-/// What a look found.
+/// The result of a scan.
 pub(crate) struct Survey {
-    /// [`Ended::Enough`] if more sessions are asked for than one look collects.
+    /// [`Ended::Enough`] if the query selects more sessions than one scan collects.
     pub(crate) ended: Ended,
     pub(crate) tally: Tally,
     pub(crate) matches: Matches,
-    /// The keys of the sessions that are asked for, unless they were only to be counted.
+    /// The keys of the selected sessions, unless they were only to be counted.
     pub(crate) keys: Keys,
-    /// The same of sessions that no key verifies: they are asked for once the keys are known to be right.
+    /// Keys of sessions that no key verifies: they are selected once the keys are known to be right.
     unverified: Keys,
-    /// Keys of logins under which no session holds one.
+    /// Login keys (`--user-key`) under which no session holds a login.
     pub(crate) unseen: Vec<String>,
     /// The doubt that sessions without a login hold one under another key.
     pub(crate) elsewhere: Option<Doubt>,
-    /// What stands at the top level of sessions, as long as there are such keys.
+    /// The top-level keys of sessions, counted as long as a login key was not seen.
     pub(crate) members: Counts,
     /// Users of sessions that no key verifies.
     pub(crate) unverified_users: DistinctUsers,
-    /// Sessions by user, where some users are asked for.
+    /// Sessions by selected user.
     pub(crate) sessions_of: SessionsOf,
-    /// Some of the ids that the key of the table of users cannot hold.
+    /// Some of the ids that the primary key of the table of users cannot hold.
     pub(crate) unfit_ids: UnfitIds,
-    /// What the ids in all logins are, where nothing else tells how the site spells them.
+    /// The form of the ids in all logins, where no table of users shows how the site spells ids.
     pub(crate) logins: Logins,
     preview: Vec<ListedSession>,
 }
 
-/// Sessions that expired so short a time ago may be live: a request that began before saves its session, and with it a new
+/// A session that expired less than this ago may be live: a request that began before then saves its session, with a new
 /// `expire_date`, when it ends (Django 5.2 `SessionMiddleware.process_response`), and clocks differ.
 const JUST_EXPIRED: Duration = Duration::from_secs(600);
 
-/// Keys that one look collects, at about 40 bytes each. Where there are more they are found by the
-/// looks that follow.
+/// Keys that one scan collects, at about 40 bytes each. Later scans find the rest.
 pub(crate) const MOST_KEYS: usize = 500_000;
 
 /// Sessions of which a dry run shows more than their number.
@@ -88,19 +87,19 @@ const PREVIEW: usize = 20;
 const MOST_PREVIEW_BYTES: usize = 2_000;
 
 impl Collect {
-    /// What a dry run needs: where other tables can keep sessions it counts those that would stay.
+    /// What a dry run collects: it needs keys only where other tables can keep sessions, to count those.
     pub(crate) fn of_dry_run(can_be_kept: bool) -> Self {
         if can_be_kept { Self::FirstKeys } else { Self::CountOnly }
     }
 }
 
 impl SurveyOptions<'_> {
-    /// Whether it reads the data of every live row to the end.
+    /// Whether the scan reads the data of every live row to the end.
     pub(crate) fn reads_all(&self) -> bool {
         self.by_user.is_none() && !self.skim
     }
 
-    /// Looks at every row that may be live.
+    /// Scans every row that may be live.
     pub(crate) fn run(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
         let live_only = !matches!(self.query.users, UserFilter::EverythingBut(_));
         let codec = ctx.codec;
@@ -115,7 +114,7 @@ impl SurveyOptions<'_> {
         };
         let mut reader = store.reader()?;
         if self.collect == Collect::Keys {
-            // Of several hosts it may be another than was asked first: a replica that is behind proves nothing.
+            // With several hosts this may be another server than the first: a replica that lags behind proves nothing.
             reader.demand_writes()?;
         }
         let filter = Filter {
@@ -145,19 +144,19 @@ impl SurveyOptions<'_> {
 }
 
 impl Survey {
-    /// How many rows were checked, if a key was given and verified none of them. Only a look at all rows can tell.
+    /// How many rows were checked, if a key was given and verified none of them. `None` unless the scan read all rows.
     pub(crate) fn nothing_verifies(&self) -> Option<u64> {
         self.tally.signatures.none_is_valid().filter(|_| self.ended == Ended::Whole)
     }
 
-    /// Takes sessions that no key verifies for sessions that were asked for, since the keys are right: Django reads
-    /// them as empty, and nothing is lost, or it has a key that was not given here.
+    /// Adds the sessions that no key verifies to the selected ones, once the keys are known to be right: either Django reads
+    /// such a session as empty, and deleting it loses nothing, or the site has a key that was not given here.
     pub(crate) fn take_unverified(&mut self) {
         self.matches.matched += self.matches.unverified;
         self.keys.append(&std::mem::take(&mut self.unverified));
     }
 
-    /// The first of the sessions that were found.
+    /// The first of the selected sessions.
     pub(crate) fn preview(self) -> Vec<ListedSession> {
         self.preview
     }
@@ -201,8 +200,8 @@ impl Survey {
     }
 }
 
-/// Reads the live rows until the key verifies one: [`Ended::Enough`] if there is one. An expired row proves nothing: its
-/// key may have gone out of use with it.
+/// Scans the live rows until a key verifies one: then [`Ended::Enough`]. Expired rows do not count: their key may be out of
+/// use by now.
 pub(crate) fn find_verified_row(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
     let codec = ctx.codec;
     let worker = || {
@@ -219,14 +218,14 @@ pub(crate) fn find_verified_row(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ende
     })
 }
 
-/// What all workers together have seen.
+/// State that the workers share.
 struct Seen<'c> {
-    /// A row that one of the keys verifies. From then on only rows that matter have their signature checked.
+    /// Whether a key has verified a row. From then on signatures are checked only where they matter.
     key_is_right: AtomicBool,
     login_keys: LoginKeysSeen<'c>,
 }
 
-/// What one page gave.
+/// The findings of one page.
 #[derive(Default)]
 struct Findings {
     tally: Tally,
@@ -251,7 +250,7 @@ impl Findings {
         let (mut findings, mut decoder) = (Self::default(), decoder.page());
         let skimmed_logins = Cell::new(Logins::default());
         for row in page.rows() {
-            // What the column says of a row is compared with the whole of it.
+            // A row that the user column selects is compared with the column, so it is read as a whole.
             let skims = options.skim && row.user.is_none() && seen.login_keys.has_one_key();
             let skimmed = row.data.text().filter(|_| skims);
             match (options.query.users, skimmed) {
@@ -266,7 +265,7 @@ impl Findings {
                     } else {
                         findings.tally.scanned += 1;
                         findings.tally.logins += 1;
-                        // Both may ask, as long as no key has verified a row: it is decoded once for them.
+                        // Both may need the whole row as long as no key has verified one; it is decoded once.
                         let mut known = None;
                         let mut signature =
                             || *known.get_or_insert_with(|| decoder.decode(stored).signature());
@@ -281,14 +280,14 @@ impl Findings {
         findings
     }
 
-    /// Where all rows are asked for, none has to be read.
+    /// Counts a row without reading it: the query selects all rows.
     fn take_unread(&mut self, row: &Row<'_>) {
         self.tally.scanned += 1;
         self.matches.matched += 1;
         self.keys.push(row.key);
     }
 
-    /// Checks a signature as long as no row has shown that the keys are right.
+    /// Checks a signature, as long as no row has shown that the keys are right.
     fn prove(&mut self, signature: impl FnOnce() -> Signature, seen: &Seen<'_>) {
         if !seen.key_is_right.load(Relaxed) {
             let signature = signature();
@@ -336,7 +335,7 @@ impl Findings {
         }
     }
 
-    /// Counts a session for each of the users who are asked for and whom it names.
+    /// Counts a session for each selected user whom it names.
     fn count_users(&mut self, query: &SessionQuery<'_>, answer: Answer, verdict: &Verdict<'_>) {
         if let (UserFilter::These(ids), Verdict::Login(login)) = (query.users, verdict) {
             if ids.are_of_unknown_key() && !login.is_unverified() {
@@ -349,7 +348,7 @@ impl Findings {
     }
 }
 
-/// Counts a login of which no more than its user was read.
+/// Counts a login of which only the user was read.
 fn count_login(logins: &Cell<Logins>, asked: &UserIds, user_id: &str) {
     if asked.are_of_unknown_key() {
         let mut counted = logins.get();

@@ -10,24 +10,24 @@ use crate::store::{Backend, Source, Surroundings, Traits, WallClock};
 
 const VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
 
-/// The kinds of databases that are known, in the order in which they are asked.
+/// The known databases, in the order in which they are asked whether they recognise a text.
 pub type Backends = &'static [&'static dyn Backend];
 
 /// The database that was named.
 pub struct Database {
-    /// What was named.
+    /// The source that was named.
     pub source: Box<dyn Source>,
-    /// What kind of database it is.
+    /// The backend of the source.
     pub traits: &'static Traits,
-    /// The clock that its times were read off, if it stores them without a time zone.
+    /// The clock of its times, if it stores them without a time zone.
     pub clock: WallClock,
-    /// What the operator may want to know about how it was named.
+    /// Notes about how it was named.
     pub notes: Vec<String>,
-    /// What the operator should know about how it was named.
+    /// A warning about how it was named.
     pub warnings: Vec<String>,
 }
 
-/// The database that was named on the command line, is the project's, or was named in the environment.
+/// The database from the command line, else the project's, else from the environment.
 pub fn database(
     global: &cli::Global,
     project: Option<&Project>,
@@ -54,7 +54,7 @@ pub fn database(
     Ok(Database { source, traits: backend.traits(), clock, notes, warnings })
 }
 
-/// A source and what read it.
+/// A source and the backend that read it.
 pub(super) struct Named {
     pub(super) backend: &'static dyn Backend,
     pub(super) source: Box<dyn Source>,
@@ -72,7 +72,7 @@ fn named(
         return Ok(named);
     }
     let url = match &global.database {
-        // A script whose variable is not set must not end up on another database.
+        // An empty -d, as from a script whose variable is not set, must not lead to another database.
         Some(url) if url.trim().is_empty() => {
             return Err(Error::usage(
                 "-d was given an empty text",
@@ -146,12 +146,12 @@ fn schemes(backend: &dyn Backend) -> String {
     }
 }
 
-/// An environment variable that is set to something.
+/// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// What is in it is not shown: it may hold a password.
+/// The error does not show the value, which may be a password.
 fn not_utf8(name: &str) -> Error {
     Error::usage(
         format!("the environment variable {name} is not UTF-8"),

@@ -12,17 +12,17 @@ use crate::files;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Ids that were given.
+/// The user ids of the command line and of `--from-file`.
 pub struct Ids {
-    /// Each user once.
+    /// The ids, each user once.
     pub ids: Vec<String>,
-    /// In which line of the file those of it stand, from 1 on.
+    /// The line of the file, from 1 on, of each id that came from it.
     pub lines: HashMap<String, u64>,
 }
 
-/// The ids that were given, on the command line and in a file, each user once, in their order.
+/// Reads the ids of the command line and of the file, each user once, in their order.
 ///
-/// Ids are taken as they are: where keys are text, ` admin` and `admin` are two users.
+/// Ids are not trimmed: where keys are text, ` admin` and `admin` are two users.
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     let (mut ids, mut lines) = (args.users.clone(), HashMap::new());
     refuse_blank("USER_ID", &ids)?;
@@ -39,7 +39,7 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     if ids.is_empty() && !args.selectors.is_given() {
         return Err(Error::usage("no user id given", "the file with the ids holds none"));
     }
-    // A UUID is one user however it is spelled.
+    // All spellings of a UUID are one user.
     let mut seen = HashSet::with_capacity(ids.len());
     let mut are_new =
         ids.iter().map(|id| seen.insert(UserIds::compared(id))).collect::<Vec<_>>().into_iter();
@@ -47,8 +47,8 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     Ok(Ids { ids, lines })
 }
 
-/// The ids in a file, one a line. The file loses the byte order mark that editors on Windows begin it with, and each
-/// line its line end, and nothing else. Empty lines hold no id.
+/// The ids in a file, one a line. Only a byte order mark, as editors on Windows write it, and line ends are removed. Empty
+/// lines hold no id.
 fn ids_of_file(file: &Path, bytes: &[u8]) -> Result<Vec<(u64, String)>, Error> {
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let lines = text.split(|byte| *byte == b'\n').map(without_carriage_return);
@@ -65,8 +65,7 @@ fn ids_of_file(file: &Path, bytes: &[u8]) -> Result<Vec<(u64, String)>, Error> {
     Ok(ids)
 }
 
-/// Refuses values with nothing in them to compare rows with. A script whose variable is not set must not end up with
-/// every user who has no e-mail address.
+/// Refuses blank values: a script whose variable is not set must not select every user without an e-mail address.
 pub fn refuse_blank<S: AsRef<str>>(
     option: &str,
     values: impl IntoIterator<Item = S>,

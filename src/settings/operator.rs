@@ -4,7 +4,7 @@ use crate::cli;
 use crate::error::Error;
 use crate::model::{is_connection, without_logins, without_passwords};
 
-/// Who runs this.
+/// The person and process that run sessctl.
 pub struct Operator {
     /// The real user id of the process.
     pub uid: u32,
@@ -12,13 +12,13 @@ pub struct Operator {
     pub login_uid: Option<u32>,
     /// The system's name of the user that the process belongs to.
     pub user: Option<String>,
-    /// Who became that user, where the environment says so.
+    /// `SUDO_USER`, which the person who starts sessctl may set to anything.
     pub sudo_user: Option<String>,
-    /// The machine.
+    /// The name of the machine.
     pub host: Option<String>,
 }
 
-/// Who runs this.
+/// Collects the operator's names and ids.
 pub fn operator() -> Operator {
     Operator {
         uid: rustix::process::getuid().as_raw(),
@@ -35,7 +35,7 @@ fn login_uid() -> Option<u32> {
     text.trim().parse().ok().filter(|uid| *uid != UNSET)
 }
 
-/// What was typed, but for the database, which may hold a password.
+/// The command line, without the database, which may hold a password.
 pub fn arguments(global: &cli::Global) -> Vec<String> {
     let typed = with_reasons().map(|(argument, is_reason)| {
         if is_reason {
@@ -50,7 +50,7 @@ pub fn arguments(global: &cli::Global) -> Vec<String> {
     }
 }
 
-/// Refuses a connection string in the place of something else, which would be shown, and sent to the server.
+/// Refuses a connection string in the place of another argument: it would be shown, and sent to the server.
 pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
     let is_database = |argument: &str| {
         global.database.as_deref().is_some_and(|url| without(argument.into(), url) != argument)
@@ -66,7 +66,7 @@ pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
     Ok(())
 }
 
-/// What was typed, and whether it is the reason, which is free text for people.
+/// Each argument, and whether it is the text of `--reason`.
 fn with_reasons() -> impl Iterator<Item = (String, bool)> {
     let mut follows = false;
     typed().map(move |argument| {
@@ -80,7 +80,8 @@ fn typed() -> impl Iterator<Item = String> {
     std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
 }
 
-/// The value may be an argument of its own, or follow the option in one: `-dURL`, `-qd=URL`, `--database=URL`.
+/// An argument with `...` for the database. The value may be an argument of its own, or part of one: `-dURL`, `-qd=URL`,
+/// `--database=URL`.
 fn without(argument: String, database: &str) -> String {
     let short = |option: &str| {
         let letters = option.strip_suffix('=').unwrap_or(option);

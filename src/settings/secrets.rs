@@ -11,15 +11,15 @@ use crate::error::Error;
 use crate::files;
 
 const KEY_VARIABLES: [&str; 3] = ["SESSCTL_SECRET_KEY", "DJANGO_SECRET_KEY", "SECRET_KEY"];
-/// All that are set count: a key too many verifies nothing, one that is missing leaves sessions unverified.
+/// All variables that are set count: a key too many does no harm, a missing one leaves sessions unverified.
 const FALLBACKS_VARIABLES: [&str; 3] =
     ["SESSCTL_SECRET_KEY_FALLBACKS", "DJANGO_SECRET_KEY_FALLBACKS", "SECRET_KEY_FALLBACKS"];
 
-/// What editors on Windows begin a file with.
+/// The byte order mark that editors on Windows write first.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// One key a line: the `SECRET_KEY`, then fallbacks.
+/// Reads a key file, one key a line: the `SECRET_KEY`, then fallbacks.
 pub(super) fn of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
     let bytes = files::read_all(open_secret(file)?).map_err(|source| cannot_read(file, source))?;
     if UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
@@ -41,13 +41,13 @@ pub(super) fn of_file(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
     Ok(secrets)
 }
 
-/// A variable with fallbacks that is set. Beside a key file none is read.
+/// A variable with fallback keys that is set. With a key file such variables are not read.
 pub(super) fn fallbacks_variable() -> Option<&'static str> {
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     FALLBACKS_VARIABLES.into_iter().find(is_set)
 }
 
-/// The first key that is set, and all fallbacks.
+/// Reads the first key that is set, and all fallbacks.
 pub(super) fn of_environment() -> Result<Vec<Vec<u8>>, Error> {
     let variable = |name: &&'static str| {
         let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
@@ -89,12 +89,12 @@ fn split_fallbacks(name: &str, value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
             .filter(|text| !text.is_empty())
             .collect());
     }
-    // A blank after a comma may belong to a key, or not.
+    // A blank after a comma may or may not belong to the key.
     let parts = value.split(|byte| *byte == b',').flat_map(|part| [part, part.trim_ascii()]);
     Ok(parts.filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
-/// A file, or standard input; but what names no file that is there may be the secret itself, given in its place.
+/// Opens a file, or standard input. The error for a missing file does not show the name, which may be the secret itself.
 fn open_secret(file: &Path) -> Result<Box<dyn std::io::BufRead>, Error> {
     let is_bare = file.parent() == Some(Path::new(""));
     if is_bare && file != Path::new("-") && !file.exists() {
@@ -106,12 +106,12 @@ fn open_secret(file: &Path) -> Result<Box<dyn std::io::BufRead>, Error> {
     open(file)
 }
 
-/// Keys that differ from the one that was given by what editors, shells and `.env` files add or take away. They are
-/// tried where not one row verifies, to say what is wrong. Nothing is decided by them.
+/// Variants of the given key: with or without what editors, shells and `.env` files add or remove. They are tried only where
+/// no row verifies, for the hint in the error.
 pub struct KeyVariants {
     /// All of them, in one keyring.
     pub codec: Codec,
-    /// The next step for each.
+    /// The hint for each.
     pub hints: Vec<&'static str>,
 }
 
@@ -122,7 +122,7 @@ const QUOTES: &str = "the site's key is the given one without the quotes around 
 const NAME: &str = "the site's key is what follows the \"=\": remove the name before it, and quotes around the key";
 
 impl KeyVariants {
-    /// Of the first key.
+    /// The variants of the first key.
     pub fn new(codec: &Codec, key_salt: &str) -> Self {
         let (secrets, hints): (Vec<_>, _) =
             codec.keyring.secret().map(variants).unwrap_or_default().into_iter().unzip();

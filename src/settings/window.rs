@@ -12,8 +12,8 @@ use crate::model::{SavedWindow, Timestamp};
 
 const MICROS: i64 = 1_000_000;
 
-/// The time in which sessions were saved that were asked for, and how it was understood: for people, in the zone that
-/// was typed, else the project's, else UTC.
+/// The window of save times that the options select, and a text that shows it to people: in the zone of `--timezone`, else the
+/// project's, else UTC.
 pub fn saved_window(
     args: &cli::Saved,
     project: Option<&Project>,
@@ -37,7 +37,7 @@ pub fn saved_window(
         return Ok(Some((SavedWindow { from: i64::MIN, until }, notes)));
     }
     let [from, until] = args.saved_between.as_slice() else { return Ok(None) };
-    // A part of a second belongs to the window, as does an hour that a clock shows twice.
+    // The window includes parts of a second, and both passes of an hour that a clock shows twice.
     let from = clock.read(from, Bound::From)?.div_euclid(MICROS);
     let until = clock.read(until, Bound::Until)?;
     let until = until.div_euclid(MICROS) + i64::from(until.rem_euclid(MICROS) > 0);
@@ -51,18 +51,18 @@ pub fn saved_window(
     Ok(Some((SavedWindow { from, until }, notes)))
 }
 
-/// Which end of the window a time is.
+/// The two ends of the window.
 #[derive(Clone, Copy, PartialEq)]
 enum Bound {
     From,
     Until,
 }
 
-/// The clock that typed times are read off.
+/// The clock of times that are typed without a zone.
 struct Clock {
     zone: TimeZone,
     name: String,
-    /// Where the zone comes from.
+    /// Which option or setting gave the zone.
     source: &'static str,
 }
 
@@ -76,7 +76,7 @@ impl Clock {
         Ok(Self { zone: zone::zone(source, name)?, name: name.to_owned(), source })
     }
 
-    /// Microseconds since 1970. Where the clock shows a time twice or never, the window is the wider.
+    /// Microseconds since 1970. A time that the clock shows twice or never makes the window the wider one.
     fn read(&self, text: &str, bound: Bound) -> Result<i64, Error> {
         let instant = if let Some(shown) = without_zone(text) {
             let moment = self.zone.to_ambiguous_timestamp(shown);
@@ -93,7 +93,7 @@ impl Clock {
         })
     }
 
-    /// Seconds since 1970 as this clock shows them, and in UTC.
+    /// Shows seconds since 1970 on this clock, and in UTC.
     fn shows(&self, seconds: &[i64]) -> String {
         let instants = seconds.iter().filter_map(|at| jiff::Timestamp::from_second(*at).ok());
         let (mut here, mut utc) = (String::new(), String::new());
@@ -110,7 +110,7 @@ impl Clock {
     }
 }
 
-/// A date, or a date and a time, without a zone or an offset: what is read off the clock.
+/// Parses a date, or a date and a time, without a zone or an offset.
 fn without_zone(text: &str) -> Option<DateTime> {
     let rest = text.get("2026-11-20".len()..)?;
     let has_zone = rest.contains(['+', '-', '[', 'Z', 'z', '\u{2212}']);

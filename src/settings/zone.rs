@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// The time zone that an option names: by its IANA name (`UTC`, `Europe/Berlin`) or as an offset (`+05:30`).
 ///
-/// What POSIX makes of `UTC+3` is a clock 3 hours behind UTC, and hardly anybody who writes it means that.
+/// POSIX names such as `UTC+3` are refused: that is a clock 3 hours behind UTC, and hardly anybody who writes it means that.
 pub fn zone(option: &str, name: &str) -> Result<TimeZone, Error> {
     let is_offset = name.starts_with(['+', '-']);
     let posix = || jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name);
@@ -23,7 +23,7 @@ pub fn zone(option: &str, name: &str) -> Result<TimeZone, Error> {
     }
 }
 
-/// What to know about a name whose sign means the opposite of what most people take it for.
+/// A note for a name whose sign means the opposite of what most people expect.
 pub fn note(option: &str, name: &str) -> Option<String> {
     let sign = name.to_ascii_uppercase().strip_prefix("ETC/GMT")?.chars().next()?;
     let hours = name.get("Etc/GMT+".len()..)?;
@@ -44,7 +44,7 @@ fn fixed(name: &str) -> Option<TimeZone> {
     (offset.seconds().abs() <= 14 * 3_600).then_some(zone)
 }
 
-/// The clear spellings of both clocks that `UTC+3` may be meant for.
+/// A hint with clear spellings of both clocks that `UTC+3` may mean.
 fn posix_hint(name: &str) -> String {
     let offset = name.find(['+', '-']).and_then(|at| name.get(at + 1..)).unwrap_or_default();
     let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "00"));

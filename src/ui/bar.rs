@@ -14,7 +14,7 @@ pub struct Bar {
     shown: Cell<Shown>,
 }
 
-/// What the bar is about.
+/// The work that the bar shows.
 #[derive(Clone, Copy, PartialEq)]
 enum Shown {
     Nothing,
@@ -24,7 +24,7 @@ enum Shown {
     Writing(&'static str),
 }
 
-/// Redraws while nothing happens, so that a waiting tool can be shown from a dead one.
+/// Redraws while nothing happens, so that the operator sees that the tool waits and is not dead.
 const TICK: Duration = Duration::from_millis(200);
 const READING: &str = "reading ";
 
@@ -35,7 +35,7 @@ impl Bar {
         Self { bar, shown: Cell::new(Shown::Nothing) }
     }
 
-    /// Has lines written where the bar is, and draws it again below them.
+    /// Writes lines in the place of the bar, and draws the bar again below them.
     pub fn above(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
     }
@@ -53,7 +53,7 @@ impl Bar {
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             let write_rate = |bar: &ProgressState, out: &mut dyn fmt::Write| {
-                // What does not get on the screen is shown at the next tick.
+                // An error is ignored: the next tick draws again.
                 let _ = out.write_str(&rate(bar.per_sec()));
             };
             self.bar.set_style(style.with_key("rate", write_rate));
@@ -99,7 +99,7 @@ impl Bar {
     }
 }
 
-/// Whole rows a second, or where they are few the first two digits.
+/// Rows a second: whole ones, or two digits where they are few.
 fn rate(per_second: f64) -> String {
     let decimals = match per_second {
         9.95.. => 0,
@@ -109,7 +109,7 @@ fn rate(per_second: f64) -> String {
     format!("{:.decimals$}/s", HumanFloatCount(per_second))
 }
 
-/// A bar that takes two lines is not cleared as one.
+/// Whether the bar needs its short form, in one line: of a bar in two lines only one is cleared.
 fn is_narrow() -> bool {
     Terminal::of_stderr().columns().is_some_and(|columns| columns < 80)
 }
@@ -138,7 +138,7 @@ impl Progress for Bar {
                 };
                 self.begin(Shown::Writing(doing), doing, rows);
             }
-            // Batches in the middle of a scan are rows that it read.
+            // A batch in the middle of a scan is counted in rows that the scan read.
             (Event::Scanned { rows }, _) | (Event::Committed { rows }, Shown::Writing(_)) => {
                 self.advance(rows);
             }

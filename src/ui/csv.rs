@@ -33,7 +33,7 @@ pub fn write_csv_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
     write!(out, "{}\r\n", quoted.join(","))
 }
 
-/// The word that an enum is in JSON, so that no format has names of its own.
+/// The word for a variant in JSON, so that all formats use the same words.
 pub fn word<T: serde::Serialize>(value: T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
@@ -44,7 +44,7 @@ pub fn word<T: serde::Serialize>(value: T) -> String {
 fn quote(field: &str) -> String {
     let field = super::sanitize(field);
     let inert = if is_formula(&field) { "'" } else { "" };
-    // For the spreadsheets of many countries, these end a cell as a comma does.
+    // In many countries spreadsheets split cells at these, as at a comma.
     if field.contains(['"', ',', ';', '\t', '\r', '\n']) {
         format!("\"{inert}{}\"", field.replace('"', "\"\""))
     } else {
@@ -52,8 +52,8 @@ fn quote(field: &str) -> String {
     }
 }
 
-/// Whether a spreadsheet would run it, and a visitor may have written it. Quotes do not keep it from that. A number
-/// is one, and tabs and line ends begin no text here.
+/// Whether a spreadsheet would run this cell as a formula, quoted or not. Numbers are left alone; no text begins with a tab or
+/// a line end here.
 fn is_formula(field: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     field.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])

@@ -3,12 +3,12 @@ use std::io::{self, Write};
 use crate::model::{counted, shell_word};
 use crate::report::{Doubt, Ending, Paused};
 
-/// Why ids in sessions may be none that the key of the table of users can hold, and what to do about it.
+/// Hint for sessions whose ids the key of the table of users cannot hold.
 pub const UNFIT: &str = "the site's key field writes ids in another form, or they are of before its type was changed, so one may be \
      of a user who is named. Name users by the ids that `sessctl list` shows, with --unfit-ids; `logout-user \
      --deleted-users --unfit-ids` ends sessions of before a change, and where the field writes such ids those of everybody.";
 
-/// Why there was no more, as the end of a clause.
+/// Why the run ended early, as the end of a clause.
 pub fn stopped(ended: Ending) -> &'static str {
     match ended {
         Ending::Done => "",
@@ -19,7 +19,7 @@ pub fn stopped(ended: Ending) -> &'static str {
     }
 }
 
-/// Writes for how long it had to wait and for what, if it had to.
+/// Writes how long the run waited, and for what.
 pub fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()> {
     for (seconds, why) in [
         (paused.lag, "for replicas that were behind"),
@@ -32,7 +32,7 @@ pub fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes how many rows of django-allauth's went with the sessions, if that was asked for.
+/// Writes how many rows of django-allauth were deleted, with `--cleanup-allauth`.
 pub fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()> {
     match deleted {
         Some(rows) => {
@@ -42,12 +42,12 @@ pub fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()
     }
 }
 
-/// What became of so many sessions of which only the login went.
+/// The sentence about sessions that lost only their login.
 pub fn without_login(sessions: u64) -> &'static str {
     if sessions == 1 { "kept without its login" } else { "kept without their login" }
 }
 
-/// Says why sessions may be left that were deleted: they never went, or came back.
+/// Writes why deleted sessions are there: they never went, or came back.
 pub fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> io::Result<()> {
     if not_deleted > 0 {
         let (what, are) =
@@ -64,7 +64,7 @@ pub fn write_left(out: &mut dyn Write, not_deleted: u64, rounds: u32) -> io::Res
     }
 }
 
-/// Says what became of sessions that no key verifies.
+/// Writes what happened to sessions that no key verifies.
 pub fn write_unverified(
     out: &mut dyn Write,
     rows: u64,
@@ -87,7 +87,7 @@ pub fn write_unverified(
     )
 }
 
-/// Says how many sessions were another user's, behind whom one of the named users stands.
+/// Writes how many sessions were another user's whom a named user impersonates.
 pub fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<()> {
     if rows == 0 {
         return Ok(());
@@ -99,7 +99,7 @@ pub fn write_impersonated(out: &mut dyn Write, rows: u64) -> io::Result<()> {
     )
 }
 
-/// Says how many sessions name a user by an id that Django never writes, and may read as that of one who matters.
+/// Writes how many sessions have an id that Django never writes, and may read as a named or spared user's.
 pub fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()> {
     if rows == 0 {
         return Ok(());
@@ -112,7 +112,7 @@ pub fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()
     )
 }
 
-/// Says how many rows could not be read.
+/// Writes how many rows could not be read.
 pub fn write_unreadable(out: &mut dyn Write, rows: u64) -> io::Result<()> {
     if rows == 0 {
         return Ok(());
@@ -121,10 +121,10 @@ pub fn write_unreadable(out: &mut dyn Write, rows: u64) -> io::Result<()> {
     writeln!(out, "{rows} could not be read and may be anybody's: see `sessctl list`.")
 }
 
-/// Keys that are named.
+/// How many keys a sentence names.
 const MOST_KEYS: usize = 10;
 
-/// Why nothing is proved, and what to do about it.
+/// The warning for a doubt: why nothing is proved, and what to do about it.
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
         Doubt::NoLogin { looked_for, keys } => no_login(looked_for, keys),
@@ -198,8 +198,8 @@ fn id_elsewhere(what: &str, keys: &[String]) -> String {
     )
 }
 
-/// What other tables have, and how to find out which table is the site's. Another tenant's may be among them, so none of them is
-/// proposed.
+/// What other session tables hold, and how to find out which table is the site's. None of them is proposed: it may be
+/// another tenant's.
 fn elsewhere(what: &str, tables: &[String]) -> String {
     let tables: Vec<_> = tables.iter().map(|table| shell_word(table)).collect();
     format!("{what}: {}. {}", tables.join(", "), WHICH_TABLE)
@@ -215,20 +215,20 @@ fn quoted(ids: &[String]) -> String {
     ids.join(", ")
 }
 
-/// Says that a session table may not show all rows.
+/// The sentence about a session table that may not show all rows.
 pub fn hidden_sessions(table: &str, view: bool) -> String {
     let what = if view { "is a view" } else { "has rows on another server" };
     format!("the session table {table} {what}, which may hide sessions")
 }
 
-/// Whether a key may be the login of a site that has its own.
+/// Whether a site may keep a login of its own under this key.
 pub fn may_be_login(key: &str) -> bool {
-    // Asked of every key of many rows, so nothing is copied.
+    // Called for every key of many rows, so nothing is copied.
     let is = |part: &[u8], word: &str| part.eq_ignore_ascii_case(word.as_bytes());
     let key = key.as_bytes();
     let begins = |word: &&str| key.get(..word.len()).is_some_and(|part| is(part, word));
     let holds = |word: &&str| key.windows(word.len()).any(|part| is(part, word));
-    // What Django keeps beside the login names nobody, nor does what django-allauth keeps of visitors.
+    // Django's other keys name no user; neither do django-allauth's keys of visitors.
     let others =
         ["_auth_user_backend", "_auth_user_hash", "socialaccount", "account_verified_email"];
     let words = [
@@ -238,7 +238,7 @@ pub fn may_be_login(key: &str) -> bool {
     !others.iter().any(begins) && words.iter().any(holds)
 }
 
-/// Says that the table is not all there is.
+/// The sentence about a cache that the table does not show.
 pub fn write_cached(out: &mut dyn Write, cached: bool) -> io::Result<()> {
     if cached {
         writeln!(

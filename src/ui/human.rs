@@ -41,10 +41,10 @@ pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<(
     )
 }
 
-/// Identities that a line of a table has room for.
+/// How many identities a line of a table shows.
 const MOST_BEHIND: usize = 3;
 
-/// Who is behind an impersonation, if it is one.
+/// The users behind an impersonation.
 fn behind(session: &DecodedSession, most: usize) -> String {
     let mut words: Vec<_> = session.behind.iter().take(most).map(|id| sanitize_name(id)).collect();
     let more = session.behind.len().saturating_sub(most);
@@ -69,7 +69,7 @@ fn write_columns(out: &mut dyn Write, columns: [&str; 7]) -> io::Result<()> {
     )
 }
 
-/// Layout, serializer and compression, or why there is none of it.
+/// Layout, serializer and compression, or why the row cannot be read.
 fn format(row: &ListedSession) -> String {
     let session = &row.session;
     let mut words: Vec<String> = Vec::new();

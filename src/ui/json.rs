@@ -33,7 +33,7 @@ pub fn write_large_json_line<T: Serialize>(
     out.write_all(b"\n")
 }
 
-/// Compact JSON in which whatever could steer a terminal is an escape. The JSON standard asks that
+/// Compact JSON in which characters that could steer a terminal are escaped. The JSON standard asks that
 /// of control characters below U+0020 only.
 struct SafeToPrint<'a> {
     large: Option<WriteLarge<'a>>,
@@ -69,14 +69,14 @@ impl Formatter for SafeToPrint<'_> {
     }
 }
 
-/// Lays JSON out over several lines as it is written. Works on the text, since a session can hold what a JSON
-/// library would not take: lone surrogates, numbers of any size, any depth.
+/// Indents JSON as it is written. It works on the text, since a JSON library refuses what a session can hold: lone
+/// surrogates, numbers of any size, any depth.
 pub(super) struct Pretty<'o> {
     out: &'o mut dyn Write,
     depth: usize,
     in_string: bool,
     escaped: bool,
-    /// A bracket was opened, and what is in it did not begin yet.
+    /// A bracket was opened, and its first element did not begin yet.
     opened: bool,
 }
 
@@ -97,7 +97,7 @@ impl<'o> Pretty<'o> {
         self.out.write_all(INDENT.get(..end).unwrap_or_default())
     }
 
-    /// Writes what a string begins with of these bytes; returns the others.
+    /// Writes the bytes of the current string; returns the bytes after it.
     fn string<'b>(&mut self, bytes: &'b [u8]) -> io::Result<&'b [u8]> {
         let end = bytes.iter().position(|byte| {
             let ends = *byte == b'"' && !self.escaped;

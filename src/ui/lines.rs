@@ -46,7 +46,7 @@ impl Lines {
         self.phase.set(Some(phase));
     }
 
-    /// What did not begin has no end: a connection may only have been tried.
+    /// Ends the phase. Without a phase, only a connection was tried, and nothing is printed.
     fn end(&self) {
         self.paused.set(None);
         self.waits.set(None);
@@ -55,7 +55,7 @@ impl Lines {
         }
     }
 
-    /// Says what it waits for: at once if that is new, and else every few seconds.
+    /// Prints the reason for a wait: at once if it is new, and then every few seconds.
     fn wait(&self, state: &str, reason: &str, is_new: bool, more: &[(&str, Value)]) {
         let printed = self.waits.get().unwrap_or_else(Instant::now);
         self.waits.set(Some(printed));
@@ -74,7 +74,7 @@ impl Lines {
         write_log_line(&said);
     }
 
-    /// A pause is over. That a lock was waited for, which is short, shows in the rows.
+    /// Ends a pause. A wait for a lock is short and is not printed.
     fn go_on(&self) {
         self.waits.set(None);
         if self.paused.take().is_some()
@@ -112,7 +112,7 @@ impl Progress for Lines {
             Event::ScanBegins { rows } => self.begin(true, rows),
             Event::BatchesBegin { rows, .. } => self.begin(false, rows),
             Event::Scanned { rows } => self.advance(rows),
-            // Batches in the middle of a scan are rows that it read.
+            // A batch in the middle of a scan is counted in rows that the scan read.
             Event::Committed { rows } if self.phase.get().is_some_and(|phase| !phase.reads) => {
                 self.advance(rows);
             }

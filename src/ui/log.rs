@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use super::{Bar, Lines, Talk};
 use crate::engine::{Event, Pause, Progress};
 
-/// Progress, and what holds the work up as lines beside it.
+/// Shows progress, and prints a line for each pause.
 pub struct Log {
     /// Where the lines go.
     talk: Talk,
@@ -21,8 +21,8 @@ enum Shown {
 }
 
 impl Log {
-    /// With a bar for people, or lines for programs. No bar where the work itself `prints` to the terminal
-    /// meanwhile: drawn between these lines, it would wipe some of them out.
+    /// A bar for people, or lines for programs. No bar where the command itself `prints` to the terminal
+    /// meanwhile: the bar would overwrite some of these lines.
     pub fn new(talk: Talk, prints: bool) -> Self {
         let shown = if talk.is_json() {
             Shown::Lines(Lines::default())
@@ -41,7 +41,7 @@ impl Log {
         }
     }
 
-    /// Says once that a pause begins.
+    /// Prints once that a pause begins.
     fn pause(&self, pause: Pause) {
         if self.paused.replace(Some(pause)) != Some(pause) {
             self.detail(match pause {

@@ -1,4 +1,5 @@
-//! The only room that writes to the terminal: reports to standard output, talk to standard error.
+//! Writes to the terminal, as no other module does: reports to standard output; notes, warnings, errors and progress to
+//! standard error.
 
 mod bar;
 mod csv;
@@ -40,7 +41,7 @@ pub trait Report: Serialize {
     /// Writes it for people.
     fn write(&self, out: &mut dyn Write) -> io::Result<()>;
 
-    /// Writes what of it `--quiet` leaves.
+    /// Writes the part that `--quiet` shows.
     fn write_quiet(&self, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }

@@ -4,11 +4,11 @@ use super::sanitize;
 use crate::model::counted;
 use crate::report::Referenced;
 
-/// What helps where only the login is to go.
+/// The hint where `--keep-data` would help.
 pub const KEEP_DATA_HELPS: &str =
     ", or give --keep-data, which takes the login out of a session and leaves the row";
 
-/// How many of the sessions that a dry run found would go, where other tables keep some.
+/// How many of the sessions that a dry run found would be deleted, without those that other tables keep.
 pub fn going(found: u64, kept: &Referenced, what: &str) -> String {
     match kept.referenced {
         0 => counted(found, what),
@@ -16,7 +16,7 @@ pub fn going(found: u64, kept: &Referenced, what: &str) -> String {
     }
 }
 
-/// Says which sessions stay because other tables refer to them, and what helps.
+/// Writes which sessions stay because other tables refer to them, and what to do.
 pub fn write_referenced(
     out: &mut dyn Write,
     referenced: &Referenced,

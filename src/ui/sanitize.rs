@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::model::{counted, needs_escape};
 
-/// A text that others wrote, on one line, with nothing in it that a terminal would obey or not show.
+/// Untrusted text on one line, with an escape for each character that a terminal would obey or not show.
 pub fn sanitize(text: &str) -> Cow<'_, str> {
     escape(text, |_, c| needs_escape(c))
 }

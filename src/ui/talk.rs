@@ -33,33 +33,33 @@ impl Talk {
         self.quiet
     }
 
-    /// Something that the operator should know about the answer.
+    /// A warning: the result may not be what the operator expects.
     pub fn warning(self, text: &str) {
         self.line("warning", "33", text);
     }
 
-    /// Something that the operator may want to know.
+    /// A note, which `--quiet` leaves out.
     pub fn note(self, text: &str) {
         if !self.quiet {
             self.line("note", "36", text);
         }
     }
 
-    /// What a person may want to do next; a log does not.
+    /// Advice on the next step, for people only.
     pub fn advice(self, text: &str) {
         if self.verbose || (!self.quiet && io::stdout().is_terminal()) {
             self.line("note", "36", text);
         }
     }
 
-    /// Something that helps to see what the tool is doing.
+    /// A detail for `--verbose`.
     pub fn detail(self, text: &str) {
         if self.verbose {
             self.line("note", "36", text);
         }
     }
 
-    /// What failed on what, what led to it, and the next step.
+    /// An error: what failed on what, its causes, and the next step.
     pub fn error(self, error: &Error) {
         if self.is_json() {
             let message = error.to_string();
@@ -95,17 +95,17 @@ impl Talk {
         let (terminal, head) = (Terminal::of_stderr(), format!("{label}:"));
         let text = terminal.wrap(head.len() + 1, &text);
         let head = terminal.paint(&format!("1;{colour}"), &head);
-        // With standard error closed there is nobody left to tell.
+        // With standard error closed nobody can read it.
         let _ = writeln!(io::stderr(), "{head} {text}");
     }
 }
 
-/// Writes one object to standard error, with the time before what it says.
+/// Writes one JSON object to standard error, beginning with the time.
 pub(super) fn write_log_line(said: &Value) {
     let mut line = Map::new();
     line.insert("time".into(), Timestamp::now().to_string().into());
     line.extend(said.as_object().cloned().unwrap_or_default());
-    // In one piece: others may write there, too.
+    // In one write: other processes may write there, too.
     let mut text = Vec::new();
     let _ = write_json_line(&mut text, &line).and_then(|()| io::stderr().write_all(&text));
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use crate::model::wrap;
 
-/// What an output can show. A file or a pipe gets whole lines without colour.
+/// Width and colour of an output. A file or a pipe gets whole lines without colour.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     columns: Option<usize>,
@@ -14,17 +14,17 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Where reports go.
+    /// Standard output, for reports.
     pub fn of_stdout() -> Self {
         Self::new(&io::stdout())
     }
 
-    /// Where talk goes.
+    /// Standard error, for notes and errors.
     pub(super) fn of_stderr() -> Self {
         Self::new(&io::stderr())
     }
 
-    /// Looks at `NO_COLOR` (no-color.org) and `TERM`, too.
+    /// Obeys `NO_COLOR` (no-color.org) and `TERM`, too.
     fn new(stream: &(impl IsTerminal + AsFd)) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let size = rustix::termios::tcgetwinsize(stream).ok();
@@ -34,7 +34,7 @@ impl Terminal {
         }
     }
 
-    /// Columns, if it is a terminal that tells.
+    /// Columns, if it is a terminal with a known width.
     pub(super) fn columns(self) -> Option<usize> {
         self.columns
     }
@@ -44,9 +44,9 @@ impl Terminal {
         if self.has_colour { format!("\x1b[{colour}m{text}\x1b[0m").into() } else { text.into() }
     }
 
-    /// A text that begins in this column, and goes on there in lines below.
+    /// Wraps a text that begins in this column, with its further lines in the same column.
     pub fn wrap(self, column: usize, text: &str) -> Cow<'_, str> {
-        /// With less room than this it is better left to the terminal.
+        /// With less room than this the terminal itself wraps.
         const LEAST: usize = 16;
         match self.columns.and_then(|columns| columns.checked_sub(column)) {
             Some(room) if room >= LEAST && text.chars().count() > room => {
@@ -57,7 +57,7 @@ impl Terminal {
     }
 }
 
-/// Whether the terminal can do nothing but write.
+/// Whether the terminal can only write text.
 pub(super) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

@@ -16,7 +16,7 @@ impl<R: Report + Serialize> Report for Total<R> {
             }
         }
         let meant = self.schemas.len() + self.not_begun.len();
-        // Of one schema its line has said all.
+        // With one schema, the schema's own line says it all.
         if let (Some(sum), 0 | 2..) = (&self.sum, meant) {
             if meant > 0 {
                 write!(out, "All {meant} schemas: ")?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use super::sanitize;
 use crate::model;
 
-/// Writes what clap said of what was typed, without what is not to be shown. Says whether there is anything of that.
+/// Prints clap's error about the command line, without texts that may be secret. Returns whether there was one.
 pub fn explain(said: &str) -> bool {
     let shown = shown(said);
     if said.lines().eq(shown.iter().map(String::as_str)) {
@@ -12,7 +12,7 @@ pub fn explain(said: &str) -> bool {
     }
     let mut stderr = io::stderr().lock();
     for line in shown {
-        // There is nobody else to tell.
+        // The error cannot be reported anywhere else.
         let _ = writeln!(stderr, "{line}");
     }
     true
@@ -23,17 +23,17 @@ pub fn explained(said: &str) -> String {
     shown(said).into_iter().next().unwrap_or_default()
 }
 
-/// A text without what was typed and may hold a password.
+/// A text without those arguments that may hold a password.
 pub fn unrepeated(text: &str) -> Cow<'_, str> {
     model::unrepeated(text, typed(), false)
 }
 
-/// clap repeats what it does not understand.
+/// clap repeats arguments that it does not understand.
 fn shown(said: &str) -> Vec<String> {
     model::unrepeated(said, typed(), true).lines().map(|line| url_hidden(&sanitize(line))).collect()
 }
 
-/// What was typed may be shown otherwise than it was typed; then it stands between single quotes.
+/// clap may escape an argument when it shows it; then it stands between single quotes.
 fn url_hidden(line: &str) -> String {
     match line.split_once("://") {
         Some((before, after)) => {

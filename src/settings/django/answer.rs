@@ -11,26 +11,26 @@ pub(super) enum Answer {
     /// The version of a Python without Django.
     NoDjango(String),
     NoSettings,
-    /// Code that others can change, which root does not run.
+    /// Root refused to run code that others can change.
     Changeable(String),
     /// The end of a traceback.
     Failed(Vec<String>),
 }
 
-/// What a Django project says of itself.
+/// The settings of a Django project.
 #[derive(Deserialize)]
 pub struct Project {
     pub(super) django: String,
     pub(super) engine: String,
     pub(super) keeps: Keeps,
-    /// Methods that its `SessionStore` does not have from Django.
+    /// Methods of its `SessionStore` that are not Django's.
     pub(super) own: Vec<String>,
     pub(super) serializer: String,
     pub(super) cookie_age: serde_json::Value,
     /// `LOGINAS_FROM_USER_SESSION_FLAG`: a key of django-loginas, where the project renamed it.
     #[serde(default)]
     pub(super) also_key: Option<String>,
-    /// `TIME_ZONE`: the clock of whoever works with the site.
+    /// `TIME_ZONE`: the clock of the site's people.
     pub(super) local_time_zone: Option<String>,
     /// `SECRET_KEY` and its fallbacks; each character is a byte.
     pub(super) secrets: Vec<String>,
@@ -38,7 +38,7 @@ pub struct Project {
     pub(super) sessions: Option<Sessions>,
     pub(super) cache: Option<Cache>,
     pub(super) users: Option<UserModel>,
-    /// Code of it that others can change, where that is no reason to refuse it.
+    /// Code of the project that others can change, where that is only a warning.
     pub(super) changeable: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Sessions {
     pub(super) vendor: String,
     /// How to reach it.
     pub(super) parameters: BTreeMap<String, String>,
-    /// Variables of the project's environment that say so, too.
+    /// Variables of the project's environment that the driver reads.
     pub(super) variables: BTreeMap<String, String>,
     /// The clock of naive times.
     pub(super) time_zone: Option<String>,
@@ -71,9 +71,9 @@ pub(super) struct Sessions {
 #[derive(Deserialize)]
 pub(super) struct Cache {
     pub(super) alias: String,
-    /// What stands before and after a session's key in that of its entry.
+    /// The texts before and after the session key in a cache key.
     pub(super) around: Option<(String, String)>,
-    /// Whether it is the engine that makes something else of it, and not the cache.
+    /// Whether the engine builds other cache keys, and not the cache.
     pub(super) engine_hides: bool,
 }
 

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::files;
 
-/// The interpreter that was named, or that of the virtual environment that is active or at hand.
+/// The interpreter that was named, or that of the active virtual environment or of one in the project's folder.
 pub(super) fn find(named: Option<&Path>, folder: &Path) -> Result<PathBuf, Error> {
     let active = std::env::var_os("VIRTUAL_ENV").filter(|folder| !folder.is_empty());
     let environments =
         active.map(PathBuf::from).into_iter().chain([folder.join(".venv"), folder.join("venv")]);
     let mut interpreters = environments.map(|environment| environment.join("bin/python"));
     let found = match named {
-        // Relative to where it was typed, not to the project.
+        // Relative to the current folder, not to the project.
         Some(python) if python.exists() => Some(python.to_owned()),
         Some(python) => in_search_path(python),
         None => interpreters
@@ -35,7 +35,7 @@ pub(super) fn find(named: Option<&Path>, folder: &Path) -> Result<PathBuf, Error
     })
 }
 
-/// The program of this name that would be run.
+/// The program of this name in `PATH`.
 fn in_search_path(name: &Path) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| {
         fs::metadata(path)
@@ -47,8 +47,8 @@ fn in_search_path(name: &Path) -> Option<PathBuf> {
     found.find(is_program)
 }
 
-/// How it is started. The probe runs `site` itself (`-S`). For root nothing of the environment or of a user's home
-/// counts until then (`-I`), but for the encoding.
+/// The interpreter's options. The probe runs `site` itself (`-S`). For root the environment and a user's home do not count
+/// before that (`-I`), except for the encoding.
 pub(super) fn options() -> Vec<String> {
     let mut options = vec!["-S".to_owned()];
     if files::is_root() {
@@ -59,7 +59,7 @@ pub(super) fn options() -> Vec<String> {
     options
 }
 
-/// The first of what it begins with that others can change. `here` is the folder that it runs in.
+/// The first file that the interpreter reads at its start and that others can change. `here` is the folder that it runs in.
 pub(super) fn find_changeable(
     python: &Path,
     here: &Path,
@@ -86,7 +86,7 @@ pub(super) fn find_changeable(
             }
         }
         for configuration in home.ancestors().take(2).map(|folder| folder.join("pyvenv.cfg")) {
-            // What is not there is not read.
+            // A missing file is not read.
             if let Ok(Some(found)) = files::find_changeable(&configuration, trusted) {
                 return Ok(Some(found));
             }
@@ -114,10 +114,10 @@ pub(super) fn find_changeable(
     Ok(None)
 }
 
-/// Folders of a standard library that it does not import from.
+/// Folders of a standard library from which Python does not import.
 const INSTALLED: [&str; 2] = ["site-packages", "dist-packages"];
 
-/// Standard libraries below this folder, as folders, archives and shared objects, of any version.
+/// The standard libraries below this folder, of any version: folders, archives and shared objects.
 fn libraries(folder: &Path) -> Vec<PathBuf> {
     let marks = ["os.py", "os.pyc", "lib-dynload"];
     let is_library = |path: &PathBuf| {

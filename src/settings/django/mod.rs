@@ -24,16 +24,16 @@ use crate::stop::Stop;
 use crate::store::{Surroundings, Table, UserType, Users};
 
 const PROBE: &str = include_str!("probe.py");
-/// The functions that mask secrets, and the line of the probe in whose place they stand.
+/// The functions that mask secrets, and the line of the probe that they replace.
 const MASKING: (&str, &str) = ("# Here stands masking.py.\n", include_str!("masking.py"));
-/// The line of it in whose place the parts of the stores stand.
+/// The line of the probe that the parts of the stores replace.
 const STORES_ASK: &str = "# Here stands what each store asks.\n";
 /// How long a project may take to set itself up.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Lines of what a Python that did not get as far as the project said.
+/// How many lines of Python's output an error shows, if Python failed before the project.
 const MOST_LINES: usize = 5;
 
-/// The project that was named, if one was.
+/// Asks the project of `--django`, if there is one.
 pub fn project(
     global: &cli::Global,
     backends: Backends,
@@ -62,7 +62,7 @@ pub fn project(
     command.args(["-B", "-c", &probe(backends)]).args([&place.manage, &place.folder]);
     command.arg(global.settings.as_deref().unwrap_or_default()).current_dir(&place.folder);
     command.arg(trusted.map(|user| user.to_string()).unwrap_or_default());
-    // The project has the environment that it has elsewhere, but nothing of ours.
+    // The project gets the operator's environment, without sessctl's own variables.
     let ours = std::env::vars_os().filter(|(name, value)| {
         let is_allocator = name == ALLOCATOR.0 && value == ALLOCATOR.1;
         is_allocator || name.as_encoded_bytes().starts_with(b"SESSCTL_")
@@ -87,7 +87,7 @@ pub fn project(
     Ok(Some(project))
 }
 
-/// The program that runs in the project's Python, with what each store asks.
+/// The program that runs in the project's Python, with the part of each store.
 fn probe(backends: Backends) -> String {
     let parts = backends.iter().filter_map(|backend| Some(backend.django()?.probe()));
     PROBE.replace(MASKING.0, MASKING.1).replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-/// What the project answered.
+/// Reads the project's answer.
 fn read_answer(ran: &Ran, path: &Path, python: &Path) -> Result<Project, Error> {
     let (place, python) = (path.display(), python.display());
     let Some(status) = ran.status else {
@@ -191,24 +191,24 @@ impl Project {
         ))
     }
 
-    /// The engine and its cache, if that is asked before the table.
+    /// Describes the engine and its cache, if the engine reads the cache before the table.
     pub fn cached_engine(&self) -> Option<String> {
         let cache = self.cache.as_ref()?;
         Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
     }
 
-    /// The engine, if it looks for a session in a way of its own: maybe where no row is.
+    /// The engine, if it has a `load()` of its own, which may find sessions without a row.
     pub fn own_load(&self) -> Option<&str> {
         let loads = ["load", "_get_session_from_db"];
         self.own.iter().any(|method| loads.contains(&&**method)).then_some(&*self.engine)
     }
 
-    /// Whether what it stores may be in no layout of Django's.
+    /// Whether the engine has an `encode()` of its own, so that rows may be in no layout of Django's.
     pub(super) fn has_own_encode(&self) -> bool {
         self.own.iter().any(|method| method == "encode" || method == "decode")
     }
 
-    /// What stands before and after a session's key in that of its cache entry.
+    /// The texts before and after the session key in a cache key.
     pub fn around_cache_keys(&self) -> Result<(String, String), Error> {
         let Some(cache) = &self.cache else {
             return Err(Error::usage(
@@ -232,7 +232,7 @@ impl Project {
         })
     }
 
-    /// What the operator should know of it.
+    /// A warning about the project.
     pub fn warning(&self) -> Option<String> {
         let changeable = self.changeable.as_ref()?;
         Some(format!(
@@ -240,7 +240,7 @@ impl Project {
         ))
     }
 
-    /// What it is, in one line.
+    /// Describes the project in one line.
     pub fn summary(&self) -> String {
         let Self { django, engine, serializer, cookie_age, .. } = self;
         let keys = self.secrets.len();
@@ -317,7 +317,7 @@ impl Project {
         })
     }
 
-    /// The key under which django-loginas keeps who is behind an impersonation, where the project renamed it.
+    /// The key in which django-loginas keeps the impersonator, if the project renamed it.
     pub(super) fn also_key(&self) -> Option<&str> {
         self.also_key.as_deref()
     }
@@ -359,7 +359,7 @@ impl Project {
     }
 }
 
-/// A name as Django quotes it: whole, unless it is quoted already.
+/// A table name, quoted as Django does: as a whole, unless it is quoted already.
 fn table(name: &str) -> Result<Table, Error> {
     let quoted = name.len() > 1 && name.starts_with('"') && name.ends_with('"');
     Ok(if quoted { name.parse()? } else { format!("\"{name}\"").parse()? })

@@ -14,16 +14,16 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use crate::stop::Stop;
 
 pub(super) struct Ran {
-    /// `None` if its time was over, or an end was asked for.
+    /// `None` if the time was over, or sessctl was asked to stop.
     pub(super) status: Option<ExitStatus>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
 }
 
 const TICK: Duration = Duration::from_millis(10);
-/// For what it said to arrive after its end. Somebody whom it has started may hold the pipe open.
+/// How long to wait for output after the end. A process that it started may hold the pipe open.
 const GRACE: Duration = Duration::from_secs(1);
-/// More than that of what it said is not kept.
+/// The most output that is kept.
 const MOST_BYTES: usize = 1 << 20;
 
 pub(super) fn run(command: &mut Command, time: Duration, stop: &Stop) -> io::Result<Ran> {
@@ -44,7 +44,7 @@ pub(super) fn run(command: &mut Command, time: Duration, stop: &Stop) -> io::Res
 fn wait(child: &mut Child, time: Duration, stop: &Stop) -> io::Result<Option<ExitStatus>> {
     let began = Instant::now();
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
-    // Its number is its own as long as it is not waited for.
+    // The process id cannot be reused before the process was waited for.
     let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let mut ended = false;
     while !ended && began.elapsed() < time && stop.asked().is_none() {
@@ -56,7 +56,7 @@ fn wait(child: &mut Child, time: Duration, stop: &Stop) -> io::Result<Option<Exi
     Ok(ended.then_some(status))
 }
 
-/// What comes out of a pipe, as far as it came.
+/// The output that a pipe gave so far.
 struct PipeOutput {
     bytes: Arc<Mutex<Vec<u8>>>,
     listener: JoinHandle<()>,

@@ -10,7 +10,7 @@ use super::{Place, interpreter};
 use crate::error::Error;
 use crate::files;
 
-/// The owner of the project, whom the site's own user has to trust; root has not.
+/// The owner of the project. Users other than root trust them; root does not.
 pub(super) fn also_trusted(folder: &Path) -> Option<u32> {
     let owner = fs::metadata(folder).ok()?.uid();
     (!files::is_root()).then_some(owner)
@@ -24,7 +24,7 @@ pub(super) fn find_changeable(
     trusted: Option<u32>,
 ) -> Option<String> {
     let project = [named, &place.folder, &place.manage, python];
-    // What is not there is not run.
+    // A missing file is not run.
     let changeable = |path: &Path| files::find_changeable(path, trusted).ok().flatten();
     let found = project.into_iter().find_map(changeable);
     let found =
@@ -32,8 +32,8 @@ pub(super) fn find_changeable(
     found.map(|path| path.display().to_string())
 }
 
-/// The folders of `PATH` in which nobody else can put a program: where root's Python looks for programs, a script in
-/// the place of an interpreter, too. Relative folders would be the project's.
+/// The folders of `PATH` in which nobody else can put a program, for root's Python and for a script in the place of an
+/// interpreter. Relative folders are left out: they would be the project's.
 pub(super) fn search_path() -> OsString {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let is_ours = |folder: &PathBuf| matches!(files::find_changeable(folder, None), Ok(None));
@@ -42,7 +42,7 @@ pub(super) fn search_path() -> OsString {
     std::env::join_paths(ours).unwrap_or_default()
 }
 
-/// The error for what root does not run.
+/// The error for code that root does not run.
 pub(super) fn refused(project: &Path, changeable: &str) -> Error {
     let owner = fs::metadata(project).map(|status| status.uid()).unwrap_or_default();
     let owner = if owner == 0 { "USER".into() } else { format!("'#{owner}'") };

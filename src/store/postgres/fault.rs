@@ -75,7 +75,7 @@ fn classify(error: &Error) -> (Fault, Option<&'static str>) {
             (
                 Fault::Fatal,
                 Some(
-                    "check user, password and options of the database URL; PGPASSWORD and ~/.pgpass are heeded too",
+                    "check user, password and options of the database URL; PGPASSWORD and ~/.pgpass count too",
                 ),
             )
         };

@@ -4,12 +4,12 @@ use super::keyword::KEYWORDS;
 use super::parameters::Parameters;
 use super::{SourceError, Surroundings};
 
-/// Each of these says by itself which server or database is meant.
+/// Variables each of which names a server or database by itself.
 pub const VARIABLES: [&str; 4] = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"];
 
-/// What the variables say.
+/// The parameters in the environment.
 pub(super) fn parameters(surroundings: &Surroundings) -> Result<Parameters, SourceError> {
-    // To go on without one that is not UTF-8 could lead to another server.
+    // Without a variable that is not UTF-8 the connection could lead to another server.
     if let Some(name) = surroundings.not_utf8.iter().find(|name| name.starts_with("PG")) {
         return Err(SourceError::new(
             format!("the environment variable {name} is not UTF-8"),
@@ -25,7 +25,7 @@ pub(super) fn parameters(surroundings: &Surroundings) -> Result<Parameters, Sour
                 .map_err(|error| error.of(format!("environment variable {variable}")))?;
         }
     }
-    // Older than sslmode, and still heeded by libpq.
+    // Older than sslmode; libpq still reads it.
     if surroundings.variable("PGREQUIRESSL") == Some("1") && !parameters.has("sslmode") {
         parameters.put("sslmode", "require".into())?;
     }

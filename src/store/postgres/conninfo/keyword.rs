@@ -1,21 +1,21 @@
 //! The list of libpq's parameters (its documentation, "Parameter Key Words"), and how sessctl treats each.
 
-/// What becomes of a parameter.
+/// How sessctl treats a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is heeded.
+    /// It has its effect.
     Supported,
-    /// It makes no difference to what is done here.
+    /// It is ignored: it makes no difference here.
     Ignored,
     /// It is an error unless it has one of these values, with which it makes no difference.
     Only(&'static [&'static str]),
 }
 
-/// A parameter.
+/// A parameter of libpq.
 #[derive(Debug)]
 pub(super) struct Keyword {
     pub(super) name: &'static str,
-    /// The environment variable that gives it where nothing else does.
+    /// The environment variable with its default.
     pub(super) variable: Option<&'static str>,
     pub(super) fate: Fate,
 }
@@ -64,7 +64,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     supported("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
     supported("channel_binding", "PGCHANNELBINDING"),
     supported("target_session_attrs", "PGTARGETSESSIONATTRS"),
-    // Rows are read and written as UTF-8, and nothing is compressed.
+    // sessctl reads and writes rows as UTF-8, and compresses nothing.
     unnamed("client_encoding", Fate::Ignored),
     unnamed("sslcompression", Fate::Ignored),
     unnamed("load_balance_hosts", Fate::Ignored),

@@ -30,7 +30,7 @@ use crate::store::{SourceError, Surroundings};
 
 const NOT_HERE: &str = "docs/connections.md says what is supported";
 
-/// How to reach a server. May hold a password, and shows it nowhere.
+/// How to reach a server. It may hold a password, and no error or `Debug` shows that.
 #[derive(Clone, Debug)]
 pub struct Conninfo {
     pub(super) hosts: Vec<Host>,
@@ -39,7 +39,7 @@ pub struct Conninfo {
     /// Command-line options of the server.
     pub(super) options: Option<String>,
     pub(super) application: String,
-    /// How long to wait for each address to answer; `None` for as long as sessctl thinks fit.
+    /// How long to wait for each address to answer; `None` for sessctl's default.
     pub(super) timeout: Option<Timeout>,
     pub(super) keepalives: Keepalives,
     pub(super) tls: Tls,
@@ -49,11 +49,11 @@ pub struct Conninfo {
     notes: Vec<String>,
 }
 
-/// One of the servers that may be meant.
+/// One of the servers to try.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pub(super) place: Place,
-    /// Where it is, if its name is not to be looked up.
+    /// Its address, if the name is not to be resolved.
     pub(super) address: Option<IpAddr>,
     pub(super) port: u16,
     pub(super) password: Option<Secret>,
@@ -90,7 +90,7 @@ pub(super) enum ChannelBinding {
     Require,
 }
 
-/// `target_session_attrs`: which of several servers will do.
+/// `target_session_attrs`: which of several servers is acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetSessionAttrs {
     Any,
@@ -107,17 +107,18 @@ impl Conninfo {
         pairs::are_in(text)
     }
 
-    /// What a URL says, without its scheme and `://`; what it leaves open, the environment says.
+    /// Parses a URL without its scheme and `://`; the environment completes it.
     pub fn of_url(rest: &str, surroundings: &Surroundings) -> Result<Self, SourceError> {
         Self::complete(url::parse(rest)?, surroundings)
     }
 
-    /// What `key=value` pairs say, and otherwise the environment.
+    /// Parses `key=value` pairs; the environment completes them.
     pub fn of_pairs(text: &str, surroundings: &Surroundings) -> Result<Self, SourceError> {
         Self::complete(pairs::parse(text)?, surroundings)
     }
 
-    /// What Django passes to its driver says, and otherwise the environment. No notes: the operator did not write it.
+    /// Takes the parameters that Django passes to its driver; the environment completes them. No notes: the operator did not
+    /// write them.
     pub fn of_django(
         options: &BTreeMap<String, String>,
         surroundings: &Surroundings,
@@ -133,7 +134,7 @@ impl Conninfo {
         Ok(Self { notes: Vec::new(), ..Self::complete(parameters, surroundings)? })
     }
 
-    /// What the environment alone says.
+    /// Takes the environment alone.
     pub fn of_environment(surroundings: &Surroundings) -> Result<Self, SourceError> {
         Self::complete(Parameters::default(), surroundings)
     }
@@ -169,7 +170,7 @@ impl Conninfo {
         self.has_password
     }
 
-    /// What the operator may want to know about it.
+    /// Notes for the operator.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -3,7 +3,7 @@
 use super::parameters::Parameters;
 use super::{SourceError, keyword};
 
-/// Whether a text is meant as such. A URL is not, whatever words it holds.
+/// Whether a text is a list of `key=value` pairs. A URL is not, whatever it contains.
 pub(super) fn are_in(text: &str) -> bool {
     let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains('='));
     text.split_once('=').is_some_and(|(name, _)| keyword::find(name.trim()).is_some())
@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Parameters, SourceError> {
     let mut parameters = Parameters::default();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        // What is no pair may be a part of a password, and is not shown.
+        // A word that is no pair may be part of a password, and is not shown.
         let (name, value) = rest
             .split_once('=')
             .map(|(name, value)| (name.trim_end(), value))
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Parameters, SourceError> {
     Ok(parameters)
 }
 
-/// Whether another option follows, which libpq takes for the value: the password would be a user's name.
+/// Whether another option follows where a value is missing. libpq takes that option for the value: `password= user=x`.
 fn is_missing(value: &str) -> bool {
     let next = value.starts_with(char::is_whitespace).then(|| value.split_once('='));
     next.flatten().is_some_and(|(name, _)| keyword::find(name.trim()).is_some())

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::keyword::{self, Fate};
 use super::{NOT_HERE, SourceError};
 
-/// Parameters by name, as far as they are known by now. What is there stays: sources are asked in
-/// the order in which they count.
+/// The parameters that are known so far, by name. A later source does not replace them: sources are read in the
+/// order of their precedence.
 #[derive(Default)]
 pub(super) struct Parameters {
     values: BTreeMap<&'static str, String>,
-    /// What the operator may want to know.
+    /// Notes for the operator.
     pub(super) notes: Vec<String>,
 }
 
@@ -23,12 +23,12 @@ impl Parameters {
         self.values.contains_key(name)
     }
 
-    /// Takes a value in place of what was there: within one connection string the last one counts.
+    /// Sets a value, and replaces an earlier one: within one connection string the last one counts.
     pub(super) fn put(&mut self, name: &str, value: String) -> Result<(), SourceError> {
         let Some(keyword) = keyword::find(name) else {
             return Err(SourceError::new(
                 format!("\"{name}\" is no connection option"),
-                "docs/connections.md has those that are heeded, and those of Django's that are ignored",
+                "docs/connections.md lists the options that are known, and those of Django's that are ignored",
             ));
         };
         match keyword.fate {
@@ -47,8 +47,8 @@ impl Parameters {
         Ok(())
     }
 
-    /// Takes what a lower source says where nothing is known. Its host and its address are one: that
-    /// address under the name of another host would lead elsewhere.
+    /// Takes the parameters of a lower source that are not known yet. Its host and its address belong together: the
+    /// address must not be used for another host.
     pub(super) fn complete(&mut self, lower: Self) {
         let host_is_named = self.has("host") || self.has("hostaddr");
         for (name, value) in lower.values {
@@ -60,7 +60,7 @@ impl Parameters {
         self.notes.extend(lower.notes);
     }
 
-    /// Adds a setting to those that the session begins with.
+    /// Adds a setting for the start of the session.
     pub(super) fn add_setting(&mut self, name: &str, value: &str) {
         let value = value.replace('\\', "\\\\").replace(' ', "\\ ");
         self.add_options(&format!("-c {name}={value}"));
@@ -93,7 +93,7 @@ pub(super) fn flag(
     Ok(number(parameters, name)?.map_or(default, |number| number != 0))
 }
 
-/// The meaning of a value that is one of a few.
+/// The meaning of a value out of a fixed list.
 pub(super) fn one_of<T: Copy>(
     parameters: &Parameters,
     name: &str,

@@ -9,8 +9,8 @@ use super::{Conninfo, Place, Secret};
 use crate::files;
 
 impl Conninfo {
-    /// Gives each host without a password the one that the file has for it. A file that others may
-    /// read is ignored, as libpq ignores it.
+    /// Gives each host without a password that of the first line for it. A file that others may read is
+    /// ignored, as libpq ignores it.
     pub(super) fn read_password(&mut self, file: &Path) {
         let Ok(status) = fs::metadata(file) else { return };
         let ignored = if !status.is_file() {
@@ -47,7 +47,7 @@ impl Conninfo {
     }
 }
 
-/// The password in a line, if it is for what is sought. A backslash takes the next character as it is.
+/// The password in a line, if the line is for this server. A backslash escapes the next character.
 fn password(line: &str, sought: [&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;

@@ -11,7 +11,7 @@ use super::{
 };
 
 pub(super) const PORT: u16 = 5432;
-/// Where Debian's and most other servers listen, as libpq's default has it there.
+/// The socket folder of Debian's and most other servers, and libpq's default there.
 pub(super) const SOCKET_FOLDER: &str = "/var/run/postgresql";
 
 impl Conninfo {
@@ -35,7 +35,7 @@ impl Conninfo {
             options: text("options").map(str::to_owned),
             application: application.unwrap_or("sessctl").to_owned(),
             timeout: number(&parameters, "connect_timeout")?.map(|seconds| {
-                // As libpq has it: 0 and less are no limit.
+                // As in libpq, 0 and less mean no limit.
                 match u64::try_from(seconds) {
                     Ok(seconds) if seconds > 0 => Timeout::After(Duration::from_secs(seconds)),
                     _ => Timeout::Never,
@@ -74,7 +74,8 @@ impl Conninfo {
     }
 }
 
-/// Refuses what is shown, by the server too, and holds what a slip in a connection string puts there: a password.
+/// Refuses a host, user or database that may be a password, put there by a slip in the connection string: sessctl and the
+/// server show these.
 fn demand_plain(parameters: &Parameters) -> Result<(), SourceError> {
     let odd: [(_, &[char]); 3] = [("host", &['=', ';', '@']), ("user", &['=']), ("dbname", &['='])];
     let is_odd = |(name, odd): &(&str, &[char])| {
@@ -88,7 +89,7 @@ fn demand_plain(parameters: &Parameters) -> Result<(), SourceError> {
     ))
 }
 
-/// The lists of hosts, addresses and ports, put together.
+/// Combines the lists of hosts, addresses and ports.
 fn hosts(parameters: &Parameters) -> Result<Vec<Host>, SourceError> {
     let list = |name: &str| -> Vec<&str> {
         parameters

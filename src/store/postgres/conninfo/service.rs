@@ -7,10 +7,10 @@ use super::parameters::Parameters;
 use super::{SourceError, Surroundings};
 use crate::files;
 
-/// Where Debian's libpq looks for the file of the whole machine.
+/// The folder of Debian's service file for the whole machine.
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
 
-/// What the service of this name says.
+/// The parameters of a service.
 pub(super) fn load(service: &str, surroundings: &Surroundings) -> Result<Parameters, SourceError> {
     let named = surroundings.variable("PGSERVICEFILE").map(PathBuf::from);
     let is_named = named.is_some();
@@ -62,7 +62,7 @@ pub(super) fn find(service: &str, text: &str) -> Result<Option<Parameters>, Sour
         if name == "service" {
             return Err(malformed("it names another service"));
         }
-        // As libpq has it, the first one counts, and spaces around "=" are no part of the syntax.
+        // As in libpq, the first one counts, and spaces around "=" are no part of the syntax.
         if !parameters.has(name) {
             parameters.put(name, value.to_owned())?;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::parameters::{Parameters, flag, one_of};
 use super::{NOT_HERE, SourceError};
 
-/// When to encrypt, and what to demand of the certificate: `sslmode`.
+/// `sslmode`: when to encrypt, and what the certificate must prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store::postgres) enum Mode {
     Disable,
@@ -28,9 +28,9 @@ pub(in crate::store::postgres) enum Negotiation {
 pub(in crate::store::postgres) enum Roots {
     /// The authorities in a file that was named.
     Named(PathBuf),
-    /// Those in libpq's default file, if it is there.
+    /// The authorities in libpq's default file, if it exists.
     Default(Option<PathBuf>),
-    /// Those that this machine trusts.
+    /// The authorities that this machine trusts.
     System,
 }
 
@@ -39,7 +39,7 @@ pub(in crate::store::postgres) enum Roots {
 pub(in crate::store::postgres) struct ClientKey {
     pub(in crate::store::postgres) certificate: PathBuf,
     pub(in crate::store::postgres) key: PathBuf,
-    /// Whether it was named, or only may be there.
+    /// Whether the operator named it; libpq's default file need not exist.
     pub(in crate::store::postgres) is_named: bool,
 }
 
@@ -48,7 +48,7 @@ pub(in crate::store::postgres) struct Tls {
     pub(in crate::store::postgres) mode: Mode,
     pub(in crate::store::postgres) negotiation: Negotiation,
     pub(in crate::store::postgres) roots: Roots,
-    /// libpq's default list of revoked certificates, which must not be there: it would not be heeded.
+    /// libpq's default list of revoked certificates. It must not exist, since sessctl would not check it.
     pub(in crate::store::postgres) revoked: Option<PathBuf>,
     pub(in crate::store::postgres) client: Option<ClientKey>,
     /// Whether to tell the server its name.
@@ -113,7 +113,7 @@ impl Tls {
             ],
             default,
         )?;
-        // As libpq has it: anybody can have a certificate that the system trusts, for another name.
+        // As in libpq: anybody can get a certificate that the system trusts, for another name.
         if *roots == Roots::System && mode != Mode::VerifyFull {
             return Err(SourceError::new(
                 "sslrootcert=system demands sslmode=verify-full",

@@ -6,7 +6,7 @@ use super::keyword;
 use super::parameters::Parameters;
 use crate::store::url::{Url, UrlForm};
 
-/// Schemes of URLs that lead to `PostgreSQL`, or to what speaks like it.
+/// Schemes of URLs of `PostgreSQL`, and of servers with its protocol.
 pub(in crate::store::postgres) const SCHEMES: [&str; 10] = [
     "postgres",
     "postgresql",
@@ -19,7 +19,7 @@ pub(in crate::store::postgres) const SCHEMES: [&str; 10] = [
     "cockroach",
     "cockroachdb",
 ];
-/// What Django does with its connections, which are not ours.
+/// Options for how Django uses its connections. They are ignored.
 const OF_DJANGO: [&str; 10] = [
     "conn_max_age",
     "conn_health_checks",
