@@ -55,7 +55,6 @@ impl Postgres {
         findings.push(made("connection", self.role(&mut reached)));
         findings.push(made("server", server::version(&mut reached.client)));
         findings.push(server::encryption(reached.tls, &reached.host, self.conninfo.tls.mode));
-        findings.push(self.pooler(&mut reached.client));
         let client = &mut reached.client;
         findings.push(made("replica", server::replica(client)));
         // If the list cannot be read, the finding is only less detailed.

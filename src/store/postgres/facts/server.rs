@@ -1,19 +1,15 @@
-//! Checks the server, and poolers between it and sessctl.
+//! Checks the server and the connection to it: version, encryption, role, and whether it is a replica.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use tokio_postgres::Error;
 
 use crate::model::Finding;
-use crate::store::StoreError;
-use crate::store::facts::not_made;
 use crate::store::postgres::Postgres;
 use crate::store::postgres::catalog::is_postgresql;
 use crate::store::postgres::client::Client;
 use crate::store::postgres::connect::Reached;
 use crate::store::postgres::conninfo::{Host, Mode, Place};
-use crate::store::postgres::fault::fail;
 
 const ROLE: &str = "
     SELECT current_user::text, session_user::text, coalesce(rolsuper, false)
@@ -22,13 +18,7 @@ const VERSION: &str =
     "SELECT pg_catalog.version(), pg_catalog.current_setting('server_version_num')::int4";
 const REPLICA: &str = "
     SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')::bool";
-/// The server process of this connection, and its age in seconds.
-const BACKEND: &str = "
-    SELECT pid, extract(epoch FROM pg_catalog.clock_timestamp() - backend_start)::float8
-    FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()";
 
-/// Seconds by which a server process may seem older than its connection.
-const SLACK: f64 = 2.0;
 /// The oldest version of PostgreSQL that sessctl supports.
 const OLDEST: i32 = 110_000;
 
@@ -119,36 +109,6 @@ impl Postgres {
             Finding::ok("connection", text)
         })
     }
-
-    /// Checks for a pooler. A server process is started for one connection. If it serves two, or is older
-    /// than its connection, it belongs to a pooler.
-    pub(super) fn pooler(&self, client: &mut Client) -> Finding {
-        const CHECK: &str = "pooler";
-        let mut found = || -> Result<bool, StoreError> {
-            let ask = |client: &mut Client| {
-                backend(client).map_err(|error| fail(error, "could not be found out".into()))
-            };
-            let first = ask(client)?.0;
-            let began = Instant::now();
-            let mut other = self.connect()?;
-            let (second, age) = ask(&mut other)?;
-            let is_older = age > began.elapsed().as_secs_f64() + SLACK;
-            Ok(second == first || is_older || ask(client)?.0 != first)
-        };
-        match found() {
-            Ok(true) => Finding::ok(
-                CHECK,
-                "detected: server processes are shared between connections; sessctl works through it",
-            ),
-            Ok(false) => Finding::ok(CHECK, "not detected"),
-            Err(error) => Finding { next_step: None, ..not_made(CHECK, &error) },
-        }
-    }
-}
-
-fn backend(client: &mut Client) -> Result<(i32, f64), Error> {
-    let row = client.query_typed_one(BACKEND, &[])?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 #[cfg(test)]
