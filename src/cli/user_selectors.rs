@@ -1,3 +1,5 @@
+//! Options that select users by name, address or flags: `--username`, `--staff` and the like.
+
 use clap::Args;
 
 use super::{SAFETY, WHOM};

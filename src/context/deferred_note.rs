@@ -1,4 +1,5 @@
-//! A store that has something to tell as soon as it is reached: before an error such as "no such file" it would be in the way.
+//! Wraps a store with a note that is printed once the store is reached. Before an error such as "no such file" the note would
+//! be in the way.
 
 use crate::consent::Consent;
 use crate::store::{

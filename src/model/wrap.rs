@@ -1,3 +1,5 @@
+//! Wraps text at words.
+
 /// Lines of at most `width` letters, unless a word has more. A no-break space becomes a space.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();

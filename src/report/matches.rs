@@ -1,4 +1,4 @@
-//! Counts of rows by what they are to the query of a command.
+//! Counts of the rows that a command's query selected, by what they are.
 
 use std::ops::AddAssign;
 

@@ -1,4 +1,4 @@
-//! Parses time zones.
+//! Parses the names of time zones in options, and refuses POSIX names, whose sign means the opposite of what people expect.
 
 use jiff::tz::TimeZone;
 

@@ -1,3 +1,5 @@
+//! The progress bar on standard error, drawn from the engine's events.
+
 use std::cell::Cell;
 use std::fmt;
 use std::io::IsTerminal;

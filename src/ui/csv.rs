@@ -1,3 +1,5 @@
+//! Writes sessions as CSV, with cells that no spreadsheet runs as formulas.
+
 use std::io::{self, Write};
 
 use crate::report::ListedSession;

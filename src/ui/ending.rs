@@ -1,3 +1,5 @@
+//! Sentences that the reports of several commands share: how the work ended, what stays, and why a result is in doubt.
+
 use std::io::{self, Write};
 
 use crate::model::{counted, shell_word};

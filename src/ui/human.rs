@@ -1,3 +1,5 @@
+//! Writes sessions for people: as lines of a table, or one session with everything about it.
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 

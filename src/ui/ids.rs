@@ -1,3 +1,5 @@
+//! Writes user ids one a line, so that `--from-file` reads the same ids back.
+
 use std::io::{self, IsTerminal, Write};
 
 use super::{sanitize, sanitize_name};

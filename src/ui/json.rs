@@ -1,3 +1,5 @@
+//! Writes JSON that is safe to print on a terminal, compact or indented, also of texts too large to hold in memory.
+
 use std::io::{self, Write};
 
 use serde::Serialize;

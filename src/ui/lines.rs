@@ -1,3 +1,5 @@
+//! Progress as lines of JSON on standard error, for programs (`--log-format json`).
+
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! Chooses how progress is shown: by a bar, by lines of JSON, or not at all.
+
 use std::cell::Cell;
 use std::error::Error;
 use std::io::IsTerminal;

@@ -1,3 +1,5 @@
+//! Asks the operator a question at the terminal.
+
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Asks the person at the terminal; `None` if there is none.

@@ -1,3 +1,5 @@
+//! Sentences about sessions that stay because other tables refer to them.
+
 use std::io::{self, Write};
 
 use super::sanitize;

@@ -1,3 +1,5 @@
+//! Escapes untrusted text before a terminal shows it.
+
 use std::borrow::Cow;
 
 use crate::model::{counted, needs_escape};

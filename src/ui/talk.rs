@@ -1,3 +1,5 @@
+//! Standard error: notes, warnings, errors and advice, as text or as lines of JSON.
+
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Map, Value, json};

@@ -1,3 +1,5 @@
+//! The report of a command over several schemas, as text.
+
 use std::io::{self, Write};
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! Prints errors about the command line without arguments that may be secret.
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 

@@ -1,3 +1,5 @@
+//! The login in a session: the user id and backend that Django's `login()` puts there.
+
 use std::borrow::Cow;
 
 use super::DecodeError;

@@ -1,3 +1,5 @@
+//! Decodes stored rows: takes the envelope off, inflates the payload and finds the login, with buffers that it reuses.
+
 use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;

@@ -1,4 +1,4 @@
-//! Layouts: where in a stored text the payload is, and what proves who wrote it.
+//! The layouts of stored rows: where the payload is, and which signature proves who wrote it.
 
 use super::keyring::Keyring;
 use super::{DecodeError, Layout, base64, zlib};

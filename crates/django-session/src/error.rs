@@ -1,3 +1,5 @@
+//! Why a stored row cannot be read.
+
 use std::fmt;
 
 /// Why one stored value could not be read.

@@ -1,4 +1,4 @@
-//! Which characters are not shown as they are.
+//! Decides which characters are escaped before they are shown.
 
 use unicode_properties::{GeneralCategory as Category, UnicodeGeneralCategory as _};
 

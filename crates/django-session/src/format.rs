@@ -1,4 +1,4 @@
-//! The kinds of layouts, serializers and signatures.
+//! Enums for the layout, serializer and signature of a row.
 
 /// How a stored text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

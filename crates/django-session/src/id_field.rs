@@ -1,3 +1,5 @@
+//! The primary key of a site's users, and which spellings of an id it reads as the same user.
+
 use super::spelling::{canonical, uuid_digits};
 
 /// The primary key of the table of users, by which Django reads the id in a session (`Field.to_python`) and the database

@@ -1,4 +1,4 @@
-//! Whose a session is: put together from what stands under its keys, one after the other.
+//! Collects the users of a session from the values of its login keys, one key after the other.
 
 use std::borrow::Cow;
 

@@ -1,3 +1,5 @@
+//! Verifies and makes the signatures of rows with a site's `SECRET_KEY` and its fallbacks.
+
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,3 +1,5 @@
+//! The keys in session data that hold user ids: Django's own, and those of packages for impersonation.
+
 use super::auth::{BACKEND, LOGIN, USER_ID};
 
 /// The top-level keys of a session that say whose it is.

@@ -1,4 +1,4 @@
-//! The serialized session.
+//! The serialized session inside a row: JSON or a pickle, from which login, JSON text and a copy without the login are made.
 
 use std::borrow::Cow;
 use std::io;

@@ -1,4 +1,4 @@
-//! What large rows are decoded into.
+//! The one buffer in which all decoders decode large rows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

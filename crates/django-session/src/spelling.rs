@@ -1,4 +1,4 @@
-//! How ids of users are spelled.
+//! The canonical spelling of user ids.
 
 use std::borrow::Cow;
 

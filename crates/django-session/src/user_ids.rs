@@ -1,3 +1,5 @@
+//! A set of user ids to look for, and the test whether a session's id is one of them.
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 

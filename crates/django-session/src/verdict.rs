@@ -1,4 +1,4 @@
-//! The one place that says what a row is.
+//! Decides what a row is: a login, an anonymous session, unreadable or damaged. Every command uses this one rule.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Adler-32 (RFC 1950 §8.2).
+//! The Adler-32 checksum (RFC 1950 §8.2).
 
 const MODULUS: u32 = 65_521;
 /// Bytes that are added up side by side.

@@ -1,4 +1,4 @@
-//! The bits of a stream, the lowest of each byte first (RFC 1951 §3.1.1).
+//! Reads bits of a deflate stream, the lowest of each byte first (RFC 1951 §3.1.1).
 
 /// Passed on by value, so that all of it can be in registers.
 #[derive(Clone, Copy)]

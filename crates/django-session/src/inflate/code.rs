@@ -1,4 +1,4 @@
-//! A Huffman code as a table (RFC 1951 §3.2.2).
+//! Decodes a Huffman code with a table (RFC 1951 §3.2.2).
 
 /// Bits of the longest code.
 const LONGEST: usize = 15;

@@ -1,4 +1,4 @@
-//! The codes that a block begins with (RFC 1951 §3.2.7).
+//! Reads the Huffman codes at the start of a deflate block (RFC 1951 §3.2.7).
 
 use super::bits::Bits;
 use super::code::{Code, Entry, Lengths, Meaning};

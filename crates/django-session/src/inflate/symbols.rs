@@ -1,4 +1,4 @@
-//! What the symbols of a block mean (RFC 1951 §3.2.5), and what comes of them.
+//! Decodes the symbols of a deflate block into bytes (RFC 1951 §3.2.5).
 
 use super::bits::Bits;
 use super::code::{Code, Entry, Meaning};

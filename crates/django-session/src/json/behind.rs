@@ -1,4 +1,4 @@
-//! Who is behind an impersonation.
+//! Reads the users behind an impersonation from JSON.
 
 use super::super::DecodeError;
 use super::super::identities::{Behind, UserId, is_dotted_path};

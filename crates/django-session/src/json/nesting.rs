@@ -1,4 +1,4 @@
-//! Which lists and objects are open, a bit each: most payloads need no memory for that.
+//! Records which lists and objects are open, with one bit for each: most payloads need no memory for that.
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Open {

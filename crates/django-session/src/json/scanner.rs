@@ -1,4 +1,4 @@
-//! The grammar, one token after another.
+//! Checks the grammar of JSON, one token after another.
 
 use super::super::{DecodeError, Limits};
 use super::nesting::{Nesting, Open};

@@ -1,4 +1,4 @@
-//! Where the plain part of a string literal ends.
+//! Finds where the plain part of a JSON string ends.
 
 /// One in each byte.
 const EACH: u64 = u64::MAX / 255;

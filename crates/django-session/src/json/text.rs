@@ -1,4 +1,4 @@
-//! String literals: Latin-1 or UTF-8, escapes, surrogates.
+//! Reads JSON string literals: Latin-1 or UTF-8, escapes, surrogates.
 
 use std::borrow::Cow;
 

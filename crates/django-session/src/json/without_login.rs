@@ -1,4 +1,4 @@
-//! The same session without its login, in ASCII.
+//! Writes a JSON session again without its login, in ASCII.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! What calling something would have made: an opaque object, save for the few callables that
-//! pickles use to spell plain data.
+//! Calls in a pickle: an object that records the call, or the value itself for the few callables that pickles use to spell
+//! plain data.
 
 use super::super::DecodeError;
 use super::known::Known;

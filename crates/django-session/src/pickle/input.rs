@@ -1,4 +1,4 @@
-//! The payload, read from front to back.
+//! Reads the bytes of a pickle from front to back.
 
 use super::super::DecodeError;
 use super::text::Span;

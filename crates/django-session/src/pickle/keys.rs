@@ -1,4 +1,4 @@
-//! Which assignments of a dict count: of equal keys the last, at the place of the first.
+//! Decides which assignments of a dict count: of equal keys the last, at the place of the first.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

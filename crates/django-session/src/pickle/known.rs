@@ -1,4 +1,4 @@
-//! The classes and functions whose meaning a reader of sessions must know.
+//! Classes and functions with a meaning that a reader of sessions must know, such as `datetime` and `UUID`.
 
 use super::text::Text;
 

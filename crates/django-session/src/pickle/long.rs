@@ -1,4 +1,4 @@
-//! Ints of any size.
+//! Python ints of any size.
 
 use super::super::DecodeError;
 use super::text::Span;

@@ -1,4 +1,4 @@
-//! Objects that stand for one value which has a usual spelling: ids, decimals, moments.
+//! Objects that stand for one value with a usual spelling: ids, decimals, moments.
 
 use super::known::Known;
 use super::moment;
