@@ -44,12 +44,14 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
                 unknown.remove(name);
             }
             let table = &site.users.table;
-            if let UserQuery::Having(column, _) = which
-                && ctx.project.is_none()
-                && (ids.len() > 1 || ids.len() == 1 && !is_login(&mut *reader, table, column)?)
-            {
+            let UserQuery::Having(column, _) = which else { continue };
+            if ids.is_empty() || ctx.project.is_some() {
+                continue;
+            }
+            if ids.len() > 1 || !is_login(&mut *reader, table, column)? {
                 return Err(no_login_name(name, column, table, &ids));
             }
+            site.refuse_address_of_another(&mut *reader, name, column, &ids)?;
         }
     }
     let Some(name) = unknown.first() else { return Ok(()) };
@@ -220,6 +222,39 @@ impl SiteUsers {
             named.push((email, UserQuery::Mail(column, Address::of(email))));
         }
         Ok(named)
+    }
+
+    /// Refuses a user name that another user has as the e-mail address: users may log in with that, and
+    /// anybody may have chosen the name.
+    fn refuse_address_of_another(
+        &self,
+        reader: &mut dyn Reader,
+        name: &str,
+        column: &str,
+        ids: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        let Some(email) = self.users.email.as_deref().filter(|_| name.contains('@')) else {
+            return Ok(());
+        };
+        let mut others = BTreeSet::new();
+        reader.users(&self.users, UserQuery::Mail(email, Address::of(name)), &mut |user| {
+            others.extend(Some(user.id).filter(|id| !ids.contains(id)));
+        })?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let some =
+            |ids: &BTreeSet<String>| some(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+        Err(Error::usage(
+            format!(
+                "in table \"{}\", \"{name}\" is the \"{column}\" of one user ({}) and the \"{email}\" of another ({}): nobody \
+                 is logged out",
+                self.users.table,
+                some(ids),
+                some(&others)
+            ),
+            "--django knows what they log in with; --email takes the address; or name the user by the id",
+        ))
     }
 
     fn flagged(&self, selectors: &UserSelectors) -> Result<Vec<UserQuery<'_>>, Error> {

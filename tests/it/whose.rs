@@ -508,6 +508,42 @@ fn a_name_that_is_not_unique_may_be_a_display_name() {
     });
 }
 
+/// Users log in with their address, and one of them has that of another as the handle.
+#[test]
+fn a_name_that_is_the_address_of_another_user_is_refused() {
+    World::each("whose_address", |w| {
+        w.execute(
+            "CREATE TABLE acc_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254) UNIQUE,
+                 password text, last_login date);
+             INSERT INTO acc_user VALUES (1, 'ann', 'anna@EX.com', '', NULL),
+                 (2, 'anna@ex.com', 'bob@ex.com', '', NULL), (3, 'carl@ex.com', 'carl@ex.com', '', NULL)",
+        );
+        w.user("1", 1).user("2", 1).user("3", 1);
+        for more in [&[][..], &["--dry-run"], &["--user-table", "acc_user"], &["--username", "ann"]]
+        {
+            w.run(&[&["logout-user", "--username", "anna@ex.com"], more].concat())
+                .exits(2)
+                .says("the \"username\" of one user (\"2\") and the \"email\" of another (\"1\")")
+                .says("nobody is logged out")
+                .says("hint: --django");
+        }
+        assert_eq!(w.count(), 3);
+        w.run(&["logout-user", "--username", "ann"]).ok().says("1 session deleted");
+        w.run(&["logout-user", "--username", "carl@ex.com"]).ok().says("1 session deleted");
+        w.run(&["logout-user", "2"]).ok().says("1 session deleted");
+    });
+}
+
+/// A project knows what they log in with.
+#[test]
+fn a_project_takes_a_name_that_is_the_address_of_another_user() {
+    Site::each("whose_address_known", "5.2", &[], |site| {
+        site.login(&["anna", "anna@ex.com"]);
+        site.python("User.objects.filter(username='anna').update(email='anna@ex.com')");
+        site.run(&["logout-user", "--username", "anna@ex.com"]).ok().says("1 session deleted");
+    });
+}
+
 #[test]
 fn users_in_another_database_are_not_guessed() {
     let site = Site::sqlite("apart", "5.2", &[]);
