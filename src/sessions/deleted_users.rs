@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use django_session::Decoder;
 
 use super::asked_users::id_field;
+use super::query::is_reading;
 use super::site_users::{AT_ONCE, SiteUsers, reader};
 use super::unfit_ids::some;
 use crate::context::Ctx;
@@ -215,11 +216,6 @@ struct Gone {
     ids: BTreeSet<String>,
     /// Bytes of these ids and of the unfit ones.
     bytes: usize,
-}
-
-/// Whether both ids can be read from one signed text: the id alone, and the id with a part of the signature.
-fn is_reading(id: &str, longer: &str) -> bool {
-    longer.strip_prefix(id).is_some_and(|rest| rest.starts_with([':', '/']))
 }
 
 impl<'s> Search<'s> {

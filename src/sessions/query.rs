@@ -93,7 +93,9 @@ impl<'a> SessionQuery<'a> {
                 },
                 Some(login) if self.users.shares(login) => Answer::Shared,
                 Some(login)
-                    if login.unclear && self.users.is_about_some() && in_time != Some(false) =>
+                    if in_time != Some(false)
+                        && self.users.is_about_some()
+                        && (login.unclear || self.users.is_unfit_behind(login)) =>
                 {
                     Answer::Unreadable
                 }
@@ -203,6 +205,16 @@ impl UserFilter<'_> {
             }
     }
 
+    /// Whether the key of the table of users cannot hold an id of somebody behind the login, in any reading.
+    fn is_unfit_behind(self, login: &Login<'_>) -> bool {
+        let (Self::These(ids) | Self::AllBut(ids) | Self::EverythingBut(ids)) = self else {
+            return false;
+        };
+        let is_read_otherwise =
+            |id: &str| login.users().any(|one| !ids.is_unfit(one) && is_reading(one, id));
+        login.others.iter().any(|id| ids.is_unfit(id) && !is_read_otherwise(id))
+    }
+
     fn wants_auth(self, auth: &Auth<'_>) -> bool {
         let mut users = auth.user_id.iter().chain(&auth.others);
         match self {
@@ -221,4 +233,9 @@ impl UserFilter<'_> {
             Self::Anybody | Self::AllBut(_) | Self::EverythingBut(_) => !login.others.is_empty(),
         }
     }
+}
+
+/// Whether both ids can be read from one signed text: the id alone, and the id with a part of the signature.
+pub(crate) fn is_reading(id: &str, longer: &str) -> bool {
+    longer.strip_prefix(id).is_some_and(|rest| rest.starts_with([':', '/']))
 }

@@ -102,6 +102,41 @@ fn other_packages_keep_them_under_keys_that_can_be_named() {
     });
 }
 
+/// A package may keep the name of whoever is behind, or sign the id in a way of its own.
+#[test]
+fn an_id_behind_that_no_user_can_have_is_a_doubt() {
+    World::each("behind_unfit", |w| {
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, username text UNIQUE)");
+        w.execute("INSERT INTO auth_user VALUES (1, 'anna'), (5, 'carl')");
+        for (key, value, code) in [
+            ("original_user", "anna", 3),
+            ("original_user", "1|1xXrg7|sig", 3),
+            ("loginas_from_user", "1|1xXrg7|sig", 3),
+            ("original_user", "5", 0),
+            ("loginas_from_user", &SIGNED.replacen('1', "6", 1), 0),
+            ("original_user", &format!("6:{}", "a".repeat(40)), 0),
+        ] {
+            for command in [
+                &["logout-user", "1"][..],
+                &["list", "--user", "1"],
+                &["logout-user", "--username", "anna", "-n"],
+            ] {
+                w.renew();
+                w.session(&with("5", &format!(r#""{key}":"{value}""#)));
+                let ran = w.run(&[command, &["--also-key", "original_user"]].concat()).exits(code);
+                if code == 3 {
+                    ran.says("may be anybody's");
+                }
+                assert_eq!(w.count(), 1, "{value}");
+            }
+            // Of the user who is logged in it is the session, whoever is behind.
+            w.run(&["logout-user", "5", "--also-key", "original_user"])
+                .ok()
+                .says("1 session deleted");
+        }
+    });
+}
+
 #[test]
 fn a_site_may_keep_the_user_under_keys_of_its_own() {
     World::each_but_mysql("user_key", |w| {
