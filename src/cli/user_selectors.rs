@@ -32,7 +32,7 @@ pub struct UserSelectors {
     /// Take ids that the key of the table of users cannot hold, such as numbers from before a change to UUIDs.
     #[arg(long, help_heading = SAFETY)]
     pub unfit_ids: bool,
-    /// Do not ask where --deleted-users finds more than half of the users who are logged in.
+    /// Do not ask where --deleted-users finds more than half of the users who are logged in, or several backends.
     #[arg(long, help_heading = SAFETY)]
     pub yes: bool,
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 
 use django_session::Decoder;
 
 use super::asked_users::id_field;
+use super::distinct::hash;
 use super::query::is_reading;
 use super::site_users::{AT_ONCE, SiteUsers, reader};
 use super::unfit_ids::some;
@@ -24,6 +24,8 @@ pub(crate) struct DeletedUsers {
     pub(crate) ids: BTreeSet<String>,
     /// How many different users have live sessions.
     pub(crate) logged_in: usize,
+    /// Whether more than one authentication backend made the logins.
+    pub(crate) has_several_backends: bool,
 }
 
 /// Most bytes of ids that one page may collect.
@@ -42,6 +44,8 @@ struct Logins {
     either: BTreeSet<(String, String)>,
     /// Ids that the key of the table cannot hold: they date from before its type was changed.
     unfit: BTreeSet<String>,
+    /// Hashes of some of the authentication backends that made the logins.
+    backends: HashSet<u64>,
     held_bytes: usize,
     /// Rows that are decoded one at a time: the ids of a whole page might not fit into memory.
     later: Leftover,
@@ -105,13 +109,13 @@ impl DeletedUsers {
         let gone = std::mem::take(&mut search.gone).ids;
         search.ask(gone)?;
         search.take_one_reading();
-        let Search { there, gone, unfit, .. } = search;
+        let Search { there, gone, unfit, backends, .. } = search;
         let (there, mut ids) = (there.len(), gone.ids);
         if there == 0 && !ids.is_empty() {
             return Err(none_is_there(site, &ids));
         }
         ids.extend(unfit);
-        Ok(Self { logged_in: there + ids.len(), ids })
+        Ok(Self { logged_in: there + ids.len(), ids, has_several_backends: backends.len() > 1 })
     }
 }
 
@@ -139,6 +143,11 @@ impl Logins {
     fn row(&mut self, row: &Row<'_>, decoder: &mut Decoder<'_>, site: &SiteUsers) {
         let session = row.decode(decoder);
         let Ok(auth) = session.auth() else { return };
+        // Two are as good as more.
+        if let (Some(_), Some(backend), 0..2) = (&auth.user_id, &auth.backend, self.backends.len())
+        {
+            self.backends.insert(hash(backend));
+        }
         let may_be_key = |id: &str| id.len() <= MOST_ID_BYTES;
         if let Some(own) = auth.user_id.as_deref().filter(|id| may_be_key(id))
             && read(site, own).is_none()
@@ -208,6 +217,7 @@ struct Search<'s> {
     unfit_too: bool,
     unfit: BTreeSet<String>,
     either: BTreeSet<(String, String)>,
+    backends: HashSet<u64>,
 }
 
 /// Users who are missing from the table.
@@ -229,11 +239,15 @@ impl<'s> Search<'s> {
             unfit_too,
             unfit: BTreeSet::new(),
             either: BTreeSet::new(),
+            backends: HashSet::new(),
         }
     }
 
     /// Adds the users of one page, and queries the table of users once enough are collected.
     fn add(&mut self, logins: Logins) -> Result<(), Error> {
+        if self.backends.len() < 2 {
+            self.backends.extend(logins.backends);
+        }
         for (one, other) in logins.either {
             let bytes = one.len() + other.len();
             if self.either.insert((one, other)) {
@@ -308,10 +322,4 @@ impl Gone {
             "log them out by their ids, a part at a time (logout-user --from-file), or everybody else (flush-all --except-user)",
         ))
     }
-}
-
-fn hash(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
 }

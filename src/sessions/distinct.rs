@@ -11,9 +11,7 @@ const MOST: usize = 10_000;
 
 impl DistinctUsers {
     pub(crate) fn insert(&mut self, id: &str) {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        self.0.insert(hasher.finish());
+        self.0.insert(hash(id));
     }
 
     pub(crate) fn append(&mut self, others: Self) {
@@ -25,4 +23,10 @@ impl DistinctUsers {
     pub(crate) fn count(&self) -> u64 {
         u64::try_from(self.0.len()).unwrap_or(u64::MAX)
     }
+}
+
+pub(crate) fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

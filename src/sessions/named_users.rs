@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use django_session::UserIds;
+use django_session::{Login, UserIds};
 
+use super::distinct::hash;
 use super::site_users::{AT_ONCE, SiteUsers};
 use super::user_selectors::Meant;
 use crate::context::Ctx;
@@ -21,19 +22,33 @@ struct Found {
     /// The user id as a session spells it.
     spelled: String,
     sessions: u64,
+    /// The hash of the authentication backend that made the first login.
+    backend: Option<u64>,
+    /// Whether another backend made another login.
+    has_several_backends: bool,
 }
 
 impl SessionsOf {
     /// Counts a session that names this user, and whether it is asked for.
-    pub(crate) fn count(&mut self, user_id: &str, asked_for: bool) {
-        self.add_to(user_id, user_id, u64::from(asked_for));
+    pub(crate) fn count(&mut self, user_id: &str, login: &Login<'_>, asked_for: bool) {
+        let backend = login.backend.as_ref().filter(|_| login.user_id == user_id);
+        self.add(Found {
+            spelled: user_id.to_owned(),
+            sessions: u64::from(asked_for),
+            backend: backend.map(|backend| hash(backend)),
+            has_several_backends: false,
+        });
+    }
+
+    /// Users with logins of more than one authentication backend.
+    pub(crate) fn with_several_backends(&self) -> Vec<&str> {
+        let several = self.0.values().filter(|found| found.has_several_backends);
+        several.map(|found| &*found.spelled).collect()
     }
 
     /// Adds the counts of another page.
     pub(crate) fn append(&mut self, others: Self) {
-        for (user, Found { spelled, sessions }) in others.0 {
-            self.add_to(&user, &spelled, sessions);
-        }
+        others.0.into_values().for_each(|found| self.add(found));
     }
 
     /// Whether a session names this user.
@@ -41,14 +56,16 @@ impl SessionsOf {
         self.0.contains_key(&*UserIds::compared(user_id))
     }
 
-    fn add_to(&mut self, user_id: &str, spelled: &str, sessions: u64) {
-        let key = UserIds::compared(user_id);
+    fn add(&mut self, new: Found) {
+        let key = UserIds::compared(&new.spelled);
         if let Some(found) = self.0.get_mut(&*key) {
-            found.sessions += sessions;
+            found.sessions += new.sessions;
+            let differs = found.backend.zip(new.backend).is_some_and(|(one, other)| one != other);
+            found.has_several_backends |= differs || new.has_several_backends;
+            found.backend = found.backend.or(new.backend);
             return;
         }
-        let found = Found { spelled: spelled.to_owned(), sessions };
-        self.0.insert(key.into_owned(), found);
+        self.0.insert(key.into_owned(), new);
     }
 }
 

@@ -342,7 +342,7 @@ impl Findings {
                 self.logins.count(&login.user_id);
             }
             for id in login.users().filter(|id| ids.contains(id)) {
-                self.sessions_of.count(id, query.takes(answer));
+                self.sessions_of.count(id, login, query.takes(answer));
             }
         }
     }

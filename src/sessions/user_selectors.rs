@@ -109,9 +109,8 @@ pub(crate) struct Meant {
     pub(crate) user_table: Option<String>,
     /// Why some users may be missing here.
     pub(crate) doubt: Option<Doubt>,
-    /// With `--deleted-users`: how many users are deleted, if they are more than half of those who are logged
-    /// in.
-    most_are_gone: Option<u64>,
+    /// With `--deleted-users`: how many users are deleted, if that has to be confirmed.
+    doubtfully_gone: Option<u64>,
 }
 
 pub(crate) fn resolve(
@@ -142,19 +141,31 @@ pub(crate) fn resolve(
     }
     if selectors.deleted_users {
         let deleted = DeletedUsers::find(ctx, store, &site, selectors.unfit_ids, dry_run)?;
-        if deleted.are_most() {
-            let gone = u64::try_from(deleted.ids.len()).unwrap_or(u64::MAX);
-            meant.most_are_gone = Some(gone);
-            ctx.talk.warning(&format!(
-                "--deleted-users: {gone} of {} who are logged in {} not in table \"{}\": is it up to date, and this site's?",
-                counted(u64::try_from(deleted.logged_in).unwrap_or(u64::MAX), "user"),
-                if gone == 1 { "is" } else { "are" },
-                site.users.table
-            ));
-        }
+        meant.doubtfully_gone = deleted.warn(ctx, &site.users.table);
         meant.deleted = deleted.ids;
     }
     Ok(meant)
+}
+
+impl DeletedUsers {
+    /// Warns if some of the users may exist, and returns how many are deleted then: most of those who are logged in
+    /// are, or there may be two kinds of users, each with a table and an authentication backend.
+    fn warn(&self, ctx: &Ctx<'_>, table: &Table) -> Option<u64> {
+        let gone = u64::try_from(self.ids.len()).unwrap_or(u64::MAX);
+        let are = if gone == 1 { "is" } else { "are" };
+        let of_logged_in = counted(u64::try_from(self.logged_in).unwrap_or(u64::MAX), "user");
+        let why = if self.are_most() {
+            "is it up to date, and this site's?"
+        } else if gone > 0 && self.has_several_backends {
+            "several authentication backends made the logins: does one of them have users in another table?"
+        } else {
+            return None;
+        };
+        ctx.talk.warning(&format!(
+            "--deleted-users: {gone} of {of_logged_in} who are logged in {are} not in table \"{table}\": {why}"
+        ));
+        Some(gone)
+    }
 }
 
 /// The error for a table that may hide rows: a hidden user must not be taken for a deleted one.
@@ -186,15 +197,15 @@ impl Meant {
         all.map(|(id, username)| ResolvedUser { id: id.clone(), username }).collect()
     }
 
-    /// The consent to log these users out. It asks the operator first if most of the users who are logged in
-    /// seem deleted.
+    /// The consent to log these users out. It asks the operator first if users may not be deleted who seem to
+    /// be.
     pub(crate) fn consent(
         &self,
         ctx: &Ctx<'_>,
         dry_run: bool,
         yes: bool,
     ) -> Result<Option<Consent>, Error> {
-        let Some(gone) = self.most_are_gone.filter(|_| !dry_run && !yes) else {
+        let Some(gone) = self.doubtfully_gone.filter(|_| !dry_run && !yes) else {
             return Ok(Consent::from_ask(if dry_run { Ask::DryRun } else { Ask::Explicit }));
         };
         let question = format!("Type the number of users who are gone ({gone}) to log them out:");

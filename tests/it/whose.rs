@@ -186,6 +186,45 @@ fn users_are_gone_only_by_a_table_that_can_be_believed() {
     });
 }
 
+/// Two kinds of users, each with a table and an authentication backend, may have the same ids.
+#[test]
+fn logins_of_several_backends_may_be_of_users_of_another_table() {
+    World::each("whose_backends", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id integer PRIMARY KEY, username text UNIQUE);
+             INSERT INTO auth_user VALUES (1, 'anna'), (2, 'bob'), (3, 'carl')",
+        );
+        let login = |id: u8, backend: &str| {
+            w.session(&format!(r#"{{"_auth_user_id":"{id}","_auth_user_backend":"{backend}"}}"#));
+        };
+        let users = || (1..4).for_each(|id| login(id, "a.Users"));
+        users();
+        login(4, "a.Users");
+        let deleted = ["logout-user", "--deleted-users"];
+        w.run(&deleted).ok().says("1 session deleted");
+        login(1, "a.Customers");
+        w.run(&deleted).ok().says("0 sessions deleted");
+        login(4, "a.Customers");
+        let why = "1 of 4 users who are logged in is not in table \"auth_user\": several authentication backends";
+        w.run(&deleted).exits(4).says(why);
+        w.run(&[&deleted[..], &["-n"]].concat()).ok().says(why).says("1 live session");
+        assert_eq!(w.count(), 5);
+        w.run(&[&deleted[..], &["--yes"]].concat()).ok().says("1 session deleted");
+        let note = "logins of 1 user were made by more than one authentication backend";
+        for more in [&["-n"][..], &[]] {
+            let named = ["logout-user", "--username", "anna", "--username", "bob"];
+            w.run(&[&named[..], more].concat()).ok().says(note);
+        }
+        assert_eq!(w.count(), 1);
+        // Each user with one backend is ordinary.
+        w.renew();
+        users();
+        login(4, "a.Customers");
+        let ran = w.run(&["logout-user", "--username", "anna", "--username", "bob"]).ok();
+        assert!(!ran.stderr.contains("backend"), "{ran:#?}");
+    });
+}
+
 /// Of before the keys of users were changed from numbers to UUIDs.
 #[test]
 fn ids_of_before_a_change_of_keys_are_counted_as_sessions() {

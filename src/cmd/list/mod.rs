@@ -263,7 +263,7 @@ impl Query<'_> {
                     listed.logins.count(&login.user_id);
                 }
                 for id in login.users().filter(|id| users.contains(id)) {
-                    listed.sessions_of.count(id, query.takes(answer));
+                    listed.sessions_of.count(id, login, query.takes(answer));
                 }
             }
         }

@@ -15,7 +15,7 @@ use crate::cli::LogoutUser;
 use crate::context::Ctx;
 use crate::engine::{Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
-use crate::model::SavedWindow;
+use crate::model::{SavedWindow, counted};
 use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
@@ -152,6 +152,7 @@ impl<'a> Task<'a> {
                 }
             };
         drop(driver);
+        note_several_backends(ctx, &meant, &outcome);
         outcome.doubts.splice(0..0, hidden.into_iter().chain(meant.doubt.clone()));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
@@ -279,6 +280,20 @@ impl<'a> Task<'a> {
             format!("the session that --except names {whose}"),
             "see `sessctl list --user ID` for the sessions of a user",
         ))
+    }
+}
+
+/// Notes users, looked up in one table, whose logins were made by more than one authentication backend. That is
+/// ordinary; but a site may have two kinds of users, each with a table and a backend, whose ids overlap.
+fn note_several_backends(ctx: &Ctx<'_>, meant: &Meant, outcome: &Outcome) {
+    let several = outcome.sessions_of.with_several_backends();
+    if let Some(id) = several.first().filter(|_| !meant.users.is_empty()) {
+        let users = counted(u64::try_from(several.len()).unwrap_or(u64::MAX), "user");
+        ctx.talk.note(&format!(
+            "logins of {users} were made by more than one authentication backend (`list --user {id} --format jsonl` shows \
+             them): if one of these has users in another table, somebody else with that id is logged out, too",
+            id = ui::sanitize(id),
+        ));
     }
 }
 
