@@ -138,6 +138,18 @@ pub struct User {
     pub name: Option<String>,
 }
 
+impl User {
+    /// Keeps the beginning of a long name: a view can have thousands of users with names of megabytes.
+    pub fn new(id: String, name: Option<&str>) -> Self {
+        const MOST_CHARS: usize = 200;
+        let brief = |name: &str| match name.char_indices().nth(MOST_CHARS) {
+            Some(_) => name.chars().take(MOST_CHARS - 1).chain(['…']).collect(),
+            None => name.to_owned(),
+        };
+        Self { id, name: name.map(brief) }
+    }
+}
+
 /// A query for users. Column names are unquoted.
 #[derive(Clone, Copy, Debug)]
 pub enum UserQuery<'q> {

@@ -44,7 +44,7 @@ impl Postgres {
             let mut rows = client.query_typed_raw(&sql, none)?;
             while let Some(row) = rows.next()? {
                 if which.is(row.try_get(2)?) {
-                    emit(User { id: row.try_get(0)?, name: row.try_get(1)? });
+                    emit(User::new(row.try_get(0)?, row.try_get(1)?));
                 }
             }
             drop(rows);

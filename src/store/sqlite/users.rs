@@ -1,7 +1,5 @@
 //! Reads the table of the site's users.
 
-use std::borrow::Cow;
-
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
@@ -67,8 +65,7 @@ fn read(
             };
             let id = shown(kind, row.get_ref(0)?);
             if let (Some(id), true) = (id, which.is(text_of(2)?.as_deref())) {
-                let name = text_of(1)?.map(Cow::into_owned);
-                emit(User { id: id.into_owned(), name });
+                emit(User::new(id.into_owned(), text_of(1)?.as_deref()));
             }
         }
         let Some(last) = last else { return Ok(()) };
