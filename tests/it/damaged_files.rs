@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -249,4 +250,23 @@ fn killed_at_any_write_the_file_is_sound() {
             }
         }
     });
+}
+
+/// SQLite maps this file into memory, and what is gone of it there cannot be read.
+#[test]
+fn an_index_of_the_log_that_is_truncated_ends_the_process_and_undoes_the_batch() {
+    let w = World::sqlite("truncated_shm");
+    w.execute("PRAGMA journal_mode = WAL");
+    w.user("42", 2).expired(2000);
+    let slowly = ["purge-expired", "--batch-size", "1", "--sleep", "20ms"];
+    let mut running = Running::start(&mut w.command(&slowly));
+    eventually("a batch", || w.count() < 2002);
+    let index = OpenOptions::new().write(true).open(w.url() + "-shm").unwrap();
+    index.set_len(0).unwrap();
+    let ended = running.child().wait().unwrap();
+    assert_eq!(ended.signal(), Some(7), "{ended}");
+    w.is_sound();
+    assert!((3..2002).contains(&w.count()));
+    w.run(&["purge-expired"]).ok().says("none is left");
+    assert_eq!(w.count(), 2);
 }

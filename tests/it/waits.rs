@@ -71,6 +71,54 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     list.env("SESSCTL_DATABASE_URL", url).ran("").exits(1).says("no answer in 1 s");
 }
 
+/// Where the kernel probes the other end of a connection, a firewall does not forget it, and an end that is gone is noticed.
+#[test]
+fn a_connection_is_probed_while_its_server_is_silent() {
+    for (options, milliseconds) in
+        [("", Some(60_000)), ("&keepalives_idle=20", Some(20_000)), ("&keepalives=0", None)]
+    {
+        let port = silent_after(&[]);
+        let url = format!("postgres://u:p@127.0.0.1:{port}/d?sslmode=disable{options}");
+        let _running = Running::start(program(&["list"]).env("SESSCTL_DATABASE_URL", url));
+        // proc(5), `/proc/net/tcp`: state 01 is a connection, timer 02 a probe, after so many hundredths of a second.
+        let timer = || {
+            let connections = std::fs::read_to_string("/proc/net/tcp").unwrap();
+            let theirs = format!("0100007F:{port:04X}");
+            let of_ours = |line: &str| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                (fields[2] == theirs && fields[3] == "01").then(|| fields[5].to_owned())
+            };
+            connections.lines().find_map(of_ours)
+        };
+        eventually("a connection", || timer().is_some());
+        let Some(most) = milliseconds else {
+            thread::sleep(Duration::from_millis(500));
+            assert!(timer().unwrap().starts_with("00:"));
+            continue;
+        };
+        eventually("a probe", || timer().is_some_and(|timer| timer.starts_with("02:")));
+        let left = timer().unwrap();
+        let left = 10 * u64::from_str_radix(left.rsplit_once(':').unwrap().1, 16).unwrap();
+        assert!((most - 10_000..=most).contains(&left), "{options}: {left} ms");
+    }
+}
+
+/// The rest of an answer of which enough was read is waited for no longer than two seconds.
+#[test]
+fn the_rest_of_an_answer_is_not_waited_for() {
+    let w = World::postgres("goodbye");
+    w.execute(
+        "CREATE TABLE hidden AS SELECT lpad(i::text, 32, '0') AS session_key, repeat('x', 100000) AS session_data,
+             timestamptz '2099-01-01' AS expire_date FROM generate_series(1, 50) i;
+         DROP TABLE django_session; CREATE VIEW django_session AS SELECT * FROM hidden
+             UNION ALL SELECT 'last' || pg_sleep(40), 'x', '2099-01-01'",
+    );
+    let began = Instant::now();
+    let listed = w.run(&["list", "--limit", "1", "--format", "csv", "--superuser-ok"]);
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed:#?}");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
 /// What the program says to have its work done, and to look.
 fn says(work: &Work) -> [&'static str; 2] {
     let updates = work.command.contains(&"--keep-data") || work.command[0] == "backfill";

@@ -121,3 +121,38 @@ impl DerefMut for Limited {
         &mut self.connection
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cell that begins behind the end of its page, beside the row that is read.
+    #[test]
+    fn a_page_with_a_cell_that_is_not_in_it_is_not_read() {
+        let path = std::env::temp_dir().join(format!("sessctl-cell-{}", std::process::id()));
+        let made = Connection::open(&path).unwrap();
+        made.execute_batch(
+            "PRAGMA page_size = 4096; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)",
+        )
+        .unwrap();
+        drop(made);
+        let mut file = std::fs::read(&path).unwrap();
+        // Page 2 is the table (SQLite docs, "Database File Format": B-tree pages); its third cell.
+        file[4096 + 8 + 2 * 2..][..2].copy_from_slice(&4095_u16.to_be_bytes());
+        std::fs::write(&path, file).unwrap();
+        let read = |connection: &Connection| {
+            connection.query_row("SELECT x FROM t WHERE rowid = 1", [], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(
+            read(&Connection::open(&path).unwrap()).unwrap(),
+            1,
+            "the damage is seen anyway"
+        );
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let limited =
+            Limited::open(&path, flags, Duration::ZERO, &Waits::default(), Work::Batch).unwrap();
+        let error = read(&limited).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt));
+        std::fs::remove_file(path).unwrap();
+    }
+}
