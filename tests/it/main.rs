@@ -93,6 +93,7 @@ mod sites;
 mod spellings;
 mod stats;
 mod superuser;
+mod superuser_swaps;
 mod support;
 mod table_flavours;
 mod table_kinds;

@@ -6,13 +6,13 @@ use crate::world::{Ran, World};
 
 /// The table belongs to a role, as a site's does. Its function writes a file on the server if a superuser runs it, which
 /// no read-only transaction keeps it from.
-struct Site<'w> {
+pub(crate) struct Site<'w> {
     w: &'w World,
-    owner: Role<'w>,
+    pub(crate) owner: Role<'w>,
 }
 
 impl<'w> Site<'w> {
-    fn new(w: &'w World, name: &str) -> Self {
+    pub(crate) fn new(w: &'w World, name: &str) -> Self {
         let owner = Role::new(w, name);
         let role = &owner.name;
         w.execute(&format!(
@@ -36,11 +36,11 @@ impl<'w> Site<'w> {
     }
 
     /// As the owner.
-    fn makes(&self, sql: &str) {
+    pub(crate) fn makes(&self, sql: &str) {
         self.w.execute(&format!("SET ROLE {}; {sql}", self.owner.name));
     }
 
-    fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         let sql = "SELECT coalesce((pg_stat_file(caught(), true)).size, 0)";
         self.w.client().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 0
     }
@@ -88,7 +88,13 @@ const COMMANDS: [&[&str]; 12] = [
 ];
 
 /// Each runs as a superuser on an ordinary read or write, and was seen to do so.
-const TRAPS: [(&str, &str, &str); 19] = [
+const TRAPS: [(&str, &str, &str); 20] = [
+    (
+        "CREATE TABLE whole (LIKE django_session) PARTITION BY LIST ((trap(session_data)));
+         ALTER TABLE whole ATTACH PARTITION django_session DEFAULT",
+        "partitions of public.whole",
+        "ALTER TABLE whole DETACH PARTITION django_session; DROP TABLE whole",
+    ),
     (
         "CREATE TRIGGER t BEFORE DELETE OR UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION trap()",
         "trigger t on",

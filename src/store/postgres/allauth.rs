@@ -12,7 +12,7 @@ use super::references::kept_rows;
 use super::sql::BY_KEY;
 use super::writer::PostgresWriter;
 use crate::store::reference::{hindrances, unless_kept};
-use crate::store::{BlindSpot, Fault, Gone, StoreError};
+use crate::store::{BlindSpot, Fault, Gone, StoreError, Table};
 
 const FIND: &str = "
     SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute
@@ -48,13 +48,14 @@ impl PostgresWriter<'_> {
         let references = self.references()?;
         let hindrances = hindrances(&references);
         let doomed = Doomed::by_key(BY_KEY);
-        let (sessions, allauth) = (self.store.table.quoted(), self.store.table.of_allauth());
+        let (sessions, allauth) = (self.found.table.quoted(), self.store.table.of_allauth());
+        let listed = self.guard_allauth(&allauth)?;
         let sql = format!(
             "WITH gone AS (
                  DELETE FROM {sessions} WHERE {}{}
                  RETURNING session_key::pg_catalog.text AS key
              ), listed AS (
-                 DELETE FROM {}
+                 DELETE FROM {listed}
                  WHERE session_key OPERATOR(pg_catalog.=) ANY(ARRAY(SELECT key FROM gone))
                      AND session_key::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=)
                          ANY(ARRAY(SELECT key FROM gone)) RETURNING 1
@@ -62,18 +63,12 @@ impl PostgresWriter<'_> {
              SELECT (SELECT pg_catalog.count(*) FROM gone), (SELECT pg_catalog.count(*) FROM listed)",
             doomed.delete,
             unless_kept(&hindrances),
-            allauth.quoted()
         );
         let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
         let needs: Vec<Need> = [&self.store.table, &allauth]
             .into_iter()
             .flat_map(|table| [Need::of("SELECT", table), Need::of("DELETE", table)])
             .collect();
-        if let [sessions] = *self.guarded {
-            let found = self.client.resolve(&allauth.quoted());
-            let found = found.map_err(|error| fail(error, self.store.what("delete from")))?;
-            self.guarded = found.into_iter().chain([sessions]).collect();
-        }
         self.in_halves(keys, BY_KEY, &needs, |client, keys| {
             let values: [(&(dyn ToSql + Sync), Type); 1] = [(&keys, Type::TEXT_ARRAY)];
             let row = client.query_typed_one(&sql, &values)?;
@@ -83,5 +78,16 @@ impl PostgresWriter<'_> {
                 kept: kept_rows(client, &sessions, &doomed, &hindrances, &values)?,
             })
         })
+    }
+
+    /// Has each batch check the table too, if it checks that of the sessions. Returns its quoted name.
+    fn guard_allauth(&mut self, allauth: &Table) -> Result<String, StoreError> {
+        let name = allauth.quoted();
+        if self.guarded.is_empty() {
+            return Ok(name);
+        }
+        let found = self.guarded.also_written(&mut self.client, &name);
+        let found = found.map_err(|error| fail(error, self.store.what("delete from")))?;
+        Ok(found.unwrap_or(name))
     }
 }

@@ -39,7 +39,7 @@ impl ExpiryReader for PostgresReader<'_> {
         from: Option<&Cursor>,
         patience: Duration,
     ) -> Result<Expired, StoreError> {
-        self.store.demand_instants(self.found)?;
+        self.store.demand_instants(&self.found)?;
         let (from, cutoff) = (from.map_or(EVER, instant), Instant(cutoff));
         let oldest = self.in_time("min(expire_date)", from, cutoff, patience)?;
         let rows: Option<i64> = self.in_time("count(*)", from, cutoff, patience)?;

@@ -10,16 +10,18 @@ use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
 use super::grants::{Need, printable};
+use super::guarded::REPLACED;
 use super::instant::Times;
 use super::sight::{HIDDEN, SEE_ALL};
 use crate::store::table::{check_columns, missing};
-use crate::store::{Fault, OtherTable, StoreError};
+use crate::store::{Fault, OtherTable, StoreError, Table};
 
 /// What the catalog says of a table that exists, has the columns of a session table, and may be used.
-#[derive(Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Found {
     pub(super) oid: u32,
+    /// Its name with its schema: no table of another schema can come before it.
+    pub(super) table: Table,
     /// Whether the server is PostgreSQL itself, with all its settings.
     pub(super) is_genuine: bool,
     /// Whether a row address (`ctid`) identifies a row, as in heap tables of PostgreSQL itself. Partitions
@@ -89,8 +91,10 @@ const FIND: &str = "
                        atttypid, (SELECT typbasetype FROM pg_catalog.pg_type t WHERE t.oid = atttypid))),
            pg_catalog.version(),
            pg_catalog.pg_is_in_recovery(),
-           c.relkind IN ('v', 'm')
-    FROM pg_catalog.pg_class c WHERE c.oid = $1";
+           c.relkind IN ('v', 'm'),
+           nspname::text,
+           relname::text
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE c.oid = $1";
 
 const TABLES_ALIKE: &str = "
     SELECT attrelid
@@ -163,6 +167,10 @@ impl Postgres {
             return refuse(HIDDEN, SEE_ALL.into());
         }
         let oid = row.try_get(0).map_err(cannot)?;
+        // What one look says of a table must hold of that which the next one reads.
+        if *self.oid.get_or_init(|| oid) != oid {
+            return Err(StoreError::new(Fault::Fatal, self.what(right.verb())).because(REPLACED));
+        }
         let of_others = self.demand_trust(client, &[oid], true, || self.what(right.verb()))?;
         if is(12)? {
             self.terms
@@ -171,8 +179,10 @@ impl Postgres {
         let version: String = row.try_get(10).map_err(cannot)?;
         let genuine = is_postgresql(&version);
         let has_foreign_parts = is(8)?;
+        let [schema, name] = [13, 14].map(|column| row.try_get::<_, String>(column));
         let found = Found {
             oid,
+            table: Table::new(Some(schema.map_err(cannot)?), name.map_err(cannot)?),
             is_genuine: genuine,
             has_row_addresses: genuine && is(6)?,
             can_skip_locked: genuine && is(7)? && !has_foreign_parts,
@@ -184,13 +194,13 @@ impl Postgres {
             is_guarded: of_others.is_some_and(|of_others| of_others || genuine),
         };
         if right == Right::Write {
-            self.demand_writes(found)?;
+            self.demand_writes(&found)?;
         }
         Ok(found)
     }
 
     /// An error if the server or the transaction accepts no writes.
-    pub(super) fn demand_writes(&self, found: Found) -> Result<(), StoreError> {
+    pub(super) fn demand_writes(&self, found: &Found) -> Result<(), StoreError> {
         let (cause, hint) = if found.is_on_replica {
             (
                 "this server is a read replica, which takes no writes",

@@ -181,6 +181,15 @@ impl Client {
         self.driver.run(self.requests.query_typed_one(RESOLVE, &[(&name, Type::TEXT)]))?.try_get(0)
     }
 
+    /// The same for several names; 0 for one that finds nothing.
+    pub(super) fn resolve_all(&mut self, names: &[&str]) -> Result<Vec<u32>, Error> {
+        const RESOLVE: &str = "SELECT coalesce(pg_catalog.to_regclass(n.name)::pg_catalog.oid, '0'::pg_catalog.oid) \
+                               FROM pg_catalog.unnest($1) WITH ORDINALITY AS n (name, place) ORDER BY place";
+        let names = [(&names as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
+        let rows = self.driver.run(self.requests.query_typed(RESOLVE, &names))?;
+        rows.iter().map(|row| row.try_get(0)).collect()
+    }
+
     /// The schemas in the search path of the role.
     pub(super) fn search_path(&mut self) -> Result<Vec<String>, Error> {
         const PATH: &str = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]";

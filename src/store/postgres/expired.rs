@@ -35,7 +35,7 @@ impl PostgresWriter<'_> {
         locked: Locked,
         cutoff: Timestamp,
     ) -> Doomed<'p> {
-        let (table, (address, given)) = (self.store.table.quoted(), self.address());
+        let (table, (address, given)) = (self.found.table.quoted(), self.address());
         let of = |rows: &str| format!("{address} OPERATOR(pg_catalog.=) ANY({rows}) AND {EXPIRED}");
         let find = of(given);
         let delete = match locked {
@@ -61,7 +61,7 @@ impl PostgresWriter<'_> {
                  WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND {EXPIRED}
                  ORDER BY expire_date LIMIT {limit}
              ) AS picked ORDER BY picked.{address}",
-            self.store.table.quoted()
+            self.found.table.quoted()
         );
         let cutoff = Instant(cutoff);
         let values: [(&(dyn ToSql + Sync), Type); 2] =
@@ -99,7 +99,7 @@ impl PostgresWriter<'_> {
             "SELECT {address}::pg_catalog.text, expire_date FROM {} \
              WHERE {address} OPERATOR(pg_catalog.{compare}) {given} \
                  AND expire_date OPERATOR(pg_catalog.=) $2 {order} LIMIT {limit}",
-            self.store.table.quoted()
+            self.found.table.quoted()
         );
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&row, Type::TEXT), (&expires, Type::TIMESTAMPTZ)];

@@ -17,6 +17,7 @@ mod facts;
 mod fault;
 mod filter;
 mod grants;
+mod guarded;
 mod holders;
 mod instant;
 mod purge_lock;
@@ -59,6 +60,8 @@ pub struct Postgres {
     waits: Waits,
     /// The powers of the role, once they were read.
     powers: OnceLock<Option<Powers>>,
+    /// The table that the name found at first.
+    oid: OnceLock<u32>,
 }
 
 impl Postgres {
@@ -71,6 +74,7 @@ impl Postgres {
             idle: Idle::default(),
             waits: Waits::default(),
             powers: OnceLock::new(),
+            oid: OnceLock::new(),
         }
     }
 

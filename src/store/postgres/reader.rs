@@ -75,7 +75,7 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn demand_writes(&mut self) -> Result<(), StoreError> {
-        self.store.demand_writes(self.found)
+        self.store.demand_writes(&self.found)
     }
 
     fn now(&mut self) -> Result<Timestamp, StoreError> {
@@ -288,7 +288,7 @@ fn read_page(
 
 impl Postgres {
     /// An error if expiry times have no zone: then rows cannot be deleted by expiry.
-    pub(super) fn demand_instants(&self, found: Found) -> Result<(), StoreError> {
+    pub(super) fn demand_instants(&self, found: &Found) -> Result<(), StoreError> {
         if found.times == Times::Instants {
             return Ok(());
         }

@@ -126,8 +126,21 @@ impl PostgresWriter<'_> {
         }
         let found: Rc<[Reference]> =
             self.store.references(&mut self.client, self.found.oid)?.into();
+        for (table, _) in hindrances(&found) {
+            self.guard_read(table)?;
+        }
         self.references = Some(Rc::clone(&found));
         Ok(found)
+    }
+
+    /// Has each batch check that this name still leads to the same table, if it checks that of the sessions.
+    pub(super) fn guard_read(&mut self, name: &str) -> Result<(), StoreError> {
+        let what = || self.store.what("see what refers to");
+        let found = self.guarded.also_read(&mut self.client, name);
+        match found.map_err(|error| fail(error, what()))? {
+            Some(oid) => self.store.demand_trust(&mut self.client, &[oid], false, what).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Deletes rows, except those that another table keeps.
@@ -138,7 +151,7 @@ impl PostgresWriter<'_> {
     ) -> Result<Gone, StoreError> {
         let references = self.references()?;
         let hindrances = hindrances(&references);
-        let table = self.store.table.quoted();
+        let table = self.found.table.quoted();
         let sql =
             format!("DELETE FROM {table} WHERE {}{}", doomed.delete, unless_kept(&hindrances));
         let needs = [Need::of("SELECT", &self.store.table), Need::of("DELETE", &self.store.table)];

@@ -25,20 +25,25 @@ const POWERS: &str = "
             OR r.rolcreaterole AND pg_catalog.current_setting('server_version_num')::int < 160000))
     LIMIT 1";
 
-/// The code that runs when tables are read, or also written (`$2`), if another role made it than the one that
-/// logged in, and that is not a superuser. A role set by SET ROLE is another: its code can set the role back. Parts of the tables count, and tables that refer to them: a foreign key reads its table, and
-/// changes it if it has an action. The other columns are the statements that lock the written tables, and
-/// whether other roles own some of these.
+/// The code that runs when tables are read, or also written (`$2`), if another role made it that is not a
+/// superuser. The role that logged in is not another, but one set by SET ROLE is: its code can set the role back.
+/// The other columns are the statements that lock the written tables, and whether other roles own some of these.
 ///
-/// `pg_depend` does not record all functions of an expression: casts through text and array elements are
-/// missing. So on a written table of another role every expression counts, and every type that is not
-/// built in. On any written table a type of another role counts: its owner can add a cast at any moment. Elsewhere
-/// expressions count by the functions that they call. Those of indexes, statistics and
-/// partitions count too, because the planner calls immutable functions of constants. Built-in functions are
-/// harmless where they must be immutable, which constraints and conditions of triggers need not be: a role
-/// that has the right to add a trigger can put one there, so where one has it each condition counts. Before
-/// PostgreSQL 15 triggers of partitions are marked internal, so an internal one counts unless its function is built
-/// in (OID < 16384).
+/// Further tables count: the partitions and children of a table, the partitioned table that it is a part of, whose key
+/// every write evaluates, the tables that refer to it, which a foreign key reads, and changes if it has an action, and
+/// those that a written table refers to.
+///
+/// `pg_depend` does not record all functions of an expression: casts through text and array elements are missing. So on
+/// a written table of another role every expression counts, and every type that is not built in. On any written table a
+/// type of another role counts: its owner can add a cast at any moment. Elsewhere expressions count by the functions
+/// that they call. Those of indexes, statistics and partitions count too, because the planner calls immutable functions
+/// of constants.
+///
+/// Built-in functions (OID < 16384) are harmless where they must be immutable, which constraints and conditions of
+/// triggers need not be: a role that has the right to add a trigger can put one there, so where one has it each
+/// condition counts. On a table of another role every other function counts, also a superuser's: that role may install
+/// a trusted extension, whose functions can call its own. Before PostgreSQL 15 triggers of partitions are marked
+/// internal, so an internal one counts unless its function is built in.
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
         SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = session_user),
@@ -49,7 +54,10 @@ const FOREIGN_CODE: &str = r"
         SELECT pg_catalog.unnest($1), $2 UNION
         SELECT next, written AND changes FROM parts JOIN (
             SELECT inhparent, inhrelid, true, false FROM pg_catalog.pg_inherits UNION ALL
-            SELECT confrelid, conrelid, acts, true FROM keys) AS n (this, next, changes, refers)
+            SELECT inhrelid, inhparent, true, false
+            FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_partitioned_table ON partrelid = inhparent UNION ALL
+            SELECT confrelid, conrelid, acts, true FROM keys UNION ALL
+            SELECT conrelid, confrelid, false, true FROM keys) AS n (this, next, changes, refers)
             ON this = part AND (written OR NOT refers)),
     wholes (whole) AS (
         SELECT part FROM parts WHERE written UNION
@@ -73,60 +81,64 @@ const FOREIGN_CODE: &str = r"
         SELECT k.oid, conname, conbin, 'domain ' || pg_catalog.quote_ident(typname),
                typowner NOT IN (SELECT role FROM trusted), false
         FROM types JOIN pg_catalog.pg_type t ON t.oid = type JOIN pg_catalog.pg_constraint k ON contypid = type),
-    things (what, class, id, is_foreign) AS (
+    things (what, class, id, is_foreign, of_others) AS (
         SELECT CASE WHEN kind IN ('v', 'm') THEN 'view ' ELSE 'foreign table ' END || name, 'pg_class', id,
-               kind IN ('v', 'm') OR foreign_owned OR srvowner NOT IN (SELECT role FROM trusted)
+               kind IN ('v', 'm') OR foreign_owned OR srvowner NOT IN (SELECT role FROM trusted), foreign_owned
         FROM tables LEFT JOIN pg_catalog.pg_foreign_table ON ftrelid = id
         LEFT JOIN pg_catalog.pg_foreign_server s ON s.oid = ftserver WHERE kind IN ('v', 'm', 'f')
         UNION ALL
-        SELECT 'partitions of ' || name, 'pg_class', id, strict AND partexprs IS NOT NULL
+        SELECT 'partitions of ' || name, 'pg_class', id, strict AND partexprs IS NOT NULL, foreign_owned
         FROM tables JOIN pg_catalog.pg_partitioned_table ON partrelid = id
         UNION ALL
-        SELECT 'row security of ' || name, 'pg_class', id, true
+        SELECT 'row security of ' || name, 'pg_class', id, true, foreign_owned
         FROM tables WHERE pg_catalog.row_security_active(id)
         UNION ALL
         SELECT 'foreign key ' || pg_catalog.quote_ident(conname) || ' of '
                    || pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname),
-               'pg_constraint', k.oid, relowner NOT IN (SELECT role FROM trusted)
+               'pg_constraint', k.oid, relowner NOT IN (SELECT role FROM trusted), false
         FROM wholes JOIN keys k ON confrelid = whole JOIN pg_catalog.pg_class c ON c.oid = conrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE acts
         UNION ALL
         SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid,
                foreign_owned OR tgqual IS NOT NULL AND NOT tgisinternal AND EXISTS (
                    SELECT FROM pg_catalog.pg_class c, pg_catalog.aclexplode(relacl)
-                   WHERE c.oid = id AND privilege_type = 'TRIGGER' AND grantee NOT IN (SELECT role FROM trusted))
+                   WHERE c.oid = id AND privilege_type = 'TRIGGER' AND grantee NOT IN (SELECT role FROM trusted)),
+               foreign_owned
         FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id
         WHERE tgenabled <> 'D' AND (NOT tgisinternal OR tgfoid >= 16384)
         UNION ALL
-        SELECT 'rule ' || pg_catalog.quote_ident(rulename) || ' on ' || name, 'pg_rewrite', r.oid, foreign_owned
+        SELECT 'rule ' || pg_catalog.quote_ident(rulename) || ' on ' || name, 'pg_rewrite', r.oid, foreign_owned, foreign_owned
         FROM tables JOIN pg_catalog.pg_rewrite r ON ev_class = id WHERE kind NOT IN ('v', 'm') AND ev_enabled <> 'D'
         UNION ALL
         SELECT 'index ' || pg_catalog.quote_ident(relname) || ' of ' || name, 'pg_class', c.oid,
-               strict AND (indexprs IS NOT NULL OR indpred IS NOT NULL)
+               strict AND (indexprs IS NOT NULL OR indpred IS NOT NULL), foreign_owned
         FROM tables JOIN pg_catalog.pg_index ON indrelid = id JOIN pg_catalog.pg_class c ON c.oid = indexrelid
-        UNION ALL SELECT 'statistics ' || pg_catalog.quote_ident(stxname) || ' of ' || name, 'pg_statistic_ext', s.oid, false
+        UNION ALL SELECT 'statistics ' || pg_catalog.quote_ident(stxname) || ' of ' || name, 'pg_statistic_ext', s.oid, false,
+               foreign_owned
         FROM tables JOIN pg_catalog.pg_statistic_ext s ON stxrelid = id
         UNION ALL
         SELECT 'column ' || pg_catalog.quote_ident(attname) || ' of ' || name, 'pg_attrdef', d.oid,
                -- PostgreSQL 11 has no generated columns: there this is the empty one.
-               strict AND (SELECT attgenerated FROM pg_catalog.pg_attribute WHERE attrelid = adrelid AND attnum = adnum) <> ''
+               strict AND (SELECT attgenerated FROM pg_catalog.pg_attribute WHERE attrelid = adrelid AND attnum = adnum) <> '',
+               foreign_owned
         FROM (VALUES ('')) AS old (attgenerated), tables JOIN pg_catalog.pg_attrdef d ON adrelid = id
         JOIN LATERAL (SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = adrelid AND attnum = adnum) AS a ON true
         UNION ALL
-        SELECT 'column ' || pg_catalog.quote_ident(attname) || ' of ' || name, 'pg_class', id, true
+        SELECT 'column ' || pg_catalog.quote_ident(attname) || ' of ' || name, 'pg_class', id, true, foreign_owned
         FROM tables JOIN pg_catalog.pg_attribute ON attrelid = id AND attnum > 0 AND NOT attisdropped
         JOIN pg_catalog.pg_type t ON t.oid = atttypid
         WHERE strict AND NOT (typtype = 'b' AND typnamespace = 'pg_catalog'::pg_catalog.regnamespace)
         UNION ALL
         SELECT 'constraint ' || pg_catalog.quote_ident(conname) || ' of ' || name, 'pg_constraint', oid,
                strict OR foreign_owned AND EXISTS (
-                   SELECT FROM pg_catalog.regexp_matches(conbin::text, ':(?:funcid|opfuncid) (\d+)', 'g') AS m (called)
-                   JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid WHERE provolatile <> 'i')
+                   SELECT FROM pg_catalog.regexp_matches(conbin::text, ':(?:funcid|opfuncid) ([0-9]+)', 'g') AS m (called)
+                   JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid WHERE provolatile <> 'i'),
+               foreign_owned
         FROM checks
         UNION ALL SELECT 'type ' || pg_catalog.quote_ident(typname), 'pg_type', t.oid,
-               written AND typowner NOT IN (SELECT role FROM trusted)
+               written AND typowner NOT IN (SELECT role FROM trusted), false
         FROM types JOIN pg_catalog.pg_type t ON t.oid = type
-        UNION ALL SELECT 'cast of type ' || pg_catalog.quote_ident(typname), 'pg_cast', k.oid, false
+        UNION ALL SELECT 'cast of type ' || pg_catalog.quote_ident(typname), 'pg_cast', k.oid, false, false
         FROM types JOIN pg_catalog.pg_cast k ON castsource = type JOIN pg_catalog.pg_type t ON t.oid = type),
     locks (mode, names) AS (
         SELECT CASE WHEN foreign_owned THEN 'SHARE UPDATE EXCLUSIVE' ELSE 'ROW EXCLUSIVE' END,
@@ -145,7 +157,8 @@ const FOREIGN_CODE: &str = r"
                        ON refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND y.oid = refobjid
                        AND typtype = 'd' AND objsubid = 0
                    WHERE classid = ('pg_catalog.' || class)::pg_catalog.regclass AND objid = t.id
-                       AND coalesce(proowner, typowner) NOT IN (SELECT role FROM trusted) LIMIT 1) ORDER BY what LIMIT 5),
+                       AND (coalesce(proowner, typowner) NOT IN (SELECT role FROM trusted)
+                           OR of_others AND p.oid >= 16384) LIMIT 1) ORDER BY what LIMIT 5),
            coalesce((SELECT pg_catalog.string_agg('LOCK TABLE ' || names || ' IN ' || mode || ' MODE; ', '' ORDER BY mode)
                      FROM locks), ''),
            EXISTS (SELECT FROM tables WHERE strict)";
@@ -153,9 +166,6 @@ const FOREIGN_CODE: &str = r"
 /// Makes the server itself refuse views, if it can: another role may replace a table by a view at any moment
 /// (PostgreSQL docs, `restrict_nonsystem_relation_kind`; 12.20, 13.16, 14.13, 15.8, 16.4 and later).
 const NO_VIEWS: &str = "SET LOCAL restrict_nonsystem_relation_kind = 'view'";
-
-/// Most rounds of locking tables that were added meanwhile.
-const MOST_LOCKS: usize = 3;
 
 /// A role whose rights are enough to take over the server.
 pub(super) struct Powers {
@@ -167,7 +177,7 @@ pub(super) struct Powers {
 pub(super) struct ForeignCode {
     things: Vec<String>,
     /// The statements that lock the tables that are written.
-    locks: String,
+    pub(super) locks: String,
     /// Whether some of these are others'.
     of_others: bool,
 }
@@ -180,7 +190,7 @@ impl ForeignCode {
     }
 
     /// The same within a transaction, after these locks are taken. Costs one round trip.
-    fn behind(client: &mut Client, locks: &str, tables: &[u32]) -> Result<Self, Error> {
+    pub(super) fn behind(client: &mut Client, locks: &str, tables: &[u32]) -> Result<Self, Error> {
         let values: [(&(dyn ToSql + Sync), Type); 2] =
             [(&tables, Type::OID_ARRAY), (&true, Type::BOOL)];
         Self::read(&client.query_typed_between(
@@ -194,7 +204,7 @@ impl ForeignCode {
         Ok(Self { things: row.try_get(0)?, locks: row.try_get(1)?, of_others: row.try_get(2)? })
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.things.is_empty()
     }
 
@@ -208,7 +218,7 @@ impl ForeignCode {
 
 impl Postgres {
     /// The powers of this role that code of other roles must not get, unless the operator allowed it.
-    fn powers(&self, client: &mut Client) -> Result<Option<&Powers>, Error> {
+    pub(super) fn powers(&self, client: &mut Client) -> Result<Option<&Powers>, Error> {
         if let Some(known) = self.powers.get() {
             return Ok(known.as_ref());
         }
@@ -284,40 +294,9 @@ impl Postgres {
             None => Ok(()),
         }
     }
-
-    /// Called within the writing transaction: locks the tables, so that other roles cannot change them until
-    /// its end, and checks them again. A grantee can only add triggers and foreign keys, which a writer's lock
-    /// blocks; an owner can do more, so tables of other roles get a stronger lock. `locks` are those that the
-    /// last call took. The name must still lead to the table `sessions`: the owner can put another one in its place.
-    pub(super) fn lock_and_look(
-        &self,
-        client: &mut Client,
-        sessions: u32,
-        tables: &[u32],
-        locks: &mut String,
-        what: &str,
-    ) -> Result<Result<(), StoreError>, Error> {
-        for _ in 0..MOST_LOCKS {
-            let code = ForeignCode::behind(client, locks, tables)?;
-            if !code.is_empty()
-                && let Some(powers) = self.powers(client)?
-            {
-                return Ok(Err(refusal(what.to_owned(), &code, powers)));
-            }
-            if code.locks == *locks {
-                let is_there = client.resolve(&self.table.quoted())? == Some(sessions);
-                let replaced = || StoreError::new(Fault::Fatal, what).because(REPLACED);
-                return Ok(is_there.then_some(()).ok_or_else(replaced));
-            }
-            *locks = code.locks;
-        }
-        Ok(Err(StoreError::new(Fault::Busy, what).because("its parts change all the time")))
-    }
 }
 
-const REPLACED: &str = "another table came in the place of this one while sessctl ran";
-
-fn refusal(what: String, code: &ForeignCode, powers: &Powers) -> StoreError {
+pub(super) fn refusal(what: String, code: &ForeignCode, powers: &Powers) -> StoreError {
     StoreError::new(Fault::Fatal, what).because(code.describe(powers)).hint(
         "connect as a role that is no superuser (`sessctl doctor --grants` prints what it needs); \
          --superuser-ok runs it all the same",

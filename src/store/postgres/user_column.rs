@@ -228,6 +228,9 @@ impl PostgresWriter<'_> {
         rows: &[Assignment<'_>],
         overwrite: bool,
     ) -> Result<Assigned, StoreError> {
+        if let Some(users) = &column.users {
+            self.guard_read(&users.name)?;
+        }
         let name = column.quoted();
         let id = format!("n.id::{}", type_name(column.kind));
         let is_user = column.users.as_ref().map(|users| {
@@ -258,7 +261,7 @@ impl PostgresWriter<'_> {
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), \
                  pg_catalog.unnest($3), pg_catalog.unnest($4)) AS n (key, was, hash, id) \
              WHERE {PAIRED} AND {IS_UNCHANGED} AND {news}",
-            self.store.table.quoted()
+            self.found.table.quoted()
         );
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
         let was: Vec<_> = rows.iter().map(|row| row.data.text()).collect();
@@ -322,12 +325,12 @@ impl PostgresWriter<'_> {
             }
         }
         if !self.is_indexed(oid, column)? {
-            let sql = index_sql("INDEX", &store.table, column);
+            let sql = index_sql("INDEX", &self.found.table, column);
             self.client
                 .batch_execute(&format!("{BEGIN_ALTER}; {sql}; COMMIT"))
                 .map_err(|error| self.give_up(error, "index"))?;
         }
-        let analyze = format!("ANALYZE {} ({})", store.table.quoted(), column.quoted());
+        let analyze = format!("ANALYZE {} ({})", self.found.table.quoted(), column.quoted());
         self.client.batch_execute(&analyze).map_err(|error| fail(error, store.what("analyze")))
     }
 

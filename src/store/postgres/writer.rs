@@ -15,6 +15,7 @@ use super::client::Client;
 use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::{Need, hint};
+use super::guarded::Guarded;
 use super::instant::{EVER, instant};
 use super::replica::Replicas;
 use super::row::{columns, columns_of_batch, push};
@@ -52,9 +53,8 @@ pub(super) struct PostgresWriter<'s> {
     replicas: Replicas,
     /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
-    /// The tables to write to, if other roles may add code to them, and the statements that lock them.
-    pub(super) guarded: Vec<u32>,
-    locks: String,
+    /// The tables to write to, if other roles may add code to them.
+    pub(super) guarded: Guarded,
 }
 
 /// Why a transaction failed.
@@ -82,9 +82,9 @@ impl From<Error> for Failed {
 
 impl<'s> PostgresWriter<'s> {
     pub(super) fn new(store: &'s Postgres, client: Checkout<'s>, found: Found) -> Self {
-        let guarded = if found.is_guarded { vec![found.oid] } else { Vec::new() };
-        let (replicas, locks) = (Replicas::default(), String::new());
-        let writer = Self { store, client, found, replicas, references: None, guarded, locks };
+        let guarded = if found.is_guarded { Guarded::sessions(&found) } else { Guarded::default() };
+        let replicas = Replicas::default();
+        let writer = Self { store, client, found, replicas, references: None, guarded };
         writer.wait_for_batches();
         writer
     }
@@ -149,9 +149,8 @@ impl<'s> PostgresWriter<'s> {
         if self.guarded.is_empty() {
             return Ok(());
         }
-        let (store, what) = (self.store, self.store.what(doing));
-        store
-            .lock_and_look(&mut self.client, self.found.oid, &self.guarded, &mut self.locks, &what)?
+        self.store
+            .lock_and_look(&mut self.client, &mut self.guarded, &self.store.what(doing))?
             .map_err(Failed::Untrusted)
     }
 
@@ -214,7 +213,7 @@ impl Writer for PostgresWriter<'_> {
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
         let sql =
-            format!("SELECT pg_catalog.count(*) FROM {} WHERE {NAMED}", self.store.table.quoted());
+            format!("SELECT pg_catalog.count(*) FROM {} WHERE {NAMED}", self.found.table.quoted());
         let counted = self.transaction("read", BY_KEY, |client| {
             let rows = client.query_typed(&sql, &[(&keys, Type::TEXT_ARRAY)])?;
             rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0))
@@ -228,7 +227,7 @@ impl Writer for PostgresWriter<'_> {
         let sql = format!(
             "SELECT {} FROM {} WHERE {NAMED}",
             columns(self.found.times),
-            self.store.table.quoted()
+            self.found.table.quoted()
         );
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
     }
@@ -276,7 +275,7 @@ impl Rewriter for PostgresWriter<'_> {
              FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), \
                  pg_catalog.unnest($3), pg_catalog.unnest($4)) AS n (key, was, hash, new) \
              WHERE {PAIRED} AND {IS_UNCHANGED}",
-            self.store.table.quoted()
+            self.found.table.quoted()
         );
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
         let was: Vec<_> = rows.iter().map(|row| row.old.text()).collect();
@@ -317,7 +316,7 @@ impl UserColumnWriter for PostgresWriter<'_> {
 impl Truncator for PostgresWriter<'_> {
     fn truncate(&mut self) -> Result<(), StoreError> {
         const DOING: &str = "truncate";
-        let sql = format!("TRUNCATE {}; COMMIT", self.store.table.quoted());
+        let sql = format!("TRUNCATE {}; COMMIT", self.found.table.quoted());
         let begin = format!("{BEGIN_TRUNCATE}; {}; {}", self.limits(), self.without_jit());
         let done = self.client.batch_execute(&begin);
         let done = done.map_err(Failed::Server);
@@ -348,7 +347,7 @@ impl ExpiryWriter for PostgresWriter<'_> {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Window, StoreError> {
-        self.store.demand_instants(self.found)?;
+        self.store.demand_instants(&self.found)?;
         let limit = limit.min(WINDOW);
         let picked = match from.and_then(|place| Some((instant(place), place.row.as_deref()?))) {
             Some((expires, row)) => self.pick_ties(expires, row, limit),
@@ -394,7 +393,7 @@ impl ExpiryWriter for PostgresWriter<'_> {
     }
 
     fn analyze(&mut self) -> Result<(), StoreError> {
-        let sql = format!("ANALYZE {}", self.store.table.quoted());
+        let sql = format!("ANALYZE {}", self.found.table.quoted());
         self.client.wait_for(Work::Build);
         let analyzed = self.client.batch_execute(&sql);
         self.wait_for_batches();

@@ -50,6 +50,8 @@ enum RowSecurity {
 impl Postgres {
     pub(super) fn gather_facts(&self) -> Result<Facts, StoreError> {
         let mut reached = self.reach()?;
+        self.refuse_views(&mut reached.client)
+            .map_err(|error| fail(error, self.what("look for")))?;
         let mut facts = Facts::default();
         let findings = &mut facts.findings;
         findings.push(made("connection", self.role(&mut reached)));
