@@ -6,6 +6,7 @@ use super::Project;
 use super::zone::{note, zone};
 use crate::cli;
 use crate::error::Error;
+use crate::model::Timestamp;
 use crate::store::{Backend, Source, Surroundings, Traits, WallClock};
 
 const VARIABLES: [&str; 2] = ["SESSCTL_DATABASE_URL", "DATABASE_URL"];
@@ -42,6 +43,11 @@ pub fn database(
         Some(name) => WallClock::of(zone(OPTION, name)?),
     };
     let Named { backend, source } = named(global, project, backends)?;
+    if let (None, Some(project), true) =
+        (&global.db_timezone, project, backend.traits().naive_clock)
+    {
+        demand_same_clock(&clock, project)?;
+    }
     let mut notes = source.notes();
     notes.extend(global.db_timezone.as_deref().and_then(|name| note(OPTION, name)));
     let password = global.database.as_ref().and_then(|_| source.password_belongs_in());
@@ -52,6 +58,32 @@ pub fn database(
     };
     let warnings = password.map(warning).into_iter().collect();
     Ok(Database { source, traits: backend.traits(), clock, notes, warnings })
+}
+
+/// Governments change their time zones, and the data of the project's Python may be older or newer than ours. An
+/// offset that differs now makes live rows expired ones.
+fn demand_same_clock(clock: &WallClock, project: &Project) -> Result<(), Error> {
+    let (Some(ours), Some(theirs)) = (clock.ahead(Timestamp::now()), project.ahead()) else {
+        return Ok(());
+    };
+    if ours == theirs {
+        return Ok(());
+    }
+    let (ours, theirs) = (offset(ours), offset(theirs));
+    Err(Error::usage(
+        format!(
+            "the time zone {} is at UTC{theirs} now in the Django project, and at UTC{ours} here: their time zone data differ",
+            project.time_zone().unwrap_or_default()
+        ),
+        format!("--db-timezone {theirs} takes the project's clock; an update of tzdata mends it"),
+    ))
+}
+
+/// Seconds ahead of UTC, as `+05:30`.
+fn offset(ahead: i64) -> String {
+    let sign = if ahead < 0 { '-' } else { '+' };
+    let minutes = ahead.abs() / 60;
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// A source and the backend that read it.

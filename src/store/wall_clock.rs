@@ -67,6 +67,8 @@ impl WallClock {
                 let shown = zone.to_datetime(now);
                 let set_back = zone
                     .following(now)
+                    // For data of the first version of TZif, jiff tells a change that is over, again and again.
+                    .take_while(|change| change.timestamp() > now)
                     .take_while(|change| change.timestamp().duration_since(now).as_hours() < 24)
                     .map(|change| zone.to_datetime(change.timestamp()));
                 set_back.chain([shown]).min()

@@ -103,3 +103,41 @@ fn what_was_saved_again_since_is_told() {
         assert_eq!(w.count(), 2);
     });
 }
+
+/// The time zone data of the machine, where there is some: a site on it goes by that, too.
+#[test]
+fn zones_are_those_of_the_machine() {
+    let w = World::sqlite("window_machine");
+    let zones = folder_of_zones(&w, "Town");
+    let list = ["list", "-d", &w.url(), "--db-timezone", "Town"];
+    program(&list).env("TZDIR", zones).ran("").ok();
+    program(&list).ran("").exits(2).says("not a time zone");
+}
+
+/// A live row would count as expired, or the other way round.
+#[test]
+fn a_project_with_other_time_zone_data_is_refused() {
+    let site = Site::sqlite("window_differs", "5.2", &[]);
+    site.login(&["anna"]);
+    let site = site.project("", "DATABASES['default']['TIME_ZONE'] = 'America/Winnipeg'");
+    site.run(&["list"]).ok();
+    let w = World::sqlite("window_differs");
+    let zones = folder_of_zones(&w, "America/Winnipeg");
+    let differ = |arguments: &[&str]| site.command(arguments).env("TZDIR", &zones).ran("");
+    for command in [&["list"][..], &["purge-expired"], &["logout-user", "1"]] {
+        differ(command).exits(2).says("America/Winnipeg is at UTC-0").says("--db-timezone -0");
+    }
+    differ(&["list", "--db-timezone", "-06:00"]).ok();
+}
+
+/// A folder of time zones with one zone, nine hours ahead of UTC (RFC 9636 §3, version 1).
+fn folder_of_zones(w: &World, name: &str) -> String {
+    let counts = [0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    let zone =
+        [b"TZif", &[0; 16][..], &counts, &32_400_i32.to_be_bytes(), &[0, 0], b"TST\0"].concat();
+    let marker = std::path::PathBuf::from(w.file("zones", ""));
+    let folder = marker.with_extension("d");
+    std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+    std::fs::write(folder.join(name), zone).unwrap();
+    folder.display().to_string()
+}

@@ -65,6 +65,8 @@ pub(super) struct Sessions {
     pub(super) variables: BTreeMap<String, String>,
     /// The clock of naive times.
     pub(super) time_zone: Option<String>,
+    /// How many seconds it is ahead of UTC now.
+    pub(super) ahead: i64,
 }
 
 /// The cache in front of the table.

@@ -332,6 +332,11 @@ impl Project {
         self.sessions.as_ref()?.time_zone.as_deref()
     }
 
+    /// How many seconds the clock of naive times is ahead of UTC now, by the time zone data of the project.
+    pub(super) fn ahead(&self) -> Option<i64> {
+        self.sessions.as_ref().map(|sessions| sessions.ahead)
+    }
+
     /// The database of the session model.
     pub(super) fn database(
         &self,

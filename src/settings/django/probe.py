@@ -217,7 +217,19 @@ def sessions(model):
         "parameters": parameters,
         "variables": environment,
         "time_zone": connection.timezone_name,
+        "ahead": ahead(connection),
     }
+
+
+def ahead(connection):
+    """How many seconds the clock of naive times is ahead of UTC now: by the time zone data of this Python, or, where
+    USE_TZ is off, by that of the C library, whose clock Django sets."""
+    import time
+    from datetime import datetime
+
+    if connection.timezone is None:
+        return time.localtime().tm_gmtoff
+    return round(datetime.now(connection.timezone).utcoffset().total_seconds())
 
 
 # By vendor: what takes the connection to a database, and says how to reach it and which variables say it, too.
