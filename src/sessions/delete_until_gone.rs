@@ -133,7 +133,7 @@ impl Outcome {
         if plan.doubts_no_login && outcome.ended.is_ok() {
             let unseen = outcome.unseen.take().unwrap_or_default();
             let members = std::mem::take(&mut outcome.members);
-            let doubt = login_keys_seen::doubt(ctx, &unseen, members);
+            let doubt = login_keys_seen::doubt(unseen, members);
             outcome.doubts.extend(doubt.or(outcome.elsewhere.take()));
         }
         Ok(outcome)

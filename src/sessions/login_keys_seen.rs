@@ -1,18 +1,20 @@
 //! Checks that live sessions hold logins under the expected keys (`_auth_user_id`, or those of `--user-key`). If none does,
 //! the site may keep its logins under another key, and sessctl cannot know who is logged in.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use django_session::{Decoded, LoginKeys, Signature, UserIds, Verdict};
+use django_session::{Decoded, LoginKeys, Payload, Signature, UserIds, Verdict};
 
 use super::counts::Counts;
 use super::query::UserFilter;
 use crate::context::Ctx;
 use crate::report::Doubt;
+use crate::store::UserType;
 use crate::ui;
 
 /// How many top-level keys of sessions a doubt names, the most frequent first.
@@ -28,9 +30,21 @@ const DJANGO_USER_KEY: &str = "_auth_user_id";
 pub(crate) struct LoginKeysSeen<'c> {
     keys: &'c [String],
     seen: Vec<AtomicBool>,
+    /// Who says that Django's own key is right, although no live session may hold a login under it.
+    known_by: Option<KnownBy>,
+    /// Whether a session has a key of the site's own with what may be a login.
+    may_be_own: AtomicBool,
     sought: Sought<'c>,
     /// Other keys under which a session without a login has an id that is sought.
     elsewhere: Mutex<BTreeSet<String>>,
+}
+
+/// Who knows the key of the logins.
+enum KnownBy {
+    /// The operator, who named it.
+    Operator,
+    /// A project, which knows table and engine, but not whether the site has logins of its own.
+    Project,
 }
 
 /// Whose ids are sought under other keys: a site may log in its staff as Django does, and its members under a key of its own.
@@ -54,7 +68,18 @@ impl<'c> LoginKeysSeen<'c> {
             UserFilter::AllBut(_) => Sought::Anybodys,
             UserFilter::Anybody | UserFilter::EverythingBut(_) => Sought::Nobodys,
         };
-        Self { keys, seen, sought, elsewhere: Mutex::default() }
+        let is_named = ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY);
+        Self {
+            keys,
+            seen,
+            known_by: match &ctx.project {
+                _ if is_named => Some(KnownBy::Operator),
+                project => project.as_ref().map(|_| KnownBy::Project),
+            },
+            may_be_own: AtomicBool::new(false),
+            sought,
+            elsewhere: Mutex::default(),
+        }
     }
 
     /// Whether there is only one login key, so that the beginning of a row shows whether it has a login.
@@ -91,6 +116,7 @@ impl<'c> LoginKeysSeen<'c> {
                 let Ok(payload) = session.payload() else { return };
                 let is_believed = session.signature() != Signature::Invalid;
                 // A payload that is cut off counts, too: its beginning shows keys.
+                let mut candidates = Vec::new();
                 let _ = payload.members(&mut |key, _| match self
                     .keys
                     .iter()
@@ -102,8 +128,18 @@ impl<'c> LoginKeysSeen<'c> {
                         }
                     }
                     Some(_) => {}
-                    None => members.add(&key, 1, 0),
+                    None => {
+                        members.add(&key, 1, 0);
+                        if candidates.len() < MOST_MEMBERS && ui::may_be_login(&key) {
+                            candidates.push(key.into_owned());
+                        }
+                    }
                 });
+                if !self.may_be_own.load(Relaxed)
+                    && candidates.into_iter().any(|key: String| may_hold_login(&payload, &key))
+                {
+                    self.may_be_own.store(true, Relaxed);
+                }
             }
             Verdict::Unreadable(_) | Verdict::Damaged(_) => {}
         }
@@ -125,9 +161,7 @@ impl<'c> LoginKeysSeen<'c> {
             }
         });
         for key in candidates {
-            let keys = LoginKeys { user: vec![key.clone()], also: Vec::new() };
-            let user = payload.auth_under(&keys).ok().and_then(|auth| auth.user_id);
-            if user.is_some_and(|id| self.seeks(&id)) {
+            if id_under(&payload, &key).is_some_and(|id| self.seeks(&id)) {
                 let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
                 if elsewhere.len() < MOST_MEMBERS {
                     elsewhere.insert(key);
@@ -155,30 +189,53 @@ impl<'c> LoginKeysSeen<'c> {
     }
 
     /// The doubt after a scan. `members`: the other keys of sessions; without them, keys without a login are no doubt.
-    pub(crate) fn doubt(&self, ctx: &Ctx<'_>, members: Option<Counts>) -> Option<Doubt> {
-        let no_login = members.and_then(|members| doubt(ctx, &self.unseen(), members));
+    pub(crate) fn doubt(&self, members: Option<Counts>) -> Option<Doubt> {
+        let no_login = members.and_then(|members| doubt(self.unseen(), members));
         no_login.or_else(|| self.elsewhere())
     }
 
-    /// The login keys that were not seen.
+    /// The login keys that were not seen, and that nobody vouches for.
     pub(crate) fn unseen(&self) -> Vec<String> {
-        let unseen =
-            |(key, seen): (&String, &AtomicBool)| (!seen.load(Relaxed)).then(|| key.clone());
+        let is_known = |key: &str| {
+            key == DJANGO_USER_KEY
+                && match self.known_by {
+                    Some(KnownBy::Operator) => true,
+                    Some(KnownBy::Project) => !self.may_be_own.load(Relaxed),
+                    None => false,
+                }
+        };
+        let unseen = |(key, seen): (&String, &AtomicBool)| {
+            (!seen.load(Relaxed) && !is_known(key)).then(|| key.clone())
+        };
         self.keys.iter().zip(&self.seen).filter_map(unseen).collect()
     }
 }
 
-/// The doubt if no live session holds a login under these keys. There is none about Django's own key if the operator named it,
-/// or if a project (`--django`) named table and engine and no other key looks like a login. Empty sessions do not count: they
-/// cannot hold a login.
-pub(crate) fn doubt(ctx: &Ctx<'_>, unseen: &[String], members: Counts) -> Option<Doubt> {
-    let is_named = ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY)
-        || ctx.project.is_some() && !members.values().any(ui::may_be_login);
-    let is_confirmed = |key: &String| key == DJANGO_USER_KEY && is_named;
-    let looked_for: Vec<String> = unseen.iter().filter(|key| !is_confirmed(key)).cloned().collect();
+/// The doubt if no live session holds a login under these keys. Empty sessions do not count: they cannot hold a login.
+pub(crate) fn doubt(looked_for: Vec<String>, members: Counts) -> Option<Doubt> {
     let keys = members.top(MOST_MEMBERS, |key| key.times).into_iter().map(|(key, _)| key);
     let keys: Vec<String> = keys.collect();
     (!looked_for.is_empty() && !keys.is_empty()).then_some(Doubt::NoLogin { looked_for, keys })
+}
+
+/// The user id that a session holds under this key.
+fn id_under<'s>(payload: &Payload<'s>, key: &str) -> Option<Cow<'s, str>> {
+    let keys = LoginKeys { user: vec![key.to_owned()], also: Vec::new() };
+    payload.auth_under(&keys).ok().and_then(|auth| auth.user_id)
+}
+
+/// Whether what stands under a key that is called like one of a login may be a login: the key is called like nothing else,
+/// or the value may be an id.
+fn may_hold_login(payload: &Payload<'_>, key: &str) -> bool {
+    is_called_like_login(key) || id_under(payload, key).is_some_and(|id| is_like_id(&id))
+}
+
+/// Whether a text may be a primary key, and not the page to show next, or random text that guards a login with another
+/// site (30 characters and more: `google-oauth2_state`, `oauth_token`).
+fn is_like_id(text: &str) -> bool {
+    const SHORTEST_SECRET: usize = 30;
+    let is_short = text.len() < SHORTEST_SECRET && !text.contains('/');
+    !text.is_empty() && (is_short || text.contains('@') || UserType::Uuid.fit(text).is_some())
 }
 
 /// What a site may write where nobody is logged in.

@@ -63,9 +63,29 @@ fn carts_without_a_login_are_no_doubt_for_a_project() {
             ));
         };
         save("{'cart': [1]}");
+        // What django-two-factor-auth, social-auth and mozilla-django-oidc keep of visitors.
+        save("{'wizard_login_view': {'step': 'auth', 'step_data': {}}, 'oidc_login_next': '/me/'}");
+        save(
+            "{'google-oauth2_state': 'Wq2fJ0aZ8kLmN4pRsT6vXy1bC3dE5gH7', 'oauth_user': None, 'login_attempts': [3]}",
+        );
         site.run(&["logout-user", "1"]).ok();
         site.run(&["list", "--user", "1"]).ok();
         site.run(&["flush-all", "--authenticated-only", "--yes"]).ok();
+        site.run(&["flush-all", "--yes"]).ok();
+        for value in [
+            "7",
+            "'anna'",
+            "'anna.with-a-long-address@mail.example.org'",
+            "'ce6db715bb9801994cff7a7d3eff1a4f'",
+        ] {
+            save(&format!("{{'shop_login_of': {value}}}"));
+            site.run(&["logout-user", "1"]).exits(3).says("--user-key shop_login_of");
+            site.run(&["flush-all", "--yes"]).ok();
+        }
+        // A key that is called like a login is one, whatever it holds.
+        save("{'member': {'id': 7}}");
+        site.run(&["logout-user", "1"]).exits(3).says("--user-key member");
+        site.run(&["flush-all", "--yes"]).ok();
         // A login of the site's own, beside or instead of Django's, is one.
         save("{'member_id': 1}");
         site.run(&["logout-user", "1"]).exits(3).says("--user-key member_id");

@@ -167,7 +167,7 @@ impl Query<'_> {
         if ended == Ended::Whole && query.users.is_some() && !args.lookup.trust_column {
             // An empty list must not look as if no user were logged in.
             let found_none = here.matched + here.unverified == 0;
-            remarks.doubts.extend(seen.doubt(ctx, found_none.then_some(members)));
+            remarks.doubts.extend(seen.doubt(found_none.then_some(members)));
             let has_session = |id: &str| sessions_of.has(id);
             remarks.doubts.extend(asked.doubt_absent(&args.users, has_session, logins));
         }
