@@ -116,8 +116,8 @@ const MOST_NAMED: usize = 20;
 
 /// Other session tables that may be the site's, where this one may be a leftover of a package or a migration.
 /// If this table has no live login, these are the tables with live rows. Otherwise they are those that have,
-/// or may have, a live session of a user who is asked for. Empty if the operator or the project named this
-/// table. A search that fails is a doubt as well.
+/// or may have, a live session of a user who is asked for. Empty if the operator named this table. If a project
+/// named it, it is no leftover, and only the project's other tables matter. A search that fails is a doubt as well.
 ///
 /// `saw_login` says whether a scan already saw a live login in this table.
 pub(crate) fn other_tables(
@@ -126,7 +126,8 @@ pub(crate) fn other_tables(
     users: Option<UserFilter<'_>>,
     saw_login: bool,
 ) -> Vec<Doubt> {
-    if is_named(ctx) {
+    let project = ctx.project.as_ref();
+    if ctx.global.table.is_some() || project.is_some_and(|project| !project.has_other_tables()) {
         return Vec::new();
     }
     let others = store.others_alike().or_else(|error| match error.fault() {
@@ -134,11 +135,17 @@ pub(crate) fn other_tables(
         Fault::Lost => store.others_alike(),
         _ => Err(error),
     });
-    let Ok(others) = others else { return vec![Doubt::TablesUnknown] };
+    let Ok(mut others) = others else { return vec![Doubt::TablesUnknown] };
+    if let Some(project) = project {
+        let schema = ctx.schema.as_deref();
+        others.retain(|other| {
+            other.name.parse().is_ok_and(|table| project.is_other_table(&table, schema))
+        });
+    }
     if others.is_empty() {
         return Vec::new();
     }
-    if !(saw_login || has_login(ctx, store).unwrap_or(false)) {
+    if project.is_none() && !(saw_login || has_login(ctx, store).unwrap_or(false)) {
         let found = Elsewhere::search(ctx, &others, |_, _| Holds::Session);
         // This table has no login, so the site's logins may as well be in a table that cannot be read.
         let mut tables = [found.sessions, found.unreadable, found.out_of_reach].concat();

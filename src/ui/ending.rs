@@ -208,9 +208,9 @@ fn elsewhere(what: &str, tables: &[String]) -> String {
 }
 
 /// How to find out which of several session tables is the site's.
-pub const WHICH_TABLE: &str = "Another site or tenant may own such a table: --django asks the project which one is its own, and \
-                               `sessctl doctor --table NAME` shows what one holds. Then name the site's with --table, also if \
-                               it is this one";
+pub const WHICH_TABLE: &str = "Another site or tenant may own such a table, or this site may have several: --django asks the \
+                               project which ones are its own, and `sessctl doctor --table NAME` shows what one holds. Then name \
+                               each of the site's with --table, in a run of its own, also if it is this one";
 
 fn quoted(ids: &[String]) -> String {
     let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", super::sanitize(id))).collect();

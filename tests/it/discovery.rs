@@ -93,6 +93,47 @@ fn carts_without_a_login_are_no_doubt_for_a_project() {
     });
 }
 
+/// A second middleware of the site keeps logins in a table of its own. Tables that no model of the project has are another's.
+#[test]
+fn another_session_table_of_the_project_is_a_doubt() {
+    for new in [Site::sqlite, Site::postgres] {
+        let site = new("two_tables", "5.2", &[]).project("", "INSTALLED_APPS += ['desk']");
+        let folder = site.file("empty", "");
+        std::fs::create_dir(folder.replace("empty", "desk")).unwrap();
+        site.file("desk/__init__.py", "");
+        site.file(
+            "desk/models.py",
+            "from django.contrib.sessions.base_session import AbstractBaseSession
+class Desk(AbstractBaseSession): pass",
+        );
+        site.python(
+            "from django.db import connection as c
+from desk.models import Desk
+with c.schema_editor() as editor: editor.create_model(Desk)",
+        );
+        let anna = &site.login(&["anna"])[0];
+        site.python(
+            "from django.db import connection as c
+c.cursor().execute('INSERT INTO desk_desk SELECT * FROM django_session')
+c.cursor().execute('CREATE TABLE other_session AS SELECT * FROM django_session')",
+        );
+        let bert = &site.login(&["bert"])[0];
+        let says = "live sessions of the same users: desk_desk. ";
+        site.run(&["list", "--user", &anna.0]).exits(3).says(says);
+        site.run(&["logout-user", &bert.0]).ok().says("none is left");
+        for command in
+            [&["logout-user", &*anna.0][..], &["logout-user", &anna.0], &["flush-all", "--yes"]]
+        {
+            site.run(command).exits(3).says(says);
+        }
+        site.run(&["logout-user", &anna.0, "--table", "django_session"]).ok();
+        site.run(&["logout-user", &anna.0, "--table", "desk_desk"]).ok().says("1 session deleted");
+        for command in [&["logout-user", &*anna.0][..], &["flush-all", "--yes"]] {
+            site.run(command).ok();
+        }
+    }
+}
+
 #[test]
 fn a_project_may_print_what_it_likes() {
     let noise = "

@@ -67,6 +67,8 @@ pub(super) struct Sessions {
     pub(super) time_zone: Option<String>,
     /// How many seconds it is ahead of UTC now.
     pub(super) ahead: i64,
+    /// Tables of the project's other session models in the same database.
+    pub(super) others: Vec<String>,
 }
 
 /// The cache in front of the table.

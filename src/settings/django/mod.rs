@@ -279,6 +279,23 @@ impl Project {
         Ok(Some(table(&sessions.table)?))
     }
 
+    /// Whether it has other session tables in the same database.
+    pub fn has_other_tables(&self) -> bool {
+        self.sessions.as_ref().is_some_and(|sessions| !sessions.others.is_empty())
+    }
+
+    /// Whether this is one of its other session tables; `schema` is the one that is looked at, if it is known.
+    pub fn is_other_table(&self, other: &Table, schema: Option<&str>) -> bool {
+        let is = |own: Table| {
+            let beside = [None, schema].contains(&other.schema());
+            let same = other.schema() == own.schema() || own.schema().is_none() && beside;
+            // SQLite's names are the same in either case.
+            same && own.name().eq_ignore_ascii_case(other.name())
+        };
+        let others = self.sessions.iter().flat_map(|sessions| &sessions.others);
+        others.filter_map(|name| table(name).ok()).any(is)
+    }
+
     /// The table of the user model.
     pub fn users(&self) -> Result<Users, Error> {
         let Some(users) = &self.users else {

@@ -218,6 +218,7 @@ def sessions(model):
         "variables": environment,
         "time_zone": connection.timezone_name,
         "ahead": ahead(connection),
+        "others": other_tables(model),
     }
 
 
@@ -230,6 +231,16 @@ def ahead(connection):
     if connection.timezone is None:
         return time.localtime().tm_gmtoff
     return round(datetime.now(connection.timezone).utcoffset().total_seconds())
+
+
+def other_tables(model):
+    """The project's other session tables in this database: a second middleware may keep logins of its own there."""
+    from django.apps import apps
+
+    needed = {"session_key", "session_data", "expire_date"}
+    models = [one for one in apps.get_models() if needed <= {field.column for field in one._meta.concrete_fields}]
+    tables = {one._meta.db_table for one in models if database_of(one) == database_of(model)}
+    return sorted(tables - {model._meta.db_table})
 
 
 # By vendor: what takes the connection to a database, and says how to reach it and which variables say it, too.
