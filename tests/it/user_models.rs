@@ -68,6 +68,48 @@ class Child(Number): pass
 class Uuid(Base): id = models.UUIDField(primary_key=True)
 ";
 
+/// Django 5.2 and later write such a key into a session as a list.
+#[test]
+fn users_with_a_primary_key_of_several_columns_are_named_by_their_ids() {
+    for new in [Site::sqlite, Site::postgres] {
+        let site = new("several_columns", "5.2", &[])
+            .project("", "INSTALLED_APPS += ['people']; AUTH_USER_MODEL = 'people.User'");
+        let folder = site.file("empty", "");
+        std::fs::create_dir(folder.replace("empty", "people")).unwrap();
+        site.file("people/__init__.py", "");
+        site.file("people/models.py", COMPOSITE);
+        let login = || {
+            site.python(
+                "for number in (1, 2):
+    session = engine.SessionStore()
+    session['_auth_user_id'] = User._meta.pk.value_to_string(User(tenant=1, number=number))
+    session.save()",
+            )
+        };
+        login();
+        for command in [&["list"][..], &["doctor"], &["flush-all", "--yes"]] {
+            site.run(command).ok();
+        }
+        assert!(site.keys().is_empty());
+        login();
+        site.run(&["logout-user", "--username", "anna"]).exits(2).says("of several columns");
+        site.run(&["logout-user", r#"["1", "2"]"#]).ok().says("1 session deleted, none is left");
+        assert_eq!(site.keys().len(), 1);
+    }
+}
+
+const COMPOSITE: &str = "
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+
+class User(AbstractBaseUser):
+    pk = models.CompositePrimaryKey('tenant', 'number')
+    tenant = models.IntegerField()
+    number = models.IntegerField()
+    username = models.CharField(max_length=150, unique=True)
+    USERNAME_FIELD = 'username'
+";
+
 /// The project names the table, and it may be that of a copy which is out of date.
 #[test]
 fn a_project_whose_users_are_all_gone_is_not_believed() {

@@ -87,7 +87,8 @@ pub(super) struct UserModel {
     pub(super) table: String,
     /// Whether it is in the database of the sessions.
     pub(super) beside_sessions: bool,
-    pub(super) key: String,
+    /// None if the primary key is made of several columns (`CompositePrimaryKey`).
+    pub(super) key: Option<String>,
     /// What its primary key holds, if that is a field of Django's own.
     pub(super) key_type: Option<KeyType>,
     pub(super) username: Option<String>,

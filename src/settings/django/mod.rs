@@ -313,9 +313,18 @@ impl Project {
                 "name them by their ids",
             ));
         }
+        let Some(key) = users.key.clone() else {
+            return Err(Error::usage(
+                format!(
+                    "the project's users (\"{}\") have a primary key of several columns, which is not supported",
+                    users.table
+                ),
+                "name them by their ids, as `sessctl list` shows them",
+            ));
+        };
         Ok(Users {
             table: table(&users.table)?,
-            key: users.key.clone(),
+            key,
             username: users.username.clone(),
             email: users.email.clone(),
             is_active: users.is_active.clone(),
