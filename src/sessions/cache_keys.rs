@@ -101,11 +101,11 @@ impl CacheKeys {
         };
         let Engine::Cached(engine) = engine else {
             let of_project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
-            let Some(engine) = of_project.and_then(|project| project.own_load()) else {
+            let Some((engine, method)) = of_project.and_then(|project| project.own_load()) else {
                 return Ok(Self::None);
             };
             ctx.talk.note(&format!(
-                "SESSION_ENGINE is {engine}, which has a load() of its own: whether it lets users in whose rows are gone is not \
+                "SESSION_ENGINE is {engine}, which has a {method}() of its own: whether it lets users in whose rows are gone is not \
                  known; --engine db says that it does not"
             ));
             return Ok(Self::OwnEngine);

@@ -290,3 +290,29 @@ fn a_run_that_finds_no_row_knows_nothing_of_the_cache() {
         command.env("SESSCTL_ENGINE", "redis").ran("").exits(2).says("SESSCTL_ENGINE");
     });
 }
+
+/// An engine that looks for sessions in its own way may let users in whose rows are gone, also for asynchronous views alone.
+#[test]
+fn an_engine_that_finds_sessions_in_its_own_way_claims_the_table_only() {
+    const MODEL: &str =
+        "@classmethod\n    def get_model_class(cls): return super().get_model_class()";
+    let site = Site::sqlite("own_ways", "5.2", &[]).project("", "SESSION_ENGINE = 'own_engine'");
+    for (method, own) in [
+        ("load", "def load(self): return super().load()"),
+        ("aload", "async def aload(self): return await super().aload()"),
+        ("_aget_session_from_db", "async def _aget_session_from_db(self): return None"),
+        ("model", "@property\n    def model(self): return self.get_model_class()"),
+        ("", MODEL),
+    ] {
+        let django = "from django.contrib.sessions.backends.db import SessionStore as Django";
+        site.file("own_engine.py", &format!("{django}\nclass SessionStore(Django):\n    {own}\n"));
+        let anna = &site.login(&["anna"])[0];
+        let ran = site.run(&["logout-user", &anna.0, "--format", "json"]).ok();
+        let (verdict, says) = if method.is_empty() {
+            ("logged_out", String::new())
+        } else {
+            ("table_only", format!("has a {method}() of its own"))
+        };
+        assert_eq!(ran.says(&says).json()["verdict"], verdict, "{method}");
+    }
+}

@@ -197,10 +197,10 @@ impl Project {
         Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
     }
 
-    /// The engine, if it has a `load()` of its own, which may find sessions without a row.
-    pub fn own_load(&self) -> Option<&str> {
-        let loads = ["load", "_get_session_from_db"];
-        self.own.iter().any(|method| loads.contains(&&**method)).then_some(&*self.engine)
+    /// The engine, if it looks for a session in a way of its own, maybe where no row is; and the method that does.
+    pub fn own_load(&self) -> Option<(&str, &str)> {
+        let method = self.own.iter().find(|method| !matches!(&***method, "encode" | "decode"))?;
+        Some((&self.engine, method))
     }
 
     /// Whether the engine has an `encode()` of its own, so that rows may be in no layout of Django's.

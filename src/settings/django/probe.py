@@ -186,8 +186,19 @@ def where(store):
 def own(store):
     """Which of these the engine does in its own way. Those of these packages do as Django's."""
     known = "django", "qsessions", "user_sessions"
-    methods = [getattr(store, name, None) for name in ("load", "_get_session_from_db", "encode", "decode")]
-    return [method.__name__ for method in methods if method and method.__module__.split(".")[0] not in known]
+    return [name for name in METHODS if definer(store, name).__module__.split(".")[0] not in known]
+
+
+# get_model_class is left out: it belongs to the class and knows no session, so that it says one model for all.
+METHODS = "load", "_get_session", "_get_session_from_db", "model", "encode", "decode"
+METHODS += "aload", "_aget_session", "_aget_session_from_db"
+
+
+def definer(store, name):
+    """The class that has this method; Django's, if that release has none."""
+    from django.contrib.sessions.backends.base import SessionBase
+
+    return next((parent for parent in store.__mro__ if name in vars(parent)), SessionBase)
 
 
 def model_of(module, store):
