@@ -66,6 +66,20 @@ fn such_a_session_is_spared_from_a_flush() {
 }
 
 #[test]
+fn such_a_session_is_found_by_how_its_key_begins_and_no_other() {
+    World::each_but_mysql("keys_alike_prefix", |w| {
+        alike(w);
+        w.run(&["show", "ABC"]).ok().says("user: 7");
+        let report =
+            w.run(&["logout-user", "42", "--except", "abc", "--format", "json"]).ok().json();
+        assert_eq!(deleted(&report), [1, 0, 0]);
+        let mut left = w.session_keys();
+        left.sort();
+        assert_eq!(left, ["ABC", "abc", "def"]);
+    });
+}
+
+#[test]
 fn such_a_session_keeps_its_login_and_its_column_says_whose_it_is() {
     World::each_but_mysql("keys_alike_rewrite", |w| {
         alike(w);

@@ -17,7 +17,11 @@ pub(super) fn rows(table: &Table, times: Times, filter: &Filter) -> String {
         conditions.push(times.may_be_live(&timestamptz(now)));
     }
     if let Some(prefix) = &filter.key_prefix {
-        conditions.push(format!("pg_catalog.starts_with(session_key, {})", literal(prefix)));
+        // Byte by byte: with some collations the column has no notion of a prefix.
+        conditions.push(format!(
+            "pg_catalog.starts_with(session_key::pg_catalog.text COLLATE pg_catalog.\"C\", {})",
+            literal(prefix)
+        ));
     }
     if let Some(by) = &filter.user {
         conditions.extend(stamped(by));
