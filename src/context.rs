@@ -72,7 +72,8 @@ impl Ctx<'_> {
     /// What is not known of the site, in one note.
     fn unknown_note(&self) -> Option<Notice> {
         let unknown = self.unknown.join("; ");
-        let text = format!("not known of the site: {unknown}. --django PROJECT tells");
+        let who_tells = if self.project.is_some() { "" } else { ". --django PROJECT tells" };
+        let text = format!("not known of the site: {unknown}{who_tells}");
         (!unknown.is_empty()).then_some(Notice::Note(text))
     }
 

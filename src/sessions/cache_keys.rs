@@ -8,6 +8,7 @@ use std::io::Write;
 use crate::cli;
 use crate::context::Ctx;
 use crate::error::{Error, Exit};
+use crate::settings::Project;
 use crate::store::{Fault, StoreError};
 use crate::{settings, ui};
 
@@ -21,8 +22,8 @@ pub(crate) enum CacheKeys {
     None,
     /// The session engine of the site is not known: there may be a cache.
     EngineUnknown,
-    /// The site has a session engine of its own: there may be a cache.
-    OwnEngine,
+    /// The site may find sessions elsewhere: its engine does that in a way of its own, or reads a replica.
+    Elsewhere,
     /// There is a cache, and this run does not print its keys.
     NotPrinted {
         /// Whether the operator declared that the cache holds no entries that earlier runs left.
@@ -75,6 +76,22 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
     }
 }
 
+/// Why the project may let users in whose rows are gone, though no cache is in front of the table.
+fn read_elsewhere(project: &Project) -> Option<String> {
+    if let Some((engine, method)) = project.own_load() {
+        return Some(format!(
+            "SESSION_ENGINE is {engine}, which has a {method}() of its own: whether it lets users in whose rows are gone is not \
+             known; --engine db says that it does not"
+        ));
+    }
+    project.read_from().map(|alias| {
+        format!(
+            "the project reads sessions from its database \"{alias}\", and users are in until that one has caught up; \
+             --engine db says that it has"
+        )
+    })
+}
+
 impl CacheKeys {
     /// Resolves the options. Where keys are printed, standard output holds nothing else, and the report goes
     /// to standard error. `is_cleared` says that the cache holds no entries that earlier runs left.
@@ -101,14 +118,11 @@ impl CacheKeys {
         };
         let Engine::Cached(engine) = engine else {
             let of_project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
-            let Some((engine, method)) = of_project.and_then(|project| project.own_load()) else {
+            let Some(note) = of_project.and_then(read_elsewhere) else {
                 return Ok(Self::None);
             };
-            ctx.talk.note(&format!(
-                "SESSION_ENGINE is {engine}, which has a {method}() of its own: whether it lets users in whose rows are gone is not \
-                 known; --engine db says that it does not"
-            ));
-            return Ok(Self::OwnEngine);
+            ctx.talk.note(&note);
+            return Ok(Self::Elsewhere);
         };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
@@ -127,7 +141,7 @@ impl CacheKeys {
             Self::NotPrinted { ended_some, .. } => {
                 ended_some.set(ended_some.get() || !keys.is_empty());
             }
-            Self::None | Self::EngineUnknown | Self::OwnEngine => {}
+            Self::None | Self::EngineUnknown | Self::Elsewhere => {}
         }
     }
 
@@ -157,7 +171,7 @@ impl CacheKeys {
     /// Whether it is unknown if the site has a cache at all.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
-            Self::EngineUnknown | Self::OwnEngine => true,
+            Self::EngineUnknown | Self::Elsewhere => true,
             Self::Printed(printer) => !printer.is_known,
             Self::None | Self::NotPrinted { .. } => false,
         }
@@ -168,7 +182,7 @@ impl CacheKeys {
     /// reason.
     pub(crate) fn may_hold(&self) -> bool {
         match self {
-            Self::None | Self::EngineUnknown | Self::OwnEngine => false,
+            Self::None | Self::EngineUnknown | Self::Elsewhere => false,
             Self::NotPrinted { is_cleared, ended_some } => !is_cleared || ended_some.get(),
             Self::Printed(printer) => printer.left_out.get() > 0 || printer.knows_of_none(),
         }

@@ -292,6 +292,32 @@ fn a_run_that_finds_no_row_knows_nothing_of_the_cache() {
 }
 
 /// An engine that looks for sessions in its own way may let users in whose rows are gone, also for asynchronous views alone.
+/// A router of Django's documentation: the primary is written, a replica is read.
+#[test]
+fn sessions_that_are_read_from_a_replica_are_claimed_for_the_table_only() {
+    const ROUTER: &str = "class Router:
+    def db_for_read(self, model, **hints): return 'replica'
+    def db_for_write(self, model, **hints): return 'default'
+DATABASE_ROUTERS = [Router()]
+DATABASES['replica'] = {**DATABASES['default']";
+    for (name, verdict, says) in [
+        (", 'NAME': 'replica.sqlite3'}", "table_only", "its database \"replica\""),
+        ("}", "logged_out", ""),
+    ] {
+        let site = Site::sqlite("read_from", "5.2", &[]);
+        let [anna, bea] = &site.login(&["anna", "bea"])[..] else { panic!("two") };
+        let site = site.project("", &format!("{ROUTER}{name}"));
+        let logout = |id: &str| ["logout-user", id, "--format", "json"].map(str::to_owned);
+        let run = |arguments: &[String]| {
+            let arguments: Vec<&str> = arguments.iter().map(|one| &**one).collect();
+            site.run(&arguments).ok()
+        };
+        assert_eq!(run(&logout(&anna.0)).says(says).json()["verdict"], verdict);
+        let told = [&logout(&bea.0)[..], &["--engine".into(), "db".into()]].concat();
+        assert_eq!(run(&told).json()["verdict"], "logged_out");
+    }
+}
+
 #[test]
 fn an_engine_that_finds_sessions_in_its_own_way_claims_the_table_only() {
     const MODEL: &str =

@@ -69,6 +69,8 @@ pub(super) struct Sessions {
     pub(super) ahead: i64,
     /// Tables of the project's other session models in the same database.
     pub(super) others: Vec<String>,
+    /// The alias of another database that it reads sessions from.
+    pub(super) read_from: Option<String>,
 }
 
 /// The cache in front of the table.

@@ -197,6 +197,11 @@ impl Project {
         Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
     }
 
+    /// The alias of another database that it reads sessions from, such as a replica.
+    pub fn read_from(&self) -> Option<&str> {
+        self.sessions.as_ref()?.read_from.as_deref()
+    }
+
     /// The engine, if it looks for a session in a way of its own, maybe where no row is; and the method that does.
     pub fn own_load(&self) -> Option<(&str, &str)> {
         let method = self.own.iter().find(|method| !matches!(&***method, "encode" | "decode"))?;

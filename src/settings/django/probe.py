@@ -230,7 +230,20 @@ def sessions(model):
         "time_zone": connection.timezone_name,
         "ahead": ahead(connection),
         "others": other_tables(model),
+        "read_from": read_from(model),
     }
+
+
+def read_from(model):
+    """Another database that a router has sessions read from: a replica. A router may choose at random."""
+    from django.db import connections, router
+
+    def place(alias):
+        return [str(connections[alias].settings_dict.get(name) or "") for name in ("ENGINE", "HOST", "PORT", "NAME")]
+
+    written = place(database_of(model))
+    aliases = {router.db_for_read(model) for _ in range(20)}
+    return next((alias for alias in sorted(aliases) if place(alias) != written), None)
 
 
 def ahead(connection):
