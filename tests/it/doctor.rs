@@ -54,7 +54,7 @@ fn a_table_as_django_makes_it_is_well() {
              free-space ok, key ok, layouts ok, serializers ok, time-zone unknown, expired ok, user-column ok"
         } else {
             // The tests are a superuser.
-            "connection warning, server ok, encryption ok, pooler ok, replica ok, table ok, columns ok, indexes ok, \
+            "connection warning, server ok, encryption ok, replica ok, table ok, columns ok, indexes ok, \
              privileges ok, row-security ok, triggers ok, foreign-keys ok, vacuum ok, locks ok, snapshots ok, \
              replication ok, key ok, layouts ok, serializers ok, expired ok, user-column ok"
         };

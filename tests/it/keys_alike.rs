@@ -69,13 +69,16 @@ fn such_a_session_is_spared_from_a_flush() {
 fn such_a_session_is_found_by_how_its_key_begins_and_no_other() {
     World::each_but_mysql("keys_alike_prefix", |w| {
         alike(w);
-        w.run(&["show", "ABC"]).ok().says("user: 7");
-        let report =
-            w.run(&["logout-user", "42", "--except", "abc", "--format", "json"]).ok().json();
-        assert_eq!(deleted(&report), [1, 0, 0]);
+        for (key, user) in [("abcdefgh12", "42"), ("ABCDEFGH12", "7")] {
+            w.row(key, &signed(&login(user), SECRET_KEY), "2099-01-01 00:00:00");
+        }
+        let shown = w.run(&["show", "ABCDEFGH", "--format", "json"]).ok().json();
+        assert_eq!(shown["user_id"], "7");
+        let logout = ["logout-user", "42", "--except", "abcdefgh", "--format", "json"];
+        assert_eq!(deleted(&w.run(&logout).ok().json()), [2, 0, 0]);
         let mut left = w.session_keys();
         left.sort();
-        assert_eq!(left, ["ABC", "abc", "def"]);
+        assert_eq!(left, ["ABC", "ABCDEFGH12", "abcdefgh12", "def"]);
     });
 }
 
