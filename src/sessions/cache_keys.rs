@@ -80,7 +80,7 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
 fn read_elsewhere(project: &Project) -> Option<String> {
     if let Some((engine, method)) = project.own_load() {
         return Some(format!(
-            "SESSION_ENGINE is {engine}, which has a {method}() of its own: whether it lets users in whose rows are gone is not \
+            "SESSION_ENGINE is {engine}, which has its own {method}(): whether it lets users in whose rows are gone is not \
              known; --engine db says that it does not"
         ));
     }

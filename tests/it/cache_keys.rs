@@ -337,7 +337,7 @@ fn an_engine_that_finds_sessions_in_its_own_way_claims_the_table_only() {
         let (verdict, says) = if method.is_empty() {
             ("logged_out", String::new())
         } else {
-            ("table_only", format!("has a {method}() of its own"))
+            ("table_only", format!("has its own {method}()"))
         };
         assert_eq!(ran.says(&says).json()["verdict"], verdict, "{method}");
     }

@@ -394,6 +394,8 @@ fn a_superuser_who_put_on_the_owners_role_is_one_all_the_same() {
             ran.refuses(1, &["trigger t on public.django_session", "--superuser-ok"]);
             assert!(site.is_clean(), "{command:?}");
         }
+        let doctor = w.run(&["doctor", "-d", &url]).exits(5);
+        assert!(says(&doctor, "a superuser, who may do far more"), "{doctor:#?}");
     }
     w.run(&["purge-expired", "--superuser-ok", "-d", &by_options]).ok();
     assert!(!site.is_clean(), "the trap does not work");

@@ -12,8 +12,8 @@ use crate::store::postgres::connect::Reached;
 use crate::store::postgres::conninfo::{Host, Mode, Place};
 
 const ROLE: &str = "
-    SELECT current_user::text, session_user::text, coalesce(rolsuper, false)
-    FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_roles ON rolname = current_user";
+    SELECT current_user::text, session_user::text, EXISTS (
+        SELECT FROM pg_catalog.pg_roles WHERE rolname IN (current_user, session_user) AND rolsuper)";
 const VERSION: &str =
     "SELECT pg_catalog.version(), pg_catalog.current_setting('server_version_num')::int4";
 const REPLICA: &str = "
