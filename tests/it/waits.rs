@@ -122,7 +122,7 @@ fn the_rest_of_an_answer_is_not_waited_for() {
 /// What the program says to have its work done, and to look.
 fn says(work: &Work) -> [&'static str; 2] {
     let updates = work.command.contains(&"--keep-data") || work.command[0] == "backfill";
-    let does = if updates { "UPDATE \"django" } else { "DELETE FROM" };
+    let does = if updates { "UPDATE \"public" } else { "DELETE FROM" };
     [does, "COMMIT"]
 }
 
