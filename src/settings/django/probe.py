@@ -241,14 +241,12 @@ def read_from(model):
     def place(alias):
         return [str(connections[alias].settings_dict.get(name) or "") for name in ("ENGINE", "HOST", "PORT", "NAME")]
 
-    written = place(database_of(model))
-    aliases = {router.db_for_read(model) for _ in range(20)}
-    return next((alias for alias in sorted(aliases) if place(alias) != written), None)
+    aliases = sorted({router.db_for_read(model) for _ in range(20)})
+    return next((alias for alias in aliases if place(alias) != place(database_of(model))), None)
 
 
 def ahead(connection):
-    """How many seconds the clock of naive times is ahead of UTC now: by the time zone data of this Python, or, where
-    USE_TZ is off, by that of the C library, whose clock Django sets."""
+    """Seconds that the clock of naive times is ahead of UTC now; with USE_TZ off that of the C library, which Django sets."""
     import time
     from datetime import datetime
 

@@ -8,20 +8,9 @@ use super::fault::{Failure, fail};
 use super::keys::{MOST_KEYS, Named, padded};
 use super::references::kept_rows;
 use super::row::text;
-use super::writer::MySqlWriter;
+use super::writer::{How, MySqlWriter};
 use crate::store::reference::{Broken, delete_in_halves};
 use crate::store::{Gone, Locked, Reference, StoreError};
-
-/// Which rows with the keys of a batch to delete, and how.
-#[derive(Clone, Copy)]
-pub(super) struct How<'h> {
-    /// Only those that expired before this.
-    pub(super) before: Option<&'h str>,
-    /// What to do with locked rows.
-    pub(super) locked: Locked,
-    /// With their rows of django-allauth.
-    pub(super) with_allauth: bool,
-}
 
 const SYNTAX_ERROR: u16 = 1064;
 

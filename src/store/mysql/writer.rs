@@ -7,7 +7,6 @@ use mysql_async::Value;
 use super::MySql;
 use super::catalog::{Found, bound};
 use super::client::Client;
-use super::deletes::How;
 use super::fault::fail;
 use super::keys::{MOST_KEYS, Named, UNCHANGED, joined_with};
 use super::row::{MOST_BYTES_OF_BATCH, columns, number, push, text};
@@ -22,6 +21,17 @@ use crate::store::{
 
 /// Most bytes of new data in one statement: much less than any server's `max_allowed_packet`.
 const MOST_NEW_BYTES: usize = 1 << 20;
+
+/// Which rows with the keys of a batch to delete, and how.
+#[derive(Clone, Copy)]
+pub(super) struct How<'h> {
+    /// Only those that expired before this.
+    pub(super) before: Option<&'h str>,
+    /// What to do with locked rows.
+    pub(super) locked: Locked,
+    /// With their rows of django-allauth.
+    pub(super) with_allauth: bool,
+}
 
 pub(super) struct MySqlWriter<'s> {
     pub(super) store: &'s MySql,

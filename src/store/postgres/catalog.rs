@@ -10,7 +10,6 @@ use super::Postgres;
 use super::client::Client;
 use super::fault::fail;
 use super::grants::{Need, printable};
-use super::guarded::REPLACED;
 use super::instant::Times;
 use super::sight::{HIDDEN, SEE_ALL};
 use crate::store::table::{check_columns, missing};
@@ -70,6 +69,10 @@ impl Right {
         }
     }
 }
+
+/// Why sessctl stops if a name finds another table than before.
+pub(super) const REPLACED: &str =
+    "another table came in the place of this one, or of one that belongs to it, while sessctl ran";
 
 const FIND: &str = "
     SELECT c.oid,
@@ -167,10 +170,7 @@ impl Postgres {
             return refuse(HIDDEN, SEE_ALL.into());
         }
         let oid = row.try_get(0).map_err(cannot)?;
-        // What one look says of a table must hold of that which the next one reads.
-        if *self.oid.get_or_init(|| oid) != oid {
-            return Err(StoreError::new(Fault::Fatal, self.what(right.verb())).because(REPLACED));
-        }
+        self.demand_same(oid, right)?;
         let of_others = self.demand_trust(client, &[oid], true, || self.what(right.verb()))?;
         if is(12)? {
             self.terms
@@ -197,6 +197,14 @@ impl Postgres {
             self.demand_writes(&found)?;
         }
         Ok(found)
+    }
+
+    /// An error if the name found another table before: what one scan shows must hold of what the next one reads.
+    fn demand_same(&self, oid: u32, right: Right) -> Result<(), StoreError> {
+        if *self.oid.get_or_init(|| oid) == oid {
+            return Ok(());
+        }
+        Err(StoreError::new(Fault::Fatal, self.what(right.verb())).because(REPLACED))
     }
 
     /// An error if the server or the transaction accepts no writes.

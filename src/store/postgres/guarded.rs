@@ -5,17 +5,13 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
 use super::Postgres;
-use super::catalog::Found;
+use super::catalog::{Found, REPLACED};
 use super::client::Client;
 use super::trust::{ForeignCode, refusal};
 use crate::store::{Fault, StoreError};
 
 /// Most rounds of locking tables that were added meanwhile.
 const MOST_LOCKS: usize = 3;
-
-/// Why sessctl stops if a name finds another table than before.
-pub(super) const REPLACED: &str =
-    "another table came in the place of this one, or of one that belongs to it, while sessctl ran";
 
 /// The tables that are checked again in each batch, because other roles may add code to them.
 #[derive(Default)]

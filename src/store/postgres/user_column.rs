@@ -228,9 +228,7 @@ impl PostgresWriter<'_> {
         rows: &[Assignment<'_>],
         overwrite: bool,
     ) -> Result<Assigned, StoreError> {
-        if let Some(users) = &column.users {
-            self.guard_read(&users.name)?;
-        }
+        column.users.as_ref().map_or(Ok(()), |users| self.guard_read(&users.name))?;
         let name = column.quoted();
         let id = format!("n.id::{}", type_name(column.kind));
         let is_user = column.users.as_ref().map(|users| {
