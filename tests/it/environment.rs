@@ -18,7 +18,7 @@ fn refuses(ran: Ran, name: &str) {
 
 #[test]
 fn a_database_that_is_not_utf8_is_not_passed_over_for_another() {
-    World::each_but_mysql("environment", |w| {
+    World::each("environment", |w| {
         w.user("42", 2);
         let list = |arguments: &[&str], variables: &[(&str, &OsStr)]| {
             let mut command = program(&["list", "--format", "count"]);
@@ -36,9 +36,13 @@ fn a_database_that_is_not_utf8_is_not_passed_over_for_another() {
         ] {
             assert_eq!(list(arguments, &variables).ok().stdout, "2\n");
         }
-        // A file needs none of libpq's.
-        let ran = list(&["-d", &w.url()], &[("PGOPTIONS", no_utf8())]);
-        if w.is_sqlite() { drop(ran.ok()) } else { refuses(ran, "PGOPTIONS") }
+        // Each database has variables of its own, and a file has none.
+        for (variable, counts) in
+            [("PGOPTIONS", !w.is_sqlite() && !w.is_mysql()), ("MYSQL_HOST", w.is_mysql())]
+        {
+            let ran = list(&["-d", &w.url()], &[(variable, no_utf8())]);
+            if counts { refuses(ran, variable) } else { drop(ran.ok()) }
+        }
     });
 }
 
