@@ -94,8 +94,8 @@ impl GivenIds<'_> {
     }
 
     /// The type of the site's user ids. It comes from the table of users, or from the project's user model; without
-    /// either, from the logins in the session table. It also comes from the logins if the table was guessed and no login fits it: a project
-    /// that changed its user model may have left the table behind.
+    /// either, from the logins in the session table. It also comes from the logins if the table was guessed and no
+    /// login fits it: a project that changed its user model may have left the table behind.
     fn key_type(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<KeyType>, Error> {
         let of_site = match SiteUsers::ids(ctx, store, self.user_table)? {
             Ids::Of(site) => KeyType { kind: site.kind, known_by: site.key_type() },
