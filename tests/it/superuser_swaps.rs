@@ -109,3 +109,36 @@ fn every_table_that_the_user_column_refers_to_counts() {
     w.run(&["backfill"]).refuses(1, &["index i of public.people"]);
     assert!(site.is_clean());
 }
+
+/// Whoever may add a trigger to a superuser's table has it call a function of a superuser's as they please.
+#[test]
+fn triggers_that_others_could_add_to_a_table_of_a_superuser_are_code() {
+    const WHEN: &str = "WHEN (query_to_xml('SELECT trap(''when'')', true, true, '') IS NOT NULL) EXECUTE FUNCTION noted()";
+    let w = World::postgres("swap_trigger");
+    let site = Site::new(&w, "swap_trigger");
+    let role = &site.owner.name;
+    w.execute(
+        "ALTER TABLE django_session OWNER TO CURRENT_USER;
+         CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$",
+    );
+    for (does, is_seen_later) in [
+        ("EXECUTE FUNCTION noted()", false),
+        ("WHEN (OLD.session_key <> '') EXECUTE FUNCTION noted()", false),
+        ("EXECUTE FUNCTION noted('x')", true),
+        (WHEN, true),
+    ] {
+        w.execute(&format!("GRANT SELECT, TRIGGER ON django_session TO {role}"));
+        site.makes(&format!(
+            "CREATE TRIGGER t BEFORE DELETE ON django_session FOR EACH ROW {does}"
+        ));
+        for command in [&["list"][..], &["purge-expired"]] {
+            w.run(command).refuses(1, &["trigger t on public.django_session", "--superuser-ok"]);
+        }
+        w.execute(&format!("REVOKE ALL ON django_session FROM {role}"));
+        let later = w.run(&["purge-expired"]).exits(is_seen_later.into());
+        assert_eq!(later.stderr.contains("trigger t on"), is_seen_later, "{does}: {later:#?}");
+        assert!(site.is_clean(), "{does}");
+        w.execute("DROP TRIGGER t ON django_session");
+        w.expired(1);
+    }
+}

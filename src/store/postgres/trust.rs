@@ -39,11 +39,13 @@ const POWERS: &str = "
 /// that they call. Those of indexes, statistics and partitions count too, because the planner calls immutable functions
 /// of constants.
 ///
+/// A role that has the right to add a trigger chooses its function, arguments and condition, so where one has it each
+/// trigger counts. That right may have been taken away since: arguments always count.
+///
 /// Built-in functions (OID < 16384) are harmless where they must be immutable, which constraints and conditions of
-/// triggers need not be: a role that has the right to add a trigger can put one there, so where one has it each
-/// condition counts. On a table of another role every other function counts, also a superuser's: that role may install
-/// a trusted extension, whose functions can call its own. Before PostgreSQL 15 triggers of partitions are marked
-/// internal, so an internal one counts unless its function is built in.
+/// triggers need not be: there one that is not counts. On a table of another role every other function counts, also a
+/// superuser's: that role may install a trusted extension, whose functions can call its own. Before PostgreSQL 15
+/// triggers of partitions are marked internal, so an internal one counts unless its function is built in.
 const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
         SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = session_user),
@@ -74,13 +76,24 @@ const FOREIGN_CODE: &str = r"
         FROM tables JOIN pg_catalog.pg_attribute ON attrelid = id AND attnum > 0 AND NOT attisdropped
         UNION SELECT inner_type, written FROM types JOIN pg_catalog.pg_type t ON t.oid = type,
             pg_catalog.unnest(ARRAY[typbasetype, typelem]) AS i (inner_type) WHERE inner_type <> 0),
-    checks AS (
-        SELECT k.oid, conname, conbin, name, foreign_owned, strict
+    -- Further expressions, and whether a function in them that is not immutable counts.
+    checks (what, class, id, expression, is_foreign, is_looked_into, of_others) AS (
+        SELECT 'constraint ' || pg_catalog.quote_ident(conname) || ' of ' || name, 'pg_constraint', k.oid, conbin,
+               strict, foreign_owned, foreign_owned
         FROM tables JOIN pg_catalog.pg_constraint k ON conrelid = id WHERE contype = 'c'
         UNION ALL
-        SELECT k.oid, conname, conbin, 'domain ' || pg_catalog.quote_ident(typname),
-               typowner NOT IN (SELECT role FROM trusted), false
-        FROM types JOIN pg_catalog.pg_type t ON t.oid = type JOIN pg_catalog.pg_constraint k ON contypid = type),
+        SELECT 'constraint ' || pg_catalog.quote_ident(conname) || ' of domain ' || pg_catalog.quote_ident(typname),
+               'pg_constraint', k.oid, conbin, false, owned, owned
+        FROM types JOIN pg_catalog.pg_type t ON t.oid = type JOIN pg_catalog.pg_constraint k ON contypid = type,
+            LATERAL (SELECT typowner NOT IN (SELECT role FROM trusted)) AS o (owned)
+        UNION ALL
+        SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid, tgqual,
+               foreign_owned OR tgnargs > 0 OR EXISTS (
+                   SELECT FROM pg_catalog.pg_class c, pg_catalog.aclexplode(relacl)
+                   WHERE c.oid = tgrelid AND privilege_type = 'TRIGGER' AND grantee NOT IN (SELECT role FROM trusted)),
+               true, foreign_owned
+        FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id
+        WHERE tgenabled <> 'D' AND (NOT tgisinternal OR tgfoid >= 16384)),
     things (what, class, id, is_foreign, of_others) AS (
         SELECT CASE WHEN kind IN ('v', 'm') THEN 'view ' ELSE 'foreign table ' END || name, 'pg_class', id,
                kind IN ('v', 'm') OR foreign_owned OR srvowner NOT IN (SELECT role FROM trusted), foreign_owned
@@ -98,14 +111,6 @@ const FOREIGN_CODE: &str = r"
                'pg_constraint', k.oid, relowner NOT IN (SELECT role FROM trusted), false
         FROM wholes JOIN keys k ON confrelid = whole JOIN pg_catalog.pg_class c ON c.oid = conrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE acts
-        UNION ALL
-        SELECT 'trigger ' || pg_catalog.quote_ident(tgname) || ' on ' || name, 'pg_trigger', g.oid,
-               foreign_owned OR tgqual IS NOT NULL AND NOT tgisinternal AND EXISTS (
-                   SELECT FROM pg_catalog.pg_class c, pg_catalog.aclexplode(relacl)
-                   WHERE c.oid = id AND privilege_type = 'TRIGGER' AND grantee NOT IN (SELECT role FROM trusted)),
-               foreign_owned
-        FROM tables JOIN pg_catalog.pg_trigger g ON tgrelid = id
-        WHERE tgenabled <> 'D' AND (NOT tgisinternal OR tgfoid >= 16384)
         UNION ALL
         SELECT 'rule ' || pg_catalog.quote_ident(rulename) || ' on ' || name, 'pg_rewrite', r.oid, foreign_owned, foreign_owned
         FROM tables JOIN pg_catalog.pg_rewrite r ON ev_class = id WHERE kind NOT IN ('v', 'm') AND ev_enabled <> 'D'
@@ -129,11 +134,11 @@ const FOREIGN_CODE: &str = r"
         JOIN pg_catalog.pg_type t ON t.oid = atttypid
         WHERE strict AND NOT (typtype = 'b' AND typnamespace = 'pg_catalog'::pg_catalog.regnamespace)
         UNION ALL
-        SELECT 'constraint ' || pg_catalog.quote_ident(conname) || ' of ' || name, 'pg_constraint', oid,
-               strict OR foreign_owned AND EXISTS (
-                   SELECT FROM pg_catalog.regexp_matches(conbin::text, ':(?:funcid|opfuncid) ([0-9]+)', 'g') AS m (called)
+        SELECT what, class, id,
+               is_foreign OR is_looked_into AND EXISTS (
+                   SELECT FROM pg_catalog.regexp_matches(expression::text, ':(?:funcid|opfuncid) ([0-9]+)', 'g') AS m (called)
                    JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid WHERE provolatile <> 'i'),
-               foreign_owned
+               of_others
         FROM checks
         UNION ALL SELECT 'type ' || pg_catalog.quote_ident(typname), 'pg_type', t.oid,
                written AND typowner NOT IN (SELECT role FROM trusted), false
