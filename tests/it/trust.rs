@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::site::Site;
+use crate::support::django_python;
 use crate::world::{RunToEnd, around};
 
 /// Users of this machine that are nobody in particular.
@@ -143,6 +144,43 @@ fn root_runs_no_file_by_name_that_others_can_change() {
         chown(&file, Some(STRANGER), None).unwrap();
         project.is_refused(&mut project.site.command(&["list"]), &file);
         chown(&file, Some(0), None).unwrap();
+    }
+}
+
+/// What is compiled says itself which file it was made of.
+#[test]
+fn root_runs_nothing_compiled_that_others_can_change() {
+    const MAKE: &str = "import importlib.util, marshal, sys, zipfile
+code = marshal.dumps(compile('kept = 1', '<frozen x>', 'exec'))
+code = importlib.util.MAGIC_NUMBER + bytes(12) + code
+open(sys.argv[1], 'wb').write(code)
+with zipfile.ZipFile(sys.argv[2], 'w') as archive:
+    archive.writestr('__main__.pyc', code), archive.writestr('extra.pyc', code)";
+    let project = Project::new("trust_compiled");
+    let mark = project.folder.join("media/ran");
+    let [file, archive] = ["part/compiled", "part/archive"].map(|name| project.folder.join(name));
+    let made =
+        Command::new(django_python("5.2")).args(["-c", MAKE]).args([&file, &archive]).status();
+    assert!(made.unwrap().success());
+    let settings = project.folder.join("own_settings.py");
+    let before = fs::read_to_string(&settings).unwrap();
+    for (run, it) in [
+        (format!("import runpy; runpy.run_path({file:?})"), &file),
+        (format!("import runpy; runpy.run_path({archive:?})"), &archive),
+        (
+            format!(
+                "import importlib.machinery as m; m.SourcelessFileLoader('x', {file:?}).load_module()"
+            ),
+            &file,
+        ),
+        (format!("import part; part.__path__.append({archive:?}); import part.extra"), &archive),
+    ] {
+        fs::write(&settings, format!("{run}\n{before}")).unwrap();
+        project.site.command(&["list"]).ran("").ok();
+        fs::remove_file(&mark).unwrap();
+        chown(it, Some(STRANGER), None).unwrap();
+        project.is_refused(&mut project.site.command(&["list"]), it);
+        chown(it, Some(0), None).unwrap();
     }
 }
 

@@ -24,8 +24,8 @@ from urllib.parse import unquote
 pipe = os.dup(1)
 os.dup2(2, 1)
 
-# What `site` runs or adds folders from, too.
-CODE = ".py", ".pyc", ".pth", ".start"
+# What `site` runs or adds folders from, too; and what reads code from files of any name.
+CODE, LOADERS = (".py", ".pyc", ".pth", ".start"), ("importlib._bootstrap_external", "zipimport", "runpy")
 SAMPLES = "sample0of0a0session0key0aaaaaaaa", "sample0of0a0session0key0bbbbbbbb"
 
 
@@ -51,8 +51,11 @@ class Code:
             self.changeable = sys.executable + " (older than Python 3.8: it does not tell which files it runs)"
 
     def hear(self, event, args):
+        path = None
         if event == "open":
-            path = args[0] if str(args[0]).endswith(CODE) else None
+            reader = sys._getframe().f_back
+            loads = reader and reader.f_globals.get("__name__") in LOADERS
+            path = args[0] if loads or str(args[0]).endswith(CODE) else None
         elif event == "exec":
             path = getattr(args[0], "co_filename", None)
         elif event == "ctypes.dlopen":
@@ -65,8 +68,6 @@ class Code:
                 if entry not in self.searched and not os.path.isdir(entry):
                     self.refuse(entry)
                 self.searched.add(entry)
-        else:
-            return
         self.refuse(path)
 
     def refuse(self, path):
@@ -219,8 +220,7 @@ def sessions(model):
 
     connection = connections[database_of(model)]
     columns = [model._meta.get_field(name).column for name in ("session_key", "session_data", "expire_date")]
-    ask = ASK.get(connection.vendor)
-    parameters, environment = ask(connection) if ask else ({}, {})
+    parameters, environment = ASK.get(connection.vendor, lambda _: ({}, {}))(connection)
     return {
         "table": model._meta.db_table,
         "columns": columns,
