@@ -126,8 +126,8 @@ pub struct Global {
     /// the next row of a scan.
     #[arg(long, global = true, value_name = "DURATION", help_heading = DATABASE)]
     pub answer_timeout: Option<String>,
-    /// Run code of others, too, as PostgreSQL superuser. Views, triggers and other code that others have put
-    /// into the tables then run with a superuser's rights.
+    /// Run code of others, too, as a superuser. Views, triggers and other code that others have put into the
+    /// tables then run with a superuser's rights.
     #[arg(long, global = true, help_heading = DATABASE)]
     pub superuser_ok: bool,
     /// Ask this Django project for the rest (runs code). PATH is its folder, or its manage.py. It is asked once, for

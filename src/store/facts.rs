@@ -46,17 +46,22 @@ pub enum Purpose {
 
 /// The finding for a check that failed with an error.
 pub(super) fn not_made(check: &'static str, error: &StoreError) -> Finding {
+    let finding = Finding::unknown(check, in_full(error));
+    match error.next_step() {
+        Some(next_step) => finding.next(next_step),
+        None => finding,
+    }
+}
+
+/// What failed, and why.
+pub(super) fn in_full(error: &StoreError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(deeper) = cause {
         text = format!("{text}: {deeper}");
         cause = deeper.source();
     }
-    let finding = Finding::unknown(check, text);
-    match error.next_step() {
-        Some(next_step) => finding.next(next_step),
-        None => finding,
-    }
+    text
 }
 
 /// The name and type of a column, and whether it is NOT NULL.

@@ -60,6 +60,7 @@ mod memory;
 mod mysql_conninfo;
 mod mysql_server;
 mod mysql_tls;
+mod mysql_trust;
 mod named;
 mod network;
 mod one_table;

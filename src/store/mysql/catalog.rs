@@ -105,6 +105,7 @@ impl MySql {
 
     /// Reads about the session table; an error if it is none.
     pub(super) fn find(&self, client: &mut Client) -> Result<Found, StoreError> {
+        self.demand_trust(client, &self.table)?;
         let cannot = |failure| fail(failure, self.what("read"));
         let found = look(client, &self.table).map_err(cannot)?;
         if found.columns.is_empty() {

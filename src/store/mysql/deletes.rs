@@ -27,6 +27,10 @@ impl MySqlWriter<'_> {
 
     pub(super) fn delete_rows(&mut self, keys: &[&str], how: How<'_>) -> Result<Gone, StoreError> {
         let references = self.references()?;
+        self.demand_trust()?;
+        if how.with_allauth {
+            self.store.demand_trust(&mut self.client, &self.store.table.of_allauth())?;
+        }
         let mut gone = Gone::default();
         for keys in keys.chunks(MOST_KEYS) {
             let deleted = delete_in_halves(keys, |part| {

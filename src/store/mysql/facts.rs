@@ -12,7 +12,7 @@ use super::session::{Access, Server, refused};
 use super::sql::{quote, quoted};
 use crate::model::Finding;
 use crate::store::StoreError;
-use crate::store::facts::{Column, Facts, column_finding, not_made, reference_finding};
+use crate::store::facts::{Column, Facts, column_finding, in_full, not_made, reference_finding};
 
 /// The columns as Django creates them. (Django 5.2 `mysql/base.py`)
 const EXPECTED: [(&str, &str); 3] =
@@ -55,11 +55,11 @@ impl MySql {
         findings.push(self.made("writes", writes(client)));
         let found =
             look(client, &self.table).map_err(|failure| fail(failure, self.what("read")))?;
-        if found.columns.is_empty() {
-            if let Err(error) = self.find(client) {
-                let next_step = error.next_step().unwrap_or_default();
-                findings.push(Finding::problem("table", error.to_string(), next_step));
-            }
+        if (found.columns.is_empty() || found.is_view)
+            && let Err(error) = self.find(client)
+        {
+            let next_step = error.next_step().unwrap_or_default();
+            findings.push(Finding::problem("table", in_full(&error), next_step));
             return Ok(facts);
         }
         findings.push(self.made("table", self.shape(client, &found)));

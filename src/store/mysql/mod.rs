@@ -23,10 +23,13 @@ mod session;
 mod source;
 mod sql;
 mod tls;
+mod trust;
 mod user_column;
 mod users;
 mod users_found;
 mod writer;
+
+use std::sync::OnceLock;
 
 use self::purge_lock::MySqlPurgeLock;
 use self::reader::MySqlReader;
@@ -49,12 +52,14 @@ pub struct MySql {
     clock: WallClock,
     waits: Waits,
     terms: Terms,
+    /// The account, if it may do more than use databases of sites, once that is known.
+    strong: OnceLock<Option<String>>,
 }
 
 impl MySql {
     /// A store for a table on a server. It connects when a reader or a writer is opened.
     pub fn new(params: Params, table: Table, clock: WallClock, waits: Waits, terms: Terms) -> Self {
-        Self { params, table, clock, waits, terms }
+        Self { params, table, clock, waits, terms, strong: OnceLock::new() }
     }
 
     fn what(&self, doing: &str) -> String {

@@ -42,11 +42,12 @@ impl<'s> MySqlReader<'s> {
         Ok(Self { store, client, server, found })
     }
 
-    /// The connection, or a new one if a scan was broken off.
+    /// The connection, or a new one if a scan was broken off, if the table may be read still.
     fn client(&mut self) -> Result<&mut Client, StoreError> {
         if !self.client.is_sound() {
             self.client = self.store.connect(Access::Read)?.0;
         }
+        self.store.demand_trust(&mut self.client, &self.store.table)?;
         Ok(&mut self.client)
     }
 }

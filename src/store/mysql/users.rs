@@ -23,6 +23,7 @@ impl MySql {
         which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
+        self.demand_trust(client, &users.table)?;
         let what =
             || format!("cannot read users in table \"{}\" in {}", users.table, self.params.place());
         let read = match which {

@@ -60,6 +60,10 @@ impl<'s> MySqlWriter<'s> {
         may.map_err(|failure| fail(failure, store.what("delete from")))?;
         Ok(Self { store, client, found, references: None, skips_locked: true })
     }
+
+    pub(super) fn demand_trust(&mut self) -> Result<(), StoreError> {
+        self.store.demand_trust(&mut self.client, &self.store.table)
+    }
 }
 
 impl Writer for MySqlWriter<'_> {
@@ -68,6 +72,7 @@ impl Writer for MySqlWriter<'_> {
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
+        self.demand_trust()?;
         let mut there = 0;
         for keys in keys.chunks(MOST_KEYS) {
             let named = Named::new(&self.store.table, &self.found, keys, None);
@@ -79,6 +84,7 @@ impl Writer for MySqlWriter<'_> {
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        self.demand_trust()?;
         let most = if keys.len() > 1 { MOST_BYTES_OF_BATCH } else { MOST_DATA_BYTES };
         let mut page = Page::default();
         for keys in keys.chunks(MOST_KEYS) {
@@ -119,6 +125,7 @@ impl ExpiryWriter for MySqlWriter<'_> {
         from: Option<&Cursor>,
         limit: usize,
     ) -> Result<Window, StoreError> {
+        self.demand_trust()?;
         self.client.wait_for(Work::Scan);
         let picked = self.store.pick(&mut self.client, &self.found, cutoff, from, limit);
         self.client.wait_for(Work::Batch);
@@ -168,6 +175,7 @@ impl AllauthWriter for MySqlWriter<'_> {
 
 impl Rewriter for MySqlWriter<'_> {
     fn replace(&mut self, rows: &[Replacement<'_>]) -> Result<u64, StoreError> {
+        self.demand_trust()?;
         let mut done = 0;
         let mut rest = rows;
         while !rest.is_empty() {
@@ -204,6 +212,7 @@ impl UserColumnWriter for MySqlWriter<'_> {
         rows: &[Assignment<'_>],
         overwrite: bool,
     ) -> Result<Assigned, StoreError> {
+        self.demand_trust()?;
         self.assign_users(column, rows, overwrite)
     }
 

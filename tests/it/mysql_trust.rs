@@ -1,0 +1,128 @@
+//! Whose code runs with the rights of a strong account.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::mysql_server::MySqlClient;
+use crate::running::{Running, eventually};
+use crate::support::{mysql_url, postgres_tmp};
+use crate::world::{Ran, World};
+
+/// The account of these tests may do anything. A function writes a file if it has the right to.
+struct Trap {
+    w: World,
+    caught: PathBuf,
+}
+
+const TRAP: &str = "CREATE FUNCTION trap() RETURNS integer SQL SECURITY INVOKER BEGIN
+        DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;
+        SELECT 'x' INTO OUTFILE 'CAUGHT'; RETURN 1; END";
+
+/// In the place of a table.
+const VIEW: &str = "RENAME TABLE PLACE TO hers;
+    CREATE SQL SECURITY INVOKER VIEW PLACE AS SELECT * FROM hers WHERE trap() = 1";
+
+impl Trap {
+    fn new(name: &str) -> Self {
+        let w = World::mysql(name);
+        w.user("42", 3).user("7", 1).expired(2);
+        let caught = postgres_tmp().join(format!("caught_{name}_{}", std::process::id()));
+        w.execute(&TRAP.replace("CAUGHT", caught.to_str().unwrap()));
+        Self { w, caught }
+    }
+
+    fn put(&self, table: &str) {
+        self.w.execute(&VIEW.replace("PLACE", table));
+    }
+
+    fn is_refused(&self, command: &[&str], view: &str) {
+        let ran = self.w.run(command);
+        assert!(ran.code != 0 && says(&ran, view), "{command:?}: {ran:#?}");
+        assert!(!self.caught.exists(), "{command:?} ran it: {ran:#?}");
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.caught);
+    }
+}
+
+fn says(ran: &Ran, what: &str) -> bool {
+    ran.stderr.contains(what) || ran.stdout.contains(what)
+}
+
+#[test]
+fn a_view_that_runs_code_of_others_is_refused_to_a_strong_account() {
+    let trap = Trap::new("mysql_trust");
+    let w = &trap.w;
+    trap.put("django_session");
+    for command in [
+        &["list"][..],
+        &["show", "00000000"],
+        &["stats"],
+        &["check", "--max-expired", "10"],
+        &["doctor"],
+        &["logout-user", "42", "--dry-run"],
+        &["logout-user", "42"],
+        &["logout-user", "42", "--keep-data"],
+        &["purge-expired"],
+        &["purge-expired", "--dry-run"],
+        &["flush-all", "--yes"],
+        &["backfill"],
+    ] {
+        trap.is_refused(command, "django_session` (SQL SECURITY INVOKER)");
+    }
+    // An account of the site's own has nothing to lose.
+    let (server, database) =
+        w.url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let mut client = MySqlClient::connect(&mysql_url());
+    client.execute(&format!(
+        "CREATE OR REPLACE USER mysql_trust@'%' IDENTIFIED BY 'weak'; GRANT ALL ON {database}.* TO mysql_trust@'%'"
+    ));
+    let (_, at) = server.rsplit_once('@').unwrap();
+    let url = format!("mysql://mysql_trust:weak@{at}/{database}");
+    w.run(&["stats", "-d", &url]).ok();
+    assert!(!trap.caught.exists());
+    client.execute("GRANT FILE ON *.* TO mysql_trust@'%'");
+    let ran = w.run(&["stats", "-d", &url]).exits(1);
+    assert!(says(&ran, "--superuser-ok"), "{ran:#?}");
+    client.execute("DROP USER mysql_trust@'%'");
+    let allowed = w.run(&["stats", "--superuser-ok"]).ok();
+    assert!(allowed.stderr.contains("warning: with the rights of account"), "{allowed:#?}");
+    assert!(trap.caught.exists(), "the trap does not work");
+}
+
+#[test]
+fn tables_of_users_and_of_allauth_are_no_traps_either() {
+    let trap = Trap::new("mysql_trust_others");
+    let w = &trap.w;
+    w.execute(
+        "CREATE TABLE auth_user (id bigint PRIMARY KEY, username varchar(150) UNIQUE, password varchar(128), last_login datetime(6));
+         INSERT INTO auth_user VALUES (42, 'anna', '', NULL);
+         CREATE TABLE usersessions_usersession AS SELECT session_key FROM django_session",
+    );
+    trap.put("auth_user");
+    trap.is_refused(
+        &["logout-user", "--username", "anna", "--user-table", "auth_user"],
+        "auth_user` (SQL SECURITY INVOKER)",
+    );
+    w.execute("DROP TABLE hers");
+    trap.put("usersessions_usersession");
+    trap.is_refused(
+        &["logout-user", "42", "--cleanup-allauth"],
+        "usersessions_usersession` (SQL SECURITY INVOKER)",
+    );
+}
+
+#[test]
+fn a_view_that_comes_while_sessctl_runs_is_not_run() {
+    let trap = Trap::new("mysql_trust_swapped");
+    let slowly = ["logout-user", "42", "--batch-size", "1", "--sleep", "4s"];
+    let running = Running::start(&mut trap.w.command(&slowly));
+    eventually("a batch", || trap.w.count() == 5);
+    trap.put("django_session");
+    let ran = running.end().exits(1);
+    assert!(says(&ran, "(SQL SECURITY INVOKER)"), "{ran:#?}");
+    assert!(!trap.caught.exists(), "{ran:#?}");
+}
