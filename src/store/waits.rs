@@ -101,6 +101,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// When the current wait began, as far as it has been looked at.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Whether the wait must end, and why.
     pub(super) fn over(&mut self) -> Option<GaveUp> {
         if self.watch.moved.swap(false, Ordering::Relaxed) {

@@ -1,12 +1,16 @@
-//! Whose code runs with the rights of a strong account.
+//! Whose code runs with the rights of a strong account, and how much a server may send.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::thread;
 
+use crate::huge_rows::measured;
 use crate::mysql_server::MySqlClient;
 use crate::running::{Running, eventually};
 use crate::support::{mysql_url, postgres_tmp};
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, program};
 
 /// The account of these tests may do anything. A function writes a file if it has the right to.
 struct Trap {
@@ -125,4 +129,42 @@ fn a_view_that_comes_while_sessctl_runs_is_not_run() {
     let ran = running.end().exits(1);
     assert!(says(&ran, "(SQL SECURITY INVOKER)"), "{ran:#?}");
     assert!(!trap.caught.exists(), "{ran:#?}");
+}
+
+fn packet(number: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap().to_le_bytes();
+    [&length[..3], &[number], body].concat()
+}
+
+/// Lets anybody in, and answers with descriptions of columns, without end.
+fn describe(client: &mut TcpStream) -> std::io::Result<()> {
+    let mut greeting = b"\x0a8.0.30\0\x01\0\0\0challeng\0".to_vec();
+    greeting.extend([0xff, 0xf7, 0x2d, 2, 0, 0xff, 0x81, 21]);
+    greeting.extend([0; 10]);
+    greeting.extend(b"echallengech\0mysql_native_password\0");
+    client.write_all(&packet(0, &greeting))?;
+    let mut buffer = [0; 4096];
+    let _ = client.read(&mut buffer)?;
+    client.write_all(&packet(2, &[0, 0, 0, 2, 0, 0, 0]))?;
+    let _ = client.read(&mut buffer)?;
+    client.write_all(&packet(1, b"\xfd\xff\xff\xff"))?;
+    let column =
+        [b"\x03def\0\0\0\0\0\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0", &[b'x'; 200][..]].concat();
+    for number in 2.. {
+        client.write_all(&packet(u8::try_from(number % 256).unwrap(), &column))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_answer_that_describes_columns_without_end_is_bounded() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mysql://u@127.0.0.1:{}/db", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        listener.incoming().for_each(|client| drop(describe(&mut client.unwrap())));
+    });
+    let list = ["list", "--db-timezone", "UTC"];
+    let (ran, memory) = measured(program(&list).env("SESSCTL_DATABASE_URL", url));
+    ran.exits(1).says("the server sent more than 256 MB as an answer");
+    assert!(memory < 700, "{memory} MB");
 }

@@ -21,6 +21,9 @@ const TICK: Duration = Duration::from_millis(100);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Most bytes of an answer that is held in memory as a whole. A batch has less than half of it.
 const MOST_HELD: usize = 96 << 20;
+/// Most bytes by which the process may grow while it waits for the next row: the driver bounds each message, and takes
+/// any number of them that describe columns.
+const MOST_GROWN: usize = 256 << 20;
 
 /// A connection. Dropping it closes it.
 pub(super) struct Client {
@@ -185,6 +188,7 @@ async fn watched<T>(
 ) -> Result<T, Failure> {
     let mut answer = pin!(answer);
     let mut tick: Option<Pin<Box<Sleep>>> = None;
+    let (mut since, mut before) = (clock.since(), held());
     std::future::poll_fn(move |context: &mut Context<'_>| {
         if let Poll::Ready(answer) = answer.as_mut().poll(context) {
             return Poll::Ready(answer.map_err(Failure::Driver));
@@ -198,7 +202,19 @@ async fn watched<T>(
                 return Poll::Pending;
             }
             tick = None;
+            if clock.since() != since {
+                (since, before) = (clock.since(), held());
+            } else if held() > before + MOST_GROWN {
+                return Poll::Ready(Err(Failure::TooMuch(MOST_GROWN)));
+            }
         }
     })
     .await
+}
+
+/// Bytes of memory that this process holds; 0 where the system does not tell as Linux does (proc(5), `/proc/pid/status`).
+fn held() -> usize {
+    let told = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = told.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    kilobytes.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(0) << 10
 }
