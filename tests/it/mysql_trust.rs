@@ -131,6 +131,16 @@ fn a_view_that_comes_while_sessctl_runs_is_not_run() {
     assert!(!trap.caught.exists(), "{ran:#?}");
 }
 
+/// MySQL cannot spell what is not shown.
+#[test]
+fn grants_show_no_characters_that_steer_a_terminal() {
+    let w = World::mysql("mysql_trust_names");
+    w.execute("RENAME TABLE django_session TO `x\u{1b}\u{202e}\nz`");
+    let ran = w.run(&["doctor", "--grants", "--table", "\"x\u{1b}\u{202e}\nz\""]).ok();
+    assert!(ran.stdout.contains(r"x\u{1b}\u{202e}\u{a}"), "{ran:#?}");
+    assert!(!ran.stdout.contains(['\u{1b}', '\u{202e}']), "{ran:#?}");
+}
+
 fn packet(number: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     [&length[..3], &[number], body].concat()

@@ -8,6 +8,7 @@ use crate::error::{Error, Exit};
 use crate::sessions::site_users::users;
 use crate::settings;
 use crate::store::{Capability, Purpose, Store};
+use crate::ui::sanitize;
 
 const EVERYTHING: [Granted; 8] = [
     Granted::List,
@@ -48,7 +49,8 @@ pub(super) fn print(
         store.reader()?;
     }
     for statement in grants {
-        writeln!(out, "{statement}")?;
+        // MySQL cannot spell characters that are not shown.
+        writeln!(out, "{}", sanitize(&statement))?;
     }
     Ok(Exit::Done)
 }
