@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::errors::set_mode;
 use crate::running::{Running, eventually};
+use crate::signals::has_opened_file;
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around};
 
 /// Users of this machine that are nobody in particular.
@@ -314,9 +315,11 @@ fn a_pipe_of_ones_own_is_waited_for() {
         w.user("42", 1).user("7", 1);
         let file = path(w, "input");
         pipe(&file);
-        let running =
+        let mut running =
             Running::start(&mut w.command(&["logout-user", "7", "--from-file", text(&file)]));
+        has_opened_file(&file, &mut running);
         std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!running.is_over(), "it did not wait");
         fs::write(&file, "42\n").unwrap();
         running.end().ok();
         assert_eq!(w.count(), 0);

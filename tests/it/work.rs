@@ -17,7 +17,7 @@ pub(crate) struct Work {
     /// Those that are 0 when all is done.
     zeros: &'static [&'static str],
     /// How many rows there are to be done.
-    to_do: u32,
+    pub(crate) to_do: u32,
 }
 
 /// Rows of user 42, and as many that have expired.
