@@ -27,7 +27,7 @@ use crate::report::{Doubt, ListedSession, Matches, Referenced};
 use crate::store::{self, Store, StoreError};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// Rounds of scan and delete before the run gives up and reports that sessions keep coming.
 const MAX_ROUNDS: u32 = 3;

@@ -16,6 +16,9 @@ use crate::report::{Doubt, Matches, Proof};
 use crate::store::{BlindSpot, Fault, Filter, OtherTable, Store, StoreError};
 use crate::ui;
 
+#[cfg(test)]
+mod tests;
+
 /// What the run proved.
 pub(crate) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
     if dry_run || !outcome.is_proved() || cache.may_hold() {

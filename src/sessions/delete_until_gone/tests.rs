@@ -18,7 +18,7 @@ use crate::sessions::survey::Collect;
 use crate::stop::Stop;
 use crate::store::{Terms, Waits};
 use crate::ui::Talk;
-use django_session::{Codec, UserIds};
+use django_session::{Codec, Keyring, UserIds};
 
 /// Sessions of user 42, and of user 7, without a key to verify them.
 const OF_42: &str =
@@ -62,32 +62,56 @@ impl Progress for Listener {
 struct Asked {
     no_verify: bool,
     settle: Duration,
+    /// Whether the table was emptied just before.
+    emptied: bool,
+    codec: Codec,
     listen: Rc<Listen>,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { no_verify: false, settle: Duration::ZERO, listen: Rc::new(|_| ()) }
+        Self {
+            no_verify: false,
+            settle: Duration::ZERO,
+            emptied: false,
+            codec: Codec::default(),
+            listen: Rc::new(|_| ()),
+        }
     }
 }
 
-fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
+/// What surrounds a `logout-user 42` that reads rows with this codec.
+pub(in crate::sessions) fn in_ctx<T>(
+    codec: &Codec,
+    stop: &Stop,
+    progress: &dyn Progress,
+    run: impl FnOnce(&Ctx<'_>) -> T,
+) -> T {
     let cli = Cli::parse_from(["sessctl", "logout-user", "42"]);
-    let ctx = Ctx {
+    run(&Ctx {
         backends: &[],
         terms: Terms::default(),
         global: &cli.global,
         project: &None,
         schema: None,
         unknown: Vec::new(),
-        codec: &Codec::default(),
+        codec,
         stop,
-        progress: &Listener(Rc::clone(&asked.listen)),
+        progress,
         talk: Talk::new(true, false, false),
         workers: 2,
         most_keys: PAGE,
         waits: Waits::default(),
-    };
+    })
+}
+
+fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
+    let listener = Listener(Rc::clone(&asked.listen));
+    in_ctx(&asked.codec, stop, &listener, |ctx| run_in(ctx, memory, asked))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn run_in(ctx: &Ctx<'_>, memory: &Memory, asked: &Asked) -> Result<Outcome, Error> {
     let ids: UserIds = ["42"].iter().collect();
     let first = SurveyOptions {
         query: SessionQuery::of(UserFilter::These(&ids)),
@@ -104,13 +128,14 @@ fn run(memory: &Memory, stop: &Stop, asked: &Asked) -> Outcome {
         settle: asked.settle,
         removal: Removal::Delete,
         record: Record { audit: None, cache: &CacheKeys::None },
-        emptied: false,
+        emptied: asked.emptied,
         doubts_no_login: false,
     };
     let consent = Consent::from_ask(Ask::Explicit).unwrap();
     let pace = Pace::default();
-    let mut driver = Driver::new(Work { store, consent, stop, pace, progress: ctx.progress });
-    Outcome::run(&ctx, &plan, Some(&mut driver)).unwrap_or_else(|error| panic!("{error}"))
+    let (stop, progress) = (ctx.stop, ctx.progress);
+    let mut driver = Driver::new(Work { store, consent, stop, pace, progress });
+    Outcome::run(ctx, &plan, Some(&mut driver))
 }
 
 #[test]
@@ -256,4 +281,33 @@ fn requests_in_flight_have_the_time_to_settle() {
         let took = began.elapsed();
         assert!(if waits { took >= settle } else { took < 600 * settle }, "{took:?}");
     }
+}
+
+fn with_another_key() -> Asked {
+    let codec = Codec { keyring: Keyring::new(["another"], "signing"), ..Codec::default() };
+    Asked { codec, ..Asked::default() }
+}
+
+#[test]
+fn a_key_that_verifies_nothing_deletes_nothing() {
+    for no_verify in [false, true] {
+        let (memory, asked) = (table(5), Asked { no_verify, ..with_another_key() });
+        let keys = memory.keys();
+        let ran = in_ctx(&asked.codec, &Stop::default(), &Listener(Rc::new(|_| ())), |ctx| {
+            run_in(ctx, &memory, &asked)
+        });
+        assert!(matches!(ran, Err(Error::WrongKey { checked: 8 })), "{no_verify}");
+        assert_eq!(memory.keys(), keys);
+    }
+}
+
+/// They cannot prove the key wrong, and the table is empty already, so there is a report.
+#[test]
+fn of_what_came_after_a_truncate_stays_what_no_key_verifies() {
+    let (memory, asked) = (table(5), Asked { emptied: true, ..with_another_key() });
+    let keys = memory.keys();
+    let outcome = run(&memory, &Stop::default(), &asked);
+    assert_eq!(memory.keys(), keys);
+    assert_eq!((outcome.deleted, outcome.unverified_left), (0, 5));
+    assert_eq!((outcome.exit(), outcome.is_proved()), (Exit::Incomplete, false));
 }
