@@ -1,5 +1,7 @@
 //! What every store promises.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 #[test]
@@ -60,6 +62,25 @@ fn what_is_too_large_stays_in_the_database_and_its_size_is_told() {
         let bytes = expected.map(|(key, (bytes, _))| (key, bytes));
         assert_eq!(found.iter().map(is_large).collect::<Vec<_>>(), bytes);
     });
+}
+
+/// All rows of a batch are in memory at once.
+#[test]
+fn of_rows_that_are_read_at_once_none_is_large() {
+    let name = "conf_at_once";
+    for world in [World::sqlite(name), World::postgres(name), World::mysql(name)] {
+        let subject = on(&world, store(&world));
+        (subject.add)(&[("large", &"x".repeat(40 << 10), 0), ("small", "x", 0)]);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let mut is_read = |keys: &[&str]| {
+            let page = writer.read(keys).unwrap();
+            let rows = page.rows().map(|row| (row.key.to_owned(), row.data.text().is_some()));
+            rows.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(is_read(&["large"]), [("large".to_owned(), true)].into());
+        let both = [("large".to_owned(), false), ("small".to_owned(), true)];
+        assert_eq!(is_read(&["large", "small"]), both.into());
+    }
 }
 
 #[test]
@@ -132,7 +153,9 @@ fn a_delete_takes_exactly_its_keys_and_may_be_repeated() {
             subject.add(key, "data", 0);
         }
         let mut writer = subject.store.writer(consent()).unwrap();
+        assert_eq!(writer.count(&["a", hostile, "b", "nosuch"]).unwrap(), 3);
         assert_eq!(writer.delete(&["a", hostile, "nosuch"]).unwrap(), Gone::of(2));
+        assert_eq!(writer.count(&["a", hostile, "nosuch"]).unwrap(), 0);
         assert_eq!(writer.delete(&["a", hostile, "nosuch"]).unwrap(), Gone::default());
         assert_eq!(writer.delete(&[]).unwrap(), Gone::default());
         drop(writer);

@@ -2,6 +2,7 @@
 
 use sessctl::store::{Fault, Holder, LockAttempt};
 
+use super::expiry::name_no_row_twice;
 use super::*;
 use crate::mysql_server::MySqlClient;
 
@@ -77,8 +78,44 @@ fn mysql_leaves_locked_rows_and_waits_for_them_no_longer_than_it_must() {
     assert_eq!(writer.delete_expired(&all, at(9), Locked::Skip).unwrap(), Gone::of(49));
     let error = writer.delete_expired(&all, at(9), Locked::Wait).unwrap_err();
     assert_eq!(error.fault(), Fault::Busy, "{error:?}");
+    let locked = writer.delete_expired(&["k00007"], at(9), Locked::Skip).unwrap();
+    assert_eq!(locked, Gone::default());
     other.execute("ROLLBACK");
     assert_eq!(writer.delete_expired(&all, at(9), Locked::Wait).unwrap(), Gone::of(1));
+}
+
+#[test]
+fn mysql_windows_name_no_row_twice_and_its_batches_are_in_order_of_keys() {
+    let world = with("once", "COLLATE utf8mb4_bin");
+    let subject = on(&world, store(&world));
+    name_no_row_twice(&subject);
+    let picked = subject.store.writer(consent()).unwrap().pick_expired(at(60), None, 100).unwrap();
+    assert!(picked.rows.len() == 40 && batch(&picked.rows).is_sorted(), "{:?}", picked.rows);
+}
+
+#[test]
+fn mysql_that_counts_for_too_long_gives_up_and_reads_on() {
+    let world = with("count", "");
+    world.execute(
+        "INSERT INTO django_session SELECT seq, 'x', '2001-01-01' FROM seq_1_to_200000;
+         CREATE TABLE cart (session_id varchar(40), FOREIGN KEY (session_id) REFERENCES django_session (session_key));
+         INSERT INTO cart VALUES ('7')",
+    );
+    let store = store(&world);
+    let mut reader = store.reader().unwrap();
+    let (long, short) = (std::time::Duration::from_secs(60), std::time::Duration::ZERO);
+    let given_up = reader.expired(at(0), None, short).unwrap();
+    assert!(given_up.rows.is_none() && given_up.oldest.is_some(), "{given_up:?}");
+    // What limits a count limits nothing else.
+    let mut rows = 0;
+    let count = &mut |page: Page| {
+        rows += page.len();
+        ControlFlow::Continue(Page::default())
+    };
+    reader.scan(&Filter::default(), count).unwrap();
+    assert_eq!(rows, 200_000);
+    assert_eq!(reader.expired(at(0), None, long).unwrap().rows, Some(200_000));
+    assert_eq!(reader.expired_and_kept(at(0), long).unwrap(), Some(1));
 }
 
 /// Django cannot have written it, so it is neither live nor purged.

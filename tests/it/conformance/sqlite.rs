@@ -1,5 +1,6 @@
 //! What a walk over a SQLite file promises.
 
+use super::expiry::name_no_row_twice;
 use super::*;
 
 /// A walk over a SQLite table, at whose first page another connection executes something.
@@ -38,6 +39,11 @@ fn a_walk_among_which_sqlite_rows_were_numbered_anew_is_no_walk() {
     // A change of the schema leaves them their numbers.
     let altered = "ALTER TABLE django_session ADD user_id integer; CREATE INDEX i ON django_session (user_id)";
     assert_eq!(disturbed("conf_altered", NO_INDEX, altered).unwrap().len(), 6001);
+    // So does a logout, of the row at which the walk rests, too.
+    let gone = "DELETE FROM django_session WHERE session_key < '05000'";
+    let keys = disturbed("conf_logged_out", NO_INDEX, gone).unwrap();
+    assert!(keys.len() > 4001 && keys.len() < 6001, "{}", keys.len());
+    assert_eq!(keys.iter().filter(|key| key.as_str() >= "05000").count(), 4001);
 }
 
 /// Where rows have no numbers, a session that moves to a key that was passed is seen at the old or at the new one, and
@@ -70,4 +76,63 @@ fn a_walk_over_sqlite_rows_without_numbers_is_one_look() {
     };
     store.reader().unwrap().scan(&Filter::default(), count).unwrap();
     assert_eq!(rows, 9000);
+}
+
+const KINDS: [(&str, &str); 2] = [("numbered", ""), ("without", "WITHOUT ROWID")];
+
+/// So that a batch touches few pages.
+#[test]
+fn sqlite_rows_are_picked_in_order_of_their_addresses() {
+    for (name, option) in KINDS {
+        let world = World::sqlite(&format!("conf_order_{name}"));
+        world.renew_with(option);
+        let subject = on(&world, store(&world));
+        let keys: Vec<String> = (0..300).map(|n| format!("{n:06}")).collect();
+        let expires = |n: i64| n * 37 % 60;
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", expires(n))).collect();
+        (subject.add)(&rows);
+        let picked = subject.store.writer(consent()).unwrap().pick_expired(at(60), None, 1_000);
+        let addresses: Vec<u32> =
+            picked.unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
+        assert_eq!(addresses.len(), 300);
+        assert!(addresses.is_sorted(), "{addresses:?}");
+    }
+}
+
+#[test]
+fn sqlite_windows_name_no_row_twice() {
+    for (name, option) in KINDS {
+        let world = World::sqlite(&format!("conf_once_{name}"));
+        world.renew_with(option);
+        name_no_row_twice(&on(&world, store(&world)));
+    }
+}
+
+/// Rows are counted in slices, in which nobody can commit; one of them ends at the last row.
+#[test]
+fn sqlite_rows_are_counted_in_all_slices() {
+    for (name, option) in KINDS {
+        let world = World::sqlite(&format!("conf_slices_{name}"));
+        world.renew_with(option);
+        let subject = on(&world, store(&world));
+        let keys: Vec<String> = (0..20_000).map(|n| format!("{n:06}")).collect();
+        let rows: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (&**key, "", n / 1_000)).collect();
+        (subject.add)(&rows);
+        world.execute(
+            "CREATE TABLE cart (session varchar(40) REFERENCES django_session (session_key));
+             INSERT INTO cart VALUES ('000007'), ('009999'), ('010000'), ('019999')",
+        );
+        let (long, short) = (std::time::Duration::from_secs(60), std::time::Duration::ZERO);
+        for more in [0, 1] {
+            if more > 0 {
+                subject.add("more", "", 30);
+            }
+            let mut reader = subject.store.reader().unwrap();
+            let all = Expired { rows: Some(20_000 + more), oldest: Some(at(0)) };
+            assert_eq!(reader.expired(at(60), None, long).unwrap(), all);
+            assert_eq!(reader.expired(at(60), None, short).unwrap(), Expired { rows: None, ..all });
+            assert_eq!(reader.expired_and_kept(at(60), long).unwrap(), Some(4));
+            assert_eq!(reader.expired_and_kept(at(60), short).unwrap(), None);
+        }
+    }
 }

@@ -134,6 +134,16 @@ fn a_scan_returns_the_rows_of_which_the_column_says_this() {
                     );
                 }
             }
+            for users in [ids(&[one, two]), ids(&[two, one])] {
+                let mut pages = 0;
+                let broken_off = &mut |_: Page| {
+                    pages += 1;
+                    ControlFlow::Break(())
+                };
+                let filter = by(column, ColumnCondition::OneOf(users), false);
+                subject.store.reader().unwrap().scan(&filter, broken_off).unwrap();
+                assert_eq!(pages, 1, "it went on");
+            }
         }
     });
 }
