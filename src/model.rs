@@ -3,6 +3,7 @@
 mod escape;
 mod finding;
 mod fingerprint;
+mod key_name;
 mod page;
 mod tally;
 mod time;
@@ -13,6 +14,7 @@ pub use django_session::{Layout, MOST_ID_BYTES, Serializer, Signature, needs_esc
 pub use escape::shell_word;
 pub use finding::{Finding, Status};
 pub use fingerprint::fingerprint;
+pub use key_name::{is_called_like_login, may_be_login};
 pub use page::{Data, Leftover, MOST_DATA_BYTES, Page, RawRow, Row};
 pub use tally::{Signatures, Tally};
 pub use time::{BEHIND_UTC, Expiry, Timestamp};

@@ -19,6 +19,7 @@ use crate::cli;
 use crate::engine::{BatchSize, Pace};
 use crate::error::Error;
 use crate::files;
+use crate::model::may_be_login;
 use crate::store::{Capability, Table, Traits, UserColumn, Users};
 
 pub use database::{Backends, Database, database};
@@ -127,6 +128,8 @@ fn login_keys(global: &cli::Global, project: Option<&Project>) -> Result<LoginKe
     if !global.user_keys.is_empty() {
         keys.user.clone_from(&global.user_keys);
     }
+    // An operator who names keys of logins says that the others are none.
+    keys.may_be_own = global.user_keys.is_empty().then_some(may_be_login);
     keys.also.extend_from_slice(&global.also_keys);
     keys.also.extend(project.and_then(Project::also_key).map(Into::into));
     Ok(keys)

@@ -38,7 +38,7 @@ impl Tally {
         *match verdict {
             Verdict::Login(login) if login.is_unverified() => &mut self.unverified,
             Verdict::Login(_) => &mut self.logins,
-            Verdict::Anonymous => &mut self.anonymous,
+            Verdict::Anonymous { .. } => &mut self.anonymous,
             Verdict::Unreadable(_) => &mut self.unreadable,
             Verdict::Damaged(_) => &mut self.damaged,
         } += 1;

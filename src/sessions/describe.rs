@@ -66,7 +66,7 @@ pub(crate) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'
     let mut error = None;
     let (state, login) = match decoded.verdict(|_| false) {
         Verdict::Login(login) => (State::User, Some(login)),
-        Verdict::Anonymous => (State::Anonymous, None),
+        Verdict::Anonymous { .. } => (State::Anonymous, None),
         Verdict::Unreadable(why) | Verdict::Damaged(why) => {
             error = Some(why);
             (State::Unreadable, None)

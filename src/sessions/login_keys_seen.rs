@@ -13,9 +13,9 @@ use django_session::{Decoded, LoginKeys, Payload, Signature, UserIds, Verdict};
 use super::counts::Counts;
 use super::query::UserFilter;
 use crate::context::Ctx;
+use crate::model::{is_called_like_login, may_be_login};
 use crate::report::Doubt;
 use crate::store::UserType;
-use crate::ui;
 
 /// How many top-level keys of sessions a doubt names, the most frequent first.
 const MOST_MEMBERS: usize = 20;
@@ -104,15 +104,15 @@ impl<'c> LoginKeysSeen<'c> {
 
     /// Notes a live session. As long as a login key was not seen, counts the other top-level keys in `members`.
     pub(crate) fn note(&self, session: &Decoded<'_>, verdict: &Verdict<'_>, members: &mut Counts) {
-        if matches!(verdict, Verdict::Anonymous) {
-            self.note_elsewhere(session);
+        if let Verdict::Anonymous { own } = verdict {
+            self.note_own(own);
         }
         if self.are_all_seen() {
             return;
         }
         match verdict {
             Verdict::Login(_) if self.has_one_key() => self.note_first(|| session.signature()),
-            Verdict::Login(_) | Verdict::Anonymous => {
+            Verdict::Login(_) | Verdict::Anonymous { .. } => {
                 let Ok(payload) = session.payload() else { return };
                 let is_believed = session.signature() != Signature::Invalid;
                 // A payload that is cut off counts, too: its beginning shows keys.
@@ -130,7 +130,7 @@ impl<'c> LoginKeysSeen<'c> {
                     Some(_) => {}
                     None => {
                         members.add(&key, 1, 0);
-                        if candidates.len() < MOST_MEMBERS && ui::may_be_login(&key) {
+                        if candidates.len() < MOST_MEMBERS && may_be_login(&key) {
                             candidates.push(key.into_owned());
                         }
                     }
@@ -145,27 +145,17 @@ impl<'c> LoginKeysSeen<'c> {
         }
     }
 
-    /// Notes the keys under which a session without a login has an id that is sought.
-    fn note_elsewhere(&self, session: &Decoded<'_>) {
-        let is_login_key = match self.sought {
+    /// Notes the keys of the site's own under which a session without a login has an id that is sought.
+    fn note_own(&self, own: &[(Cow<'_, str>, Cow<'_, str>)]) {
+        let is_login_key: fn(&str) -> bool = match self.sought {
             Sought::Nobodys => return,
-            Sought::Of(_) => ui::may_be_login,
-            Sought::Anybodys => is_called_like_login,
+            Sought::Of(_) => |key| key.len() <= LONGEST_KEY,
+            Sought::Anybodys => |key| key.len() <= LONGEST_KEY && is_called_like_login(key),
         };
-        let Ok(payload) = session.payload() else { return };
-        let mut candidates = Vec::new();
-        // The beginning of a damaged payload counts, too.
-        let _ = payload.members(&mut |key, _| {
-            if candidates.len() < MOST_MEMBERS && key.len() <= LONGEST_KEY && is_login_key(&key) {
-                candidates.push(key.into_owned());
-            }
-        });
-        for key in candidates {
-            if id_under(&payload, &key).is_some_and(|id| self.seeks(&id)) {
-                let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-                if elsewhere.len() < MOST_MEMBERS {
-                    elsewhere.insert(key);
-                }
+        for (key, _) in own.iter().filter(|(key, id)| is_login_key(key) && self.seeks(id)) {
+            let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+            if elsewhere.len() < MOST_MEMBERS {
+                elsewhere.insert(key.to_string());
             }
         }
     }
@@ -220,7 +210,7 @@ pub(crate) fn doubt(looked_for: Vec<String>, members: Counts) -> Option<Doubt> {
 
 /// The user id that a session holds under this key.
 fn id_under<'s>(payload: &Payload<'s>, key: &str) -> Option<Cow<'s, str>> {
-    let keys = LoginKeys { user: vec![key.to_owned()], also: Vec::new() };
+    let keys = LoginKeys { user: vec![key.to_owned()], also: Vec::new(), may_be_own: None };
     payload.auth_under(&keys).ok().and_then(|auth| auth.user_id)
 }
 
@@ -241,85 +231,3 @@ fn is_like_id(text: &str) -> bool {
 /// What a site may write where nobody is logged in.
 const NOBODY: [&str; 9] =
     ["", "0", "-1", "none", "null", "false", "guest", "anonymous", "AnonymousUser"];
-
-/// Whether a key is called like the id of the user who is logged in, and like nothing else: `member_id`, `userId`,
-/// `logged_in_user`, `customer`. A shop writes `stripe_customer_id` or `user_language` for visitors.
-fn is_called_like_login(key: &str) -> bool {
-    const BEFORE: [&str; 5] = ["current", "loggedin", "logged", "login", "auth"];
-    const BEHIND: [&str; 4] = ["uuid", "uid", "pk", "id"];
-    const USERS: [&str; 11] = [
-        "user", "username", "member", "customer", "account", "client", "person", "profile",
-        "staff", "employee", "student",
-    ];
-    // Most keys are no more than read.
-    if !ui::may_be_login(key) {
-        return false;
-    }
-    let letters = key.chars().filter(char::is_ascii_alphanumeric);
-    let whole: String = letters.map(|one| one.to_ascii_lowercase()).collect();
-    let name = BEHIND.iter().find_map(|end| whole.strip_suffix(end)).unwrap_or(&whole);
-    let bare = BEFORE.iter().find_map(|begin| name.strip_prefix(begin)).unwrap_or(name);
-    whole == "uid" || name == "login" || USERS.contains(&bare)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_of_a_login_is_told_from_what_a_shop_keeps_of_visitors() {
-        for key in [
-            "member_id",
-            "MemberID",
-            "_member_id",
-            "userId",
-            "user",
-            "username",
-            "logged_in_user",
-            "current_user_id",
-            "auth_user",
-            "login_user_id",
-            "customer",
-            "customer-id",
-            "account_uuid",
-            "client_pk",
-            "uid",
-            "student_id",
-            "login",
-            "login_id",
-            "useruid",
-        ] {
-            assert!(is_called_like_login(key), "{key}");
-        }
-        for key in [
-            "cart",
-            "cart_id",
-            "basket_id",
-            "guid",
-            "visitor_uid",
-            "stripe_customer_id",
-            "user_language",
-            "user_agent",
-            "client_ip",
-            "account_verified_email",
-            "account_login",
-            "account_user",
-            "_auth_user_hash",
-            "login_attempts",
-            "oidc_login_next",
-            "email",
-            "guest_email",
-            "owner_id",
-            "id",
-            "authid",
-            "socialaccount_state",
-            "account_authentication_methods",
-            "customer_group_id",
-            "profile_views",
-            "user_cart_id",
-            "",
-        ] {
-            assert!(!is_called_like_login(key), "{key}");
-        }
-    }
-}

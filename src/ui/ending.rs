@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::model::{counted, shell_word};
+use crate::model::{counted, may_be_login, shell_word};
 use crate::report::{Doubt, Ending, Paused};
 
 /// Hint for sessions whose ids the key of the table of users cannot hold.
@@ -221,23 +221,6 @@ fn quoted(ids: &[String]) -> String {
 pub fn hidden_sessions(table: &str, view: bool) -> String {
     let what = if view { "is a view" } else { "has rows on another server" };
     format!("the session table {table} {what}, which may hide sessions")
-}
-
-/// Whether a site may keep a login of its own under this key.
-pub fn may_be_login(key: &str) -> bool {
-    // Called for every key of many rows, so nothing is copied.
-    let is = |part: &[u8], word: &str| part.eq_ignore_ascii_case(word.as_bytes());
-    let key = key.as_bytes();
-    let begins = |word: &&str| key.get(..word.len()).is_some_and(|part| is(part, word));
-    let holds = |word: &&str| key.windows(word.len()).any(|part| is(part, word));
-    // Django's other keys name no user; neither do django-allauth's keys of visitors.
-    let others =
-        ["_auth_user_backend", "_auth_user_hash", "socialaccount", "account_verified_email"];
-    let words = [
-        "user", "account", "login", "member", "uid", "customer", "client", "person", "profile",
-        "auth", "owner", "staff", "employee", "student", "email", "ident",
-    ];
-    !others.iter().any(begins) && words.iter().any(holds)
 }
 
 /// The sentence about a cache that the table does not show.

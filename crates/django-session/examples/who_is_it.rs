@@ -17,7 +17,7 @@ fn main() -> std::io::Result<()> {
     for line in stdin().lock().lines() {
         match decoder.decode(&line?).verdict(|_| false) {
             Verdict::Login(login) => println!("user {}", login.user_id.escape_debug()),
-            Verdict::Anonymous => println!("anonymous"),
+            Verdict::Anonymous { .. } => println!("anonymous"),
             Verdict::Unreadable(why) | Verdict::Damaged(why) => println!("unreadable: {why}"),
         }
     }

@@ -19,6 +19,9 @@ pub struct Auth<'a> {
     pub others: Vec<Cow<'a, str>>,
     /// Whether such a key holds what cannot be understood: there may be more than `others`.
     pub unclear: bool,
+    /// If the session names nobody: keys for which [`LoginKeys::may_be_own`](super::LoginKeys::may_be_own) holds, and the id
+    /// under each. At most 100.
+    pub own: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 /// Top-level key that holds the user id (Django 5.2 `SESSION_KEY`).
@@ -58,6 +61,7 @@ impl Auth<'_> {
             backend: self.backend.map(own),
             others: self.others.into_iter().map(own).collect(),
             unclear: self.unclear,
+            own: self.own.into_iter().map(|(key, id)| (own(key), own(id))).collect(),
         }
     }
 }

@@ -82,6 +82,7 @@ pub(super) struct Identities<'a> {
     first: Option<UserId<'a>>,
     further: Vec<(usize, UserId<'a>)>,
     behind: Vec<(usize, Behind<'a>)>,
+    own: Vec<(Cow<'a, str>, UserId<'a>)>,
     pub(super) backend: Option<Cow<'a, str>>,
 }
 
@@ -100,9 +101,24 @@ impl<'a> Identities<'a> {
         set(&mut self.behind, place, behind);
     }
 
+    /// What stands under a key of the site's own. Beyond [`MOST`] keys nothing is kept, and no text that is longer than an
+    /// id.
+    pub(super) fn own(&mut self, key: Cow<'a, str>, id: UserId<'a>) {
+        let id = match id {
+            UserId::Text(text) if text.len() > MOST_ID_BYTES => UserId::Other,
+            id => id,
+        };
+        let is_full = self.own.len() >= MOST;
+        match self.own.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, old)) => *old = id,
+            None if is_full => {}
+            None => self.own.push((key, id)),
+        }
+    }
+
     /// The first key of users that is present and not null says who is logged in; all else is behind.
     pub(super) fn auth(self) -> Result<Auth<'a>, DecodeError> {
-        let Self { first, mut further, mut behind, backend } = self;
+        let Self { first, mut further, mut behind, own, backend } = self;
         further.sort_by_key(|(place, _)| *place);
         let mut users = first.into_iter().chain(further.into_iter().map(|(_, id)| id));
         let user_id = match users.find(|id| *id != UserId::Null) {
@@ -124,6 +140,10 @@ impl<'a> Identities<'a> {
                 auth.also(id);
             }
             auth.unclear |= unclear;
+        }
+        if auth.names_nobody() {
+            let text = |(key, id)| if let UserId::Text(id) = id { Some((key, id)) } else { None };
+            auth.own = own.into_iter().filter_map(text).collect();
         }
         Ok(auth)
     }

@@ -6,13 +6,16 @@ use super::auth::{BACKEND, LOGIN, USER_ID};
 ///
 /// A session may be more than one user's: a package for impersonation logs a user in as another, and
 /// keeps in the session who it was. One click leads back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LoginKeys {
     /// Keys that hold the user who is logged in. The first that is present and not null counts; the
     /// others hold further identities ([`Auth::others`](super::Auth::others)).
     pub user: Vec<String>,
     /// Keys under which packages keep the identities behind an impersonation.
     pub also: Vec<String>,
+    /// Whether a site may keep a login of its own under a key that is none of these: then
+    /// [`Verdict::Anonymous`](super::Verdict::Anonymous) has the id that stands there.
+    pub may_be_own: Option<fn(&str) -> bool>,
 }
 
 /// django-hijack 3.7 (`views.py`): a list of primary keys as text.
@@ -24,7 +27,8 @@ const SU: &str = "exit_users_pk";
 
 impl Default for LoginKeys {
     fn default() -> Self {
-        Self { user: vec![USER_ID.into()], also: [HIJACK, LOGIN_AS, SU].map(Into::into).into() }
+        let also = [HIJACK, LOGIN_AS, SU].map(Into::into).into();
+        Self { user: vec![USER_ID.into()], also, may_be_own: None }
     }
 }
 

@@ -10,7 +10,10 @@ pub enum Verdict<'a> {
     /// A session that names a user.
     Login(Login<'a>),
     /// A session that names no user.
-    Anonymous,
+    Anonymous {
+        /// Ids under other keys, where a site may keep logins of its own: see [`Auth::own`].
+        own: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    },
     /// This crate cannot read it, and it may be somebody's login.
     Unreadable(DecodeError),
     /// None of the keys verifies it, and what encloses it, or what begins as Django's own serializers do, is broken, so
@@ -58,10 +61,10 @@ impl<'s> Decoded<'s> {
             Err(why) => return Verdict::Unreadable(why),
         };
         if auth.names_nobody() {
-            return self.without_a_user();
+            return self.without_a_user(auth.own);
         }
         let signature = if matters(&auth) { self.signature() } else { Signature::Unchecked };
-        let Auth { user_id, backend, mut others, unclear } = auth;
+        let Auth { user_id, backend, mut others, unclear, .. } = auth;
         let Some(user_id) = user_id.or_else(|| others.pop()) else {
             return Verdict::Unreadable(DecodeError::UserId);
         };
@@ -91,9 +94,9 @@ impl<'s> Decoded<'s> {
 
     /// Django's own serializers write a mapping. Anything else is the work of a serializer of the site's own, which JSON and
     /// pickle only enclose, or it is no session.
-    fn without_a_user(&self) -> Verdict<'s> {
+    fn without_a_user(&self, own: Vec<(Cow<'s, str>, Cow<'s, str>)>) -> Verdict<'s> {
         if self.payload().is_ok_and(|payload| payload.is_mapping()) {
-            Verdict::Anonymous
+            Verdict::Anonymous { own }
         } else if self.signature() == Signature::Invalid
             && !self.may_be_a_session(DecodeError::UnknownSerializer)
         {

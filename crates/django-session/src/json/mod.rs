@@ -138,6 +138,13 @@ impl<'p> Scanner<'p> {
     fn identify(&mut self, keys: &LoginKeys, found: &mut Identities<'p>) -> Result<bool> {
         self.members(|scanner, key| {
             let Some(role) = keys.role(|name| key.is(name)) else {
+                if let Some(may_be_own) = keys.may_be_own
+                    && let key = key.to_str()
+                    && may_be_own(&key)
+                {
+                    found.own(key, scanner.user_id()?);
+                    return Ok(());
+                }
                 return scanner.value(&mut ());
             };
             match role {

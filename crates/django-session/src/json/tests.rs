@@ -313,8 +313,11 @@ fn an_endless_list_of_identities_is_bounded() {
 
 #[test]
 fn the_first_key_of_users_that_is_there_says_who_is_logged_in() {
-    let keys =
-        LoginKeys { user: ["account", "_auth_user_id"].map(Into::into).into(), also: Vec::new() };
+    let keys = LoginKeys {
+        user: ["account", "_auth_user_id"].map(Into::into).into(),
+        also: Vec::new(),
+        may_be_own: None,
+    };
     for (payload, user, others, unclear) in [
         (r#"{"account":5}"#, Some("5"), &[][..], false),
         (r#"{"_auth_user_id":"7"}"#, Some("7"), &[], false),
@@ -333,13 +336,35 @@ fn the_first_key_of_users_that_is_there_says_who_is_logged_in() {
     let bad = r#"{"account":[],"_auth_user_id":"7"}"#;
     assert_eq!(identities(bad, &keys), Err(DecodeError::UserId));
     // Neither a byte beyond ASCII nor an escape hides a key.
-    let accented = LoginKeys { user: vec!["clé".into()], also: vec!["é".into()] };
+    let accented =
+        LoginKeys { user: vec!["clé".into()], also: vec!["é".into()], ..LoginKeys::default() };
     for payload in ["{\"clé\":5,\"é\":[6]}", r#"{"cl\u00e9":5,"\u00e9":6}"#] {
         let expected = (Some("5".into()), vec!["6".into()], false);
         assert_eq!(identities(payload, &accented), Ok(expected));
     }
     let latin1 = super::auth(b"{\"cl\xe9\":5}", &Limits::default(), &accented);
     assert_eq!(latin1.unwrap().user_id.as_deref(), Some("5"));
+}
+
+#[test]
+fn a_session_of_nobody_shows_the_ids_under_keys_that_may_be_the_sites_own() {
+    let keys = LoginKeys { may_be_own: Some(|key| key.contains("mem")), ..LoginKeys::default() };
+    for (payload, own) in [
+        (r#"{"member":5,"cart":7,"lang":"mem"}"#, &[("member", "5")][..]),
+        (r#"{"m\u0065mber":"5\u0030","_auth_user_id":null}"#, &[("member", "50")]),
+        (r#"{"member":5,"mem":true,"member":"6"}"#, &[("member", "6"), ("mem", "1")]),
+        (r#"{"member":5,"mem":[5],"member":null}"#, &[]),
+        (r#"{"member":5,"_auth_user_id":"7"}"#, &[]),
+        (r#"{"member":5,"hijack_history":["7"]}"#, &[]),
+        (r#"[{"member":5}]"#, &[]),
+    ] {
+        let auth = super::auth(payload.as_bytes(), &Limits::default(), &keys).unwrap();
+        let expected: Vec<_> = own.iter().map(|(key, id)| ((*key).into(), (*id).into())).collect();
+        assert_eq!(auth.own, expected, "{payload}");
+    }
+    let many: Vec<String> = (0..1_000).map(|at| format!(r#""mem{at}":1"#)).collect();
+    let payload = format!("{{{}}}", many.join(","));
+    assert_eq!(super::auth(payload.as_bytes(), &Limits::default(), &keys).unwrap().own.len(), 100);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use super::super::{Auth, DecodeError, LoginKeys};
 use super::scalar;
 use super::value::{Graph, Value};
 
+/// Bytes of a longest key that may be the site's own.
+const MOST_KEY_BYTES: usize = 1_000;
+
 pub(super) fn auth<'g>(
     graph: &'g Graph<'_>,
     top: Value,
@@ -33,12 +36,28 @@ pub(super) fn auth<'g>(
             Err(_) => found.behind(place, Behind::unclear()),
         }
     }
+    note_own(graph, top, keys, &mut found);
     let auth = found.auth()?;
     // A visible login is one whatever else is there.
     if auth.names_nobody() && !graph.hides_nothing(top) {
         return Err(DecodeError::UnknownSerializer);
     }
     Ok(auth)
+}
+
+/// Notes what stands under keys that may be the site's own.
+fn note_own<'g>(graph: &'g Graph<'_>, top: Value, keys: &LoginKeys, found: &mut Identities<'g>) {
+    let Some(may_be_own) = keys.may_be_own else { return };
+    let texts =
+        graph.entries(top).unwrap_or_default().iter().filter_map(|(key, _)| graph.text(*key));
+    // All keys of a hostile pickle may be one text of megabytes.
+    let short = texts.filter(|text| !text.is_bytes() && text.span.len() <= MOST_KEY_BYTES);
+    let names = short.filter_map(|text| text.to_str(graph.payload));
+    for name in names.filter(|name| may_be_own(name)).take(MOST) {
+        if let Ok(Some(value)) = item(graph, top, &name) {
+            found.own(name, user_id(graph, value));
+        }
+    }
 }
 
 /// `mapping[key]`. Bytes are no key of a Python 3 session. An object that was made from the same

@@ -53,7 +53,7 @@ fn who_is_named_is_logged_in_and_the_signature_says_whether_it_is_so() {
 #[test]
 fn who_is_named_by_nobody_is_anonymous_and_what_may_name_somebody_is_not() {
     for payload in ["{}", r#"{"_auth_user_id":null}"#, r#"{"hijack_history":[]}"#] {
-        let expected = [Verdict::Anonymous, Verdict::Anonymous, Verdict::Anonymous];
+        let expected = [(); 3].map(|()| Verdict::Anonymous { own: Vec::new() });
         verdicts(payload.as_bytes(), Limits::default(), expected);
     }
     let unclear = || Verdict::Unreadable(DecodeError::UserId);

@@ -69,9 +69,30 @@ fn an_endless_list_of_identities_is_bounded() {
 }
 
 #[test]
+fn a_session_of_nobody_shows_the_ids_under_keys_that_may_be_the_sites_own() {
+    let keys = LoginKeys { may_be_own: Some(|key| key.contains("mem")), ..LoginKeys::default() };
+    let own = |payload: &[u8]| {
+        let pickle = read(payload).unwrap();
+        let own = pickle.auth(&keys).unwrap().own;
+        own.into_iter().map(|(key, id)| format!("{key} {id}")).collect::<Vec<_>>()
+    };
+    assert_eq!(own(b"}(V\\u006dem\nK\x05V\\u006demo\n]V\\u0063art\nK\x07u."), ["mem 5"]);
+    assert_eq!(own(&[&b"}(Vmem\nK\x05"[..], ID, b"K\x07u."].concat()), [""; 0]);
+    // A key that is one text of megabytes, very often.
+    let long = [b"X", &(4_u32 << 20).to_le_bytes()[..], &vec![b'm'; 4 << 20], b"q\x00"].concat();
+    let many = [b"}(", &long[..], b"N", &b"h\x00N".repeat(30_000), b"u."].concat();
+    let started = std::time::Instant::now();
+    assert_eq!(own(&many), [""; 0]);
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+}
+
+#[test]
 fn the_first_key_of_users_that_is_there_says_who_is_logged_in() {
-    let keys =
-        LoginKeys { user: ["account", "_auth_user_id"].map(Into::into).into(), also: Vec::new() };
+    let keys = LoginKeys {
+        user: ["account", "_auth_user_id"].map(Into::into).into(),
+        also: Vec::new(),
+        may_be_own: None,
+    };
     let identities = |account: &[u8], user: &[u8]| {
         let payload = [&b"}(\x8c\x07account"[..], account, ID, user, b"u."].concat();
         let pickle = read(&payload).unwrap();
