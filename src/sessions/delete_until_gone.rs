@@ -7,27 +7,24 @@
 
 use std::time::Duration;
 
-use super::counts::Counts;
-use super::distinct::DistinctUsers;
 use super::keep_data::Kept;
 use super::login_keys_seen;
-use super::logins::Logins;
-use super::named_users::SessionsOf;
 use super::query::{SessionQuery, UserFilter};
 use super::record::Record;
 use super::references::KeptSessions;
 use super::removal::Removal;
 use super::survey::{Survey, SurveyOptions, find_verified_row};
-use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
 use crate::engine::{Driver, Ended, StopReason};
 use crate::error::Error;
-use crate::model::{Keys, Signatures, Tally};
-use crate::report::{Doubt, ListedSession, Matches, Referenced};
+use crate::model::{Keys, Signatures};
 use crate::store::{self, Store, StoreError};
 
+mod outcome;
 #[cfg(test)]
 pub(super) mod tests;
+
+pub(crate) use outcome::Outcome;
 
 /// Rounds of scan and delete before the run gives up and reports that sessions keep coming.
 const MAX_ROUNDS: u32 = 3;
@@ -53,55 +50,6 @@ pub(crate) struct Plan<'p> {
     pub(crate) doubts_no_login: bool,
 }
 
-/// What the scans found, what was done, and why it ended.
-pub(crate) struct Outcome {
-    /// Rows that the first scan read.
-    pub(crate) scanned: u64,
-    /// The tally of the last scan that read all live rows, or of the last scan if none did.
-    pub(crate) tally: Tally,
-    /// Matches of all scans, and the doubtful rows of the last scan.
-    pub(crate) matches: Matches,
-    pub(crate) deleted: u64,
-    /// Rows of django-allauth that were deleted with the sessions.
-    pub(crate) allauth: u64,
-    /// Whether the table was truncated before the first scan. Its rows are not counted.
-    pub(crate) emptied: bool,
-    pub(crate) rewritten: u64,
-    pub(crate) batches: u64,
-    /// Sessions that the last scan found, if a scan followed the last delete.
-    pub(crate) remaining: Option<u64>,
-    /// Deleted sessions that the last scan found again.
-    pub(crate) not_deleted: u64,
-    /// Sessions that stay because rows of other tables refer to them.
-    pub(crate) kept: KeptSessions,
-    pub(crate) rounds: u32,
-    /// Why nothing is proved although the last scan found no session.
-    pub(crate) doubts: Vec<Doubt>,
-    /// Whether the result relies on the user column (`--trust-column`).
-    pub(crate) by_column: bool,
-    /// Sessions that stay because no key verifies them.
-    pub(crate) unverified_left: u64,
-    /// Whether a scan found a row that a key verifies.
-    key_is_right: bool,
-    /// Logins that all scans saw.
-    pub(crate) named: u64,
-    /// Login keys under which no scan saw a login; `None` before the first scan.
-    unseen: Option<Vec<String>>,
-    /// The doubt that sessions without a login hold one under another key, of the last scan.
-    elsewhere: Option<Doubt>,
-    members: Counts,
-    unverified_users: DistinctUsers,
-    /// Matching sessions of all scans, by user.
-    pub(crate) sessions_of: SessionsOf,
-    /// Some of the ids in the last scan that the key of the table of users cannot hold.
-    pub(crate) unfit_ids: UnfitIds,
-    /// The kinds of ids in all logins of the last scan.
-    pub(crate) logins: Logins,
-    /// The first sessions that a dry run found.
-    pub(crate) preview: Vec<ListedSession>,
-    pub(crate) ended: Result<(), StopReason>,
-}
-
 impl Outcome {
     /// Scans and ends sessions until a scan finds none. Without a driver, as in a dry run, it scans once.
     pub(crate) fn run(
@@ -110,7 +58,8 @@ impl Outcome {
         driver: Option<&mut Driver<'_>>,
     ) -> Result<Self, Error> {
         let by_column = plan.proof.as_ref().unwrap_or(&plan.first).by_user.is_some();
-        let mut outcome = Self { emptied: plan.emptied, by_column, ..Self::nothing_yet() };
+        let mut outcome = Self::nothing_yet();
+        (outcome.emptied, outcome.by_column) = (plan.emptied, by_column);
         let mut first = match plan.first.run(ctx, plan.store) {
             Err(error) if plan.emptied || ctx.stop.asked().is_some() => {
                 outcome.ended = Err(StopReason::of(error, ctx.stop));
@@ -137,42 +86,6 @@ impl Outcome {
             outcome.doubts.extend(doubt.or(outcome.elsewhere.take()));
         }
         Ok(outcome)
-    }
-
-    /// The outcome of a command that was interrupted before its first scan.
-    pub(crate) fn interrupted(reason: StopReason) -> Self {
-        Self { ended: Err(reason), ..Self::nothing_yet() }
-    }
-
-    fn nothing_yet() -> Self {
-        Self {
-            scanned: 0,
-            tally: Tally::default(),
-            matches: Matches::default(),
-            deleted: 0,
-            allauth: 0,
-            emptied: false,
-            rewritten: 0,
-            batches: 0,
-            remaining: None,
-            not_deleted: 0,
-            kept: KeptSessions::default(),
-            rounds: 1,
-            doubts: Vec::new(),
-            by_column: false,
-            unverified_left: 0,
-            key_is_right: false,
-            named: 0,
-            unseen: None,
-            elsewhere: None,
-            members: Counts::default(),
-            unverified_users: DistinctUsers::default(),
-            sessions_of: SessionsOf::default(),
-            unfit_ids: UnfitIds::default(),
-            logins: Logins::default(),
-            preview: Vec::new(),
-            ended: Ok(()),
-        }
     }
 
     /// Finds out whether the keys are the site's. Only then may the run also end sessions of the users that
@@ -328,11 +241,6 @@ impl Outcome {
         }
     }
 
-    /// The sessions that other tables keep, for the report.
-    pub(crate) fn referenced(&mut self) -> Referenced {
-        std::mem::take(&mut self.kept).report()
-    }
-
     /// Checks that the deleted rows are gone, where no scan follows. A trigger or a rule can keep rows
     /// without an error.
     fn count_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
@@ -347,64 +255,5 @@ impl Outcome {
         if left > 0 {
             self.remaining = Some(left);
         }
-    }
-
-    /// Takes over those findings of a scan that deleting does not change.
-    fn note(&mut self, options: &SurveyOptions<'_>, survey: &mut Survey) {
-        if self.key_is_right && !options.query.verified_only {
-            survey.take_unverified();
-            self.unverified_left = 0;
-        } else {
-            self.unverified_left = survey.matches.unverified;
-        }
-        if options.reads_all() || self.tally == Tally::default() {
-            self.tally = survey.tally;
-        }
-        self.named += survey.tally.named();
-        let unseen = std::mem::take(&mut survey.unseen);
-        match &mut self.unseen {
-            Some(so_far) => so_far.retain(|key| unseen.contains(key)),
-            None => self.unseen = Some(unseen),
-        }
-        self.elsewhere = survey.elsewhere.take();
-        self.members.merge(std::mem::take(&mut survey.members));
-        self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
-        self.unfit_ids = std::mem::take(&mut survey.unfit_ids);
-        self.logins = survey.logins;
-        let Matches { shared, alike, unfit, unreadable, undated, saved_later, different, .. } =
-            survey.matches;
-        let different = self.matches.different.max(different);
-        self.matches = Matches {
-            shared,
-            alike,
-            unfit,
-            unreadable,
-            different,
-            undated,
-            saved_later,
-            ..self.matches
-        };
-        if self.unverified_left > 0 {
-            self.matches.unverified = self.unverified_left;
-        }
-        if let Ended::Interrupted(signal) = survey.ended {
-            self.ended = Err(StopReason::Interrupted(signal));
-        }
-    }
-
-    /// Counts the sessions that a scan found, before they are ended.
-    fn count(&mut self, found: &mut Survey) {
-        let again = u64::try_from(self.kept.among(&found.keys)).unwrap_or(u64::MAX);
-        self.matches.matched += found.matches.matched.saturating_sub(again);
-        if self.unverified_left == 0 {
-            self.matches.unverified += found.matches.unverified;
-        }
-        self.matches.impersonated += found.matches.impersonated;
-        self.sessions_of.append(std::mem::take(&mut found.sessions_of));
-    }
-
-    /// How many different users have sessions that no key verifies, as far as they were counted.
-    pub(crate) fn unverified_users(&self) -> u64 {
-        self.unverified_users.count()
     }
 }
