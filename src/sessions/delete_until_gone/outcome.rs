@@ -1,5 +1,8 @@
 //! What a run of deleting has found and done so far.
 
+use crate::engine::{Ended, StopReason};
+use crate::model::Tally;
+use crate::report::{Doubt, ListedSession, Matches, Referenced};
 use crate::sessions::counts::Counts;
 use crate::sessions::distinct::DistinctUsers;
 use crate::sessions::logins::Logins;
@@ -7,9 +10,6 @@ use crate::sessions::named_users::SessionsOf;
 use crate::sessions::references::KeptSessions;
 use crate::sessions::survey::{Survey, SurveyOptions};
 use crate::sessions::unfit_ids::UnfitIds;
-use crate::engine::{Ended, StopReason};
-use crate::model::Tally;
-use crate::report::{Doubt, ListedSession, Matches, Referenced};
 
 /// What the scans found, what was done, and why it ended.
 pub(crate) struct Outcome {
