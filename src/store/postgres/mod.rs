@@ -28,6 +28,8 @@ mod row;
 mod sight;
 mod source;
 mod sql;
+mod transaction;
+mod truncate;
 mod trust;
 mod user_column;
 mod users;

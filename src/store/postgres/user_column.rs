@@ -9,7 +9,8 @@ use super::fault::fail;
 use super::grants::printable;
 use super::sight::hidden;
 use super::sql::{BY_KEY, IS_UNCHANGED, PAIRED, type_name};
-use super::writer::{Failed, PostgresWriter};
+use super::transaction::Failed;
+use super::writer::PostgresWriter;
 use crate::store::table::quote;
 use crate::store::{
     Assigned, Assignment, Fault, StoreError, Table, UserColumn, UserColumnPlan, UserKey, UserTable,
