@@ -87,14 +87,14 @@ pub fn is_check(arguments: impl Iterator<Item = OsString>) -> bool {
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Global {
     /// Database: a URL, a file or key=value pairs.
-    /// postgres://user@host/db or sqlite:////abs/path; otherwise SESSCTL_DATABASE_URL, DATABASE_URL, then
-    /// libpq's PGHOST, PGDATABASE, PGSERVICE.
+    /// postgres://user@host/db, mysql://user@host/db (MySQL, MariaDB) or sqlite:////abs/path; otherwise
+    /// SESSCTL_DATABASE_URL, DATABASE_URL, then libpq's PGHOST, PGDATABASE, PGSERVICE.
     #[arg(short, long, global = true, value_name = "URL", help_heading = DATABASE)]
     pub database: Option<String>,
     /// Session table; django_session by default.
     #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE)]
     pub table: Option<String>,
-    /// Schema of the table (PostgreSQL); may be repeated. With django-tenants each tenant has one.
+    /// Schema of the table (PostgreSQL; MySQL: database); may be repeated. With django-tenants each tenant has one.
     #[arg(long = "schema", global = true, value_name = "NAME", help_heading = DATABASE)]
     pub schemas: Vec<String>,
     /// Every schema with a session table, one by one.
@@ -119,7 +119,7 @@ pub struct Global {
     /// Otherwise SESSCTL_ENGINE.
     #[arg(long, global = true, value_enum, value_name = "ENGINE", help_heading = DATABASE)]
     pub engine: Option<Engine>,
-    /// Time zone of the naive times in SQLite. UTC if USE_TZ, else TIME_ZONE.
+    /// Time zone of the naive times in SQLite and MySQL. UTC if USE_TZ, else TIME_ZONE.
     #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true, help_heading = DATABASE)]
     pub db_timezone: Option<String>,
     /// Give up on a database that is silent this long. A server or a file; by default 1m for a batch and 10m for

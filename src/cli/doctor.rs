@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Doctor {
-    /// Print only the SQL that gives a role what these commands need, and no more (PostgreSQL); without commands what each
+    /// Print only the SQL that gives a role what these commands need, and no more (PostgreSQL, MySQL); without commands what each
     /// of them needs.
     #[arg(long, value_name = "COMMAND,...", value_enum, num_args = 0.., value_delimiter = ',', conflicts_with = "format", help_heading = OUTPUT)]
     pub grants: Option<Vec<Granted>>,

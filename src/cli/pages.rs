@@ -40,6 +40,10 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "What neither of these says of a PostgreSQL database.",
     ),
     (
+        "MYSQL_HOST, MYSQL_PWD, MYSQL_TCP_PORT, MYSQL_UNIX_PORT",
+        "What neither a mysql:// URL nor an option file says of a MySQL or MariaDB database.",
+    ),
+    (
         "SESSCTL_SECRET_KEY, DJANGO_SECRET_KEY, SECRET_KEY",
         "The site's SECRET_KEY, without --secret-key-file. The first that is set counts. Fallbacks are in variables of \
          these names with _FALLBACKS behind them, as a JSON array or with commas; those of all three count.",
@@ -64,6 +68,10 @@ const FILES: &[(&str, &str)] = &[
     (
         "~/.postgresql/root.crt",
         "Certificates that a PostgreSQL server is trusted by, without sslrootcert.",
+    ),
+    (
+        "/etc/my.cnf, /etc/mysql/my.cnf, ~/.my.cnf",
+        "Options for MySQL and MariaDB, with passwords among them; later files count more.",
     ),
     (
         "DATABASE-sessctl",
