@@ -94,7 +94,7 @@ pub struct Global {
     /// Session table; django_session by default.
     #[arg(long, global = true, value_name = "[SCHEMA.]NAME", help_heading = DATABASE)]
     pub table: Option<String>,
-    /// Schema of the table (PostgreSQL; MySQL: database); may be repeated. With django-tenants each tenant has one.
+    /// Schema (MySQL: database); may be repeated. With django-tenants each tenant has one.
     #[arg(long = "schema", global = true, value_name = "NAME", help_heading = DATABASE)]
     pub schemas: Vec<String>,
     /// Every schema with a session table, one by one.

@@ -292,7 +292,6 @@ const MAY_BE_LONG: &[(&str, &str)] = &[
     // What each opcode of a pickle does.
     ("pickle/machine.rs", "step"),
     // What each error code of the server means.
-    ("store/postgres/fault.rs", "classify"),
     ("store/mysql/fault.rs", "classify_code"),
 ];
 

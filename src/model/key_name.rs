@@ -1,4 +1,4 @@
-//! Tells by the name of a key in session data whether a site may keep a login of its own under it.
+//! Decides by the name of a key in session data whether a site may keep a login of its own under it.
 
 /// Whether a site may keep a login of its own under this key. Called for every key of most rows, so nothing is copied.
 pub fn may_be_login(key: &str) -> bool {

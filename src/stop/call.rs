@@ -1,4 +1,4 @@
-//! Finds a thread that has computed for long in a library that does not look at requests to stop meanwhile.
+//! Detects a thread that computes for long in a library that does not check for requests to stop.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

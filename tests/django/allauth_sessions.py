@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 
-from check_site import Sessctl
+from check_site import run_checks
 from site_under_test import Site, Visitor, expect
 
 PASSWORD = "correct horse"
@@ -183,15 +183,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sessctl-site-") as folder:
         site = AllauthSite(folder, options.postgres_url)
         site.fill()
-        for check in CHECKS:
-            sessctl = Sessctl(os.path.abspath(options.sessctl), site)
-            try:
-                check(site, sessctl)
-            except Exception as failure:
-                print(f"FAILED  {check.__name__}: {check.__doc__}\n{failure!r}\n" + "\n".join(sessctl.log))
-                return 1
-            print(f"ok      {check.__name__}", flush=True)
-    return 0
+        return run_checks(CHECKS, options.sessctl, site)
 
 
 if __name__ == "__main__":

@@ -291,6 +291,19 @@ CHECKS = [
 ]
 
 
+def run_checks(checks, path, site, program=Sessctl):
+    """Run the checks in order, stop at the first that fails. The exit code."""
+    for check in checks:
+        sessctl = program(os.path.abspath(path), site)
+        try:
+            check(site, sessctl)
+        except Exception as failure:
+            print(f"FAILED  {check.__name__}: {check.__doc__}\n{failure!r}\n" + "\n".join(sessctl.log))
+            return 1
+        print(f"ok      {check.__name__}", flush=True)
+    return 0
+
+
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -319,16 +332,10 @@ def main():
 
         kind = f"{options.database}, {options.serializer}, {users} users, {options.local_time or 'USE_TZ'}"
         print(f"Django {django.__version__}, {kind}: {len(site.visitors)} sessions", flush=True)
-        for check in CHECKS:
-            sessctl = Sessctl(os.path.abspath(options.sessctl), site)
-            try:
-                check(site, sessctl)
-            except Exception as failure:
-                print(f"FAILED  {check.__name__}: {check.__doc__}\n{failure!r}\n" + "\n".join(sessctl.log))
-                return 1
-            print(f"ok      {check.__name__}", flush=True)
-    print(f"{len(CHECKS)} checks held in {time.monotonic() - began:.1f} s")
-    return 0
+        code = run_checks(CHECKS, options.sessctl, site)
+    if code == 0:
+        print(f"{len(CHECKS)} checks held in {time.monotonic() - began:.1f} s")
+    return code
 
 
 if __name__ == "__main__":

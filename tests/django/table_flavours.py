@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import namedtuple
 
-from check_site import Sessctl
+from check_site import Sessctl, run_checks
 from site_under_test import HOUR, Site, SlowRequest, Visitor, expect
 
 # `async_stamp`: alogin() leaves the user in the column. `writes_back`: a request in flight inserts a deleted row again.
@@ -362,15 +362,7 @@ def main():
         site = FlavouredSite(flavour, folder, options.postgres_url, users=options.users)
         site.fill()
         site.look()
-        for check in CHECKS + (CHECKS_OF_WRITING_BACK if flavour.writes_back else []) + LAST_CHECKS:
-            sessctl = Flavoured(os.path.abspath(options.sessctl), site)
-            try:
-                check(site, sessctl)
-            except Exception as failure:
-                print(f"FAILED  {check.__name__}: {check.__doc__}\n{failure!r}\n" + "\n".join(sessctl.log))
-                return 1
-            print(f"ok      {check.__name__}", flush=True)
-    return 0
+        return run_checks(CHECKS + (CHECKS_OF_WRITING_BACK if flavour.writes_back else []) + LAST_CHECKS, options.sessctl, site, Flavoured)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from datetime import timedelta
 
-from check_site import Sessctl
+from check_site import run_checks
 from site_under_test import HOUR, Site, SlowRequest, Visitor, expect
 
 FORTNIGHT = timedelta(days=14)
@@ -371,15 +371,7 @@ def main():
         os.environ["SITE_ENGINE"] = "django.contrib.sessions.backends.cached_db"
     with tempfile.TemporaryDirectory(prefix="sessctl-site-") as folder:
         site = Site(folder)
-        for check in CHECKS_OF_A_CACHE if options.cached else CHECKS:
-            sessctl = Sessctl(os.path.abspath(options.sessctl), site)
-            try:
-                check(site, sessctl)
-            except Exception as failure:
-                print(f"FAILED  {check.__name__}: {check.__doc__}\n{failure!r}\n" + "\n".join(sessctl.log))
-                return 1
-            print(f"ok      {check.__name__}", flush=True)
-    return 0
+        return run_checks(CHECKS_OF_A_CACHE if options.cached else CHECKS, options.sessctl, site)
 
 
 if __name__ == "__main__":

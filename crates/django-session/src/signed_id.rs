@@ -1,5 +1,5 @@
-//! Ids that Django's `Signer` (`id:signature`) or `TimestampSigner` (`id:time:signature`) signed, with the
-//! separator that they have if nobody says otherwise (Django 5.2 `core/signing.py`).
+//! Reads ids that Django's `Signer` (`id:signature`) or `TimestampSigner` (`id:time:signature`) signed with its default separator
+//! (Django 5.2 `core/signing.py`).
 //!
 //! An id may hold colons itself. Where a text may mean two ids, both count: one of them names nobody.
 

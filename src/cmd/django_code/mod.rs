@@ -1,5 +1,5 @@
-//! `django-code`: prints a Django app by which the site itself fills the user column. If there is a database,
-//! it asks that what type the column has.
+//! `django-code`: prints a Django app by which the site itself fills the user column. If a database is given, the type of the
+//! column is read from it.
 
 mod names;
 

@@ -1,4 +1,4 @@
-//! `flush-all`: logs out all users, except those who are spared.
+//! `flush-all`: logs out all users, except those of `--except-user`.
 
 mod census;
 mod report;

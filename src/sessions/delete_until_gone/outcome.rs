@@ -1,4 +1,4 @@
-//! What a run of deleting has found and done so far.
+//! The outcome of a logout: what the scans found, how many sessions were ended, and why the run ended.
 
 use crate::engine::{Ended, StopReason};
 use crate::model::Tally;

@@ -1,4 +1,4 @@
-//! What a project answered, as the settings that the rest of sessctl takes: its tables, keys, database and cache.
+//! Turns the answer of a project into settings: tables, keys, cache, time zone and database.
 
 use super::answer::{Keeps, KeyType, Project};
 use crate::error::Error;

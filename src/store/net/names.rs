@@ -1,4 +1,4 @@
-//! Asks for the addresses of a host.
+//! Resolves a host name, and gives up on a name server that does not answer.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -1,4 +1,4 @@
-//! TLS with rustls.
+//! Encrypts a connection with rustls, with the certificates and versions that the operator demands.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

@@ -68,83 +68,75 @@ pub(super) fn fail(error: Error, what: String) -> StoreError {
 }
 
 fn classify(error: &Error) -> (Fault, Option<&'static str>) {
-    let Some(code) = error.code() else {
-        return if error.is_closed() || io_cause(error).is_some() {
+    match error.code() {
+        Some(code) => (fault(code), hint(code)),
+        None if error.is_closed() || io_cause(error).is_some() => {
             (Fault::Lost, Some("is the server running, and does it listen at that host and port?"))
-        } else {
-            (
-                Fault::Fatal,
-                Some(
-                    "check user, password and options of the database URL; PGPASSWORD and ~/.pgpass count too",
-                ),
-            )
-        };
-    };
+        }
+        None => (
+            Fault::Fatal,
+            Some(
+                "check user, password and options of the database URL; PGPASSWORD and ~/.pgpass count too",
+            ),
+        ),
+    }
+}
+
+fn fault(code: &SqlState) -> Fault {
     match code {
-        &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
-            (Fault::Busy, None)
-        }
-        &SqlState::LOCK_NOT_AVAILABLE => (
-            Fault::Busy,
-            Some(
-                "another session holds a lock on the table or its rows; see pg_stat_activity and pg_locks",
-            ),
-        ),
-        &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW => {
-            (Fault::Lost, None)
-        }
+        &SqlState::T_R_SERIALIZATION_FAILURE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::LOCK_NOT_AVAILABLE => Fault::Busy,
+        &SqlState::ADMIN_SHUTDOWN
+        | &SqlState::CRASH_SHUTDOWN
+        | &SqlState::CANNOT_CONNECT_NOW
+        | &SqlState::TOO_MANY_CONNECTIONS
         // Closed for being idle, during a pause or over a slow network.
+        | &SqlState::IDLE_SESSION_TIMEOUT
+        | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Fault::Lost,
+        code if code.code().starts_with("08") => Fault::Lost,
+        _ => Fault::Fatal,
+    }
+}
+
+fn hint(code: &SqlState) -> Option<&'static str> {
+    Some(match code {
+        &SqlState::LOCK_NOT_AVAILABLE => {
+            "another session holds a lock on the table or its rows; see pg_stat_activity and pg_locks"
+        }
         &SqlState::IDLE_SESSION_TIMEOUT | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
-            (Fault::Lost, Some("give the role longer idle timeouts, or sessctl shorter rests"))
+            "give the role longer idle timeouts, or sessctl shorter rests"
         }
-        &SqlState::TOO_MANY_CONNECTIONS => (Fault::Lost, Some("the server has no free connection")),
-        &SqlState::INVALID_PASSWORD => {
-            (Fault::Fatal, Some("check user and password of the database URL"))
+        &SqlState::TOO_MANY_CONNECTIONS => "the server has no free connection",
+        &SqlState::INVALID_PASSWORD => "check user and password of the database URL",
+        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check user and password of the database URL, sslmode, and sslcert with sslkey if the server asks for a certificate"
         }
-        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
-            Fault::Fatal,
-            Some(
-                "check user and password of the database URL, sslmode, and sslcert with sslkey if the server asks for a certificate",
-            ),
-        ),
-        &SqlState::INVALID_CATALOG_NAME => {
-            (Fault::Fatal, Some("check the database name in the URL"))
+        &SqlState::INVALID_CATALOG_NAME => "check the database name in the URL",
+        &SqlState::INSUFFICIENT_PRIVILEGE => {
+            "grant the role USAGE on the schema, SELECT and DELETE on the table (UPDATE too for --keep-data), or connect as another role"
         }
-        &SqlState::INSUFFICIENT_PRIVILEGE => (
-            Fault::Fatal,
-            Some(
-                "grant the role USAGE on the schema, SELECT and DELETE on the table (UPDATE too for --keep-data), or connect as another role",
-            ),
-        ),
-        &SqlState::QUERY_CANCELED => (
-            Fault::Fatal,
-            Some("if that was its statement_timeout: a smaller --batch-size takes less time"),
-        ),
+        &SqlState::QUERY_CANCELED => {
+            "if that was its statement_timeout: a smaller --batch-size takes less time"
+        }
         &SqlState::WRONG_OBJECT_TYPE | &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
-            (Fault::Fatal, Some("name the table itself with --table"))
+            "name the table itself with --table"
         }
         &SqlState::UNDEFINED_FUNCTION | &SqlState::DATATYPE_MISMATCH | &SqlState::CANNOT_COERCE => {
-            (Fault::Fatal, Some("do its columns have the types that Django gives them?"))
+            "do its columns have the types that Django gives them?"
         }
-        &SqlState::DISK_FULL => (
-            Fault::Fatal,
-            Some(
-                "make room on the server's disk, and run it again; what was committed before stays",
-            ),
-        ),
-        &SqlState::READ_ONLY_SQL_TRANSACTION => (Fault::Fatal, Some("connect to the primary")),
+        &SqlState::DISK_FULL => {
+            "make room on the server's disk, and run it again; what was committed before stays"
+        }
+        &SqlState::READ_ONLY_SQL_TRANSACTION => "connect to the primary",
         &SqlState::FOREIGN_KEY_VIOLATION => {
-            (Fault::Fatal, Some("another table refers to these sessions; delete its rows first"))
+            "another table refers to these sessions; delete its rows first"
         }
-        &SqlState::NUMERIC_VALUE_OUT_OF_RANGE | &SqlState::STRING_DATA_RIGHT_TRUNCATION => (
-            Fault::Fatal,
-            Some(
-                "a user id does not fit the column: make it bigint or text, or name another --column",
-            ),
-        ),
-        code if code.code().starts_with("08") => (Fault::Lost, None),
-        _ => (Fault::Fatal, None),
-    }
+        &SqlState::NUMERIC_VALUE_OUT_OF_RANGE | &SqlState::STRING_DATA_RIGHT_TRUNCATION => {
+            "a user id does not fit the column: make it bigint or text, or name another --column"
+        }
+        _ => return None,
+    })
 }
 
 fn too_much(error: &Error) -> Option<TooMuch> {

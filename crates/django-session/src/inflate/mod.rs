@@ -1,5 +1,5 @@
-//! Inflates what is whole and ordinary, fast where it is small: for 200 bytes zlib's own way spends most of its time on
-//! filling tables that are made for megabytes. Here they are as small as the codes of a small text are short.
+//! A decoder of deflate streams that is fast for small ones. For 200 bytes zlib spends most of its time on filling tables that
+//! are made for megabytes; the tables here are as small as the stream's codes are short.
 //!
 //! What is not accepted here is no verdict: zlib decides then. So whatever is rare (stored blocks, codes that are not
 //! complete, other windows than 32 KB) is left to it, and so is everything that is broken.

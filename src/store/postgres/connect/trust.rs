@@ -1,4 +1,5 @@
-//! Whom to trust, as `sslmode` and the files say, and how libpq calls it.
+//! Chooses the authorities that may have issued the server's certificate, from `sslmode` and the files, and names the options in
+//! libpq's words.
 
 use crate::store::net::{Encryption, TlsFailure, Trust, Words, in_file, system, trust};
 use crate::store::postgres::conninfo::{ClientKey, Mode, Negotiation, Roots, Tls};
