@@ -28,6 +28,13 @@ pub enum Doubt {
         /// Keys at the top level of live sessions: one of them may hold the site's login.
         keys: Vec<String>,
     },
+    /// The project wrote the login of a trial user in a form that is not read as one.
+    OwnForm {
+        /// Its session engine.
+        engine: String,
+        /// Its serializer.
+        serializer: String,
+    },
     /// Live sessions without a login have the id of a named user under other keys, under which the site may keep logins of its
     /// own.
     IdElsewhere {

@@ -94,9 +94,23 @@ pub(crate) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
     }
 }
 
+/// The doubts that are known before the first scan.
+pub(crate) fn before_scans(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Vec<Doubt>, Error> {
+    Ok(hidden_sessions(ctx, store)?.into_iter().chain(own_form(ctx)).collect())
+}
+
+/// The doubt that the project writes logins in another form than the one that is read here. An operator who names keys
+/// of logins says that they are read.
+fn own_form(ctx: &Ctx<'_>) -> Option<Doubt> {
+    let project = ctx.project.as_ref().filter(|_| ctx.global.user_keys.is_empty())?;
+    let (engine, serializer) = project.written_by();
+    let doubt = || Doubt::OwnForm { engine: engine.into(), serializer: serializer.into() };
+    (!project.login_is_read(ctx.codec)).then(doubt)
+}
+
 /// The doubt that the session table may hide rows. It is only a note if the operator or the project named the
 /// table.
-pub(crate) fn hidden_sessions(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
+fn hidden_sessions(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Option<Doubt>, Error> {
     let table = ctx.table()?;
     let Some(spot) = store.reader()?.blind_spot(&table)? else { return Ok(None) };
     let (table, view) = (table.to_string(), spot == BlindSpot::View);

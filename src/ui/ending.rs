@@ -130,6 +130,11 @@ const MOST_KEYS: usize = 10;
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
         Doubt::NoLogin { looked_for, keys } => no_login(looked_for, keys),
+        Doubt::OwnForm { engine, serializer } => format!(
+            "the login of a trial user, written by the project itself (SESSION_ENGINE {engine}, SESSION_SERIALIZER {serializer}), is not \
+             one to sessctl, so nothing is proved; if only its key is another, name it with --user-key (--user-key \
+             _auth_user_id says that logins are written as Django does); otherwise decode the sessions in `manage.py shell`",
+        ),
         Doubt::IdElsewhere { keys } => id_elsewhere("the id of a named user", keys),
         Doubt::LoginElsewhere { keys } => id_elsewhere("an id", keys),
         Doubt::HiddenUsers { table, view } => {

@@ -335,3 +335,68 @@ fn what_cannot_be_asked_is_told() {
     let apart = format!("{shop}/shop");
     run(&["--django", &apart, "--python", python, "list"]).says("which settings module");
 }
+
+/// What a serializer, an `encode()` or a `SESSION_KEY` of the site's own makes of a login is read as one, or it is a doubt.
+#[test]
+fn logins_in_a_form_of_the_projects_own_are_a_doubt() {
+    const FORMS: &str = "import json
+from django.contrib import auth
+from django.contrib.sessions.backends.db import SessionStore as Django
+class Wrapped:
+    def dumps(self, data): return json.dumps({'v': 1, 'd': data}).encode()
+    def loads(self, data): return json.loads(data)['d']
+class Spaced:
+    def dumps(self, data): return json.dumps(data, indent=1).encode()
+    def loads(self, data): return json.loads(data)
+class Ciphered(Spaced):
+    def dumps(self, data): return super().dumps({**data, '_auth_user_id': data['_auth_user_id'] + '0'})
+class Refusing(Spaced):
+    def dumps(self, data): return 1 / (data['_auth_user_id'] != '4207') and super().dumps(data)
+";
+    const WRAPPING: &str = "from forms import Django
+class SessionStore(Django):
+    def encode(self, data): return super().encode({'all': data})
+    def decode(self, data): return super().decode(data).get('all', {})
+";
+    let site = |name, settings| {
+        let site = Site::sqlite(name, "5.2", &[]).project("", settings);
+        site.file("forms.py", FORMS);
+        site.file("wrapping.py", WRAPPING);
+        site.file(
+            "renaming.py",
+            "from forms import auth, Django as SessionStore\nauth.SESSION_KEY = 'uid'",
+        );
+        site
+    };
+    for (name, settings) in [
+        ("wrapped", "SESSION_SERIALIZER = 'forms.Wrapped'"),
+        ("ciphered", "SESSION_SERIALIZER = 'forms.Ciphered'"),
+        ("refusing", "SESSION_SERIALIZER = 'forms.Refusing'"),
+        ("wrapping", "SESSION_ENGINE = 'wrapping'"),
+    ] {
+        let site = site(name, settings);
+        let anna = &site.login(&["anna"])[0];
+        let commands = [
+            &["list", "--user", &*anna.0][..],
+            &["logout-user", &*anna.0, "--dry-run"],
+            &["logout-user", &*anna.0, "--format", "json"],
+            &["flush-all", "--yes"],
+        ];
+        for command in commands {
+            let ran =
+                site.run(command).exits(3).says("is not one to sessctl, so nothing is proved");
+            if command.contains(&"json") {
+                assert_eq!(ran.json()["verdict"], "unknown");
+                assert_eq!(ran.json()["doubts"][0]["doubt"], "own_form");
+            }
+        }
+        site.run(&["logout-user", &anna.0, "--user-key", "_auth_user_id"]).ok();
+    }
+    let spaced = site("spaced", "SESSION_SERIALIZER = 'forms.Spaced'");
+    let anna = &spaced.login(&["anna"])[0];
+    spaced.run(&["logout-user", &anna.0]).ok().says("1 session deleted");
+    let renaming = site("renaming", "SESSION_ENGINE = 'renaming'");
+    renaming.python("s = engine.SessionStore(); s['uid'] = '1'; s.save()");
+    renaming.run(&["logout-user", "1"]).exits(3).says("is not one to sessctl");
+    renaming.run(&["logout-user", "1", "--user-key", "uid"]).ok().says("1 session deleted");
+}

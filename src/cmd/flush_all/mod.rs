@@ -113,7 +113,7 @@ impl<'a> Task<'a> {
             references::refuse(&mut *reader)?;
         }
         let references = references::note(ctx, &mut *reader)?;
-        let hidden = proof::hidden_sessions(ctx, &*store)?;
+        let known = proof::before_scans(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         drop(reader);
         let counted = census(ctx, &*store, args, &asked)?;
@@ -132,7 +132,7 @@ impl<'a> Task<'a> {
         if all_go && !spared.is_empty() {
             outcome.matches.maybe_spared = census.map_or(0, |tally| tally.unreadable);
         }
-        outcome.doubts.extend(hidden.into_iter().chain(others).chain(asked.doubt));
+        outcome.doubts.extend(known.into_iter().chain(others).chain(asked.doubt));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);

@@ -172,7 +172,7 @@ impl Query<'_> {
             remarks.doubts.extend(asked.doubt_absent(&args.users, has_session, logins));
         }
         remarks.doubts.extend(asked.doubt);
-        remarks.doubts.extend(proof::hidden_sessions(ctx, &*store)?);
+        remarks.doubts.extend(proof::before_scans(ctx, &*store)?);
         // With --all it may have been an expired one.
         let saw_login = has_login && !args.all;
         if ended == Ended::Whole && (!saw_login || query.users.is_some()) {

@@ -130,7 +130,7 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         removal.check(ctx, &*store, args.dry_run)?;
         let references = references::note(ctx, &mut *store.reader()?)?;
-        let hidden = proof::hidden_sessions(ctx, &*store)?;
+        let known = proof::before_scans(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         let meant = user_selectors::resolve(ctx, &*store, &args.selectors, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.selectors.yes)?;
@@ -153,7 +153,7 @@ impl<'a> Task<'a> {
             };
         drop(driver);
         note_several_backends(ctx, &meant, &outcome);
-        outcome.doubts.splice(0..0, hidden.into_iter().chain(meant.doubt.clone()));
+        outcome.doubts.splice(0..0, known.into_iter().chain(meant.doubt.clone()));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);

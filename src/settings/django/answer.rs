@@ -25,6 +25,8 @@ pub struct Project {
     pub(super) keeps: Keeps,
     /// Methods of its `SessionStore` that are not Django's.
     pub(super) own: Vec<String>,
+    /// A login, written by its engine and serializer. None if they raised an error.
+    pub(super) login: Option<String>,
     pub(super) serializer: String,
     pub(super) cookie_age: serde_json::Value,
     /// `LOGINAS_FROM_USER_SESSION_FLAG`: a key of django-loginas, where the project renamed it.

@@ -7,6 +7,7 @@ mod answer;
 mod interpreter;
 mod project;
 mod run;
+mod sample;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -24,8 +25,11 @@ use crate::settings::database::Backends;
 use crate::stop::Stop;
 
 const PROBE: &str = include_str!("probe.py");
-/// The functions that mask secrets, and the line of the probe that they replace.
-const MASKING: (&str, &str) = ("# Here stands masking.py.\n", include_str!("masking.py"));
+/// Its parts, and the lines that they replace.
+const PARTS: [(&str, &str); 2] = [
+    ("# Here stands users.py.\n", include_str!("users.py")),
+    ("# Here stands masking.py.\n", include_str!("masking.py")),
+];
 /// The line of the probe that the parts of the stores replace.
 const STORES_ASK: &str = "# Here stands what each store asks.\n";
 /// How long a project may take to set itself up.
@@ -90,7 +94,8 @@ pub fn project(
 /// The program that runs in the project's Python, with the part of each store.
 fn probe(backends: Backends) -> String {
     let parts = backends.iter().filter_map(|backend| Some(backend.django()?.probe()));
-    PROBE.replace(MASKING.0, MASKING.1).replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
+    let whole = PARTS.iter().fold(PROBE.to_owned(), |all, (line, part)| all.replace(line, part));
+    whole.replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
 }
 
 struct Place {
