@@ -29,7 +29,7 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
     if unknown.is_empty() {
         return Ok(());
     }
-    let mut tables = BTreeSet::new();
+    let (mut tables, mut in_other_case) = (BTreeSet::new(), BTreeSet::new());
     for ctx in &ctx.each()? {
         let store = ctx.open()?;
         let site = SiteUsers::of(ctx, &*store, selectors.user_table.as_deref())?;
@@ -40,8 +40,12 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
             reader.users(&site.users, which, &mut |user| {
                 ids.insert(user.id);
             })?;
-            if !ids.is_empty() {
+            let others = site.in_other_case(&mut *reader, which, &ids)?;
+            if ids.is_empty() {
+                in_other_case.extend(others.into_iter().map(|id| (name.clone(), id)));
+            } else {
                 unknown.remove(name);
+                warn_of_other_case(ctx, name, which, &others);
             }
             let table = &site.users.table;
             let UserQuery::Having(column, _) = which else { continue };
@@ -56,13 +60,38 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
     }
     let Some(name) = unknown.first() else { return Ok(()) };
     let tables: Vec<String> = tables.into_iter().collect();
+    let others = in_other_case.iter().filter(|(other, _)| other == *name).map(|(_, id)| &**id);
+    let others: Vec<&str> = others.collect();
+    let hint = match *others {
+        [] => "--user-table names the table of users, --django finds it; a user who was deleted has only an id".into(),
+        ref ids => format!(
+            "in another letter case, some user is: write the name as the table has it, or name the user by the id: {}",
+            some(ids)
+        ),
+    };
     Err(Error::usage(
         format!(
             "no user in table \"{}\" is \"{name}\": nobody is logged out",
             tables.join("\", \"")
         ),
-        "--user-table names the table of users, --django finds it; a user who was deleted has only an id",
+        hint,
     ))
+}
+
+/// Warns of users who have the same address in another letter case, and stay logged in. To Django's login they are others;
+/// its password reset (Django 5.2 `PasswordResetForm.get_users`) and django-allauth (65 `filter_users_by_email`) ignore case.
+fn warn_of_other_case(ctx: &Ctx<'_>, name: &str, which: UserQuery<'_>, others: &BTreeSet<String>) {
+    if !others.is_empty() && matches!(which, UserQuery::Mail(..)) {
+        ctx.talk.warning(&format!(
+            "\"{}\" is the address of other users, too, in another letter case, who are not logged out: {}",
+            ui::sanitize(name),
+            some_ids(others)
+        ));
+    }
+}
+
+fn some_ids(ids: &BTreeSet<String>) -> String {
+    some(&ids.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Whether users log in with this column, as far as the database tells. Django demands that such a column is
@@ -235,8 +264,29 @@ impl SiteUsers {
         Ok(named)
     }
 
-    /// Refuses a user name that another user has as the e-mail address: users may log in with that, and
-    /// anybody may have chosen the name.
+    /// The users whom this query for a name would select besides `ids` if letter case did not matter.
+    fn in_other_case(
+        &self,
+        reader: &mut dyn Reader,
+        which: UserQuery<'_>,
+        ids: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let mut others = BTreeSet::new();
+        let (column, name) = match which {
+            UserQuery::Having(column, name) => (column, name.to_owned()),
+            UserQuery::Mail(column, Address { local, domain }) => {
+                (column, format!("{local}{domain}"))
+            }
+            _ => return Ok(others),
+        };
+        reader.users(&self.users, UserQuery::AnyCase(column, &name), &mut |user| {
+            others.extend(Some(user.id).filter(|id| !ids.contains(id)));
+        })?;
+        Ok(others)
+    }
+
+    /// Refuses a user name that another user has as the e-mail address, in whatever letter case: users may log in with
+    /// that, and anybody may have chosen the name.
     fn refuse_address_of_another(
         &self,
         reader: &mut dyn Reader,
@@ -247,22 +297,18 @@ impl SiteUsers {
         let Some(email) = self.users.email.as_deref().filter(|_| name.contains('@')) else {
             return Ok(());
         };
-        let mut others = BTreeSet::new();
-        reader.users(&self.users, UserQuery::Mail(email, Address::of(name)), &mut |user| {
-            others.extend(Some(user.id).filter(|id| !ids.contains(id)));
-        })?;
+        let mail = UserQuery::Mail(email, Address::of(name));
+        let others = self.in_other_case(reader, mail, ids)?;
         if others.is_empty() {
             return Ok(());
         }
-        let some =
-            |ids: &BTreeSet<String>| some(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         Err(Error::usage(
             format!(
                 "in table \"{}\", \"{name}\" is the \"{column}\" of one user ({}) and the \"{email}\" of another ({}): nobody \
                  is logged out",
                 self.users.table,
-                some(ids),
-                some(&others)
+                some_ids(ids),
+                some_ids(&others)
             ),
             "--django knows what they log in with; --email takes the address; or name the user by the id",
         ))

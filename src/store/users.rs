@@ -155,6 +155,9 @@ impl User {
 pub enum UserQuery<'q> {
     /// Users with this text in this column.
     Having(&'q str, &'q str),
+    /// Users whose text in this column differs from this one in nothing but letter case, as far as the database knows
+    /// the letters.
+    AnyCase(&'q str, &'q str),
     /// Users with this e-mail address in this column.
     Mail(&'q str, Address<'q>),
     /// Users with this value in this boolean column. NULL counts as false, as in Python.
@@ -180,7 +183,9 @@ impl<'q> UserQuery<'q> {
     /// for equal, and may lower-case ASCII only.
     pub(super) fn exact_column(&self) -> Option<&'q str> {
         match *self {
-            Self::Having(column, _) | Self::Mail(column, _) => Some(column),
+            Self::Having(column, _) | Self::AnyCase(column, _) | Self::Mail(column, _) => {
+                Some(column)
+            }
             Self::Whether(..) | Self::Any | Self::Keys(..) => None,
         }
     }
@@ -189,6 +194,9 @@ impl<'q> UserQuery<'q> {
     pub(super) fn is(&self, text: Option<&str>) -> bool {
         match self {
             Self::Having(_, value) => text == Some(value),
+            Self::AnyCase(_, value) => {
+                text.is_some_and(|text| text.to_lowercase() == value.to_lowercase())
+            }
             Self::Mail(_, address) => text.is_some_and(|text| address.is(text)),
             Self::Whether(..) | Self::Any | Self::Keys(..) => true,
         }

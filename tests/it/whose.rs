@@ -85,6 +85,16 @@ fn users_are_found_by_what_the_site_knows() {
             let told = told.says("error: no user in table").says("nobody is logged out");
             assert!(w.count() == 6 && told.stdout.is_empty(), "{told:#?}");
         }
+        // Django's login compares exactly, its password reset does not: who may be meant is shown.
+        let other_case = |option, name, ids| {
+            let told = w.run(&["logout-user", option, name]).exits(2);
+            told.says(&format!("in another letter case, some user is: write the name as the table has it, or name the user by the id: {ids}"));
+        };
+        other_case("--email", "ANNA@example.org", "\"1\", \"2\"");
+        other_case("--username", "ANNA", "\"1\", \"2\"");
+        w.run(&["logout-user", "-n", "--email", "anna@example.org"]).ok().says(
+            "\"anna@example.org\" is the address of other users, too, in another letter case, who are not logged out: \"1\"",
+        );
         w.run(&["logout-user", "2", "--username", "nobody"]).exits(2).says("is \"nobody\"");
         assert_eq!(w.count(), 6);
         w.run(&["logout-user", "2"]).ok().says("user 2: 1 session");

@@ -87,6 +87,9 @@ fn read(
 fn condition(users: &Users, which: UserQuery<'_>) -> (String, Vec<Value>) {
     match which {
         UserQuery::Having(name, value) => (format!("{} = ?", column(name)), vec![value.into()]),
+        UserQuery::AnyCase(name, value) => {
+            (format!("LOWER({}) = LOWER(?)", column(name)), vec![value.into()])
+        }
         UserQuery::Mail(name, address) => {
             let characters = address.local.chars().count();
             (format!("LEFT({}, {characters}) = ?", column(name)), vec![address.local.into()])

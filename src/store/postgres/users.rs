@@ -71,6 +71,7 @@ impl Postgres {
 fn need(users: &Users, which: UserQuery<'_>) -> Need {
     let asked = match which {
         UserQuery::Having(column, _)
+        | UserQuery::AnyCase(column, _)
         | UserQuery::Mail(column, _)
         | UserQuery::Whether(column, _) => Some(column),
         UserQuery::Any | UserQuery::Keys(..) => None,
@@ -86,6 +87,11 @@ fn condition(users: &Users, which: UserQuery<'_>) -> String {
     };
     match which {
         UserQuery::Having(column, value) => equal(&text(column), value),
+        UserQuery::AnyCase(column, value) => {
+            let lower = |text: &str| format!("pg_catalog.lower({text})");
+            let value = lower(&format!("{}::pg_catalog.text", literal(value)));
+            format!("{} OPERATOR(pg_catalog.=) {value}", lower(&text(column)))
+        }
         UserQuery::Mail(column, address) => {
             let (column, len) = (text(column), address.local.chars().count());
             equal(&format!("pg_catalog.substr({column}, 1, {len})"), address.local)

@@ -80,6 +80,9 @@ fn condition(users: &Users, which: UserQuery<'_>) -> (String, Vec<Value>) {
         UserQuery::Having(name, value) => {
             (format!("{} = ?1", column(name)), vec![Value::Text(value.into())])
         }
+        UserQuery::AnyCase(name, value) => {
+            (format!("lower({}) = lower(?1)", column(name)), vec![Value::Text(value.into())])
+        }
         UserQuery::Mail(name, address) => {
             let (name, len) = (column(name), address.local.chars().count());
             (format!("substr({name}, 1, {len}) = ?1"), vec![Value::Text(address.local.into())])
