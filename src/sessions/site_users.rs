@@ -219,14 +219,20 @@ impl Lookup {
         {
             return Ok(Self::NotOfLogins(users));
         }
-        Ok(match key {
-            None => Self::NotThere(users),
-            Some(UserKey::Other(declared)) => Self::UnknownKey {
+        let converted = ctx.project.as_ref().filter(|_| typed.is_none());
+        Ok(match (key, converted.and_then(settings::Project::converted_key)) {
+            (None, _) => Self::NotThere(users),
+            (Some(_), Some(class)) => Self::UnknownKey {
+                table: users.table.to_string(),
+                key: users.key,
+                declared: class.into(),
+            },
+            (Some(UserKey::Other(declared)), None) => Self::UnknownKey {
                 table: users.table.to_string(),
                 key: users.key,
                 declared: if declared.is_empty() { "none".into() } else { declared },
             },
-            Some(key) => {
+            (Some(key), None) => {
                 let kind = key.kind().unwrap_or(UserType::Text);
                 Self::Found(SiteUsers { users, key, kind, evidence })
             }

@@ -135,3 +135,68 @@ fn a_project_whose_users_are_all_gone_is_not_believed() {
         site.run(&["logout-user", "--deleted-users", "--yes"]).ok().says("2 sessions deleted");
     });
 }
+
+/// A key field of the site's own may write another id into sessions than the table has: who is meant is not known.
+#[test]
+fn a_key_that_is_converted_on_its_way_into_sessions_names_nobody() {
+    let site = Site::sqlite("converted", "5.2", &[])
+        .project("", "INSTALLED_APPS += ['people']; AUTH_USER_MODEL = 'people.User'");
+    let folder = site.file("empty", "");
+    std::fs::create_dir(folder.replace("empty", "people")).unwrap();
+    site.file("people/__init__.py", "");
+    for (conversion, base, keys) in [
+        ("def from_db_value(self, value, *_): return value.upper()", "Char", "max_length=40, "),
+        (
+            "def value_to_string(self, user): return str(self.value_from_object(user) + 7)",
+            "Integer",
+            "",
+        ),
+        (
+            "def to_python(self, value): return value if len(value) == 4 and value.islower() else 1 / 0",
+            "Char",
+            "max_length=40, ",
+        ),
+    ] {
+        site.file(
+            "people/models.py",
+            &format!(
+                "from django.contrib.auth.models import AbstractUser
+from django.db import models
+class Key(models.{base}Field):
+    {conversion}
+class User(AbstractUser): id = Key({keys}primary_key=True)"
+            ),
+        );
+        site.python(&format!("{NEW_TABLE}; Session.objects.all().delete()"));
+        site.login_of("4207");
+        for option in [&["--username", "anna"][..], &["--inactive"], &["--deleted-users"]] {
+            let ran = site.run(&[&["logout-user"], option].concat());
+            ran.exits(2).says("is of type Key").says("--unfit-ids");
+        }
+        site.run(&["logout-user", "4208"]).exits(3).says("of type Key");
+        assert_eq!(site.keys().len(), 1);
+        site.run(&["logout-user", "4207", "--unfit-ids"]).ok().says("1 session deleted");
+    }
+    // Conversions that leave the id as it is are no doubt.
+    site.file(
+        "people/models.py",
+        "from django.contrib.auth.models import AbstractUser
+from django.db import models
+class Key(models.CharField):
+    def from_db_value(self, value, *_): return str(value)
+    def to_python(self, value): return value.strip()
+class User(AbstractUser): id = Key(max_length=40, primary_key=True)",
+    );
+    site.python(&format!("{NEW_TABLE}; User.objects.create(pk='abcd', username='anna')"));
+    site.login_of("abcd");
+    site.run(&["logout-user", "--username", "anna"]).ok().says("1 session deleted");
+}
+
+/// Makes the table of users anew.
+const NEW_TABLE: &str = "
+from django.db import connection
+with connection.schema_editor() as editor:
+    tables = 'people_user_groups', 'people_user_user_permissions', 'people_user'
+    for table in tables: editor.execute('DROP TABLE IF EXISTS ' + table)
+    editor.create_model(User)
+_ = None";

@@ -95,6 +95,8 @@ pub(super) struct UserModel {
     pub(super) key: Option<String>,
     /// What its primary key holds, if that is a field of Django's own.
     pub(super) key_type: Option<KeyType>,
+    /// The class of that field, if it is the site's own and may write ids into sessions in another form.
+    pub(super) key_converts: Option<String>,
     pub(super) username: Option<String>,
     pub(super) email: Option<String>,
     pub(super) is_active: Option<String>,

@@ -19,7 +19,9 @@ import re
 import runpy
 import stat
 import traceback
+from types import SimpleNamespace
 from urllib.parse import unquote
+from uuid import UUID
 
 pipe = os.dup(1)
 os.dup2(2, 1)

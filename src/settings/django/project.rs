@@ -184,6 +184,12 @@ impl Project {
         })
     }
 
+    /// The class of the primary key of the user model, if it may write ids into sessions in another form than the table has
+    /// them.
+    pub fn converted_key(&self) -> Option<&str> {
+        self.users.as_ref()?.key_converts.as_deref()
+    }
+
     /// The key in which django-loginas keeps the impersonator, if the project renamed it.
     pub(in crate::settings) fn also_key(&self) -> Option<&str> {
         self.also_key.as_deref()
