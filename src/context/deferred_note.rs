@@ -44,6 +44,10 @@ impl Store for WithNote {
         self.reached(self.store.others_alike())
     }
 
+    fn renamed_alike(&self) -> Result<Vec<String>, StoreError> {
+        self.reached(self.store.renamed_alike())
+    }
+
     fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
         self.store.purge_lock()
     }

@@ -81,6 +81,12 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
+    /// The table has no live login, and others look like session tables whose columns have other names, so that they
+    /// cannot be read.
+    RenamedTables {
+        /// Those.
+        tables: Vec<String>,
+    },
     /// Other tables have live sessions of these users.
     SessionsElsewhere {
         /// Those.

@@ -159,7 +159,9 @@ pub(crate) fn other_tables(
             other.name.parse().is_ok_and(|table| project.is_other_table(&table, schema))
         });
     }
-    if others.is_empty() {
+    let renamed = if project.is_none() && !saw_login { store.renamed_alike() } else { Ok(vec![]) };
+    let Ok(mut renamed) = renamed else { return vec![Doubt::TablesUnknown] };
+    if others.is_empty() && renamed.is_empty() {
         return Vec::new();
     }
     if project.is_none() && !(saw_login || has_login(ctx, store).unwrap_or(false)) {
@@ -167,8 +169,10 @@ pub(crate) fn other_tables(
         // This table has no login, so the site's logins may as well be in a table that cannot be read.
         let mut tables = [found.sessions, found.unreadable, found.out_of_reach].concat();
         tables.truncate(MOST_NAMED);
+        renamed.truncate(MOST_NAMED);
         return match (tables.is_empty(), found.is_whole) {
-            (true, true) => Vec::new(),
+            (true, true) if renamed.is_empty() => Vec::new(),
+            (true, true) => vec![Doubt::RenamedTables { tables: renamed }],
             (true, false) => vec![Doubt::TablesUnknown],
             (false, _) => vec![Doubt::OtherTables { tables }],
         };

@@ -84,6 +84,13 @@ pub trait Store: Sync {
         Ok(Vec::new())
     }
 
+    /// Tables, as an operator would type them, that look like a session table whose model has columns of other names:
+    /// the primary key is a `varchar(40)`, and there are a long text and a time. If the schema of this table was
+    /// named, only those in it.
+    fn renamed_alike(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// The lock that keeps other purges out of this database. By default there is none to share it with.
     fn purge_lock(&self) -> Box<dyn PurgeLock + '_> {
         Box::new(Unshared)

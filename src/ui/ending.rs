@@ -131,9 +131,9 @@ pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
         Doubt::NoLogin { looked_for, keys } => no_login(looked_for, keys),
         Doubt::OwnForm { engine, serializer } => format!(
-            "the login of a trial user, written by the project itself (SESSION_ENGINE {engine}, SESSION_SERIALIZER {serializer}), is not \
-             one to sessctl, so nothing is proved; if only its key is another, name it with --user-key (--user-key \
-             _auth_user_id says that logins are written as Django does); otherwise decode the sessions in `manage.py shell`",
+            "sessctl does not read the login of a trial user that the project wrote (SESSION_ENGINE {engine}, SESSION_SERIALIZER \
+             {serializer}), so nothing is proved; if the login only has another key, name that with --user-key (--user-key \
+             _auth_user_id says that logins are as Django writes them); otherwise end the sessions in `manage.py shell`",
         ),
         Doubt::IdElsewhere { keys } => id_elsewhere("the id of a named user", keys),
         Doubt::LoginElsewhere { keys } => id_elsewhere("an id", keys),
@@ -168,6 +168,11 @@ pub fn doubt(doubt: &Doubt) -> String {
         Doubt::OtherTables { tables } => elsewhere(
             "the table has no live login, and other session tables of this database have live sessions",
             tables,
+        ),
+        Doubt::RenamedTables { tables } => format!(
+            "the table has no live login, and these look like session tables with columns of other names, which sessctl cannot \
+             read, so nothing is proved: {}; --table with this table's own name says that it is the right one",
+            shell_words(tables)
         ),
         Doubt::SessionsElsewhere { tables } => elsewhere(
             "other session tables of this database have live sessions of the same users",
@@ -208,8 +213,12 @@ fn id_elsewhere(what: &str, keys: &[String]) -> String {
 /// What other session tables hold, and how to find out which table is the site's. None of them is proposed: it may be
 /// another tenant's.
 fn elsewhere(what: &str, tables: &[String]) -> String {
+    format!("{what}: {}. {}", shell_words(tables), WHICH_TABLE)
+}
+
+fn shell_words(tables: &[String]) -> String {
     let tables: Vec<_> = tables.iter().map(|table| shell_word(table)).collect();
-    format!("{what}: {}. {}", tables.join(", "), WHICH_TABLE)
+    tables.join(", ")
 }
 
 /// How to find out which of several session tables is the site's.

@@ -383,8 +383,7 @@ class SessionStore(Django):
             &["flush-all", "--yes"],
         ];
         for command in commands {
-            let ran =
-                site.run(command).exits(3).says("is not one to sessctl, so nothing is proved");
+            let ran = site.run(command).exits(3).says("that the project wrote");
             if command.contains(&"json") {
                 assert_eq!(ran.json()["verdict"], "unknown");
                 assert_eq!(ran.json()["doubts"][0]["doubt"], "own_form");
@@ -397,6 +396,6 @@ class SessionStore(Django):
     spaced.run(&["logout-user", &anna.0]).ok().says("1 session deleted");
     let renaming = site("renaming", "SESSION_ENGINE = 'renaming'");
     renaming.python("s = engine.SessionStore(); s['uid'] = '1'; s.save()");
-    renaming.run(&["logout-user", "1"]).exits(3).says("is not one to sessctl");
+    renaming.run(&["logout-user", "1"]).exits(3).says("that the project wrote");
     renaming.run(&["logout-user", "1", "--user-key", "uid"]).ok().says("1 session deleted");
 }

@@ -302,3 +302,39 @@ fn more_tables_than_are_looked_through_are_a_doubt() {
         assert_eq!(report["doubts"], doubts);
     }
 }
+
+/// A session model may rename the columns of its base: nothing reads such a table but the site.
+#[test]
+fn a_table_without_a_live_login_beside_one_with_renamed_columns_is_a_doubt() {
+    World::each("wrong_renamed", |w| {
+        let (text, time) = match w {
+            _ if w.is_sqlite() => ("text", "datetime"),
+            _ if w.is_mysql() => ("longtext", "datetime(6)"),
+            _ => ("text", "timestamp with time zone"),
+        };
+        let create = |table: &str, key: &str, data: &str, time: &str| {
+            w.execute(&format!(
+                "CREATE TABLE {table} (sid {key} PRIMARY KEY, data {data} NOT NULL, exp {time} NOT NULL)"
+            ));
+        };
+        for (table, key, data) in [
+            ("a_token", "varchar(40)", "varchar(9)"),
+            ("b_cache", "varchar(255)", text),
+            ("c_number", "integer", text),
+        ] {
+            create(table, key, data, time);
+        }
+        w.session(r#"{"cart":[1]}"#);
+        let vouched = ["logout-user", "42", "--user-key", "_auth_user_id"];
+        w.run(&vouched).ok();
+        create("own_sessions", "varchar(40)", text, time);
+        let says = "cannot read, so nothing is proved: own_sessions; ";
+        for command in [&vouched[..], &["list"], &["flush-all", "--yes"]] {
+            w.run(command).exits(3).says(says);
+        }
+        w.run(&[&vouched[..], &["--table", "django_session"]].concat()).ok();
+        // A live login shows that the site uses this table.
+        w.user("7", 1);
+        w.run(&["logout-user", "42"]).ok();
+    });
+}

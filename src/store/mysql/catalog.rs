@@ -29,6 +29,12 @@ const ALIKE: &str = "SELECT table_name FROM information_schema.columns \
     WHERE table_schema = COALESCE(?, DATABASE()) AND column_name IN ('session_key', 'session_data', 'expire_date') \
     GROUP BY table_name HAVING COUNT(*) = 3 ORDER BY table_name";
 
+const RENAMED_ALIKE: &str = "SELECT table_name FROM information_schema.columns \
+    WHERE table_schema = COALESCE(?, DATABASE()) GROUP BY table_name \
+    HAVING SUM(column_key = 'PRI') = 1 AND SUM(column_key = 'PRI' AND column_type = 'varchar(40)') = 1 \
+       AND SUM(data_type = 'longtext') > 0 AND SUM(data_type = 'datetime') > 0 \
+       AND SUM(column_name IN ('session_key', 'session_data', 'expire_date')) < 3 ORDER BY table_name";
+
 /// A column of a table.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -128,8 +134,17 @@ impl MySql {
 
     /// The tables of the database that have the columns of a session table.
     pub(super) fn alike(&self, client: &mut Client) -> Result<Vec<Table>, StoreError> {
+        self.tables(client, ALIKE)
+    }
+
+    /// Those with the shape of a session table, and columns of other names.
+    pub(super) fn renamed(&self, client: &mut Client) -> Result<Vec<Table>, StoreError> {
+        self.tables(client, RENAMED_ALIKE)
+    }
+
+    fn tables(&self, client: &mut Client, sql: &str) -> Result<Vec<Table>, StoreError> {
         let schema = self.table.schema().map(str::to_owned);
-        let rows = client.query(ALIKE, vec![schema.into()]);
+        let rows = client.query(sql, vec![schema.into()]);
         let rows = rows.map_err(|failure| fail(failure, self.what("read")))?;
         Ok(rows.iter().map(|row| self.table.beside(&text(row, 0))).collect())
     }

@@ -102,6 +102,12 @@ impl Store for MySql {
         let others = tables.into_iter().filter(|other| *other != self.table);
         Ok(others.map(|other| OtherTable { name: other.to_string(), is_in_reach: true }).collect())
     }
+
+    fn renamed_alike(&self) -> Result<Vec<String>, StoreError> {
+        let (mut client, _) = self.connect(Access::Read)?;
+        let tables = self.renamed(&mut client)?;
+        Ok(tables.iter().map(ToString::to_string).collect())
+    }
 }
 
 /// A schema is a database here.

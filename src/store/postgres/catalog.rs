@@ -121,6 +121,22 @@ const OTHERS_ALIKE: &str = "
       AND NOT EXISTS (SELECT FROM own WHERE part = attrelid) AND ($2::text IS NULL OR n.nspname = $2)
     GROUP BY attrelid, n.oid HAVING count(*) = 3";
 
+/// A `varchar(n)` has n + 4 as its `atttypmod`.
+const RENAMED_ALIKE: &str = "
+    SELECT c.oid
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' AND pg_catalog.cardinality(k.conkey) = 1
+        JOIN pg_catalog.pg_attribute key ON key.attrelid = c.oid AND key.attnum = k.conkey[1]
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND ($1::text IS NULL OR n.nspname = $1)
+      AND key.atttypid = 'pg_catalog.varchar'::pg_catalog.regtype AND key.atttypmod = 44
+      AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
+                  AND a.atttypid = 'pg_catalog.text'::pg_catalog.regtype)
+      AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
+                  AND a.atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype)
+      AND 3 > (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
+               AND a.attname IN ('session_key', 'session_data', 'expire_date'))";
+
 /// A view may be a tenant's table. A partition counts as a table unless the partitioned table has the same
 /// name.
 const SCHEMAS: &str = "
@@ -251,6 +267,15 @@ impl Postgres {
             .collect();
         others.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.name.cmp(&other.name)));
         Ok(others.into_iter().map(|(_, other)| other).collect())
+    }
+
+    /// Tables with the shape of a session table, and columns of other names.
+    pub(super) fn find_renamed_alike(
+        &self,
+        client: &mut Client,
+    ) -> Result<Vec<String>, StoreError> {
+        named(client, RENAMED_ALIKE, &[(&self.table.schema(), Type::TEXT)])
+            .map_err(|error| fail(error, self.what("look beside")))
     }
 
     /// The schemas that have a session table of this name.

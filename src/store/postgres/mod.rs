@@ -129,6 +129,10 @@ impl Store for Postgres {
         self.find_others_alike(&mut self.checkout(self.connect()?))
     }
 
+    fn renamed_alike(&self) -> Result<Vec<String>, StoreError> {
+        self.find_renamed_alike(&mut self.checkout(self.connect()?))
+    }
+
     fn schemas(&self) -> Option<&dyn Schemas> {
         Some(self)
     }

@@ -138,6 +138,12 @@ impl Store for Sqlite {
         Ok(typed(tables).into_iter().map(|name| OtherTable { name, is_in_reach: true }).collect())
     }
 
+    fn renamed_alike(&self) -> Result<Vec<String>, StoreError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_TIMEOUT)?;
+        let tables = renamed_alike(&connection);
+        Ok(typed(tables.map_err(|error| fail(error, self.what("read")))?))
+    }
+
     fn schemas(&self) -> Option<&dyn Schemas> {
         Some(self)
     }
@@ -217,6 +223,19 @@ fn tables_alike(connection: &Connection) -> rusqlite::Result<Vec<String>> {
             "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
              WHERE t.type = 'table' AND lower(c.name) IN ('session_key', 'session_data', 'expire_date') \
              GROUP BY t.name HAVING count(*) = 3 ORDER BY t.name",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// Tables with the shape of a session table, and columns of other names.
+fn renamed_alike(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare(
+            "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' GROUP BY t.name \
+             HAVING max(c.pk) = 1 AND sum(c.pk = 1 AND lower(c.type) = 'varchar(40)') = 1 \
+                AND sum(c.pk = 0 AND lower(c.type) = 'text') AND sum(c.pk = 0 AND lower(c.type) = 'datetime') \
+                AND sum(lower(c.name) IN ('session_key', 'session_data', 'expire_date')) < 3 ORDER BY t.name",
         )?
         .query_map([], |row| row.get(0))?
         .collect()
