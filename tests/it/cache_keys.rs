@@ -45,12 +45,16 @@ for key in {keys:?}: os.unlink('cache/%s.djcache' % hashlib.md5(key.encode()).he
 
 #[test]
 fn a_session_stays_in_the_cache() {
-    let site = with_cache(Site::sqlite("stays", "5.2", CACHED), "");
+    stays_in_the_cache(&with_cache(Site::sqlite("stays", "5.2", CACHED), ""));
+    stays_in_the_cache(&with_cache(Site::postgres("stays", "5.2", CACHED), ""));
+}
+
+fn stays_in_the_cache(site: &Site) {
     let [anna, bert, carl] = &site.login(&["anna", "bert", "carl"])[..] else { panic!("three") };
     let told =
         site.run(&["logout-user", &anna.0, "--format", "json"]).exits(3).says("cache \"sessions\"");
     assert_eq!((&told.json()["deleted"], &told.json()["cached"]), (&1.into(), &true.into()));
-    assert!(is_in(&site, &anna.1), "the cache is not asked first, and this test shows nothing");
+    assert!(is_in(site, &anna.1), "the cache is not asked first, and this test shows nothing");
     site.run(&DOCTOR).ok().finds(
         "engine",
         "warning",
@@ -63,7 +67,7 @@ fn a_session_stays_in_the_cache() {
         .says("NOT known to be logged out, user")
         .says("clear it");
     site.run(&["flush-all", "--yes"]).exits(3).says("NOT everybody is known").says("clear it");
-    assert!(is_in(&site, &carl.1) && site.keys().is_empty());
+    assert!(is_in(site, &carl.1) && site.keys().is_empty());
 }
 
 /// The row goes and the entry with it, whatever its key is made of.
