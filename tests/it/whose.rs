@@ -564,7 +564,7 @@ fn a_name_that_is_the_address_of_another_user_is_refused() {
         w.execute(
             "CREATE TABLE acc_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254) UNIQUE,
                  password text, last_login date);
-             INSERT INTO acc_user VALUES (1, 'ann', 'anna@EX.com', '', NULL),
+             INSERT INTO acc_user VALUES (1, 'ann', 'Anna@EX.com', '', NULL),
                  (2, 'anna@ex.com', 'bob@ex.com', '', NULL), (3, 'carl@ex.com', 'carl@ex.com', '', NULL)",
         );
         w.user("1", 1).user("2", 1).user("3", 1);
