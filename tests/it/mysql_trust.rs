@@ -119,16 +119,21 @@ fn tables_of_users_and_of_allauth_are_no_traps_either() {
     );
 }
 
+/// Before the next batch, and before the next look.
 #[test]
 fn a_view_that_comes_while_sessctl_runs_is_not_run() {
-    let trap = Trap::new("mysql_trust_swapped");
-    let slowly = ["logout-user", "42", "--batch-size", "1", "--sleep", "4s"];
-    let running = Running::start(&mut trap.w.command(&slowly));
-    eventually("a batch", || trap.w.count() == 5);
-    trap.put("django_session");
-    let ran = running.end().exits(1);
-    assert!(says(&ran, "(SQL SECURITY INVOKER)"), "{ran:#?}");
-    assert!(!trap.caught.exists(), "{ran:#?}");
+    for (name, rest, left) in [
+        ("mysql_trust_batch", &["--batch-size", "1", "--sleep", "4s"][..], 5),
+        ("mysql_trust_look", &["--settle", "4s"], 3),
+    ] {
+        let trap = Trap::new(name);
+        let running = Running::start(&mut trap.w.command(&[&["logout-user", "42"], rest].concat()));
+        eventually("a batch", || trap.w.count() == left);
+        trap.put("django_session");
+        let ran = running.end().exits(1);
+        assert!(says(&ran, "(SQL SECURITY INVOKER)"), "{ran:#?}");
+        assert!(!trap.caught.exists(), "{ran:#?}");
+    }
 }
 
 /// MySQL cannot spell what is not shown.
@@ -146,8 +151,23 @@ fn packet(number: u8, body: &[u8]) -> Vec<u8> {
     [&length[..3], &[number], body].concat()
 }
 
-/// Lets anybody in, and answers with descriptions of columns, without end.
-fn describe(client: &mut TcpStream) -> std::io::Result<()> {
+/// What a server does without end.
+#[derive(Clone, Copy)]
+enum Flood {
+    /// Sends a greeting.
+    Greeting,
+    /// Lets anybody in, and sends one message.
+    Message,
+    /// Lets anybody in, and describes columns.
+    Columns,
+}
+
+fn send(flood: Flood, client: &mut TcpStream) -> std::io::Result<()> {
+    // A message longer than this goes on in the next packet.
+    let part = vec![0xff; 0xff_ffff];
+    if let Flood::Greeting = flood {
+        return (0..).try_for_each(|number: u8| client.write_all(&packet(number, &part)));
+    }
     let mut greeting = b"\x0a8.0.30\0\x01\0\0\0challeng\0".to_vec();
     greeting.extend([0xff, 0xf7, 0x2d, 2, 0, 0xff, 0x81, 21]);
     greeting.extend([0; 10]);
@@ -157,24 +177,32 @@ fn describe(client: &mut TcpStream) -> std::io::Result<()> {
     let _ = client.read(&mut buffer)?;
     client.write_all(&packet(2, &[0, 0, 0, 2, 0, 0, 0]))?;
     let _ = client.read(&mut buffer)?;
+    if let Flood::Message = flood {
+        return (1..=200).try_for_each(|number| client.write_all(&packet(number, &part)));
+    }
     client.write_all(&packet(1, b"\xfd\xff\xff\xff"))?;
     let column =
         [b"\x03def\0\0\0\0\0\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0", &[b'x'; 200][..]].concat();
-    for number in 2.. {
-        client.write_all(&packet(u8::try_from(number % 256).unwrap(), &column))?;
-    }
-    Ok(())
+    (2..).try_for_each(|number: u64| {
+        client.write_all(&packet(u8::try_from(number % 256).unwrap(), &column))
+    })
 }
 
 #[test]
-fn an_answer_that_describes_columns_without_end_is_bounded() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("mysql://u@127.0.0.1:{}/db", listener.local_addr().unwrap().port());
-    thread::spawn(move || {
-        listener.incoming().for_each(|client| drop(describe(&mut client.unwrap())));
-    });
-    let list = ["list", "--db-timezone", "UTC"];
-    let (ran, memory) = measured(program(&list).env("SESSCTL_DATABASE_URL", url));
-    ran.exits(1).says("the server sent more than 256 MB as an answer");
-    assert!(memory < 700, "{memory} MB");
+fn what_a_server_sends_is_bounded() {
+    for (flood, said, most) in [
+        (Flood::Greeting, "larger than max_allowed_packet", 60),
+        (Flood::Message, "larger than max_allowed_packet", 300),
+        (Flood::Columns, "the server sent more than 256 MB as an answer", 700),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("mysql://u@127.0.0.1:{}/db", listener.local_addr().unwrap().port());
+        thread::spawn(move || {
+            listener.incoming().for_each(|client| drop(send(flood, &mut client.unwrap())));
+        });
+        let list = ["list", "--db-timezone", "UTC"];
+        let (ran, memory) = measured(program(&list).env("SESSCTL_DATABASE_URL", url));
+        ran.exits(1).says(said);
+        assert!(memory < most, "{said}: {memory} MB");
+    }
 }
