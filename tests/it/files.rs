@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::errors::set_mode;
 use crate::running::{Running, eventually};
-use crate::signals::has_opened_file;
+use crate::signals::{has_opened_file, is_open};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, around};
 
 /// Users of this machine that are nobody in particular.
@@ -318,8 +318,8 @@ fn a_pipe_of_ones_own_is_waited_for() {
         let mut running =
             Running::start(&mut w.command(&["logout-user", "7", "--from-file", text(&file)]));
         has_opened_file(&file, &mut running);
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        assert!(!running.is_over(), "it did not wait");
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        assert!(is_open(&file, &mut running), "it did not wait");
         fs::write(&file, "42\n").unwrap();
         running.end().ok();
         assert_eq!(w.count(), 0);

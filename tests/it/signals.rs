@@ -158,11 +158,14 @@ pub(crate) fn has_opened(w: &World, running: &mut Running) {
 }
 
 pub(crate) fn has_opened_file(path: &Path, running: &mut Running) {
+    eventually("the file is open", || is_open(path, running));
+}
+
+/// Whether the program has a file open now.
+pub(crate) fn is_open(path: &Path, running: &mut Running) -> bool {
     let files = format!("/proc/{}/fd", running.child().id());
-    eventually("the file is open", || {
-        let open = std::fs::read_dir(&files).into_iter().flatten().flatten();
-        open.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path)
-    });
+    let open = std::fs::read_dir(files).into_iter().flatten().flatten();
+    open.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path)
 }
 
 #[test]

@@ -20,11 +20,17 @@ const SOON: Duration = Duration::from_secs(25);
 
 /// A server that says this in answer to whatever it is told, piece after piece, and then nothing more. Returns its port.
 fn silent_after(said: &'static [&'static [u8]]) -> u16 {
+    silent(said, said)
+}
+
+/// The same, saying something else from the second connection on.
+fn silent(first: &'static [&'static [u8]], later: &'static [&'static [u8]]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
-        for socket in listener.incoming() {
+        for (number, socket) in listener.incoming().enumerate() {
             let mut socket = socket.unwrap();
+            let said = if number == 0 { first } else { later };
             thread::spawn(move || {
                 let mut heard = [0; 4096];
                 for piece in said {
@@ -69,6 +75,16 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     let url = format!("postgres://u:p@127.0.0.1:{}/d", silent_after(&[NO_TLS, READY]));
     let mut list = program(&["list", "--answer-timeout", "1s"]);
     list.env("SESSCTL_DATABASE_URL", url).ran("").exits(1).says("no answer in 1 s");
+}
+
+/// Over a second connection.
+#[test]
+fn a_server_that_does_not_hear_that_it_is_to_end_is_not_waited_for() {
+    let url = format!("postgres://u:p@127.0.0.1:{}/d", silent(&[NO_TLS, READY], &[]));
+    let began = Instant::now();
+    let mut list = program(&["list", "--answer-timeout", "1s"]);
+    Running::start(list.env("SESSCTL_DATABASE_URL", url)).end().exits(1).says("no answer in 1 s");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
 /// Where the kernel probes the other end of a connection, a firewall does not forget it, and an end that is gone is noticed.
@@ -405,10 +421,13 @@ fn what_waits_for_a_pipe_to_be_opened_ends_with_the_process() {
     let mut running = Running::start(&mut w.command(&["list", "--answer-timeout", "2s"]));
     thread::sleep(Duration::from_secs(2));
     assert!(Command::new("mkfifo").arg(w.url() + "-journal").status().unwrap().success());
-    let mut listed = Vec::new();
-    running.child().stdout.take().unwrap().read_to_end(&mut listed).unwrap();
+    let mut stdout = running.child().stdout.take().unwrap();
+    let reader = thread::spawn(move || {
+        let mut listed = Vec::new();
+        stdout.read_to_end(&mut listed).map(|_| listed.len())
+    });
     running.end().exits(3).says("a file did not open in 2 s").says("without a report");
-    assert!(listed.len() > 1000);
+    assert!(reader.join().unwrap().unwrap() > 1000);
 }
 
 #[test]
