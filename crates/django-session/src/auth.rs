@@ -65,3 +65,22 @@ impl Auth<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_read_to_its_end_names_whom_its_beginning_names() {
+        let named = [
+            Auth { user_id: Some("1".into()), ..Auth::default() },
+            Auth { others: vec!["1".into()], ..Auth::default() },
+        ];
+        for auth in named {
+            assert_eq!(auth.clone().told_of(DecodeError::TooLarge), Ok(auth));
+        }
+        for auth in [Auth::default(), Auth { unclear: true, ..Auth::default() }] {
+            assert_eq!(auth.told_of(DecodeError::TooLarge), Err(DecodeError::TooLarge));
+        }
+    }
+}

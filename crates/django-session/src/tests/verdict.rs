@@ -37,6 +37,11 @@ fn who_is_named_is_logged_in_and_the_signature_says_whether_it_is_so() {
             verdict_with(&codec(&[keys]), &stored, false, &of(Signature::Unchecked));
         }
     }
+    let payload = br#"{"_auth_user_id":"42","_auth_user_backend":"site.Backend"}"#;
+    let stored = signed(payload, &codec(&[KEY]));
+    let Verdict::Login(of_42) = login("42", &[], Signature::Valid) else { unreachable!() };
+    let backend = Some("site.Backend".into());
+    verdict_with(&codec(&[KEY]), &stored, true, &Verdict::Login(Login { backend, ..of_42 }));
     let unverified = |signature| Login {
         user_id: "7".into(),
         backend: None,
@@ -135,11 +140,16 @@ fn what_is_in_no_layout_of_django_s_may_be_a_session_where_the_site_has_its_own(
 
 #[test]
 fn what_no_key_can_have_signed_is_damaged_whatever_it_holds() {
-    let other = signed(b"\x93msgpack", &codec(&[KEY]));
-    let cut = &other[..other.len() - 1];
-    for (stored, why) in
-        [("no layout of Django's", DecodeError::Base64), (cut, DecodeError::UnknownSerializer)]
-    {
+    let cut = |payload: &[u8]| {
+        let mut stored = signed(payload, &codec(&[KEY]));
+        stored.pop();
+        stored
+    };
+    for (stored, why) in [
+        ("no layout of Django's", DecodeError::Base64),
+        (&cut(b"\x93msgpack"), DecodeError::UnknownSerializer),
+        (&cut(b"[]"), DecodeError::UnknownSerializer),
+    ] {
         verdict_with(&codec(&[KEY]), stored, true, &Verdict::Damaged(why));
         verdict_with(&codec(&[]), stored, true, &Verdict::Unreadable(why));
     }
