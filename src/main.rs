@@ -62,7 +62,7 @@ fn leave_no_core() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// Begins anew with a setting of glibc's allocator, unless the operator has made one. By default glibc keeps large blocks that
+/// Begins anew with settings of what keeps memory, where the operator has made none. By default glibc keeps large blocks that
 /// were freed, in each thread's arena, once it has seen as large ones freed (`mallopt(3)`, `M_MMAP_THRESHOLD`): two scans of
 /// rows of 11 MB then take twice the memory of one. Where no setting can be made it goes on with more memory.
 #[cfg(target_env = "gnu")]
@@ -70,17 +70,18 @@ fn keep_no_freed_memory() {
     use std::os::unix::process::CommandExt;
     use std::process::Command;
 
-    use sessctl::settings::ALLOCATOR;
+    use sessctl::settings::OF_MEMORY;
 
-    let (variable, setting) = ALLOCATOR;
-    // To make it while running takes unsafe code.
-    if std::env::var_os(variable).is_none()
+    let unset = OF_MEMORY.into_iter().filter(|(variable, _)| std::env::var_os(variable).is_none());
+    let unset: Vec<_> = unset.collect();
+    // To make them while running takes unsafe code.
+    if !unset.is_empty()
         && let Ok(program) = std::env::current_exe()
         && is_this_program(&program)
     {
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_else(|| program.clone().into());
-        let _ = Command::new(program).arg0(name).args(arguments).env(variable, setting).exec();
+        let _ = Command::new(program).arg0(name).args(arguments).envs(unset).exec();
     }
 }
 

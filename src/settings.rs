@@ -29,9 +29,10 @@ pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;
 pub use window::saved_window;
 
-/// A setting of glibc's allocator for sessctl alone: the environment variable and its value. Programs that sessctl starts do
-/// not inherit it.
-pub const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1048576");
+/// Settings for sessctl alone, of glibc's allocator and of a driver: environment variables and their values. Programs that
+/// sessctl starts do not inherit them.
+pub const OF_MEMORY: [(&str, &str); 2] =
+    [("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1048576"), crate::store::BUFFERS];
 
 /// The session table: the one that was named, or the project's; in this schema, if one is given.
 pub fn table(

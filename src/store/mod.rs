@@ -29,7 +29,7 @@ pub use capability::Capability;
 pub use error::{Fault, StoreError};
 pub use expired::{Bloat, Cursor, Expired, Locked, Window};
 pub use facts::{Facts, OtherTable, Purpose};
-pub use mysql::{Endpoint, MySql, Params, SslMode, Tls};
+pub use mysql::{BUFFERS, Endpoint, MySql, Params, SslMode, Tls};
 pub use postgres::{Conninfo, Postgres};
 pub use reader::{
     AllauthReader, BlindSpot, Emit, ExpiryReader, Filter, Reader, ReferenceReader,

@@ -94,7 +94,7 @@ fn a_project_ends_with_sessctl() {
 #[test]
 fn a_project_has_the_operators_environment() {
     let tell = "raise ValueError('set: %s %s' % (os.environ.get('GLIBC_TUNABLES'), \
-                [name for name in os.environ if name.startswith('SESSCTL_')]))";
+                [name for name in os.environ if name.startswith(('SESSCTL_', 'MYSQL_'))]))";
     let site = Site::sqlite("environment_of_project", "5.2", &[]).project("", tell);
     let mut command = site.command(&["list"]);
     command.env("SESSCTL_SECRET_KEY", "x").env_remove("GLIBC_TUNABLES");

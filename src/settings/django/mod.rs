@@ -20,7 +20,7 @@ use self::run::{Ran, run};
 use crate::cli;
 use crate::error::Error;
 use crate::files;
-use crate::settings::ALLOCATOR;
+use crate::settings::OF_MEMORY;
 use crate::settings::database::Backends;
 use crate::stop::Stop;
 
@@ -68,8 +68,8 @@ pub fn project(
     command.arg(trusted.map(|user| user.to_string()).unwrap_or_default());
     // The project gets the operator's environment, without sessctl's own variables.
     let ours = std::env::vars_os().filter(|(name, value)| {
-        let is_allocator = name == ALLOCATOR.0 && value == ALLOCATOR.1;
-        is_allocator || name.as_encoded_bytes().starts_with(b"SESSCTL_")
+        let is_of_memory = OF_MEMORY.iter().any(|(ours, set)| name == ours && value == set);
+        is_of_memory || name.as_encoded_bytes().starts_with(b"SESSCTL_")
     });
     for (name, _) in ours {
         command.env_remove(name);

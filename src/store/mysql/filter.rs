@@ -7,7 +7,7 @@ use super::catalog::Found;
 use super::row::{bytes, columns, push};
 use super::sql::quote;
 use super::user_column::{condition, shown};
-use crate::model::Page;
+use crate::model::{Data, Page};
 use crate::store::{ByUser, Filter, StoreError, WallClock};
 
 /// Which rows a scan asks for, with the values of the statement.
@@ -65,15 +65,15 @@ impl Conditions {
     }
 
     /// Puts a row into a page, if it is what was asked for. A collation finds others, too.
-    pub(super) fn push(&self, page: &mut Page, clock: &WallClock, row: &Row) {
+    pub(super) fn push(&self, page: &mut Page, clock: &WallClock, row: &Row, data: Data<&[u8]>) {
         let prefix = self.key_prefix.as_deref().unwrap_or_default();
         if !bytes(row, 0).starts_with(prefix.as_bytes()) {
             return;
         }
-        let Some(by) = &self.user else { return push(page, clock, row, None) };
+        let Some(by) = &self.user else { return push(page, clock, row, data, None) };
         let user = row.as_ref(4).and_then(|value| shown(by.column.kind, value));
         if by.condition.include(user.as_deref()) {
-            push(page, clock, row, user.as_deref().map(str::as_bytes));
+            push(page, clock, row, data, user.as_deref().map(str::as_bytes));
         }
     }
 }

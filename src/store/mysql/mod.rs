@@ -14,6 +14,7 @@ mod fault;
 mod filter;
 mod grants;
 mod keys;
+mod large;
 mod params;
 mod purge_lock;
 mod reader;
@@ -44,6 +45,10 @@ use crate::model::Timestamp;
 
 pub use self::params::{Endpoint, Params, SslMode, Tls};
 pub use self::source::MySqlBackend;
+
+/// What the driver reads from the environment before its first packet, a variable and its value: how large a buffer may stay
+/// that is free. By default each keeps 4 MiB, one after the other, up to 128 of them, once rows as large came by.
+pub const BUFFERS: (&str, &str) = ("MYSQL_ASYNC_BUFFER_SIZE_CAP", "65536");
 
 /// A session table on a server of MySQL or MariaDB.
 pub struct MySql {

@@ -1,9 +1,10 @@
 //! The reading connection: scans the table.
 
 use std::ops::ControlFlow;
+use std::thread;
 use std::time::Duration;
 
-use mysql_async::{Row, Value};
+use mysql_async::Row;
 
 use super::MySql;
 use super::catalog::{Found, look, named};
@@ -11,11 +12,12 @@ use super::client::Client;
 use super::fault::{Failure, fail};
 use super::filter::Conditions;
 use super::keys::{MOST_KEYS, Named};
+use super::large::{self, PIECE};
 use super::references::kept_rows;
-use super::row::{MOST_BYTES_OF_BATCH, bytes, columns, number, text};
+use super::row::{MOST_BYTES_OF_BATCH, columns, data, number, text};
 use super::session::{Access, Server, refused};
 use super::sql::quoted;
-use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
+use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
     AllauthReader, BlindSpot, Bloat, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
@@ -31,15 +33,17 @@ pub(super) struct MySqlReader<'s> {
     client: Client,
     server: Server,
     found: Found,
+    /// What reads large data while the other sends rows, once there were any.
+    aside: Option<Client>,
 }
 
 impl<'s> MySqlReader<'s> {
     pub(super) fn new(store: &'s MySql) -> Result<Self, StoreError> {
         let (mut client, server) = store.connect(Access::Read)?;
         let found = store.find(&mut client)?;
-        let sql = format!("SELECT {} FROM {} s", columns(MOST_DATA_BYTES), quoted(&store.table));
+        let sql = format!("SELECT {} FROM {} s", columns(PIECE), quoted(&store.table));
         client.prepare(&sql).map_err(|failure| fail(failure, store.what("read")))?;
-        Ok(Self { store, client, server, found })
+        Ok(Self { store, client, server, found, aside: None })
     }
 
     /// The connection, or a new one if a scan was broken off, if the table may be read still.
@@ -77,7 +81,7 @@ impl Reader for MySqlReader<'_> {
             self.scan_at_once(filter, &conditions, emit)
         };
         self.client.wait_for(Work::Batch);
-        scanned.map_err(|failure| fail(failure, store.what("read")))
+        scanned
     }
 
     fn now(&mut self) -> Result<Timestamp, StoreError> {
@@ -148,7 +152,7 @@ impl ExpiryReader for MySqlReader<'_> {
         patience: Duration,
     ) -> Result<Expired, StoreError> {
         self.client()?;
-        let Self { store, client, server, found } = self;
+        let Self { store, client, server, found, .. } = self;
         store.count_expired(client, server, found, (cutoff, from), patience)
     }
 
@@ -158,7 +162,7 @@ impl ExpiryReader for MySqlReader<'_> {
         patience: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let references = self.references()?;
-        let Self { store, client, server, found } = self;
+        let Self { store, client, server, found, .. } = self;
         store.count_kept(client, server, found, &references, (cutoff, patience))
     }
 
@@ -255,20 +259,24 @@ impl MySqlReader<'_> {
         filter: &Filter,
         conditions: &Conditions,
         emit: &mut Emit<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         let newest = filter
             .newest
             .map_or_else(String::new, |rows| format!(" ORDER BY s.expire_date DESC LIMIT {rows}"));
         let sql = format!(
             "SELECT {} FROM {} s{}{newest}",
-            conditions.columns(MOST_DATA_BYTES),
+            conditions.columns(PIECE),
             quoted(&self.store.table),
             conditions.sql()
         );
-        let clock = &self.store.clock;
+        let Self { store, client, found, aside, .. } = self;
         let mut page = Page::default();
-        let ended = self.client.stream(&sql, conditions.values.clone(), |row| {
-            conditions.push(&mut page, clock, &row);
+        let mut failed = None;
+        let ended = client.stream(&sql, conditions.values.clone(), |row| {
+            if let Err(error) = push_whole(store, found, aside, conditions, &mut page, &row) {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
             if page.is_full() {
                 match emit(std::mem::take(&mut page)) {
                     ControlFlow::Continue(empty) => page = empty,
@@ -276,19 +284,23 @@ impl MySqlReader<'_> {
                 }
             }
             ControlFlow::Continue(())
-        })?;
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let ended = ended.map_err(|failure| fail(failure, store.what("read")))?;
         if ended.is_continue() && !page.is_empty() {
             let _ = emit(page);
         }
         Ok(())
     }
 
-    /// One statement for each page, in the order of the keys. Large data is read by itself, so that a page has a bound.
+    /// One statement for each page, in the order of the keys.
     fn scan_in_pages(
         &mut self,
         conditions: &Conditions,
         emit: &mut Emit<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         let (columns, table) = (conditions.columns(MOST_BYTES_OF_BATCH), quoted(&self.store.table));
         let end = format!(" ORDER BY s.session_key LIMIT {PAGE}");
         let mut from: Option<String> = None;
@@ -299,14 +311,13 @@ impl MySqlReader<'_> {
                 here.add(format!("s.session_key > {}", self.found.key()), key.into());
             }
             let sql = format!("SELECT {columns} FROM {table} s{}{end}", here.sql());
-            let rows = self.client.query(&sql, here.values)?;
+            let rows = self.client.query(&sql, here.values);
+            let rows = rows.map_err(|failure| fail(failure, self.store.what("read")))?;
             let is_last = rows.len() < PAGE;
             from = rows.last().map(|row| text(row, 0));
             for row in rows {
-                // One that is gone by now is none.
-                if let Some(row) = self.whole(row, conditions)? {
-                    conditions.push(&mut page, &self.store.clock, &row);
-                }
+                let Self { store, found, aside, .. } = self;
+                push_whole(store, found, aside, conditions, &mut page, &row)?;
                 if page.is_full() {
                     match emit(std::mem::take(&mut page)) {
                         ControlFlow::Continue(empty) => page = empty,
@@ -323,22 +334,34 @@ impl MySqlReader<'_> {
         }
         Ok(())
     }
+}
 
-    /// The row with its data, if that was left out and is not too large.
-    fn whole(&mut self, row: Row, conditions: &Conditions) -> Result<Option<Row>, Failure> {
-        let is_left_out = row.as_ref(1) == Some(&Value::NULL);
-        let size = number(&row, 2).and_then(|size| usize::try_from(size).ok());
-        if !is_left_out || size.is_none_or(|size| size > MOST_DATA_BYTES) {
-            return Ok(Some(row));
-        }
-        let sql = format!(
-            "SELECT {} FROM {} s WHERE s.session_key = {}",
-            conditions.columns(MOST_DATA_BYTES),
-            quoted(&self.store.table),
-            self.found.key()
-        );
-        self.client.first(&sql, vec![Value::Bytes(bytes(&row, 0).to_vec())])
+/// Puts a row into a page if it is what was asked for, with its data, which are read aside if they were left out.
+fn push_whole(
+    store: &MySql,
+    found: &Found,
+    aside: &mut Option<Client>,
+    conditions: &Conditions,
+    page: &mut Page,
+    row: &Row,
+) -> Result<(), StoreError> {
+    if !large::is_left_out(row) {
+        conditions.push(page, &store.clock, row, data(row));
+        return Ok(());
     }
+    let read = || {
+        let client = match aside {
+            Some(client) if client.is_sound() => client,
+            _ => aside.insert(store.connect(Access::Read)?.0),
+        };
+        store.demand_trust(client, &store.table)?;
+        let take = |data: Data<&[u8]>| conditions.push(page, &store.clock, row, data);
+        large::read(client, store, found, row, take)
+            .map_err(|failure| fail(failure, store.what("read")))
+    };
+    // On a thread of its own, since this one runs the driver for the rows.
+    thread::scope(|scope| scope.spawn(read).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Why the server takes no writes of this account, if it takes none. One with the right to write all the same is told so, too:

@@ -16,15 +16,25 @@ pub(super) fn columns(most: usize) -> String {
     )
 }
 
-/// Puts these columns of a row into a page.
-pub(super) fn push(page: &mut Page, clock: &WallClock, row: &Row, user: Option<&[u8]>) {
-    let data = match row.as_ref(1) {
+/// The data of a row, if it was not left out.
+pub(super) fn data(row: &Row) -> Data<&[u8]> {
+    match row.as_ref(1) {
         Some(Value::NULL) => match number(row, 2) {
             Some(size) => Data::TooLarge(usize::try_from(size).unwrap_or(usize::MAX)),
             None => Data::Text(&[][..]),
         },
         _ => Data::Text(bytes(row, 1)),
-    };
+    }
+}
+
+/// Puts a row with these data into a page.
+pub(super) fn push(
+    page: &mut Page,
+    clock: &WallClock,
+    row: &Row,
+    data: Data<&[u8]>,
+    user: Option<&[u8]>,
+) {
     let expires = row.as_ref(3).map_or(Expiry::MISSING, |value| expiry(clock, value));
     page.push_raw(RawRow { key: bytes(row, 0), data, expires, user });
 }

@@ -9,10 +9,11 @@ use super::catalog::{Found, bound};
 use super::client::Client;
 use super::fault::fail;
 use super::keys::{MOST_KEYS, Named, UNCHANGED, joined_with};
-use super::row::{MOST_BYTES_OF_BATCH, columns, number, push, text};
+use super::large::{self, PIECE};
+use super::row::{MOST_BYTES_OF_BATCH, columns, data, number, push, text};
 use super::session::Access;
 use super::sql::{quote, quoted};
-use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
+use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
     AllauthWriter, Assigned, Assignment, Cursor, ExpiryWriter, Fault, Gone, Locked, Reference,
@@ -21,6 +22,8 @@ use crate::store::{
 
 /// Most bytes of new data in one statement: much less than any server's `max_allowed_packet`.
 const MOST_NEW_BYTES: usize = 1 << 20;
+
+const MAY_NEITHER: &str = "grant the account DELETE on the table, or for backfill UPDATE (`sessctl doctor --grants` prints what each command needs), or connect as another";
 
 /// Which rows with the keys of a batch to delete, and how.
 #[derive(Clone, Copy)]
@@ -57,7 +60,11 @@ impl<'s> MySqlWriter<'s> {
             });
             if updates { Ok(()) } else { Err(failure) }
         });
-        may.map_err(|failure| fail(failure, store.what("delete from")))?;
+        may.map_err(|failure| {
+            let is_denied = matches!(failure.code(), Some(1142 | 1143));
+            let error = fail(failure, store.what("delete from"));
+            if is_denied { error.hint(MAY_NEITHER) } else { error }
+        })?;
         Ok(Self { store, client, found, references: None, skips_locked: true })
     }
 
@@ -85,13 +92,22 @@ impl Writer for MySqlWriter<'_> {
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
         self.demand_trust()?;
-        let most = if keys.len() > 1 { MOST_BYTES_OF_BATCH } else { MOST_DATA_BYTES };
+        let is_one = keys.len() == 1;
+        let most = if is_one { PIECE } else { MOST_BYTES_OF_BATCH };
+        let cannot = |failure| fail(failure, self.store.what("read"));
         let mut page = Page::default();
         for keys in keys.chunks(MOST_KEYS) {
             let named = Named::new(&self.store.table, &self.found, keys, None);
             let rows = self.client.query(&named.select(&columns(most)), named.values);
-            for row in rows.map_err(|failure| fail(failure, self.store.what("read")))? {
-                push(&mut page, &self.store.clock, &row, None);
+            for row in rows.map_err(cannot)? {
+                let clock = &self.store.clock;
+                if is_one && large::is_left_out(&row) {
+                    let read = |data: Data<&[u8]>| push(&mut page, clock, &row, data, None);
+                    large::read(&mut self.client, self.store, &self.found, &row, read)
+                        .map_err(cannot)?;
+                } else {
+                    push(&mut page, clock, &row, data(&row), None);
+                }
             }
         }
         Ok(page)
