@@ -119,7 +119,11 @@ impl MySql {
             return Err(match client.prepare(&format!("SELECT 1 FROM {}", quoted(&self.table))) {
                 Err(failure) if failure.code() != Some(NO_SUCH_TABLE) => cannot(failure),
                 _ => {
-                    let alike = self.alike(client)?;
+                    let mut alike = self.alike(client)?;
+                    if alike.is_empty() {
+                        // Those of the database that was connected to, where another one was named.
+                        alike = self.tables(client, ALIKE, None)?;
+                    }
                     let names: Vec<String> =
                         alike.into_iter().map(|alike| alike.to_string()).collect();
                     table::missing(&self.table, &self.params.place(), &names)
@@ -134,19 +138,24 @@ impl MySql {
 
     /// The tables of the database that have the columns of a session table.
     pub(super) fn alike(&self, client: &mut Client) -> Result<Vec<Table>, StoreError> {
-        self.tables(client, ALIKE)
+        self.tables(client, ALIKE, self.table.schema())
     }
 
     /// Those with the shape of a session table, and columns of other names.
     pub(super) fn renamed(&self, client: &mut Client) -> Result<Vec<Table>, StoreError> {
-        self.tables(client, RENAMED_ALIKE)
+        self.tables(client, RENAMED_ALIKE, self.table.schema())
     }
 
-    fn tables(&self, client: &mut Client, sql: &str) -> Result<Vec<Table>, StoreError> {
-        let schema = self.table.schema().map(str::to_owned);
-        let rows = client.query(sql, vec![schema.into()]);
+    fn tables(
+        &self,
+        client: &mut Client,
+        sql: &str,
+        schema: Option<&str>,
+    ) -> Result<Vec<Table>, StoreError> {
+        let rows = client.query(sql, vec![schema.map(str::to_owned).into()]);
         let rows = rows.map_err(|failure| fail(failure, self.what("read")))?;
-        Ok(rows.iter().map(|row| self.table.beside(&text(row, 0))).collect())
+        let named = |row: &Row| Table::new(schema.map(str::to_owned), text(row, 0));
+        Ok(rows.iter().map(named).collect())
     }
 }
 

@@ -150,10 +150,13 @@ impl MySql {
         const CHECK: &str = "privileges";
         const NEXT: &str = "`sessctl doctor --grants` prints what to grant for each command";
         let table = quoted(&self.table);
+        // The server refuses to prepare a write for a session that may not write. None of these runs.
+        client.execute("SET SESSION TRANSACTION READ WRITE")?;
         let mut may = |sql: String| Ok::<_, Failure>(refused(client.prepare(&sql))?.is_some());
         let reads = may(format!("SELECT session_key, session_data, expire_date FROM {table}"))?;
         let deletes = may(format!("DELETE FROM {table} WHERE session_key = ?"))?;
         let updates = may(format!("UPDATE {table} SET session_data = ? WHERE session_key = ?"))?;
+        client.execute("SET SESSION TRANSACTION READ ONLY")?;
         Ok(match (reads, deletes, updates) {
             (false, ..) => {
                 Finding::problem(CHECK, "not enough for any command: SELECT is lacking", NEXT)

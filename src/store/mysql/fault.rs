@@ -65,6 +65,7 @@ pub(super) fn fail(failure: Failure, what: String) -> StoreError {
             }
             let error = StoreError::new(fault, what);
             let hint = classify(&driver).1;
+            let hint = lacking(&driver).or_else(|| hint.map(str::to_owned));
             let error = error.because(cause(driver));
             match hint {
                 Some(hint) => error.hint(hint),
@@ -90,6 +91,18 @@ fn cause(error: Error) -> String {
         Error::Io(IoError::Tls(error)) => format!("TLS: {error}"),
         error => error.to_string(),
     }
+}
+
+/// What to do where the server says which right is lacking: `DELETE command denied to user 'a'@'h' for table ...`.
+fn lacking(error: &Error) -> Option<String> {
+    let Error::Server(ServerError { code: 1142 | 1143, message, .. }) = error else { return None };
+    let (right, _) = message.split_once(" command denied to user ")?;
+    let is_right = right.bytes().all(|byte| byte.is_ascii_uppercase() || b", ".contains(&byte));
+    is_right.then(|| {
+        format!(
+            "grant the account {right} on the table (`sessctl doctor --grants` prints what each command needs), or connect as another"
+        )
+    })
 }
 
 fn classify(error: &Error) -> (Fault, Option<&'static str>) {
@@ -153,6 +166,7 @@ fn classify_code(code: u16) -> (Fault, Option<&'static str>) {
                 "grant the account SELECT and DELETE on the table (UPDATE too for --keep-data), or connect as another",
             ),
         ),
+        1288 => (Fault::Fatal, Some("it is a view: name the table behind it with --table")),
         1290 | 1792 | 1836 => (Fault::Fatal, Some("connect to the primary")),
         3159 => (Fault::Fatal, Some("the server demands TLS: ssl-mode=REQUIRED")),
         1251 => (

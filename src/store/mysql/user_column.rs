@@ -61,6 +61,8 @@ fn kind(column: &Column) -> Option<(UserType, Option<u32>)> {
         ("int", _) => (UserType::Bigint, Some(4)),
         ("mediumint", _) => (UserType::Bigint, Some(3)),
         ("smallint", _) => (UserType::Bigint, Some(2)),
+        // Django's BooleanField.
+        ("tinyint", Some(1)) => return None,
         ("tinyint", _) => (UserType::Bigint, Some(1)),
         ("uuid", _) | ("char", Some(32)) => (UserType::Uuid, None),
         ("char" | "varchar", length) => (UserType::Text, length),
