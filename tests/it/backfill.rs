@@ -17,7 +17,7 @@ pub(crate) const INDEX: &str = "django_session_user_id_sessctl";
 pub(crate) const REPORT: [&str; 3] = ["backfill", "--format", "json"];
 
 fn each(name: &str, test: impl Fn(&World)) {
-    World::each_but_mysql(name, &test);
+    World::each(name, &test);
     let wal = World::sqlite(&format!("{name}_wal"));
     wal.execute("PRAGMA journal_mode = wal");
     test(&wal);
@@ -56,6 +56,16 @@ fn many(w: &World, sessions: u32) -> Truth {
 
 /// What a column says.
 pub(crate) fn told(w: &World, column: &str) -> Truth {
+    if w.is_mysql() {
+        let rows = w
+            .mysql_client()
+            .query(&format!("SELECT session_key, CAST({column} AS char) FROM django_session"));
+        let pair = |row: Vec<Option<String>>| {
+            let [key, id] = row.try_into().unwrap();
+            (Option::unwrap(key), id)
+        };
+        return rows.into_iter().map(pair).collect();
+    }
     let sql = format!("SELECT session_key, CAST({column} AS text) FROM django_session");
     if !w.is_sqlite() {
         return w
@@ -78,6 +88,13 @@ pub(crate) fn schema(w: &World) -> BTreeSet<String> {
                     FROM pg_attribute WHERE attrelid = 'django_session'::regclass AND attnum > 0 AND NOT attisdropped
                     UNION ALL SELECT pg_get_indexdef(indexrelid) || ' ' || indisvalid
                     FROM pg_index WHERE indrelid = 'django_session'::regclass";
+    let mysql = "SELECT CONCAT_WS(' ', column_name, column_type, is_nullable, column_default) FROM information_schema.columns
+                 WHERE table_schema = DATABASE() AND table_name = 'django_session'
+                 UNION ALL SELECT CONCAT_WS(' ', index_name, column_name, IF(non_unique, '', 'UNIQUE')) FROM information_schema.statistics
+                 WHERE table_schema = DATABASE() AND table_name = 'django_session'";
+    if w.is_mysql() {
+        return w.mysql_client().column(mysql).into_iter().collect();
+    }
     if !w.is_sqlite() {
         return w.client().query(postgres, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     }
@@ -92,8 +109,13 @@ pub(crate) fn is_indexed(w: &World) -> bool {
     schema(w).iter().any(|item| {
         item.contains(INDEX)
             && !item.contains("UNIQUE")
-            && (w.is_sqlite() || item.ends_with(" true"))
+            && (w.is_sqlite() || w.is_mysql() || item.ends_with(" true"))
     })
+}
+
+/// Whether the column is `char(32)`, without hyphens.
+fn is_char(w: &World, kind: &str) -> bool {
+    kind == "uuid" && (w.is_sqlite() || w.is_mysql())
 }
 
 fn fields<const N: usize>(report: &Value, names: [&str; N]) -> [u64; N] {
@@ -174,11 +196,10 @@ fn the_type_is_the_narrowest_that_fits() {
         (["42", uuid], "text"),
         (["042", "é'"], "text"),
     ] {
-        World::each_but_mysql(&format!("backfill_type_{kind}"), |w| {
+        World::each(&format!("backfill_type_{kind}"), |w| {
             let truth = site(w, &ids);
             assert_eq!(w.run(&REPORT).ok().json()["type"], kind);
-            let stored =
-                |id: String| if w.is_sqlite() && kind == "uuid" { id.replace('-', "") } else { id };
+            let stored = |id: String| if is_char(w, kind) { id.replace('-', "") } else { id };
             let truth: Truth = truth.into_iter().map(|(key, id)| (key, id.map(stored))).collect();
             assert_eq!(told(w, "user_id"), truth);
             assert_eq!(fields(&w.run(&REPORT).ok().json(), ["filled"]), [0]);
@@ -214,18 +235,19 @@ fn ids_that_do_not_fit_are_counted_and_named() {
     for (kind, misfits) in
         [("bigint", vec!["042", uuid, "ann"]), ("uuid", vec!["042", "42", "ann"])]
     {
-        World::each_but_mysql(&format!("backfill_misfits_{kind}"), |w| {
+        World::each(&format!("backfill_misfits_{kind}"), |w| {
             let mut truth = site(w, &["42", "042", "ann", uuid]);
             // A column that is there is filled as far as ids fit it.
-            let declared = if w.is_sqlite() && kind == "uuid" { "char(32)" } else { kind };
+            let declared = if is_char(w, kind) { "char(32)" } else { kind };
             w.execute(&format!("ALTER TABLE django_session ADD COLUMN user_id {declared} NULL"));
             let report = w.run(&REPORT).exits(3).json();
             assert_eq!(report["misfit_ids"], json!(misfits));
             assert_eq!(fields(&report, ["filled", "logins", "misfits", "missing"]), [2, 8, 6, 0]);
             for user in truth.values_mut() {
-                *user = user.take().filter(|id| !misfits.contains(&&**id)).map(|id| {
-                    if w.is_sqlite() && kind == "uuid" { id.replace('-', "") } else { id }
-                });
+                *user = user
+                    .take()
+                    .filter(|id| !misfits.contains(&&**id))
+                    .map(|id| if is_char(w, kind) { id.replace('-', "") } else { id });
             }
             assert_eq!(told(w, "user_id"), truth);
         });
@@ -269,7 +291,8 @@ fn a_dry_run_and_a_wrong_key_leave_the_table_as_it_is() {
         assert_eq!(fields(&report, ["filled", "missing", "logins"]), [0, 4, 4]);
         assert_eq!(report["plan"]["exists"], json!(false));
         assert!(report["plan"]["sql"][0].as_str().unwrap().contains("ADD COLUMN"));
-        assert!(report["plan"]["sql"][1].as_str().unwrap().contains("CREATE INDEX"));
+        let index = if w.is_mysql() { "ADD INDEX" } else { "CREATE INDEX" };
+        assert!(report["plan"]["sql"][1].as_str().unwrap().contains(index));
         for estimate in ["seconds", "table_bytes", "index_bytes"] {
             assert!(report["plan"][estimate].as_u64().unwrap() > 0, "{estimate}");
         }
@@ -381,7 +404,8 @@ fn a_column_of_another_type_is_refused() {
         site(w, &["42"]);
         w.execute("ALTER TABLE django_session ADD COLUMN user_id boolean; ALTER TABLE django_session ADD COLUMN number bigint");
         let before = schema(w);
-        w.run(&["backfill"]).refuses(1, &["boolean", "user_id"]);
+        let boolean = if w.is_mysql() { "tinyint(1)" } else { "boolean" };
+        w.run(&["backfill"]).refuses(1, &[boolean, "user_id"]);
         w.run(&["backfill", "--column", "number", "--type", "uuid"])
             .refuses(2, &["of another type"]);
         assert_eq!(schema(w), before);
@@ -390,8 +414,8 @@ fn a_column_of_another_type_is_refused() {
 
 #[test]
 fn locks_of_others_are_waited_for() {
-    World::each_but_mysql("backfill_locked", |w| {
-        let truth = site(w, &["42"]);
+    World::each("backfill_locked", |w| {
+        let mut truth = site(w, &["42"]);
         let running = if w.is_sqlite() {
             let holder = rusqlite::Connection::open(w.url()).unwrap();
             holder.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -400,6 +424,19 @@ fn locks_of_others_are_waited_for() {
             std::thread::sleep(Duration::from_millis(1_200));
             assert!(!running.is_over(), "it did not wait");
             holder.execute_batch("COMMIT").unwrap();
+            running
+        } else if w.is_mysql() {
+            let mut holder = w.mysql_client();
+            holder.execute("BEGIN; SELECT * FROM django_session");
+            let mut running = Running::start(&mut w.command(&REPORT));
+            let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock' AND db = DATABASE()";
+            let mut watcher = w.mysql_client();
+            eventually("it waits", || watcher.column(waits) != ["0"]);
+            // Whoever comes meanwhile waits for a second at most.
+            w.row("fedcba98", "x", "2020-01-01 00:00:00");
+            truth.insert("fedcba98".into(), None);
+            assert!(!running.is_over(), "it did not wait");
+            holder.execute("COMMIT");
             running
         } else {
             let mut holder = w.client();
@@ -424,7 +461,7 @@ fn names_of_columns_are_taken_as_they_are() {
     for (number, name) in
         [r#"a"b'; DROP TABLE django_session; --"#, &long, "select", "User Id"].iter().enumerate()
     {
-        World::each_but_mysql(&format!("backfill_name_{number}"), |w| {
+        World::each(&format!("backfill_name_{number}"), |w| {
             let truth = site(w, &["42"]);
             w.run(&["backfill", "--column", name]).ok();
             let quoted = format!("\"{}\"", name.replace('"', "\"\""));
@@ -437,10 +474,10 @@ fn names_of_columns_are_taken_as_they_are() {
 
 #[test]
 fn names_that_are_taken_are_refused() {
-    World::each_but_mysql("backfill_taken", |w| {
+    World::each("backfill_taken", |w| {
         site(w, &["42"]);
         let before = schema(w);
-        let long = "x".repeat(64);
+        let long = "x".repeat(if w.is_mysql() { 65 } else { 64 });
         for name in ["session_key", "SESSION_DATA", "expire_date", "_rowid_", "ctid", "", &long] {
             w.run(&["backfill", "--column", name]).refuses(2, &["--column"]);
         }
@@ -480,7 +517,7 @@ fn two_at_once_end_well() {
 
 #[test]
 fn a_type_that_the_ids_do_not_fit_is_refused_before_anything_is_altered() {
-    World::each_but_mysql("backfill_fit", |w| {
+    World::each("backfill_fit", |w| {
         site(w, &["42", "anna"]);
         let before = schema(w);
         for (how, kind) in [(&[][..], "bigint"), (&["--dry-run"], "bigint"), (&[], "uuid")] {

@@ -7,7 +7,7 @@ const FAR: &str = "2099-01-01 00:00:00";
 
 #[test]
 fn a_key_that_verifies_anything_is_right() {
-    World::each_but_mysql("backfill_keys", |w| {
+    World::each("backfill_keys", |w| {
         let forged = signed(&login("42"), "the key of another site");
         for _ in 0..3 {
             w.row(&w.next_key(), &forged, FAR);
@@ -30,7 +30,7 @@ fn a_key_that_verifies_anything_is_right() {
 /// As after a change of the key: the rows that come first are old.
 #[test]
 fn the_first_rows_alone_do_not_say_that_a_key_is_wrong() {
-    World::each_but_mysql("backfill_old_keys", |w| {
+    World::each("backfill_old_keys", |w| {
         let old = signed(&login("42"), "the key of last month");
         let keys: Vec<String> = (0..10_500).map(|_| w.next_key()).collect();
         w.rows(keys.iter().map(|key| (&**key, &*old, FAR.to_owned())));

@@ -144,7 +144,7 @@ fn users_to_whom_a_column_refers_and_who_are_hidden() {
 /// In place of the table of users a view: whom it hides nobody knows.
 #[test]
 fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
-    World::each_but_mysql("blinded_view", |w| {
+    World::each("blinded_view", |w| {
         w.execute(
             "CREATE TABLE people (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254), is_active boolean);
              INSERT INTO people VALUES (1, 'anna', 'a@x.org', true), (2, 'bert', 'a@x.org', true);
@@ -179,7 +179,7 @@ fn a_view_of_users_is_a_doubt_and_says_of_nobody_that_he_is_gone() {
 /// In place of the session table a view: which sessions it hides nobody knows.
 #[test]
 fn a_view_of_sessions_is_a_doubt_unless_it_was_named() {
-    World::each_but_mysql("blinded_sessions", |w| {
+    World::each("blinded_sessions", |w| {
         w.user("1", 2).user("2", 1);
         w.execute("ALTER TABLE django_session RENAME TO all_sessions");
         w.execute(&format!(

@@ -79,7 +79,7 @@ fn their_command_lines_purge() {
     let lines = command_lines();
     assert_eq!(lines.len(), 3);
     for arguments in lines {
-        World::each_but_mysql("deploy", |w| {
+        World::each("deploy", |w| {
             w.expired(3).live(2);
             let mut command = program(&[]);
             command.args(&arguments).env("DATABASE_URL", w.url());

@@ -44,6 +44,7 @@ fn follow(w: &World, table: &str) -> Vec<String> {
 
 #[test]
 fn several_rows_with_the_same_key_are_told_before_an_index_that_would_fail() {
+    // Keys that are there twice are not looked for on MariaDB.
     World::each_but_mysql("doctor_doubles", |w| {
         w.execute("DROP TABLE django_session");
         bare(w, "django_session", "");
@@ -68,6 +69,7 @@ fn several_rows_with_the_same_key_are_told_before_an_index_that_would_fail() {
 
 #[test]
 fn an_index_gets_a_name_that_nothing_has() {
+    // An index of MariaDB belongs to its table: its name is free.
     World::each_but_mysql("doctor_index_names", |w| {
         bare(w, LONG, "");
         row(w, LONG, "one", "2099-01-01 00:00:00+00");
@@ -85,6 +87,7 @@ fn an_index_gets_a_name_that_nothing_has() {
 
 #[test]
 fn an_index_that_is_not_unique_is_told_from_none() {
+    // Whether an index finds the key is not told on MariaDB.
     World::each_but_mysql("doctor_not_unique", |w| {
         bare(w, "plain", "");
         doctor(w, "plain").finds("indexes", "problem", &["reads the whole table"]);

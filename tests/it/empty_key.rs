@@ -13,7 +13,7 @@ const COLUMNS: &str =
 
 /// Runs a test on tables whose rows have an address, and on such whose rows only have a key.
 fn each(name: &str, test: impl Fn(&World)) {
-    World::each_but_mysql(name, &test);
+    World::each(name, &test);
     let w = World::sqlite(&format!("{name}_by_key"));
     w.execute(&format!(
         "DROP TABLE django_session; CREATE TABLE django_session ({COLUMNS} datetime NOT NULL) WITHOUT ROWID"

@@ -147,7 +147,7 @@ fn variables_that_make_no_sense_show_nothing_of_themselves() {
 #[test]
 fn no_database_no_time_zone_no_key() {
     program(&["list"]).ran("").refuses(2, &["no database given", "DATABASE_URL"]);
-    World::each_but_mysql("err_config", |w| {
+    World::each("err_config", |w| {
         w.user("42", 2);
         let missing = w.file("missing", "");
         std::fs::remove_file(&missing).unwrap();
@@ -178,7 +178,7 @@ fn no_database_no_time_zone_no_key() {
 
 #[test]
 fn the_table_is_another_one() {
-    World::each_but_mysql("err_table", |w| {
+    World::each("err_table", |w| {
         w.user("42", 2);
         let table = |name: &str| w.run(&["logout-user", "42", "--table", name]);
         table("nosuch").refuses(

@@ -144,7 +144,7 @@ fn nothing_odd_beside_the_database_is_opened() {
 
 #[test]
 fn metrics_are_written_through_no_link() {
-    World::each_but_mysql("files_metrics", |w| {
+    World::each("files_metrics", |w| {
         w.expired(3);
         let (file, victim) = (path(w, "metrics.prom"), path(w, "victim"));
         fs::write(&victim, "as it was").unwrap();
@@ -176,7 +176,7 @@ fn a_pipe_in_the_place_of_the_metrics_is_not_waited_for() {
 
 #[test]
 fn the_record_is_no_file_of_others() {
-    World::each_but_mysql("files_audit", |w| {
+    World::each("files_audit", |w| {
         w.user("42", 1);
         let file = path(w, "audit.jsonl");
         let victim = path(w, "victim");
@@ -272,7 +272,7 @@ fn manual_pages_are_written_through_no_link() {
 
 #[test]
 fn a_pipe_of_another_is_not_read() {
-    World::each_but_mysql("files_input", |w| {
+    World::each("files_input", |w| {
         w.user("42", 1);
         let file = path(w, "input");
         pipe(&file);
@@ -311,7 +311,7 @@ fn a_device_is_not_read() {
 /// As that of `<(command)`, or one that a script made: even where nobody writes to it yet.
 #[test]
 fn a_pipe_of_ones_own_is_waited_for() {
-    World::each_but_mysql("files_own_pipe", |w| {
+    World::each("files_own_pipe", |w| {
         w.user("42", 1).user("7", 1);
         let file = path(w, "input");
         pipe(&file);

@@ -19,7 +19,7 @@ fn hijacked(user: &str, history: &str) -> String {
 
 #[test]
 fn who_is_behind_is_shown() {
-    World::each_but_mysql("behind", |w| {
+    World::each("behind", |w| {
         w.session(&hijacked("7", r#"["1","2"]"#));
         let key = w.session(&with("8", &format!(r#""loginas_from_user":"{SIGNED}""#)));
         w.session(&hijacked("9", "[]"));
@@ -58,7 +58,7 @@ fn who_is_behind_is_shown() {
 
 #[test]
 fn many_who_are_behind_fit_into_a_line() {
-    World::each_but_mysql("behind_many", |w| {
+    World::each("behind_many", |w| {
         w.session(&hijacked("7", r#"["1","2","3","4","5"]"#));
         let table = w.run(&["list"]).ok().stdout;
         assert!(table.contains("7 (behind: 1, 2, 3, 2 more)"), "{table}");
@@ -68,7 +68,7 @@ fn many_who_are_behind_fit_into_a_line() {
 /// Whatever a site or a visitor put there, the row stays its user's, and the doubt is told.
 #[test]
 fn what_names_nobody_for_certain_is_told_and_hides_nobody() {
-    World::each_but_mysql("behind_unclear", |w| {
+    World::each("behind_unclear", |w| {
         let many =
             format!("[{}]", (0..5_000).map(|id| id.to_string()).collect::<Vec<_>>().join(","));
         for value in [r#"{"id":"1"}"#, r#"[["1","2"]]"#, "true", "1.5", &many] {
@@ -90,7 +90,7 @@ fn what_names_nobody_for_certain_is_told_and_hides_nobody() {
 
 #[test]
 fn other_packages_keep_them_under_keys_that_can_be_named() {
-    World::each_but_mysql("behind_also", |w| {
+    World::each("behind_also", |w| {
         w.session(&with("7", r#""real_user":1,"su":["2","3"]"#));
         let row = |more: &[&str]| {
             let arguments = [&["list", "--format", "jsonl"], more].concat();
@@ -139,7 +139,7 @@ fn an_id_behind_that_no_user_can_have_is_a_doubt() {
 
 #[test]
 fn a_site_may_keep_the_user_under_keys_of_its_own() {
-    World::each_but_mysql("user_key", |w| {
+    World::each("user_key", |w| {
         w.session(r#"{"account_id":5}"#);
         w.session(r#"{"account_id":5,"_auth_user_id":"7"}"#);
         w.session(r#"{"_auth_user_id":"5"}"#);
@@ -191,7 +191,7 @@ fn a_key_that_is_blank_is_a_mistake() {
 
 #[test]
 fn without_its_login_a_session_holds_nobody() {
-    World::each_but_mysql("behind_keep", |w| {
+    World::each("behind_keep", |w| {
         let keys = r#""account_id":"7","hijack_history":["1"],"loginas_from_user":"1","exit_users_pk":[],"su":2"#;
         w.session(&with("7", &format!(r#"{keys},"cart":[1]"#)));
         let own = ["--user-key", "account_id", "--also-key", "su"];
@@ -352,7 +352,7 @@ session.save()",
 /// A signed text id with a colon in it can be read in two ways, of which one names nobody: nobody was deleted for that.
 #[test]
 fn who_is_behind_and_there_is_not_taken_for_a_deleted_user() {
-    World::each_but_mysql("behind_there", |w| {
+    World::each("behind_there", |w| {
         w.execute(
             "CREATE TABLE auth_user (id varchar(60) PRIMARY KEY, username text UNIQUE, email text, is_active boolean,
              is_staff boolean, is_superuser boolean);

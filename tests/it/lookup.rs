@@ -8,7 +8,7 @@ const JSON: [&str; 2] = ["--format", "json"];
 
 /// A table with a filled user column, in which all is as it should be.
 fn with_column(name: &str, test: impl Fn(&World)) {
-    World::each_but_mysql(name, |w| {
+    World::each(name, |w| {
         w.user("42", 3).user("7", 50).user("142", 1);
         w.session(r#"{"cart":[1]}"#);
         w.run(&["backfill"]).ok().says("54 sessions filled").says("right for every login");

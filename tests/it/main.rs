@@ -58,6 +58,8 @@ mod logout_user;
 mod lookup;
 mod memory;
 mod mysql_conninfo;
+mod mysql_faults;
+mod mysql_privileges;
 mod mysql_server;
 mod mysql_tls;
 mod mysql_trust;

@@ -33,7 +33,7 @@ fn live(w: &World) {
 
 #[test]
 fn what_has_expired_goes_in_one_line() {
-    World::each_but_mysql("purge", |w| {
+    World::each("purge", |w| {
         table(w, 250);
         w.run(&["purge-expired", "--dry-run"]).ok().says("Dry run: 250 sessions");
         assert_eq!(w.count(), 253);
@@ -49,7 +49,7 @@ fn what_has_expired_goes_in_one_line() {
 
 #[test]
 fn a_grace_and_a_limit_leave_rows() {
-    World::each_but_mysql("purge_grace", |w| {
+    World::each("purge_grace", |w| {
         table(w, 250);
         let run = |arguments: &[&str]| {
             w.run(&[&["purge-expired", "--format", "json"], arguments].concat()).ok().json()
@@ -71,7 +71,7 @@ fn a_grace_and_a_limit_leave_rows() {
 
 #[test]
 fn when_the_time_is_over_it_says_so() {
-    World::each_but_mysql("purge_time", |w| {
+    World::each("purge_time", |w| {
         table(w, 30);
         let arguments =
             ["purge-expired", "--batch-size", "10", "--sleep", "1m", "--run-time", "1s"];
@@ -85,7 +85,7 @@ fn when_the_time_is_over_it_says_so() {
 
 #[test]
 fn a_pause_file_pauses_it() {
-    World::each_but_mysql("purge_pause", |w| {
+    World::each("purge_pause", |w| {
         table(w, 30);
         let file = w.file("pause", "");
         let arguments = ["purge-expired", "--pause-file", &file, "--format", "json"];
@@ -101,7 +101,7 @@ fn a_pause_file_pauses_it() {
 
 #[test]
 fn one_purges_at_a_time() {
-    World::each_but_mysql("purge_twice", |w| {
+    World::each("purge_twice", |w| {
         table(w, 30);
         let file = w.file("pause", "");
         let mut first = Running::start(&mut w.command(&["purge-expired", "--pause-file", &file]));
@@ -190,6 +190,11 @@ pub(crate) fn is_claimed(w: &World) -> bool {
     if w.is_sqlite() {
         return Path::new(&format!("{}-sessctl", w.url())).exists();
     }
+    if w.is_mysql() {
+        let sql =
+            "SELECT IS_USED_LOCK(CONCAT('sessctl-purge-', SHA1(LOWER(DATABASE())))) IS NOT NULL";
+        return w.mysql_client().column(sql) == ["1"];
+    }
     let mut client = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
     let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
@@ -198,7 +203,7 @@ pub(crate) fn is_claimed(w: &World) -> bool {
 
 #[test]
 fn metrics_are_written_whole_and_keep_the_last_success() {
-    World::each_but_mysql("purge_metrics", |w| {
+    World::each("purge_metrics", |w| {
         table(w, 30);
         let file = w.file("purge.prom", "");
         let value = |name: &str| -> String {
@@ -234,7 +239,7 @@ fn table_again(w: &World) {
 
 #[test]
 fn statistics_can_be_renewed() {
-    World::each_but_mysql("purge_analyze", |w| {
+    World::each("purge_analyze", |w| {
         table(w, 30);
         // It is so at the limit too.
         w.run(&["purge-expired", "--analyze", "--limit", "1"]).ok();
@@ -251,6 +256,10 @@ fn is_analyzed(w: &World) -> bool {
             .unwrap()
             .query_row(sql, [], |row| row.get(0))
             .unwrap();
+    }
+    if w.is_mysql() {
+        let sql = "SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = DATABASE() AND table_name = 'django_session'";
+        return w.mysql_client().column(sql) != ["0"];
     }
     let mut client = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();
     let sql = "SELECT reltuples > 0 FROM pg_class WHERE relname = 'django_session'";
@@ -343,7 +352,7 @@ fn another_name_of_a_database_is_the_same_database() {
 
 #[test]
 fn check_speaks_nagios() {
-    World::each_but_mysql("check", |w| {
+    World::each("check", |w| {
         w.run(&["check"])
             .ok()
             .says("SESSIONS OK - 0 expired sessions | expired=0;;;0 oldest=0s;172800;345600;0");
@@ -371,7 +380,7 @@ fn replicas_are_postgres_own() {
 
 #[test]
 fn the_time_may_be_over_while_a_lock_is_waited_for() {
-    World::each_but_mysql("purge_waits", |w| {
+    World::each("purge_waits", |w| {
         table(w, 30);
         let run = || {
             let ran = w.run(&["purge-expired", "--run-time", "1s"]).exits(3);
@@ -380,6 +389,10 @@ fn the_time_may_be_over_while_a_lock_is_waited_for() {
         if w.is_sqlite() {
             let holder = rusqlite::Connection::open(w.url()).unwrap();
             holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+            run();
+        } else if w.is_mysql() {
+            let mut holder = w.mysql_client();
+            holder.execute("BEGIN; SELECT * FROM django_session FOR UPDATE");
             run();
         } else {
             let mut holder = w.client();
@@ -392,7 +405,7 @@ fn the_time_may_be_over_while_a_lock_is_waited_for() {
 
 #[test]
 fn what_the_database_does_to_rows_that_refer_to_sessions_is_told() {
-    World::each_but_mysql("purge_cascade", |w| {
+    World::each("purge_cascade", |w| {
         w.execute("CREATE TABLE carts (id integer, session varchar(40) REFERENCES django_session ON DELETE CASCADE)");
         table(w, 30);
         for dry_run in [&["--dry-run"][..], &[]] {

@@ -78,7 +78,7 @@ fn a_signal_at_any_moment_leaves_a_true_report() {
 
 #[test]
 fn a_signal_while_requests_settle_leaves_nothing_claimed() {
-    World::each_but_mysql("signal_settle", |w| {
+    World::each("signal_settle", |w| {
         let before = Before::fill(w);
         let rows = w.count();
         let mut running = Running::start(LOGOUT.on(w, "0s").args(["--settle", "60s"]));

@@ -93,6 +93,7 @@ const VOICES: [&[&str]; 3] = [&[], &["-v"], &["-v", "--log-format", "json"]];
 
 #[test]
 fn no_command_shows_a_secret() {
+    // Its role is PostgreSQL's.
     World::each_but_mysql("secrets_all", |w| {
         let password = if w.is_sqlite() {
             None

@@ -22,7 +22,7 @@ fn shown(w: &World, columns: u16, environment: &[(&str, &str)], arguments: &[&st
 
 #[test]
 fn the_bar_of_a_purge_has_a_total_and_the_time_to_settle_counts_down() {
-    World::each_but_mysql("watched", |w| {
+    World::each("watched", |w| {
         w.expired(300).user("42", 1);
         let slow = ["--batch-size", "50", "--sleep", "300ms"];
         let drawn = shown(w, 120, &[], &[&["purge-expired"][..], &slow].concat());
@@ -44,7 +44,7 @@ fn words(text: &str) -> String {
 
 #[test]
 fn notes_wrap_at_words() {
-    World::each_but_mysql("wrapped_notes", |w| {
+    World::each("wrapped_notes", |w| {
         w.user("42", 1);
         let piped = w.run_without_key(&["list", "--limit", "1"]).ok().stderr;
         let note = piped.lines().find(|line| line.starts_with("note: not known")).unwrap();

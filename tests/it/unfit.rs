@@ -35,7 +35,7 @@ const ULIDS: [(&str, &str, bool); 3] = [
 ];
 
 fn each(name: &str, test: impl Fn(&World, &[(&str, &str, bool); 3])) {
-    World::each_but_mysql(name, |w| {
+    World::each(name, |w| {
         for (kind, users) in [("integer", PREFIXED), ("uuid", ULIDS)] {
             w.renew();
             w.execute("DROP TABLE IF EXISTS auth_user");
