@@ -308,14 +308,14 @@ def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessctl", required=True, metavar="PATH", help="the binary under test")
-    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
-    parser.add_argument("--postgres-url", metavar="URL", help="an empty database, for --database postgres")
+    parser.add_argument("--database", choices=["sqlite", "postgres", "mysql"], default="sqlite")
+    parser.add_argument("--server-url", metavar="URL", help="an empty database, unless it is SQLite's")
     parser.add_argument("--serializer", choices=["json", "pickle"], default="json")
     parser.add_argument("--uuid-users", action="store_true", help="users whose primary key is a UUID")
     parser.add_argument("--local-time", metavar="ZONE", help="USE_TZ = False and TIME_ZONE = ZONE")
     options = parser.parse_args()
-    if (options.database == "postgres") != (options.postgres_url is not None):
-        parser.error("--postgres-url belongs to --database postgres")
+    if (options.database == "sqlite") != (options.server_url is None):
+        parser.error("--server-url belongs to --database postgres and mysql")
     return options
 
 
@@ -325,7 +325,7 @@ def main():
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sessctl-site-") as folder:
         users = "uuid" if options.uuid_users else "int"
-        site = Site(folder, options.postgres_url, options.serializer, users, options.local_time)
+        site = Site(folder, options.server_url, options.serializer, users, options.local_time)
         site.fill()
         site.look()
         import django

@@ -123,10 +123,10 @@ class SlowRequest(threading.Thread):
 class Site:
     """The shop on a database of its own, served over HTTP by Django's own WSGI server until this process ends."""
 
-    def __init__(self, folder, postgres_url=None, serializer="json", users="int", time_zone=None):
+    def __init__(self, folder, server_url=None, serializer="json", users="int", time_zone=None):
         self.folder = Path(folder)
-        self.postgres = postgres_url is not None
-        self.database_url = postgres_url or f"sqlite:///{self.folder / 'shop.sqlite3'}"
+        self.postgres = (server_url or "").startswith("postgres")
+        self.database_url = server_url or f"sqlite:///{self.folder / 'shop.sqlite3'}"
         self.secret_key = "a key of the test site only: é, ö and $pecial ones"
         self.serializer, self.users, self.time_zone = serializer, users, time_zone
         self.visitors = []

@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::mysql_server::MySqlDatabase;
 use crate::running::{DEADLINE_OF_RUN, run_to_end};
-use crate::support::{django_python, fresh_database, sessctl};
+use crate::support::{django_python, fresh_database, mysql_url, sessctl};
 
 /// Runs a script of `tests/django` under one release of Django, and shows what it said, if asked or when it fails.
 #[allow(clippy::print_stdout, reason = "for --show-output")]
@@ -30,8 +31,47 @@ fn on_postgres(release: &str, name: &str, arguments: &[&str]) {
     run(
         "check_site.py",
         release,
-        &[&["--database", "postgres", "--postgres-url", &database.url], arguments].concat(),
+        &[&["--database", "postgres", "--server-url", &database.url], arguments].concat(),
     );
+}
+
+fn on_mysql(release: &str, name: &str, arguments: &[&str]) {
+    let database = MySqlDatabase::create(&mysql_url(), &format!("site_{name}"));
+    run(
+        "check_site.py",
+        release,
+        &[&["--database", "mysql", "--server-url", &database.url], arguments].concat(),
+    );
+}
+
+#[test]
+fn django_6_1_json_on_mariadb() {
+    on_mysql("6.1", "61_json", &["--serializer", "json"]);
+}
+
+#[test]
+fn django_5_2_json_on_mariadb() {
+    on_mysql("5.2", "52_json", &["--serializer", "json"]);
+}
+
+#[test]
+fn django_5_2_uuid_users_on_mariadb() {
+    on_mysql("5.2", "52_uuid", &["--uuid-users"]);
+}
+
+#[test]
+fn django_4_2_json_on_mariadb() {
+    on_mysql("4.2", "42_json", &["--serializer", "json"]);
+}
+
+#[test]
+fn django_3_2_pickle_on_mariadb() {
+    on_mysql("3.2", "32_pickle", &["--serializer", "pickle"]);
+}
+
+#[test]
+fn local_time_on_mariadb() {
+    on_mysql("4.2", "42_local", &["--local-time", "America/New_York"]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Database, django_python, fresh_database, sessctl};
+use crate::mysql_server::MySqlDatabase;
+use crate::support::{django_python, fresh_database, mysql_url, sessctl};
 use crate::world::{Ran, RunToEnd, around, program};
 
 /// The `SECRET_KEY` of every project.
@@ -16,11 +17,11 @@ pub(crate) struct Site {
     project: PathBuf,
     settings: &'static str,
     environment: Vec<(String, String)>,
-    _database: Option<Database>,
+    _database: Option<Box<dyn std::any::Any>>,
 }
 
 impl Site {
-    /// Runs a test on SQLite and on PostgreSQL.
+    /// Runs a test on every database.
     pub(crate) fn each(
         name: &str,
         release: &str,
@@ -29,6 +30,7 @@ impl Site {
     ) {
         test(&Self::sqlite(name, release, variables));
         test(&Self::postgres(name, release, variables));
+        test(&Self::mysql(name, release, variables));
     }
 
     pub(crate) fn sqlite(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
@@ -37,7 +39,15 @@ impl Site {
 
     pub(crate) fn postgres(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
         let database = fresh_database(&format!("discovered_{name}_{}", release.replace('.', "")));
-        Self::new(name, "postgres", release, variables, Some(database))
+        let url = database.url.clone();
+        Self::new(name, "postgres", release, variables, Some((url, Box::new(database))))
+    }
+
+    pub(crate) fn mysql(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
+        let own = format!("discovered_{name}_{}", release.replace('.', ""));
+        let database = MySqlDatabase::create(&mysql_url(), &own);
+        let url = database.url.clone();
+        Self::new(name, "mysql", release, variables, Some((url, Box::new(database))))
     }
 
     fn new(
@@ -45,13 +55,13 @@ impl Site {
         kind: &str,
         release: &str,
         variables: &[(&str, &str)],
-        database: Option<Database>,
+        database: Option<(String, Box<dyn std::any::Any>)>,
     ) -> Self {
         let own = format!("sessctl-site-{name}-{kind}-{release}-{}", std::process::id());
         let folder = std::env::temp_dir().join(own);
         std::fs::create_dir_all(&folder).unwrap();
         let file = format!("sqlite:///{}", folder.join("db.sqlite3").display());
-        let url = database.as_ref().map_or(file, |database| database.url.clone());
+        let url = database.as_ref().map_or(file, |(url, _)| url.clone());
         let own = [("SITE_SECRET_KEY", SECRET_KEY), ("SITE_DATABASE_URL", &*url)];
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = own.iter().chain(variables).map(owned).collect();
@@ -62,7 +72,7 @@ impl Site {
             project,
             settings: "shop.settings",
             environment,
-            _database: database,
+            _database: database.map(|(_, database)| database),
         };
         site.python(
             "from django.core.management import call_command as c; c('migrate', run_syncdb=True, verbosity=0)",

@@ -1,6 +1,6 @@
 """A small shop, the same on Django 3.2 to 6: what varies between tests comes from the environment.
 
-SITE_DATABASE_URL  sqlite:////absolute/path or postgres://user:password@host:port/name
+SITE_DATABASE_URL  sqlite:////absolute/path or postgres://user:password@host:port/name, or mysql://..
 SITE_SECRET_KEY    the site's SECRET_KEY
 SITE_SERIALIZER    json (the default) or pickle (the releases that bring one: up to 4.2)
 SITE_TIME_ZONE     a zone means USE_TZ = False and naive local times in the table; unset means USE_TZ = True
@@ -21,8 +21,14 @@ def database(url):
     if parts.scheme == "sqlite":
         timeout = float(os.environ.get("SITE_LOCK_TIMEOUT", "30"))
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path[1:], "OPTIONS": {"timeout": timeout}}
+    if parts.scheme == "mysql":
+        # In the place of mysqlclient, which is built against a library; Django asks for its version.
+        import pymysql
+
+        pymysql.version_info = (2, 2, 8, "final", 0)
+        pymysql.install_as_MySQLdb()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": f"django.db.backends.{'mysql' if parts.scheme == 'mysql' else 'postgresql'}",
         "NAME": parts.path[1:],
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
