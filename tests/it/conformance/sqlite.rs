@@ -1,6 +1,6 @@
 //! What a walk over a SQLite file promises.
 
-use super::expiry::name_no_row_twice;
+use super::expiry::{name_no_row_twice, named_in_windows};
 use super::*;
 
 /// A walk over a SQLite table, at whose first page another connection executes something.
@@ -104,7 +104,15 @@ fn sqlite_windows_name_no_row_twice() {
     for (name, option) in KINDS {
         let world = World::sqlite(&format!("conf_once_{name}"));
         world.renew_with(option);
-        name_no_row_twice(&on(&world, store(&world)));
+        let subject = on(&world, store(&world));
+        name_no_row_twice(&subject);
+        // A window may end at any of these, too.
+        for number in ["CAST(session_key AS INTEGER)", "session_key / 7.5"] {
+            world.execute(&format!("UPDATE django_session SET expire_date = {number}"));
+            for window in [1, 7] {
+                assert_eq!(named_in_windows(&subject, window).len(), 40, "{number}");
+            }
+        }
     }
 }
 
