@@ -1,16 +1,13 @@
 //! Decodes stored rows: takes the envelope off, inflates the payload and finds the login, with buffers that it reuses.
 
-use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
-use super::envelope::{Seal, Signed, Whole, begins_as_django_writes, may_be_whole};
+use super::decoded::Decoded;
+use super::envelope::{Signed, Whole, may_be_whole};
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater};
-use super::{
-    Auth, Codec, DecodeError, Encode, KEPT_BUFFER, Keyring, Layout, Limits, NotKept, Serializer,
-    Signature, base64, json,
-};
+use super::{Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, base64, json};
 
 /// Texts of more characters are first decoded to their middle only, if there.
 const LARGE: usize = 4 << 10;
@@ -57,20 +54,6 @@ impl Drop for PageDecoder<'_, '_> {
     fn drop(&mut self) {
         self.0.shared = None;
     }
-}
-
-/// One stored text, taken apart. Its signature is checked only when asked for.
-#[derive(Debug)]
-pub struct Decoded<'s> {
-    codec: &'s Codec,
-    seal: Option<Seal<'s>>,
-    /// What was stored, where it is in no layout of Django's; empty if it was not read.
-    outside: &'s [u8],
-    saved: Option<i64>,
-    compressed: bool,
-    payload: Result<Payload<'s>, DecodeError>,
-    /// Checked once, however often it is asked for.
-    signature: OnceCell<Signature>,
 }
 
 impl<'c> Decoder<'c> {
@@ -194,7 +177,7 @@ impl<'c> Decoder<'c> {
             return self.signed(signed);
         }
         // The signature is computed over all of what was decoded.
-        let decoded = within(stored.len() / 3 * 2, &self.codec.limits).and_then(|()| {
+        let decoded = self.codec.limits.allow(stored.len() / 3 * 2).and_then(|()| {
             if is_large(stored.as_bytes()) {
                 let Codec { shared, limits, .. } = self.codec;
                 self.shared.get_or_insert_with(|| shared.buffer(limits.payload));
@@ -233,123 +216,6 @@ impl<'c> Decoder<'c> {
 
     fn unreadable<'s>(&'s self, stored: &'s str, why: DecodeError) -> Decoded<'s> {
         Decoded { outside: stored.as_bytes(), ..Decoded::new(self.codec, Err(why)) }
-    }
-}
-
-impl<'s> Decoded<'s> {
-    fn new(codec: &'s Codec, payload: Result<Payload<'s>, DecodeError>) -> Self {
-        Self {
-            codec,
-            seal: None,
-            outside: b"",
-            saved: None,
-            compressed: false,
-            payload,
-            signature: OnceCell::new(),
-        }
-    }
-
-    fn signed(
-        codec: &'s Codec,
-        signed: Signed<'s>,
-        payload: Result<Payload<'s>, DecodeError>,
-    ) -> Self {
-        Self {
-            seal: Some(signed.seal),
-            saved: signed.saved.unwrap_or(None),
-            compressed: signed.compressed,
-            ..Self::new(codec, signed.saved.and(payload))
-        }
-    }
-
-    /// The layout, if it is one of Django's.
-    pub fn layout(&self) -> Option<Layout> {
-        self.seal.map(|seal| seal.layout())
-    }
-
-    /// When the session was last saved, in seconds since 1970: only [`Layout::Signed`] says it.
-    pub fn saved(&self) -> Option<i64> {
-        self.saved
-    }
-
-    /// Whether the payload was stored as zlib.
-    pub fn compressed(&self) -> bool {
-        self.compressed
-    }
-
-    /// Whether another key than those that were given could verify it.
-    pub(super) fn may_be_of_another_key(&self) -> bool {
-        self.seal.is_none_or(|seal| seal.is_possible())
-    }
-
-    /// Whether an `encode` of the site's own may have written it, for all that its beginning tells.
-    pub(super) fn may_be_foreign(&self) -> bool {
-        let stored = self.seal.map_or(self.outside, |seal| seal.message());
-        match self.codec.encode {
-            Encode::Django => false,
-            Encode::Unknown => !begins_as_django_writes(stored),
-            Encode::Own => true,
-        }
-    }
-
-    /// Checks the signature. This costs more than the rest of many rows, hence the method.
-    pub fn signature(&self) -> Signature {
-        if self.codec.keyring.is_empty() {
-            return Signature::Unchecked;
-        }
-        *self.signature.get_or_init(|| match (self.seal, self.payload) {
-            (Some(seal), _) if seal.verify(&self.codec.keyring) => Signature::Valid,
-            (None, Err(DecodeError::TooLarge)) => Signature::Unchecked,
-            _ => Signature::Invalid,
-        })
-    }
-
-    /// Which of the keys made the signature: 0 is the first.
-    pub fn signed_by(&self) -> Option<usize> {
-        self.seal.and_then(|seal| seal.made_by(&self.codec.keyring))
-    }
-
-    /// The serialized session, whatever its signature says.
-    pub fn payload(&self) -> Result<Payload<'s>, DecodeError> {
-        self.payload
-    }
-
-    /// The payload, if it may be written out. A pickle unfolds what it shares, which nobody needs of one that was forged or
-    /// damaged.
-    pub fn verified_payload(&self) -> Result<Payload<'s>, DecodeError> {
-        let payload = self.payload()?;
-        let is_pickle = payload.serializer() == Serializer::Pickle;
-        if is_pickle && self.signature() == Signature::Invalid {
-            return Err(DecodeError::Unverified);
-        }
-        Ok(payload)
-    }
-
-    /// The login in the payload: shorthand for [`Payload::auth`].
-    pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
-        self.payload.and_then(|payload| payload.auth())
-    }
-
-    /// The stored text of the same session without its login: `_auth_user_id`,
-    /// `_auth_user_backend`, `_auth_user_hash` and all [`LoginKeys`](super::LoginKeys) go from the top level of the
-    /// payload, everything else stays, and the first key of the keyring signs it as saved at
-    /// this time, in seconds since 1970.
-    ///
-    /// Whichever Django reads this row will read the result, if the first key is its `SECRET_KEY`:
-    /// layout and hash stay as they are, and the payload is compressed where `signing.dumps` would
-    /// do it, and plain ASCII, since `JSONSerializer` reads Latin-1 (Django 5.2 `core/signing.py`,
-    /// `sessions/serializers.py`). It is an error if the result would be beyond the [`Limits`].
-    pub fn without_login(&self, saved: i64) -> Result<String, NotKept> {
-        let codec = self.codec;
-        let seal = self.seal.filter(|seal| seal.verify(&codec.keyring));
-        let seal = seal.ok_or(NotKept::Unverified)?;
-        let payload = self.payload()?;
-        let json = payload.without_login()?.ok_or(NotKept::NotAnObject)?;
-        within(json.len(), &codec.limits)?;
-        let stored = seal.renew(json.as_bytes(), saved, &codec.keyring);
-        let stored = stored.ok_or(NotKept::NotAnObject)?;
-        within(stored.len() / 4 * 3, &codec.limits)?;
-        Ok(stored)
     }
 }
 
@@ -422,8 +288,4 @@ fn is_large(text: &[u8]) -> bool {
 /// Whether a base64 text stands for more than so many bytes.
 fn is_long(text: &[u8], limit: usize) -> bool {
     text.len() / 4 * 3 > limit
-}
-
-fn within(bytes: usize, limits: &Limits) -> Result<(), DecodeError> {
-    if bytes > limits.payload { Err(DecodeError::TooLarge) } else { Ok(()) }
 }

@@ -7,6 +7,7 @@
 
 mod auth;
 mod base64;
+mod decoded;
 mod decoder;
 mod envelope;
 mod error;
@@ -31,7 +32,8 @@ mod verdict;
 mod zlib;
 
 pub use auth::Auth;
-pub use decoder::{Decoded, Decoder, PageDecoder};
+pub use decoded::Decoded;
+pub use decoder::{Decoder, PageDecoder};
 pub use error::{DecodeError, NotKept};
 pub use escape::needs_escape;
 pub use format::{Layout, Serializer, Signature};
@@ -87,6 +89,13 @@ pub struct Limits {
     /// Values that a pickle may create, push, memoize or put in a container, all told: a pickle
     /// can do each of these with one byte.
     pub pickle_values: usize,
+}
+
+impl Limits {
+    /// An error if a payload of this many bytes is too large.
+    fn allow(&self, bytes: usize) -> Result<(), DecodeError> {
+        if bytes > self.payload { Err(DecodeError::TooLarge) } else { Ok(()) }
+    }
 }
 
 impl Default for Limits {
