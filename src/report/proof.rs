@@ -35,6 +35,13 @@ pub enum Doubt {
         /// Its serializer.
         serializer: String,
     },
+    /// The project's engine looks for a session in a way of its own, and may find one where no row is.
+    OwnLoad {
+        /// The engine.
+        engine: String,
+        /// Its method that does.
+        method: String,
+    },
     /// Live sessions without a login have the id of a named user under other keys, under which the site may keep logins of its
     /// own.
     IdElsewhere {

@@ -22,8 +22,8 @@ pub(crate) enum CacheKeys {
     None,
     /// The session engine of the site is not known: there may be a cache.
     EngineUnknown,
-    /// The site may find sessions elsewhere: its engine does that in a way of its own, or reads a replica.
-    Elsewhere,
+    /// The site reads sessions from a replica.
+    Replica,
     /// There is a cache, and this run does not print its keys.
     NotPrinted {
         /// Whether the operator declared that the cache holds no entries that earlier runs left.
@@ -76,22 +76,6 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
     }
 }
 
-/// Why the project may let users in whose rows are gone, though no cache is in front of the table.
-fn read_elsewhere(project: &Project) -> Option<String> {
-    if let Some((engine, method)) = project.own_load() {
-        return Some(format!(
-            "SESSION_ENGINE is {engine}, which has its own {method}(): whether it lets users in whose rows are gone is not \
-             known; --engine db says that it does not"
-        ));
-    }
-    project.read_from().map(|alias| {
-        format!(
-            "the project reads sessions from its database \"{alias}\", and users are in until that one has caught up; \
-             --engine db says that it has"
-        )
-    })
-}
-
 impl CacheKeys {
     /// Resolves the options. Where keys are printed, standard output holds nothing else, and the report goes
     /// to standard error. `is_cleared` says that the cache holds no entries that earlier runs left.
@@ -118,11 +102,14 @@ impl CacheKeys {
         };
         let Engine::Cached(engine) = engine else {
             let of_project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
-            let Some(note) = of_project.and_then(read_elsewhere) else {
+            let Some(alias) = of_project.and_then(Project::read_from) else {
                 return Ok(Self::None);
             };
-            ctx.talk.note(&note);
-            return Ok(Self::Elsewhere);
+            ctx.talk.note(&format!(
+                "the project reads sessions from its database \"{alias}\", and users are in until that one has caught up; \
+                 --engine db says that it has"
+            ));
+            return Ok(Self::Replica);
         };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
@@ -141,7 +128,7 @@ impl CacheKeys {
             Self::NotPrinted { ended_some, .. } => {
                 ended_some.set(ended_some.get() || !keys.is_empty());
             }
-            Self::None | Self::EngineUnknown | Self::Elsewhere => {}
+            Self::None | Self::EngineUnknown | Self::Replica => {}
         }
     }
 
@@ -171,7 +158,7 @@ impl CacheKeys {
     /// Whether it is unknown if the site has a cache at all.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
-            Self::EngineUnknown | Self::Elsewhere => true,
+            Self::EngineUnknown | Self::Replica => true,
             Self::Printed(printer) => !printer.is_known,
             Self::None | Self::NotPrinted { .. } => false,
         }
@@ -182,7 +169,7 @@ impl CacheKeys {
     /// reason.
     pub(crate) fn may_hold(&self) -> bool {
         match self {
-            Self::None | Self::EngineUnknown | Self::Elsewhere => false,
+            Self::None | Self::EngineUnknown | Self::Replica => false,
             Self::NotPrinted { is_cleared, ended_some } => !is_cleared || ended_some.get(),
             Self::Printed(printer) => printer.left_out.get() > 0 || printer.knows_of_none(),
         }

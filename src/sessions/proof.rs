@@ -13,6 +13,7 @@ use crate::engine::{Ended, StopReason};
 use crate::error::{Error, Exit};
 use crate::model::{Page, Row, counted};
 use crate::report::{Doubt, Matches, Proof};
+use crate::settings::Project;
 use crate::store::{BlindSpot, Fault, Filter, OtherTable, Store, StoreError};
 use crate::ui;
 
@@ -97,6 +98,16 @@ pub(crate) fn warn(ctx: &Ctx<'_>, outcome: &Outcome) {
 /// The doubts that are known before the first scan.
 pub(crate) fn before_scans(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Vec<Doubt>, Error> {
     Ok(hidden_sessions(ctx, store)?.into_iter().chain(own_form(ctx)).collect())
+}
+
+/// Those of a command that logs users out. An operator who names the engine says how it finds sessions.
+pub(crate) fn before_logout(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Vec<Doubt>, Error> {
+    let mut doubts = before_scans(ctx, store)?;
+    let project = ctx.project.as_ref().filter(|_| ctx.global.engine.is_none());
+    if let Some((engine, method)) = project.and_then(Project::own_load) {
+        doubts.push(Doubt::OwnLoad { engine: engine.into(), method: method.into() });
+    }
+    Ok(doubts)
 }
 
 /// The doubt that the project writes logins in another form than the one that is read here. An operator who names keys

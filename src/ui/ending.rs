@@ -135,6 +135,10 @@ pub fn doubt(doubt: &Doubt) -> String {
              {serializer}), so nothing is proved; if the login only has another key, name that with --user-key (--user-key \
              _auth_user_id says that logins are as Django writes them); otherwise end the sessions in `manage.py shell`",
         ),
+        Doubt::OwnLoad { engine, method } => format!(
+            "SESSION_ENGINE is {engine}, which has its own {method}(): whether it lets users in whose rows are gone is not known, \
+             so nothing is proved; --engine db says that it does not",
+        ),
         Doubt::IdElsewhere { keys } => id_elsewhere("the id of a named user", keys),
         Doubt::LoginElsewhere { keys } => id_elsewhere("an id", keys),
         Doubt::HiddenUsers { table, view } => {

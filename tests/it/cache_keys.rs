@@ -315,7 +315,7 @@ DATABASES['replica'] = {**DATABASES['default']";
 }
 
 #[test]
-fn an_engine_that_finds_sessions_in_its_own_way_claims_the_table_only() {
+fn an_engine_that_finds_sessions_in_its_own_way_is_a_doubt() {
     const MODEL: &str =
         "@classmethod\n    def get_model_class(cls): return super().get_model_class()";
     let site = Site::sqlite("own_ways", "5.2", &[]).project("", "SESSION_ENGINE = 'own_engine'");
@@ -329,12 +329,21 @@ fn an_engine_that_finds_sessions_in_its_own_way_claims_the_table_only() {
         let django = "from django.contrib.sessions.backends.db import SessionStore as Django";
         site.file("own_engine.py", &format!("{django}\nclass SessionStore(Django):\n    {own}\n"));
         let anna = &site.login(&["anna"])[0];
-        let ran = site.run(&["logout-user", &anna.0, "--format", "json"]).ok();
-        let (verdict, says) = if method.is_empty() {
-            ("logged_out", String::new())
+        let ran = site.run(&["logout-user", &anna.0, "--format", "json"]);
+        let (code, verdict, doubts, says) = if method.is_empty() {
+            (0, "logged_out", serde_json::json!([]), String::new())
         } else {
-            ("table_only", format!("has its own {method}()"))
+            let doubt = serde_json::json!([{"doubt": "own_load", "engine": "own_engine", "method": method}]);
+            (3, "unknown", doubt, format!("has its own {method}()"))
         };
-        assert_eq!(ran.says(&says).json()["verdict"], verdict, "{method}");
+        let report = ran.exits(code).says(&says).json();
+        assert_eq!((&report["verdict"], &report["doubts"]), (&verdict.into(), &doubts), "{method}");
+        let everybody = ["flush-all", "--yes", "--format", "json"];
+        assert_eq!(site.run(&everybody).exits(code).json()["doubts"], doubts, "{method}");
+        // Who logs in shows who is in the table, which is all that it promises.
+        site.run(&["list"]).exits(0);
+        let anna = &site.login(&["anna"])[0];
+        let named = site.run(&["logout-user", &anna.0, "--engine", "db", "--format", "json"]);
+        assert_eq!(named.ok().json()["verdict"], "logged_out", "{method}");
     }
 }

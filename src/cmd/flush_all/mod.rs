@@ -113,7 +113,7 @@ impl<'a> Task<'a> {
             references::refuse(&mut *reader)?;
         }
         let references = references::note(ctx, &mut *reader)?;
-        let known = proof::before_scans(ctx, &*store)?;
+        let known = proof::before_logout(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         drop(reader);
         let counted = census(ctx, &*store, args, &asked)?;

@@ -130,7 +130,7 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         removal.check(ctx, &*store, args.dry_run)?;
         let references = references::note(ctx, &mut *store.reader()?)?;
-        let known = proof::before_scans(ctx, &*store)?;
+        let known = proof::before_logout(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         let meant = user_selectors::resolve(ctx, &*store, &args.selectors, args.dry_run)?;
         let consent = meant.consent(ctx, args.dry_run, args.selectors.yes)?;

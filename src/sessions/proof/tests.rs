@@ -121,7 +121,7 @@ fn who_is_out_is_said_only_of_what_was_seen() {
         (with(nobody), CacheKeys::None, Proof::NotFound),
         (with(emptied), CacheKeys::None, Proof::LoggedOut),
         (proved(), CacheKeys::EngineUnknown, Proof::TableOnly),
-        (proved(), CacheKeys::Elsewhere, Proof::TableOnly),
+        (proved(), CacheKeys::Replica, Proof::TableOnly),
         (with(nobody), CacheKeys::EngineUnknown, Proof::NotFound),
         (proved(), cached(false, false), Proof::Unknown),
         (proved(), cached(true, true), Proof::Unknown),
