@@ -239,18 +239,28 @@ impl MySqlWriter<'_> {
 
     pub(super) fn index_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         let (store, what) = (self.store, self.store.what("index"));
-        let is_there = store.is_indexed(&mut self.client, &column.name);
-        if is_there.map_err(|failure| fail(failure, store.what("read")))? {
+        if self.has_index(column)? {
             return Ok(());
         }
         self.client.wait_for(Work::Build);
         let indexed = self.alter(&store.index_column_sql(column));
         self.client.wait_for(Work::Batch);
         match indexed {
-            Err(failure) if failure.code() == Some(INDEX_IS_THERE) => Err(fail(failure, what)
-                .hint("an index of that name is on another column: drop or rename it")),
-            indexed => indexed.map_err(|failure| fail(failure, what)),
+            // Another backfill may have made it meanwhile.
+            Err(failure)
+                if failure.code() == Some(INDEX_IS_THERE) && !self.has_index(column)? =>
+            {
+                Err(fail(failure, what)
+                    .hint("an index of that name is on another column: drop or rename it"))
+            }
+            Err(failure) if failure.code() != Some(INDEX_IS_THERE) => Err(fail(failure, what)),
+            _ => Ok(()),
         }
+    }
+
+    fn has_index(&mut self, column: &UserColumn) -> Result<bool, StoreError> {
+        let found = self.store.is_indexed(&mut self.client, &column.name);
+        found.map_err(|failure| fail(failure, self.store.what("read")))
     }
 
     /// Runs a statement that needs the table for itself for a moment. While it waits for that everybody else waits behind it,
