@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use sessctl::consent::{Ask, Consent};
 use sessctl::model::{Page, Timestamp};
-use sessctl::store::{Filter, Locked, Postgres, Sqlite, Store, Table, WallClock};
+use sessctl::store::{Filter, Locked};
 
+use crate::conformance::store;
 use crate::world::{SECRET_KEY, World, login, signed};
 
 const COLUMNS: &str =
@@ -26,15 +27,6 @@ fn each(name: &str, test: impl Fn(&World)) {
          CREATE TABLE part PARTITION OF django_session FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
     ));
     test(&w);
-}
-
-fn store(w: &World) -> Box<dyn Store> {
-    if w.is_sqlite() {
-        let clock = WallClock::in_zone("UTC").unwrap();
-        Box::new(Sqlite::new(w.url().into(), Table::default(), clock))
-    } else {
-        Box::new(Postgres::new(w.conninfo(), Table::default()))
-    }
 }
 
 #[test]
@@ -103,7 +95,9 @@ fn it_is_purged_also_where_all_rows_expired_at_once() {
             }
         }
         drop(writer);
-        assert_eq!((deleted, w.count()), if w.is_sqlite() { (3, 1) } else { (4, 0) });
+        // PostgreSQL picks the row of the first window again, since all expired at once.
+        let again = !(w.is_sqlite() || w.is_mysql());
+        assert_eq!((deleted, w.count()), if again { (4, 0) } else { (3, 1) });
         w.run(&["purge-expired"]).ok().says("none is left");
         assert_eq!(w.count(), 0);
     });
