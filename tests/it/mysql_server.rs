@@ -152,7 +152,8 @@ impl MySqlServer {
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--innodb-buffer-pool-size=32M",
-            "--innodb-flush-log-at-trx-commit=0",
+            // A commit outlives the server when that is killed, and not when the machine fails.
+            "--innodb-flush-log-at-trx-commit=2",
             "--character-set-server=utf8mb4",
         ]);
         let mut process = command.args(&self.settings).spawn().unwrap();
