@@ -122,7 +122,7 @@ impl<'s> Decoded<'s> {
     /// Whichever Django reads this row will read the result, if the first key is its `SECRET_KEY`:
     /// layout and hash stay as they are, and the payload is compressed where `signing.dumps` would
     /// do it, and plain ASCII, since `JSONSerializer` reads Latin-1 (Django 5.2 `core/signing.py`,
-    /// `sessions/serializers.py`). It is an error if the result would be beyond the [`Limits`].
+    /// `sessions/serializers.py`). It is an error if the result would be beyond the [`Limits`](super::Limits).
     pub fn without_login(&self, saved: i64) -> Result<String, NotKept> {
         let codec = self.codec;
         let seal = self.seal.filter(|seal| seal.verify(&codec.keyring));

@@ -93,7 +93,7 @@ impl<'c> Decoder<'c> {
     ///
     /// What Django accepts is what the site's serializer made of a dictionary, which has each key
     /// once, so this is the login. Of a row that Django does not accept, which was damaged or forged,
-    /// nothing is said: it is no login of anybody's. Who else a row holds ([`Auth::others`]) mostly comes
+    /// nothing is said: it is no login of anybody's. Who else a row holds ([`Auth::others`](super::Auth::others)) mostly comes
     /// behind the login, and is not seen either.
     pub fn decode_unless<'s>(
         &'s mut self,
