@@ -130,11 +130,7 @@ const MOST_KEYS: usize = 10;
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
         Doubt::NoLogin { looked_for, keys } => no_login(looked_for, keys),
-        Doubt::OwnForm { engine, serializer } => format!(
-            "sessctl does not read the login of a trial user that the project wrote (SESSION_ENGINE {engine}, SESSION_SERIALIZER \
-             {serializer}), so nothing is proved; if the login only has another key, name that with --user-key (--user-key \
-             _auth_user_id says that logins are as Django writes them); otherwise end the sessions in `manage.py shell`",
-        ),
+        Doubt::OwnForm { engine, serializer } => own_form(engine, serializer),
         Doubt::OwnLoad { engine, method } => format!(
             "SESSION_ENGINE is {engine}, which has its own {method}(): whether it lets users in whose rows are gone is not known, \
              so nothing is proved; --engine db says that it does not",
@@ -187,6 +183,14 @@ pub fn doubt(doubt: &Doubt) -> String {
             tables,
         ),
     }
+}
+
+fn own_form(engine: &str, serializer: &str) -> String {
+    format!(
+        "sessctl does not read the login of a trial user that the project wrote (SESSION_ENGINE {engine}, SESSION_SERIALIZER \
+         {serializer}), so nothing is proved; if the login only has another key, name that with --user-key (--user-key \
+         _auth_user_id says that logins are as Django writes them); otherwise end the sessions in `manage.py shell`"
+    )
 }
 
 fn no_login(looked_for: &[String], keys: &[String]) -> String {
