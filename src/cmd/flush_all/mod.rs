@@ -103,19 +103,8 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         let asked = AskedUsers::of(ctx, &*store, None, &args.except_users, false)?;
         let spared = &asked.set();
-        let mut reader = store.reader()?;
-        if !args.dry_run {
-            reader.demand_writes()?;
-        }
-        removal.check(ctx, &*store, args.dry_run)?;
-        if args.truncate {
-            store.demand(Capability::Truncate)?;
-            references::refuse(&mut *reader)?;
-        }
-        let references = references::note(ctx, &mut *reader)?;
+        let can_be_kept = self.may_begin(ctx, &*store)?;
         let known = proof::before_logout(ctx, &*store)?;
-        let can_be_kept = !args.keep_data && references::hinder(&references);
-        drop(reader);
         let counted = census(ctx, &*store, args, &asked)?;
         let census = counted.as_ref().map(|counted| counted.tally);
         let consent = consent(ctx, args, census.as_ref())?;
@@ -149,6 +138,22 @@ impl<'a> Task<'a> {
             counted.report_unverified(&mut report);
         }
         Ok(CommandOutcome::new(report, outcome.ended, exit))
+    }
+
+    /// Refuses what the table does not allow, before anything is done. Returns whether other tables can keep sessions.
+    fn may_begin(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, Error> {
+        let args = self.args;
+        let mut reader = store.reader()?;
+        if !args.dry_run {
+            reader.demand_writes()?;
+        }
+        self.removal.check(ctx, store, args.dry_run)?;
+        if args.truncate {
+            store.demand(Capability::Truncate)?;
+            references::refuse(&mut *reader)?;
+        }
+        let references = references::note(ctx, &mut *reader)?;
+        Ok(!args.keep_data && references::hinder(&references))
     }
 }
 
