@@ -155,7 +155,7 @@ impl CacheKeys {
         )
     }
 
-    /// Whether it is unknown if the site has a cache at all.
+    /// Whether it is unknown if the site may find a session that is gone from the table: in a cache, or on a replica.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
             Self::EngineUnknown | Self::Replica => true,

@@ -40,12 +40,16 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
             reader.users(&site.users, which, &mut |user| {
                 ids.insert(user.id);
             })?;
-            let others = site.in_other_case(&mut *reader, which, &ids)?;
+            // Letter case is ignored by no index: the whole table of users is read only where it matters.
             if ids.is_empty() {
+                let others = site.in_other_case(&mut *reader, which, &ids)?;
                 in_other_case.extend(others.into_iter().map(|id| (name.clone(), id)));
             } else {
                 unknown.remove(name);
-                warn_of_other_case(ctx, name, which, &others);
+                if let UserQuery::Mail(..) = which {
+                    let others = site.in_other_case(&mut *reader, which, &ids)?;
+                    warn_of_other_case(ctx, name, &others);
+                }
             }
             let table = &site.users.table;
             let UserQuery::Having(column, _) = which else { continue };
@@ -80,8 +84,8 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
 
 /// Warns of users who have the same address in another letter case, and stay logged in. To Django's login they are others;
 /// its password reset (Django 5.2 `PasswordResetForm.get_users`) and django-allauth (65 `filter_users_by_email`) ignore case.
-fn warn_of_other_case(ctx: &Ctx<'_>, name: &str, which: UserQuery<'_>, others: &BTreeSet<String>) {
-    if !others.is_empty() && matches!(which, UserQuery::Mail(..)) {
+fn warn_of_other_case(ctx: &Ctx<'_>, name: &str, others: &BTreeSet<String>) {
+    if !others.is_empty() {
         ctx.talk.warning(&format!(
             "\"{}\" is the address of other users, too, in another letter case, who are not logged out: {}",
             ui::sanitize(name),
