@@ -5,7 +5,9 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanDuration, HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::terminal::{Terminal, is_dumb};
 use crate::engine::{Doing, Event, Pause, Progress};
@@ -47,9 +49,9 @@ impl Bar {
         let template = match (rows, is_narrow()) {
             _ if shown == Shown::Wait => "{msg} {spinner} {elapsed}",
             (Some(_), false) => {
-                "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {rate}  {eta} left"
+                "{msg} {wide_bar} {percent:>3}%  {human_pos}/{human_len}  {rate}{left}"
             }
-            (Some(_), true) => "{msg} {percent:>3}%  {eta} left",
+            (Some(_), true) => "{msg} {percent:>3}%{left}",
             (None, false) => "{msg} {spinner} {human_pos} rows  {rate}  {elapsed}",
             (None, true) => "{msg} {human_pos} rows",
         };
@@ -58,14 +60,21 @@ impl Bar {
                 // An error is ignored: the next tick draws again.
                 let _ = out.write_str(&rate(bar.per_sec()));
             };
-            self.bar.set_style(style.with_key("rate", write_rate));
+            let write_left = |bar: &ProgressState, out: &mut dyn fmt::Write| {
+                // Before the first rows nothing is known of the time that the others take.
+                if bar.pos() > 0 {
+                    let _ = write!(out, "  {:#} left", HumanDuration(bar.eta()));
+                }
+            };
+            self.bar.set_style(style.with_key("rate", write_rate).with_key("left", write_left));
         }
-        self.bar.reset();
+        // Each of these calls may draw, so the style and the words come first.
+        self.bar.set_message(doing);
         match rows {
             Some(rows) => self.bar.set_length(rows),
             None => self.bar.unset_length(),
         }
-        self.bar.set_message(doing);
+        self.bar.reset();
         self.bar.enable_steady_tick(TICK);
     }
 

@@ -27,6 +27,12 @@ fn the_bar_of_a_purge_has_a_total_and_the_time_to_settle_counts_down() {
         let slow = ["--batch-size", "50", "--sleep", "300ms"];
         let drawn = shown(w, 120, &[], &[&["purge-expired"][..], &slow].concat());
         assert!(drawn.contains("/300 ") && drawn.contains("/s "), "{drawn:?}");
+        let bars = drawn.split("\u{1b}[2K").filter(|line| line.contains('░') || line.contains('█'));
+        for bar in bars {
+            // Each names the work, and none knows the time that is left before the first rows.
+            assert!(bar.contains("reading") || bar.contains("deleting"), "{bar:?}");
+            assert!(!(bar.contains(" 0/") && bar.contains(" left")), "{bar:?}");
+        }
         assert_eq!(w.count(), 1);
         let zone = ["--db-timezone", "UTC"];
         let drawn =
