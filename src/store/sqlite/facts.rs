@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use rustix::fs::{Access, access};
 
 use super::fault::fail;
+use super::free_pages::FreePages;
 use super::{READER_TIMEOUT, Sqlite, is_view, read_only_hint, tables_alike, typed};
 use crate::model::Finding;
 use crate::store::facts::{Column, Facts, column_finding, not_made, reference_finding};
@@ -20,9 +21,6 @@ use crate::store::{Fault, StoreError, Table};
 /// The columns as Django creates them (Django 5.2 `sqlite3/base.py`).
 const EXPECTED: [(&str, &str); 3] =
     [("session_key", "varchar(40)"), ("session_data", "text"), ("expire_date", "datetime")];
-
-/// Free space that is reported: from a quarter of the file and this many bytes on.
-const MUCH_FREE: i64 = 100_000_000;
 
 /// How long to search for duplicate keys.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -208,13 +206,9 @@ fn may_write(path: &Path) -> Finding {
 }
 
 fn free_space(connection: &Connection) -> rusqlite::Result<Finding> {
-    let number = |pragma: &str| -> rusqlite::Result<i64> {
-        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
-    };
-    let (free, pages) = (number("freelist_count")?, number("page_count")?);
-    let bytes = free * number("page_size")?;
-    let text = format!("{free} of {pages} pages are free: {} MB", bytes / 1_000_000);
-    Ok(if bytes > MUCH_FREE && free > pages / 4 {
+    let pages = FreePages::of(connection)?;
+    let text = format!("{} of {} pages are free: {} MB", pages.free, pages.all, pages.megabytes());
+    Ok(if pages.are_many() {
         Finding::warning(
             "free-space",
             format!("{text}, which new rows use first"),

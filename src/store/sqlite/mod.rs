@@ -8,6 +8,7 @@ mod connection;
 mod expired;
 mod facts;
 mod fault;
+mod free_pages;
 mod holder;
 mod open;
 mod purge_lock;

@@ -9,6 +9,7 @@ use rusqlite::vtab::array;
 
 use super::connection::Limited;
 use super::fault::fail;
+use super::free_pages::FreePages;
 use super::row::{REFUSING_COLUMNS, columns, data, push, size_column};
 use super::user_column::{shown, values};
 use super::walk::{Statements, Walk, Way};
@@ -264,14 +265,13 @@ impl SqliteReader<'_> {
 }
 
 fn bloat(connection: &Connection) -> rusqlite::Result<Bloat> {
-    let number = |pragma: &str| -> rusqlite::Result<i64> {
-        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
-    };
-    let free = number("freelist_count")? * number("page_size")?;
-    let advice = format!(
-        "{} MB in the file are free: new rows use them again; VACUUM gives them back to the file system, \
-         keeps every writer out meanwhile, and needs twice the size of the file on the disk",
-        free / 1_000_000
-    );
-    Ok(Bloat { dead_rows: None, advice: if free > 0 { vec![advice] } else { Vec::new() } })
+    let pages = FreePages::of(connection)?;
+    let advice = pages.are_many().then(|| {
+        format!(
+            "{} MB in the file are free: new rows use them again; VACUUM gives them back to the file \
+             system, keeps every writer out meanwhile, and needs twice the size of the file on the disk",
+            pages.megabytes()
+        )
+    });
+    Ok(Bloat { dead_rows: None, advice: advice.into_iter().collect() })
 }
