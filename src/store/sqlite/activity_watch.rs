@@ -1,5 +1,6 @@
 //! Detects whether other processes use the database file. A commit of another connection leaves a trace in
-//! the file, but a read leaves none; the kernel (inotify) reports both.
+//! the file, but a read leaves none; the kernel (inotify) reports both. It does not report reads of a connection
+//! that stays open with `PRAGMA mmap_size`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
