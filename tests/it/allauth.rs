@@ -98,6 +98,26 @@ fn where_a_row_cannot_go_its_session_stays() {
     });
 }
 
+/// The first attempt deletes the sessions of the whole batch before the database refuses: it is undone before the next
+/// begins, which on MariaDB would keep what it did.
+#[test]
+fn what_refers_to_a_row_keeps_its_session_too_and_no_other() {
+    World::each("allauth_referred", |w| {
+        w.user("42", 9);
+        listed(w);
+        let kept = &w.session_keys()[5];
+        w.execute(&format!(
+            "CREATE TABLE device (session_key varchar(40) NOT NULL,
+                 FOREIGN KEY (session_key) REFERENCES usersessions_usersession (session_key));
+             INSERT INTO device VALUES ('{kept}')"
+        ));
+        let report = w.run(&LOGOUT).exits(3).json();
+        assert_eq!((&report["deleted"], &report["allauth_deleted"]), (&json!(8), &json!(8)));
+        assert_eq!((&report["referenced"], &report["remaining"]), (&json!(1), &json!(1)));
+        assert_eq!((&rows(w), &w.session_keys()), (&vec![kept.clone()], &vec![kept.clone()]));
+    });
+}
+
 #[test]
 fn killed_at_any_moment_it_leaves_no_row_without_its_session() {
     World::each("allauth_kill", |w| {

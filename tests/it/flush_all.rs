@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::role::Role;
 use crate::running::{Running, eventually};
 use crate::support::{django_python, sessctl};
 use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, signed};
@@ -260,6 +261,28 @@ fn who_keeps_it_from_being_emptied_is_named() {
         holder.batch_execute("ROLLBACK").unwrap();
         assert_eq!(w.count(), 7);
     }
+}
+
+#[test]
+fn why_the_table_cannot_be_emptied_is_told() {
+    let w = World::postgres("flush_not_emptied");
+    shop(&w);
+    let (role, truncate) = (Role::new(&w, "not_emptied"), ["flush-all", "--yes", "--truncate"]);
+    w.execute(&format!("GRANT SELECT, DELETE ON django_session TO {}", role.name));
+    let denied = role
+        .run(&truncate)
+        .exits(1)
+        .says("hint: grant the role TRUNCATE on the table, or leave --truncate out");
+    w.execute(
+        "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this table'; END $$;
+         CREATE TRIGGER forbid BEFORE TRUNCATE ON django_session EXECUTE FUNCTION forbid()",
+    );
+    let forbidden = w.run(&truncate).exits(1).says("not this table");
+    assert!(!forbidden.stderr.contains("grant the role"), "{forbidden:#?}");
+    for ran in [denied, forbidden] {
+        assert!(!ran.stderr.contains("lock"), "it is no lock: {ran:#?}");
+    }
+    assert_eq!(w.count(), 7);
 }
 
 #[test]

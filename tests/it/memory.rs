@@ -45,6 +45,11 @@ impl Memory {
         lock(&self.rows).keys().cloned().collect()
     }
 
+    /// Has the site end this session.
+    pub fn end(&self, key: &str) {
+        lock(&self.rows).remove(key);
+    }
+
     /// Has django-allauth keep rows for these sessions, and no others.
     pub fn list_in_allauth(&self, keys: &[&str]) {
         *lock(&self.allauth) = Some(keys.iter().map(|key| (*key).to_owned()).collect());

@@ -178,6 +178,29 @@ fn beyond_what_one_look_collects_what_is_kept_is_told() {
     }
 }
 
+#[test]
+fn of_what_is_kept_the_site_may_end_some_before_the_look_that_proves() {
+    for (ended, left, exit) in [
+        (&[][..], 2, Exit::Incomplete),
+        (&["000001"], 1, Exit::Incomplete),
+        (&["000001", "000003"], 0, Exit::Done),
+    ] {
+        let memory: &'static Memory = Box::leak(Box::new(table(5)));
+        memory.refer(&["000001", "000003"]);
+        let listen: Rc<Listen> = Rc::new(move |event| {
+            if matches!(event, Event::BatchesEnd) {
+                for key in ended {
+                    memory.end(key);
+                }
+            }
+        });
+        let outcome = run(memory, &Stop::default(), &Asked { listen, ..Asked::default() });
+        assert_eq!((outcome.deleted, outcome.kept.count()), (3, left), "{ended:?}");
+        assert_eq!((outcome.remaining, outcome.exit()), (Some(left), exit), "{ended:?}");
+        assert_eq!(outcome.is_proved(), left == 0, "{ended:?}");
+    }
+}
+
 type IsIt = fn(&Event<'_>) -> bool;
 
 /// Asks for an end when something happens for the nth time.
