@@ -18,6 +18,12 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+# Imported once, not by each step's process: of Django all that can be without settings.
+import django.core.management
+import django.db.migrations
+import django.forms
+import django.test
+
 from site_under_test import HOUR, Mismatch, expect
 
 STOCK = "django.contrib.sessions.backends.db"
