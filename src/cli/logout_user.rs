@@ -20,7 +20,8 @@ Examples:
   sessctl logout-user 42 --all-schemas --audit-file /var/log/sessctl.jsonl --reason laptop-stolen
   sessctl logout-user --from-file stolen.txt --saved-between 2026-11-20T14:00 2026-11-20T16:30
   sessctl logout-user 42 --except jo3q3qa3
-  sessctl logout-user --username anna --inactive --dry-run
+  sessctl logout-user --username anna --username bert --dry-run
+  sessctl logout-user --staff --deactivated
   sessctl --django /srv/shop logout-user --deleted-users";
 
 /// Delete all live sessions of users, and prove that none is left.

@@ -14,16 +14,17 @@ pub struct UserSelectors {
     /// Users with this e-mail address; may be repeated.
     #[arg(long = "email", value_name = "ADDRESS", help_heading = WHOM)]
     pub emails: Vec<String>,
-    /// Users who may not log in any more (is_active).
-    #[arg(long, help_heading = WHOM)]
-    pub inactive: bool,
-    /// Users who may enter Django's admin (is_staff).
+    /// Instead: all users who may not log in any more (is_active). Of --deactivated, --staff and --superusers, which may be
+    /// combined, each narrows: users who are all of it.
+    #[arg(long, alias = "inactive", help_heading = WHOM)]
+    pub deactivated: bool,
+    /// Instead: all users who may enter Django's admin (is_staff).
     #[arg(long, help_heading = WHOM)]
     pub staff: bool,
-    /// Users who may do everything (is_superuser).
+    /// Instead: all users who may do everything (is_superuser).
     #[arg(long, help_heading = WHOM)]
     pub superusers: bool,
-    /// Users who have sessions and exist no longer.
+    /// Instead: all users who have sessions and exist no longer.
     #[arg(long, help_heading = WHOM)]
     pub deleted_users: bool,
     /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.
@@ -40,15 +41,23 @@ pub struct UserSelectors {
 impl UserSelectors {
     /// The options that make ids on the command line unnecessary.
     pub(super) const OR_IDS: [&'static str; 7] =
-        ["from_file", "usernames", "emails", "inactive", "staff", "superusers", "deleted_users"];
+        ["from_file", "usernames", "emails", "deactivated", "staff", "superusers", "deleted_users"];
 
     /// Whether one of these options was typed.
     pub fn is_given(&self) -> bool {
         !self.usernames.is_empty()
             || !self.emails.is_empty()
-            || self.inactive
-            || self.staff
-            || self.superusers
             || self.deleted_users
+            || !self.conditions().is_empty()
+    }
+
+    /// The conditions that were typed.
+    pub fn conditions(&self) -> Vec<&'static str> {
+        let all = [
+            (self.deactivated, "--deactivated"),
+            (self.staff, "--staff"),
+            (self.superusers, "--superusers"),
+        ];
+        all.into_iter().filter(|(given, _)| *given).map(|(_, option)| option).collect()
     }
 }

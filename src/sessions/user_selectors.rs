@@ -157,8 +157,7 @@ pub(crate) fn resolve(
         return Ok(meant);
     }
     let site = SiteUsers::of(ctx, store, selectors.user_table.as_deref())?;
-    meant.by_name =
-        !(selectors.inactive || selectors.staff || selectors.superusers || selectors.deleted_users);
+    meant.by_name = !selectors.deleted_users && selectors.conditions().is_empty();
     meant.user_table = Some(site.users.table.to_string());
     let mut reader = reader(store, dry_run)?;
     if let Some(spot) = reader.blind_spot(&site.users.table)? {
@@ -168,8 +167,12 @@ pub(crate) fn resolve(
         let table = site.users.table.to_string();
         meant.doubt = Some(Doubt::HiddenUsers { table, view: spot == BlindSpot::View });
     }
-    let named = site.named(selectors)?.into_iter().map(|(_, which)| which);
-    for which in named.chain(site.flagged(selectors)?) {
+    let flags = site.flags(selectors)?;
+    if flags.len() > 1 {
+        ctx.talk.note(&format!("{}: users who are all of it", selectors.conditions().join(" ")));
+    }
+    let flagged = (!flags.is_empty()).then_some(UserQuery::Whether(&flags));
+    for which in site.named(selectors)?.into_iter().map(|(_, which)| which).chain(flagged) {
         reader.users(&site.users, which, &mut |user| meant.users.extend([user]))?;
     }
     if selectors.deleted_users {
@@ -318,17 +321,18 @@ impl SiteUsers {
         ))
     }
 
-    fn flagged(&self, selectors: &UserSelectors) -> Result<Vec<UserQuery<'_>>, Error> {
+    /// The columns that the conditions are about, and what they must hold.
+    fn flags(&self, selectors: &UserSelectors) -> Result<Vec<(&str, bool)>, Error> {
         let users = &self.users;
         [
-            (selectors.inactive, "--inactive", "is_active", &users.is_active, false),
+            (selectors.deactivated, "--deactivated", "is_active", &users.is_active, false),
             (selectors.staff, "--staff", "is_staff", &users.is_staff, true),
             (selectors.superusers, "--superusers", "is_superuser", &users.is_superuser, true),
         ]
         .into_iter()
         .filter(|(given, ..)| *given)
         .map(|(_, option, name, column, value)| {
-            Ok(UserQuery::Whether(self.has(option, name, column.as_deref())?, value))
+            Ok((self.has(option, name, column.as_deref())?, value))
         })
         .collect()
     }

@@ -29,6 +29,7 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     refuse_blank("--username", &args.selectors.usernames)?;
     refuse_blank("--email", &args.selectors.emails)?;
     refuse_blank("--user-table", &args.selectors.user_table)?;
+    refuse_mixture(args)?;
     if let Some(file) = &args.from_file {
         let bytes = files::read_all(open(file)?).map_err(|source| cannot_read(file, source))?;
         for (line, id) in ids_of_file(file, &bytes)? {
@@ -45,6 +46,36 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
         ids.iter().map(|id| seen.insert(UserIds::compared(id))).collect::<Vec<_>>().into_iter();
     ids.retain(|_| are_new.next().unwrap_or_default());
     Ok(Ids { ids, lines })
+}
+
+/// Ids, names, addresses and files name users, and add up. Conditions select all users who meet them. Both together may be
+/// meant either way: these users and those, or those of these users.
+fn refuse_mixture(args: &cli::LogoutUser) -> Result<(), Error> {
+    let mut kinds = args.selectors.conditions();
+    if !kinds.is_empty() && args.selectors.deleted_users {
+        return Err(Error::usage(
+            format!(
+                "--deleted-users and {}: of a deleted user nothing else is known",
+                kinds.join(", ")
+            ),
+            "run one after the other",
+        ));
+    }
+    kinds.extend(args.selectors.deleted_users.then_some("--deleted-users"));
+    let names_users = !args.users.is_empty()
+        || args.from_file.is_some()
+        || !args.selectors.usernames.is_empty()
+        || !args.selectors.emails.is_empty();
+    if names_users && !kinds.is_empty() {
+        return Err(Error::usage(
+            format!(
+                "users are named, and {} selects all of a kind: it is not clear whether one is to narrow the other",
+                kinds.join(", ")
+            ),
+            "log out the named users and those of that kind one after the other",
+        ));
+    }
+    Ok(())
 }
 
 /// The ids in a file, one a line. Only a byte order mark, as editors on Windows write it, and line ends are removed. Empty

@@ -160,8 +160,8 @@ pub enum UserQuery<'q> {
     AnyCase(&'q str, &'q str),
     /// Users with this e-mail address in this column.
     Mail(&'q str, Address<'q>),
-    /// Users with this value in this boolean column. NULL counts as false, as in Python.
-    Whether(&'q str, bool),
+    /// Users with these values in these boolean columns. NULL counts as false, as in Python.
+    Whether(&'q [(&'q str, bool)]),
     /// Any one user.
     Any,
     /// Users with one of these keys, spelled as [`UserType::fit`] returns them.
@@ -176,6 +176,14 @@ pub struct Address<'q> {
     pub local: &'q str,
     /// The part after it.
     pub domain: &'q str,
+}
+
+/// The SQL for [`UserQuery::Whether`].
+pub(super) fn all_of(flags: &[(&str, bool)], column: impl Fn(&str) -> String) -> String {
+    let flag = |(name, value): &(&str, bool)| {
+        format!("{} IS {}", column(name), if *value { "TRUE" } else { "NOT TRUE" })
+    };
+    flags.iter().map(flag).collect::<Vec<_>>().join(" AND ")
 }
 
 impl<'q> UserQuery<'q> {

@@ -30,7 +30,7 @@ const RECIPES: [(&str, &str, usize); 22] = [
     ("A stolen account", "bert carl dora", 5),
     ("Many users", "bert dora", 4),
     ("A time window", "anna bert carl", 5),
-    ("Staff and superusers", "anna carl dora", 5),
+    ("Staff.", "anna carl dora", 5),
     ("Everybody.", "", 0),
     ("Everybody who is logged in", "", 2),
     ("Everybody, and users keep", "", 6),
@@ -43,7 +43,7 @@ const RECIPES: [(&str, &str, usize); 22] = [
     ("A large table", EVERYBODY, 6),
     ("Remove that column", EVERYBODY, 6),
     ("The project says where", "bert carl dora", 5),
-    ("Whoever is inactive", EVERYBODY, 6),
+    ("Users by name, and staff", EVERYBODY, 6),
     ("Ends sessions in the table", "bert carl dora", 5),
     ("Writes the app", EVERYBODY, 6),
 ];

@@ -11,7 +11,7 @@ use crate::mysql_server::MySqlClient;
 use crate::role::Role;
 use crate::running::{Running, eventually};
 use crate::site::Site;
-use crate::world::{Ran, SECRET_KEY, World, login, signed};
+use crate::world::{Ran, RunToEnd, SECRET_KEY, World, login, signed};
 
 /// Django's table of users, with some in it.
 fn with_users(w: &World) {
@@ -66,13 +66,30 @@ fn users_are_found_by_what_the_site_knows() {
         assert_eq!(by(&["--email", "Anna@example.ORG"]), ["1"]);
         assert_eq!(by(&["--email", "anna@EXAMPLE.org"]), ["2"]);
         assert_eq!(by(&["--email", "bert's@home@example.org"]), ["3"]);
+        assert_eq!(by(&["--deactivated"]), ["3", "6"]);
         assert_eq!(by(&["--inactive"]), ["3", "6"]);
         assert_eq!(by(&["--staff"]), ["1", "4"]);
         assert_eq!(by(&["--superusers"]), ["1"]);
+        // Names add up, conditions narrow, and both together could be meant either way.
         assert_eq!(
-            by(&["2", "--superusers", "--username", "bert", "--staff", "1"]),
-            ["1", "2", "3", "4"]
+            by(&["2", "--username", "bert", "--email", "Anna@example.org", "6"]),
+            ["1", "2", "3", "6"]
         );
+        assert_eq!(by(&["--staff", "--superusers"]), ["1"]);
+        w.run(&["logout-user", "--superusers", "--staff", "-n"])
+            .says("note: --staff --superusers: users who are all of it");
+        assert_eq!(by(&["--staff", "--deactivated"]), [""; 0]);
+        for named in [&["2"][..], &["--username", "anna"], &["--email", "6@x"]] {
+            for kind in ["--staff", "--superusers", "--deactivated", "--deleted-users"] {
+                let mixed = w.run(&[&["logout-user", kind], named].concat());
+                mixed.refuses(2, &[kind, "not clear whether", "one after the other"]);
+            }
+        }
+        let mut of_file = w.command(&["logout-user", "--staff", "--from-file", "-"]);
+        of_file.ran("2\n").refuses(2, &["not clear whether"]);
+        w.run(&["logout-user", "--deleted-users", "--staff"])
+            .refuses(2, &["of a deleted user nothing else is known"]);
+        assert_eq!(w.count(), 6);
         for nobody in [
             ["--username", "ANNA"],
             ["--username", "ann_"],
@@ -109,7 +126,8 @@ fn users_are_found_by_what_the_site_knows() {
 fn a_dry_run_shows_who_is_meant() {
     World::each("whose_shown", |w| {
         with_users(w);
-        let shown = w.run(&["logout-user", "--inactive", "--username", "anna", "--dry-run"]).ok();
+        let shown =
+            w.run(&["logout-user", "--username", "bert", "--username", "anna", "--dry-run"]).ok();
         for line in ["USER          USERNAME\n", "\n1             anna\n", "\n3             bert\n"]
         {
             assert!(shown.stdout.contains(line), "{shown:#?}");
@@ -160,7 +178,7 @@ fn sessions_of_users_who_exist_no_longer() {
             [&json!(1), &json!(0), &json!(1)]
         );
         w.run(&["logout-user", "--unfit-ids", "1_0"]).ok().says("1 session deleted");
-        w.run(&["logout-user", "--deleted-users", "1"]).exits(3).says("1 session deleted");
+        w.run(&["logout-user", "1"]).exits(3).says("1 session deleted");
     });
 }
 

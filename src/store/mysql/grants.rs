@@ -60,7 +60,7 @@ impl MySql {
             }
         }
         if let Some(users) = users.filter(|_| purposes.contains(&Purpose::Selectors)) {
-            const WHY: &str = "logout-user --username, --email, --inactive and the like";
+            const WHY: &str = "logout-user --username, --email, --deactivated and the like";
             let found = look(client, &users.table)?;
             let Users { key, username, email, is_active, is_staff, is_superuser, .. } = users;
             let read = [username, email, is_active, is_staff, is_superuser].into_iter().flatten();

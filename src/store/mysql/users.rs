@@ -10,6 +10,7 @@ use super::fault::{Failure, fail};
 use super::row::bytes;
 use super::sql::{quote, quoted};
 use super::user_column::{shown, stored};
+use crate::store::users::all_of;
 use crate::store::{StoreError, User, UserQuery, UserType, Users};
 
 /// Most users that one statement reads, and most keys that it names.
@@ -94,8 +95,7 @@ fn condition(users: &Users, which: UserQuery<'_>) -> (String, Vec<Value>) {
             let characters = address.local.chars().count();
             (format!("LEFT({}, {characters}) = ?", column(name)), vec![address.local.into()])
         }
-        UserQuery::Whether(name, true) => (format!("{} IS TRUE", column(name)), Vec::new()),
-        UserQuery::Whether(name, false) => (format!("{} IS NOT TRUE", column(name)), Vec::new()),
+        UserQuery::Whether(flags) => (all_of(flags, column), Vec::new()),
         UserQuery::Any => ("TRUE".into(), Vec::new()),
         UserQuery::Keys(key, keys) => {
             let kind = key.kind().unwrap_or(UserType::Text);

@@ -13,6 +13,7 @@ use super::grants::{Need, hint};
 use super::sight::{hidden, is_hidden};
 use super::sql::{BEGIN_SCAN, type_name};
 use crate::store::table::quote;
+use crate::store::users::all_of;
 use crate::store::{StoreError, User, UserKey, UserQuery, Users};
 
 impl Postgres {
@@ -69,15 +70,13 @@ impl Postgres {
 
 /// The right to read the columns that the query uses.
 fn need(users: &Users, which: UserQuery<'_>) -> Need {
-    let asked = match which {
-        UserQuery::Having(column, _)
-        | UserQuery::AnyCase(column, _)
-        | UserQuery::Mail(column, _)
-        | UserQuery::Whether(column, _) => Some(column),
-        UserQuery::Any | UserQuery::Keys(..) => None,
+    let flags = match which {
+        UserQuery::Whether(flags) => flags,
+        _ => &[],
     };
+    let known = [Some(&*users.key), users.username.as_deref(), which.exact_column()];
     let columns: BTreeSet<&str> =
-        [Some(&*users.key), users.username.as_deref(), asked].into_iter().flatten().collect();
+        known.into_iter().flatten().chain(flags.iter().map(|(column, _)| *column)).collect();
     Need::of_columns("SELECT", &users.table, columns)
 }
 
@@ -96,8 +95,7 @@ fn condition(users: &Users, which: UserQuery<'_>) -> String {
             let (column, len) = (text(column), address.local.chars().count());
             equal(&format!("pg_catalog.substr({column}, 1, {len})"), address.local)
         }
-        UserQuery::Whether(column, true) => format!("u.{} IS true", quote(column)),
-        UserQuery::Whether(column, false) => format!("u.{} IS NOT true", quote(column)),
+        UserQuery::Whether(flags) => all_of(flags, |column| format!("u.{}", quote(column))),
         UserQuery::Any => "true LIMIT 1".into(),
         UserQuery::Keys(key, keys) => {
             let keys: Vec<String> = keys.iter().map(|key| literal(key)).collect();

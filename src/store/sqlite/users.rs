@@ -8,6 +8,7 @@ use super::fault::fail;
 use super::row::text;
 use super::user_column::{shown, stored};
 use crate::store::table::quote;
+use crate::store::users::all_of;
 use crate::store::{StoreError, User, UserQuery, UserType, Users};
 
 /// Most users that are read under one shared lock.
@@ -87,8 +88,7 @@ fn condition(users: &Users, which: UserQuery<'_>) -> (String, Vec<Value>) {
             let (name, len) = (column(name), address.local.chars().count());
             (format!("substr({name}, 1, {len}) = ?1"), vec![Value::Text(address.local.into())])
         }
-        UserQuery::Whether(name, true) => (format!("{} IS true", column(name)), Vec::new()),
-        UserQuery::Whether(name, false) => (format!("{} IS NOT true", column(name)), Vec::new()),
+        UserQuery::Whether(flags) => (all_of(flags, column), Vec::new()),
         UserQuery::Any => ("true".into(), Vec::new()),
         UserQuery::Keys(key, keys) => {
             let kind = key.kind().unwrap_or(UserType::Text);

@@ -155,7 +155,7 @@ impl Rights {
             }
         }
         if let Some(need) = users.filter(|_| purposes.contains(&Purpose::Selectors)) {
-            const WHY: &str = "logout-user --username, --email, --inactive and the like";
+            const WHY: &str = "logout-user --username, --email, --deactivated and the like";
             let schema = quote(need.table.schema().unwrap_or_default());
             if schema != self.schema {
                 grants.push(usage(&schema, WHY));
