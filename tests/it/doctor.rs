@@ -224,7 +224,7 @@ fn foreign_keys_and_triggers() {
             "foreign-keys",
             "warning",
             &[
-                if w.is_mysql() {
+                if w.is_mysql() && !w.is_oracle() {
                     "notes (session, RESTRICT)"
                 } else {
                     "notes (session, NO ACTION)"

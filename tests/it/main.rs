@@ -59,6 +59,7 @@ mod lookup;
 mod memory;
 mod mysql_conninfo;
 mod mysql_faults;
+mod mysql_itself;
 mod mysql_privileges;
 mod mysql_server;
 mod mysql_tls;

@@ -28,7 +28,7 @@ impl Site {
         let mut client = MySqlClient::connect(&mysql_url());
         let account = format!("t_{name}");
         client.execute(&format!(
-            "CREATE OR REPLACE USER {account}@'%' IDENTIFIED BY '{SENTINEL}';
+            "DROP USER IF EXISTS {account}@'%'; CREATE USER {account}@'%' IDENTIFIED BY '{SENTINEL}';
              GRANT SELECT ON {database}.* TO {account}@'%'"
         ));
         let socket = client.column("SELECT CAST(@@socket AS CHAR)").remove(0);

@@ -159,7 +159,9 @@ fn a_purge_beside_another_program_that_holds_the_lock_names_it() {
     holder.execute(&format!("GRANT SELECT ON \"{name}\".* TO sessctl_other@'%'"));
     let other = format!("mysql://sessctl_other:x@{}", url.rsplit_once('@').unwrap().1);
     let mut other = crate::mysql_server::MySqlClient::connect(&other);
-    other.column("SELECT GET_LOCK(CONCAT('sessctl-purge-', SHA1(LOWER(DATABASE()))), 0)");
+    other.column(
+        "SELECT GET_LOCK(CONCAT('sessctl-purge-', LEFT(SHA2(LOWER(DATABASE()), 256), 40)), 0)",
+    );
     w.run(&["purge-expired"]).exits(1).says("(user sessctl_other)");
     w.run(&["purge-expired", "--skip-if-running"]).exits(3);
     assert_eq!(w.count(), 5);

@@ -32,9 +32,12 @@ impl MySqlClient {
         let conn = runtime.block_on(Conn::new(opts))?;
         let mut client = Self { conn: Some(conn), runtime };
         client.execute(
-            "SET NAMES utf8mb4, sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES', \
-             max_recursive_iterations = 1000000",
+            "SET NAMES utf8mb4, sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES'",
         );
+        // MariaDB's name for it, or MySQL's.
+        client
+            .try_execute("SET max_recursive_iterations = 1000000")
+            .or_else(|_| client.try_execute("SET cte_max_recursion_depth = 1000000"))?;
         Ok(client)
     }
 
@@ -170,6 +173,11 @@ impl MySqlServer {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// URL of its `mysql` database, with an account that has all rights.

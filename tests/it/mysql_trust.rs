@@ -82,7 +82,7 @@ fn a_view_that_runs_code_of_others_is_refused_to_a_strong_account() {
         w.url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let mut client = MySqlClient::connect(&mysql_url());
     client.execute(&format!(
-        "CREATE OR REPLACE USER mysql_trust@'%' IDENTIFIED BY 'weak'; GRANT ALL ON {database}.* TO mysql_trust@'%'"
+        "DROP USER IF EXISTS mysql_trust@'%'; CREATE USER mysql_trust@'%' IDENTIFIED BY 'weak'; GRANT ALL ON {database}.* TO mysql_trust@'%'"
     ));
     let (_, at) = server.rsplit_once('@').unwrap();
     let url = format!("mysql://mysql_trust:weak@{at}/{database}");

@@ -80,7 +80,11 @@ fn a_blank_selector_matches_nobody() {
     World::each("blank_selectors", |w| {
         let boolean = if w.is_sqlite() { "bool" } else { "boolean" };
         // By MariaDB's usual collations both names are the same.
-        let collation = if w.is_mysql() { "COLLATE utf8mb4_nopad_bin" } else { "" };
+        let collation = match (w.is_mysql(), w.is_oracle()) {
+            (_, true) => "COLLATE utf8mb4_0900_bin",
+            (true, false) => "COLLATE utf8mb4_nopad_bin",
+            (false, false) => "",
+        };
         w.execute(&format!(
             "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) {collation} UNIQUE, email varchar(254),
              is_active {boolean}, is_staff {boolean}, is_superuser {boolean});

@@ -191,8 +191,7 @@ pub(crate) fn is_claimed(w: &World) -> bool {
         return Path::new(&format!("{}-sessctl", w.url())).exists();
     }
     if w.is_mysql() {
-        let sql =
-            "SELECT IS_USED_LOCK(CONCAT('sessctl-purge-', SHA1(LOWER(DATABASE())))) IS NOT NULL";
+        let sql = "SELECT IS_USED_LOCK(CONCAT('sessctl-purge-', LEFT(SHA2(LOWER(DATABASE()), 256), 40))) IS NOT NULL";
         return w.mysql_client().column(sql) == ["1"];
     }
     let mut client = postgres::Client::connect(&w.url(), postgres::NoTls).unwrap();

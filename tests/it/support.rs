@@ -24,6 +24,11 @@ pub(crate) fn mysql_url() -> String {
     from_environment("SESSCTL_TEST_MYSQL")
 }
 
+/// URL of the `mysql` database of the private server of MySQL itself, with an account that has all rights.
+pub(crate) fn oracle_url() -> String {
+    from_environment("SESSCTL_TEST_ORACLE")
+}
+
 /// The Python that has this release of Django: 3.2, 4.2, 5.2 or 6.1.
 pub(crate) fn django_python(release: &str) -> PathBuf {
     let python =

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::mysql_server::{MySqlClient, MySqlDatabase};
 use crate::running::{DEADLINE_OF_RUN, run_to_end};
 use crate::server::Server;
-use crate::support::{Database, mysql_url, postgres_url, sessctl};
+use crate::support::{Database, mysql_url, oracle_url, postgres_url, sessctl};
 
 /// The `SECRET_KEY` of every world.
 pub(crate) const SECRET_KEY: &str = "not-a-secret-outside-of-tests";
@@ -80,7 +80,18 @@ impl World {
         Self::on_mysql(&mysql_url(), name)
     }
 
-    /// On the MariaDB server whose `mysql` database has this URL.
+    /// Runs a test on MariaDB and on MySQL.
+    pub(crate) fn each_mysql(name: &str, test: impl Fn(&Self)) {
+        test(&Self::mysql(name));
+        test(&Self::oracle(name));
+    }
+
+    /// On MySQL itself.
+    pub(crate) fn oracle(name: &str) -> Self {
+        Self::on_mysql(&oracle_url(), name)
+    }
+
+    /// On the MariaDB or MySQL server whose `mysql` database has this URL.
     pub(crate) fn on_mysql(url: &str, name: &str) -> Self {
         let folder = folder(name, "mysql");
         let database = MySqlDatabase::create(url, &format!("world_{name}"));
@@ -125,6 +136,12 @@ impl World {
 
     pub(crate) fn is_mysql(&self) -> bool {
         matches!(self.backend, Backend::MySql(_))
+    }
+
+    /// Whether its server is MySQL itself.
+    pub(crate) fn is_oracle(&self) -> bool {
+        let server = |url: &str| url.rsplit_once('/').map(|(server, _)| server.to_owned());
+        self.is_mysql() && server(&self.url()) == server(&oracle_url())
     }
 
     /// What `-d` takes.
@@ -178,7 +195,14 @@ impl World {
                 connection.execute_batch(&format!("PRAGMA synchronous = OFF; {sql}")).unwrap();
             }
             Backend::Postgres(_) => self.client().batch_execute(sql).unwrap(),
-            Backend::MySql(database) => MySqlClient::connect(&database.url).execute(&in_mysql(sql)),
+            Backend::MySql(database) => {
+                let mut sql = in_mysql(sql);
+                if self.is_oracle() {
+                    // It has no unique index on the whole of a text.
+                    sql = sql.replace("text UNIQUE", "varchar(255) UNIQUE");
+                }
+                MySqlClient::connect(&database.url).execute(&sql);
+            }
         }
     }
 

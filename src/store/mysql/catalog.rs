@@ -74,6 +74,20 @@ impl Found {
         bound(self.column("session_key"))
     }
 
+    /// A key as a value to be bound; NULL, which no row has, for one that the column cannot hold. To convert it would be an
+    /// error on MySQL, and on MariaDB make question marks of it.
+    pub(super) fn key_value(&self, key: &str) -> Value {
+        let charset = self.column("session_key").and_then(|column| column.charset.as_ref());
+        let charset = charset.map_or("utf8", |(charset, _)| charset);
+        let can_hold = |c: char| match charset {
+            _ if c.is_ascii() || charset.starts_with("utf8") => true,
+            // Latin-1 as in Windows, which has other letters where that has control characters.
+            "latin1" => ('\u{a0}'..='\u{ff}').contains(&c),
+            _ => false,
+        };
+        if key.chars().all(can_hold) { key.into() } else { Value::NULL }
+    }
+
     /// Whether a SELECT sees one state of the table, and holds no locks.
     pub(super) fn has_snapshots(&self) -> bool {
         self.engine.eq_ignore_ascii_case("InnoDB") || self.is_view

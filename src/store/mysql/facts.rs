@@ -214,6 +214,8 @@ fn flavour(client: &mut Client, server: &Server) -> Result<Finding, Failure> {
         _ => "no binary log".into(),
     };
     let kind = if server.is_mariadb() { "MariaDB" } else { "MySQL" };
+    // Debian's MySQL has parentheses there already.
+    let comment = comment.trim_start_matches('(').trim_end_matches(')');
     let words = format!("{kind} {version} ({comment}), isolation {isolation}, {binlog}");
     if binlog.ends_with("STATEMENT") {
         return Ok(Finding::warning(

@@ -48,7 +48,8 @@ impl Named {
         if before.is_some() {
             condition.push_str(" AND s.expire_date < CAST(? AS DATETIME(6))");
         }
-        let values = keys.iter().copied().chain(before).map(Value::from).collect();
+        let values =
+            keys.iter().map(|key| found.key_value(key)).chain(before.map(Value::from)).collect();
         let joined = listed(&format!("{} AS k", found.key()), keys.len(), &quoted(table));
         Self { joined, condition, values }
     }

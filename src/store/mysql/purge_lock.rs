@@ -9,8 +9,8 @@ use super::session::Access;
 use crate::store::{Holder, LockAttempt, PurgeLock, StoreError};
 
 /// The lock's name holds for the whole server, at most 64 characters, and MySQL takes letters of either case for the same: a hash of
-/// the database's name.
-const NAME: &str = "CONCAT('sessctl-purge-', SHA1(LOWER(DATABASE())))";
+/// the database's name. MySQL 9.7 has neither MD5 nor SHA1.
+const NAME: &str = "CONCAT('sessctl-purge-', LEFT(SHA2(LOWER(DATABASE()), 256), 40))";
 
 /// Most attempts while no holder is visible: the holder may have ended just now.
 const ATTEMPTS: u32 = 3;

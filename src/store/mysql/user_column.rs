@@ -311,7 +311,8 @@ impl MySqlWriter<'_> {
                 continue;
             }
             let user = row.user.filter(|_| !is_missing).map(|id| stored(column.kind, id));
-            values.extend([row.key.into(), row.data.hex().into(), user.unwrap_or(Value::NULL)]);
+            let key = self.found.key_value(row.key);
+            values.extend([key, row.data.hex().into(), user.unwrap_or(Value::NULL)]);
         }
         if values.is_empty() {
             return Ok(0);
