@@ -24,6 +24,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) global: &'a Global,
     pub(crate) project: &'a Option<Project>,
     pub(crate) backends: Backends,
+    /// What `--replica` names.
+    pub(crate) replicas: &'a [String],
     /// The schema of the session table, if known.
     pub(crate) schema: Option<String>,
     /// What is unknown of the site and a Django project would tell. It is noted when the first database is
@@ -127,7 +129,7 @@ impl Ctx<'_> {
         if let Some(project) = &self.project {
             project.demand_table()?;
         }
-        settings::database(self.global, self.project.as_ref(), self.backends)
+        settings::database(self.global, self.project.as_ref(), self.backends, self.replicas)
     }
 
     /// The session table.

@@ -156,6 +156,15 @@ pub fn pace(args: &cli::Pace, traits: &Traits) -> Result<Pace, Error> {
     }
     if args.max_lag.is_some() {
         traits.demand(Capability::Replicas)?;
+        if traits.names_replicas && args.replicas.is_empty() {
+            return Err(Error::usage(
+                format!(
+                    "--max-lag: a server of {} does not know how far its replicas are behind",
+                    traits.name
+                ),
+                "name each with --replica URL, or leave --max-lag out; --pause-file pauses for any reason",
+            ));
+        }
     }
     let optional = |option, text: &Option<String>| {
         text.as_deref().map(|text| duration(option, text)).transpose()

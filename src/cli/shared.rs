@@ -67,9 +67,13 @@ pub struct Pace {
     /// End after this many rows.
     #[arg(long, value_name = "N", help_heading = PACE)]
     pub limit: Option<u64>,
-    /// Pause while a replica is further behind than this (PostgreSQL).
+    /// Pause while a replica is further behind than this (PostgreSQL, MySQL).
     #[arg(long, value_name = "DURATION", help_heading = PACE)]
     pub max_lag: Option<String>,
+    /// Replica for --max-lag; may be repeated (MySQL, whose primary does not know its replicas).
+    /// mysql://host:3306; account and encryption are those of the database, unless the URL names others.
+    #[arg(long = "replica", value_name = "URL", requires = "max_lag", help_heading = PACE)]
+    pub replicas: Vec<String>,
     /// Pause while this file exists.
     #[arg(long, value_name = "FILE", help_heading = PACE)]
     pub pause_file: Option<PathBuf>,

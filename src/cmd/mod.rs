@@ -53,6 +53,11 @@ trait Command {
         0
     }
 
+    /// URLs of replicas, which the pace may heed.
+    fn replicas(&self) -> &[String] {
+        &[]
+    }
+
     /// Turns an error into an exit code, if the command handles its errors itself.
     fn fail(&self, error: Error) -> Result<Exit, Error> {
         Err(error)
@@ -91,7 +96,7 @@ fn begin(
     talk: Talk,
     backends: Backends,
 ) -> Result<Exit, Error> {
-    settings::refuse_misplaced_connection(&cli.global)?;
+    settings::refuse_misplaced_connection(&cli.global, command.replicas())?;
     settings::check_stdin(&cli.global, command.reads_stdin())?;
     let progress: Box<dyn Progress> =
         if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk, command.prints())) };
@@ -112,6 +117,7 @@ fn begin(
         codec: &settings::codec(&cli.global, project.as_ref())?,
         project: &project,
         backends,
+        replicas: command.replicas(),
         schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
         unknown: Vec::new(),
         stop,

@@ -28,11 +28,12 @@ pub struct Database {
     pub warnings: Vec<String>,
 }
 
-/// The database from the command line, else the project's, else from the environment.
+/// The database from the command line, else the project's, else from the environment; with the replicas at these URLs.
 pub fn database(
     global: &cli::Global,
     project: Option<&Project>,
     backends: Backends,
+    replicas: &[String],
 ) -> Result<Database, Error> {
     const OPTION: &str = "--db-timezone";
     let clock = match &global.db_timezone {
@@ -42,7 +43,10 @@ pub fn database(
             .unwrap_or_else(WallClock::unknown),
         Some(name) => WallClock::of(zone(OPTION, name)?),
     };
-    let Named { backend, source } = named(global, project, backends)?;
+    let Named { backend, mut source } = named(global, project, backends)?;
+    for replica in replicas {
+        add_replica(&mut *source, backend, replica)?;
+    }
     if let (None, Some(project), true) =
         (&global.db_timezone, project, backend.traits().naive_clock)
     {
@@ -84,6 +88,29 @@ fn offset(ahead: i64) -> String {
     let sign = if ahead < 0 { '-' } else { '+' };
     let minutes = ahead.abs() / 60;
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// Adds a replica that `--replica` names.
+fn add_replica(
+    source: &mut dyn Source,
+    backend: &'static dyn Backend,
+    url: &str,
+) -> Result<(), Error> {
+    const OPTION: &str = "--replica";
+    let traits = backend.traits();
+    if !traits.names_replicas {
+        return Err(Error::usage(
+            format!("{OPTION}: {} tells of its replicas itself", traits.name),
+            format!("leave {OPTION} out"),
+        ));
+    }
+    match url.split_once("://").filter(|(scheme, _)| has_scheme(backend, scheme)) {
+        Some((_, rest)) => Ok(source.add_replica(rest.trim_end(), &surroundings())?),
+        None => Err(Error::usage(
+            format!("{OPTION} takes a URL of the same kind of database (it is not shown)"),
+            format!("expected {}://host", backend.schemes().first().copied().unwrap_or_default()),
+        )),
+    }
 }
 
 /// A source and the backend that read it.
@@ -157,9 +184,7 @@ fn read(url: &str, backends: Backends, surroundings: &Surroundings) -> Result<Na
 
 /// The backend whose URLs have this scheme. A driver may be named behind a plus sign.
 fn by_scheme(scheme: &str, backends: Backends) -> Result<&'static dyn Backend, Error> {
-    let plain = scheme.split_once('+').map_or(scheme, |(plain, _)| plain);
-    let is = |known: &&str| plain.eq_ignore_ascii_case(known);
-    let found = backends.iter().find(|backend| backend.schemes().iter().any(is));
+    let found = backends.iter().find(|backend| has_scheme(**backend, scheme));
     found.copied().ok_or_else(|| {
         let known: Vec<_> = backends.iter().map(|backend| schemes(*backend)).collect();
         Error::usage(
@@ -167,6 +192,11 @@ fn by_scheme(scheme: &str, backends: Backends) -> Result<&'static dyn Backend, E
             format!("supported are {}", known.join(" and ")),
         )
     })
+}
+
+fn has_scheme(backend: &dyn Backend, scheme: &str) -> bool {
+    let plain = scheme.split_once('+').map_or(scheme, |(plain, _)| plain);
+    backend.schemes().iter().any(|known| plain.eq_ignore_ascii_case(known))
 }
 
 /// `sqlite:// (also as sqlite3)`

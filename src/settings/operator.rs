@@ -51,9 +51,14 @@ pub fn arguments(global: &cli::Global) -> Vec<String> {
 }
 
 /// Refuses a connection string in the place of another argument: it would be shown, and sent to the server.
-pub fn refuse_misplaced_connection(global: &cli::Global) -> Result<(), Error> {
+pub fn refuse_misplaced_connection(global: &cli::Global, replicas: &[String]) -> Result<(), Error> {
     let is_database = |argument: &str| {
-        global.database.as_deref().is_some_and(|url| without(argument.into(), url) != argument)
+        let url = argument.strip_prefix("--replica=").unwrap_or(argument);
+        replicas.iter().any(|replica| replica == url)
+            || global
+                .database
+                .as_deref()
+                .is_some_and(|url| without(argument.into(), url) != argument)
     };
     for (argument, is_free) in with_reasons() {
         if is_connection(&argument) && !is_free && !is_database(&argument) {

@@ -93,6 +93,16 @@ pub trait Source: fmt::Debug {
         None
     }
 
+    /// Adds a replica of the database, named by what follows `scheme://`. An error for a database that knows its own
+    /// replicas, or has none ([`Traits::names_replicas`]).
+    fn add_replica(
+        &mut self,
+        _rest: &str,
+        _surroundings: &Surroundings,
+    ) -> Result<(), SourceError> {
+        Err(SourceError::new("replicas of this database are not named", "leave --replica out"))
+    }
+
     /// Makes a store for a table. Does not connect.
     fn open(&self, opening: Opening) -> Box<dyn Store>;
 }
@@ -118,6 +128,8 @@ pub struct Traits {
     pub naive_clock: bool,
     /// Most bytes of a column name.
     pub longest_name: usize,
+    /// Whether it does not know its replicas, so that the operator names them.
+    pub names_replicas: bool,
     /// The capabilities of its stores, which their accessors must match.
     pub can: &'static [Capability],
     /// Explanations for missing capabilities, if there is more to say than that they are missing.
@@ -127,7 +139,14 @@ pub struct Traits {
 impl Traits {
     /// The properties of a database whose stores can only scan and delete.
     pub const fn plain(name: &'static str) -> Self {
-        Self { name, naive_clock: false, longest_name: 63, can: &[], why_not: &[] }
+        Self {
+            name,
+            naive_clock: false,
+            longest_name: 63,
+            names_replicas: false,
+            can: &[],
+            why_not: &[],
+        }
     }
 
     /// Whether its stores have this capability.

@@ -61,6 +61,7 @@ mod mysql_conninfo;
 mod mysql_faults;
 mod mysql_itself;
 mod mysql_privileges;
+mod mysql_replicas;
 mod mysql_server;
 mod mysql_tls;
 mod mysql_trust;

@@ -58,6 +58,10 @@ impl Command for Backfill {
             schemas::each(ctx, &pace, |ctx, pace| act(ctx, self, pace))
         })
     }
+
+    fn replicas(&self) -> &[String] {
+        &self.pace.replicas
+    }
 }
 
 fn act(

@@ -60,6 +60,10 @@ impl Command for FlushAll {
     fn prints(&self) -> bool {
         self.print_cache_keys
     }
+
+    fn replicas(&self) -> &[String] {
+        &self.pace.replicas
+    }
 }
 
 /// The work to do in each table.

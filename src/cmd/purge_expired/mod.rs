@@ -48,6 +48,10 @@ impl Command for PurgeExpired {
             Ok(outcome)
         })
     }
+
+    fn replicas(&self) -> &[String] {
+        &self.pace.replicas
+    }
 }
 
 fn act(

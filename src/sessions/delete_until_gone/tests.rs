@@ -89,6 +89,7 @@ pub(in crate::sessions) fn in_ctx<T>(
 ) -> T {
     let cli = Cli::parse_from(["sessctl", "logout-user", "42"]);
     run(&Ctx {
+        replicas: &[],
         backends: &[],
         terms: Terms::default(),
         global: &cli.global,

@@ -101,7 +101,7 @@ fn options(params: &Params, tls: Option<SslOpts>) -> Opts {
     let options = OptsBuilder::default()
         .user(Some(params.user.clone()))
         .pass(params.password.clone())
-        .db_name(Some(params.database.clone()))
+        .db_name(Some(params.database.clone()).filter(|name| !name.is_empty()))
         // It would ask the server for its socket, and connect to that on this machine.
         .prefer_socket(false)
         .tcp_keepalive(Some(KEEPALIVE))

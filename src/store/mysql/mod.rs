@@ -19,6 +19,7 @@ mod params;
 mod purge_lock;
 mod reader;
 mod references;
+mod replicas;
 mod row;
 mod session;
 mod source;
@@ -53,6 +54,8 @@ pub const BUFFERS: (&str, &str) = ("MYSQL_ASYNC_BUFFER_SIZE_CAP", "65536");
 /// A session table on a server of MySQL or MariaDB.
 pub struct MySql {
     params: Params,
+    /// Where its replicas are that were named, for `--max-lag`.
+    replicas: Vec<Params>,
     table: Table,
     clock: WallClock,
     waits: Waits,
@@ -64,7 +67,14 @@ pub struct MySql {
 impl MySql {
     /// A store for a table on a server. It connects when a reader or a writer is opened.
     pub fn new(params: Params, table: Table, clock: WallClock, waits: Waits, terms: Terms) -> Self {
-        Self { params, table, clock, waits, terms, strong: OnceLock::new() }
+        let (replicas, strong) = (Vec::new(), OnceLock::new());
+        Self { params, replicas, table, clock, waits, terms, strong }
+    }
+
+    /// The same, with replicas at these places.
+    #[must_use]
+    pub fn with_replicas(self, replicas: Vec<Params>) -> Self {
+        Self { replicas, ..self }
     }
 
     fn what(&self, doing: &str) -> String {

@@ -13,7 +13,7 @@ pub struct Params {
     pub user: String,
     /// Its password; `None` if there is none.
     pub password: Option<String>,
-    /// The database.
+    /// The database; empty to connect to none.
     pub database: String,
     /// How the connection is encrypted, if it is.
     pub tls: Tls,

@@ -15,6 +15,7 @@ pub(super) const TRAITS: Traits = Traits {
     name: "MySQL",
     naive_clock: true,
     longest_name: 64,
+    names_replicas: true,
     can: &[
         Capability::Expiry,
         Capability::UserColumn,
@@ -24,12 +25,9 @@ pub(super) const TRAITS: Traits = Traits {
         Capability::Truncate,
         Capability::Schemas,
         Capability::Grants,
-    ],
-    why_not: &[(
         Capability::Replicas,
-        "a server of MySQL or MariaDB does not know how far its replicas are behind: leave --max-lag out; \
-         --pause-file pauses for any reason",
-    )],
+    ],
+    why_not: &[],
 };
 
 impl Backend for MySqlBackend {
@@ -89,8 +87,13 @@ impl Source for Conninfo {
         self.has_password.then_some("MYSQL_PWD or ~/.my.cnf")
     }
 
+    fn add_replica(&mut self, rest: &str, surroundings: &Surroundings) -> Result<(), SourceError> {
+        self.add_replica_of_url(rest, surroundings)
+    }
+
     fn open(&self, opening: Opening) -> Box<dyn Store> {
         let Opening { table, clock, waits, terms } = opening;
-        Box::new(MySql::new(self.params.clone(), table, clock, waits, terms))
+        let store = MySql::new(self.params.clone(), table, clock, waits, terms);
+        Box::new(store.with_replicas(self.replicas.clone()))
     }
 }

@@ -1,6 +1,7 @@
 //! The writing connection: deletes rows by their keys, replaces their data, and fills the user column.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use mysql_async::Value;
 
@@ -10,6 +11,7 @@ use super::client::Client;
 use super::fault::fail;
 use super::keys::{MOST_KEYS, Named, UNCHANGED, joined_with};
 use super::large::{self, PIECE};
+use super::replicas::Replicas;
 use super::row::{MOST_BYTES_OF_BATCH, columns, data, number, push, text};
 use super::session::Access;
 use super::sql::{quote, quoted};
@@ -17,7 +19,8 @@ use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
     AllauthWriter, Assigned, Assignment, Cursor, ExpiryWriter, Fault, Gone, Locked, Reference,
-    Replacement, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter, Window, Writer,
+    Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter, Window,
+    Writer,
 };
 
 /// Most bytes of new data in one statement: much less than any server's `max_allowed_packet`.
@@ -44,6 +47,7 @@ pub(super) struct MySqlWriter<'s> {
     pub(super) references: Option<Rc<[Reference]>>,
     /// Whether the server knows `SKIP LOCKED`, as far as it is known.
     pub(super) skips_locked: bool,
+    replicas: Replicas,
 }
 
 impl<'s> MySqlWriter<'s> {
@@ -65,7 +69,8 @@ impl<'s> MySqlWriter<'s> {
             let error = fail(failure, store.what("delete from"));
             if is_denied { error.hint(MAY_NEITHER) } else { error }
         })?;
-        Ok(Self { store, client, found, references: None, skips_locked: true })
+        let replicas = Replicas::of(store);
+        Ok(Self { store, client, found, references: None, skips_locked: true, replicas })
     }
 
     pub(super) fn demand_trust(&mut self) -> Result<(), StoreError> {
@@ -131,6 +136,16 @@ impl Writer for MySqlWriter<'_> {
 
     fn truncation(&mut self) -> Option<&mut dyn Truncator> {
         Some(self)
+    }
+
+    fn replicas(&mut self) -> Option<&mut dyn ReplicaLag> {
+        Some(self)
+    }
+}
+
+impl ReplicaLag for MySqlWriter<'_> {
+    fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
+        self.replicas.lag()
     }
 }
 
@@ -207,8 +222,9 @@ impl Rewriter for MySqlWriter<'_> {
                 "UPDATE {} SET s.session_data = x.v WHERE {UNCHANGED}",
                 joined_with(self.store, &self.found, &value, some.len())
             );
+            let found = &self.found;
             let values = |row: &Replacement<'_>| -> [Value; 3] {
-                [row.key.into(), row.old.hex().into(), row.new.into()]
+                [found.key_value(row.key), row.old.hex().into(), row.new.into()]
             };
             let changed = self.client.change(&sql, some.iter().flat_map(values).collect());
             done += changed.map_err(|failure| fail(failure, self.store.what("update")))?;

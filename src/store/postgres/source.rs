@@ -15,6 +15,7 @@ pub(super) const TRAITS: Traits = Traits {
     name: "PostgreSQL",
     naive_clock: false,
     longest_name: 63,
+    names_replicas: false,
     can: Capability::ALL,
     why_not: &[],
 };

@@ -17,6 +17,7 @@ pub(super) const TRAITS: Traits = Traits {
     name: "SQLite",
     naive_clock: true,
     longest_name: 63,
+    names_replicas: false,
     can: &[
         Capability::Expiry,
         Capability::UserColumn,

@@ -5,6 +5,7 @@ mod environment;
 mod keyword;
 mod option_file;
 mod parameters;
+mod replica;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ use crate::store::{SourceError, Surroundings};
 #[derive(Clone, Debug)]
 pub(super) struct Conninfo {
     pub(super) params: Params,
+    /// Where its replicas are that were named.
+    pub(super) replicas: Vec<Params>,
     /// Whether the URL itself holds a password.
     pub(super) has_password: bool,
     /// What the operator may want to know.
@@ -78,6 +81,6 @@ impl Conninfo {
     ) -> Result<Self, SourceError> {
         parameters.complete(environment::parameters(surroundings)?);
         let params = resolve::params(&mut parameters, surroundings)?;
-        Ok(Self { params, has_password: false, notes: parameters.notes })
+        Ok(Self { params, replicas: Vec::new(), has_password: false, notes: parameters.notes })
     }
 }

@@ -79,6 +79,11 @@ impl Parameters {
         self.is_placed = is_host || self.get("socket").is_some();
     }
 
+    /// Whether a source named the place of the server.
+    pub(super) fn is_placed(&self) -> bool {
+        self.is_placed
+    }
+
     /// Takes what a lower source says where nothing is known.
     pub(super) fn complete(&mut self, lower: Self) {
         for (name, value) in lower.values {

@@ -14,6 +14,11 @@ const MODES: [(&str, SslMode); 5] = [
     ("VERIFY_IDENTITY", SslMode::VerifyIdentity),
 ];
 
+/// The word for a mode.
+pub(super) fn word(mode: SslMode) -> &'static str {
+    MODES.iter().find(|(_, known)| *known == mode).map_or("", |(word, _)| word)
+}
+
 /// Says in MySQL's words what one source says in other words, so that sources can complete each other.
 pub(super) fn settle_mode(parameters: &mut Parameters) -> Result<(), SourceError> {
     let says = |name| flag(parameters, name);
