@@ -1,7 +1,10 @@
 //! Tables that are not plain: partitioned, foreign, or both. What holds on a plain one holds on them.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
+use crate::running::{Running, eventually};
 use crate::server::Server;
 use crate::world::World;
 
@@ -120,6 +123,40 @@ fn a_foreign_table() {
     }
     every_command_works(&w);
     assert_eq!(remote.count(), 0);
+}
+
+/// `lock_timeout` does not reach it, and whoever else wants rows of the batch waits behind it.
+#[test]
+fn a_row_that_is_locked_on_the_other_server_is_given_up_and_asked_for_again() {
+    let server = Server::new();
+    let (w, remote) = (World::postgres("foreign_lock"), World::on(&server, "remote"));
+    reach(&w, &server, &remote);
+    w.execute(
+        "IMPORT FOREIGN SCHEMA public LIMIT TO (django_session) FROM SERVER remote INTO public",
+    );
+    w.user("42", 3);
+    let mut holder = remote.client();
+    holder.batch_execute("BEGIN; SELECT FROM django_session FOR UPDATE").unwrap();
+    let logout = ["logout-user", "42", "--table", "django_session", "--format", "json"];
+    let mut running = Running::start(&mut w.command(&logout));
+    let mut watcher = remote.client();
+    let mut waiting = || {
+        let sql = "SELECT query_start::text FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        watcher.query_opt(sql, &[]).unwrap().map(|row| row.get::<_, String>(0))
+    };
+    eventually("it waits", || waiting().is_some());
+    let (first, began) = (waiting(), Instant::now());
+    eventually("it gives up", || waiting() != first);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "rows were locked for {:?}",
+        began.elapsed()
+    );
+    eventually("it waits again", || waiting().is_some());
+    assert!(!running.is_over());
+    holder.batch_execute("ROLLBACK").unwrap();
+    let report = running.end().ok().json();
+    assert_eq!((&report["deleted"], &report["remaining"]), (&json!(3), &json!(0)));
 }
 
 #[test]

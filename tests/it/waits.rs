@@ -275,6 +275,9 @@ fn the_server_ends_a_batch_and_forgets_a_client_that_is_gone() {
     w.user("42", 3);
     w.run(&["logout-user", "42", "--answer-timeout", "7s"]).ok();
     assert_eq!(seen(), ("7s".into(), "7s".into()));
+    w.execute("CREATE TRIGGER emptied AFTER TRUNCATE ON django_session EXECUTE FUNCTION see()");
+    w.run(&["flush-all", "--yes", "--truncate", "--answer-timeout", "9s"]).ok();
+    assert_eq!(seen(), ("9s".into(), "9s".into()));
     // What the role has of its own stays.
     w.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''42s''', current_database()); END $$",
@@ -321,6 +324,38 @@ fn runs_into(is_view: bool) -> Vec<&'static [&'static str]> {
             &["flush-all", "--yes"],
             &["flush-all", "--yes", "--truncate"],
         ]
+    }
+}
+
+/// Longer than the limit of a batch and the time that the server has on top of it to end one itself.
+#[test]
+fn statistics_and_an_index_are_waited_for_longer_than_a_batch() {
+    let w = World::postgres("long_build");
+    w.user("42", 3).expired(3);
+    w.execute("ALTER TABLE django_session ADD user_id bigint");
+    for (command, holds) in [
+        (
+            &["purge-expired", "--analyze"][..],
+            "LOCK TABLE django_session IN SHARE UPDATE EXCLUSIVE MODE",
+        ),
+        // CREATE INDEX CONCURRENTLY waits for whoever may still look at the table as it was.
+        (&["backfill"], "SELECT FROM django_session"),
+    ] {
+        let mut holder = w.client();
+        holder.batch_execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {holds}")).unwrap();
+        let running = Running::start(w.command(command).args(["--answer-timeout", "1s"]));
+        let mut watcher = w.client();
+        let mut waiting = || {
+            let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+                       AND wait_event_type = 'Lock' AND query ~ '^ANALYZE|CONCURRENTLY'";
+            watcher.query_opt(sql, &[]).unwrap().map(|row| row.get::<_, i32>(0))
+        };
+        eventually("it waits", || waiting().is_some());
+        let before = waiting();
+        thread::sleep(Duration::from_secs(8));
+        assert_eq!(waiting(), before, "{command:?}");
+        holder.batch_execute("COMMIT").unwrap();
+        running.end().ok();
     }
 }
 

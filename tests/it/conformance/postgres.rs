@@ -1,5 +1,7 @@
 //! What addresses of rows promise on PostgreSQL.
 
+use sessctl::store::Fault;
+
 use super::expiry::come_to_an_end;
 use super::*;
 use crate::table_kinds::partitioned;
@@ -55,4 +57,23 @@ fn postgres_rows_that_are_live_again_stay() {
             assert_eq!(subject.keys(&Filter::default()), ["renewed", "taker"], "{name}");
         }
     }
+}
+
+#[test]
+fn postgres_leaves_locked_rows_or_waits_for_them() {
+    let world = World::postgres("conf_locked");
+    let subject = on(&world, store(&world));
+    let keys: Vec<String> = (0..50).map(|n| format!("k{n:05}")).collect();
+    (subject.add)(&keys.iter().map(|key| (&**key, "", 0)).collect::<Vec<_>>());
+    let mut other = world.client();
+    let lock = "BEGIN; SELECT FROM django_session WHERE session_key = 'k00007' FOR UPDATE";
+    other.batch_execute(lock).unwrap();
+    let mut writer = subject.store.writer(consent()).unwrap();
+    let picked = writer.pick_expired(at(9), None, 100).unwrap();
+    let mut delete = |locked| writer.delete_expired(&batch(&picked.rows), at(9), locked);
+    assert_eq!(delete(Locked::Skip).unwrap(), Gone::of(49));
+    assert_eq!(delete(Locked::Wait).unwrap_err().fault(), Fault::Busy);
+    assert_eq!(delete(Locked::Skip).unwrap(), Gone::default());
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(delete(Locked::Wait).unwrap(), Gone::of(1));
 }
