@@ -140,6 +140,10 @@ pub struct Global {
     /// Its settings module. Otherwise what DJANGO_SETTINGS_MODULE or its manage.py says.
     #[arg(long, global = true, value_name = "MODULE", help_heading = PROJECT)]
     pub settings: Option<String>,
+    /// A pipe with the answer of a Django project that asked itself: the Django app of the Python package calls sessctl
+    /// with it.
+    #[arg(long, global = true, hide = true, value_name = "FILE", conflicts_with_all = ["django", "python", "settings"])]
+    pub django_answer: Option<PathBuf>,
     /// No progress bar, no notes, no report for people.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

@@ -23,7 +23,7 @@ use crate::model::may_be_login;
 use crate::store::{Capability, Table, Traits, UserColumn, Users};
 
 pub use database::{Backends, Database, database};
-pub use django::{Project, project};
+pub use django::{Project, probe, project};
 pub use ids::{Ids, refuse_blank, user_ids};
 pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;

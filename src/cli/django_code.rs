@@ -31,6 +31,9 @@ pub struct DjangoCode {
     /// Write the app into this new folder, which must have its name.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Print instead the program with which --django asks a project: the Django app of the Python package runs it.
+    #[arg(long, hide = true, exclusive = true)]
+    pub probe: bool,
 }
 
 /// The type of the user column.

@@ -77,6 +77,7 @@ mod proxy;
 mod purge;
 mod purge_faults;
 mod purge_postgres;
+mod python_package;
 mod races;
 mod random_rows;
 mod random_signals;

@@ -12,7 +12,8 @@ use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::files::{Folder, as_operator};
 use crate::sessions::site_users::users;
-use crate::store::{Store, UserColumn, UserType};
+use crate::settings::probe;
+use crate::store::{BACKENDS, Store, UserColumn, UserType};
 
 /// The files of the app: path in its folder, and text.
 const FILES: [(&str, &str); 8] = [
@@ -28,6 +29,10 @@ const FILES: [(&str, &str); 8] = [
 
 impl Command for DjangoCode {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        if self.probe {
+            out.write_all(probe(BACKENDS).as_bytes())?;
+            return Ok(Exit::Done);
+        }
         if let Some(key) = ctx.global.user_keys.iter().find(|key| *key != "_auth_user_id") {
             return Err(Error::usage(
                 format!(

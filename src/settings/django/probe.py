@@ -9,7 +9,7 @@ the project may print.
 import sys
 
 # With `-c`, that is the folder we are in: a json.py of the project is not ours to import.
-if sys.path[:1] == [""]:
+if __name__ == "__main__" and sys.path[:1] == [""]:
     del sys.path[0]
 
 import importlib
@@ -22,9 +22,6 @@ import traceback
 from types import SimpleNamespace
 from urllib.parse import unquote
 from uuid import UUID
-
-pipe = os.dup(1)
-os.dup2(2, 1)
 
 # What `site` runs or adds folders from, too; and what reads code from files of any name.
 CODE, LOADERS = (".py", ".pyc", ".pth", ".start"), ("importlib._bootstrap_external", "zipimport", "runpy")
@@ -364,9 +361,17 @@ def ask(code, manage, folder, module):
         return {"failed": failure(error)}
 
 
-os.write(pipe, b"\0")
-rest = json.dumps(answer(*sys.argv[1:])).encode()
-while rest:
-    rest = rest[os.write(pipe, rest) :]
-# Nothing that the project has begun, a thread or what it does at exit, is waited for.
-os._exit(0)
+def main():
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    os.write(pipe, b"\0")
+    rest = json.dumps(answer(*sys.argv[1:])).encode()
+    while rest:
+        rest = rest[os.write(pipe, rest) :]
+    # Nothing that the project has begun, a thread or what it does at exit, is waited for.
+    os._exit(0)
+
+
+# A process of the site imports it, and calls project().
+if __name__ == "__main__":
+    main()

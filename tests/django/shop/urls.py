@@ -11,6 +11,7 @@ urlpatterns = [
     path("logout", views.log_out),
     path("rotate", views.rotate),
     path("password", views.change_password),
+    path("elsewhere", views.log_out_elsewhere),
     path("whoami", views.whoami),
     path("cart/add/<int:item>", views.add_to_cart),
     path("cart/add/<int:item>/slowly", views.add_to_cart_slowly),

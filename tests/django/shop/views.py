@@ -53,6 +53,14 @@ def change_password(request):
     return whoami(request)
 
 
+def log_out_elsewhere(request):
+    """All sessions of the visitor but this one end: by the Python package of sessctl, which has to be installed."""
+    from sessctl import logout_user
+
+    report = logout_user(request.user, keep=request.session)
+    return JsonResponse({"deleted": report["deleted"]})
+
+
 def whoami(request):
     """Who the visitor is, and what is in the cart. Reads the session only."""
     user = str(request.user.pk) if request.user.is_authenticated else None
