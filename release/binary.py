@@ -87,11 +87,12 @@ def compile(target):
 
 class Binary:
     def __init__(self, target, given=None):
-        self.target = target if given else choose(target)
-        self.path = given or compile(self.target)
+        target = target if given else choose(target)
+        self.path = given or compile(target)
         self.content = self.path.read_bytes()
-        self.processor = self.target.split("-")[0]
         self.is_static = not has_interpreter(self.content)
+        self.target = target if self.is_static else target.replace("-musl", "-gnu")
+        self.processor = self.target.split("-")[0]
         self.glibc = newest_glibc(self.content)
         # Otherwise it is for systems like this one only.
         self.is_portable = self.is_static or self.glibc <= OLDEST_GLIBC
