@@ -81,9 +81,11 @@ def settle(site, journal):
     from django.db import connection, connections
 
     with connection.cursor() as cursor:
-        if site.postgres:
+        if connection.vendor == "postgresql":
             cursor.execute("VACUUM ANALYZE django_session")
             cursor.execute("CHECKPOINT")
+        elif connection.vendor == "mysql":
+            cursor.execute("ANALYZE TABLE django_session")
         else:
             cursor.execute(f"PRAGMA journal_mode = {journal}")
             expect(cursor.fetchone() == (journal,), "SQLite takes the journal mode")
@@ -195,7 +197,9 @@ def look(site, filler):
 def row(options, done, run, quiet, during):
     """One row of a table: what is noticed without → while it runs."""
     cells = [
-        {None: "PostgreSQL", "wal": "SQLite, WAL", "delete": "SQLite, rollback journal"}[options.journal],
+        "MariaDB"
+        if options.mysql_url
+        else {None: "PostgreSQL", "wal": "SQLite, WAL", "delete": "SQLite, rollback journal"}[options.journal],
         f"`sessctl {options.command}`" if options.sessctl else "`clearsessions`",
         f"{done} in {run.ended - run.began:.1f} s",
         f"{len(during.failures)} of {during.requests:,}",
@@ -209,7 +213,7 @@ def row(options, done, run, quiet, during):
 
 def measure(folder, options):
     """One run, from an empty database to the verdict."""
-    site = SiteApart(folder, options.postgres_url)
+    site = SiteApart(folder, options.postgres_url or options.mysql_url)
     filler = fill(options.expired, options.live)
     for n in range(THREADS * VISITORS_PER_THREAD):
         Visitor(site, USERS[n % len(USERS)])
@@ -244,6 +248,7 @@ def arguments():
     command.add_argument("--clearsessions", action="store_true", help="purge with manage.py clearsessions")
     database = parser.add_mutually_exclusive_group(required=True)
     database.add_argument("--postgres-url", metavar="URL", help="an empty database")
+    database.add_argument("--mysql-url", metavar="URL", help="an empty database of MariaDB or MySQL")
     database.add_argument("--journal", choices=["wal", "delete"], help="a new SQLite file in this journal mode")
     parser.add_argument("--command", choices=["purge-expired", "backfill"], default="purge-expired")
     parser.add_argument("--expired", type=int, default=300_000, metavar="ROWS")

@@ -190,7 +190,7 @@ def arguments():
     parser.add_argument("--sessctl", required=True, type=os.path.abspath, metavar="PATH", help="the binary under test")
     parser.add_argument("--engine", choices=ENGINES, default="db")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--postgres-url", metavar="URL", help="an empty database; otherwise SQLite")
+    parser.add_argument("--server-url", metavar="URL", help="an empty database of a server; otherwise SQLite")
     return parser.parse_args()
 
 
@@ -199,9 +199,9 @@ def main():
     options, chance = arguments(), random.Random()
     os.environ.update(ENGINES[options.engine])
     with tempfile.TemporaryDirectory(prefix="sessctl-races-") as folder:
-        site = RaceSite(folder, options.postgres_url)
+        site = RaceSite(folder, options.server_url)
         site.firsts = {}
-        if not site.postgres:
+        if not options.server_url:
             # With a rollback journal so many writers would keep each other waiting for seconds.
             from django.db import connection
 

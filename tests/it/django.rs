@@ -206,6 +206,18 @@ fn a_backfill_is_not_noticed_on_sqlite() {
 }
 
 #[test]
+fn a_backfill_is_not_noticed_on_mariadb() {
+    let database = MySqlDatabase::create(&mysql_url(), "site_backfill");
+    beside_site("backfill", &["--mysql-url", &database.url]);
+}
+
+#[test]
+fn a_purge_is_not_noticed_on_mariadb() {
+    let database = MySqlDatabase::create(&mysql_url(), "site_purge");
+    purge_beside_site(&["--mysql-url", &database.url]);
+}
+
+#[test]
 fn a_purge_is_not_noticed_on_postgres() {
     let database = fresh_database("site_purge");
     purge_beside_site(&["--postgres-url", &database.url]);

@@ -5,13 +5,13 @@ use crate::role::SENTINEL;
 use crate::world::{Ran, World, login};
 
 /// An account of the world's server, for the time of a test.
-struct Account<'w> {
+pub(crate) struct Account<'w> {
     world: &'w World,
-    name: String,
+    pub(crate) name: String,
 }
 
 impl<'w> Account<'w> {
-    fn new(world: &'w World, name: &str) -> Self {
+    pub(crate) fn new(world: &'w World, name: &str) -> Self {
         let name = format!("sessctl_{name}");
         world.execute(&format!(
             "DROP USER IF EXISTS {name}@'%'; CREATE USER {name}@'%' IDENTIFIED BY '{SENTINEL}'"
@@ -19,10 +19,13 @@ impl<'w> Account<'w> {
         Self { world, name }
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn url(&self) -> String {
         let url = self.world.url();
-        let url = format!("mysql://{}:{SENTINEL}@{}", self.name, url.rsplit_once('@').unwrap().1);
-        self.world.run(&[arguments, &["-d", &url]].concat())
+        format!("mysql://{}:{SENTINEL}@{}", self.name, url.rsplit_once('@').unwrap().1)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.world.run(&[arguments, &["-d", &self.url()]].concat())
     }
 }
 
@@ -50,6 +53,7 @@ fn what_to_grant_is_what_each_command_needs() {
     let readers = "list, show, stats, check, doctor";
     for (command, line) in [
         (&["list"][..], readers),
+        (&["show", "00000000"], readers),
         (&["stats"], readers),
         (&["check", "--max-age", "9999d"], readers),
         (&["doctor"], readers),
@@ -58,6 +62,7 @@ fn what_to_grant_is_what_each_command_needs() {
         (&["flush-all", "--yes"], "flush-all"),
         (&["flush-all", "--truncate", "--yes"], "flush-all --truncate"),
         (&["logout-user", "42", "--keep-data"], "--keep-data"),
+        (&["flush-all", "--yes", "--keep-data"], "--keep-data"),
         (&["backfill"], "backfill"),
     ] {
         w.renew();
@@ -89,6 +94,27 @@ fn what_to_grant_is_what_each_command_needs() {
             w.execute(&statement);
         }
         account.run(command).ok();
+    }
+}
+
+#[test]
+fn what_to_grant_for_rows_of_allauth_is_what_they_need() {
+    let w = World::mysql("account_allauth");
+    w.execute("CREATE TABLE usersessions_usersession (session_key varchar(40) UNIQUE)");
+    let account = Account::new(&w, "allauth");
+    let command = ["logout-user", "42", "--cleanup-allauth"];
+    w.execute(&grant(&w, &account, "logout-user").0);
+    let (statement, rights) = grant(&w, &account, "--cleanup-allauth");
+    assert_eq!(rights, ["SELECT", "DELETE"]);
+    w.execute(&statement);
+    for right in rights {
+        w.execute(&format!("REVOKE {right} ON usersessions_usersession FROM {}@'%'", account.name));
+        w.user("42", 2);
+        assert_ne!(account.run(&command).code, 0, "without {right}");
+        w.execute(&statement);
+        w.execute("INSERT INTO usersessions_usersession SELECT session_key FROM django_session");
+        account.run(&command).ok();
+        assert!(w.count() == 0 && w.keys_in("usersessions_usersession").is_empty());
     }
 }
 

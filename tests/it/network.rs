@@ -1,4 +1,4 @@
-//! The network fails between sessctl and PostgreSQL, after every number of bytes. Whatever was under way, nobody else's
+//! The network fails between sessctl and PostgreSQL or MariaDB, after every number of bytes. Whatever was under way, nobody else's
 //! session goes, no user is told to be out who is in, and another run ends well.
 
 use std::process::Command;
@@ -8,6 +8,9 @@ use crate::proxy::{Fault, Proxy, Side};
 use crate::support::{random, rounds};
 use crate::work::{ALL, BACKFILL, Before, FLUSH, KEEP, LOGOUT, PURGE, Work};
 use crate::world::{RunToEnd, World};
+
+/// A world of each kind that a network leads to.
+const KINDS: [fn(&str) -> World; 2] = [World::postgres, World::mysql];
 
 /// Runs it on this database through this port of this machine.
 pub(crate) fn through(work: &Work, w: &World, port: u16) -> Command {
@@ -26,8 +29,8 @@ pub(crate) fn proxy(w: &World, fault: Fault) -> Proxy {
 }
 
 /// Runs it with a fault, looks, runs it again without, looks again.
-fn run(test: &str, work: &Work, fault: Fault) -> Proxy {
-    let w = World::postgres(&format!("network_{test}_{}", work.name()));
+fn run(kind: fn(&str) -> World, test: &str, work: &Work, fault: Fault) -> Proxy {
+    let w = kind(&format!("network_{test}_{}", work.name()));
     let before = Before::fill(&w);
     let proxy = proxy(&w, fault);
     let what = format!("{:?} {fault:?}", work.command);
@@ -43,14 +46,26 @@ fn run(test: &str, work: &Work, fault: Fault) -> Proxy {
 
 /// Faults at places of which each is in another part of what is said, and in another place every time.
 fn everywhere(test: &str, work: &Work, fault: fn(Side, u64) -> Fault, every_day: u32) {
-    let quiet = run(test, work, Fault::None);
+    for kind in KINDS {
+        everywhere_on(kind, test, work, fault, every_day);
+    }
+}
+
+fn everywhere_on(
+    kind: fn(&str) -> World,
+    test: &str,
+    work: &Work,
+    fault: fn(Side, u64) -> Fault,
+    every_day: u32,
+) {
+    let quiet = run(kind, test, work, Fault::None);
     let rounds = rounds(every_day);
     for side in [Side::Program, Side::Server] {
         let total = quiet.passed(side);
         for round in 0..rounds {
             let part = total / u64::from(rounds);
             let after = part * u64::from(round) + random(part);
-            let proxy = run(test, work, fault(side, after));
+            let proxy = run(kind, test, work, fault(side, after));
             // Nothing is as long every time: keys, times and numbers of processes differ.
             assert!(
                 proxy.struck() || after > total * 9 / 10,
@@ -99,6 +114,8 @@ fn a_connection_that_is_closed_in_one_direction() {
 #[test]
 fn answers_that_come_late_change_nothing() {
     for work in ALL {
-        run("late", &work, Fault::Delay(Duration::from_millis(20)));
+        for kind in KINDS {
+            run(kind, "late", &work, Fault::Delay(Duration::from_millis(20)));
+        }
     }
 }

@@ -379,6 +379,11 @@ fn hold_on_postgres() {
 }
 
 #[test]
+fn hold_on_mariadb() {
+    hold(&World::mysql("properties"));
+}
+
+#[test]
 fn hold_on_sqlite_rollback_journal() {
     hold(&World::sqlite("properties"));
 }

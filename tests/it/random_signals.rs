@@ -10,7 +10,7 @@ use crate::work::{ALL, Before, LOGOUT, Work};
 use crate::world::{RunToEnd, World};
 
 /// A world of each kind.
-const KINDS: [fn(&str) -> World; 3] = [World::postgres, World::sqlite, in_wal_mode];
+const KINDS: [fn(&str) -> World; 4] = [World::postgres, World::mysql, World::sqlite, in_wal_mode];
 
 fn in_wal_mode(name: &str) -> World {
     let w = World::sqlite(&format!("{name}_wal"));
@@ -57,7 +57,7 @@ fn slowly(work: &Work, w: &World) -> std::process::Command {
 
 #[test]
 fn a_signal_at_any_moment_leaves_a_true_report() {
-    everywhere("signalled", rounds(30), |work, w, before, delay, round| {
+    everywhere("signalled", rounds(40), |work, w, before, delay, round| {
         let (signal, code) = if round % 2 == 0 { ("INT", 130) } else { ("TERM", 143) };
         let what = format!("{:?} SIG{signal} after {delay:?}", work.command);
         let mut running = Running::start(&mut slowly(work, w));
@@ -112,7 +112,7 @@ fn a_signal_amid_the_second_look_leaves_nothing_claimed() {
 
 #[test]
 fn killed_at_any_moment_it_ends_well_when_run_again() {
-    everywhere("killed", rounds(15), |work, w, before, delay, _| {
+    everywhere("killed", rounds(20), |work, w, before, delay, _| {
         let what = format!("{:?} SIGKILL after {delay:?}", work.command);
         let mut running = Running::start(&mut slowly(work, w));
         std::thread::sleep(delay);
