@@ -111,12 +111,7 @@ impl PostgresWriter<'_> {
     }
 
     pub(super) fn give_up(&mut self, error: impl Into<Failed>, doing: &str) -> StoreError {
-        let right = match doing {
-            "delete from" => "DELETE",
-            "update" => "UPDATE",
-            "truncate" => "TRUNCATE",
-            _ => "SELECT",
-        };
+        let right = if doing == "update" { "UPDATE" } else { "SELECT" };
         let table = &self.store.table;
         let needs = [Need::of("SELECT", table), Need::of(right, table)];
         self.give_up_for(error, doing, &needs)
