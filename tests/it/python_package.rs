@@ -12,9 +12,10 @@ use crate::running::{DEADLINE_OF_RUN, run_to_end};
 use crate::support::{django_python, fresh_database, sessctl};
 use crate::world::Ran;
 
-/// A folder of this run, with the wheel in `dist` and its content, as `pip install --target` leaves it, in `site`.
+/// A folder that the next run empties, with the wheel in `dist` and its content, as `pip install --target` leaves it, in `site`.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = std::env::temp_dir().join(format!("sessctl-wheel-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     // Its debug information would be most of the wheel.
     let binary = folder.join("sessctl");
@@ -111,4 +112,24 @@ fn it_holds_the_app_of_django_code() {
         }
         assert_eq!(files, 8);
     }
+}
+
+/// Names of packages in them would be those of an older release otherwise.
+#[test]
+fn pages_name_the_packages_of_this_version() {
+    let mut named = 0;
+    for file in ["README.md", "docs/install.md", "docs/releasing.md", "deploy/cronjob.yaml"] {
+        let text = std::fs::read_to_string(repository().join(file)).unwrap();
+        for name in ["sessctl-", "sessctl_", "sessctl:", "--tag v"] {
+            for rest in text
+                .split(name)
+                .skip(1)
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            {
+                assert!(rest.starts_with(env!("CARGO_PKG_VERSION")), "{file}: {name}{rest:.20}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named >= 8, "{named}");
 }
