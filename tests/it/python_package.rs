@@ -10,7 +10,7 @@ use crate::django::run;
 use crate::pages::repository;
 use crate::running::{DEADLINE_OF_RUN, run_to_end};
 use crate::support::{django_python, fresh_database, sessctl};
-use crate::world::Ran;
+use crate::world::{Ran, RunToEnd, program};
 
 /// A folder that the next run empties, with the wheel in `dist` and its content, as `pip install --target` leaves it, in `site`.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -112,6 +112,19 @@ fn it_holds_the_app_of_django_code() {
         }
         assert_eq!(files, 8);
     }
+}
+
+/// Nobody needs the option; what is not an answer may be a secret, so that it is not repeated.
+#[test]
+fn an_answer_that_is_none_is_refused_unseen() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-answer");
+    std::fs::write(&file, "{\"secrets\": [\"s3cret\", 4]").unwrap();
+    let answer = format!("--django-answer={}", file.display());
+    let ran = program(&[&*answer, "list"]).ran("");
+    assert!(ran.code == 2 && ran.stderr.contains("is no answer of a Django project"), "{ran:#?}");
+    assert!(!ran.stderr.contains("s3cret"), "{ran:#?}");
+    let ran = program(&[&*answer, "--django", ".", "list"]).ran("");
+    assert!(ran.code == 2 && ran.stderr.contains("cannot be used with"), "{ran:#?}");
 }
 
 /// Names of packages in them would be those of an older release otherwise.
