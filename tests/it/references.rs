@@ -106,6 +106,8 @@ fn a_foreign_key_that_points_at_one_partition_or_at_another_column() {
         "CREATE TABLE member (session_id varchar(40) REFERENCES part_2 (session_key));
          INSERT INTO member SELECT session_key FROM part_2",
     );
+    let dry = [&PURGE[..], &["--dry-run"]].concat();
+    assert_eq!(w.run(&dry).ok().json()["referenced"], w.keys_in("part_2").len());
     let report = w.run(&PURGE).exits(3).json();
     assert_eq!(report["deleted"].as_u64().unwrap() + report["referenced"].as_u64().unwrap(), 100);
     assert_eq!(report["referenced"], w.keys_in("part_2").len());
@@ -245,6 +247,79 @@ fn a_reference_that_may_not_become_null_keeps_its_session_and_no_other() {
         w.run(&["flush-all", "--yes"]).exits(3).says("2 sessions deleted");
         assert_eq!(w.session_keys(), [first]);
     });
+}
+
+/// A dry run and a logout of two sessions, one of which has a row in this table `child`.
+fn keeps(w: &World, child: &str, columns: &str, stays: bool) {
+    w.user("42", 2);
+    w.execute(child);
+    let first = w.session_keys().into_iter().next().unwrap();
+    w.execute(&format!(
+        "INSERT INTO child ({columns}) SELECT {} FROM django_session WHERE session_key = '{first}'",
+        columns.replace("session", "session_key").replace("expires", "expire_date")
+    ));
+    let (kept, by) = (u64::from(stays), if stays { json!(["child"]) } else { json!(null) });
+    // SQLite finds it by this name too.
+    let table = if w.is_sqlite() { "Django_Session" } else { "django_session" };
+    let logout = ["logout-user", "42", "--table", table, "--format", "json"];
+    let report =
+        w.run(&[&logout[..], &["--dry-run"]].concat()).exits(if stays { 3 } else { 0 }).json();
+    assert_eq!((&report["referenced"], &report["referenced_by"]), (&json!(kept), &by), "{child}");
+    let report = w.run(&logout).exits(if stays { 3 } else { 0 }).json();
+    assert_eq!(
+        (&report["deleted"], &report["referenced"]),
+        (&json!(2 - kept), &json!(kept)),
+        "{child}"
+    );
+    w.execute("DROP TABLE child; DELETE FROM django_session WHERE session_key NOT LIKE 'live%'");
+}
+
+/// What the column is set to decides, and what the server would refuse is known before.
+#[test]
+fn what_a_foreign_key_keeps_is_foreseen() {
+    let (server, file) = (World::postgres("references_set"), World::sqlite("references_set"));
+    server.execute(
+        "CREATE DOMAIN required AS varchar(40) NOT NULL; CREATE DOMAIN usual AS varchar(40) DEFAULT 'live-0'",
+    );
+    for w in [&server, &file] {
+        w.live(1);
+        w.execute("CREATE UNIQUE INDEX both_columns ON django_session (session_key, expire_date)");
+        let one = |column: &str, stays| {
+            let child = format!("CREATE TABLE child (session {column})");
+            keeps(w, &child, "session", stays);
+        };
+        let usual = "varchar(40) NOT NULL DEFAULT 'live-0' REFERENCES django_session";
+        one(&format!("{usual} ON DELETE SET DEFAULT"), false);
+        one(&format!("{usual} ON DELETE SET NULL"), true);
+        one("varchar(40) NOT NULL REFERENCES django_session ON DELETE SET DEFAULT", true);
+        let two = |columns: &str, then: &str, stays| {
+            let child = format!(
+                "CREATE TABLE child ({columns}, FOREIGN KEY (session, expires)
+                     REFERENCES django_session (session_key, expire_date) {then})"
+            );
+            keeps(w, &child, "session, expires", stays);
+        };
+        let expires = if w.is_sqlite() { "datetime" } else { "timestamptz" };
+        two(&format!("expires {expires}, session varchar(40)"), "", true);
+        two(
+            &format!("session varchar(40), expires {expires} NOT NULL"),
+            "ON DELETE SET NULL",
+            true,
+        );
+        if !w.is_sqlite() {
+            one("required REFERENCES django_session ON DELETE SET NULL", true);
+            one("usual NOT NULL REFERENCES django_session ON DELETE SET DEFAULT", false);
+            two(
+                "session varchar(40) NOT NULL, expires timestamptz",
+                "ON DELETE SET NULL (expires)",
+                false,
+            );
+            let parts =
+                "CREATE TABLE child (session varchar(40) REFERENCES django_session) PARTITION BY HASH (session);
+                CREATE TABLE part PARTITION OF child FOR VALUES WITH (MODULUS 1, REMAINDER 0)";
+            keeps(w, parts, "session", true);
+        }
+    }
 }
 
 #[test]
