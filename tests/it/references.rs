@@ -56,26 +56,39 @@ fn a_purge_leaves_what_another_table_refers_to_and_nothing_else() {
 /// That of a table which nobody sees until the database forbids it: behind ON DELETE CASCADE.
 #[test]
 fn what_forbids_the_end_of_a_session_further_on() {
-    World::each("references_chain", |w| {
-        w.expired(40);
-        w.execute(
-            "CREATE TABLE cart (id integer PRIMARY KEY, session varchar(40) REFERENCES django_session ON DELETE CASCADE);
-             CREATE TABLE item (cart integer REFERENCES cart (id));
-             INSERT INTO cart SELECT 10 * CAST(substr(session_key, 9) AS integer), session_key FROM django_session
-                 WHERE session_key LIKE '%9' OR session_key LIKE '%1';
-             INSERT INTO item SELECT id FROM cart WHERE session LIKE '%9'",
-        );
-        let report = w.run(&PURGE).exits(3).json();
-        assert_eq!(
-            (&report["deleted"], &report["referenced"]),
-            (&json!(36), &json!(4)),
-            "{report}"
-        );
-        assert_eq!((w.count(), &report["left"]), (4, &json!(4)));
-        w.execute("DELETE FROM item");
-        w.run(&PURGE).ok();
-        assert_eq!(w.count(), 0);
-    });
+    for (number, cart) in [
+        "integer REFERENCES cart (id)",
+        "integer REFERENCES cart (id) ON DELETE RESTRICT",
+        "integer NOT NULL REFERENCES cart (id) ON DELETE SET NULL",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("references_chain_{number}");
+        if cart.contains("SET NULL") {
+            // InnoDB makes no such column.
+            World::each_but_mysql(&name, |w| forbidden_further_on(w, cart));
+        } else {
+            World::each(&name, |w| forbidden_further_on(w, cart));
+        }
+    }
+}
+
+fn forbidden_further_on(w: &World, cart: &str) {
+    w.expired(40);
+    w.execute(&format!(
+        "CREATE TABLE cart (id integer PRIMARY KEY, session varchar(40) REFERENCES django_session ON DELETE CASCADE);
+         CREATE TABLE item (cart {cart});
+         INSERT INTO cart SELECT 10 * CAST(substr(session_key, 9) AS integer), session_key FROM django_session
+             WHERE session_key LIKE '%9' OR session_key LIKE '%1';
+         INSERT INTO item SELECT id FROM cart WHERE session LIKE '%9'"
+    ));
+    let report = w.run(&PURGE).exits(3).json();
+    assert_eq!((&report["deleted"], &report["referenced"]), (&json!(36), &json!(4)), "{report}");
+    assert_eq!((w.count(), &report["left"]), (4, &json!(4)));
+    w.execute("DELETE FROM item");
+    w.run(&PURGE).ok();
+    assert_eq!(w.count(), 0);
 }
 
 #[test]
@@ -93,6 +106,12 @@ fn a_role_that_may_not_see_the_other_table_leaves_its_sessions_too() {
         "GRANT SELECT ON member TO {}; ALTER TABLE member ENABLE ROW LEVEL SECURITY",
         role.name
     ));
+    let report = role.run(&PURGE).exits(3).json();
+    assert_eq!((&report["deleted"], &report["referenced"]), (&json!(0), &json!(10)), "{report}");
+    // Nor one in a schema that it may not look into.
+    w.execute(
+        "ALTER TABLE member DISABLE ROW LEVEL SECURITY; CREATE SCHEMA closed; ALTER TABLE member SET SCHEMA closed",
+    );
     let report = role.run(&PURGE).exits(3).json();
     assert_eq!((&report["deleted"], &report["referenced"]), (&json!(0), &json!(10)), "{report}");
     assert_eq!(w.count(), 10);
@@ -249,6 +268,11 @@ fn a_reference_that_may_not_become_null_keeps_its_session_and_no_other() {
     });
 }
 
+/// A name by which the database finds the table: SQLite in any case.
+fn name(w: &World) -> &'static str {
+    if w.is_sqlite() { "Django_Session" } else { "django_session" }
+}
+
 /// A dry run and a logout of two sessions, one of which has a row in this table `child`.
 fn keeps(w: &World, child: &str, columns: &str, stays: bool) {
     w.user("42", 2);
@@ -259,9 +283,7 @@ fn keeps(w: &World, child: &str, columns: &str, stays: bool) {
         columns.replace("session", "session_key").replace("expires", "expire_date")
     ));
     let (kept, by) = (u64::from(stays), if stays { json!(["child"]) } else { json!(null) });
-    // SQLite finds it by this name too.
-    let table = if w.is_sqlite() { "Django_Session" } else { "django_session" };
-    let logout = ["logout-user", "42", "--table", table, "--format", "json"];
+    let logout = ["logout-user", "42", "--table", name(w), "--format", "json"];
     let report =
         w.run(&[&logout[..], &["--dry-run"]].concat()).exits(if stays { 3 } else { 0 }).json();
     assert_eq!((&report["referenced"], &report["referenced_by"]), (&json!(kept), &by), "{child}");
@@ -274,52 +296,68 @@ fn keeps(w: &World, child: &str, columns: &str, stays: bool) {
     w.execute("DROP TABLE child; DELETE FROM django_session WHERE session_key NOT LIKE 'live%'");
 }
 
-/// What the column is set to decides, and what the server would refuse is known before.
+/// What the column is set to decides, and what the database would refuse is known before.
+fn foresees(w: &World) {
+    w.live(1);
+    w.execute("CREATE UNIQUE INDEX both_columns ON django_session (session_key, expire_date)");
+    let one = |column: &str, stays| {
+        keeps(w, &format!("CREATE TABLE child (session {column})"), "session", stays);
+    };
+    let usual = "varchar(40) NOT NULL DEFAULT 'live-0' REFERENCES django_session";
+    one(&format!("{usual} ON DELETE SET DEFAULT"), false);
+    one(&format!("{usual} ON DELETE SET NULL"), true);
+    one("varchar(40) NOT NULL REFERENCES django_session ON DELETE SET DEFAULT", true);
+    let expires = if w.is_sqlite() { "datetime" } else { "timestamptz" };
+    keeps_by_two(w, &format!("expires {expires}, session varchar(40)"), "", true);
+    let columns = format!("session varchar(40), expires {expires} NOT NULL");
+    keeps_by_two(w, &columns, "ON DELETE SET NULL", true);
+    // Each of several keeps its own.
+    w.user("42", 3);
+    for (table, key) in ["basket", "cart"].iter().zip(w.session_keys()) {
+        refer(w, table, "", &format!("session_key = '{key}'"));
+    }
+    refer(w, "shelf", "", "1 = 0");
+    let report = w.run(&["logout-user", "42", "--dry-run", "--format", "json"]).exits(3).json();
+    assert_eq!(
+        (&report["referenced"], &report["referenced_by"]),
+        (&json!(2), &json!(["basket", "cart"]))
+    );
+    w.execute("DROP TABLE basket; DROP TABLE cart; DROP TABLE shelf; DELETE FROM django_session WHERE session_key NOT LIKE 'live%'");
+}
+
+fn keeps_by_two(w: &World, columns: &str, then: &str, stays: bool) {
+    let child = format!(
+        "CREATE TABLE child ({columns}, FOREIGN KEY (session, expires)
+             REFERENCES django_session (session_key, expire_date) {then})"
+    );
+    keeps(w, &child, "session, expires", stays);
+}
+
 #[test]
-fn what_a_foreign_key_keeps_is_foreseen() {
-    let (server, file) = (World::postgres("references_set"), World::sqlite("references_set"));
-    server.execute(
+fn what_a_foreign_key_of_sqlite_keeps_is_foreseen() {
+    foresees(&World::sqlite("references_foreseen"));
+}
+
+#[test]
+fn what_a_foreign_key_of_postgres_keeps_is_foreseen() {
+    let w = World::postgres("references_foreseen");
+    foresees(&w);
+    w.execute(
         "CREATE DOMAIN required AS varchar(40) NOT NULL; CREATE DOMAIN usual AS varchar(40) DEFAULT 'live-0'",
     );
-    for w in [&server, &file] {
-        w.live(1);
-        w.execute("CREATE UNIQUE INDEX both_columns ON django_session (session_key, expire_date)");
-        let one = |column: &str, stays| {
-            let child = format!("CREATE TABLE child (session {column})");
-            keeps(w, &child, "session", stays);
-        };
-        let usual = "varchar(40) NOT NULL DEFAULT 'live-0' REFERENCES django_session";
-        one(&format!("{usual} ON DELETE SET DEFAULT"), false);
-        one(&format!("{usual} ON DELETE SET NULL"), true);
-        one("varchar(40) NOT NULL REFERENCES django_session ON DELETE SET DEFAULT", true);
-        let two = |columns: &str, then: &str, stays| {
-            let child = format!(
-                "CREATE TABLE child ({columns}, FOREIGN KEY (session, expires)
-                     REFERENCES django_session (session_key, expire_date) {then})"
-            );
-            keeps(w, &child, "session, expires", stays);
-        };
-        let expires = if w.is_sqlite() { "datetime" } else { "timestamptz" };
-        two(&format!("expires {expires}, session varchar(40)"), "", true);
-        two(
-            &format!("session varchar(40), expires {expires} NOT NULL"),
-            "ON DELETE SET NULL",
+    for (child, stays) in [
+        ("(session required REFERENCES django_session ON DELETE SET NULL)", true),
+        ("(session usual NOT NULL REFERENCES django_session ON DELETE SET DEFAULT)", false),
+        (
+            "(session varchar(40) REFERENCES django_session) PARTITION BY HASH (session);
+             CREATE TABLE part PARTITION OF child FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
             true,
-        );
-        if !w.is_sqlite() {
-            one("required REFERENCES django_session ON DELETE SET NULL", true);
-            one("usual NOT NULL REFERENCES django_session ON DELETE SET DEFAULT", false);
-            two(
-                "session varchar(40) NOT NULL, expires timestamptz",
-                "ON DELETE SET NULL (expires)",
-                false,
-            );
-            let parts =
-                "CREATE TABLE child (session varchar(40) REFERENCES django_session) PARTITION BY HASH (session);
-                CREATE TABLE part PARTITION OF child FOR VALUES WITH (MODULUS 1, REMAINDER 0)";
-            keeps(w, parts, "session", true);
-        }
+        ),
+    ] {
+        keeps(&w, &format!("CREATE TABLE child {child}"), "session", stays);
     }
+    let columns = "session varchar(40) NOT NULL, expires timestamptz";
+    keeps_by_two(&w, columns, "ON DELETE SET NULL (expires)", false);
 }
 
 #[test]
@@ -337,7 +375,8 @@ fn no_session_goes_because_it_refers_to_one_that_goes() {
             .exits(3)
             .says("Dry run: 1 of 2 live sessions of user 42")
             .says("sessions refer to each other (parent) ON DELETE CASCADE");
-        let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
+        let logout = ["logout-user", "42", "--table", name(w), "--format", "json"];
+        let report = w.run(&logout).exits(3).json();
         assert_eq!((&report["deleted"], &report["referenced"]), (&json!(1), &json!(1)), "{report}");
         assert_eq!(w.session_keys(), [keys[0].clone(), keys[2].clone()]);
     });
