@@ -60,8 +60,23 @@ impl Doubles {
     }
 }
 
+/// How a database writes SQL.
+pub(super) struct Dialect {
+    /// A name in its quotes.
+    pub quote: fn(&str) -> String,
+    /// A table in its quotes.
+    pub quoted: fn(&Table) -> String,
+    /// What ends the statement that creates an index.
+    pub end: &'static str,
+}
+
+/// With names in double quotes.
+pub(super) const STANDARD: Dialect = Dialect { quote, quoted: Table::quoted, end: "" };
+
 /// Builds the SQL that creates an index.
 pub(super) struct Maker<'a> {
+    /// How it is written.
+    pub dialect: Dialect,
     /// The table as the statement must name it.
     pub table: &'a Table,
     /// Whether something else has this name.
@@ -76,9 +91,9 @@ impl Maker<'_> {
     fn sql(&self, index: &str, column: &str, with: &[String]) -> String {
         let free = |number: &usize| !(self.is_taken)(&self.table.index_name(column, *number));
         let number = (1..1000).find(free).unwrap_or(1);
-        let name = quote(&self.table.index_name(column, number));
-        let Self { table, concurrently, .. } = self;
-        format!("CREATE {index}{concurrently} {name} ON {} ({})", table.quoted(), all(column, with))
+        let Self { dialect: Dialect { quote, quoted, end }, table, concurrently, .. } = self;
+        let (name, table) = (quote(&table.index_name(column, number)), quoted(table));
+        format!("CREATE {index}{concurrently} {name} ON {table} ({}){end}", all(column, with))
     }
 }
 
@@ -88,11 +103,11 @@ fn all(column: &str, with: &[String]) -> String {
 }
 
 /// The SQL that finds duplicate keys.
-pub(super) fn find_doubles(table: &Table, with: &[String]) -> String {
+pub(super) fn find_doubles(dialect: &Dialect, table: &Table, with: &[String]) -> String {
     let columns = all("session_key", with);
     format!(
         "SELECT session_key FROM {} WHERE session_key IS NOT NULL GROUP BY {columns} HAVING count(*) > 1",
-        table.quoted()
+        (dialect.quoted)(table)
     )
 }
 
@@ -174,7 +189,7 @@ impl Missing {
                 ),
                 format!(
                     "SELECT count(*) FROM ({}) AS doubles must say 0; then {make}",
-                    find_doubles(maker.table, &self.with)
+                    find_doubles(&maker.dialect, maker.table, &self.with)
                 ),
             ),
         }

@@ -136,6 +136,17 @@ fn counted(
     values: Vec<Value>,
     patience: Duration,
 ) -> Result<Option<u64>, Failure> {
+    let row = limited(client, server, patience, |client| client.first(sql, values))?.flatten();
+    Ok(row.and_then(|row| number(&row, 0)))
+}
+
+/// Runs a SELECT; `None` if the server ended it after so long.
+pub(super) fn limited<T>(
+    client: &mut Client,
+    server: &Server,
+    patience: Duration,
+    run: impl FnOnce(&mut Client) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
     let limit = |patience: Duration| {
         if server.is_mariadb() {
             format!("SET SESSION max_statement_time = {:.3}", patience.as_secs_f64())
@@ -145,10 +156,10 @@ fn counted(
     };
     // Zero is no limit.
     client.execute(&limit(patience.max(Duration::from_millis(1))))?;
-    let counted = client.first(sql, values);
+    let ran = run(client);
     client.execute(&limit(Duration::ZERO))?;
-    match counted {
-        Ok(row) => Ok(row.and_then(|row| number(&row, 0))),
+    match ran {
+        Ok(found) => Ok(Some(found)),
         Err(failure) if matches!(failure.code(), Some(1317 | 1969 | 3024)) => Ok(None),
         Err(failure) => Err(failure),
     }

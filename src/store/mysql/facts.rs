@@ -72,7 +72,7 @@ impl MySql {
         findings.push(column_finding(&EXPECTED, &columns));
         let indexed = self.is_indexed(client, "expire_date");
         facts.expiry_indexed = matches!(indexed, Ok(true));
-        findings.push(self.made("indexes", indexed.map(|indexed| self.indexes(&found, indexed))));
+        findings.push(self.made("indexes", self.indexes(client, &server, &found, indexed)));
         findings.push(self.made("triggers", self.triggers(client, &server)));
         findings.push(match self.references(client) {
             Err(error) => not_made("foreign-keys", &error),
@@ -115,34 +115,6 @@ impl MySql {
                 ),
             )
         })
-    }
-
-    fn indexes(&self, found: &Found, expiry_indexed: bool) -> Finding {
-        const CHECK: &str = "indexes";
-        let table = quoted(&self.table);
-        let add = |index: &str, column: &str| {
-            let name = quote(&self.table.index_name(column, 1));
-            format!(
-                "ALTER TABLE {table} ADD {index} {name} ({column}), ALGORITHM=INPLACE, LOCK=NONE"
-            )
-        };
-        if found.is_view {
-            Finding::unknown(CHECK, "a view has those of its tables")
-        } else if !found.is_unique {
-            Finding::problem(
-                CHECK,
-                "session_key has no unique one: two rows may have the same key",
-                add("UNIQUE INDEX", "session_key"),
-            )
-        } else if !expiry_indexed {
-            Finding::warning(
-                CHECK,
-                "expire_date has none that can be used: each step of a purge reads the whole table",
-                add("INDEX", "expire_date"),
-            )
-        } else {
-            Finding::ok(CHECK, "session_key is unique, expire_date has an index")
-        }
     }
 
     /// What the account may do, as the server says before it does it.

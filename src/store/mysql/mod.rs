@@ -13,6 +13,7 @@ mod facts;
 mod fault;
 mod filter;
 mod grants;
+mod indexes;
 mod keys;
 mod large;
 mod params;

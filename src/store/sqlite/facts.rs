@@ -14,7 +14,7 @@ use super::{READER_TIMEOUT, Sqlite, is_view, read_only_hint, tables_alike, typed
 use crate::model::Finding;
 use crate::store::facts::{Column, Facts, column_finding, not_made, reference_finding};
 use crate::store::indexes::{
-    Doubles, KeyIndex, Maker, Missing, SHOWN, delete_doubles, find_doubles, index_finding,
+    Doubles, KeyIndex, Maker, Missing, SHOWN, STANDARD, delete_doubles, find_doubles, index_finding,
 };
 use crate::store::{Fault, StoreError, Table};
 
@@ -116,13 +116,19 @@ impl Sqlite {
             .collect::<rusqlite::Result<_>>()?;
         let is_taken = |name: &str| names.contains(&name.to_ascii_lowercase());
         let caution = "; to make one keeps every writer out meanwhile";
-        let maker = Maker { table: &table, is_taken: &is_taken, concurrently: "", caution };
+        let maker = Maker {
+            dialect: STANDARD,
+            table: &table,
+            is_taken: &is_taken,
+            concurrently: "",
+            caution,
+        };
         Ok(index_finding(&key, expiry_indexed?, &maker))
     }
 
     /// Searches for duplicate keys, for a few seconds.
     fn doubles(&self, connection: &Connection, has_row_ids: bool) -> rusqlite::Result<Doubles> {
-        let sql = format!("{} LIMIT {}", find_doubles(&self.table, &[]), SHOWN + 1);
+        let sql = format!("{} LIMIT {}", find_doubles(&STANDARD, &self.table, &[]), SHOWN + 1);
         let (done, is_done) = mpsc::channel::<()>();
         let handle = connection.get_interrupt_handle();
         let found: rusqlite::Result<Vec<String>> = std::thread::scope(|scope| {

@@ -10,7 +10,7 @@ use super::{RowSecurity, Subject};
 use crate::model::Finding;
 use crate::store::Table;
 use crate::store::indexes::{
-    Doubles, KeyIndex, Maker, Missing, SHOWN, delete_doubles, find_doubles, index_finding,
+    Doubles, KeyIndex, Maker, Missing, SHOWN, STANDARD, delete_doubles, find_doubles, index_finding,
 };
 use crate::store::postgres::client::Client;
 use crate::store::postgres::grants::printable;
@@ -133,7 +133,13 @@ impl Indexes {
             taken.insert(row.try_get::<_, String>(0)?);
         }
         let is_taken = |name: &str| taken.contains(name);
-        let maker = Maker { table: &subject.table, is_taken: &is_taken, concurrently, caution };
+        let maker = Maker {
+            dialect: STANDARD,
+            table: &subject.table,
+            is_taken: &is_taken,
+            concurrently,
+            caution,
+        };
         let mut finding = index_finding(&key, self.finds_expiry(), &maker);
         finding.next_step = finding.next_step.map(|sql| printable(&sql));
         if !names.is_empty() {
@@ -183,7 +189,7 @@ fn doubles(client: &mut Client, subject: &Subject, with: &[String]) -> Result<Do
     if subject.is_trap {
         return Ok(Doubles::Unknown("to read the table would run code of others".into()));
     }
-    let find = find_doubles(&subject.table, with);
+    let find = find_doubles(&STANDARD, &subject.table, with);
     let shown = format!("SELECT session_key::text FROM ({find}) AS doubles LIMIT {}", SHOWN + 1);
     client.batch_execute(BEGIN_DOUBLES)?;
     let read = |client: &mut Client| -> Result<Vec<String>, Error> {
