@@ -8,11 +8,13 @@ use super::fault::{Failure, fail};
 use super::keys::{MOST_KEYS, Named, padded};
 use super::references::kept_rows;
 use super::row::text;
+use super::session::LOCK_WAIT;
 use super::writer::{How, MySqlWriter};
 use crate::store::reference::{Broken, delete_in_halves};
 use crate::store::{Gone, Locked, Reference, StoreError};
 
 const SYNTAX_ERROR: u16 = 1064;
+const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
 impl MySqlWriter<'_> {
     /// The foreign keys, read once before the first delete.
@@ -68,19 +70,34 @@ impl MySqlWriter<'_> {
             return Ok(gone);
         }
         gone.sessions = match how.locked {
-            Locked::Skip if self.skips_locked => {
-                match self.in_transaction(|writer| writer.delete_unlocked(&keys, how.before)) {
-                    // The server does not know the words.
-                    Err(failure) if failure.code() == Some(SYNTAX_ERROR) => {
-                        self.skips_locked = false;
-                        self.delete_now(&keys, how.before)
-                    }
-                    deleted => deleted,
-                }
+            Locked::Skip => self.delete_but_locked(&keys, how.before),
+            Locked::Wait => {
+                self.wait_for_locks(LOCK_WAIT).and_then(|()| self.delete_now(&keys, how.before))
             }
-            Locked::Skip | Locked::Wait => self.delete_now(&keys, how.before),
         }?;
         Ok(gone)
+    }
+
+    /// To look first which rows are locked takes half as long again, so it does that only for a batch that meets a lock.
+    fn delete_but_locked(&mut self, keys: &[&str], before: Option<&str>) -> Result<u64, Failure> {
+        if !self.skips_locked {
+            self.wait_for_locks(LOCK_WAIT)?;
+            return self.delete_now(keys, before);
+        }
+        self.wait_for_locks(self.shortest_lock_wait)?;
+        match self.delete_now(keys, before) {
+            Err(failure) if failure.code() == Some(LOCK_WAIT_TIMEOUT) => {}
+            deleted => return deleted,
+        }
+        self.wait_for_locks(LOCK_WAIT)?;
+        match self.in_transaction(|writer| writer.delete_unlocked(keys, before)) {
+            // The server does not know the words.
+            Err(failure) if failure.code() == Some(SYNTAX_ERROR) => {
+                self.skips_locked = false;
+                self.delete_now(keys, before)
+            }
+            deleted => deleted,
+        }
     }
 
     fn delete_now(&mut self, keys: &[&str], before: Option<&str>) -> Result<u64, Failure> {

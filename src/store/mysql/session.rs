@@ -24,6 +24,9 @@ pub(super) struct Server {
     pub(super) needs_repeatable_read: bool,
 }
 
+/// How many seconds a statement waits for a row that somebody has locked, as `COMMON` sets it.
+pub(super) const LOCK_WAIT: u32 = 2;
+
 /// What every session needs.
 const COMMON: &str = "SET SESSION autocommit = 1, \
     SESSION innodb_lock_wait_timeout = 2, \
@@ -68,6 +71,11 @@ impl Server {
             client.execute("SET SESSION TRANSACTION READ ONLY")?;
         }
         Ok(server)
+    }
+
+    /// The shortest such wait, in seconds: MySQL has none below one.
+    pub(super) fn shortest_lock_wait(&self) -> u32 {
+        u32::from(!self.is_mariadb())
     }
 
     /// Whether it is MariaDB. Otherwise it is MySQL, or claims to be.

@@ -8,12 +8,12 @@ use mysql_async::Value;
 use super::MySql;
 use super::catalog::{Found, bound};
 use super::client::Client;
-use super::fault::fail;
+use super::fault::{Failure, fail};
 use super::keys::{MOST_KEYS, Named, UNCHANGED, joined_with};
 use super::large::{self, PIECE};
 use super::replicas::Replicas;
 use super::row::{MOST_BYTES_OF_BATCH, columns, data, number, push, text};
-use super::session::Access;
+use super::session::{Access, LOCK_WAIT};
 use super::sql::{quote, quoted};
 use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
@@ -47,12 +47,15 @@ pub(super) struct MySqlWriter<'s> {
     pub(super) references: Option<Rc<[Reference]>>,
     /// Whether the server knows `SKIP LOCKED`, as far as it is known.
     pub(super) skips_locked: bool,
+    /// How many seconds it waits for locked rows now, and may wait at least.
+    lock_wait: u32,
+    pub(super) shortest_lock_wait: u32,
     replicas: Replicas,
 }
 
 impl<'s> MySqlWriter<'s> {
     pub(super) fn new(store: &'s MySql) -> Result<Self, StoreError> {
-        let (mut client, _) = store.connect(Access::Write)?;
+        let (mut client, server) = store.connect(Access::Write)?;
         let found = store.find(&mut client)?;
         // Asks the server whether the account may delete, or at least update a column, as for backfill.
         let sql = Named::new(&store.table, &found, &[""], None).delete();
@@ -70,7 +73,26 @@ impl<'s> MySqlWriter<'s> {
             if is_denied { error.hint(MAY_NEITHER) } else { error }
         })?;
         let replicas = Replicas::of(store);
-        Ok(Self { store, client, found, references: None, skips_locked: true, replicas })
+        Ok(Self {
+            store,
+            client,
+            found,
+            references: None,
+            skips_locked: true,
+            lock_wait: LOCK_WAIT,
+            shortest_lock_wait: server.shortest_lock_wait(),
+            replicas,
+        })
+    }
+
+    /// From now on a statement waits for locked rows for so many seconds.
+    pub(super) fn wait_for_locks(&mut self, seconds: u32) -> Result<(), Failure> {
+        if self.lock_wait != seconds {
+            let sql = format!("SET SESSION innodb_lock_wait_timeout = {seconds}");
+            self.client.execute(&sql)?;
+            self.lock_wait = seconds;
+        }
+        Ok(())
     }
 
     pub(super) fn demand_trust(&mut self) -> Result<(), StoreError> {
