@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 
 PROGRAMS = Path(os.environ["SESSCTL_BENCH_PROGRAMS"]).absolute()
 SECRET_KEY = "only-of-benchmarks"
@@ -114,3 +115,68 @@ class Postgres:
     def drop(self):
         """Remove it all."""
         self._on_server("DROP DATABASE IF EXISTS copy WITH (FORCE)", "DROP DATABASE original")
+
+
+class MySql:
+    """Two databases of the private MariaDB server, which is as durable as others while it is measured, but for its binary log."""
+
+    SETTINGS = {"innodb_flush_log_at_trx_commit": 1, "innodb_buffer_pool_size": 1 << 30, "local_infile": 1}
+    TABLE = """
+        CREATE TABLE django_session (session_key varchar(40) NOT NULL PRIMARY KEY,
+            session_data longtext NOT NULL, expire_date datetime(6) NOT NULL,
+            KEY django_session_expire_date_a5c62663 (expire_date))"""
+
+    def __init__(self, rows, *options):
+        self.server = os.environ["SESSCTL_TEST_MYSQL"]
+        self.url = f"{self.server.rpartition('/')[0]}/copy"
+        settings = ", ".join(f"GLOBAL {name} = {value}" for name, value in self.SETTINGS.items())
+        self.on("mysql", f"SET {settings}")
+        self.drop()
+        self.on("mysql", "CREATE DATABASE original")
+        self.on("original", self.TABLE)
+        load = (
+            "LOAD DATA LOCAL INFILE '/dev/stdin' INTO TABLE django_session (session_key, session_data, @expires)"
+            " SET expire_date = REPLACE(@expires, '+00', '')"
+        )
+        generator = generate("-", rows, *options, stdout=subprocess.PIPE)
+        subprocess.run(self.client("original", "--local-infile=1", "-e", load), stdin=generator.stdout, check=True)
+        assert generator.wait() == 0
+
+    def at(self, database):
+        """Where the driver connects to."""
+        parts = urlsplit(self.server)
+        host = {"host": parts.hostname, "port": parts.port, "user": parts.username, "password": parts.password}
+        return {**host, "database": database}
+
+    def client(self, database, *options):
+        """The command line of MariaDB's client."""
+        at = self.at(database)
+        place = [f"--host={at['host']}", f"--port={at['port']}", f"--user={at['user']}", f"--password={at['password']}"]
+        return ["mariadb", "--no-defaults", *place, *options, database]
+
+    def on(self, database, *statements):
+        """Run statements, and return the first column of the last one's first row."""
+        with closing(pymysql.connect(**self.at(database), autocommit=True)) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            row = cursor.fetchone()
+            return row[0] if row else None
+
+    def fresh(self):
+        """Copy the table."""
+        self.on("mysql", "DROP DATABASE IF EXISTS copy", "CREATE DATABASE copy")
+        self.on("copy", self.TABLE, "INSERT INTO django_session SELECT * FROM original.django_session")
+        self.on("copy", "ANALYZE TABLE django_session")
+        os.sync()
+
+    def single_delete(self):
+        """One statement on the copy."""
+        self.on("copy", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", DELETE)
+
+    def count(self):
+        """Rows in the copy."""
+        return self.on("copy", "SELECT count(*) FROM django_session")
+
+    def drop(self):
+        """Remove it all."""
+        self.on("mysql", "DROP DATABASE IF EXISTS copy", "DROP DATABASE IF EXISTS original")

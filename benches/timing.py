@@ -10,7 +10,7 @@ import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
-from tables import PROGRAMS, SECRET_KEY, Sqlite
+from tables import PROGRAMS, SECRET_KEY, Postgres
 
 # Wall clock and processor time, the latter of the command alone and not of a server.
 Run = namedtuple("Run", "seconds memory report cpu")
@@ -20,7 +20,7 @@ def sessctl(table, command, *options, pin=()):
     """Run a command, and say how long it took, in how much memory (kB), and what it reported."""
     command = [*pin, PROGRAMS / "sessctl", command, "--format", "json", "--quiet", *options]
     environment = {"SESSCTL_DATABASE_URL": table.url, "SESSCTL_SECRET_KEY": SECRET_KEY, "PATH": os.environ["PATH"]}
-    if isinstance(table, Sqlite):
+    if not isinstance(table, Postgres):
         command += ["--db-timezone", "UTC"]
     began, cpu = time.perf_counter(), cpu_of_children()
     # A report may name 100,000 users, which is more than a pipe holds while nobody reads.

@@ -13,14 +13,17 @@ import django
 import psycopg
 
 import page
-from tables import PROGRAMS, Postgres, Sqlite
+from tables import PROGRAMS, MySql, Postgres, Sqlite
 from timing import clearsessions, manage, sessctl, timed, timed_call
 
 COPY = (
     "COPY (SELECT session_key, session_data, expire_date FROM django_session WHERE expire_date > now())"
     " TO STDOUT (FORMAT binary)"
 )
+LIVE = "SELECT session_key, session_data, expire_date FROM django_session WHERE expire_date > UTC_TIMESTAMP(6)"
 SCAN = "SELECT sum(length(session_data)) FROM django_session NOT INDEXED"
+# How pt-archiver names the parts of a place.
+PLACE = {"h": "host", "P": "port", "u": "user", "p": "password", "D": "database"}
 # What is found on the web for "Django log out user everywhere".
 LOOP = """
 from django.contrib.sessions.models import Session
@@ -41,6 +44,8 @@ def bare(table):
     if isinstance(table, Postgres):
         psql = os.path.join(os.environ["SESSCTL_TEST_POSTGRES_BIN"], "psql")
         return timed([psql, "-qAtX", table.url, "-c", COPY])
+    if isinstance(table, MySql):
+        return timed(table.client("copy", "--quick", "-N", "-e", LIVE))
     return timed(["sqlite3", table.file, SCAN])
 
 
@@ -49,6 +54,15 @@ def queryset(table):
     listed = sessctl(table, "list", "--user", "42", "--show-keys").report
     keys = " ".join(session["session_key"] for session in listed)
     return manage(table, "shell", "-c", QUERYSET.format(keys=keys))
+
+
+def pt_archiver(table):
+    """The same batches and rests: of 1,000 rows, by the index of the expiry, and none."""
+    place = ",".join(f"{letter}={table.at('copy')[name]}" for letter, name in PLACE.items())
+    where = "expire_date < '2030-01-01'"
+    index = "i=django_session_expire_date_a5c62663"
+    options = ["--purge", "--limit=1000", "--commit-each", "--bulk-delete", "--no-check-charset", "--sleep=0"]
+    return timed(["pt-archiver", f"--source={place},t=django_session,{index}", f"--where={where}", *options])
 
 
 def logout(table, *options, **more):
@@ -68,19 +82,23 @@ EXPIRED = {
     "single DELETE": lambda table: timed_call(table.single_delete),
     "purge-expired": lambda table: sessctl(table, "purge-expired"),
     "clearsessions": clearsessions,
+    "pt-archiver": lambda table: pt_archiver(table),
 }
 TITLES = {
-    "bare": {"postgres": "`psql`: `COPY` of the live rows to /dev/null", "wal": "`sqlite3`: `sum(length(session_data))`"},
+    "bare": {"postgres": "`psql`: `COPY` of the live rows to /dev/null", "wal": "`sqlite3`: `sum(length(session_data))`", "mysql": "`mariadb --quick -N`: the live rows to /dev/null"},
     "ORM loop": "ORM: loop over the live sessions, `get_decoded()`",
     "ORM queryset": "ORM: `delete()` of these ten, their keys known",
     "single DELETE": "one `DELETE` of what has expired",
     "clearsessions": "`manage.py clearsessions`",
+    "pt-archiver": "Percona's `pt-archiver --purge`",
 }
-DATABASES = {"postgres": "PostgreSQL", "wal": "SQLite"}
+DATABASES = {"postgres": "PostgreSQL", "wal": "SQLite", "mysql": "MariaDB"}
 
 
 def make(on, rows, *options):
     """A table of its own."""
+    if on == "mysql":
+        return MySql(rows, *options)
     return Postgres(rows, *options) if on == "postgres" else Sqlite(on, rows, *options)
 
 
@@ -145,7 +163,9 @@ def part_compare(arguments):
             # What all ways leave must be the same, and less than there was; what only reads leaves all.
             left, all_of_them = [], [rows]
             methods = {
-                name: fresh(table, method, all_of_them if name == "bare" else left) for name, method in group.items()
+                name: fresh(table, method, all_of_them if name == "bare" else left)
+                for name, method in group.items()
+                if name != "pt-archiver" or on == "mysql"
             }
             found = in_turn(methods, arguments.rounds)
             assert left[0] < rows
@@ -281,10 +301,11 @@ def machine():
         models = {line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")}
     with psycopg.connect(os.environ["SESSCTL_TEST_POSTGRES"]) as connection:
         server = connection.execute("SHOW server_version").fetchone()[0].split()[0]
+    mysql = subprocess.run(["mariadbd", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[2]
     shell = subprocess.run(["sqlite3", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[0]
     ours = subprocess.run([PROGRAMS / "sessctl", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     return (
-        f"{ours}, PostgreSQL {server}, sqlite3 {shell}, Django {django.__version__} on Python {platform.python_version()} "
+        f"{ours}, PostgreSQL {server}, MariaDB {mysql}, sqlite3 {shell}, Django {django.__version__} on Python {platform.python_version()} "
         f"(SQLite {sqlite3.sqlite_version}); {os.cpu_count()} cores, {', '.join(models)}, Linux {platform.release()}; "
         f"load when it began {os.getloadavg()[0]:.1f}."
     )
