@@ -114,6 +114,7 @@ fn a_role_that_may_not_see_the_other_table_leaves_its_sessions_too() {
     );
     let report = role.run(&PURGE).exits(3).json();
     assert_eq!((&report["deleted"], &report["referenced"]), (&json!(0), &json!(10)), "{report}");
+    assert_eq!(report["referenced_by"], json!(["closed.member"]));
     assert_eq!(w.count(), 10);
 }
 
