@@ -24,7 +24,7 @@ use crate::store::{Capability, Table, Traits, UserColumn, Users};
 
 pub use database::{Backends, Database, database};
 pub use django::{Project, probe, project};
-pub use ids::{Ids, refuse_blank, user_ids};
+pub use ids::{Ids, check_selectors, refuse_blank, user_ids};
 pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;
 pub use window::saved_window;

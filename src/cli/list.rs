@@ -8,11 +8,13 @@
 use clap::{Args, ValueEnum};
 
 use super::shared::{Saved, UserLookup};
+use super::user_selectors::UserSelectors;
 use super::{OUTPUT, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
 Examples:
   sessctl list --user 42
+  sessctl list --username anna
   sessctl list --format jsonl
   sessctl list --idle 30d --format ids";
 
@@ -23,6 +25,9 @@ pub struct List {
     /// Only sessions of this user; may be repeated.
     #[arg(long = "user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
     pub users: Vec<String>,
+    /// Users by what the site knows of them.
+    #[command(flatten)]
+    pub selectors: UserSelectors,
     /// Expired sessions too.
     #[arg(long, help_heading = WHICH)]
     pub all: bool,
@@ -41,6 +46,9 @@ pub struct List {
     /// Print session keys whole. Each is a login.
     #[arg(long, help_heading = OUTPUT)]
     pub show_keys: bool,
+    /// Do not look up the names of users.
+    #[arg(long, help_heading = OUTPUT)]
+    pub no_names: bool,
 }
 
 /// The format of a list.

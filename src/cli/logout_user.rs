@@ -46,6 +46,12 @@ pub struct LogoutUser {
     /// Users by name and the like.
     #[command(flatten)]
     pub selectors: UserSelectors,
+    /// Take ids that the key of the table of users cannot hold, such as numbers from before a change to UUIDs.
+    #[arg(long, help_heading = SAFETY)]
+    pub unfit_ids: bool,
+    /// Do not ask where --deleted-users finds more than half of the users who are logged in, or several backends.
+    #[arg(long, help_heading = SAFETY)]
+    pub yes: bool,
     /// Wait before the second scan, for requests in flight to end.
     #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
     pub settle: String,

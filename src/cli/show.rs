@@ -29,4 +29,7 @@ pub struct Show {
     /// Print the session key whole. It is a login.
     #[arg(long, help_heading = OUTPUT)]
     pub show_keys: bool,
+    /// Do not look up the name of the user.
+    #[arg(long, help_heading = OUTPUT)]
+    pub no_names: bool,
 }

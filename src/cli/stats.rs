@@ -29,4 +29,7 @@ pub struct Stats {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
+    /// Do not look up the names of users.
+    #[arg(long, help_heading = OUTPUT)]
+    pub no_names: bool,
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{SAFETY, WHOM};
+use super::WHOM;
 
 /// Options that select users by their row in the table of users.
 #[derive(Debug, Args)]
@@ -30,12 +30,6 @@ pub struct UserSelectors {
     /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.
     #[arg(long, value_name = "[SCHEMA.]NAME", help_heading = WHOM)]
     pub user_table: Option<String>,
-    /// Take ids that the key of the table of users cannot hold, such as numbers from before a change to UUIDs.
-    #[arg(long, help_heading = SAFETY)]
-    pub unfit_ids: bool,
-    /// Do not ask where --deleted-users finds more than half of the users who are logged in, or several backends.
-    #[arg(long, help_heading = SAFETY)]
-    pub yes: bool,
 }
 
 impl UserSelectors {

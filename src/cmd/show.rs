@@ -8,6 +8,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Exit};
 use crate::sessions::describe::{Described, Detail, describe, listed};
 use crate::sessions::find::find;
+use crate::sessions::user_names::UserNames;
 use crate::{settings, ui};
 use django_session::Decoder;
 
@@ -21,7 +22,10 @@ impl Command for Show {
         let mut decoder = Decoder::new(ctx.codec);
         let stored = row.decode(&mut decoder);
         let Described { session, large } = describe(&stored, Detail::Payload);
-        let session = listed(&row, session, self.show_keys.into());
+        let mut session = listed(&row, session, self.show_keys.into());
+        if !self.no_names {
+            UserNames::of(ctx, &*store, None).add(ctx, std::slice::from_mut(&mut session));
+        }
         let write = |out: &mut dyn Write| large.map_or(Ok(()), |payload| payload.write_json(out));
         let large = large.map(|_| &write as ui::WriteLarge<'_>);
         match self.format {

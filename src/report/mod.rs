@@ -82,6 +82,8 @@ pub struct ListedSession {
     pub expires: Option<String>,
     /// Bytes of `session_data` as stored.
     pub size: usize,
+    /// What its user logs in with, as the table of users says it; `None` if that is not known.
+    pub username: Option<String>,
     /// The decoded data.
     #[serde(flatten)]
     pub session: DecodedSession,

@@ -115,5 +115,5 @@ pub(crate) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -
         expires => Some(expires.to_string()),
     };
     let size = row.data.bytes();
-    ListedSession { schema: None, session_key: key.into(), expires, size, session }
+    ListedSession { schema: None, session_key: key.into(), expires, size, username: None, session }
 }

@@ -29,5 +29,6 @@ pub(crate) mod similar_keys;
 pub(crate) mod site_users;
 pub(crate) mod survey;
 pub(crate) mod unfit_ids;
+pub(crate) mod user_names;
 pub(crate) mod user_selectors;
 pub(crate) mod users_choice;

@@ -22,8 +22,14 @@ use crate::ui;
 
 /// Refuses names that no user has in any selected schema: a typo in a name must not look like a user who is
 /// logged out. Unless a project names the field of the login, it also refuses a user name of a column that is
-/// not what users log in with: of a display name, the person who is meant may be another one.
-pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) -> Result<(), Error> {
+/// not what users log in with: of a display name, the person who is meant may be another one. Errors end with `so`: what follows
+/// from the refusal.
+pub(crate) fn demand(
+    ctx: &Ctx<'_>,
+    selectors: &UserSelectors,
+    dry_run: bool,
+    so: &str,
+) -> Result<(), Error> {
     let names = selectors.usernames.iter().chain(&selectors.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
     if unknown.is_empty() {
@@ -57,9 +63,9 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
                 continue;
             }
             if ids.len() > 1 || !is_login(&mut *reader, table, column)? {
-                return Err(no_login_name(name, column, table, &ids));
+                return Err(no_login_name(name, column, table, &ids, so));
             }
-            site.refuse_address_of_another(&mut *reader, name, column, &ids)?;
+            site.refuse_address_of_another(&mut *reader, name, column, &ids, so)?;
         }
     }
     let Some(name) = unknown.first() else { return Ok(()) };
@@ -74,10 +80,7 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
         ),
     };
     Err(Error::usage(
-        format!(
-            "no user in table \"{}\" is \"{name}\": nobody is logged out",
-            tables.join("\", \"")
-        ),
+        format!("no user in table \"{}\" is \"{name}\"{so}", tables.join("\", \"")),
         hint,
     ))
 }
@@ -87,7 +90,7 @@ pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) ->
 fn warn_of_other_case(ctx: &Ctx<'_>, name: &str, others: &BTreeSet<String>) {
     if !others.is_empty() {
         ctx.talk.warning(&format!(
-            "\"{}\" is the address of other users, too, in another letter case, who are not logged out: {}",
+            "\"{}\" is the address of other users, too, in another letter case, who are left out: {}",
             ui::sanitize(name),
             some_ids(others)
         ));
@@ -110,7 +113,13 @@ fn is_login(reader: &mut dyn Reader, users: &Table, column: &str) -> Result<bool
 }
 
 /// The error for a user name that these users have, and others may have.
-fn no_login_name(name: &str, column: &str, table: &Table, ids: &BTreeSet<String>) -> Error {
+fn no_login_name(
+    name: &str,
+    column: &str,
+    table: &Table,
+    ids: &BTreeSet<String>,
+    so: &str,
+) -> Error {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let why = match ids.len() {
         1 => format!(
@@ -121,7 +130,7 @@ fn no_login_name(name: &str, column: &str, table: &Table, ids: &BTreeSet<String>
         ),
     };
     Error::usage(
-        format!("{why}: nobody is logged out"),
+        format!("{why}{so}"),
         format!(
             "--django knows what they log in with; or name the users by their ids: {}",
             some(&ids)
@@ -150,7 +159,7 @@ pub(crate) fn resolve(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     selectors: &UserSelectors,
-    dry_run: bool,
+    (dry_run, unfit_ids): (bool, bool),
 ) -> Result<Meant, Error> {
     let mut meant = Meant::default();
     if !selectors.is_given() {
@@ -176,7 +185,7 @@ pub(crate) fn resolve(
         reader.users(&site.users, which, &mut |user| meant.users.extend([user]))?;
     }
     if selectors.deleted_users {
-        let deleted = DeletedUsers::find(ctx, store, &site, selectors.unfit_ids, dry_run)?;
+        let deleted = DeletedUsers::find(ctx, store, &site, unfit_ids, dry_run)?;
         meant.doubtfully_gone = deleted.warn(ctx, &site.users.table);
         meant.deleted = deleted.ids;
     }
@@ -300,6 +309,7 @@ impl SiteUsers {
         name: &str,
         column: &str,
         ids: &BTreeSet<String>,
+        so: &str,
     ) -> Result<(), Error> {
         let Some(email) = self.users.email.as_deref().filter(|_| name.contains('@')) else {
             return Ok(());
@@ -311,8 +321,7 @@ impl SiteUsers {
         }
         Err(Error::usage(
             format!(
-                "in table \"{}\", \"{name}\" is the \"{column}\" of one user ({}) and the \"{email}\" of another ({}): nobody \
-                 is logged out",
+                "in table \"{}\", \"{name}\" is the \"{column}\" of one user ({}) and the \"{email}\" of another ({}){so}",
                 self.users.table,
                 some_ids(ids),
                 some_ids(&others)

@@ -26,10 +26,7 @@ pub struct Ids {
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     let (mut ids, mut lines) = (args.users.clone(), HashMap::new());
     refuse_blank("USER_ID", &ids)?;
-    refuse_blank("--username", &args.selectors.usernames)?;
-    refuse_blank("--email", &args.selectors.emails)?;
-    refuse_blank("--user-table", &args.selectors.user_table)?;
-    refuse_mixture(args)?;
+    check_selectors(&args.selectors, !ids.is_empty() || args.from_file.is_some())?;
     if let Some(file) = &args.from_file {
         let bytes = files::read_all(open(file)?).map_err(|source| cannot_read(file, source))?;
         for (line, id) in ids_of_file(file, &bytes)? {
@@ -48,11 +45,14 @@ pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
     Ok(Ids { ids, lines })
 }
 
-/// Ids, names, addresses and files name users, and add up. Conditions select all users who meet them. Both together may be
-/// meant either way: these users and those, or those of these users.
-fn refuse_mixture(args: &cli::LogoutUser) -> Result<(), Error> {
-    let mut kinds = args.selectors.conditions();
-    if !kinds.is_empty() && args.selectors.deleted_users {
+/// Refuses blank names and mixtures. Ids, names, addresses and files name users, and add up; conditions select all users
+/// who meet them. Both together may be meant either way: these users and those, or those of these users.
+pub fn check_selectors(selectors: &cli::UserSelectors, ids_are_given: bool) -> Result<(), Error> {
+    refuse_blank("--username", &selectors.usernames)?;
+    refuse_blank("--email", &selectors.emails)?;
+    refuse_blank("--user-table", &selectors.user_table)?;
+    let mut kinds = selectors.conditions();
+    if !kinds.is_empty() && selectors.deleted_users {
         return Err(Error::usage(
             format!(
                 "--deleted-users and {}: of a deleted user nothing else is known",
@@ -61,18 +61,16 @@ fn refuse_mixture(args: &cli::LogoutUser) -> Result<(), Error> {
             "run one after the other",
         ));
     }
-    kinds.extend(args.selectors.deleted_users.then_some("--deleted-users"));
-    let names_users = !args.users.is_empty()
-        || args.from_file.is_some()
-        || !args.selectors.usernames.is_empty()
-        || !args.selectors.emails.is_empty();
+    kinds.extend(selectors.deleted_users.then_some("--deleted-users"));
+    let names_users =
+        ids_are_given || !selectors.usernames.is_empty() || !selectors.emails.is_empty();
     if names_users && !kinds.is_empty() {
         return Err(Error::usage(
             format!(
                 "users are named, and {} selects all of a kind: it is not clear whether one is to narrow the other",
                 kinds.join(", ")
             ),
-            "log out the named users and those of that kind one after the other",
+            "run it for the named users and for those of that kind one after the other",
         ));
     }
     Ok(())

@@ -9,7 +9,7 @@ pub fn write_csv_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<(
     if with_schemas {
         out.write_all(b"schema,")?;
     }
-    out.write_all(b"session_key,state,user_id,backend,signature,saved,expires,size,layout,serializer,compressed,error,behind\r\n")
+    out.write_all(b"session_key,state,user_id,backend,signature,saved,expires,size,layout,serializer,compressed,error,behind,username\r\n")
 }
 
 /// Writes one session as a line of RFC 4180, without its payload.
@@ -30,6 +30,7 @@ pub fn write_csv_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()>
         session.compressed.to_string(),
         text(&session.error),
         session.behind.join(";"),
+        text(&row.username),
     ];
     let quoted: Vec<_> = row.schema.iter().chain(&fields).map(|field| quote(field)).collect();
     write!(out, "{}\r\n", quoted.join(","))

@@ -2,45 +2,94 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 
 use super::csv::word;
 use super::json::{Pretty, WriteLarge};
 use super::{sanitize, sanitize_name};
 use crate::report::{DecodedSession, ListedSession, State};
 
-/// Writes the head of a table of sessions.
-pub fn write_table_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
-    if with_schemas {
-        write_schema(out, "SCHEMA")?;
-    }
-    write_columns(out, ["SESSION", "USER", "LAST SAVED", "EXPIRES", "SIZE", "SIGNATURE", "FORMAT"])
+/// The columns of a table of sessions. They have a fixed width, so that a table of any length can be printed as it is read.
+#[derive(Clone, Copy)]
+pub struct Columns {
+    with_schemas: bool,
+    user: usize,
+    /// `None` if no name can be known.
+    username: Option<usize>,
 }
 
-/// Writes one session as a line of a table. Columns have a fixed width, so that a table of any
-/// length can be printed as it is read.
-pub fn write_table_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
-    if let Some(schema) = &row.schema {
-        write_schema(out, &sanitize(schema))?;
+/// Widths of the columns for ids and for names.
+const USER: RangeInclusive<usize> = 12..=40;
+const USERNAME: RangeInclusive<usize> = 8..=40;
+
+impl Columns {
+    /// Columns in which the first sessions have room.
+    pub fn of(first: &[ListedSession], with_schemas: bool, with_names: bool) -> Self {
+        let fit = |widths: RangeInclusive<usize>, text: &dyn Fn(&ListedSession) -> String| {
+            let longest = first.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
+            longest.clamp(*widths.start(), *widths.end())
+        };
+        let username = with_names.then(|| fit(USERNAME, &username));
+        Self { with_schemas, user: fit(USER, &user), username }
     }
+
+    /// Writes the head of the table.
+    pub fn write_header(&self, out: &mut dyn Write) -> io::Result<()> {
+        let columns = ["USER", "USERNAME", "LAST SAVED", "EXPIRES", "SIZE", "SIGNATURE", "FORMAT"];
+        self.write(out, "SCHEMA", "SESSION", columns)
+    }
+
+    /// Writes one session as a line of the table.
+    pub fn write_row(&self, out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
+        let session = &row.session;
+        self.write(
+            out,
+            &sanitize(row.schema.as_deref().unwrap_or_default()),
+            &sanitize_name(&row.session_key),
+            [
+                &user(row),
+                &username(row),
+                &seconds(session.saved.as_deref()),
+                &seconds(row.expires.as_deref()),
+                &row.size.to_string(),
+                &word(session.signature),
+                &format(row),
+            ],
+        )
+    }
+
+    fn write(
+        &self,
+        out: &mut dyn Write,
+        schema: &str,
+        key: &str,
+        columns: [&str; 7],
+    ) -> io::Result<()> {
+        let [user, username, saved, expires, size, signature, format] = columns;
+        if self.with_schemas {
+            write!(out, "{schema:<16}  ")?;
+        }
+        write!(out, "{key:<8}  {user:<width$}  ", width = self.user)?;
+        if let Some(width) = self.username {
+            write!(out, "{username:<width$}  ")?;
+        }
+        writeln!(out, "{saved:<20}  {expires:<20}  {size:>7}  {signature:<9}  {format}")
+    }
+}
+
+/// The user id, and who is behind an impersonation.
+fn user(row: &ListedSession) -> String {
     let session = &row.session;
     let user = match session.state {
         State::User => session.user_id.as_deref().unwrap_or_default(),
         State::Anonymous => "-",
         State::Unreadable => "?",
     };
-    let user = format!("{}{}", sanitize_name(user), behind(session, MOST_BEHIND));
-    write_columns(
-        out,
-        [
-            &sanitize_name(&row.session_key),
-            &user,
-            &seconds(session.saved.as_deref()),
-            &seconds(row.expires.as_deref()),
-            &row.size.to_string(),
-            &word(session.signature),
-            &format(row),
-        ],
-    )
+    format!("{}{}", sanitize_name(user), behind(session, MOST_BEHIND))
+}
+
+fn username(row: &ListedSession) -> String {
+    sanitize_name(row.username.as_deref().unwrap_or("-")).into_owned()
 }
 
 /// How many identities a line of a table shows.
@@ -57,18 +106,6 @@ fn behind(session: &DecodedSession, most: usize) -> String {
         words.push("?".into());
     }
     if words.is_empty() { String::new() } else { format!(" (behind: {})", words.join(", ")) }
-}
-
-fn write_schema(out: &mut dyn Write, schema: &str) -> io::Result<()> {
-    write!(out, "{schema:<16}  ")
-}
-
-fn write_columns(out: &mut dyn Write, columns: [&str; 7]) -> io::Result<()> {
-    let [session, user, saved, expires, size, signature, format] = columns;
-    writeln!(
-        out,
-        "{session:<8}  {user:<12}  {saved:<20}  {expires:<20}  {size:>7}  {signature:<9}  {format}"
-    )
 }
 
 /// Layout, serializer and compression, or why the row cannot be read.
@@ -106,6 +143,9 @@ pub fn write_session(
     };
     writeln!(out, "session     {}", sanitize_name(&row.session_key))?;
     writeln!(out, "user        {user}{}", behind(session, usize::MAX))?;
+    if let Some(name) = &row.username {
+        writeln!(out, "username    {}", sanitize_name(name))?;
+    }
     if let Some(backend) = &session.backend {
         writeln!(out, "backend     {}", sanitize_name(backend))?;
     }

@@ -36,9 +36,12 @@ fn who_is_behind_is_shown() {
         assert!(table.contains("  7 (behind: 1, 2)  ") && table.contains("  8 (behind: 1)  "));
         assert!(table.contains("  9             "), "{table}");
         let csv = w.run(&["list", "--format", "csv"]).ok().stdout;
-        assert!(csv.starts_with("session_key,state,user_id,") && csv.contains(",error,behind\r\n"));
         assert!(
-            csv.contains(",,\"1;2\"\r\n") && csv.contains(",,1\r\n") && csv.contains(",,\r\n"),
+            csv.starts_with("session_key,state,user_id,")
+                && csv.contains(",error,behind,username\r\n")
+        );
+        assert!(
+            csv.contains(",,\"1;2\",\r\n") && csv.contains(",,1,\r\n") && csv.contains(",,,\r\n"),
             "{csv}"
         );
         let shown = w.run(&["show", &key[..12]]).ok().stdout;

@@ -23,7 +23,7 @@ fn jsonl_has_all_promised_fields() {
         let ran = w.run(&["list", "--format", "jsonl"]).ok();
         assert_eq!(
             ran.json(),
-            json!({"session_key": &key[..8], "expires": "2099-01-01T00:00:00Z", "size": 185, "state": "user",
+            json!({"session_key": &key[..8], "username": null, "expires": "2099-01-01T00:00:00Z", "size": 185, "state": "user",
                    "user_id": "42", "backend": "django.contrib.auth.backends.ModelBackend",
                    "behind": [], "behind_unclear": false, "signature": "valid",
                    "saved": "2026-11-22T01:57:46Z", "layout": "signed", "serializer": "json", "compressed": false,

@@ -66,6 +66,7 @@ mod mysql_server;
 mod mysql_tls;
 mod mysql_trust;
 mod named;
+mod names;
 mod network;
 mod one_table;
 mod options;

@@ -71,7 +71,10 @@ fn who_is_logged_in_and_what_takes_the_space() {
         agrees(&stats, &all, &live);
         assert_eq!(
             stats["top_users"],
-            json!([{"user_id": "42", "sessions": 3}, {"user_id": "7", "sessions": 1}])
+            json!([
+                {"user_id": "42", "username": null, "sessions": 3},
+                {"user_id": "7", "username": null, "sessions": 1}
+            ])
         );
         assert_eq!((&stats["unverified"], &stats["damaged"]), (&json!(1), &json!(1)));
         assert_eq!(stats["largest"][0]["session_key"], json!("big00000"));

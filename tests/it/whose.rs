@@ -113,7 +113,7 @@ fn users_are_found_by_what_the_site_knows() {
         other_case("--email", "ANNA@example.org", "\"1\", \"2\"");
         other_case("--username", "ANNA", "\"1\", \"2\"");
         w.run(&["logout-user", "-n", "--email", "anna@example.org"]).ok().says(
-            "\"anna@example.org\" is the address of other users, too, in another letter case, who are not logged out: \"1\"",
+            "\"anna@example.org\" is the address of other users, too, in another letter case, who are left out: \"1\"",
         );
         w.run(&["logout-user", "2", "--username", "nobody"]).exits(2).says("is \"nobody\"");
         assert_eq!(w.count(), 6);

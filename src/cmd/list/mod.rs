@@ -1,6 +1,8 @@
 //! `list`: lists sessions, of some users or of all.
 
 mod listing;
+mod printer;
+mod remarks;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -8,13 +10,15 @@ use std::ops::ControlFlow;
 use django_session::{Decoder, UserIds, Verdict};
 
 use self::listing::Listing;
+use self::printer::Printer;
+use self::remarks::Remarks;
 use super::Command;
 use crate::cli::{List, ListFormat};
 use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Leftover, Page, Row, SavedWindow, counted};
-use crate::report::{Doubt, ListedSession, Matches, State};
+use crate::report::{Doubt, ListedSession, Matches};
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::counts::Counts;
 use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed};
@@ -25,6 +29,8 @@ use crate::sessions::named_users::SessionsOf;
 use crate::sessions::proof;
 use crate::sessions::query::{Answer, SessionQuery, UserFilter};
 use crate::sessions::unfit_ids::{GivenIds, UnfitIds};
+use crate::sessions::user_names::UserNames;
+use crate::sessions::user_selectors;
 use crate::store::{ByUser, Filter, Store};
 use crate::{settings, ui};
 
@@ -60,6 +66,7 @@ struct Listed {
 impl Command for List {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
         settings::refuse_blank("--user", &self.users)?;
+        settings::check_selectors(&self.selectors, !self.users.is_empty())?;
         let query = Query {
             args: self,
             users: None,
@@ -71,6 +78,7 @@ impl Command for List {
             keys: KeyDisplay::from(self.show_keys),
         };
         let ctx = &ctx.reading_sessions();
+        user_selectors::demand(ctx, &self.selectors, true, "")?;
         let limit = self.limit.unwrap_or(u64::MAX);
         let mut listing = Listing::new(out, self.format, limit, ctx.is_about_many());
         let mut remarks = Remarks::default();
@@ -82,10 +90,11 @@ impl Command for List {
             }
         }
         if remarks.matches.matched + remarks.matches.unverified == 0 && ended == Ended::Whole {
-            let given = GivenIds { ids: &self.users, lines: None, user_table: None, hint: "" };
+            let user_table = self.selectors.user_table.as_deref();
+            let given = GivenIds { ids: &self.users, lines: None, user_table, hint: "" };
             remarks.unfit = given.refuse_unfit_anywhere(ctx).err().map(|error| error.to_string());
         }
-        listing.begin()?;
+        listing.begin(&[])?;
         listing.end()?;
         let inexact_ids = listing.inexact_ids;
         out.flush()?;
@@ -101,17 +110,6 @@ impl Command for List {
     fn prints(&self) -> bool {
         self.format != ListFormat::Count
     }
-}
-
-/// Messages that follow the list.
-#[derive(Default)]
-struct Remarks {
-    matches: Matches,
-    doubts: Vec<Doubt>,
-    /// Why some of the given ids cannot be ids of users.
-    unfit: Option<String>,
-    /// Some of the ids in sessions that the key of the table of users cannot hold.
-    unfit_ids: UnfitIds,
 }
 
 impl Query<'_> {
@@ -130,8 +128,8 @@ impl Query<'_> {
     ) -> Result<Ended, Error> {
         let Self { args, saved, detail, keys, .. } = *self;
         let store = ctx.open()?;
-        let asked = AskedUsers::of(ctx, &*store, None, &args.users, false)?;
-        let users = (!asked.ids.is_empty()).then(|| asked.set());
+        let (asked, doubt) = self.asked(ctx, &*store)?;
+        let users = (args.selectors.is_given() || !args.users.is_empty()).then(|| asked.set());
         let query = Query { args, users, saved, detail, keys };
         let by_user = query.by_trusted_column(ctx, &*store, &asked.ids)?;
         let column = by_user.as_ref().map(|by| by.column.name.clone());
@@ -146,14 +144,17 @@ impl Query<'_> {
         };
         let (mut failed, mut all) = (Ok(()), Listed::default());
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
-        let mut decoder = Decoder::new(ctx.codec);
+        let names = query.names(ctx, &*store);
+        listing.with_names |= names.may_be_known();
+        let (query_of_page, decoder) = (&query, Decoder::new(ctx.codec));
+        let mut printer = Printer { ctx, query: query_of_page, names, schema, listing, decoder };
         let fold = |mut listed: Listed| {
             all.count(&mut listed);
-            match query.print(listed, &mut decoder.page(), schema, listing) {
+            match printer.print(listed) {
                 Ok(printed_login) => all.has_login |= printed_login,
                 Err(error) => failed = Err(error),
             }
-            let is_over = failed.is_err() || listing.is_full();
+            let is_over = failed.is_err() || printer.listing.is_full();
             if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
@@ -171,7 +172,7 @@ impl Query<'_> {
             let has_session = |id: &str| sessions_of.has(id);
             remarks.doubts.extend(asked.doubt_absent(&args.users, has_session, logins));
         }
-        remarks.doubts.extend(asked.doubt);
+        remarks.doubts.extend(asked.doubt.into_iter().chain(doubt));
         remarks.doubts.extend(proof::before_scans(ctx, &*store)?);
         // With --all it may have been an expired one.
         let saw_login = has_login && !args.all;
@@ -180,6 +181,29 @@ impl Query<'_> {
             remarks.doubts.extend(proof::other_tables(ctx, &*store, who, saw_login));
         }
         Ok(ended)
+    }
+
+    /// The users who are asked for, and why some may be missing.
+    fn asked(
+        &self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+    ) -> Result<(AskedUsers, Option<Doubt>), Error> {
+        let selectors = &self.args.selectors;
+        let meant = user_selectors::resolve(ctx, store, selectors, (true, false))?;
+        let ids = meant.with_ids(&self.args.users);
+        let table = selectors.user_table.as_deref();
+        let asked = AskedUsers::of(ctx, store, table, &ids, selectors.deleted_users)?;
+        Ok((asked, meant.doubt))
+    }
+
+    /// The names of users, if the format shows them.
+    fn names<'s>(&self, ctx: &Ctx<'_>, store: &'s dyn Store) -> UserNames<'s> {
+        let shows = !matches!(self.args.format, ListFormat::Ids | ListFormat::Count);
+        if !shows || self.args.no_names {
+            return UserNames::unknown();
+        }
+        UserNames::of(ctx, store, self.args.selectors.user_table.as_deref())
     }
 
     /// The condition on a trusted column, which is taken to be complete. A column that was named but not
@@ -210,35 +234,6 @@ impl Query<'_> {
         }
         listed.later = page.leave(later);
         listed
-    }
-
-    /// Prints the sessions of a page until the limit is reached. Returns whether a login was printed.
-    fn print(
-        &self,
-        listed_page: Listed,
-        decoder: &mut Decoder<'_>,
-        schema: Option<&String>,
-        listing: &mut Listing<'_>,
-    ) -> std::io::Result<bool> {
-        let mut has_login = false;
-        for session in listed_page.sessions {
-            if listing.is_full() {
-                return Ok(has_login);
-            }
-            has_login |= session.session.state == State::User;
-            listing.add(&ListedSession { schema: schema.cloned(), ..session }, None)?;
-        }
-        for row in listed_page.later.rows() {
-            if listing.is_full() {
-                return Ok(has_login);
-            }
-            let stored = row.decode(decoder);
-            let Described { session, large } = describe(&stored, self.detail);
-            has_login |= session.state == State::User;
-            let session = listed(&row, session, self.keys);
-            listing.add(&ListedSession { schema: schema.cloned(), ..session }, large)?;
-        }
-        Ok(has_login)
     }
 
     /// Whether to list this row.
@@ -273,64 +268,6 @@ impl Query<'_> {
         }
         seen.note(&session, &verdict, &mut listed.members);
         query.takes(answer)
-    }
-}
-
-impl Remarks {
-    fn is_doubtful(&self) -> bool {
-        let Matches { unreadable, alike, unfit, different, undated, .. } = self.matches;
-        unreadable + alike + unfit + different + undated > 0
-            || !self.doubts.is_empty()
-            || self.unfit.is_some()
-    }
-
-    fn print(&self, ctx: &Ctx<'_>) {
-        let Matches { unverified, undated, saved_later, unreadable, alike, unfit, .. } =
-            self.matches;
-        if unverified > 0 {
-            ctx.talk.note(&format!(
-                "no key verifies {} of these: Django reads them as empty, unless it has a key that was not given here",
-                counted(unverified, "session")
-            ));
-        }
-        if undated > 0 {
-            ctx.talk.warning(&format!(
-                "{} without a time of saving left out: only Django 3.1 and later write one",
-                counted(undated, "row")
-            ));
-        }
-        if saved_later > 0 {
-            ctx.talk.note(&format!(
-                "{} saved again after that time left out: only the last save is known",
-                counted(saved_later, "session")
-            ));
-        }
-        if unreadable > 0 {
-            ctx.talk.warning(&format!(
-                "{} could not be read and may be anybody's session",
-                counted(unreadable, "row")
-            ));
-        }
-        if alike > 0 {
-            ctx.talk.warning(&format!(
-                "{} left out whose id is spelled otherwise, and which Django may read as one of these users: see `sessctl list`",
-                counted(alike, "session")
-            ));
-        }
-        if unfit > 0 {
-            ctx.talk.warning(&format!(
-                "{} left out that no key of the table of users can mean ({}): {}",
-                counted(unfit, "session"),
-                self.unfit_ids.some(),
-                ui::UNFIT
-            ));
-        }
-        if let Some(unfit) = &self.unfit {
-            ctx.talk.warning(unfit);
-        }
-        for doubt in &self.doubts {
-            ctx.talk.warning(&ui::doubt(doubt));
-        }
     }
 }
 

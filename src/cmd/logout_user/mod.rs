@@ -112,7 +112,12 @@ impl<'a> Task<'a> {
 
     /// Refuses ids and names that no user can have in any of the tables.
     fn check(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        user_selectors::demand(ctx, &self.args.selectors, self.args.dry_run)?;
+        user_selectors::demand(
+            ctx,
+            &self.args.selectors,
+            self.args.dry_run,
+            ": nobody is logged out",
+        )?;
         if ctx.is_about_many() {
             given_ids(self.args, &self.given).refuse_unfit_everywhere(ctx)?;
         }
@@ -132,8 +137,9 @@ impl<'a> Task<'a> {
         let references = references::note(ctx, &mut *store.reader()?)?;
         let known = proof::before_logout(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
-        let meant = user_selectors::resolve(ctx, &*store, &args.selectors, args.dry_run)?;
-        let consent = meant.consent(ctx, args.dry_run, args.selectors.yes)?;
+        let meant =
+            user_selectors::resolve(ctx, &*store, &args.selectors, (args.dry_run, args.unfit_ids))?;
+        let consent = meant.consent(ctx, args.dry_run, args.yes)?;
         let users = meant.with_ids(&self.given.ids);
         if users.is_empty() && !ctx.is_about_many() {
             ctx.talk.note("no user is as was asked for");
@@ -198,7 +204,7 @@ impl<'a> Task<'a> {
         let spared = self.spared_key(ctx, store, &ids)?;
         let scans = self.scans(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
         let mut outcome = Outcome::run(ctx, &self.plan(store, scans, audit), driver)?;
-        if !args.selectors.unfit_ids {
+        if !args.unfit_ids {
             let has_session = |id: &str| outcome.sessions_of.has(id);
             let absent = asked.doubt_absent(&self.given.ids, has_session, outcome.logins);
             outcome.doubts.extend(asked.doubt.into_iter().chain(absent));
@@ -300,7 +306,7 @@ fn note_several_backends(ctx: &Ctx<'_>, meant: &Meant, outcome: &Outcome) {
 /// The ids from the command line and from the file.
 fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
     GivenIds {
-        ids: if args.selectors.unfit_ids { &[] } else { &given.ids },
+        ids: if args.unfit_ids { &[] } else { &given.ids },
         lines: Some(&given.lines),
         user_table: args.selectors.user_table.as_deref(),
         hint: "--username and --email take names; --user-table or --django names the table of users; \

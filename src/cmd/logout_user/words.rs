@@ -6,11 +6,11 @@ use super::named_words::write_users;
 use super::report::LogoutReport;
 use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
+use crate::ui::Columns;
 use crate::ui::ending::{
     without_login, write_alike, write_allauth, write_cached, write_impersonated, write_left,
     write_unreadable, write_unverified,
 };
-use crate::ui::human::{write_table_header, write_table_row};
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 use crate::ui::{Report, sanitize, sanitize_name};
 
@@ -188,9 +188,10 @@ fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    write_table_header(out, false)?;
+    let columns = Columns::of(&report.preview, false, false);
+    columns.write_header(out)?;
     for row in &report.preview {
-        write_table_row(out, row)?;
+        columns.write_row(out, row)?;
     }
     let shown = u64::try_from(report.preview.len()).unwrap_or(u64::MAX);
     match report.matches.matched.saturating_sub(shown) {

@@ -23,6 +23,7 @@ use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};
+use crate::sessions::user_names::UserNames;
 use crate::store::Filter;
 use crate::ui;
 
@@ -52,7 +53,14 @@ impl Command for Stats {
         if let Ended::Interrupted(signal) = ended {
             return Ok(Exit::Interrupted(signal));
         }
-        let report = report(totals, &distinct, self.top, began);
+        let mut report = report(totals, &distinct, self.top, began);
+        if !self.no_names {
+            let mut names = UserNames::of(ctx, &*store, None);
+            names.read(ctx, report.top_users.iter().map(|user| &*user.user_id));
+            for user in &mut report.top_users {
+                user.username = names.of_user(&user.user_id);
+            }
+        }
         ctx.print(out, self.format, &report)?;
         Ok(Exit::Done)
     }
@@ -79,7 +87,7 @@ fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> St
             .users
             .top(top, |user| user.times)
             .into_iter()
-            .map(|(user_id, count)| UserStats { user_id, sessions: count.times })
+            .map(|(user_id, count)| UserStats { user_id, username: None, sessions: count.times })
             .collect(),
         top_users_exact,
         backends: totals

@@ -71,6 +71,8 @@ pub struct StatsReport {
 pub struct UserStats {
     /// `_auth_user_id` as text.
     pub user_id: String,
+    /// What the user logs in with; `None` if that is not known.
+    pub username: Option<String>,
     /// Live ones.
     pub sessions: u64,
 }

@@ -114,7 +114,10 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
         writeln!(out, "\n{:>10}  USER", "SESSIONS")?;
         for user in &report.top_users {
             let at_least = if report.top_users_exact { "" } else { " (at least)" };
-            writeln!(out, "{:>10}  {}{at_least}", user.sessions, sanitize_name(&user.user_id))?;
+            let name = user.username.as_ref();
+            let name = name.map_or(String::new(), |name| format!(" ({})", sanitize_name(name)));
+            let id = sanitize_name(&user.user_id);
+            writeln!(out, "{:>10}  {id}{name}{at_least}", user.sessions)?;
         }
     }
     if !report.backends.is_empty() {

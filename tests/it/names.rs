@@ -1,0 +1,141 @@
+//! Names of users: `list` takes them, and `list` and `show` print them.
+
+use serde_json::{Value, json};
+
+use crate::site::Site;
+use crate::world::{World, login};
+
+/// A table of users, and sessions of theirs, of somebody who is not there, and of nobody.
+fn with_users(w: &World) {
+    w.execute(
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254),
+             is_active boolean, is_staff boolean, is_superuser boolean);
+         INSERT INTO auth_user VALUES (1, 'anna', 'anna@example.org', true, true, true),
+             (2, 'bert', 'bert@example.org', true, true, false), (3, 'carl', 'c@x', false, false, false)",
+    );
+    w.user("1", 2).user("2", 1).user("3", 1).user("99", 1);
+    w.session("{}");
+}
+
+fn listed(w: &World, options: &[&str]) -> Vec<(Value, Value)> {
+    let ran = w.run(&[&["list", "--format", "json"], options].concat()).ok();
+    let all: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let pair = |session: &Value| (session["user_id"].clone(), session["username"].clone());
+    let mut all: Vec<_> = all.as_array().unwrap().iter().map(pair).collect();
+    all.sort_by_key(|(id, _)| id.to_string());
+    all
+}
+
+#[test]
+fn sessions_are_shown_with_the_names_of_their_users() {
+    World::each("names", |w| {
+        with_users(w);
+        let anna = (json!("1"), json!("anna"));
+        let others = [
+            (json!("2"), json!("bert")),
+            (json!("3"), json!("carl")),
+            (json!("99"), json!(null)),
+            (json!(null), json!(null)),
+        ];
+        assert_eq!(listed(w, &[]), [&[anna.clone(), anna.clone()], &others[..]].concat());
+        let unnamed = listed(w, &["--no-names"]);
+        assert!(unnamed.iter().all(|(_, name)| name.is_null()), "{unnamed:?}");
+
+        let table = w.run(&["list"]).ok().stdout;
+        let head = table.lines().next().unwrap();
+        let at = head.find("USERNAME").unwrap();
+        let name = |line: &str| line[at..].split(' ').next().unwrap().to_owned();
+        let mut names: Vec<String> = table.lines().skip(1).map(name).collect();
+        names.sort();
+        assert_eq!(names, ["-", "-", "anna", "anna", "bert", "carl"]);
+        assert!(!w.run(&["list", "--no-names"]).ok().stdout.contains("USERNAME"));
+
+        let csv = w.run(&["list", "--format", "csv"]).ok().stdout;
+        assert!(csv.lines().next().unwrap().ends_with(",username"), "{csv}");
+        assert_eq!(csv.matches(",anna\r\n").count(), 2);
+        let key = w.run(&["list", "--user", "2", "--show-keys", "--format", "csv"]).ok().stdout;
+        let key = &key.lines().nth(1).unwrap()[..12];
+        assert!(w.run(&["show", key]).ok().stdout.contains("\nusername    bert\n"));
+        assert!(!w.run(&["show", key, "--no-names"]).ok().stdout.contains("bert"));
+
+        let stats = w.run(&["stats", "--format", "json"]).ok().json();
+        let first = &stats["top_users"][0];
+        assert_eq!((&first["user_id"], &first["username"]), (&json!("1"), &json!("anna")));
+        assert!(w.run(&["stats"]).ok().stdout.contains("2  1 (anna)\n"));
+        assert!(!w.run(&["stats", "--no-names"]).ok().stdout.contains("anna"));
+    });
+}
+
+#[test]
+fn a_list_takes_what_logout_user_takes() {
+    World::each("names_selectors", |w| {
+        with_users(w);
+        for (options, users) in [
+            (&["--username", "anna"][..], &["1", "1"][..]),
+            (&["--username", "anna", "--email", "c@x", "--user", "2"], &["1", "1", "2", "3"]),
+            (&["--staff"], &["1", "1", "2"]),
+            (&["--staff", "--superusers"], &["1", "1"]),
+            (&["--deactivated"], &["3"]),
+            (&["--staff", "--deactivated"], &[]),
+            (&["--deleted-users"], &["99"]),
+        ] {
+            let ids: Vec<Value> = listed(w, options).into_iter().map(|(id, _)| id).collect();
+            assert_eq!(json!(ids), json!(users), "{options:?}");
+        }
+        for wrong in [&["--username", "nobody"][..], &["--email", "x@y"], &["--username", ""]] {
+            let told = w.run(&[&["list"], wrong].concat()).exits(2);
+            assert!(!told.stderr.contains("logged out") && told.stdout.is_empty(), "{told:#?}");
+        }
+        w.run(&["list", "--user", "1", "--staff"]).refuses(2, &["not clear whether"]);
+        w.run(&["list", "--username", "ANNA"]).refuses(2, &["in another letter case", "\"1\""]);
+    });
+}
+
+#[test]
+fn a_list_goes_without_names_that_cannot_be_read() {
+    World::each("names_none", |w| {
+        w.user("1", 1);
+        assert_eq!(listed(w, &[]), [(json!("1"), json!(null))]);
+        assert!(!w.run(&["list"]).ok().stdout.contains("USERNAME"));
+        // A key that holds none of these ids, and a table without names.
+        w.execute("CREATE TABLE auth_user (id integer PRIMARY KEY, email varchar(254), password varchar(9))");
+        w.session(&login("ce6db715-bb98-4199-8cff-7a7d3eff1a4f"));
+        assert!(listed(w, &[]).iter().all(|(_, name)| name.is_null()));
+    });
+}
+
+#[test]
+fn a_table_keeps_its_columns_with_long_ids_and_names() {
+    World::each("names_columns", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id varchar(40) PRIMARY KEY, username varchar(254) UNIQUE)",
+        );
+        for id in ["ce6db715-bb98-4199-8cff-7a7d3eff1a4f", "0c6db715-bb98-4199-8cff-7a7d3eff1a4f"] {
+            let name = format!("somebody.with.a.long.name.{}@example.org", &id[..2]);
+            w.execute(&format!("INSERT INTO auth_user VALUES ('{id}', '{name}')"));
+            w.user(id, 1);
+        }
+        w.execute("INSERT INTO auth_user VALUES ('3', '\x1b[31mred')");
+        w.user("3", 1);
+        let table = w.run(&["list"]).ok().stdout;
+        let heads: Vec<_> =
+            ["USERNAME", "LAST SAVED", "EXPIRES"].map(|name| table.find(name)).into();
+        for line in table.lines() {
+            let begins = |at: &Option<usize>| line[at.unwrap()..].starts_with(|c: char| c != ' ');
+            let ends = |at: &Option<usize>| line[..at.unwrap()].ends_with("  ");
+            assert!(heads.iter().all(|at| begins(at) && ends(at)), "{table}");
+        }
+        assert!(table.contains("\\u{1b}[31mred") && !table.contains('\x1b'), "{table}");
+    });
+}
+
+#[test]
+fn names_of_a_real_site() {
+    Site::each("names", "5.2", &[], |site| {
+        let ids = site.login(&["anna", "bert"]);
+        let all = site.run(&["list", "--format", "csv"]).ok().stdout;
+        assert!(all.contains(",anna\r\n") && all.contains(",bert\r\n"), "{all}");
+        let bert = site.run(&["list", "--username", "bert", "--format", "ids"]).ok().stdout;
+        assert_eq!(bert.trim(), ids[1].0);
+    });
+}
