@@ -21,9 +21,12 @@ def program():
     """The path of the program that was installed with this package."""
     beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     user = sysconfig.get_path("scripts", os.name + "_user")
-    # The third is that of an environment whose packages another Python has on its path, the last that of pip install --target.
-    environment = os.path.abspath(os.path.join(beside, "..", "..", "..", "bin"))
-    folders = [sysconfig.get_path("scripts"), user, environment, os.path.join(beside, "bin")]
+    # The third is that of pip install --target.
+    folders = [sysconfig.get_path("scripts"), user, os.path.join(beside, "bin")]
+    # An environment whose packages another Python has on its path. Elsewhere, three folders up is anybody's.
+    library, packages = os.path.split(beside)
+    if packages == "site-packages" and os.path.basename(os.path.dirname(library)) == "lib":
+        folders.append(os.path.join(os.path.dirname(os.path.dirname(library)), "bin"))
     for folder in folders:
         path = os.path.join(folder, "sessctl")
         if os.path.isfile(path):
