@@ -37,7 +37,7 @@ fn program(width: usize) -> Command {
 fn long_page(command: &Command, width: usize) -> String {
     let mut page = own_options(command, width, whole_text);
     heading(&mut page, command, "Every command (sessctl --help says more)");
-    for arg in command.get_arguments().filter(|arg| is_global(arg)) {
+    for arg in shown(command).filter(|arg| is_global(arg)) {
         line(&mut page, arg, &first_sentence(arg), width);
     }
     page.trim_end().to_owned()
@@ -46,7 +46,7 @@ fn long_page(command: &Command, width: usize) -> String {
 fn short_page(command: &Command, width: usize) -> String {
     let mut page = own_options(command, width, first_sentence);
     heading(&mut page, command, "Every command (sessctl -h)");
-    let globals = command.get_arguments().filter(|arg| is_global(arg));
+    let globals = shown(command).filter(|arg| is_global(arg));
     let names: Vec<String> = globals.map(|arg| name(arg).replace(' ', "\u{a0}")).collect();
     for line in wrap(&names.join(" "), width.saturating_sub(2)) {
         let _ = writeln!(page, "  {line}");
@@ -55,7 +55,7 @@ fn short_page(command: &Command, width: usize) -> String {
 }
 
 fn own_options(command: &Command, width: usize, text: fn(&Arg) -> String) -> String {
-    let own = || command.get_arguments().filter(|arg| !is_global(arg) && !arg.is_hide_set());
+    let own = || shown(command).filter(|arg| !is_global(arg));
     let mut headings: Vec<Option<&str>> = Vec::new();
     for arg in own() {
         if !headings.contains(&arg.get_help_heading()) {
@@ -71,6 +71,11 @@ fn own_options(command: &Command, width: usize, text: fn(&Arg) -> String) -> Str
         page.push('\n');
     }
     page
+}
+
+/// The options that a help shows. Those for programs are hidden.
+fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|arg| !arg.is_hide_set())
 }
 
 /// Whether every command has it. So are clap's own, `--help` and `--version`.
@@ -142,7 +147,7 @@ fn whole_text(arg: &Arg) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_sentence, help, is_global, name, program};
+    use super::{first_sentence, help, is_global, name, program, shown};
 
     /// What `--help` of each command shows, with its description.
     fn helps(width: usize) -> Vec<(clap::Command, String)> {
@@ -158,7 +163,7 @@ mod tests {
         for (command, text) in helps(100) {
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             let text = words(&text);
-            for arg in command.get_arguments() {
+            for arg in shown(&command) {
                 let said = if is_global(arg) { first_sentence(arg) } else { help(arg) };
                 let line = words(&format!("{} {said}", name(arg)));
                 assert!(text.contains(&line), "{}: {line}: {text}", command.get_name());
@@ -171,7 +176,7 @@ mod tests {
         for width in [80, 100] {
             for (command, text) in helps(width) {
                 let (_, lines) = text.split_once("\nEvery command").unwrap();
-                let options = command.get_arguments().filter(|arg| is_global(arg)).count();
+                let options = shown(&command).filter(|arg| is_global(arg)).count();
                 assert!(options > 15);
                 assert_eq!(lines.trim().lines().count(), 1 + options, "{lines}");
             }
