@@ -88,6 +88,19 @@ impl SiteUsers {
         })
     }
 
+    /// The table to look for the names of users in; `None` if none qualifies. Whether its key can hold the ids in sessions is
+    /// to be seen with each of them.
+    pub(crate) fn with_names(
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        typed: Option<&str>,
+    ) -> Result<Option<Self>, Error> {
+        Ok(match Lookup::by_catalog(ctx, store, typed)? {
+            Lookup::Found(site) if site.users.username.is_some() => Some(site),
+            _ => None,
+        })
+    }
+
     /// What is known of the site's user ids. A table that was typed must exist.
     pub(crate) fn ids(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Ids, Error> {
         Ok(match (Lookup::of(ctx, store, typed), typed) {
@@ -207,6 +220,20 @@ enum Lookup {
 
 impl Lookup {
     fn of(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
+        Ok(match Self::by_catalog(ctx, store, typed)? {
+            Self::Found(site)
+                if site.evidence.is_some()
+                    && site.key == UserKey::Of(UserType::Bigint)
+                    && Logins::are_uuids(ctx, store)? =>
+            {
+                Self::NotOfLogins(site.users)
+            }
+            found => found,
+        })
+    }
+
+    /// The same without a look at the sessions, which may take long.
+    fn by_catalog(ctx: &Ctx<'_>, store: &dyn Store, typed: Option<&str>) -> Result<Self, Error> {
         let mut reader = store.reader()?;
         let is_named = typed.is_some() || ctx.project.is_some();
         let (users, evidence) = match candidates(ctx, &mut *reader, typed)? {
@@ -215,10 +242,6 @@ impl Lookup {
             Choice::Nothing => return Ok(Self::NotThere(of_django(ctx, &mut *reader)?)),
         };
         let key = reader.user_key(&users)?;
-        if !is_named && key == Some(UserKey::Of(UserType::Bigint)) && Logins::are_uuids(ctx, store)?
-        {
-            return Ok(Self::NotOfLogins(users));
-        }
         let converted = ctx.project.as_ref().filter(|_| typed.is_none());
         Ok(match (key, converted.and_then(settings::Project::converted_key)) {
             (None, _) => Self::NotThere(users),

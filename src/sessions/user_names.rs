@@ -44,10 +44,7 @@ impl<'s> UserNames<'s> {
         store: &'s dyn Store,
         table: Option<&str>,
     ) -> Result<Option<Source<'s>>, Error> {
-        let Some(site) = SiteUsers::find(ctx, store, table)? else { return Ok(None) };
-        if site.users.username.is_none() {
-            return Ok(None);
-        }
+        let Some(site) = SiteUsers::with_names(ctx, store, table)? else { return Ok(None) };
         site.note(ctx);
         // Its own: the scan goes on meanwhile.
         Ok(Some(Source { site, reader: store.reader()? }))
