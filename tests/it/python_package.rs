@@ -96,6 +96,23 @@ fn pip_installs_it_and_the_first_command_of_the_readme_runs() {
     in_venv("pip uninstall --quiet --yes sessctl; ! command -v sessctl");
 }
 
+/// Folders above the package may be anybody's.
+#[test]
+fn a_program_that_was_not_installed_with_it_is_not_run() {
+    let above = FOLDER.join("above");
+    let site = above.join("a/b/site");
+    std::fs::create_dir_all(&site).unwrap();
+    said(Command::new("cp").arg("-r").arg(FOLDER.join("site/sessctl")).arg(&site));
+    for folder in ["bin", "a/bin", "a/b/bin"] {
+        std::fs::create_dir_all(above.join(folder)).unwrap();
+        std::fs::write(above.join(folder).join("sessctl"), "#!/bin/sh\n").unwrap();
+    }
+    let code =
+        "import sessctl\ntry: print(sessctl.program())\nexcept FileNotFoundError: print('none')";
+    let ran = said(Command::new(django_python("5.2")).args(["-c", code]).env("PYTHONPATH", &site));
+    assert_eq!(ran.stdout, "none\n");
+}
+
 /// The user column's apps are what `django-code` prints.
 #[test]
 fn it_holds_the_app_of_django_code() {
