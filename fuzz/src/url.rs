@@ -72,7 +72,7 @@ fn look(url: String, password: &str) {
     let shown = format!("{url:?} with the password {password:?}");
     let database = CLI.with_borrow_mut(|cli| {
         cli.global.database = Some(url);
-        settings::database(&cli.global, None, BACKENDS)
+        settings::database(&cli.global, None, BACKENDS, &[])
     });
     let said = match database {
         Ok(database) => {
