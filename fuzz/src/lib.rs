@@ -10,7 +10,6 @@ use std::sync::LazyLock;
 
 use django_session::{Codec, DEFAULT_KEY_SALT, Keyring, Limits};
 
-
 /// Gives an input to the target that the environment names.
 pub fn run(data: &[u8]) {
     static TARGET: LazyLock<fn(&[u8])> =

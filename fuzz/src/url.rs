@@ -35,11 +35,9 @@ pub(crate) fn url(data: &[u8]) {
             encoded(&password)
         ),
         // A quote or a backslash may make the rest a part of another value, as it is meant to.
-        "p" if !before.contains("://") => format!(
-            "{} password={} {after}",
-            before.replace(['\'', '\\'], ""),
-            quoted(&password)
-        ),
+        "p" if !before.contains("://") => {
+            format!("{} password={} {after}", before.replace(['\'', '\\'], ""), quoted(&password))
+        }
         // Files have no passwords, and of pairs the password is a pair of its own.
         "s" if !is_file_or_pair(before) => format!("{before}:{password}@{after}"),
         _ => text.replace('\0', " "),
@@ -56,7 +54,9 @@ fn begins_with_ports(password: &str) -> bool {
     let port = |host: &str| host.rsplit_once(':').map_or("", |(_, port)| port).to_owned();
     let mut hosts = hosts.split(',');
     let first = hosts.next().unwrap_or_default().to_owned();
-    std::iter::once(first).chain(hosts.map(port)).all(|port| port.bytes().all(|b| b.is_ascii_digit()))
+    std::iter::once(first)
+        .chain(hosts.map(port))
+        .all(|port| port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_file_or_pair(before: &str) -> bool {
