@@ -14,17 +14,17 @@ pub struct UserSelectors {
     /// Users with this e-mail address; may be repeated.
     #[arg(long = "email", value_name = "ADDRESS", help_heading = WHOM)]
     pub emails: Vec<String>,
-    /// Instead: all users who may not log in any more (is_active). Of --deactivated, --staff and --superusers, which may be
-    /// combined, each narrows: users who are all of it.
+    /// Instead of named users: all who may not log in any more (is_active). With --staff or --superusers, only those who are
+    /// that, too.
     #[arg(long, alias = "inactive", help_heading = WHOM)]
     pub deactivated: bool,
-    /// Instead: all users who may enter Django's admin (is_staff).
+    /// Instead of named users: all who may enter Django's admin (is_staff).
     #[arg(long, help_heading = WHOM)]
     pub staff: bool,
-    /// Instead: all users who may do everything (is_superuser).
+    /// Instead of named users: all who may do everything (is_superuser).
     #[arg(long, help_heading = WHOM)]
     pub superusers: bool,
-    /// Instead: all users who have sessions and exist no longer.
+    /// Instead of named users: all who have sessions and exist no longer.
     #[arg(long, help_heading = WHOM)]
     pub deleted_users: bool,
     /// Table of users; by default the one to which the site's foreign keys refer, or auth_user.

@@ -24,7 +24,7 @@ impl Command for Show {
         let Described { session, large } = describe(&stored, Detail::Payload);
         let mut session = listed(&row, session, self.show_keys.into());
         if !self.no_names {
-            UserNames::of(ctx, &*store, None).add(ctx, std::slice::from_mut(&mut session));
+            UserNames::of(ctx, &*store, None)?.add(ctx, std::slice::from_mut(&mut session));
         }
         let write = |out: &mut dyn Write| large.map_or(Ok(()), |payload| payload.write_json(out));
         let large = large.map(|_| &write as ui::WriteLarge<'_>);

@@ -316,7 +316,7 @@ impl Gone {
         Err(Error::usage(
             format!(
                 "--deleted-users: more than {MOST_GONE} users, or {} MiB of ids, who have sessions are not in the table \
-                 of users: nobody is logged out",
+                 of users",
                 MOST_GONE_BYTES >> 20
             ),
             "log them out by their ids, a part at a time (logout-user --from-file), or everybody else (flush-all --except-user)",

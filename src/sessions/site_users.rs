@@ -89,7 +89,7 @@ impl SiteUsers {
     }
 
     /// The table to look for the names of users in; `None` if none qualifies. Whether its key can hold the ids in sessions is
-    /// to be seen with each of them.
+    /// to be seen with each of them. A table that was typed must exist.
     pub(crate) fn with_names(
         ctx: &Ctx<'_>,
         store: &dyn Store,
@@ -97,6 +97,7 @@ impl SiteUsers {
     ) -> Result<Option<Self>, Error> {
         Ok(match Lookup::by_catalog(ctx, store, typed)? {
             Lookup::Found(site) if site.users.username.is_some() => Some(site),
+            Lookup::NotThere(_) if typed.is_some() => Some(Self::of(ctx, store, typed)?),
             _ => None,
         })
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::site_users::SiteUsers;
 use crate::context::Ctx;
 use crate::error::Error;
-use crate::report::{ListedSession, State};
+use crate::report::ListedSession;
 use crate::store::{Reader, Store, StoreError};
 
 /// Names of users by id. Only those that are shown are read.
@@ -30,13 +30,21 @@ impl<'s> UserNames<'s> {
         Self { source: None, known: HashMap::new() }
     }
 
-    /// Finds the table of users. Where it cannot be found or read, nobody has a name: a list goes without.
-    pub(crate) fn of(ctx: &Ctx<'_>, store: &'s dyn Store, table: Option<&str>) -> Self {
-        let source = Self::source(ctx, store, table).unwrap_or_else(|error| {
-            note_unknown(ctx, &error);
-            None
-        });
-        Self { source, ..Self::unknown() }
+    /// Finds the table of users. Where it cannot be found or read, nobody has a name: a list goes without. A table that was
+    /// typed must exist.
+    pub(crate) fn of(
+        ctx: &Ctx<'_>,
+        store: &'s dyn Store,
+        table: Option<&str>,
+    ) -> Result<Self, Error> {
+        let source = match Self::source(ctx, store, table) {
+            Err(error) if table.is_none() => {
+                note_unknown(ctx, &error);
+                None
+            }
+            source => source?,
+        };
+        Ok(Self { source, ..Self::unknown() })
     }
 
     fn source(
@@ -57,14 +65,13 @@ impl<'s> UserNames<'s> {
 
     /// Gives the sessions their users' names.
     pub(crate) fn add(&mut self, ctx: &Ctx<'_>, sessions: &mut [ListedSession]) {
-        let named = |session: &ListedSession| {
-            let session = &session.session;
-            session.user_id.clone().filter(|_| session.state == State::User)
-        };
-        let ids: Vec<String> = sessions.iter().filter_map(named).collect();
-        self.read(ctx, ids.iter().map(String::as_str));
-        for session in sessions {
-            session.username = named(session).and_then(|id| self.of_user(&id));
+        if self.source.is_none() {
+            return;
+        }
+        self.read(ctx, sessions.iter().filter_map(|one| one.session.user_id.as_deref()));
+        for one in sessions {
+            let id = one.session.user_id.as_deref();
+            one.username = id.and_then(|id| self.of_user(id));
         }
     }
 

@@ -22,14 +22,8 @@ use crate::ui;
 
 /// Refuses names that no user has in any selected schema: a typo in a name must not look like a user who is
 /// logged out. Unless a project names the field of the login, it also refuses a user name of a column that is
-/// not what users log in with: of a display name, the person who is meant may be another one. Errors end with `so`: what follows
-/// from the refusal.
-pub(crate) fn demand(
-    ctx: &Ctx<'_>,
-    selectors: &UserSelectors,
-    dry_run: bool,
-    so: &str,
-) -> Result<(), Error> {
+/// not what users log in with: of a display name, the person who is meant may be another one.
+pub(crate) fn demand(ctx: &Ctx<'_>, selectors: &UserSelectors, dry_run: bool) -> Result<(), Error> {
     let names = selectors.usernames.iter().chain(&selectors.emails);
     let mut unknown: BTreeSet<&String> = names.collect();
     if unknown.is_empty() {
@@ -63,9 +57,9 @@ pub(crate) fn demand(
                 continue;
             }
             if ids.len() > 1 || !is_login(&mut *reader, table, column)? {
-                return Err(no_login_name(name, column, table, &ids, so));
+                return Err(no_login_name(name, column, table, &ids));
             }
-            site.refuse_address_of_another(&mut *reader, name, column, &ids, so)?;
+            site.refuse_address_of_another(&mut *reader, name, column, &ids)?;
         }
     }
     let Some(name) = unknown.first() else { return Ok(()) };
@@ -79,10 +73,7 @@ pub(crate) fn demand(
             some(ids)
         ),
     };
-    Err(Error::usage(
-        format!("no user in table \"{}\" is \"{name}\"{so}", tables.join("\", \"")),
-        hint,
-    ))
+    Err(Error::usage(format!("no user in table \"{}\" is \"{name}\"", tables.join("\", \"")), hint))
 }
 
 /// Warns of users who have the same address in another letter case, and stay logged in. To Django's login they are others;
@@ -113,13 +104,7 @@ fn is_login(reader: &mut dyn Reader, users: &Table, column: &str) -> Result<bool
 }
 
 /// The error for a user name that these users have, and others may have.
-fn no_login_name(
-    name: &str,
-    column: &str,
-    table: &Table,
-    ids: &BTreeSet<String>,
-    so: &str,
-) -> Error {
+fn no_login_name(name: &str, column: &str, table: &Table, ids: &BTreeSet<String>) -> Error {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let why = match ids.len() {
         1 => format!(
@@ -130,7 +115,7 @@ fn no_login_name(
         ),
     };
     Error::usage(
-        format!("{why}{so}"),
+        why,
         format!(
             "--django knows what they log in with; or name the users by their ids: {}",
             some(&ids)
@@ -159,7 +144,8 @@ pub(crate) fn resolve(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     selectors: &UserSelectors,
-    (dry_run, unfit_ids): (bool, bool),
+    dry_run: bool,
+    unfit_ids: bool,
 ) -> Result<Meant, Error> {
     let mut meant = Meant::default();
     if !selectors.is_given() {
@@ -178,7 +164,10 @@ pub(crate) fn resolve(
     }
     let flags = site.flags(selectors)?;
     if flags.len() > 1 {
-        ctx.talk.note(&format!("{}: users who are all of it", selectors.conditions().join(" ")));
+        ctx.talk.note(&format!(
+            "{}: only users who meet each of these conditions",
+            selectors.conditions().join(" ")
+        ));
     }
     let flagged = (!flags.is_empty()).then_some(UserQuery::Whether(&flags));
     for which in site.named(selectors)?.into_iter().map(|(_, which)| which).chain(flagged) {
@@ -220,7 +209,7 @@ fn blind(spot: BlindSpot, table: &Table) -> Error {
         BlindSpot::Elsewhere => "is on another server, which may hide users",
     };
     Error::usage(
-        format!("--deleted-users: table \"{table}\" {why}; nobody is logged out"),
+        format!("--deleted-users: table \"{table}\" {why}"),
         "name the table itself with --user-table, in a database that has it",
     )
 }
@@ -309,7 +298,6 @@ impl SiteUsers {
         name: &str,
         column: &str,
         ids: &BTreeSet<String>,
-        so: &str,
     ) -> Result<(), Error> {
         let Some(email) = self.users.email.as_deref().filter(|_| name.contains('@')) else {
             return Ok(());
@@ -321,7 +309,7 @@ impl SiteUsers {
         }
         Err(Error::usage(
             format!(
-                "in table \"{}\", \"{name}\" is the \"{column}\" of one user ({}) and the \"{email}\" of another ({}){so}",
+                "in table \"{}\", \"{name}\" is the \"{column}\" of one user ({}) and the \"{email}\" of another ({})",
                 self.users.table,
                 some_ids(ids),
                 some_ids(&others)

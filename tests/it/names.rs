@@ -87,6 +87,7 @@ fn a_list_takes_what_logout_user_takes() {
             assert!(!told.stderr.contains("logged out") && told.stdout.is_empty(), "{told:#?}");
         }
         w.run(&["list", "--user", "1", "--staff"]).refuses(2, &["not clear whether"]);
+        w.run(&["list", "--user-table", "nosuch"]).exits(2).says("no table of users");
         w.run(&["list", "--username", "ANNA"]).refuses(2, &["in another letter case", "\"1\""]);
     });
 }

@@ -77,7 +77,7 @@ fn users_are_found_by_what_the_site_knows() {
         );
         assert_eq!(by(&["--staff", "--superusers"]), ["1"]);
         w.run(&["logout-user", "--superusers", "--staff", "-n"])
-            .says("note: --staff --superusers: users who are all of it");
+            .says("note: --staff --superusers: only users who meet each of these conditions");
         assert_eq!(by(&["--staff", "--deactivated"]), [""; 0]);
         for named in [&["2"][..], &["--username", "anna"], &["--email", "6@x"]] {
             for kind in ["--staff", "--superusers", "--deactivated", "--deleted-users"] {

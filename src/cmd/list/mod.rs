@@ -78,7 +78,7 @@ impl Command for List {
             keys: KeyDisplay::from(self.show_keys),
         };
         let ctx = &ctx.reading_sessions();
-        user_selectors::demand(ctx, &self.selectors, true, "")?;
+        user_selectors::demand(ctx, &self.selectors, true)?;
         let limit = self.limit.unwrap_or(u64::MAX);
         let mut listing = Listing::new(out, self.format, limit, ctx.is_about_many());
         let mut remarks = Remarks::default();
@@ -133,32 +133,8 @@ impl Query<'_> {
         let query = Query { args, users, saved, detail, keys };
         let by_user = query.by_trusted_column(ctx, &*store, &asked.ids)?;
         let column = by_user.as_ref().map(|by| by.column.name.clone());
-        let mut reader = store.reader()?;
-        let live_at = if args.all { None } else { Some(reader.now()?) };
-        let filter = Filter { live_at, user: by_user, ..Filter::default() };
         let seen = LoginKeysSeen::new(ctx, query.sessions().users);
-        let worker = || {
-            let mut decoder = Decoder::new(ctx.codec);
-            let (query, seen) = (&query, &seen);
-            move |page: &mut Page| query.page(page, &mut decoder, seen)
-        };
-        let (mut failed, mut all) = (Ok(()), Listed::default());
-        let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
-        let names = query.names(ctx, &*store);
-        listing.with_names |= names.may_be_known();
-        let (query_of_page, decoder) = (&query, Decoder::new(ctx.codec));
-        let mut printer = Printer { ctx, query: query_of_page, names, schema, listing, decoder };
-        let fold = |mut listed: Listed| {
-            all.count(&mut listed);
-            match printer.print(listed) {
-                Ok(printed_login) => all.has_login |= printed_login,
-                Err(error) => failed = Err(error),
-            }
-            let is_over = failed.is_err() || printer.listing.is_full();
-            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
-        failed?;
+        let (ended, all) = query.scan(ctx, &*store, by_user, &seen, listing)?;
         let Listed { matches: here, has_login, members, sessions_of, logins, unfit_ids, .. } = all;
         remarks.unfit_ids.append(unfit_ids);
         if let (Some(column), true) = (column, here.different > 0) {
@@ -183,6 +159,42 @@ impl Query<'_> {
         Ok(ended)
     }
 
+    /// Prints the sessions while it scans the table. Returns what else there is to say of them.
+    fn scan(
+        &self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        by_user: Option<ByUser>,
+        seen: &LoginKeysSeen<'_>,
+        listing: &mut Listing<'_>,
+    ) -> Result<(Ended, Listed), Error> {
+        let mut reader = store.reader()?;
+        let live_at = if self.args.all { None } else { Some(reader.now()?) };
+        let filter = Filter { live_at, user: by_user, ..Filter::default() };
+        let worker = || {
+            let mut decoder = Decoder::new(ctx.codec);
+            move |page: &mut Page| self.page(page, &mut decoder, seen)
+        };
+        let (mut failed, mut all) = (Ok(()), Listed::default());
+        let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
+        let names = self.names(ctx, store)?;
+        listing.with_names |= names.may_be_known();
+        let decoder = Decoder::new(ctx.codec);
+        let mut printer = Printer { ctx, query: self, names, schema, listing, decoder };
+        let fold = |mut listed: Listed| {
+            all.count(&mut listed);
+            match printer.print(listed) {
+                Ok(printed_login) => all.has_login |= printed_login,
+                Err(error) => failed = Err(error),
+            }
+            let is_over = failed.is_err() || printer.listing.is_full();
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let ended = ctx.scan().run(&mut *reader, &filter, worker, fold)?;
+        failed?;
+        Ok((ended, all))
+    }
+
     /// The users who are asked for, and why some may be missing.
     fn asked(
         &self,
@@ -190,7 +202,7 @@ impl Query<'_> {
         store: &dyn Store,
     ) -> Result<(AskedUsers, Option<Doubt>), Error> {
         let selectors = &self.args.selectors;
-        let meant = user_selectors::resolve(ctx, store, selectors, (true, false))?;
+        let meant = user_selectors::resolve(ctx, store, selectors, true, false)?;
         let ids = meant.with_ids(&self.args.users);
         let table = selectors.user_table.as_deref();
         let asked = AskedUsers::of(ctx, store, table, &ids, selectors.deleted_users)?;
@@ -198,10 +210,10 @@ impl Query<'_> {
     }
 
     /// The names of users, if the format shows them.
-    fn names<'s>(&self, ctx: &Ctx<'_>, store: &'s dyn Store) -> UserNames<'s> {
+    fn names<'s>(&self, ctx: &Ctx<'_>, store: &'s dyn Store) -> Result<UserNames<'s>, Error> {
         let shows = !matches!(self.args.format, ListFormat::Ids | ListFormat::Count);
         if !shows || self.args.no_names {
-            return UserNames::unknown();
+            return Ok(UserNames::unknown());
         }
         UserNames::of(ctx, store, self.args.selectors.user_table.as_deref())
     }

@@ -112,12 +112,8 @@ impl<'a> Task<'a> {
 
     /// Refuses ids and names that no user can have in any of the tables.
     fn check(&self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        user_selectors::demand(
-            ctx,
-            &self.args.selectors,
-            self.args.dry_run,
-            ": nobody is logged out",
-        )?;
+        user_selectors::demand(ctx, &self.args.selectors, self.args.dry_run)
+            .map_err(nobody_is_logged_out)?;
         if ctx.is_about_many() {
             given_ids(self.args, &self.given).refuse_unfit_everywhere(ctx)?;
         }
@@ -138,7 +134,8 @@ impl<'a> Task<'a> {
         let known = proof::before_logout(ctx, &*store)?;
         let can_be_kept = !args.keep_data && references::hinder(&references);
         let meant =
-            user_selectors::resolve(ctx, &*store, &args.selectors, (args.dry_run, args.unfit_ids))?;
+            user_selectors::resolve(ctx, &*store, &args.selectors, args.dry_run, args.unfit_ids)
+                .map_err(nobody_is_logged_out)?;
         let consent = meant.consent(ctx, args.dry_run, args.yes)?;
         let users = meant.with_ids(&self.given.ids);
         if users.is_empty() && !ctx.is_about_many() {
@@ -286,6 +283,14 @@ impl<'a> Task<'a> {
             format!("the session that --except names {whose}"),
             "see `sessctl list --user ID` for the sessions of a user",
         ))
+    }
+}
+
+/// Says so of a refusal, which `list` makes in the same words.
+fn nobody_is_logged_out(error: Error) -> Error {
+    match error {
+        Error::Usage { what, hint } => Error::usage(format!("{what}: nobody is logged out"), hint),
+        other => other,
     }
 }
 

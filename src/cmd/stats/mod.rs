@@ -55,7 +55,7 @@ impl Command for Stats {
         }
         let mut report = report(totals, &distinct, self.top, began);
         if !self.no_names {
-            let mut names = UserNames::of(ctx, &*store, None);
+            let mut names = UserNames::of(ctx, &*store, None)?;
             names.read(ctx, report.top_users.iter().map(|user| &*user.user_id));
             for user in &mut report.top_users {
                 user.username = names.of_user(&user.user_id);
