@@ -79,6 +79,16 @@ fn every_page_begins_with_what_it_is_for() {
 }
 
 /// Everything in these folders that is written in Rust.
+/// On a fresh machine one command does the main job, and one runs all tests.
+#[test]
+fn the_readme_has_the_commands_of_a_newcomer_and_is_short() {
+    let readme = read("README.md");
+    let commands = blocks(&readme, "sh").join("\n");
+    let has = |begin: &str| commands.lines().any(|line| line.starts_with(begin));
+    assert!(has("cp fixtures/demo.sqlite3 ./demo.sqlite3 && cargo run ") && has("tests/run"));
+    assert!(readme.lines().count() <= 150);
+}
+
 fn sources() -> String {
     let mut folders: Vec<PathBuf> =
         ["src", "tests", "crates"].map(|folder| repository().join(folder)).into();
