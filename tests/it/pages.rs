@@ -78,7 +78,6 @@ fn every_page_begins_with_what_it_is_for() {
     }
 }
 
-/// Everything in these folders that is written in Rust.
 /// On a fresh machine one command does the main job, and one runs all tests.
 #[test]
 fn the_readme_has_the_commands_of_a_newcomer_and_is_short() {
@@ -89,6 +88,7 @@ fn the_readme_has_the_commands_of_a_newcomer_and_is_short() {
     assert!(readme.lines().count() <= 150);
 }
 
+/// Everything in these folders that is written in Rust.
 fn sources() -> String {
     let mut folders: Vec<PathBuf> =
         ["src", "tests", "crates"].map(|folder| repository().join(folder)).into();
