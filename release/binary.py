@@ -13,6 +13,7 @@ import venv
 from pathlib import Path
 
 import crates
+import std
 
 ROOT = crates.ROOT
 # Newer versions of a symbol are not on every Linux that manylinux2014 names.
@@ -52,31 +53,28 @@ def environment():
     return python
 
 
-def has_std(target):
-    """Whether the standard library for this target is installed."""
-    folder = subprocess.run(["rustc", "--print", "target-libdir", "--target", target], capture_output=True, text=True)
-    return folder.returncode == 0 and any(Path(folder.stdout.strip()).glob("libstd-*.rlib"))
-
-
-def choose(target):
+def choose(target, make_std):
     """This target, or glibc in place of musl where only that is installed."""
-    if has_std(target):
+    if std.is_installed(target) or make_std and std.is_made(target):
+        return target
+    if make_std:
+        say(f"compiling Rust's standard library for {target}, once")
+        std.make(target)
         return target
     glibc = target.replace("-musl", "-gnu")
-    if glibc == target or not has_std(glibc):
-        die(f"the Rust target {target} is not installed, and no other for it: rustup target add {target}")
-    say(f"the Rust target {target} is not installed (rustup target add {target}): building {glibc} for glibc 2.17 instead")
+    if glibc == target or not std.is_installed(glibc):
+        die(f"the Rust target {target} is not installed, and no other for it: rustup target add {target}, or --make-std")
+    say(f"the Rust target {target} is not installed (rustup target add {target}, or --make-std): building {glibc} for glibc 2.17 instead")
     return glibc
 
 
 def compile(target):
     """The path of the binary, compiled with zig as C compiler and linker. No folder of this machine is in it."""
-    folders = {ROOT: "/sessctl", os.environ.get("CARGO_HOME", Path.home() / ".cargo"): "/cargo"}
-    maps = [f"{folder}={name}" for folder, name in folders.items()]
+    folders = {ROOT: "/sessctl", std.cargo_home(): "/cargo"}
     variables = os.environ | {
         "PATH": f"{environment().parent}{os.pathsep}{os.environ['PATH']}",
-        "RUSTFLAGS": " ".join(f"--remap-path-prefix={one}" for one in maps),
-        "CFLAGS": " ".join(f"-ffile-prefix-map={one}" for one in maps),
+        "RUSTFLAGS": " ".join(std.flags(target) + std.remap(folders)),
+        "CFLAGS": " ".join(f"-ffile-prefix-map={folder}={name}" for folder, name in folders.items()),
         "CARGO_TARGET_DIR": str(ROOT / "target"),
     }
     glibc = f".2.{OLDEST_GLIBC}" if target.endswith("-gnu") else ""
@@ -86,9 +84,13 @@ def compile(target):
 
 
 class Binary:
-    def __init__(self, target, given=None):
-        target = target if given else choose(target)
+    # The path of each binary of this run.
+    built = []
+
+    def __init__(self, target, given=None, make_std=False):
+        target = target if given else choose(target, make_std)
         self.path = given or compile(target)
+        Binary.built.append(self.path)
         self.content = self.path.read_bytes()
         self.is_static = not has_interpreter(self.content)
         self.target = target if self.is_static else target.replace("-musl", "-gnu")
@@ -127,13 +129,16 @@ class Binary:
 
     @functools.cache
     def runnable(self):
-        """This binary, or one of this machine where that is for another processor."""
-        try:
-            subprocess.run([self.path, "--version"], check=True, stdout=subprocess.DEVNULL)
-            return self.path
-        except OSError:
-            subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "sessctl"], cwd=ROOT, check=True)
-            return ROOT / "target" / "release" / "sessctl"
+        """This binary, or one of this machine where that is for another processor: they print the same."""
+        for path in (self.path, *Binary.built):
+            try:
+                subprocess.run([path, "--version"], check=True, stdout=subprocess.DEVNULL)
+                return path
+            except OSError:
+                pass
+        variables = os.environ | {"CARGO_TARGET_DIR": str(ROOT / "target")}
+        subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "sessctl"], cwd=ROOT, env=variables, check=True)
+        return ROOT / "target" / "release" / "sessctl"
 
     @functools.cached_property
     def licences(self):

@@ -24,7 +24,8 @@ REST = """\
 SQLite, in libsqlite3-sys, is in the public domain (https://sqlite.org/copyright.html).
 
 The standard library of Rust: MIT OR Apache-2.0 (https://github.com/rust-lang/rust/blob/main/COPYRIGHT). The texts of both
-licences are below. A static binary also holds musl, MIT, Copyright (c) 2005-2020 Rich Felker, et al.
+licences are below. A static binary also holds musl, MIT, Copyright (c) 2005-2020 Rich Felker, et al., and LLVM's libunwind,
+Apache-2.0 WITH LLVM-exception (https://github.com/llvm/llvm-project/blob/main/libunwind/LICENSE.TXT).
 """
 
 
