@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use clap::builder::Styles;
+use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
 use super::Cli;
@@ -15,12 +16,22 @@ const NARROW: (usize, usize) = (64, 10);
 
 /// Reads the command line. `width`: columns of the help, if it asks for that.
 pub fn parse(width: usize) -> Result<Cli, Error> {
-    let mut program = program(width);
-    let mut matches = program.try_get_matches_from_mut(std::env::args_os())?;
+    let mut program = Cli::command().term_width(width);
+    let mut matches = match program.try_get_matches_from_mut(std::env::args_os()) {
+        // Only who asks for help waits for its pages, which take as long as all else before a command starts.
+        Err(error) if shows_help(&error) => {
+            program_with_help(width).try_get_matches_from(std::env::args_os())?
+        }
+        result => result?,
+    };
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut program))
 }
 
-fn program(width: usize) -> Command {
+fn shows_help(error: &Error) -> bool {
+    matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+fn program_with_help(width: usize) -> Command {
     let mut program = Cli::command().term_width(width);
     // After this, each command has the global options, too.
     program.build();
@@ -147,11 +158,11 @@ fn whole_text(arg: &Arg) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_sentence, help, is_global, name, program, shown};
+    use super::{first_sentence, help, is_global, name, program_with_help, shown};
 
     /// What `--help` of each command shows, with its description.
     fn helps(width: usize) -> Vec<(clap::Command, String)> {
-        let program = program(width);
+        let program = program_with_help(width);
         let commands = program.get_subcommands().filter(|command| command.get_name() != "help");
         commands
             .map(|command| (command.clone(), command.clone().render_long_help().to_string()))
