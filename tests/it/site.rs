@@ -1,10 +1,12 @@
 //! A Django project with users and sessions, for tests of what sessctl learns from it.
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::mysql_server::MySqlDatabase;
-use crate::support::{django_python, fresh_database, mysql_url, sessctl};
+use crate::migrated::{Kind, Migrated};
+use crate::python_server::python;
+use crate::support::{django_python, sessctl};
 use crate::world::{Ran, RunToEnd, around, program};
 
 /// The `SECRET_KEY` of every project.
@@ -17,7 +19,8 @@ pub(crate) struct Site {
     project: PathBuf,
     settings: &'static str,
     environment: Vec<(String, String)>,
-    _database: Option<Box<dyn std::any::Any>>,
+    /// Its database goes with it.
+    guards: Vec<Box<dyn Any>>,
 }
 
 impl Site {
@@ -34,50 +37,57 @@ impl Site {
     }
 
     pub(crate) fn sqlite(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
-        Self::new(name, "sqlite", release, variables, None)
+        Self::new(name, Kind::Sqlite, release, variables)
     }
 
     pub(crate) fn postgres(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
-        let database = fresh_database(&format!("discovered_{name}_{}", release.replace('.', "")));
-        let url = database.url.clone();
-        Self::new(name, "postgres", release, variables, Some((url, Box::new(database))))
+        Self::new(name, Kind::Postgres, release, variables)
     }
 
     pub(crate) fn mysql(name: &str, release: &str, variables: &[(&str, &str)]) -> Self {
-        let own = format!("discovered_{name}_{}", release.replace('.', ""));
-        let database = MySqlDatabase::create(&mysql_url(), &own);
-        let url = database.url.clone();
-        Self::new(name, "mysql", release, variables, Some((url, Box::new(database))))
+        Self::new(name, Kind::MySql, release, variables)
     }
 
-    fn new(
+    /// Its database is a copy of one that `migrate` made for a site that is set up alike.
+    pub(crate) fn new(name: &str, kind: Kind, release: &str, variables: &[(&str, &str)]) -> Self {
+        let migrated = Migrated::of(kind, release, variables);
+        let mut site = Self::without_database(name, kind, release, variables);
+        let own = format!("discovered_{name}_{}", release.replace('.', ""));
+        site.use_database(migrated.get().unwrap().copy(&own, &site.sqlite_file()));
+        site
+    }
+
+    pub(crate) fn without_database(
         name: &str,
-        kind: &str,
+        kind: Kind,
         release: &str,
         variables: &[(&str, &str)],
-        database: Option<(String, Box<dyn std::any::Any>)>,
     ) -> Self {
-        let own = format!("sessctl-site-{name}-{kind}-{release}-{}", std::process::id());
+        let own = format!("sessctl-site-{name}-{kind:?}-{release}-{}", std::process::id());
         let folder = std::env::temp_dir().join(own);
         std::fs::create_dir_all(&folder).unwrap();
-        let file = format!("sqlite:///{}", folder.join("db.sqlite3").display());
-        let url = database.as_ref().map_or(file, |(url, _)| url.clone());
-        let own = [("SITE_SECRET_KEY", SECRET_KEY), ("SITE_DATABASE_URL", &*url)];
+        let own = [("SITE_SECRET_KEY", SECRET_KEY), ("SITE_DATABASE_URL", "")];
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = own.iter().chain(variables).map(owned).collect();
-        let project = shop();
-        let site = Self {
+        Self {
             release: release.into(),
             folder,
-            project,
+            project: shop(),
             settings: "shop.settings",
             environment,
-            _database: database.map(|(_, database)| database),
-        };
-        site.python(
-            "from django.core.management import call_command as c; c('migrate', run_syncdb=True, verbosity=0)",
-        );
-        site
+            guards: Vec::new(),
+        }
+    }
+
+    /// Where its database is if that is SQLite.
+    pub(crate) fn sqlite_file(&self) -> PathBuf {
+        self.folder.join("db.sqlite3")
+    }
+
+    /// From now on it uses the database with this URL, which lives as long as it does, or as this value.
+    pub(crate) fn use_database(&mut self, (url, database): (String, Box<dyn Any>)) {
+        self.environment[1].1 = url;
+        self.guards.push(database);
     }
 
     /// A folder of the site's own.
@@ -108,10 +118,11 @@ impl Site {
 
     /// What a piece of Python in the project prints; `login` is there.
     pub(crate) fn python(&self, code: &str) -> String {
-        let mut command = Command::new(django_python(&self.release));
-        command.args(["-B", "-c", &format!("{LOGIN}\n{code}")]).current_dir(&self.project);
-        command.env("DJANGO_SETTINGS_MODULE", self.settings);
-        command.envs(self.environment.iter().cloned()).ran("").ok().stdout.trim().to_owned()
+        let settings = ("DJANGO_SETTINGS_MODULE".to_owned(), self.settings.to_owned());
+        let environment = self.environment.iter().cloned().chain([settings]).collect();
+        let code = format!("{LOGIN}\n{code}");
+        let ran = python(&self.release, &code, &self.project, &environment);
+        ran.ok().stdout.trim().to_owned()
     }
 
     /// Logs users in; returns the id and the session key of each.

@@ -71,10 +71,20 @@ pub(crate) struct Database {
 impl Database {
     /// An empty database on the server whose `postgres` database has this URL.
     pub(crate) fn create(server: &str, name: &str) -> Self {
+        Self::made_by(&format!("CREATE DATABASE \"{name}\""), server, name)
+    }
+
+    /// A copy of this one on the same server. Nobody may be connected to the original.
+    pub(crate) fn copy(&self, name: &str) -> Self {
+        let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE \"{}\"", self.name);
+        Self::made_by(&sql, &self.server, name)
+    }
+
+    fn made_by(sql: &str, server: &str, name: &str) -> Self {
         let mut client = Client::connect(server, NoTls).expect("connect to the PostgreSQL server");
         let drop = drop_statement(name);
         client.batch_execute(&drop).expect("drop what an earlier test left");
-        client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).expect("create a database");
+        client.batch_execute(sql).expect("create a database");
         let (base, _) = server.rsplit_once('/').expect("the URL ends in a database name");
         Self { url: format!("{base}/{name}"), server: server.to_owned(), name: name.to_owned() }
     }
