@@ -6,7 +6,7 @@ use super::MySql;
 use super::client::Client;
 use super::fault::{Failure, fail};
 use super::row::{number, text};
-use super::session::Access;
+use super::session::{Access, Lists};
 use super::sql::quoted;
 use crate::store::{StoreError, Table, table};
 
@@ -16,7 +16,7 @@ pub(super) const SYSTEM: &str = "'information_schema', 'mysql', 'performance_sch
 const COLUMNS: &str = "SELECT column_name, character_set_name, collation_name, column_type, is_nullable = 'YES' \
     FROM information_schema.columns WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position";
 
-const KIND: &str = "SELECT table_type, engine FROM information_schema.tables \
+const KIND: &str = "SELECT table_type, engine, VERSION() FROM information_schema.tables \
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
 
 /// Unique indexes on the whole key and nothing else.
@@ -47,6 +47,14 @@ pub(super) struct Column {
 }
 
 impl Column {
+    /// The character set and the collation of a text, as words of a statement.
+    pub(super) fn text(&self) -> Option<(&str, &str)> {
+        let (charset, collation) = self.charset.as_ref()?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        (charset.chars().all(is_plain) && collation.chars().all(is_plain))
+            .then_some((charset, collation))
+    }
+
     /// Whether its collation takes letters of either case for the same.
     pub(super) fn ignores_case(&self) -> bool {
         self.charset.as_ref().is_some_and(|(_, collation)| collation.ends_with("_ci"))
@@ -62,6 +70,7 @@ pub(super) struct Found {
     pub(super) engine: String,
     /// Whether no two rows have the same key.
     pub(super) is_unique: bool,
+    pub(super) lists: Lists,
 }
 
 impl Found {
@@ -77,15 +86,19 @@ impl Found {
     /// A key as a value to be bound; NULL, which no row has, for one that the column cannot hold. To convert it would be an
     /// error on MySQL, and on MariaDB make question marks of it.
     pub(super) fn key_value(&self, key: &str) -> Value {
+        if self.can_hold(key) { key.into() } else { Value::NULL }
+    }
+
+    /// Whether the character set of the keys has these characters.
+    pub(super) fn can_hold(&self, key: &str) -> bool {
         let charset = self.column("session_key").and_then(|column| column.charset.as_ref());
         let charset = charset.map_or("utf8", |(charset, _)| charset);
-        let can_hold = |c: char| match charset {
+        key.chars().all(|c| match charset {
             _ if c.is_ascii() || charset.starts_with("utf8") => true,
             // Latin-1 as in Windows, which has other letters where that has control characters.
             "latin1" => ('\u{a0}'..='\u{ff}').contains(&c),
             _ => false,
-        };
-        if key.chars().all(can_hold) { key.into() } else { Value::NULL }
+        })
     }
 
     /// Whether a SELECT sees one state of the table, and holds no locks.
@@ -96,12 +109,9 @@ impl Found {
 
 /// A bound text to be compared with this column.
 pub(super) fn bound(column: Option<&Column>) -> String {
-    let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    match column.and_then(|column| column.charset.as_ref()) {
-        Some((charset, collation)) if plain(charset) && plain(collation) => {
-            format!("CONVERT(? USING {charset}) COLLATE {collation}")
-        }
-        _ => "CAST(? AS BINARY)".into(),
+    match column.and_then(Column::text) {
+        Some((charset, collation)) => format!("CONVERT(? USING {charset}) COLLATE {collation}"),
+        None => "CAST(? AS BINARY)".into(),
     }
 }
 
@@ -190,6 +200,7 @@ pub(super) fn look(client: &mut Client, table: &Table) -> Result<Found, Failure>
     Ok(Found {
         columns: columns.iter().map(column).collect(),
         is_view: table_type.contains("VIEW"),
+        lists: Lists::of(&kind.as_ref().map(|row| text(row, 2)).unwrap_or_default()),
         engine: kind.map(|row| text(&row, 1)).unwrap_or_default(),
         is_unique: unique.and_then(|row| number(&row, 0)) > Some(0),
     })

@@ -134,7 +134,7 @@ impl MySqlWriter<'_> {
         before: Option<&str>,
         how: &str,
     ) -> Result<Vec<String>, Failure> {
-        let named = Named::new(&self.store.table, &self.found, &padded(keys), before);
+        let named = Named::to_lock(&self.store.table, &self.found, &padded(keys), before);
         let sql = format!("{} FOR UPDATE{how}", named.select("s.session_key"));
         let rows = self.client.query(&sql, named.values)?;
         let mut keys: Vec<String> = rows.iter().map(|row| text(row, 0)).collect();

@@ -5,11 +5,15 @@ use mysql_async::Value;
 
 use super::MySql;
 use super::catalog::Found;
+use super::session::Lists;
 use super::sql::quoted;
 use crate::store::Table;
 
 /// Most keys of a statement. With many more the server may read and lock the whole table.
 pub(super) const MOST_KEYS: usize = 1_000;
+
+/// Bytes of the longest key in a JSON array.
+const LONGEST_IN_JSON: usize = 255;
 
 /// The collation of the column finds other keys, too: Django and sessctl tell keys apart byte by byte.
 pub(super) const SAME: &str = "CAST(s.session_key AS BINARY) = CAST(x.k AS BINARY)";
@@ -22,17 +26,16 @@ pub(super) const UNCHANGED: &str = "CAST(s.session_key AS BINARY) = CAST(x.k AS 
 /// Joins a list `x` of so many keys with rows `s` of the session table; with a hash `x.h` and one more value `x.v` for each key.
 pub(super) fn joined_with(store: &MySql, found: &Found, value: &str, keys: usize) -> String {
     let columns = format!("{} AS k, CAST(? AS BINARY) AS h, {value} AS v", found.key());
-    listed(&columns, keys, &quoted(&store.table))
+    joined(&selects(&columns, keys), &quoted(&store.table), "x.k")
 }
 
-/// UNION ALL, since every version takes it, and MySQL and MariaDB spell VALUES differently.
-fn listed(columns: &str, rows: usize, table: &str) -> String {
-    let mut list = format!("SELECT {columns}");
-    for _ in 1..rows {
-        list.push_str(" UNION ALL SELECT ");
-        list.push_str(columns);
-    }
-    format!("({list}) x STRAIGHT_JOIN {table} s ON s.session_key = x.k")
+fn selects(columns: &str, rows: usize) -> String {
+    let select = format!("SELECT {columns}");
+    format!("({})", vec![&*select; rows].join(" UNION ALL "))
+}
+
+fn joined(list: &str, table: &str, key: &str) -> String {
+    format!("{list} x STRAIGHT_JOIN {table} s ON s.session_key = {key}")
 }
 
 /// The rows with these keys, and if that is given only those that expired before a bound.
@@ -44,13 +47,26 @@ pub(super) struct Named {
 
 impl Named {
     pub(super) fn new(table: &Table, found: &Found, keys: &[&str], before: Option<&str>) -> Self {
+        let list = as_json(&quoted(table), found, keys);
+        Self::of(list.unwrap_or_else(|| as_selects(&quoted(table), found, keys)), before)
+    }
+
+    /// The same for a SELECT that locks: MySQL locks no rows that are joined with a JSON array.
+    pub(super) fn to_lock(
+        table: &Table,
+        found: &Found,
+        keys: &[&str],
+        before: Option<&str>,
+    ) -> Self {
+        Self::of(as_selects(&quoted(table), found, keys), before)
+    }
+
+    fn of((joined, mut values): (String, Vec<Value>), before: Option<&str>) -> Self {
         let mut condition = SAME.to_owned();
         if before.is_some() {
             condition.push_str(" AND s.expire_date < CAST(? AS DATETIME(6))");
         }
-        let values =
-            keys.iter().map(|key| found.key_value(key)).chain(before.map(Value::from)).collect();
-        let joined = listed(&format!("{} AS k", found.key()), keys.len(), &quoted(table));
+        values.extend(before.map(Value::from));
         Self { joined, condition, values }
     }
 
@@ -61,6 +77,29 @@ impl Named {
     pub(super) fn select(&self, columns: &str) -> String {
         format!("SELECT {columns} FROM {} WHERE {}", self.joined, self.condition)
     }
+}
+
+/// One statement for any number of keys; `None` where the server or a key is not fit for it.
+fn as_json(table: &str, found: &Found, keys: &[&str]) -> Option<(String, Vec<Value>)> {
+    let (charset, collation) = found.column("session_key")?.text()?;
+    if found.lists != Lists::Json || keys.iter().any(|key| key.len() > LONGEST_IN_JSON) {
+        return None;
+    }
+    let list = format!(
+        "JSON_TABLE(?, '$[*]' COLUMNS (k VARCHAR({LONGEST_IN_JSON}) CHARACTER SET {charset} PATH '$'))"
+    );
+    let mut keys: Vec<Option<&str>> =
+        keys.iter().map(|key| Some(*key).filter(|key| found.can_hold(key))).collect();
+    // The one that was repeated for SELECTs.
+    keys.dedup();
+    let keys = serde_json::to_string(&keys).ok()?;
+    let joined = joined(&list, table, &format!("x.k COLLATE {collation}"));
+    Some((joined, vec![keys.into()]))
+}
+
+fn as_selects(table: &str, found: &Found, keys: &[&str]) -> (String, Vec<Value>) {
+    let list = selects(&format!("{} AS k", found.key()), keys.len());
+    (joined(&list, table, "x.k"), keys.iter().map(|key| found.key_value(key)).collect())
 }
 
 /// As many keys as one of few statements takes, so that the server keeps them prepared: the last key is repeated.

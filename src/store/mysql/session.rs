@@ -92,3 +92,48 @@ pub(super) fn refused<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failur
         Err(failure) => Err(failure),
     }
 }
+
+/// How a server takes a list of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// As SELECTs, joined by UNION ALL: every version. The server plans each of them, which takes longer than to delete its row.
+    #[default]
+    Selects,
+    /// As one JSON array: MariaDB from 10.6 on, MySQL from 8.0.19 on. VALUES would be as fast, but takes the types of its
+    /// columns from its first row, and cuts longer keys to the length of that one.
+    Json,
+}
+
+impl Lists {
+    /// What a server of this `VERSION()` takes.
+    pub(super) fn of(version: &str) -> Self {
+        let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+        let [major, minor, patch] = [(); 3].map(|()| numbers.next().unwrap_or(0));
+        let first = if version.contains("MariaDB") { (10, 6, 0) } else { (8, 0, 19) };
+        // TiDB, Vitess and others name the version of MySQL that they are like.
+        let is_itself =
+            !["TiDB", "Vitess", "OceanBase"].iter().any(|other| version.contains(other));
+        if is_itself && (major, minor, patch) >= first { Self::Json } else { Self::Selects }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lists;
+
+    #[test]
+    fn a_server_is_sent_lists_that_it_takes() {
+        for version in ["10.6.0-MariaDB", "10.11.14-MariaDB-0+deb12u2", "11.8.3-MariaDB-log"] {
+            assert_eq!(Lists::of(version), Lists::Json, "{version}");
+        }
+        for version in ["8.0.19", "8.0.43-0ubuntu0.22.04.1", "8.4.6", "9.7.4", "10.0.1"] {
+            assert_eq!(Lists::of(version), Lists::Json, "{version}");
+        }
+        for version in ["", "10.5.29-MariaDB", "5.7.44-log", "8.0.18", "other"] {
+            assert_eq!(Lists::of(version), Lists::Selects, "{version}");
+        }
+        for version in ["8.0.11-TiDB-v8.5.0", "8.0.40-Vitess", "8.0.30-OceanBase_CE-v4.3"] {
+            assert_eq!(Lists::of(version), Lists::Selects, "{version}");
+        }
+    }
+}

@@ -163,6 +163,25 @@ fn a_delete_takes_exactly_its_keys_and_may_be_repeated() {
     });
 }
 
+/// A list of keys may get its type from its first key, or from those of an earlier statement.
+#[test]
+fn keys_of_all_lengths_are_found_together() {
+    each("lengths", |subject| {
+        let keys: Vec<String> = (1..=40).map(|length| "k".repeat(length)).collect();
+        let shortest_first: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let longest_first: Vec<&str> = shortest_first.iter().rev().copied().collect();
+        for keys in [&shortest_first, &longest_first, &shortest_first] {
+            keys.iter().for_each(|key| subject.add(key, "data", 0));
+            let mut writer = subject.store.writer(consent()).unwrap();
+            assert_eq!(writer.count(keys).unwrap(), 40);
+            for some in keys.chunks(4) {
+                assert_eq!(writer.delete(some).unwrap(), Gone::of(4));
+            }
+            assert_eq!(writer.count(keys).unwrap(), 0);
+        }
+    });
+}
+
 #[test]
 fn an_estimate_is_no_error() {
     each("estimate", |subject| {
