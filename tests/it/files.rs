@@ -1,11 +1,18 @@
 //! What others put in the place of files that root makes or opens. These tests are root: they make files of other users.
 
+use std::error::Error;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
+use sessctl::consent::{Ask, Consent};
+use sessctl::model::Timestamp;
+use sessctl::store::{
+    Locked, Replacement, Sqlite, Store, StoreError, Table, UserColumn, UserType, WallClock, Was,
+    Writer,
+};
 
 use crate::errors::set_mode;
 use crate::running::{Running, eventually};
@@ -423,25 +430,88 @@ fn what_a_crashed_site_left_is_restored() {
     }
 }
 
-/// It would be opened and removed, whatever it is; a pipe would be waited for.
-#[test]
-fn a_journal_that_names_another_file_is_refused() {
-    let w = World::sqlite("files_super_journal");
-    w.user("42", 200);
-    crash(&w);
-    let pipe_of_root = path(&w, "pipe");
-    pipe(&pipe_of_root);
-    let name = text(&pipe_of_root).as_bytes();
+/// Leaves a journal that names another file: SQLite would open that file, and remove it.
+fn crash_beside(w: &World, other: &Path) {
+    crash(w);
+    let name = text(other).as_bytes();
     let magic = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
     let number = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
     let sum = name.iter().map(|byte| usize::from(*byte)).sum();
     // For a page that no file has: that of its locks.
     let page = (1 << 30) / 4096 + 1;
     let record = [&number(page)[..], name, &number(name.len()), &number(sum), &magic].concat();
-    let journal = [fs::read(beside(&w, "-journal")).unwrap(), record].concat();
-    fs::write(beside(&w, "-journal"), journal).unwrap();
+    let journal = [fs::read(beside(w, "-journal")).unwrap(), record].concat();
+    fs::write(beside(w, "-journal"), journal).unwrap();
+}
+
+/// A pipe would be waited for.
+#[test]
+fn a_journal_that_names_another_file_is_refused() {
+    let w = World::sqlite("files_super_journal");
+    w.user("42", 200);
+    let pipe_of_root = path(&w, "pipe");
+    pipe(&pipe_of_root);
+    crash_beside(&w, &pipe_of_root);
     all_refuse(&w, "names another file");
     assert!(pipe_of_root.exists());
+}
+
+fn user_column() -> UserColumn {
+    UserColumn {
+        name: "user_id".into(),
+        kind: UserType::Bigint,
+        width: None,
+        indexed: false,
+        users: None,
+    }
+}
+
+type Step = fn(&mut (dyn Writer + '_), &str) -> Result<(), StoreError>;
+
+/// It may come while a command runs.
+#[test]
+fn a_journal_that_comes_before_a_batch_is_refused_by_the_batch() {
+    let w = World::sqlite("files_late_journal");
+    w.user("42", 200);
+    let keys = w.session_keys();
+    let clock = WallClock::in_zone("UTC").unwrap();
+    let store = Sqlite::new(w.url().into(), Table::default(), clock);
+    let steps: [(&str, Step); 10] = [
+        ("delete", |writer, key| writer.delete(&[key]).map(|_| ())),
+        ("count", |writer, key| writer.count(&[key]).map(|_| ())),
+        ("read", |writer, key| writer.read(&[key]).map(|_| ())),
+        ("replace", |writer, key| {
+            let (key, old, new) = (key, &Was::from("x"), "y");
+            writer.replace(&[Replacement { key, old, new }]).map(|_| ())
+        }),
+        ("pick", |writer, _| writer.pick_expired(Timestamp::now(), None, 10).map(|_| ())),
+        ("delete expired", |writer, _| {
+            writer.delete_expired(&["1"], Timestamp::now(), Locked::Wait).map(|_| ())
+        }),
+        ("analyze", |writer, _| writer.analyze()),
+        ("truncate", |writer, _| writer.truncate()),
+        ("add a column", |writer, _| writer.add_user_column(&user_column())),
+        ("index", |writer, _| writer.index_user_column(&user_column())),
+    ];
+    let victim = path(&w, "victim");
+    for (name, step) in steps {
+        let whole = fs::read(w.url()).unwrap();
+        fs::write(&victim, "as it was").unwrap();
+        let mut writer = store.writer(Consent::from_ask(Ask::Explicit).unwrap()).unwrap();
+        assert_eq!(writer.count(&[&keys[0]]).unwrap(), 1);
+        crash_beside(&w, &victim);
+        fs::write(w.url(), whole).unwrap();
+        let budget = writer.batch_budget();
+        assert!(victim.exists(), "before {name}: {budget:?}");
+        let refused = step(&mut *writer, &keys[0]);
+        let is_refused = |error: &StoreError| {
+            error.source().is_some_and(|cause| cause.to_string().contains("names another file"))
+        };
+        assert!(refused.as_ref().is_err_and(is_refused), "{name}: {refused:?}");
+        assert!(victim.exists(), "{name}");
+        fs::remove_file(beside(&w, "-journal")).unwrap();
+    }
+    assert_eq!(w.session_keys(), keys);
 }
 
 /// SQLite looks for the log beside the name that it is given, so it would not see what the site wrote last.

@@ -105,8 +105,16 @@ fn a_lock_that_another_holds_is_waited_for() {
         keys[1]
     ));
     let mut running = Running::start(&mut w.command(&["logout-user", "42", "--format", "json"]));
+    let mut watcher = w.mysql_client();
+    let mut waits = || {
+        let sql = "SELECT p.id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+                   WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'";
+        !watcher.column(sql).is_empty()
+    };
+    eventually("it waits", &mut waits);
     // Longer than one attempt, which ends in 1205.
     std::thread::sleep(Duration::from_secs(4));
+    eventually("it waits again", &mut waits);
     assert!(!running.is_over(), "it did not wait");
     holder.execute("ROLLBACK");
     let report = running.end().ok().json();

@@ -101,6 +101,7 @@ impl SqliteWriter<'_> {
         if let Some(references) = &self.references {
             return Ok(Rc::clone(references));
         }
+        self.store.recheck_siblings()?;
         let found: Rc<[Reference]> = self.store.references(&self.connection)?.into();
         self.references = Some(Rc::clone(&found));
         Ok(found)

@@ -185,6 +185,7 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError> {
+        self.store.recheck_siblings()?;
         let most = if keys.len() > 1 { MOST_BYTES_OF_BATCH } else { MOST_DATA_BYTES };
         let sql = format!(
             "SELECT {}, {} FROM {} WHERE {NAMED}",
@@ -284,6 +285,7 @@ impl Rewriter for SqliteWriter<'_> {
 
 impl UserColumnWriter for SqliteWriter<'_> {
     fn add_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.store.recheck_siblings()?;
         self.add_column(column)
     }
 
@@ -297,6 +299,7 @@ impl UserColumnWriter for SqliteWriter<'_> {
     }
 
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.store.recheck_siblings()?;
         self.connection.wait_for(Work::Build);
         let indexed = self.index_column(column);
         self.connection.wait_for(Work::Batch);
@@ -365,6 +368,7 @@ impl ExpiryWriter for SqliteWriter<'_> {
     }
 
     fn analyze(&mut self) -> Result<(), StoreError> {
+        self.store.recheck_siblings()?;
         let sql = format!("ANALYZE {}", self.store.table.quoted());
         self.connection.wait_for(Work::Build);
         let analyzed = self.connection.execute_batch(&sql);
