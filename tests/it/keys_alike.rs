@@ -57,6 +57,21 @@ fn a_key_that_another_one_is_equal_to_is_the_key_of_one_session() {
 }
 
 #[test]
+fn such_keys_are_counted_and_read_one_by_one() {
+    World::each("keys_alike_read", |w| {
+        alike(w);
+        let store = store(w);
+        let mut writer = store.writer(Consent::from_ask(Ask::Explicit).unwrap()).unwrap();
+        assert_eq!(writer.count(&["abc", "Abc", "DEF"]).unwrap(), 2);
+        for keys in [&["abc"][..], &["Abc", "abc"]] {
+            let page = writer.read(keys).unwrap();
+            let read: Vec<&str> = page.rows().map(|row| row.key).collect();
+            assert_eq!(read, ["abc"]);
+        }
+    });
+}
+
+#[test]
 fn such_a_session_is_spared_from_a_flush() {
     World::each("keys_alike_flush", |w| {
         alike(w);

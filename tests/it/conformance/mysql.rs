@@ -1,5 +1,7 @@
 //! What holds on MariaDB and MySQL where columns are as sites have them: case-insensitive, not Unicode, of other precision.
 
+use std::time::{Duration, Instant};
+
 use sessctl::store::{Fault, Holder, LockAttempt};
 
 use super::expiry::name_no_row_twice;
@@ -46,6 +48,8 @@ fn mysql_finds_a_key_in_every_collation_and_no_other_key() {
             assert_eq!(writer.count(&["K00001", "k00002"]).unwrap(), 1, "{collation}");
             assert_eq!(writer.delete(&["k?"]).unwrap(), Gone::of(1), "{collation}");
             let all: Vec<&str> = keys.iter().map(String::as_str).collect();
+            assert_eq!(writer.count(&all).unwrap(), 1_200, "{collation}");
+            assert_eq!(writer.read(&all).unwrap().rows().count(), 1_200, "{collation}");
             assert_eq!(writer.delete(&all[1..]).unwrap(), Gone::of(1_199), "{collation}");
             assert_eq!(subject.keys(&Filter::default()), ["k00000"], "{collation}");
         });
@@ -114,7 +118,7 @@ fn mysql_that_counts_for_too_long_gives_up_and_reads_on() {
     );
         let store = store(world);
         let mut reader = store.reader().unwrap();
-        let (long, short) = (std::time::Duration::from_secs(60), std::time::Duration::ZERO);
+        let (long, short) = (Duration::from_secs(60), Duration::ZERO);
         let given_up = reader.expired(at(0), None, short).unwrap();
         assert!(given_up.rows.is_none() && given_up.oldest.is_some(), "{given_up:?}");
         // What limits a count limits nothing else.
@@ -140,7 +144,7 @@ fn mysql_leaves_what_is_no_time() {
         assert_eq!(subject.keys(&Filter::default()), ["late", "part", "zero"]);
         let live = Filter { live_at: Some(at(0)), ..Filter::default() };
         assert!(!subject.keys(&live).contains(&"zero".to_owned()));
-        let patience = std::time::Duration::from_secs(60);
+        let patience = Duration::from_secs(60);
         let counted = subject.store.reader().unwrap().expired(at(5), None, patience).unwrap();
         assert_eq!(counted.rows, Some(1));
         let mut writer = subject.store.writer(consent()).unwrap();
@@ -211,6 +215,63 @@ fn mysql_keeps_what_other_tables_refer_to_and_names_them() {
     );
         let gone = writer.delete(&["d", "e"]).unwrap();
         assert_eq!((gone.sessions, gone.kept.by), (1, ["late".to_owned()].into()));
+    });
+}
+
+#[test]
+fn mysql_tells_foreign_keys_apart_and_takes_the_columns_of_one_together() {
+    each_with("foreign_keys", "", |world| {
+        let subject = on(world, store(world));
+        let mut site = MySqlClient::connect(&world.url());
+        site.execute(
+            "ALTER TABLE django_session ADD site int NOT NULL DEFAULT 1;
+             ALTER TABLE django_session ADD UNIQUE of_site (session_key, site);
+             CREATE TABLE baskets (session varchar(40), site int,
+                 CONSTRAINT of_basket FOREIGN KEY (session, site) REFERENCES django_session (session_key, site));
+             CREATE TABLE marks (loses varchar(40), keeps varchar(40),
+                 CONSTRAINT mark_1 FOREIGN KEY (loses) REFERENCES django_session (session_key) ON DELETE SET NULL,
+                 CONSTRAINT mark_2 FOREIGN KEY (keeps) REFERENCES django_session (session_key))",
+        );
+        (subject.add)(&[("a", "", 1), ("b", "", 2), ("c", "", 3), ("d", "", 4)]);
+        // A key with a NULL in it refers to nothing.
+        site.execute(
+            "INSERT INTO baskets VALUES ('a', 1), ('b', NULL); INSERT INTO marks VALUES ('b', 'c')",
+        );
+        let mut reader = subject.store.reader().unwrap();
+        let found = reader.references().unwrap();
+        let found: Vec<_> =
+            found.iter().map(|one| (&*one.table, one.columns.join(" "), one.hinders())).collect();
+        let marks = |column: &str, hinders| ("marks", column.to_owned(), hinders);
+        let baskets = ("baskets", "session site".to_owned(), true);
+        assert_eq!(found, [baskets, marks("loses", false), marks("keeps", true)]);
+        let kept = ["a".to_owned(), "c".to_owned()].into();
+        assert_eq!(reader.referenced(&["a", "b", "c", "d"]).unwrap().rows, kept);
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let gone = writer.delete(&["a", "b", "c", "d"]).unwrap();
+        assert_eq!((gone.sessions, gone.kept.rows), (2, kept));
+        assert_eq!(writer.delete(&["a"]).unwrap().kept.by, ["baskets".to_owned()].into());
+        assert_eq!(writer.delete(&["c"]).unwrap().kept.by, ["marks".to_owned()].into());
+    });
+}
+
+#[test]
+fn mysql_gives_up_soon_to_empty_a_table_that_somebody_uses() {
+    each_with("emptied", "", |world| {
+        let subject = on(world, store(world));
+        (subject.add)(&[("a", "", 1)]);
+        let mut other = MySqlClient::connect(&world.url());
+        other.execute("START TRANSACTION; SELECT * FROM django_session");
+        let mut writer = subject.store.writer(consent()).unwrap();
+        let began = Instant::now();
+        let error = writer.truncate().unwrap_err();
+        // Whoever comes meanwhile queues behind it.
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        assert_eq!(error.fault(), Fault::Busy, "{error:?}");
+        assert!(error.next_step().unwrap().contains("SHOW PROCESSLIST"), "{error:?}");
+        other.execute("ROLLBACK");
+        assert_eq!(writer.count(&["a"]).unwrap(), 1);
+        writer.truncate().unwrap();
+        assert_eq!(writer.count(&["a"]).unwrap(), 0);
     });
 }
 
