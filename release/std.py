@@ -14,15 +14,13 @@ from pathlib import Path
 import crates
 
 ROOT = crates.ROOT
+# Where Debian has a newer Rust than its stable release, of which trixie-backports keeps several.
+SUITES = "trixie trixie-backports forky sid"
+KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class Unavailable(SystemExit):
     """No source of this compiler's standard library is to be had."""
-
-
-# Where Debian has a newer Rust than its stable release, of which trixie-backports keeps several.
-SUITES = "trixie trixie-backports forky sid"
-KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 @functools.cache
@@ -71,7 +69,10 @@ def make(target, command="build"):
     version, commit = compiler()
     source, build = home() / "source", home() / "build"
     if not (source / "done").exists():
-        fetch(version, source)
+        try:
+            fetch(version, source)
+        except subprocess.CalledProcessError as why:
+            raise Unavailable(f"apt brings no rust-src: {why}") from why
     options = ["-Zforce-unstable-if-unmarked", "-Cembed-bitcode=yes", "-Aunexpected_cfgs"]
     options += remap({source: f"/rustc/{commit}/library", cargo_home(): "/cargo"})
     variables = os.environ | {
