@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, RawMode, fstat, mkdirat, openat, readlinkat};
 use rustix::io::Errno;
 
 use super::{Place, Refusal, Status, is_root};
@@ -98,7 +98,7 @@ impl Folder {
 }
 
 /// The mode of files that every user may read: manual pages, metrics, code.
-pub(super) const PUBLIC: u32 = 0o644;
+pub(super) const PUBLIC: RawMode = 0o644;
 
 /// Walks along a path, opening each folder in the one before, so that a folder that was checked cannot be
 /// replaced by a link. Also returns the folders and links on the way.

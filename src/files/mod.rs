@@ -15,13 +15,15 @@ pub use owner::{acts_as, as_operator};
 pub use place::Place;
 pub use refusal::{Refusal, hint};
 
+use rustix::fs::RawMode;
+
 /// Whether this process runs as root, so that the system refuses no access and only this program can.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// The bits of a mode that allow other users to write.
-const GROUP_OR_OTHERS: u32 = 0o022;
+const GROUP_OR_OTHERS: RawMode = 0o022;
 
 /// The owner, kind and mode of what is at a path.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ impl Status {
     /// Whether other users can replace code there. In a folder with a sticky bit, users can replace only
     /// their own files.
     fn others_can_change(&self, trusted: Option<u32>) -> bool {
-        const STICKY: u32 = 0o1000;
+        const STICKY: RawMode = 0o1000;
         let is_trusted = self.is_own() || trusted == Some(self.owner());
         let is_safe = self.is_link() || self.is_folder() && self.0.st_mode & STICKY != 0;
         !is_trusted || !is_safe && self.0.st_mode & GROUP_OR_OTHERS != 0

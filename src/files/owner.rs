@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, accessat};
+use rustix::fs::{Access, AtFlags, RawMode, accessat};
 use rustix::io::Errno;
 
 use super::folder::{End, Missing, Step, walk};
@@ -104,7 +104,7 @@ impl Step {
     /// prevents it. Write access of a group counts, even of root's: an access control list shows its mask in
     /// these bits (acl(5)).
     fn is_open(&self, is_last: bool) -> bool {
-        const STICKY: u32 = 0o1000;
+        const STICKY: RawMode = 0o1000;
         let mode = self.status.0.st_mode;
         self.status.is_anothers() || mode & GROUP_OR_OTHERS != 0 && (is_last || mode & STICKY == 0)
     }
@@ -113,6 +113,7 @@ impl Step {
 /// A user whose rights are taken on, and the group of that user's files.
 struct User {
     uid: u32,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     gid: u32,
 }
 

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, RawMode, Uid};
 use rustix::io::Errno;
 
 use super::folder::{End, Missing, PUBLIC, demand_own_links, walk};
@@ -101,7 +101,7 @@ impl Place {
     }
 
     /// Creates a file with this mode, independent of the umask. Fails if anything is there.
-    pub fn create(&self, mode: u32) -> io::Result<File> {
+    pub fn create(&self, mode: RawMode) -> io::Result<File> {
         let how = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | CAREFULLY;
         let mode = Mode::from_raw_mode(mode);
         let file = rustix::fs::openat(&self.folder.handle, &*self.name, how, mode)?;

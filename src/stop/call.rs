@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{RawPid, gettid};
-
 /// The calls of one connection into a library that runs code of others. Shared with the thread that looks at them.
 #[derive(Debug, Default)]
 pub struct Calls {
@@ -20,7 +18,7 @@ pub struct Calls {
 impl Calls {
     /// A statement begins in this thread.
     pub fn begin(&self) {
-        self.thread.store(gettid().as_raw_pid(), Ordering::Relaxed);
+        self.thread.store(this_thread(), Ordering::Relaxed);
         self.running.fetch_add(1, Ordering::Relaxed);
         self.beat();
     }
@@ -53,8 +51,19 @@ impl Calls {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn this_thread() -> i32 {
+    rustix::thread::gettid().as_raw_pid()
+}
+
+/// The number of no thread: only Linux tells whether one computes.
+#[cfg(not(target_os = "linux"))]
+fn this_thread() -> i32 {
+    0
+}
+
 /// Whether a thread of this process runs, or would if there were a processor for it (proc(5), `/proc/pid/stat`).
-fn computes(thread: RawPid) -> bool {
+fn computes(thread: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
     // The name before it may hold anything.
     status
