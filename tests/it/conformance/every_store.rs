@@ -171,7 +171,9 @@ fn keys_of_all_lengths_are_found_together() {
         let shortest_first: Vec<&str> = keys.iter().map(String::as_str).collect();
         let longest_first: Vec<&str> = shortest_first.iter().rev().copied().collect();
         for keys in [&shortest_first, &longest_first, &shortest_first] {
-            keys.iter().for_each(|key| subject.add(key, "data", 0));
+            for key in keys {
+                subject.add(key, "data", 0);
+            }
             let mut writer = subject.store.writer(consent()).unwrap();
             assert_eq!(writer.count(keys).unwrap(), 40);
             for some in keys.chunks(4) {
