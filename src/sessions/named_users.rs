@@ -11,7 +11,7 @@ use super::site_users::{AT_ONCE, SiteUsers};
 use super::user_selectors::Meant;
 use crate::context::Ctx;
 use crate::error::Error;
-use crate::report::NamedUser;
+use crate::report::{ListedSession, NamedUser};
 use crate::store::{Reader, Store, StoreError, UserType};
 
 /// How many sessions each named user has.
@@ -99,6 +99,15 @@ impl NamedUsers {
         let mut are_new = are_new.into_iter();
         all.retain(|_| are_new.next().unwrap_or_default());
         Ok(Self { all, table })
+    }
+
+    /// Gives these sessions their users' names, where the user is one of these.
+    pub(crate) fn name(&self, sessions: &mut [ListedSession]) {
+        for one in sessions {
+            let id = one.session.user_id.as_deref().map(UserIds::compared);
+            let user = self.all.iter().find(|user| Some(UserIds::compared(&user.id)) == id);
+            one.username = user.and_then(|user| user.username.clone());
+        }
     }
 
     /// Adds the number of sessions of each user.

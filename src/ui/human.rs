@@ -19,7 +19,7 @@ pub struct Columns {
 }
 
 /// Widths of the columns for ids and for names.
-const USER: RangeInclusive<usize> = 12..=40;
+const USER: RangeInclusive<usize> = 7..=40;
 const USERNAME: RangeInclusive<usize> = 8..=40;
 
 impl Columns {

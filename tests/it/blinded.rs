@@ -203,7 +203,7 @@ fn a_view_of_sessions_is_a_doubt_unless_it_was_named() {
             &["flush-all", "--yes"],
         ] {
             let ran = run(command).exits(3).says(says).says("--table");
-            assert!(!ran.stdout.contains("Logged out user 1"), "{ran:#?}");
+            assert!(!ran.stdout.contains("Logged out"), "{ran:#?}");
             let named = [command, &["--table", "django_session"]].concat();
             run(&named).ok().says(says);
         }

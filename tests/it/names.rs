@@ -93,6 +93,32 @@ fn a_list_takes_what_logout_user_takes() {
 }
 
 #[test]
+fn a_logout_says_whom_by_name() {
+    World::each("names_logout", |w| {
+        with_users(w);
+        w.execute("INSERT INTO auth_user VALUES (4, 'x (1): 0 sessions \"deleted', 'd@x', true, false, false)");
+        w.execute("INSERT INTO auth_user VALUES (5, 'eve', 'e@x', true, false, false)");
+        w.user("4", 1);
+        let dry = w.run(&["logout-user", "1", "-n"]).ok();
+        let dry = dry.says("Dry run: 2 live sessions of anna (1) would be deleted");
+        let lines: Vec<_> = dry.stdout.lines().filter(|line| line.contains("  1  ")).collect();
+        assert!(lines.len() == 2 && lines.iter().all(|line| line.contains(" anna ")), "{dry:#?}");
+        let some = w.run(&["logout-user", "1", "5", "77", "-n"]).ok();
+        some.says("of 3 users would").says(
+            "No live session was found of 2 of 3 users: eve (5), \"77\"; 1 of these do not exist: \"77\".",
+        );
+        w.run(&["logout-user", "--username", "anna"])
+            .ok()
+            .says("Logged out anna (1): 2 sessions deleted, none is left");
+        // What reads like a part of the sentence is quoted.
+        let quoted = "Logged out \"x (1): 0 sessions \\u{22}deleted\" (4): 1 session deleted";
+        w.run(&["logout-user", "4"]).ok().says(quoted);
+        // Who is in no table has no name.
+        w.run(&["logout-user", "99"]).ok().says("Logged out user 99: 1 session deleted");
+    });
+}
+
+#[test]
 fn a_list_goes_without_names_that_cannot_be_read() {
     World::each("names_none", |w| {
         w.user("1", 1);

@@ -90,7 +90,7 @@ fn pip_installs_it_and_the_first_command_of_the_readme_runs() {
     let settings = "export DATABASE_URL=demo.sqlite3 SESSCTL_ENGINE=db SESSCTL_SECRET_KEY=\"$(cat demo.secret_key)\"";
     let ran = in_venv(&format!("{settings}; {first}"));
     assert!(
-        ran.stdout.starts_with("Logged out user 2: 3 sessions deleted, none is left"),
+        ran.stdout.starts_with("Logged out bob (2): 3 sessions deleted, none is left"),
         "{ran:#?}"
     );
     in_venv("pip uninstall --quiet --yes sessctl; ! command -v sessctl");

@@ -145,7 +145,7 @@ fn look_at_the_rest(site: &Site, recipe: &Recipe, ran: &Ran) {
     let user_columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'django_session' AND column_name = 'user_id'";
     match recipe.comment.split_once(['.', ',', ':']).map_or(&*recipe.comment, |(title, _)| title) {
         "Builds sessctl and logs a user out of a database that a real Django 5" => {
-            says("Logged out user 2: 3 sessions deleted, none is left");
+            says("Logged out bob (2): 3 sessions deleted, none is left");
         }
         "What does sessctl find" | "Key rotation" => says("verifies 100% of the newest"),
         "Which sessions would go? A dry run opens no connection that can write" => {

@@ -117,7 +117,7 @@ fn users_are_found_by_what_the_site_knows() {
         );
         w.run(&["logout-user", "2", "--username", "nobody"]).exits(2).says("is \"nobody\"");
         assert_eq!(w.count(), 6);
-        w.run(&["logout-user", "2"]).ok().says("user 2: 1 session");
+        w.run(&["logout-user", "2"]).ok().says("Logged out Anna (2): 1 session");
         assert_eq!(w.count(), 5);
     });
 }

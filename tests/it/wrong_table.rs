@@ -42,7 +42,7 @@ fn a_table_without_a_live_login_beside_one_with_sessions_is_a_doubt() {
         w.row("expired1", &signed(&login("42"), SECRET_KEY), "2001-01-01 00:00:00");
         for command in COMMANDS {
             let ran = w.run(command).exits(3).says(&format!("{HAVE}: {OTHER}. "));
-            assert!(!ran.stdout.contains("Logged out user 42"), "{ran:#?}");
+            assert!(!ran.stdout.contains("Logged out"), "{ran:#?}");
             w.run(
                 &[command, &["--table", "django_session", "--user-key", "_auth_user_id"]].concat(),
             )
@@ -71,7 +71,7 @@ fn a_session_of_the_same_user_in_another_table_is_a_doubt() {
         for command in COMMANDS.iter().filter(|command| *command != &["list"]) {
             w.user("7", 1).user("42", 1);
             let ran = w.run(command).exits(3).says(&format!("{SAME}: {OTHER}. "));
-            assert!(!ran.stdout.contains("Logged out user 42"), "{ran:#?}");
+            assert!(!ran.stdout.contains("Logged out"), "{ran:#?}");
         }
         let report = w.run(&["logout-user", "42", "--format", "json"]).exits(3).json();
         let doubt = json!([{"doubt": "sessions_elsewhere", "tables": [OTHER]}]);

@@ -162,6 +162,7 @@ impl<'a> Task<'a> {
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
         let named = named.unwrap_or_default();
+        named.name(&mut outcome.preview);
         let report = LogoutReport {
             resolved,
             user_table: meant.user_table.or(named.table.clone()),

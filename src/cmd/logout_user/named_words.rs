@@ -28,7 +28,7 @@ fn write_unfit(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
     let sessions = counted(report.matches.unfit, "session");
     let names = if report.matches.unfit == 1 { "names a user" } else { "name users" };
     let table = if report.user_table.is_some() { "that table" } else { "the site's users" };
-    let ids = some(report.unfit_ids.iter().map(String::as_str));
+    let ids = some(report.unfit_ids.iter().map(|id| quoted(id)));
     write!(out, "{sessions} stayed and {names} whom no key of {table} can mean ({ids}): ")?;
     if !report.of_deleted {
         return writeln!(out, "{UNFIT}");
@@ -54,33 +54,47 @@ fn write_without_session(out: &mut dyn Write, report: &LogoutReport) -> io::Resu
     match (number, some_have) {
         (1, false) => write!(out, "No live session was found")?,
         (number, _) => {
-            let users = format!("{number} of {} users", report.named.len());
-            write!(out, "No live session was found of {users}: {}", ids(without()))?;
+            let of = format!("{number} of {} users", report.named.len());
+            write!(out, "No live session was found of {of}: {}", users(without()))?;
         }
     }
     match missing().count() {
         0 => writeln!(out, "."),
         1 if number == 1 => writeln!(out, ", and there is no such user."),
         missing_users => {
-            writeln!(out, "; {missing_users} of these do not exist: {}.", ids(missing()))
+            writeln!(out, "; {missing_users} of these do not exist: {}.", users(missing()))
         }
     }
 }
 
-fn ids<'u>(users: impl Iterator<Item = &'u NamedUser>) -> String {
-    some(users.map(|user| &*user.id))
+fn users<'u>(users: impl Iterator<Item = &'u NamedUser>) -> String {
+    some(users.map(|user| match &user.username {
+        Some(name) => name_and_id(name, &user.id),
+        None => quoted(&user.id),
+    }))
 }
 
-/// Most ids that are named.
-const MOST_IDS: usize = 5;
+/// A user, by name. A name that Django's own validator would refuse is quoted: it may read like a part of the sentence.
+pub(super) fn name_and_id(name: &str, id: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
+    let is_plain = !name.is_empty() && name.chars().all(is_plain);
+    let name = if is_plain { sanitize_name(name).into_owned() } else { quoted(name) };
+    format!("{name} ({})", sanitize_name(id))
+}
 
-/// The first few of these ids.
-fn some<'i>(ids: impl Iterator<Item = &'i str>) -> String {
-    let ids: Vec<&str> = ids.collect();
-    let named: Vec<String> =
-        ids.iter().take(MOST_IDS).map(|id| format!("\"{}\"", sanitize_name(id))).collect();
-    match ids.len().saturating_sub(MOST_IDS) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", sanitize_name(text).replace('"', "\\u{22}"))
+}
+
+/// Most users who are named.
+const MOST_NAMED: usize = 5;
+
+/// The first few of these.
+fn some(named: impl Iterator<Item = String>) -> String {
+    let named: Vec<String> = named.collect();
+    let first = named.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match named.len().saturating_sub(MOST_NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::named_words::write_users;
+use super::named_words::{name_and_id, write_users};
 use super::report::LogoutReport;
 use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
@@ -19,10 +19,7 @@ const MOST_USERS: usize = 20;
 
 impl Report for LogoutReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let whom = match self.users.as_slice() {
-            [user] => format!("user {}", sanitize_name(user)),
-            users => format!("{} users", users.len()),
-        };
+        let whom = self.whom();
         let rows = counted(self.scanned.max(self.tally.scanned), "row");
         let looked = format!("{rows} read in {:.1} s", self.elapsed_seconds);
         if self.stopped && self.matches.matched == 0 {
@@ -56,6 +53,16 @@ impl Report for LogoutReport {
 }
 
 impl LogoutReport {
+    /// The user, by name where it is known, or how many users.
+    fn whom(&self) -> String {
+        let [user] = self.users.as_slice() else { return format!("{} users", self.users.len()) };
+        let name = match self.named.as_slice() {
+            [named] => named.username.as_deref().map(|name| name_and_id(name, &named.id)),
+            _ => None,
+        };
+        name.unwrap_or_else(|| format!("user {}", sanitize_name(user)))
+    }
+
     /// The claim about the users.
     fn claim(&self) -> &'static str {
         match (self.remaining, self.verdict) {
@@ -169,7 +176,8 @@ fn looks_like_a_name(user: &str) -> bool {
 
 /// Writes which users the given names selected.
 fn write_resolved(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
-    if report.resolved.is_empty() {
+    // One is in the first line.
+    if report.resolved.len() < 2 {
         return Ok(());
     }
     writeln!(out, "\n{:<12}  USERNAME", "USER")?;
@@ -188,7 +196,8 @@ fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    let columns = Columns::of(&report.preview, false, false);
+    let has_names = report.preview.iter().any(|row| row.username.is_some());
+    let columns = Columns::of(&report.preview, false, has_names);
     columns.write_header(out)?;
     for row in &report.preview {
         columns.write_row(out, row)?;
