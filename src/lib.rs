@@ -10,11 +10,13 @@
 //! settings  ui   what was typed, made sense of; what is printed
 //! cli  error
 //! engine         scan, batches, pace, events
-//! store          SQLite, PostgreSQL
+//! cache          caches in front of a session table
+//! store          SQLite, PostgreSQL, MySQL
 //! report  what a command found
 //! model  stop  consent  files
 //! ```
 
+mod cache;
 pub mod cli;
 mod cmd;
 pub mod consent;

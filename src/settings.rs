@@ -1,6 +1,7 @@
 //! Turns the command line, the environment and files into resolved settings, once. Later code reads no connection options and
 //! no environment.
 
+mod cache;
 mod database;
 mod django;
 mod ids;
@@ -22,6 +23,7 @@ use crate::files;
 use crate::model::may_be_login;
 use crate::store::{Capability, Table, Traits, UserColumn, Users};
 
+pub use cache::{Cache, cache};
 pub use database::{Backends, Database, database};
 pub use django::{Project, probe, project};
 pub use ids::{Ids, check_selectors, refuse_blank, user_ids};

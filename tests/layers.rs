@@ -18,11 +18,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("report", &["model"]),
     ("store", &["model", "stop", "consent", "files"]),
+    ("cache", &["model", "stop", "files", "store"]),
     ("engine", &["model", "stop", "consent", "files", "store"]),
     ("error", &["model", "files", "store", "engine"]),
     ("ui", &["model", "report", "consent", "engine", "error"]),
     ("cli", &["model"]),
-    ("settings", &["cli", "model", "stop", "files", "store", "engine", "error"]),
+    ("settings", &["cli", "model", "stop", "files", "store", "cache", "engine", "error"]),
     (
         "context",
         &[
@@ -33,8 +34,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "sessions",
         &[
-            "model", "stop", "consent", "files", "report", "store", "engine", "error", "ui", "cli",
-            "settings", "context",
+            "model", "stop", "consent", "files", "report", "store", "cache", "engine", "error",
+            "ui", "cli", "settings", "context",
         ],
     ),
     (
@@ -57,6 +58,7 @@ const WALLS: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
+            "cache/redis",
             "store/net",
             "store/postgres/connect",
             "store/postgres/client.rs",
@@ -103,7 +105,7 @@ const WALLS_OF_DJANGO_SESSION: &[(&str, &[&str])] = &[
 ];
 
 /// Words of one database that are no folder's name.
-const WORDS_OF_DATABASES: &[&str] = &["libpq", "pgpass", "pghost", "mariadb"];
+const WORDS_OF_DATABASES: &[&str] = &["libpq", "pgpass", "pghost", "mariadb", "valkey"];
 
 /// Folders in `src/store` that are no database.
 const OF_SEVERAL_DATABASES: &[&str] = &["net"];
@@ -205,22 +207,27 @@ fn names(code: &str, name: &str) -> bool {
         || code.split(&format!("use {name}")).skip(1).any(|rest| rest.starts_with([';', ' ']))
 }
 
-/// A database is a folder in `src/store` and an entry of `BACKENDS`. Help texts may name it.
+/// A database is a folder in `src/store`, a kind of cache one in `src/cache`, and each an entry of its `BACKENDS`. Help texts
+/// may name it.
 #[test]
-fn only_store_names_a_database() {
+fn only_store_and_cache_name_a_server() {
     let mut words: Vec<String> = WORDS_OF_DATABASES.iter().map(ToString::to_string).collect();
-    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
-    for entry in fs::read_dir(store).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().into_string().unwrap();
-        if entry.path().is_dir() && !OF_SEVERAL_DATABASES.contains(&&*name) {
-            words.push(name);
+    for room in ["src/store", "src/cache"] {
+        let room = Path::new(env!("CARGO_MANIFEST_DIR")).join(room);
+        for entry in fs::read_dir(room).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().is_dir() && !OF_SEVERAL_DATABASES.contains(&&*name) {
+                words.push(name);
+            }
         }
     }
-    assert!(words.len() >= WORDS_OF_DATABASES.len() + 2, "{words:?}");
+    assert!(words.len() >= WORDS_OF_DATABASES.len() + 3, "{words:?}");
     let mut wrong = Vec::new();
     for (file, code) in sources() {
         // What `django-code` writes is the site's, and runs there.
-        if ["store", "cli"].contains(&room(&file)) || file.starts_with("cmd/django_code/app/") {
+        if ["store", "cache", "cli"].contains(&room(&file))
+            || file.starts_with("cmd/django_code/app/")
+        {
             continue;
         }
         let code = code.split("#[cfg(test)]").next().unwrap().to_lowercase();

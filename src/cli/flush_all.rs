@@ -7,7 +7,7 @@
 
 use clap::Args;
 
-use super::shared::{Audit, Pace, ReportFormat};
+use super::shared::{Audit, CacheServer, Pace, ReportFormat};
 use super::{OUTPUT, PACE, SAFETY, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
@@ -35,10 +35,16 @@ pub struct FlushAll {
     /// counted, and make the exit code 3.
     #[arg(long, conflicts_with = "truncate", help_heading = SAFETY)]
     pub verified_only: bool,
+    /// Wait before the second scan, for requests in flight to end.
+    #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
+    pub settle: String,
     /// Take the login out of the sessions and keep the rest: carts. Only deleting cannot be undone by
     /// a request in flight.
     #[arg(long, help_heading = SAFETY)]
     pub keep_data: bool,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: CacheServer,
     /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
     #[arg(long, help_heading = SAFETY)]
     pub cache_cleared: bool,
@@ -59,7 +65,7 @@ pub struct FlushAll {
     pub format: ReportFormat,
     /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
     /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, conflicts_with = "truncate", help_heading = OUTPUT)]
+    #[arg(long, conflicts_with_all = ["truncate", "cache"], help_heading = OUTPUT)]
     pub print_cache_keys: bool,
     /// The audit log.
     #[command(flatten)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{Audit, Batches, ReportFormat, Saved, UserLookup};
+use super::shared::{Audit, Batches, CacheServer, ReportFormat, Saved, UserLookup};
 use super::user_selectors::UserSelectors;
 use super::{OUTPUT, SAFETY, WHICH, WHOM};
 
@@ -65,6 +65,9 @@ pub struct LogoutUser {
     /// a request in flight.
     #[arg(long, conflicts_with = "no_verify", help_heading = SAFETY)]
     pub keep_data: bool,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: CacheServer,
     /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
     #[arg(long, help_heading = SAFETY)]
     pub cache_cleared: bool,
@@ -88,7 +91,7 @@ pub struct LogoutUser {
     pub format: ReportFormat,
     /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
     /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, help_heading = OUTPUT)]
+    #[arg(long, conflicts_with = "cache", help_heading = OUTPUT)]
     pub print_cache_keys: bool,
     /// The audit log.
     #[command(flatten)]

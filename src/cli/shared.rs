@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{OUTPUT, PACE, WHICH};
+use super::{OUTPUT, PACE, SAFETY, WHICH};
 
 /// Options of commands that find sessions by user.
 #[derive(Debug, Args)]
@@ -77,6 +77,17 @@ pub struct Pace {
     /// Pause while this file exists.
     #[arg(long, value_name = "FILE", help_heading = PACE)]
     pub pause_file: Option<PathBuf>,
+}
+
+/// The cache of a site with cached_db.
+#[derive(Debug, Args)]
+pub struct CacheServer {
+    /// The cache of a site with cached_db, where the entries of the sessions are deleted, too: redis://host:6379/1
+    /// (Redis, Valkey), rediss:// with TLS, unix:///path/of/socket?db=1; otherwise SESSCTL_CACHE_URL.
+    /// Several as in Django's LOCATION: the first is written, replicas follow. ?key_prefix=shop&version=3 says what
+    /// the site's KEY_PREFIX and VERSION are.
+    #[arg(long, value_name = "URL", help_heading = SAFETY)]
+    pub cache: Option<String>,
 }
 
 /// Options of commands that change the table.

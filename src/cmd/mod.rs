@@ -58,6 +58,11 @@ trait Command {
         &[]
     }
 
+    /// The URL of the cache in front of the table.
+    fn cache(&self) -> Option<&str> {
+        None
+    }
+
     /// Turns an error into an exit code, if the command handles its errors itself.
     fn fail(&self, error: Error) -> Result<Exit, Error> {
         Err(error)
@@ -96,7 +101,7 @@ fn begin(
     talk: Talk,
     backends: Backends,
 ) -> Result<Exit, Error> {
-    settings::refuse_misplaced_connection(&cli.global, command.replicas())?;
+    settings::refuse_misplaced_connection(&cli.global, command.replicas(), command.cache())?;
     settings::check_stdin(&cli.global, command.reads_stdin())?;
     let progress: Box<dyn Progress> =
         if talk.is_quiet() { Box::new(Silent) } else { Box::new(Log::new(talk, command.prints())) };

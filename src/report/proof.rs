@@ -94,6 +94,20 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
+    /// The cache that was named has no entry of a session of this shape: it may not be the site's.
+    CacheUnseen {
+        /// The cache.
+        cache: String,
+        /// What the keys of its entries were taken to begin with.
+        prefix: String,
+        /// What keys of other entries of sessions begin with in its place.
+        others: Vec<String>,
+    },
+    /// Entries came back into the cache each time that they were deleted.
+    CacheRefilled {
+        /// How many the last time.
+        entries: u64,
+    },
     /// Other tables have live sessions of these users.
     SessionsElsewhere {
         /// Those.

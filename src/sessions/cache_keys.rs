@@ -1,13 +1,18 @@
 //! Cache entries of the `cached_db` session engine. The site reads the cache before the table, so a session
-//! whose row is deleted stays a login until its cache entry is deleted. `--print-cache-keys` prints the keys
-//! of these entries; this module also decides whether the cache may still log somebody in.
+//! whose row is deleted stays a login until its cache entry is deleted. `--cache` deletes these entries, and
+//! `--print-cache-keys` prints their keys; this module also decides whether the cache may still log somebody in.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 
+use super::cache_entries::Entries;
+use super::query::SessionQuery;
+use super::removal::Removal;
 use crate::cli;
 use crate::context::Ctx;
+use crate::engine::{Driver, StopReason};
 use crate::error::{Error, Exit};
+use crate::report::Doubt;
 use crate::settings::Project;
 use crate::store::{Fault, StoreError};
 use crate::{settings, ui};
@@ -33,6 +38,19 @@ pub(crate) enum CacheKeys {
     },
     /// This run prints the keys of cache entries.
     Printed(Printer),
+    /// This run deletes cache entries.
+    Deleted(Entries),
+}
+
+/// What the options say of the cache.
+pub(crate) struct Asked<'a> {
+    /// The URL of `--cache`.
+    pub(crate) server: Option<&'a str>,
+    /// Whether keys are printed.
+    pub(crate) print: bool,
+    /// Whether the cache holds no entries that earlier runs left.
+    pub(crate) is_cleared: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Prints cache keys to standard output, and knows how a session key becomes a cache key.
@@ -76,19 +94,38 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
     }
 }
 
+/// The entries of the cache that the options or the environment name.
+fn entries(ctx: &Ctx<'_>, asked: &Asked<'_>) -> Result<Option<Entries>, Error> {
+    const OPTION: &str = "--cache";
+    let is_table = matches!(engine(ctx)?, Some(Engine::Table));
+    if is_table && asked.server.is_some() {
+        return Err(Error::usage(
+            format!("{OPTION}: the site's session engine has no cache in front of the table"),
+            "leave it out: what is deleted from the table is gone; or is the engine another one than --engine or the project says?",
+        ));
+    }
+    let cache = if is_table { None } else { settings::cache(asked.server, ctx.project.as_ref())? };
+    let Some(cache) = cache else { return Ok(None) };
+    ctx.refuse_many(cache.named_by, true)?;
+    if let Some(warning) = &cache.warning {
+        ctx.talk.warning(warning);
+    }
+    for server in &cache.servers {
+        ctx.talk.detail(&format!("cache entries are deleted in {}", server.place()));
+    }
+    Ok(Some(Entries::open(ctx, cache, asked.is_cleared, asked.dry_run)?))
+}
+
 impl CacheKeys {
     /// Resolves the options. Where keys are printed, standard output holds nothing else, and the report goes
-    /// to standard error. `is_cleared` says that the cache holds no entries that earlier runs left.
-    pub(crate) fn asked(
-        ctx: &Ctx<'_>,
-        print: bool,
-        is_cleared: bool,
-        dry_run: bool,
-    ) -> Result<Self, Error> {
-        ctx.refuse_many("--print-cache-keys", print)?;
+    /// to standard error.
+    pub(crate) fn asked(ctx: &Ctx<'_>, asked: &Asked<'_>) -> Result<Self, Error> {
+        const PRINT: &str = "--print-cache-keys";
+        let Asked { print, is_cleared, dry_run, .. } = *asked;
+        ctx.refuse_many(PRINT, print)?;
         if print {
             let around = match &ctx.project {
-                Some(project) => project.around_cache_keys()?,
+                Some(project) => project.around_cache_keys(PRINT)?,
                 None => (AROUND.0.to_owned(), AROUND.1.to_owned()),
             };
             let out = RefCell::new(ui::stdout());
@@ -97,6 +134,14 @@ impl CacheKeys {
                 ..Printer::new(around, ctx.project.is_some(), out)
             }));
         }
+        if let Some(entries) = entries(ctx, asked)? {
+            return Ok(Self::Deleted(entries));
+        }
+        Self::untouched(ctx, is_cleared)
+    }
+
+    /// Where this run does nothing about entries.
+    fn untouched(ctx: &Ctx<'_>, is_cleared: bool) -> Result<Self, Error> {
         let Some(engine) = engine(ctx)? else {
             return Ok(Self::EngineUnknown);
         };
@@ -113,18 +158,19 @@ impl CacheKeys {
         };
         ctx.talk.warning(&format!(
             "SESSION_ENGINE is {engine}, which is asked before the table: whoever is in it stays logged in although \
-             the row is gone; --print-cache-keys prints what to delete there, or clear the cache after this run and say so to \
-             another one with --cache-cleared"
+             the row is gone; --cache URL deletes it there, too, and --print-cache-keys prints what to delete; or clear the cache after \
+             this run and say so to another one with --cache-cleared"
         ));
         Ok(Self::NotPrinted { is_cleared, ended_some: Cell::new(false) })
     }
 
-    /// Prints the cache keys of sessions whose rows are deleted. It must be called after the commit: a
-    /// request that misses the cache reads the row and fills the cache again. A failure to print cannot undo
+    /// Prints the cache keys of sessions whose rows are deleted, or deletes the entries. It must be called after the commit: a
+    /// request that misses the cache reads the row and fills the cache again. A failure cannot undo
     /// the delete, so [`Self::go_on`] returns it.
     pub(crate) fn gone(&self, keys: &[&str]) {
         match self {
             Self::Printed(printer) => printer.print(keys),
+            Self::Deleted(entries) => entries.delete(keys),
             Self::NotPrinted { ended_some, .. } => {
                 ended_some.set(ended_some.get() || !keys.is_empty());
             }
@@ -132,17 +178,36 @@ impl CacheKeys {
         }
     }
 
-    /// The command names no user to log out, so no cache entry matters.
-    pub(crate) fn is_about_nobody(&self) {
-        if let Self::Printed(printer) = self {
-            printer.is_cleared.set(true);
+    /// Looks through the cache for entries that let users in whom the query names, and deletes them. Returns how many these
+    /// were.
+    pub(crate) fn look(
+        &self,
+        ctx: &Ctx<'_>,
+        query: &SessionQuery<'_>,
+        removal: Removal,
+        driver: &mut Driver<'_>,
+    ) -> Result<u64, StopReason> {
+        match self {
+            Self::Deleted(entries) => entries.look(ctx, query, removal, driver),
+            _ => Ok(0),
         }
     }
 
-    /// Returns an error once keys could not be printed: then no more sessions may be deleted.
+    /// The command names no user to log out, so no cache entry matters.
+    pub(crate) fn is_about_nobody(&self) {
+        match self {
+            Self::Printed(printer) => printer.is_cleared.set(true),
+            Self::Deleted(entries) => entries.is_about_nobody(),
+            _ => {}
+        }
+    }
+
+    /// Returns an error once keys could not be printed, or entries not be deleted: then no more sessions may be
+    /// deleted.
     pub(crate) fn go_on(&self) -> Result<(), StoreError> {
         match self {
             Self::Printed(printer) => printer.failed.take().map_or(Ok(()), Err),
+            Self::Deleted(entries) => entries.go_on(),
             _ => Ok(()),
         }
     }
@@ -160,7 +225,8 @@ impl CacheKeys {
         match self {
             Self::EngineUnknown | Self::Replica => true,
             Self::Printed(printer) => !printer.is_known,
-            Self::None | Self::NotPrinted { .. } => false,
+            // Which cache it is, is known, or a doubt of its own.
+            Self::None | Self::NotPrinted { .. } | Self::Deleted(_) => false,
         }
     }
 
@@ -172,6 +238,23 @@ impl CacheKeys {
             Self::None | Self::EngineUnknown | Self::Replica => false,
             Self::NotPrinted { is_cleared, ended_some } => !is_cleared || ended_some.get(),
             Self::Printed(printer) => printer.left_out.get() > 0 || printer.knows_of_none(),
+            Self::Deleted(entries) => entries.may_be_left(),
+        }
+    }
+
+    /// How many entries were deleted, if that is done here.
+    pub(crate) fn entries_deleted(&self) -> Option<u64> {
+        match self {
+            Self::Deleted(entries) => Some(entries.deleted()),
+            _ => None,
+        }
+    }
+
+    /// Why a look through the cache proves nothing.
+    pub(crate) fn doubts(&self, dry_run: bool) -> Vec<Doubt> {
+        match self {
+            Self::Deleted(entries) if !dry_run => entries.doubts(),
+            _ => Vec::new(),
         }
     }
 

@@ -122,6 +122,7 @@ impl Outcome {
         let mut options = plan.first;
         loop {
             self.count(&mut found);
+            let mut back = 0;
             self.remaining = None;
             let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &options.query, &found.keys);
@@ -141,6 +142,14 @@ impl Outcome {
                 };
                 options = proof;
                 ctx.settle(plan.settle);
+                // Before the table: whoever used such an entry may have a new row by now.
+                match plan.record.cache.look(ctx, &options.query, plan.removal, driver) {
+                    Ok(found) => back = found,
+                    Err(why) => {
+                        self.ended = Err(why);
+                        return Ok(());
+                    }
+                }
             }
             let gone = match self.scan_again(ctx, plan, options) {
                 Ok(next) => std::mem::replace(&mut found, next).keys,
@@ -158,7 +167,8 @@ impl Outcome {
             }
             if whole {
                 self.remaining = Some(found.matches.matched);
-                if self.kept.among(&found.keys) == found.keys.len() || self.rounds == MAX_ROUNDS {
+                let is_done = self.kept.among(&found.keys) == found.keys.len() && back == 0;
+                if is_done || self.rounds == MAX_ROUNDS {
                     // The proving scan reads all rows but collects only those that are logins.
                     if !matches!(plan.first.query.users, UserFilter::EverythingBut(_)) {
                         self.kept.retain(&found.keys);

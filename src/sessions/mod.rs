@@ -4,6 +4,7 @@
 
 pub(crate) mod asked_users;
 pub(crate) mod audit;
+mod cache_entries;
 pub(crate) mod cache_keys;
 pub(crate) mod command_run;
 pub(crate) mod counts;

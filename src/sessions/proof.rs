@@ -24,7 +24,10 @@ mod tests;
 pub(crate) fn of(outcome: &Outcome, cache: &CacheKeys, dry_run: bool) -> Proof {
     if dry_run || !outcome.is_proved() || cache.may_hold() {
         Proof::Unknown
-    } else if outcome.matches.matched == 0 && !outcome.emptied {
+    } else if outcome.matches.matched == 0
+        && !outcome.emptied
+        && cache.entries_deleted().unwrap_or_default() == 0
+    {
         Proof::NotFound
     } else if cache.is_unknown() {
         Proof::TableOnly

@@ -149,7 +149,31 @@ impl<'a> SessionQuery<'a> {
     }
 }
 
+/// Whose session a cache entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// That of a user whose sessions are to end.
+    Theirs,
+    /// That of somebody who cannot be told: it may be theirs.
+    Unknown,
+    /// That of nobody, or of somebody else.
+    Others,
+}
+
 impl UserFilter<'_> {
+    /// Whose session it is, by what a cache entry holds.
+    pub(crate) fn whose(self, entry: &Verdict<'_>) -> Whose {
+        match entry {
+            Verdict::Anonymous { .. } => Whose::Others,
+            Verdict::Login(login) if self.wants(Some(login)) => Whose::Theirs,
+            Verdict::Login(login) => {
+                let may_be = self.may_be(login) || login.unclear || self.is_unfit_behind(login);
+                if self.is_about_some() && may_be { Whose::Unknown } else { Whose::Others }
+            }
+            Verdict::Unreadable(_) | Verdict::Damaged(_) => Whose::Unknown,
+        }
+    }
+
     /// Whether the filter includes rows without a login.
     fn wants_all(self) -> bool {
         matches!(self, Self::Anybody | Self::EverythingBut(_))

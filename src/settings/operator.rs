@@ -51,10 +51,17 @@ pub fn arguments(global: &cli::Global) -> Vec<String> {
 }
 
 /// Refuses a connection string in the place of another argument: it would be shown, and sent to the server.
-pub fn refuse_misplaced_connection(global: &cli::Global, replicas: &[String]) -> Result<(), Error> {
+pub fn refuse_misplaced_connection(
+    global: &cli::Global,
+    replicas: &[String],
+    cache: Option<&str>,
+) -> Result<(), Error> {
     let is_database = |argument: &str| {
-        let url = argument.strip_prefix("--replica=").unwrap_or(argument);
+        let url =
+            ["--replica=", "--cache="].iter().find_map(|option| argument.strip_prefix(option));
+        let url = url.unwrap_or(argument);
         replicas.iter().any(|replica| replica == url)
+            || cache == Some(url)
             || global
                 .database
                 .as_deref()

@@ -1,38 +1,40 @@
-//! Takes URLs of databases apart: `scheme://user:password@host:port/database?option=value`. It is stricter than
+//! Takes URLs of servers apart: `scheme://user:password@host:port/database?option=value`. It is stricter than
 //! the libraries of Django projects where an unescaped character in a password would turn the rest of the
 //! password into a host name.
 
 use super::{SourceError, percent_decode};
 
-/// What the URLs of one kind of database look like.
-pub(super) struct UrlForm {
+/// What the URLs of one kind of server look like.
+pub(crate) struct UrlForm {
+    /// What such a URL is called in messages.
+    pub(crate) what: &'static str,
     /// What to write instead of what makes no sense.
-    pub(super) expected: &'static str,
+    pub(crate) expected: &'static str,
     /// Where a password may stand instead.
-    pub(super) password_elsewhere: &'static str,
+    pub(crate) password_elsewhere: &'static str,
     /// Options whose values hold an `@` in good faith: `user@server` on Azure.
-    pub(super) may_hold_at: &'static [&'static str],
+    pub(crate) may_hold_at: &'static [&'static str],
     /// Those whose values may hold anything.
-    pub(super) free_text: &'static [&'static str],
+    pub(crate) free_text: &'static [&'static str],
     /// Whether there is an option of this name.
-    pub(super) is_option: fn(&str) -> bool,
+    pub(crate) is_option: fn(&str) -> bool,
 }
 
 /// The parts of a URL. User and password are decoded.
-pub(super) struct Url<'t> {
-    pub(super) user: String,
-    pub(super) password: String,
+pub(crate) struct Url<'t> {
+    pub(crate) user: String,
+    pub(crate) password: String,
     /// What stands where the host does.
-    pub(super) hosts: &'t str,
+    pub(crate) hosts: &'t str,
     /// What stands between the host and the options, without the first slash.
-    pub(super) path: &'t str,
-    pub(super) query: &'t str,
+    pub(crate) path: &'t str,
+    pub(crate) query: &'t str,
     tail: &'t str,
 }
 
 impl Url<'_> {
     /// As django-environ has it: the path of a socket, and the database.
-    pub(super) fn socket_and_database(&self) -> Option<(&str, &str)> {
+    pub(crate) fn socket_and_database(&self) -> Option<(&str, &str)> {
         let is_socket = self.path.starts_with('/') && self.hosts.is_empty();
         self.path.rsplit_once('/').filter(|_| is_socket)
     }
@@ -40,7 +42,7 @@ impl Url<'_> {
 
 impl UrlForm {
     /// Takes apart what follows `scheme://`.
-    pub(super) fn split<'t>(&self, rest: &'t str) -> Result<Url<'t>, SourceError> {
+    pub(crate) fn split<'t>(&self, rest: &'t str) -> Result<Url<'t>, SourceError> {
         let (authority, tail) = split_at_any(rest, &['/', '?', '#']);
         let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
         self.check_escapes(authority, tail, path)?;
@@ -96,7 +98,7 @@ impl UrlForm {
     }
 
     /// Splits one host of a URL into its decoded name and the digits of its port, which may be none.
-    pub(super) fn host_and_port<'t>(
+    pub(crate) fn host_and_port<'t>(
         &self,
         host: &'t str,
         url: &Url<'_>,
@@ -117,15 +119,18 @@ impl UrlForm {
         Err(match url.tail.chars().next().filter(|_| url.tail.contains('@')) {
             Some(culprit) => self.unescaped(culprit),
             None if port.contains(':') => SourceError::new(
-                "there is more than one \":\" in the host of the database URL",
+                format!("there is more than one \":\" in the host of the {}", self.what),
                 "an IPv6 address stands in brackets: //user@[::1]/database",
             ),
-            None => SourceError::new("the port in the database URL is no number", self.expected),
+            None => SourceError::new(
+                format!("the port in the {} is no number", self.what),
+                self.expected,
+            ),
         })
     }
 
     /// The names and values of the options, decoded.
-    pub(super) fn options(&self, query: &str) -> Result<Vec<(String, String)>, SourceError> {
+    pub(crate) fn options(&self, query: &str) -> Result<Vec<(String, String)>, SourceError> {
         let may_be_password = query.contains('@');
         let mut options = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
@@ -133,7 +138,10 @@ impl UrlForm {
                 return Err(if may_be_password {
                     self.unescaped('?')
                 } else {
-                    SourceError::new("an option of the database URL has no \"=\"", self.expected)
+                    SourceError::new(
+                        format!("an option of the {} has no \"=\"", self.what),
+                        self.expected,
+                    )
                 });
             };
             let name = Self::decode(name, "name of an option")?;
@@ -150,12 +158,10 @@ impl UrlForm {
     }
 
     /// A part of a URL without its percent-encoding.
-    pub(super) fn decode(text: &str, part: &str) -> Result<String, SourceError> {
+    pub(crate) fn decode(text: &str, part: &str) -> Result<String, SourceError> {
         percent_decode(text).ok_or_else(|| {
             SourceError::new(
-                format!(
-                    "in the {part} of the database URL stands a \"%\" that does not encode a character"
-                ),
+                format!("in the {part} of the URL stands a \"%\" that does not encode a character"),
                 "write %25 for a % that is meant as one",
             )
         })
@@ -165,7 +171,8 @@ impl UrlForm {
         let code = u32::from(character);
         SourceError::new(
             format!(
-                "there is a \"{character}\" in the database URL where none can be: in the password?"
+                "there is a \"{character}\" in the {} where none can be: in the password?",
+                self.what
             ),
             format!(
                 "write %{code:X} for a {character} in a password, %25 for a %; or give the password {}",

@@ -18,7 +18,7 @@ pub struct Waits {
 
 /// A kind of work that the database does while we wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub(crate) enum Work {
     /// A short query, or a transaction that writes: other sessions wait for its locks.
     Batch,
     /// The next row of a scan of a whole table.
@@ -40,7 +40,7 @@ impl Waits {
     }
 
     /// How long to wait for this kind of work.
-    pub(super) fn patience(&self, work: Work) -> Duration {
+    pub(crate) fn patience(&self, work: Work) -> Duration {
         match work {
             Work::Batch => self.answer.unwrap_or(BATCH),
             Work::Scan => self.answer.unwrap_or(SCAN),
@@ -49,12 +49,12 @@ impl Waits {
     }
 
     /// The stop request.
-    pub(super) fn stop(&self) -> &Stop {
+    pub(crate) fn stop(&self) -> &Stop {
         &self.stop
     }
 
     /// A watch for one connection.
-    pub(super) fn watch(&self, patience: Duration) -> Arc<Watch> {
+    pub(crate) fn watch(&self, patience: Duration) -> Arc<Watch> {
         let watch = Watch { waits: self.clone(), patience: 0.into(), moved: true.into() };
         watch.set_patience(patience);
         Arc::new(watch)
@@ -63,7 +63,7 @@ impl Waits {
 
 /// The limit of the current wait, shared by a connection and its user.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     waits: Waits,
     /// In milliseconds.
     patience: AtomicU64,
@@ -72,42 +72,42 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Sets the limit for this kind of work.
-    pub(super) fn wait_for(&self, work: Work) {
+    pub(crate) fn wait_for(&self, work: Work) {
         self.set_patience(self.waits.patience(work));
         self.moved();
     }
 
     /// Sets the limit of later waits.
-    pub(super) fn set_patience(&self, patience: Duration) {
+    pub(crate) fn set_patience(&self, patience: Duration) {
         let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         self.patience.store(millis, Ordering::Relaxed);
     }
 
     /// Restarts the wait: an answer came, or another wait begins. Cheap enough to call for every row.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         self.moved.store(true, Ordering::Relaxed);
     }
 
     /// A clock that measures the waits.
-    pub(super) fn clock(self: &Arc<Self>) -> Clock {
+    pub(crate) fn clock(self: &Arc<Self>) -> Clock {
         Clock { watch: Arc::clone(self), since: Instant::now() }
     }
 }
 
 /// Measures how long the current wait has lasted.
-pub(super) struct Clock {
+pub(crate) struct Clock {
     watch: Arc<Watch>,
     since: Instant,
 }
 
 impl Clock {
     /// When the current wait began, as far as it has been looked at.
-    pub(super) fn since(&self) -> Instant {
+    pub(crate) fn since(&self) -> Instant {
         self.since
     }
 
     /// Whether the wait must end, and why.
-    pub(super) fn over(&mut self) -> Option<GaveUp> {
+    pub(crate) fn over(&mut self) -> Option<GaveUp> {
         if self.watch.moved.swap(false, Ordering::Relaxed) {
             self.since = Instant::now();
         }
@@ -121,7 +121,7 @@ impl Clock {
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GaveUp {
+pub(crate) enum GaveUp {
     /// The run was asked to stop, and the grace period passed.
     Asked,
     /// No answer came for this long.

@@ -174,6 +174,12 @@ pub fn doubt(doubt: &Doubt) -> String {
              read, so nothing is proved: {}; --table with this table's own name says that it is the right one",
             shell_words(tables)
         ),
+        Doubt::CacheUnseen { cache, prefix, others } => cache_unseen(cache, prefix, others),
+        Doubt::CacheRefilled { entries } => format!(
+            "{} of theirs came back into the cache each time that they were deleted, and were deleted once more, so nothing is \
+             proved: requests in flight write them, so run it again with a longer --settle",
+            counted_entries(*entries)
+        ),
         Doubt::SessionsElsewhere { tables } => elsewhere(
             "other session tables of this database have live sessions of the same users",
             tables,
@@ -183,6 +189,29 @@ pub fn doubt(doubt: &Doubt) -> String {
             tables,
         ),
     }
+}
+
+fn counted_entries(entries: u64) -> String {
+    if entries == 1 { "1 entry".into() } else { format!("{entries} entries") }
+}
+
+fn cache_unseen(cache: &str, prefix: &str, others: &[String]) -> String {
+    let cache = super::sanitize(cache);
+    let seen = if others.is_empty() {
+        "the number of the database, or KEY_PREFIX and VERSION, may be another".to_owned()
+    } else {
+        let others: Vec<_> =
+            others.iter().map(|other| format!("\"{}\"", super::sanitize(other))).collect();
+        format!(
+            "it has entries whose keys begin with {} and go on alike: ?key_prefix=...&version=... in its URL names KEY_PREFIX and VERSION",
+            others.join(", ")
+        )
+    };
+    format!(
+        "the cache {cache} has no entry whose key begins with \"{}\", not even of other users, so it may not be the site's, and nothing \
+         is proved; {seen}. --django asks the project; --cache-cleared says that it is the right one and was cleared",
+        super::sanitize(prefix)
+    )
 }
 
 fn own_form(engine: &str, serializer: &str) -> String {
@@ -245,12 +274,21 @@ pub fn hidden_sessions(table: &str, view: bool) -> String {
     format!("the session table {table} {what}, which may hide sessions")
 }
 
+/// Writes how many entries were deleted from the cache, if it was named.
+pub fn write_entries(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()> {
+    match deleted {
+        Some(1) => writeln!(out, "1 entry deleted from the cache."),
+        Some(entries) => writeln!(out, "{entries} entries deleted from the cache."),
+        None => Ok(()),
+    }
+}
+
 /// The sentence about a cache that the table does not show.
 pub fn write_cached(out: &mut dyn Write, cached: bool) -> io::Result<()> {
     if cached {
         writeln!(
             out,
-            "The cache may still hold their sessions, and is asked before the table: clear it."
+            "The cache may still hold their sessions, and is asked before the table: run it again with --cache, or clear it."
         )?;
     }
     Ok(())

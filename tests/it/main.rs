@@ -18,6 +18,7 @@ mod backfill_postgres;
 mod blinded;
 mod budgets;
 mod cache_keys;
+mod cached_db;
 mod conflicts;
 mod conformance;
 mod conninfo;

@@ -23,7 +23,7 @@ const RECIPES_NOT_RUN: usize = 6;
 
 /// What each recipe comes to: how its comment begins, to whom the site answers afterwards, and how many rows are left. Before each there are
 /// sessions of anna, of bert, who is staff, of carl, and of dora, who saved hers during the incident; a visitor's cart; an expired session.
-const RECIPES: [(&str, &str, usize); 22] = [
+const RECIPES: [(&str, &str, usize); 23] = [
     ("Builds sessctl", EVERYBODY, 6),
     ("What does sessctl find", EVERYBODY, 6),
     ("Which sessions would go", EVERYBODY, 6),
@@ -45,6 +45,7 @@ const RECIPES: [(&str, &str, usize); 22] = [
     ("The project says where", "bert carl dora", 5),
     ("Users by name, and staff", EVERYBODY, 6),
     ("Ends sessions in the table", "bert carl dora", 5),
+    ("The row, and its copy", "bert carl dora", 5),
     ("Writes the app", EVERYBODY, 6),
 ];
 const EVERYBODY: &str = "anna bert carl dora";
@@ -114,7 +115,7 @@ for name, key in {}:
 }
 
 /// Runs a recipe, after what its comment says was done before.
-fn run(site: &Site, recipe: &Recipe) -> Ran {
+fn run(site: &Site, recipe: &Recipe, cache: &str) -> Ran {
     let mut commands = recipe.commands.clone();
     if recipe.comment.starts_with("Builds sessctl") {
         // It is built, and no folder is anybody's.
@@ -122,6 +123,7 @@ fn run(site: &Site, recipe: &Recipe) -> Ran {
         commands = commands.replace("cargo run --release --locked --", "sessctl");
         commands = commands.replace("./demo.sqlite3", &copy);
     }
+    commands = commands.replace("redis://localhost:6379/1", cache);
     let mut shell = site.shell(&commands);
     if recipe.comment.starts_with("Builds sessctl") {
         shell.current_dir(repository());
@@ -188,7 +190,7 @@ fn every_recipe_does_what_it_says() {
         let place = place
             .unwrap_or_else(|| panic!("{}: what does it come to? {}", recipe.file, recipe.comment));
         let (_, who, rows) = expected.remove(place);
-        let site = if recipe.commands.contains("redis-cli") { &cached } else { &plain };
+        let site = if recipe.commands.contains("redis") { &cached } else { &plain };
         let people = people(site);
         if recipe.commands.contains("--all-schemas") {
             site.python("
@@ -197,7 +199,7 @@ c.cursor().execute('''CREATE SCHEMA tenant; SET search_path = tenant, public;
     CREATE TABLE auth_user AS SELECT * FROM public.auth_user; CREATE UNIQUE INDEX ON auth_user (username);
     CREATE TABLE django_session AS SELECT * FROM public.django_session''')");
         }
-        let ran = run(site, &recipe);
+        let ran = run(site, &recipe, &redis.url());
         let left = logged_in(site, &people);
         assert_eq!(left, (who.to_owned(), rows), "{}: {ran:#?}", recipe.comment);
         look_at_the_rest(site, &recipe, &ran);

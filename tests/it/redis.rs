@@ -17,11 +17,17 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn new(name: &'static str) -> Self {
+        Self::with(name, &[])
+    }
+
+    /// The same, with more options for the server.
+    pub(crate) fn with(name: &'static str, more: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("sessctl-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let process = Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--unixsocket"])
             .arg(folder.join("socket"))
+            .args(more)
             .current_dir(&folder)
             .stdout(Stdio::null())
             .spawn()
@@ -35,7 +41,18 @@ impl Redis {
         self.folder.join("socket").display().to_string()
     }
 
-    fn cli(&self, arguments: &[&str]) -> Ran {
+    /// What `--cache` takes.
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}?db=1", self.socket())
+    }
+
+    /// Ends the server at once.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Ran {
         Command::new("redis-cli").args(["-s", &self.socket()]).args(arguments).ran("")
     }
 
@@ -72,7 +89,7 @@ impl Drop for Redis {
 }
 
 /// Whom the site answers to, asked by request with this session's cookie.
-fn whoami(site: &Site, key: &str) -> String {
+pub(crate) fn whoami(site: &Site, key: &str) -> String {
     site.python(&format!(
         "
 from django.test import Client

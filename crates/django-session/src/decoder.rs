@@ -7,10 +7,12 @@ use super::decoded::Decoded;
 use super::envelope::{Signed, Whole, may_be_whole};
 use super::payload::{Bytes, Payload};
 use super::zlib::{Inflated, Inflater};
-use super::{Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, base64, json};
+use super::{Codec, DecodeError, KEPT_BUFFER, Keyring, Layout, Signature, base64, json};
 
 /// Texts of more characters are first decoded to their middle only, if there.
 const LARGE: usize = 4 << 10;
+/// What zlib begins with at the level that Python takes if none is named (RFC 1950).
+const ZLIB_HEADER: [u8; 2] = [0x78, 0x9c];
 /// Bytes of a payload in which a login is looked for, where the whole would be no gain.
 const BEGINNING: usize = 320;
 
@@ -111,6 +113,32 @@ impl<'c> Decoder<'c> {
         }
         let payload = self.signed_payload(&signed, is_enough).transpose()?;
         Some(Decoded::signed(codec, signed, payload))
+    }
+
+    /// A session that stands in no envelope, as a cache holds it: what the serializer wrote, maybe as zlib. Nothing signs it,
+    /// so its signature is [`Signature::Unchecked`]. `is_cut` says that this is only the beginning of it.
+    pub fn decode_bare<'s>(&'s mut self, value: &'s [u8], is_cut: bool) -> Decoded<'s> {
+        self.shared = None;
+        let codec = self.codec;
+        let payload = if value.starts_with(&ZLIB_HEADER) {
+            let Self { inflater, own: Buffers { out, .. }, .. } = self;
+            let limit = codec.limits.payload.min(KEPT_BUFFER);
+            let inflated = inflater.inflate(value, out, is_cut, limit, |_| false);
+            inflated.map(|inflated| match inflated {
+                Inflated::Whole(len) => Bytes::Whole(out.get(..len).unwrap_or_default()),
+                Inflated::Beginning(len) => Bytes::Beginning(out.get(..len).unwrap_or_default()),
+                Inflated::Enough => Bytes::Beginning(&[]),
+            })
+        } else if is_cut {
+            Ok(Bytes::Beginning(value))
+        } else {
+            Ok(Bytes::within(value, codec.limits.payload))
+        };
+        let payload = payload.and_then(|bytes| Payload::new(bytes, codec, || true));
+        let decoded = Decoded::new(codec, payload);
+        // It is asked for nowhere else, so nothing else was stored there.
+        let _ = decoded.signature.set(Signature::Unchecked);
+        decoded
     }
 
     /// A row whose `session_data` was not read, since it is too large.

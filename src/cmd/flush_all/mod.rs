@@ -22,7 +22,7 @@ use crate::model::Tally;
 use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
-use crate::sessions::cache_keys::CacheKeys;
+use crate::sessions::cache_keys::{Asked, CacheKeys};
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::keep_data;
@@ -57,6 +57,10 @@ impl Command for FlushAll {
         })
     }
 
+    fn cache(&self) -> Option<&str> {
+        self.cache.cache.as_deref()
+    }
+
     fn prints(&self) -> bool {
         self.print_cache_keys
     }
@@ -70,6 +74,7 @@ impl Command for FlushAll {
 struct Task<'a> {
     args: &'a FlushAll,
     removal: Removal,
+    settle: Duration,
     cache: CacheKeys,
 }
 
@@ -82,14 +87,21 @@ impl<'a> Task<'a> {
             ));
         }
         let removal = Removal::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
+        let settle = settings::duration("--settle", &args.settle)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
         ctx.demand_key(args.verified_only)?;
         keep_data::check(ctx, args.keep_data)?;
         if ctx.is_about_many() && !args.yes && !args.dry_run {
             return Err(Error::NotConfirmed);
         }
-        let cache = CacheKeys::asked(ctx, args.print_cache_keys, args.cache_cleared, args.dry_run)?;
-        Ok(Self { args, removal, cache })
+        let asked = Asked {
+            server: args.cache.cache.as_deref(),
+            print: args.print_cache_keys,
+            is_cleared: args.cache_cleared,
+            dry_run: args.dry_run,
+        };
+        let cache = CacheKeys::asked(ctx, &asked)?;
+        Ok(Self { args, removal, settle, cache })
     }
 
     fn run(
@@ -98,7 +110,7 @@ impl<'a> Task<'a> {
         pace: Pace,
         audit: Option<&Audit>,
     ) -> Result<CommandOutcome<FlushReport>, Error> {
-        let Self { args, removal, ref cache } = *self;
+        let Self { args, removal, settle, ref cache } = *self;
         let began = Instant::now();
         // Otherwise the operator is asked first, which may take time.
         if args.yes || args.dry_run {
@@ -118,14 +130,24 @@ impl<'a> Task<'a> {
         let saw_login = census.is_some_and(|tally| tally.named() > 0);
         let others = proof::other_tables(ctx, &*store, Some(UserFilter::AllBut(spared)), saw_login);
         let record = Record { audit, cache };
-        let flush =
-            Flush { ctx, store: &*store, args, spared, removal, record, key_is_right, can_be_kept };
+        let flush = Flush {
+            ctx,
+            store: &*store,
+            args,
+            spared,
+            removal,
+            settle,
+            record,
+            key_is_right,
+            can_be_kept,
+        };
         let (mut outcome, done) = flush.run(consent, pace)?;
         let all_go = !args.authenticated_only && !args.keep_data;
         if all_go && !spared.is_empty() {
             outcome.matches.maybe_spared = census.map_or(0, |tally| tally.unreadable);
         }
         outcome.doubts.extend(known.into_iter().chain(others).chain(asked.doubt));
+        outcome.doubts.extend(cache.doubts(args.dry_run));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
@@ -133,6 +155,7 @@ impl<'a> Task<'a> {
             verdict: proof::of(&outcome, cache, args.dry_run),
             secret_keys: ctx.codec.keyring.len(),
             cached: cache.may_hold(),
+            cache_entries_deleted: cache.entries_deleted(),
             engine_unknown: cache.is_unknown(),
             elapsed_seconds: began.elapsed().as_secs_f64(),
             census: counted.as_ref().map(Counted::census),
@@ -210,6 +233,7 @@ struct Flush<'f, 'c> {
     args: &'f FlushAll,
     spared: &'f UserIds,
     removal: Removal,
+    settle: Duration,
     record: Record<'f>,
     /// Whether a key verifies a row of the table.
     key_is_right: bool,
@@ -260,7 +284,7 @@ impl Flush<'_, '_> {
                 options(UserFilter::EverythingBut(self.spared))
             },
             proof: Some(logins),
-            settle: Duration::ZERO,
+            settle: self.settle,
             removal: self.removal,
             record: self.record,
             emptied,
@@ -289,6 +313,7 @@ fn report(args: &FlushAll, tally: Option<Tally>, outcome: &mut Outcome, done: Do
         some_spared: !args.except_users.is_empty(),
         rounds: outcome.rounds,
         cached: false,
+        cache_entries_deleted: None,
         verified_only: args.verified_only,
         engine_unknown: false,
         ended: ending(&outcome.ended),

@@ -50,6 +50,8 @@ pub struct FlushReport {
     pub rounds: u32,
     /// Whether a cache in front of the table may still hold sessions.
     pub cached: bool,
+    /// Entries that were deleted from that cache; `None` if no cache was named.
+    pub cache_entries_deleted: Option<u64>,
     /// Whether unverified sessions were spared.
     #[serde(skip)]
     pub verified_only: bool,
@@ -142,6 +144,7 @@ impl Sum for FlushReport {
         self.kept.add(&other.kept);
         self.rounds = self.rounds.max(other.rounds);
         self.cached |= other.cached;
+        self.cache_entries_deleted = both(self.cache_entries_deleted, other.cache_entries_deleted);
         self.ended = self.ended.or(other.ended);
         self.paused.add(other.paused);
         self.batches += other.batches;

@@ -7,8 +7,8 @@ use crate::model::counted;
 use crate::report::{Matches, Proof};
 use crate::ui::Report;
 use crate::ui::ending::{
-    stopped, without_login, write_alike, write_allauth, write_cached, write_left, write_paused,
-    write_unreadable, write_unverified,
+    stopped, without_login, write_alike, write_allauth, write_cached, write_entries, write_left,
+    write_paused, write_unreadable, write_unverified,
 };
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 
@@ -87,6 +87,7 @@ impl Report for FlushReport {
         write_paused(out, self.paused)?;
         writeln!(out, ").")?;
         write_allauth(out, self.allauth_deleted)?;
+        write_entries(out, self.cache_entries_deleted)?;
         write_cached(out, self.cached)?;
         write_left(out, self.not_deleted, self.rounds)?;
         write_referenced(out, &self.kept, false, KEEP_DATA_HELPS)?;

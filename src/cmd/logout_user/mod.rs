@@ -19,7 +19,7 @@ use crate::model::{SavedWindow, counted};
 use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
-use crate::sessions::cache_keys::CacheKeys;
+use crate::sessions::cache_keys::{Asked, CacheKeys};
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::find::find;
@@ -59,6 +59,10 @@ impl Command for LogoutUser {
             task.check(ctx)?;
             schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
         })
+    }
+
+    fn cache(&self) -> Option<&str> {
+        self.cache.cache.as_deref()
     }
 
     fn prints(&self) -> bool {
@@ -106,7 +110,13 @@ impl<'a> Task<'a> {
         ctx.refuse_many("--except", except.is_some())?;
         ctx.demand_key(args.verified_only)?;
         keep_data::check(ctx, args.keep_data)?;
-        let cache = CacheKeys::asked(ctx, args.print_cache_keys, args.cache_cleared, args.dry_run)?;
+        let asked = Asked {
+            server: args.cache.cache.as_deref(),
+            print: args.print_cache_keys,
+            is_cleared: args.cache_cleared,
+            dry_run: args.dry_run,
+        };
+        let cache = CacheKeys::asked(ctx, &asked)?;
         Ok(Self { args, given, except, removal, settle, saved, cache })
     }
 
@@ -157,6 +167,7 @@ impl<'a> Task<'a> {
         drop(driver);
         note_several_backends(ctx, &meant, &outcome);
         outcome.doubts.splice(0..0, known.into_iter().chain(meant.doubt.clone()));
+        outcome.doubts.extend(cache.doubts(args.dry_run));
         proof::warn(ctx, &outcome);
         cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
@@ -172,6 +183,7 @@ impl<'a> Task<'a> {
             secret_keys: ctx.codec.keyring.len(),
             of_a_schema: ctx.is_about_many(),
             cached: cache.may_hold(),
+            cache_entries_deleted: cache.entries_deleted(),
             engine_unknown: cache.is_unknown(),
             by_column: column.is_some() && args.lookup.trust_column,
             user_column: column,
@@ -354,6 +366,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         of_deleted: args.selectors.deleted_users,
         unfit_ids: Vec::new(),
         cached: false,
+        cache_entries_deleted: None,
         verified_only: args.verified_only,
         engine_unknown: false,
         unsure,

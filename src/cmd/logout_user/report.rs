@@ -64,6 +64,8 @@ pub struct LogoutReport {
     pub by_column: bool,
     /// Whether a cache in front of the table may still hold these sessions.
     pub cached: bool,
+    /// Entries that were deleted from that cache; `None` if no cache was named.
+    pub cache_entries_deleted: Option<u64>,
     /// Transactions committed.
     pub batches: u64,
     /// Wall-clock time.
@@ -149,6 +151,7 @@ impl Sum for LogoutReport {
         same(&mut self.user_column, other.user_column.as_deref());
         self.by_column |= other.by_column;
         self.cached |= other.cached;
+        self.cache_entries_deleted = both(self.cache_entries_deleted, other.cache_entries_deleted);
         self.batches += other.batches;
         self.elapsed_seconds += other.elapsed_seconds;
         self.unsure |= other.unsure;

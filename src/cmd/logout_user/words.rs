@@ -8,8 +8,8 @@ use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
 use crate::ui::Columns;
 use crate::ui::ending::{
-    without_login, write_alike, write_allauth, write_cached, write_impersonated, write_left,
-    write_unreadable, write_unverified,
+    without_login, write_alike, write_allauth, write_cached, write_entries, write_impersonated,
+    write_left, write_unreadable, write_unverified,
 };
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 use crate::ui::{Report, sanitize, sanitize_name};
@@ -121,6 +121,7 @@ impl LogoutReport {
         }
         write_users(out, self)?;
         write_allauth(out, self.allauth_deleted)?;
+        write_entries(out, self.cache_entries_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;
         write_referenced(out, &self.kept, self.dry_run, KEEP_DATA_HELPS)?;

@@ -49,14 +49,11 @@ impl Project {
         self.own.iter().any(|method| method == "encode" || method == "decode")
     }
 
-    /// The texts before and after the session key in a cache key.
-    pub fn around_cache_keys(&self) -> Result<(String, String), Error> {
+    /// The texts before and after the session key in a cache key, for this option.
+    pub fn around_cache_keys(&self, option: &str) -> Result<(String, String), Error> {
         let Some(cache) = &self.cache else {
             return Err(Error::usage(
-                format!(
-                    "--print-cache-keys: SESSION_ENGINE is \"{}\", which has no cache",
-                    self.engine
-                ),
+                format!("{option}: SESSION_ENGINE is \"{}\", which has no cache", self.engine),
                 "leave it out: what is deleted from the table is gone",
             ));
         };
@@ -67,7 +64,7 @@ impl Project {
                 format!("the KEY_FUNCTION of cache \"{}\"", cache.alias)
             };
             Error::usage(
-                format!("--print-cache-keys: {who} does not tell"),
+                format!("{option}: {who} does not tell"),
                 "it makes something else of a session's key than a text around it: clear the whole cache instead",
             )
         })

@@ -13,10 +13,10 @@ use super::verify::Trust;
 use crate::files;
 
 /// A certificate and those that vouch for it, or authorities.
-pub(in crate::store) type Certificates = Vec<CertificateDer<'static>>;
+pub(crate) type Certificates = Vec<CertificateDer<'static>>;
 
 /// Trusts who was certified by one of these, or is one of them.
-pub(in crate::store) fn trust(
+pub(crate) fn trust(
     certificates: Certificates,
     name: bool,
     hint: &str,
@@ -30,7 +30,7 @@ pub(in crate::store) fn trust(
 }
 
 /// The authorities that this machine trusts.
-pub(in crate::store) fn system() -> Result<Certificates, TlsFailure> {
+pub(crate) fn system() -> Result<Certificates, TlsFailure> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         return Err(TlsFailure::new("this machine has no root certificates")
@@ -40,7 +40,7 @@ pub(in crate::store) fn system() -> Result<Certificates, TlsFailure> {
 }
 
 /// The certificates in a PEM file, at least one.
-pub(in crate::store) fn in_file(file: &Path, hint: &str) -> Result<Certificates, TlsFailure> {
+pub(crate) fn in_file(file: &Path, hint: &str) -> Result<Certificates, TlsFailure> {
     let unreadable = |why: String| {
         TlsFailure::new(format!("cannot read certificates from {}: {why}", file.display()))
     };
@@ -54,7 +54,7 @@ pub(in crate::store) fn in_file(file: &Path, hint: &str) -> Result<Certificates,
 }
 
 /// The certificate that says who we are, and its key.
-pub(in crate::store) fn client(
+pub(crate) fn client(
     certificate: &Path,
     key: &Path,
     words: &Words,

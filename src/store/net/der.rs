@@ -8,7 +8,7 @@ const OBJECT: u8 = 0x06;
 const ZEROTH: u8 = 0xa0;
 
 /// The public key with its algorithm.
-pub(in crate::store) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
+pub(crate) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     let (mut rest, _) = parts(certificate)?;
     if rest.first() == Some(&ZEROTH) {
         rest = take(rest)?.rest;
@@ -22,7 +22,7 @@ pub(in crate::store) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
 
 /// The hash of the certificate to which SCRAM binds a channel (RFC 5929, `tls-server-end-point`):
 /// by the hash of its signature, or SHA-256 in place of weaker ones. `None` where that has none.
-pub(in crate::store) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     const RSA: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
     const ECDSA: [u8; 6] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04];
     const SHA2: [u8; 8] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];

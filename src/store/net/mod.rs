@@ -11,10 +11,10 @@ mod tls_failure;
 mod verify;
 mod wire;
 
-pub(super) use self::credentials::{client, in_file, system, trust};
-pub(super) use self::der::end_point;
-pub(super) use self::names::{Unfound, look_up};
-pub(super) use self::tls::{Encrypted, Encryption, Shake};
-pub(super) use self::tls_failure::{TlsFailure, Words};
-pub(super) use self::verify::Trust;
-pub(super) use self::wire::{Address, Keepalives, Wait, Wire};
+pub(crate) use self::credentials::{client, in_file, system, trust};
+pub(crate) use self::der::end_point;
+pub(crate) use self::names::{Unfound, look_up};
+pub(crate) use self::tls::{Encrypted, Encryption, Shake};
+pub(crate) use self::tls_failure::{TlsFailure, Words};
+pub(crate) use self::verify::Trust;
+pub(crate) use self::wire::{Address, Keepalives, Wait, Wire};

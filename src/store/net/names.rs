@@ -10,7 +10,7 @@ use crate::store::waits::{GaveUp, Waits};
 
 /// Why a name leads nowhere.
 #[derive(Debug)]
-pub(in crate::store) enum Unfound {
+pub(crate) enum Unfound {
     /// What the system says.
     Name(io::Error),
     /// It was not waited for any longer.
@@ -19,11 +19,7 @@ pub(in crate::store) enum Unfound {
 
 /// The addresses of a host. The system cannot be asked to give up: a thread that a name server keeps waiting is left
 /// to itself.
-pub(in crate::store) fn look_up(
-    name: &str,
-    port: u16,
-    waits: &Waits,
-) -> Result<Vec<SocketAddr>, Unfound> {
+pub(crate) fn look_up(name: &str, port: u16, waits: &Waits) -> Result<Vec<SocketAddr>, Unfound> {
     const PATIENCE: Duration = Duration::from_secs(30);
     const TICK: Duration = Duration::from_millis(100);
     let (send, receive) = channel();

@@ -17,22 +17,22 @@ use super::tls_failure::{TlsFailure, Words};
 use super::verify::{Trust, Verifier};
 
 /// An encrypted stream.
-pub(in crate::store) type Encrypted<S> = TlsStream<S>;
+pub(crate) type Encrypted<S> = TlsStream<S>;
 
 /// Which versions of TLS are allowed: 1.2, and 1.3. At least one is.
-pub(in crate::store) type Versions = (bool, bool);
+pub(crate) type Versions = (bool, bool);
 
 /// What is demanded of an encrypted connection.
 #[derive(Clone)]
-pub(in crate::store) struct Encryption {
-    pub(in crate::store) config: Arc<ClientConfig>,
+pub(crate) struct Encryption {
+    pub(crate) config: Arc<ClientConfig>,
     needs_name: bool,
     words: &'static Words,
 }
 
 impl Encryption {
     /// Trusts these, or everybody; `client` are the files with our own certificate and key, which are read now.
-    pub(in crate::store) fn new(
+    pub(crate) fn new(
         trust: Option<Trust>,
         client: Option<(&Path, &Path)>,
         versions: Versions,
@@ -69,19 +69,19 @@ impl Encryption {
     }
 
     /// Does not tell the server which of its names was meant.
-    pub(in crate::store) fn without_name(mut self) -> Self {
+    pub(crate) fn without_name(mut self) -> Self {
         Arc::make_mut(&mut self.config).enable_sni = false;
         self
     }
 
     /// Says at once which protocol follows.
-    pub(in crate::store) fn for_protocol(mut self, protocol: &[u8]) -> Self {
+    pub(crate) fn for_protocol(mut self, protocol: &[u8]) -> Self {
         Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.to_vec()];
         self
     }
 
     /// How a connection to this host is encrypted.
-    pub(in crate::store) fn with(&self, host: &str) -> Result<Shake, TlsFailure> {
+    pub(crate) fn with(&self, host: &str) -> Result<Shake, TlsFailure> {
         let name = match ServerName::try_from(host) {
             Ok(name) => name.to_owned(),
             Err(_) if self.needs_name => {
@@ -96,14 +96,14 @@ impl Encryption {
 
 /// A handshake that is about to begin.
 #[derive(Clone)]
-pub(in crate::store) struct Shake {
+pub(crate) struct Shake {
     encryption: Encryption,
     name: ServerName<'static>,
 }
 
 impl Shake {
     /// Encrypts a stream; says which version of TLS is spoken.
-    pub(in crate::store) async fn hands<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(crate) async fn hands<S: AsyncRead + AsyncWrite + Unpin>(
         self,
         stream: S,
     ) -> Result<(Encrypted<S>, &'static str), TlsFailure> {

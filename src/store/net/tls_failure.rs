@@ -9,23 +9,23 @@ use super::verify::webpki_error;
 use crate::store::{Fault, StoreError};
 
 /// How a kind of database calls what hints are about.
-pub(in crate::store) struct Words {
-    pub(in crate::store) server: &'static str,
+pub(crate) struct Words {
+    pub(crate) server: &'static str,
     /// The option with the file of authorities, and how to take those of this machine.
-    pub(in crate::store) roots: &'static str,
-    pub(in crate::store) roots_of_the_system: &'static str,
+    pub(crate) roots: &'static str,
+    pub(crate) roots_of_the_system: &'static str,
     /// The options with the client's certificate and key.
-    pub(in crate::store) certificate: &'static str,
-    pub(in crate::store) key: &'static str,
+    pub(crate) certificate: &'static str,
+    pub(crate) key: &'static str,
     /// The mode that verifies the authority, and not the name, if there is one.
-    pub(in crate::store) only_the_issuer: Option<&'static str>,
+    pub(crate) only_the_issuer: Option<&'static str>,
     /// How to go on without verifying.
-    pub(in crate::store) unverified: &'static str,
+    pub(crate) unverified: &'static str,
     /// How to connect to an address by another name, if that can be said.
-    pub(in crate::store) by_another_name: &'static str,
+    pub(crate) by_another_name: &'static str,
     /// The server's settings: its file of authorities, and which TLS it speaks.
-    pub(in crate::store) roots_of_the_server: &'static str,
-    pub(in crate::store) versions_of_the_server: &'static str,
+    pub(crate) roots_of_the_server: &'static str,
+    pub(crate) versions_of_the_server: &'static str,
 }
 
 impl Words {
@@ -40,7 +40,7 @@ impl Words {
 
 /// Why there is no encrypted connection.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct TlsFailure {
+pub(crate) struct TlsFailure {
     what: String,
     hint: Option<String>,
     /// Whether the network failed, and not TLS.
@@ -48,21 +48,21 @@ pub(in crate::store) struct TlsFailure {
 }
 
 impl TlsFailure {
-    pub(in crate::store) fn new(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None, is_lost: false }
     }
 
-    pub(in crate::store) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub(in crate::store) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.is_lost
     }
 
     /// The failure of what was to be done over the connection.
-    pub(in crate::store) fn on(mut self, fault: Fault, what: String) -> StoreError {
+    pub(crate) fn on(mut self, fault: Fault, what: String) -> StoreError {
         let hint = self.hint.take();
         let error = StoreError::new(fault, what).because(self);
         match hint {
@@ -72,7 +72,7 @@ impl TlsFailure {
     }
 
     /// The failure of a handshake.
-    pub(in crate::store) fn of_io(error: &io::Error, words: &Words) -> Self {
+    pub(crate) fn of_io(error: &io::Error, words: &Words) -> Self {
         match rustls_error(error) {
             Some(error) => Self::of(error, words),
             None => {
@@ -81,7 +81,7 @@ impl TlsFailure {
         }
     }
 
-    pub(in crate::store) fn of(error: &rustls::Error, words: &Words) -> Self {
+    pub(crate) fn of(error: &rustls::Error, words: &Words) -> Self {
         match error {
             rustls::Error::InvalidCertificate(fault) => of_certificate(error, fault, words),
             rustls::Error::AlertReceived(alert) => of_alert(*alert, words),
@@ -99,7 +99,7 @@ impl TlsFailure {
     }
 
     /// The failure behind an error of a socket, if TLS is.
-    pub(in crate::store) fn in_io(error: &io::Error, words: &Words) -> Option<Self> {
+    pub(crate) fn in_io(error: &io::Error, words: &Words) -> Option<Self> {
         rustls_error(error).map(|error| Self::of(error, words))
     }
 }

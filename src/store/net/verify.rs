@@ -16,12 +16,12 @@ use super::der;
 
 /// Whom to trust, and for what.
 #[derive(Debug)]
-pub(in crate::store) struct Trust {
-    pub(in crate::store) roots: RootCertStore,
+pub(crate) struct Trust {
+    pub(crate) roots: RootCertStore,
     /// The certificates of the roots, any of which may be the server's own.
-    pub(in crate::store) pinned: Vec<CertificateDer<'static>>,
+    pub(crate) pinned: Vec<CertificateDer<'static>>,
     /// Whether the name must be right, too.
-    pub(in crate::store) name: bool,
+    pub(crate) name: bool,
 }
 
 /// `None` demands nothing: that the server has the key that belongs to its certificate is checked

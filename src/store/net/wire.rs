@@ -24,24 +24,24 @@ const PROBES: u32 = 6;
 
 /// When TCP looks whether the other side is still there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::store) struct Keepalives {
-    pub(in crate::store) off: bool,
-    pub(in crate::store) idle: Option<Duration>,
-    pub(in crate::store) interval: Option<Duration>,
-    pub(in crate::store) count: Option<u32>,
-    pub(in crate::store) user_timeout: Option<Duration>,
+pub(crate) struct Keepalives {
+    pub(crate) off: bool,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) count: Option<u32>,
+    pub(crate) user_timeout: Option<Duration>,
 }
 
 /// Where a server is.
 #[derive(Clone, Debug)]
-pub(in crate::store) enum Address {
+pub(crate) enum Address {
     Unix(PathBuf),
     Tcp(SocketAddr, Keepalives),
 }
 
 impl Address {
     /// Takes up a connection.
-    pub(in crate::store) async fn dial(&self, clock: Clock) -> io::Result<Wire> {
+    pub(crate) async fn dial(&self, clock: Clock) -> io::Result<Wire> {
         let socket: Box<dyn Socket> = match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Self::Tcp(address, keepalives) => {
@@ -75,13 +75,13 @@ trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
 /// A clock that wakes who waits.
-pub(in crate::store) struct Wait {
+pub(crate) struct Wait {
     clock: Clock,
     tick: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
-    pub(in crate::store) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self { clock, tick: None }
     }
 
@@ -100,10 +100,7 @@ impl Wait {
     }
 
     /// Waits for this, but not for ever.
-    pub(in crate::store) async fn wait_for<F: Future>(
-        mut self,
-        wanted: F,
-    ) -> Result<F::Output, GaveUp> {
+    pub(crate) async fn wait_for<F: Future>(mut self, wanted: F) -> Result<F::Output, GaveUp> {
         let mut wanted = pin!(wanted);
         std::future::poll_fn(|context| {
             // First, since what is waited for may give up for the same reason, and say less of it.
@@ -117,7 +114,7 @@ impl Wait {
 }
 
 /// A socket that fails when it is not to be waited for any longer, whoever waits.
-pub(in crate::store) struct Wire {
+pub(crate) struct Wire {
     socket: Box<dyn Socket>,
     wait: Wait,
 }

@@ -10,6 +10,7 @@ pub(in crate::store::mysql) const SCHEMES: [&str; 5] =
     ["mysql", "mariadb", "mysql2", "mysql-connector", "mysqlgis"];
 
 const FORM: UrlForm = UrlForm {
+    what: "database URL",
     expected: "expected mysql://user:password@host:3306/database",
     password_elsewhere: "as MYSQL_PWD, or under [client] in ~/.my.cnf",
     may_hold_at: &["user", "password", "passwd", "init_command"],

@@ -33,6 +33,7 @@ const OF_DJANGO: [&str; 10] = [
     "test_options",
 ];
 const FORM: UrlForm = UrlForm {
+    what: "database URL",
     expected: "expected postgres://user:password@host:5432/database",
     password_elsewhere: "as PGPASSWORD, or in ~/.pgpass",
     may_hold_at: &["user", "password", "application_name", "options"],

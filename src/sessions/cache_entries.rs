@@ -1,0 +1,304 @@
+//! Deletes the cache entries of ended sessions, and looks through the cache for entries that let users in who were to be
+//! logged out: a request in flight can put one back, and an earlier run may have ended between a row and its entry.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use django_session::{Decoder, Verdict};
+
+use super::query::{Answer, SessionQuery, Whose};
+use super::removal::Removal;
+use crate::cache::{Entry, Server, Shape, Walk};
+use crate::context::Ctx;
+use crate::engine::{Driver, StopReason};
+use crate::model::Page;
+use crate::report::Doubt;
+use crate::settings;
+use crate::store::StoreError;
+
+/// Most rows of the table that are read at once to compare entries with them.
+const ROWS: usize = 100;
+/// Most other beginnings of keys that a message shows.
+const MOST_OTHERS: usize = 3;
+/// How long a replica may take to follow the server that is written.
+const LAG: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(100);
+
+const HINT: &str = "rows that went are gone, and their entries may let users in: run it again with the same cache, which finds \
+                    entries without a row, or clear the cache";
+
+/// The entries of sessions in a cache.
+pub(crate) struct Entries {
+    /// The first is written; the site may read from any.
+    servers: RefCell<Vec<Box<dyn Server>>>,
+    shape: Shape,
+    /// Whether the operator declared that the cache holds no entries that earlier runs left.
+    is_cleared: Cell<bool>,
+    /// Sessions whose entries were to be deleted.
+    ended: Cell<u64>,
+    deleted: Cell<u64>,
+    /// Sessions whose entries could not be deleted.
+    left_out: Cell<u64>,
+    /// The error that kept entries from being deleted, until [`Self::go_on`] returns it.
+    failed: RefCell<Option<StoreError>>,
+    /// How many entries the last whole look found that had to go.
+    came_back: Cell<Option<u64>>,
+    /// Whether there was any entry of a session.
+    has_seen_one: Cell<bool>,
+    /// What keys of other shapes begin with.
+    others: RefCell<BTreeSet<String>>,
+}
+
+impl Entries {
+    /// Connects to all servers, and checks what sessctl may do there.
+    pub(crate) fn open(
+        ctx: &Ctx<'_>,
+        cache: settings::Cache,
+        is_cleared: bool,
+        dry_run: bool,
+    ) -> Result<Self, StoreError> {
+        let open = |source: &dyn crate::cache::Source| source.open(ctx.waits.clone());
+        let mut servers: Vec<_> = cache.servers.iter().map(|source| open(&**source)).collect();
+        for (place, server) in servers.iter_mut().enumerate().filter(|_| !dry_run) {
+            server.demand_rights(&cache.shape.of_no_session(), place == 0)?;
+        }
+        Ok(Self {
+            servers: RefCell::new(servers),
+            shape: cache.shape,
+            is_cleared: Cell::new(is_cleared || dry_run),
+            ended: Cell::default(),
+            deleted: Cell::default(),
+            left_out: Cell::default(),
+            failed: RefCell::default(),
+            came_back: Cell::default(),
+            has_seen_one: Cell::default(),
+            others: RefCell::default(),
+        })
+    }
+
+    /// Deletes the entries of sessions whose rows are gone. It must be called after the commit: a request that misses
+    /// the cache reads the row and fills the cache again. A failure cannot undo the delete, so [`Self::go_on`] returns
+    /// it.
+    pub(crate) fn delete(&self, session_keys: &[&str]) {
+        if session_keys.is_empty() {
+            return;
+        }
+        let count = u64::try_from(session_keys.len()).unwrap_or(u64::MAX);
+        self.ended.set(self.ended.get() + count);
+        let keys: Vec<String> = session_keys.iter().map(|key| self.shape.key(key)).collect();
+        // After a failure the run ends, and each attempt would keep the operator waiting.
+        let result = if self.left_out.get() > 0 { Ok(None) } else { self.write(&keys).map(Some) };
+        match result {
+            Ok(Some(_)) => {}
+            Ok(None) => self.left_out.set(self.left_out.get() + count),
+            Err(error) => {
+                self.left_out.set(count);
+                self.failed.replace(Some(error));
+            }
+        }
+    }
+
+    /// Deletes entries, and returns how many there were.
+    fn write(&self, keys: &[String]) -> Result<u64, StoreError> {
+        let mut servers = self.servers.borrow_mut();
+        let Some(first) = servers.first_mut() else { return Ok(0) };
+        let deleted = first.delete(keys).map_err(|error| error.hint(HINT))?;
+        self.deleted.set(self.deleted.get() + deleted);
+        self.has_seen_one.set(self.has_seen_one.get() || deleted > 0);
+        Ok(deleted)
+    }
+
+    /// Returns an error once entries could not be deleted: then no more sessions may be ended.
+    pub(crate) fn go_on(&self) -> Result<(), StoreError> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Looks through every server for entries that let users in whom the query names, compares them with the table, and
+    /// deletes those that must not be there. Returns how many these were: their users may have used them meanwhile.
+    pub(crate) fn look(
+        &self,
+        ctx: &Ctx<'_>,
+        query: &SessionQuery<'_>,
+        removal: Removal,
+        driver: &mut Driver<'_>,
+    ) -> Result<u64, StopReason> {
+        let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
+        let mut decoder = Decoder::new(ctx.codec);
+        let (mut found, servers) = (0, self.servers.borrow().len());
+        for place in 0..servers {
+            let mut walk = Walk::default();
+            while !walk.has_ended {
+                if let Some(asked) = ctx.stop.asked() {
+                    return Err(asked.into());
+                }
+                let page = self.with(place, |server| server.walk(&mut walk, &self.shape));
+                let page = page.map_err(failed)?;
+                self.note_others(&page.others);
+                self.has_seen_one.set(self.has_seen_one.get() || !page.entries.is_empty());
+                let entries = named(page.entries, query, &mut decoder);
+                for some in entries.chunks(ROWS) {
+                    let (stale, harmless) = compare(some, query, removal, driver, &mut decoder)?;
+                    self.write(&harmless).map_err(failed)?;
+                    found += self.remove(ctx, place, stale).map_err(failed)?;
+                }
+            }
+        }
+        self.came_back.set(Some(found));
+        Ok(found)
+    }
+
+    fn with<T>(
+        &self,
+        place: usize,
+        call: impl FnOnce(&mut dyn Server) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError>
+    where
+        T: Default,
+    {
+        match self.servers.borrow_mut().get_mut(place) {
+            Some(server) => call(&mut **server),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// Deletes entries that were found on this server. What only a replica has yet, which follows, counts for nothing.
+    fn remove(&self, ctx: &Ctx<'_>, place: usize, keys: Vec<String>) -> Result<u64, StoreError> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let count = |keys: &[String]| u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        let deleted = self.write(&keys)?;
+        if place == 0 {
+            return Ok(count(&keys));
+        }
+        let (mut left, mut waited) = (keys, Duration::ZERO);
+        loop {
+            left = self.with(place, |replica| replica.existing(&left))?;
+            if left.is_empty() || waited >= LAG || ctx.stop.asked().is_some() {
+                return Ok(deleted.max(count(&left)));
+            }
+            ctx.stop.sleep(TICK);
+            waited += TICK;
+        }
+    }
+
+    fn note_others(&self, keys: &[String]) {
+        let mut others = self.others.borrow_mut();
+        for key in keys {
+            if others.len() >= MOST_OTHERS {
+                return;
+            }
+            others.insert(Shape::prefix(key).to_owned());
+        }
+    }
+
+    /// The command names no user to log out, so no entry matters.
+    pub(crate) fn is_about_nobody(&self) {
+        self.is_cleared.set(true);
+    }
+
+    /// How many entries were deleted.
+    pub(crate) fn deleted(&self) -> u64 {
+        self.deleted.get()
+    }
+
+    /// Whether entries may be left that let users in.
+    pub(crate) fn may_be_left(&self) -> bool {
+        let knows_of_none = self.ended.get() == 0 && !self.is_cleared.get();
+        self.left_out.get() > 0 || self.came_back.get().map_or(knows_of_none, |found| found > 0)
+    }
+
+    /// Why the look through the cache proves nothing.
+    pub(crate) fn doubts(&self) -> Vec<Doubt> {
+        let Some(found) = self.came_back.get() else { return Vec::new() };
+        let mut doubts = Vec::new();
+        if found > 0 {
+            doubts.push(Doubt::CacheRefilled { entries: found });
+        }
+        if !(self.shape.is_known || self.has_seen_one.get() || self.is_cleared.get()) {
+            let servers = self.servers.borrow();
+            doubts.push(Doubt::CacheUnseen {
+                cache: servers.first().map(|server| server.place()).unwrap_or_default(),
+                prefix: self.shape.before().to_owned(),
+                others: self.others.borrow().iter().cloned().collect(),
+            });
+        }
+        doubts
+    }
+}
+
+/// The entries of users whom the query names, or may name.
+fn named(
+    entries: Vec<Entry>,
+    query: &SessionQuery<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Vec<(Entry, Whose)> {
+    let whose = |entry: Entry| {
+        let session = decoder.decode_bare(&entry.value, entry.is_cut);
+        let whose = query.users.whose(&session.verdict(|_| false));
+        (whose != Whose::Others).then_some((entry, whose))
+    };
+    entries.into_iter().filter_map(whose).collect()
+}
+
+/// What a row is to a cache entry of the same session.
+#[derive(Clone, Copy, PartialEq)]
+enum InTable {
+    /// A session of these users that is not to be ended, of which the entry is a copy.
+    Stays,
+    /// It cannot be read.
+    Unreadable,
+    /// Anything else, such as a session that has lost its login.
+    Other,
+}
+
+/// Of these entries, the keys of those that let users in who are logged out by the table, and of those that cannot be
+/// told from these and whose row the site reads in their place.
+fn compare(
+    entries: &[(Entry, Whose)],
+    query: &SessionQuery<'_>,
+    removal: Removal,
+    driver: &mut Driver<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<(Vec<String>, Vec<String>), StopReason> {
+    let keys: Vec<&str> = entries.iter().map(|(entry, _)| &*entry.session_key).collect();
+    let rows = driver.once(|writer| writer.read(&keys))?;
+    let rows = in_table(&rows, query, decoder);
+    let (mut stale, mut harmless) = (Vec::new(), Vec::new());
+    for (entry, whose) in entries {
+        let key = entry.key.clone();
+        match (rows.get(&*entry.session_key), whose) {
+            (Some(InTable::Stays), _) => {}
+            (None, _) | (Some(InTable::Other), Whose::Theirs) => stale.push(key),
+            // A row that only lost its login does not tell what its entry holds.
+            (Some(_), Whose::Unknown | Whose::Others) if removal != Removal::KeepData => {}
+            (Some(_), _) => harmless.push(key),
+        }
+    }
+    Ok((stale, harmless))
+}
+
+fn in_table<'p>(
+    rows: &'p Page,
+    query: &SessionQuery<'_>,
+    decoder: &mut Decoder<'_>,
+) -> HashMap<&'p str, InTable> {
+    let mut known = HashMap::new();
+    for row in rows.rows() {
+        let session = row.decode(decoder);
+        let verdict = query.verdict(&row, &session);
+        let is = match &verdict {
+            Verdict::Login(login) if query.users.wants(Some(login)) => {
+                match query.answer(&row, &session, &verdict) {
+                    Answer::Other | Answer::Undated | Answer::SavedLater => InTable::Stays,
+                    _ => InTable::Other,
+                }
+            }
+            Verdict::Login(_) | Verdict::Anonymous { .. } => InTable::Other,
+            Verdict::Unreadable(_) | Verdict::Damaged(_) => InTable::Unreadable,
+        };
+        known.insert(row.key, is);
+    }
+    known
+}
