@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use django_session::{Decoder, Verdict};
 
-use super::query::{Answer, SessionQuery, Whose};
+use super::query::{Answer, SessionQuery, UserFilter, Whose};
 use super::removal::Removal;
 use crate::cache::{Entry, Server, Shape, Walk};
 use crate::context::Ctx;
@@ -22,7 +22,7 @@ const ROWS: usize = 100;
 /// Most other beginnings of keys that a message shows.
 const MOST_OTHERS: usize = 3;
 /// How long a replica may take to follow the server that is written.
-const LAG: Duration = Duration::from_secs(10);
+const LAG: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(100);
 
 const HINT: &str = "rows that went are gone, and their entries may let users in: run it again with the same cache, which finds \
@@ -123,6 +123,10 @@ impl Entries {
         removal: Removal,
         driver: &mut Driver<'_>,
     ) -> Result<u64, StopReason> {
+        if matches!(query.users, UserFilter::These(ids) if ids.is_empty()) {
+            self.came_back.set(Some(0));
+            return Ok(0);
+        }
         let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
         let mut decoder = Decoder::new(ctx.codec);
         let (mut found, servers) = (0, self.servers.borrow().len());

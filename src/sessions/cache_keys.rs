@@ -250,25 +250,18 @@ impl CacheKeys {
         }
     }
 
-    /// Why a look through the cache proves nothing.
-    pub(crate) fn doubts(&self, dry_run: bool) -> Vec<Doubt> {
+    /// Why a look through the cache proves nothing. Notes that an earlier run may have left cache entries, if this run
+    /// printed no key.
+    pub(crate) fn doubts(&self, ctx: &Ctx<'_>, dry_run: bool) -> Vec<Doubt> {
         match self {
-            Self::Deleted(entries) if !dry_run => entries.doubts(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Notes that an earlier run may have left cache entries, if this run printed no key.
-    pub(crate) fn note_unprinted(&self, ctx: &Ctx<'_>, dry_run: bool) {
-        if let Self::Printed(printer) = self
-            && printer.knows_of_none()
-            && !dry_run
-        {
-            ctx.talk.warning(
+            Self::Deleted(entries) if !dry_run => return entries.doubts(),
+            Self::Printed(printer) if printer.knows_of_none() && !dry_run => ctx.talk.warning(
                 "no row was found, so no cache key was printed: if an earlier run deleted rows and their copies were \
                  not deleted from the cache, they are there still: clear it; --cache-cleared says that this was done",
-            );
+            ),
+            _ => {}
         }
+        Vec::new()
     }
 
     /// The exit code of a command that would end with `exit` but for the cache.

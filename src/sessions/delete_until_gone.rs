@@ -122,7 +122,6 @@ impl Outcome {
         let mut options = plan.first;
         loop {
             self.count(&mut found);
-            let mut back = 0;
             self.remaining = None;
             let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &options.query, &found.keys);
@@ -141,23 +140,10 @@ impl Outcome {
                     return Ok(());
                 };
                 options = proof;
-                ctx.settle(plan.settle);
-                // Before the table: whoever used such an entry may have a new row by now.
-                match plan.record.cache.look(ctx, &options.query, plan.removal, driver) {
-                    Ok(found) => back = found,
-                    Err(why) => {
-                        self.ended = Err(why);
-                        return Ok(());
-                    }
-                }
             }
-            let gone = match self.scan_again(ctx, plan, options) {
-                Ok(next) => std::mem::replace(&mut found, next).keys,
-                Err(error) => {
-                    self.ended = Err(StopReason::of(error, ctx.stop));
-                    return Ok(());
-                }
-            };
+            let again = self.look_again(ctx, plan, driver, options, whole);
+            let Some((next, back)) = again else { return Ok(()) };
+            let gone = std::mem::replace(&mut found, next).keys;
             self.refuse_wrong_key(plan, &found)?;
             if !matches!(plan.removal, Removal::KeepData) {
                 self.not_deleted = self.kept.deleted_and_found(&gone, &found.keys);
@@ -189,6 +175,30 @@ impl Outcome {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Looks for sessions again: in the cache, if all were found before, and in the table. The cache comes first: whoever
+    /// used an entry there may have a new row by now. `None` if that ended the run; otherwise also how many entries had to
+    /// go.
+    fn look_again(
+        &mut self,
+        ctx: &Ctx<'_>,
+        plan: &Plan<'_>,
+        driver: &mut Driver<'_>,
+        options: SurveyOptions<'_>,
+        whole: bool,
+    ) -> Option<(Survey, u64)> {
+        let in_cache = if whole {
+            ctx.settle(plan.settle);
+            plan.record.cache.look(ctx, &options.query, plan.removal, driver)
+        } else {
+            Ok(0)
+        };
+        let found = in_cache.and_then(|back| {
+            let found = self.scan_again(ctx, plan, options);
+            Ok((found.map_err(|error| StopReason::of(error, ctx.stop))?, back))
+        });
+        found.map_err(|why| self.ended = Err(why)).ok()
     }
 
     fn scan_again(

@@ -175,11 +175,7 @@ pub fn doubt(doubt: &Doubt) -> String {
             shell_words(tables)
         ),
         Doubt::CacheUnseen { cache, prefix, others } => cache_unseen(cache, prefix, others),
-        Doubt::CacheRefilled { entries } => format!(
-            "{} of theirs came back into the cache each time that they were deleted, and were deleted once more, so nothing is \
-             proved: requests in flight write them, so run it again with a longer --settle",
-            counted_entries(*entries)
-        ),
+        Doubt::CacheRefilled { entries } => cache_refilled(*entries),
         Doubt::SessionsElsewhere { tables } => elsewhere(
             "other session tables of this database have live sessions of the same users",
             tables,
@@ -191,8 +187,12 @@ pub fn doubt(doubt: &Doubt) -> String {
     }
 }
 
-fn counted_entries(entries: u64) -> String {
-    if entries == 1 { "1 entry".into() } else { format!("{entries} entries") }
+fn cache_refilled(entries: u64) -> String {
+    let entries = if entries == 1 { "1 entry".into() } else { format!("{entries} entries") };
+    format!(
+        "{entries} of theirs came back into the cache each time that they were deleted, or stayed on a replica, so nothing is \
+         proved: requests in flight write them, so run it again with a longer --settle; does each replica follow?"
+    )
 }
 
 fn cache_unseen(cache: &str, prefix: &str, others: &[String]) -> String {

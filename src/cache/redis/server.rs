@@ -45,7 +45,9 @@ impl Client {
                 Ok(replies) => return Ok(replies),
                 Err(failure) => failure,
             };
-            let may_heal = matches!(failure.fault(), Fault::Busy | Fault::Lost);
+            // Another wait for a server that is silent would be as long.
+            let may_heal = matches!(failure.fault(), Fault::Busy | Fault::Lost)
+                && !matches!(failure, Failure::GaveUp(_));
             if attempt >= ATTEMPTS || !may_heal {
                 return Err(failure.on(format!("cannot {doing} in the cache {}", self.params)));
             }

@@ -147,9 +147,8 @@ impl<'a> Task<'a> {
             outcome.matches.maybe_spared = census.map_or(0, |tally| tally.unreadable);
         }
         outcome.doubts.extend(known.into_iter().chain(others).chain(asked.doubt));
-        outcome.doubts.extend(cache.doubts(args.dry_run));
+        outcome.doubts.extend(cache.doubts(ctx, args.dry_run));
         proof::warn(ctx, &outcome);
-        cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let mut report = FlushReport {
             verdict: proof::of(&outcome, cache, args.dry_run),

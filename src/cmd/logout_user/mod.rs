@@ -167,9 +167,8 @@ impl<'a> Task<'a> {
         drop(driver);
         note_several_backends(ctx, &meant, &outcome);
         outcome.doubts.splice(0..0, known.into_iter().chain(meant.doubt.clone()));
-        outcome.doubts.extend(cache.doubts(args.dry_run));
+        outcome.doubts.extend(cache.doubts(ctx, args.dry_run));
         proof::warn(ctx, &outcome);
-        cache.note_unprinted(ctx, args.dry_run);
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let resolved = meant.resolved();
         let named = named.unwrap_or_default();
