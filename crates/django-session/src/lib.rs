@@ -20,6 +20,7 @@ mod json;
 mod json_text;
 mod keyring;
 mod login_keys;
+mod path;
 mod payload;
 mod pickle;
 mod shared;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 
 use super::json_text::JsonText;
+use super::path::MOST_KEYS;
 use super::pickle::{self, Pickle};
 use super::{Auth, Codec, DecodeError, LoginKeys, NotKept, Serializer, json};
 
@@ -120,6 +121,23 @@ impl<'s> Payload<'s> {
         match self.serializer {
             Serializer::Json => json::members(self.whole()?, limits, member),
             Serializer::Pickle => Pickle::read(self.whole()?, limits)?.members(member),
+        }
+    }
+
+    /// Whether the session holds this value under this path: keys with dots between them, such as `oidc.sid`, and the places of
+    /// items of lists, from 0 on. A key may itself contain dots.
+    ///
+    /// A text is compared with its characters, a number and `true`, `false` and `null` as [`Self::json`] writes them. What holds
+    /// further values is equal to no value. It is an error if the payload cannot be read to its end, or if the path leads to a
+    /// pickled object that may hold anything.
+    pub fn holds(&self, path: &str, value: &str) -> Result<bool, DecodeError> {
+        let limits = &self.codec.limits;
+        if path.split('.').count() > MOST_KEYS {
+            return Err(DecodeError::TooComplex);
+        }
+        match self.serializer {
+            Serializer::Json => json::holds(self.whole()?, limits, path, value),
+            Serializer::Pickle => Pickle::read(self.whole()?, limits)?.holds(path, value),
         }
     }
 

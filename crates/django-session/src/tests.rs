@@ -1,4 +1,5 @@
 mod early;
+mod holds;
 mod large;
 mod unusual;
 mod verdict;

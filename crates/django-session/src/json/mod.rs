@@ -4,6 +4,7 @@
 //! [`JsonText`], or copies all but the login.
 
 mod behind;
+mod holds;
 mod members;
 mod nesting;
 mod scanner;
@@ -15,6 +16,7 @@ mod without_login;
 
 use std::borrow::Cow;
 
+pub(super) use holds::holds;
 pub(super) use members::members;
 use scanner::{Number, Scanner, Sink, as_text, is_space};
 use text::Text;

@@ -11,6 +11,7 @@
 mod call;
 mod code_points;
 mod containers;
+mod holds;
 mod input;
 mod json;
 mod keys;
@@ -73,6 +74,11 @@ impl<'p> Pickle<'p> {
         member: &mut dyn FnMut(Cow<'_, str>, usize),
     ) -> Result<(), DecodeError> {
         json::members(&self.graph, self.top, self.depth, member)
+    }
+
+    /// Whether it has this text, number or word under this path of keys.
+    pub(crate) fn holds(&self, path: &str, value: &str) -> Result<bool, DecodeError> {
+        holds::holds(&self.graph, self.top, path, value)
     }
 
     /// Appends the whole payload as JSON.
