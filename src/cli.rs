@@ -9,7 +9,9 @@
 mod backfill;
 mod check;
 mod completions;
+mod conditions;
 mod decode;
+mod delete;
 mod django_code;
 mod doctor;
 mod examples;
@@ -31,7 +33,9 @@ use std::path::PathBuf;
 pub use backfill::{AutoColumnType, Backfill};
 pub use check::Check;
 pub use completions::Completions;
+pub use conditions::{Conditions, LayoutName, SerializerName};
 pub use decode::Decode;
+pub use delete::Delete;
 pub use django_code::{ColumnType, DjangoCode};
 pub use doctor::{Doctor, Granted};
 pub use flush_all::FlushAll;
@@ -162,6 +166,7 @@ pub enum Command {
     LogoutUser(LogoutUser),
     PurgeExpired(PurgeExpired),
     FlushAll(FlushAll),
+    Delete(Delete),
     Backfill(Backfill),
     Doctor(Doctor),
     Check(Check),

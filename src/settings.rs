@@ -2,6 +2,7 @@
 //! no environment.
 
 mod cache;
+mod conditions;
 mod database;
 mod django;
 mod ids;
@@ -24,6 +25,7 @@ use crate::model::may_be_login;
 use crate::store::{Capability, Table, Traits, UserColumn, Users};
 
 pub use cache::{Cache, cache};
+pub use conditions::{bytes, key_and_value};
 pub use database::{Backends, Database, database};
 pub use django::{Project, probe, project};
 pub use ids::{Ids, check_selectors, refuse_blank, user_ids};

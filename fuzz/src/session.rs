@@ -75,6 +75,7 @@ fn look(stored: &str) {
     let unless = again.decode_unless(stored, |_| false).map(|decoded| Said::of(&decoded));
     assert_eq!(unless, Some(said.clone()), "shown its beginning it gives another answer");
     agrees_with_itself(&said);
+    holds_what_it_shows(&decoded, &said);
     narrow_limits_hide_and_change_nothing(stored, &said);
     match without {
         Ok(anonymous) => is_the_same_session(&said, &anonymous),
@@ -118,6 +119,26 @@ fn agrees_with_itself(said: &Said) {
             );
         }
         Err(why) => assert!(user_id.is_some() || *why == DecodeError::UnknownSerializer),
+    }
+}
+
+/// What stands at the top level of a JSON document is found there; a pickle may show objects as what they are not.
+fn holds_what_it_shows(decoded: &Decoded<'_>, said: &Said) {
+    let (Ok(payload), Ok(json)) = (decoded.payload(), &said.json) else { return };
+    let all = members(json).unwrap_or_default();
+    for (place, (key, value)) in all.iter().enumerate().take(20) {
+        let is_last = all.iter().skip(place + 1).all(|(other, _)| other != key);
+        // A lone surrogate is no text.
+        let Some(path) = std::str::from_utf8(key).ok().filter(|_| is_last) else { continue };
+        let text = string(value);
+        let Ok(text) = std::str::from_utf8(text.as_deref().unwrap_or(value.as_bytes())) else { continue };
+        let holds = payload.holds(path, text);
+        let is_number = value.contains(['.', 'e', 'E', 'N', 'I']);
+        let is_plain = !value.starts_with(['{', '[']) && (value.starts_with('"') || !is_number);
+        let is_constant = matches!(text, "NaN" | "Infinity" | "-Infinity");
+        if said.serializer == Ok(Serializer::Json) && is_plain && !is_constant && path.split('.').count() <= 100 {
+            assert_eq!(holds, Ok(true), "{path} is not found");
+        }
     }
 }
 

@@ -52,12 +52,14 @@ pub enum Granted {
     PurgeExpired,
     /// Without --truncate.
     FlushAll,
+    /// By what sessions are.
+    Delete,
     /// Fill the user column, once it is there.
     Backfill,
     /// flush-all --truncate.
     Truncate,
     /// --keep-data, with logout-user or flush-all.
     KeepData,
-    /// --cleanup-allauth, with logout-user or flush-all.
+    /// --cleanup-allauth, with logout-user, flush-all or delete.
     CleanupAllauth,
 }

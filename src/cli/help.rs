@@ -4,7 +4,10 @@
 use std::fmt::Write as _;
 
 use clap::builder::Styles;
-use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
+use clap::error::ErrorKind::{
+    DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, InvalidSubcommand,
+};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
 use super::Cli;
@@ -22,9 +25,25 @@ pub fn parse(width: usize) -> Result<Cli, Error> {
         Err(error) if shows_help(&error) => {
             program_with_help(width).try_get_matches_from(std::env::args_os())?
         }
-        result => result?,
+        result => result.map_err(suggest_delete)?,
     };
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut program))
+}
+
+/// Suggests `delete --session` to who types a command that would be called like it.
+fn suggest_delete(mut error: Error) -> Error {
+    const VERBS: [&str; 6] = ["logout", "delete", "end", "kill", "remove", "revoke"];
+    let is_meant = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) if error.kind() == InvalidSubcommand => {
+            typed.contains("session") && VERBS.iter().any(|verb| typed.starts_with(verb))
+        }
+        _ => false,
+    };
+    if is_meant {
+        let suggestion = ContextValue::Strings(vec!["delete --session".into()]);
+        error.insert(ContextKind::SuggestedSubcommand, suggestion);
+    }
+    error
 }
 
 fn shows_help(error: &Error) -> bool {

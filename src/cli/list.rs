@@ -7,6 +7,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::conditions::Conditions;
 use super::shared::{Saved, UserLookup};
 use super::user_selectors::UserSelectors;
 use super::{OUTPUT, WHICH, WHOM};
@@ -16,7 +17,8 @@ Examples:
   sessctl list --user 42
   sessctl list --username anna
   sessctl list --format jsonl
-  sessctl list --idle 30d --format ids";
+  sessctl list --idle 30d --format ids
+  sessctl list --anonymous --larger-than 100kB";
 
 /// List sessions.
 #[derive(Debug, Args)]
@@ -31,6 +33,9 @@ pub struct List {
     /// Expired sessions too.
     #[arg(long, help_heading = WHICH)]
     pub all: bool,
+    /// What sessions are.
+    #[command(flatten)]
+    pub conditions: Conditions,
     /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,

@@ -5,6 +5,7 @@ mod backfill;
 mod check;
 mod completions;
 mod decode;
+mod delete;
 mod django_code;
 mod doctor;
 mod flush_all;
@@ -75,6 +76,7 @@ fn command(typed: &Typed) -> &dyn Command {
         Typed::LogoutUser(args) => args,
         Typed::PurgeExpired(args) => args,
         Typed::FlushAll(args) => args,
+        Typed::Delete(args) => args,
         Typed::Backfill(args) => args,
         Typed::Check(args) => args,
         Typed::Doctor(args) => args,

@@ -44,6 +44,8 @@ pub(crate) struct Entries {
     failed: RefCell<Option<StoreError>>,
     /// How many entries the last whole look found that had to go.
     came_back: Cell<Option<u64>>,
+    /// Whether only entries of sessions whose rows went are deleted, since others cannot be told apart.
+    is_unlooked: Cell<bool>,
     /// Whether there was any entry of a session.
     has_seen_one: Cell<bool>,
     /// What keys of other shapes begin with.
@@ -72,6 +74,7 @@ impl Entries {
             left_out: Cell::default(),
             failed: RefCell::default(),
             came_back: Cell::default(),
+            is_unlooked: Cell::default(),
             has_seen_one: Cell::default(),
             others: RefCell::default(),
         })
@@ -125,6 +128,11 @@ impl Entries {
     ) -> Result<u64, StopReason> {
         if matches!(query.users, UserFilter::These(ids) if ids.is_empty()) {
             self.came_back.set(Some(0));
+            return Ok(0);
+        }
+        if query.conditions.is_some() {
+            // An entry tells neither signature nor layout nor time of a session, and one without a row may be anybody's.
+            self.is_unlooked.set(true);
             return Ok(0);
         }
         let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
@@ -215,7 +223,10 @@ impl Entries {
 
     /// Why the look through the cache proves nothing.
     pub(crate) fn doubts(&self) -> Vec<Doubt> {
-        let Some(found) = self.came_back.get() else { return Vec::new() };
+        let deleted_some = self.is_unlooked.get() && self.ended.get() > 0;
+        let Some(found) = self.came_back.get().or(deleted_some.then_some(0)) else {
+            return Vec::new();
+        };
         let mut doubts = Vec::new();
         if found > 0 {
             doubts.push(Doubt::CacheRefilled { entries: found });

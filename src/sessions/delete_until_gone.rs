@@ -70,6 +70,7 @@ impl Outcome {
         outcome.scanned = first.tally.scanned;
         outcome.prove_key(ctx, plan, &mut first)?;
         outcome.note(&plan.first, &mut first);
+        outcome.kinds = first.kinds;
         match driver {
             _ if outcome.ended.is_err() => {}
             None => {
@@ -102,7 +103,7 @@ impl Outcome {
         // The first scan may have read only rows of one user, who has not logged in since the key was
         // changed.
         if is_open && !matches!(first.ended, Ended::Interrupted(_)) {
-            let reads_all = plan.first.by_user.is_none() && first.ended == Ended::Whole;
+            let reads_all = plan.first.reads_all_rows() && first.ended == Ended::Whole;
             match if reads_all { Ended::Whole } else { find_verified_row(ctx, plan.store)? } {
                 Ended::Enough => self.key_is_right = true,
                 Ended::Interrupted(signal) => self.ended = Err(StopReason::Interrupted(signal)),

@@ -11,7 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use django_session::{Decoded, LoginKeys, Payload, Signature, UserIds, Verdict};
 
 use super::counts::Counts;
-use super::query::UserFilter;
+use super::own_logins::{is_somebody, keys_of_own_logins};
+use super::query::{SessionQuery, UserFilter};
 use crate::context::Ctx;
 use crate::model::{is_called_like_login, may_be_login};
 use crate::report::Doubt;
@@ -54,18 +55,21 @@ enum Sought<'c> {
     Of(&'c UserIds),
     /// Every id, under keys that are called like the id of the user who is logged in.
     Anybodys,
+    /// The same, in sessions that a query for anonymous ones would take.
+    Visitors,
 }
 
 impl<'c> LoginKeysSeen<'c> {
-    /// `users`: those who are asked for. An operator who names keys of logins says that the others are none, so then no ids are
-    /// sought elsewhere.
-    pub(crate) fn new(ctx: &Ctx<'c>, users: UserFilter<'c>) -> Self {
+    /// `query`: what is asked for. An operator who names keys of logins says that the others are none, so then no ids are sought
+    /// elsewhere.
+    pub(crate) fn new(ctx: &Ctx<'c>, query: &SessionQuery<'c>) -> Self {
         let keys = &ctx.codec.login.user;
         let seen = keys.iter().map(|_| AtomicBool::new(false)).collect();
-        let sought = match users {
+        let sought = match query.users {
             _ if !ctx.global.user_keys.is_empty() => Sought::Nobodys,
             UserFilter::These(ids) => Sought::Of(ids),
             UserFilter::AllBut(_) => Sought::Anybodys,
+            UserFilter::Anybody if query.is_of_visitors() => Sought::Visitors,
             UserFilter::Anybody | UserFilter::EverythingBut(_) => Sought::Nobodys,
         };
         let is_named = ctx.global.user_keys.iter().any(|key| key == DJANGO_USER_KEY);
@@ -148,15 +152,28 @@ impl<'c> LoginKeysSeen<'c> {
     /// Notes the keys of the site's own under which a session without a login has an id that is sought.
     fn note_own(&self, own: &[(Cow<'_, str>, Cow<'_, str>)]) {
         let is_login_key: fn(&str) -> bool = match self.sought {
-            Sought::Nobodys => return,
+            Sought::Nobodys | Sought::Visitors => return,
             Sought::Of(_) => |key| key.len() <= LONGEST_KEY,
             Sought::Anybodys => |key| key.len() <= LONGEST_KEY && is_called_like_login(key),
         };
         for (key, _) in own.iter().filter(|(key, id)| is_login_key(key) && self.seeks(id)) {
-            let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-            if elsewhere.len() < MOST_MEMBERS {
-                elsewhere.insert(key.to_string());
+            self.note_elsewhere(key);
+        }
+    }
+
+    /// Notes the keys of the site's own because of which a session may be no visitor's.
+    pub(crate) fn note_no_visitor(&self, session: &Decoded<'_>, verdict: &Verdict<'_>) {
+        for key in keys_of_own_logins(session, verdict) {
+            if key.len() <= LONGEST_KEY {
+                self.note_elsewhere(&key);
             }
+        }
+    }
+
+    fn note_elsewhere(&self, key: &str) {
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if elsewhere.len() < MOST_MEMBERS {
+            elsewhere.insert(key.to_owned());
         }
     }
 
@@ -164,7 +181,7 @@ impl<'c> LoginKeysSeen<'c> {
         match self.sought {
             Sought::Nobodys => false,
             Sought::Of(users) => users.contains(id) || users.may_mean(id),
-            Sought::Anybodys => !NOBODY.iter().any(|nobody| nobody.eq_ignore_ascii_case(id.trim())),
+            Sought::Anybodys | Sought::Visitors => is_somebody(id),
         }
     }
 
@@ -173,7 +190,7 @@ impl<'c> LoginKeysSeen<'c> {
         let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
         let keys: Vec<String> = elsewhere.iter().cloned().collect();
         (!keys.is_empty()).then_some(match self.sought {
-            Sought::Anybodys => Doubt::LoginElsewhere { keys },
+            Sought::Anybodys | Sought::Visitors => Doubt::LoginElsewhere { keys },
             Sought::Of(_) | Sought::Nobodys => Doubt::IdElsewhere { keys },
         })
     }
@@ -227,7 +244,3 @@ fn is_like_id(text: &str) -> bool {
     let is_short = text.len() < SHORTEST_SECRET && !text.contains('/');
     !text.is_empty() && (is_short || text.contains('@') || UserType::Uuid.fit(text).is_some())
 }
-
-/// What a site may write where nobody is logged in.
-const NOBODY: [&str; 9] =
-    ["", "0", "-1", "none", "null", "false", "guest", "anonymous", "AnonymousUser"];

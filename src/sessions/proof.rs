@@ -230,7 +230,9 @@ fn holds(query: &SessionQuery<'_>, decoder: &mut Decoder<'_>, row: &Row<'_>) -> 
     let verdict = query.verdict(row, &session);
     match query.answer(row, &session, &verdict) {
         Answer::Match | Answer::Unverified => Holds::Session,
-        Answer::Alike | Answer::Shared | Answer::Unreadable => Holds::Unreadable,
+        Answer::Alike | Answer::Shared | Answer::Unreadable | Answer::MaybeLogin => {
+            Holds::Unreadable
+        }
         Answer::Undated
         | Answer::SavedLater
         | Answer::Different

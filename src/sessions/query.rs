@@ -3,6 +3,7 @@
 
 use django_session::{Auth, Decoded, Login, UserIds, Verdict};
 
+use super::conditions::{Conditions, Meets};
 use crate::model::{Row, SavedWindow};
 use crate::report::Matches;
 
@@ -16,6 +17,8 @@ pub(crate) struct SessionQuery<'a> {
     pub(crate) spared: Option<&'a str>,
     /// Skip sessions that no key verifies, even if they name a user who is asked for.
     pub(crate) verified_only: bool,
+    /// What sessions have to be besides.
+    pub(crate) conditions: Option<&'a Conditions>,
 }
 
 /// Which users' sessions are asked for.
@@ -50,8 +53,10 @@ pub(crate) enum Answer {
     Alike,
     /// The key of the table of users cannot hold its user id, so the user is unknown.
     Unfit,
-    /// It cannot be read, so the query may ask for it.
+    /// It cannot be read, or not as far as matters, so the query may ask for it.
     Unreadable,
+    /// The query asks for anonymous sessions, and this one may hold a login under a key of the site's own.
+    MaybeLogin,
     /// The query does not ask for it.
     Other,
 }
@@ -59,16 +64,50 @@ pub(crate) enum Answer {
 impl<'a> SessionQuery<'a> {
     /// All live sessions of these users.
     pub(crate) fn of(users: UserFilter<'a>) -> Self {
-        Self { users, saved: None, spared: None, verified_only: false }
+        Self { users, saved: None, spared: None, verified_only: false, conditions: None }
+    }
+
+    /// Whether it asks for sessions without a login only.
+    pub(crate) fn is_of_visitors(&self) -> bool {
+        self.conditions.is_some_and(Conditions::are_for_visitors)
+    }
+
+    /// The beginning of the key of the one session that it asks for.
+    pub(crate) fn key_prefix(&self) -> Option<String> {
+        self.conditions.and_then(Conditions::key_prefix)
     }
 
     /// Decides what a row is. It checks the signature only where the answer depends on it.
     pub(crate) fn verdict<'s>(&self, row: &Row<'_>, session: &Decoded<'s>) -> Verdict<'s> {
-        session.verdict(|auth| row.user.is_some() || self.users.wants_auth(auth))
+        session.verdict(|auth| {
+            row.user.is_some() || self.conditions.is_some() || self.users.wants_auth(auth)
+        })
     }
 
     /// Tests a row against the query.
     pub(crate) fn answer(
+        &self,
+        row: &Row<'_>,
+        session: &Decoded<'_>,
+        verdict: &Verdict<'_>,
+    ) -> Answer {
+        let Some(conditions) = self.conditions else {
+            return self.answer_by_user(row, session, verdict);
+        };
+        let meets = conditions.meet(row, session, verdict);
+        if meets == Meets::No {
+            return Answer::Other;
+        }
+        match (self.answer_by_user(row, session, verdict), meets) {
+            (Answer::Match | Answer::Unverified, Meets::Unknown) => Answer::Unreadable,
+            (Answer::Match | Answer::Unverified, Meets::UnlessLogin) => Answer::MaybeLogin,
+            (Answer::Match | Answer::Unverified, Meets::SavedSince) => Answer::SavedLater,
+            (Answer::Match, _) if conditions.need_proof(session) => Answer::Unverified,
+            (answer, _) => answer,
+        }
+    }
+
+    fn answer_by_user(
         &self,
         row: &Row<'_>,
         session: &Decoded<'_>,
@@ -140,7 +179,7 @@ impl<'a> SessionQuery<'a> {
             Answer::Different => &mut matches.different,
             Answer::Alike => &mut matches.alike,
             Answer::Unfit => &mut matches.unfit,
-            Answer::Unreadable => &mut matches.unreadable,
+            Answer::Unreadable | Answer::MaybeLogin => &mut matches.unreadable,
             Answer::Other => return,
         } += 1;
         if let (Verdict::Login(login), true) = (verdict, self.takes(answer)) {

@@ -53,6 +53,8 @@ pub(crate) struct Survey {
     pub(crate) ended: Ended,
     pub(crate) tally: Tally,
     pub(crate) matches: Matches,
+    /// The selected sessions by what they are.
+    pub(crate) kinds: Tally,
     /// The keys of the selected sessions, unless they were only to be counted.
     pub(crate) keys: Keys,
     /// Keys of sessions that no key verifies: they are selected once the keys are known to be right.
@@ -94,18 +96,26 @@ impl Collect {
 }
 
 impl SurveyOptions<'_> {
+    /// Whether the scan reads every live row.
+    pub(crate) fn reads_all_rows(&self) -> bool {
+        self.by_user.is_none() && self.query.key_prefix().is_none()
+    }
+
     /// Whether the scan reads the data of every live row to the end.
     pub(crate) fn reads_all(&self) -> bool {
-        self.by_user.is_none() && !self.skim
+        self.reads_all_rows() && !self.skim
     }
 
     /// Scans every row that may be live.
     pub(crate) fn run(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
-        let live_only = !matches!(self.query.users, UserFilter::EverythingBut(_));
+        let key_prefix = self.query.key_prefix();
+        // A session that was named goes even if it expired.
+        let live_only =
+            key_prefix.is_none() && !matches!(self.query.users, UserFilter::EverythingBut(_));
         let codec = ctx.codec;
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
-            login_keys: LoginKeysSeen::new(ctx, self.query.users),
+            login_keys: LoginKeysSeen::new(ctx, &self.query),
         };
         let worker = || {
             let mut decoder = Decoder::new(codec);
@@ -120,6 +130,7 @@ impl SurveyOptions<'_> {
         let filter = Filter {
             live_at: if live_only { Some(reader.now()?.before(JUST_EXPIRED)) } else { None },
             user: self.by_user.cloned(),
+            key_prefix,
             ..Filter::default()
         };
         let mut survey = Survey::empty();
@@ -166,6 +177,7 @@ impl Survey {
             ended: Ended::Whole,
             tally: Tally::default(),
             matches: Matches::default(),
+            kinds: Tally::default(),
             keys: Keys::default(),
             unverified: Keys::default(),
             unseen: Vec::new(),
@@ -186,6 +198,7 @@ impl Survey {
     fn add(&mut self, findings: Findings, collect: Collect, most_keys: usize) {
         self.tally += findings.tally;
         self.matches += findings.matches;
+        self.kinds += findings.kinds;
         if collect == Collect::Keys || collect == Collect::FirstKeys && !self.has(most_keys) {
             self.keys.append(&findings.keys);
             self.unverified.append(&findings.unverified);
@@ -230,6 +243,7 @@ struct Seen<'c> {
 struct Findings {
     tally: Tally,
     matches: Matches,
+    kinds: Tally,
     keys: Keys,
     unverified: Keys,
     members: Counts,
@@ -317,12 +331,14 @@ impl Findings {
                 self.unverified_users.insert(&login.user_id);
             }
             (Answer::Unfit, Verdict::Login(login)) => self.unfit_ids.note(&login.user_id),
+            (Answer::MaybeLogin, _) => seen.login_keys.note_no_visitor(session, &verdict),
             _ => {}
         }
         self.count_users(query, answer, &verdict);
         if !query.takes(answer) {
             return;
         }
+        self.kinds.count(&verdict);
         match answer {
             Answer::Unverified => self.unverified.push(row.key),
             _ => self.keys.push(row.key),

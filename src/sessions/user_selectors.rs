@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use django_session::UserIds;
 
+use super::confirmation::confirm;
 use super::deleted_users::DeletedUsers;
 use super::site_users::{SiteUsers, reader};
 use super::unfit_ids::some;
@@ -243,11 +244,7 @@ impl Meant {
             return Ok(Consent::from_ask(if dry_run { Ask::DryRun } else { Ask::Explicit }));
         };
         let question = format!("Type the number of users who are gone ({gone}) to log them out:");
-        let answer = ctx.stop.while_unchecked(|| ui::ask(&question)).unwrap_or_default();
-        match Consent::from_ask(Ask::Typed { rows: gone, answer: &answer }) {
-            None => Err(Error::NotConfirmed),
-            consent => Ok(consent),
-        }
+        confirm(ctx, gone, &question)
     }
 }
 

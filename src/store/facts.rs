@@ -32,7 +32,7 @@ pub enum Purpose {
     Selectors,
     /// `purge-expired`.
     PurgeExpired,
-    /// `flush-all`.
+    /// `flush-all` and `delete`.
     FlushAll,
     /// Its `--truncate`.
     Truncate,

@@ -77,6 +77,24 @@ impl Columns {
     }
 }
 
+/// Writes the first of the sessions that a dry run found, and how many more there are.
+pub fn write_preview(out: &mut dyn Write, first: &[ListedSession], found: u64) -> io::Result<()> {
+    if first.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let has_names = first.iter().any(|row| row.username.is_some());
+    let columns = Columns::of(first, false, has_names);
+    columns.write_header(out)?;
+    for row in first {
+        columns.write_row(out, row)?;
+    }
+    match found.saturating_sub(u64::try_from(first.len()).unwrap_or(u64::MAX)) {
+        0 => Ok(()),
+        more => writeln!(out, "... and {more} more"),
+    }
+}
+
 /// The user id, and who is behind an impersonation.
 fn user(row: &ListedSession) -> String {
     let session = &row.session;

@@ -25,7 +25,7 @@ use bar::Bar;
 pub use csv::write_csv_header;
 pub use csv::{word, write_csv_row};
 pub use ending::{UNFIT, WHICH_TABLE, doubt, hidden_sessions};
-pub use human::{Columns, write_session};
+pub use human::{Columns, write_preview, write_session};
 pub use ids::write_id;
 pub use json::{WriteLarge, write_json, write_json_line, write_large_json_line};
 use lines::Lines;

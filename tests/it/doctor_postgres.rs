@@ -52,7 +52,7 @@ fn a_role_that_may_only_read() {
         .finds(
             "privileges",
             "ok",
-            &["logout-user, purge-expired, flush-all; not for flush-all --truncate (TRUNCATE)"],
+            &["logout-user, purge-expired, flush-all, delete; not for flush-all --truncate (TRUNCATE)"],
         )
         .finds("replica", "ok", &["primary"])
         .finds("snapshots", "ok", &[]);
@@ -89,7 +89,8 @@ fn what_to_grant_is_what_each_command_needs() {
         (&["doctor"], "list, show, stats, check, doctor"),
         (&["logout-user", "42"], "logout-user"),
         (&["purge-expired"], "purge-expired"),
-        (&["flush-all", "--yes"], "flush-all"),
+        (&["flush-all", "--yes"], "flush-all, delete"),
+        (&["delete", "--match", "_auth_user_id=42", "--yes"], "flush-all, delete"),
         (&["flush-all", "--truncate", "--yes"], "flush-all --truncate"),
         (&["logout-user", "42", "--keep-data"], "--keep-data"),
         (&["flush-all", "--keep-data", "--yes"], "--keep-data"),

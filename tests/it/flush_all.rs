@@ -61,7 +61,7 @@ fn without_confirmation_nothing_happens() {
 }
 
 /// Runs the program on a terminal at which a person types an answer.
-fn at_a_terminal(w: &World, answer: &str, arguments: &[&str]) -> Ran {
+pub(crate) fn at_a_terminal(w: &World, answer: &str, arguments: &[&str]) -> Ran {
     let script = "import os, pty, sys\n\
         asked = b''\n\
         pid, fd = pty.fork()\n\

@@ -2,11 +2,12 @@ use std::process::Command;
 
 use crate::world::{RunToEnd, program};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "backfill",
     "check",
     "completions",
     "decode",
+    "delete",
     "django-code",
     "doctor",
     "flush-all",

@@ -26,6 +26,7 @@ mod conninfo;
 mod corpus;
 mod csv_store;
 mod damaged_files;
+mod delete;
 mod deploy;
 mod differential;
 mod discovery;

@@ -169,6 +169,7 @@ fn samples_of_reports_have_all_fields() {
         let more: &[&str] = match command {
             "logout-user" => &["--username", "user42"],
             "flush-all" => &["--yes"],
+            "delete" => &["--anonymous", "--yes"],
             _ => &[],
         };
         let folder = std::env::temp_dir().join(format!("sessctl-sample-{}", std::process::id()));
@@ -182,5 +183,5 @@ fn samples_of_reports_have_all_fields() {
         assert_eq!(fields(&sample), fields(&printed), "the sample of {command}");
         samples += 1;
     }
-    assert_eq!(samples, 6);
+    assert_eq!(samples, 7);
 }

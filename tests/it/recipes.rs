@@ -34,6 +34,7 @@ const RECIPES: [(&str, &str, usize); 23] = [
     ("Everybody.", "", 0),
     ("Everybody who is logged in", "", 2),
     ("Everybody, and users keep", "", 6),
+    ("Anonymous sessions", EVERYBODY, 5),
     ("Every night", EVERYBODY, 5),
     ("Key rotation", EVERYBODY, 6),
     ("SECRET_KEY leaked", "", 0),

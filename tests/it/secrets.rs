@@ -19,7 +19,7 @@ const REST_OF_KEY: &str = "abcdefghijklmnopqrstuvwx";
 const SECRETS: [&str; 4] = [SECRET_KEY, FALLBACK, SENTINEL, REST_OF_KEY];
 
 /// Commands, and what each ends with in a table that is in order.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 19] = [
     &["list"],
     &["list", "--format", "jsonl"],
     &["list", "--format", "csv"],
@@ -34,6 +34,9 @@ const COMMANDS: [&[&str]; 16] = [
     &["logout-user", "42", "--dry-run"],
     &["logout-user", "7", "--keep-data"],
     &["logout-user", "42", "--cleanup-allauth"],
+    &["delete", "--session", "00000000", "--dry-run"],
+    &["delete", "--anonymous", "--dry-run"],
+    &["delete", "--unverified", "--yes"],
     &["purge-expired"],
     &["flush-all", "--yes"],
 ];
@@ -57,7 +60,7 @@ fn fill(w: &World) {
 fn all_of(w: &World, command: &mut Command, arguments: &[&str]) -> Ran {
     let (audit, metrics) = (w.file("audit.jsonl", ""), w.file("metrics.prom", ""));
     command.args(arguments);
-    let changes = ["logout-user", "purge-expired", "flush-all", "backfill"];
+    let changes = ["logout-user", "delete", "purge-expired", "flush-all", "backfill"];
     if changes.contains(&arguments[0]) && !arguments.contains(&"--dry-run") {
         command.args(["--audit-file", &audit, "--reason", "a reason"]);
     }

@@ -45,6 +45,12 @@ pub(crate) const FLUSH: Work = Work {
     zeros: &["remaining"],
     to_do: 2 * MATCHES,
 };
+pub(crate) const DELETE: Work = Work {
+    command: &["delete", "--match", "_auth_user_id=42", "--yes", "--batch-size", "3"],
+    counts: &["deleted"],
+    zeros: &["remaining"],
+    to_do: MATCHES,
+};
 pub(crate) const KEEP: Work = Work {
     command: &["flush-all", "--yes", "--except-user", "7", "--keep-data", "--batch-size", "3"],
     counts: &["deleted", "rewritten"],
@@ -57,7 +63,7 @@ pub(crate) const BACKFILL: Work = Work {
     zeros: &["missing", "different"],
     to_do: MATCHES + OTHERS,
 };
-pub(crate) const ALL: [Work; 5] = [LOGOUT, PURGE, FLUSH, KEEP, BACKFILL];
+pub(crate) const ALL: [Work; 6] = [LOGOUT, PURGE, FLUSH, DELETE, KEEP, BACKFILL];
 
 /// The table as it was.
 pub(crate) struct Before {

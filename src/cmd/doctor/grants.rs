@@ -62,7 +62,7 @@ fn purposes(granted: Granted) -> &'static [Purpose] {
         }
         Granted::LogoutUser => &[Purpose::LogoutUser, Purpose::Selectors],
         Granted::PurgeExpired => &[Purpose::PurgeExpired],
-        Granted::FlushAll => &[Purpose::FlushAll],
+        Granted::FlushAll | Granted::Delete => &[Purpose::FlushAll],
         Granted::Truncate => &[Purpose::Truncate],
         Granted::KeepData => &[Purpose::KeepData],
         Granted::Backfill => &[Purpose::Backfill],

@@ -24,6 +24,7 @@ use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::{Asked, CacheKeys};
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
+use crate::sessions::confirmation::confirm;
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::keep_data;
 use crate::sessions::pacing::{ending, paused};
@@ -219,11 +220,7 @@ fn consent(
     }
     let rows = census.map_or(0, |tally| tally.scanned);
     let question = format!("Type the number of rows in the table ({rows}) to go on:");
-    let answer = ctx.stop.while_unchecked(|| ui::ask(&question)).unwrap_or_default();
-    match Consent::from_ask(Ask::Typed { rows, answer: &answer }) {
-        None => Err(Error::NotConfirmed),
-        consent => Ok(consent),
-    }
+    confirm(ctx, rows, &question)
 }
 
 struct Flush<'f, 'c> {

@@ -20,6 +20,7 @@ use crate::error::{Error, Exit};
 use crate::model::{Leftover, Page, Row, SavedWindow, counted};
 use crate::report::{Doubt, ListedSession, Matches};
 use crate::sessions::asked_users::AskedUsers;
+use crate::sessions::conditions::Conditions;
 use crate::sessions::counts::Counts;
 use crate::sessions::describe::{Described, Detail, KeyDisplay, describe, listed};
 use crate::sessions::login_keys_seen::LoginKeysSeen;
@@ -40,6 +41,7 @@ struct Query<'a> {
     /// The users in one table; `None` for all users.
     users: Option<UserIds>,
     saved: Option<SavedWindow>,
+    conditions: Option<&'a Conditions>,
     detail: Detail,
     keys: KeyDisplay,
 }
@@ -67,10 +69,18 @@ impl Command for List {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
         settings::refuse_blank("--user", &self.users)?;
         settings::check_selectors(&self.selectors, !self.users.is_empty())?;
+        let conditions = Conditions::of(ctx, &self.conditions)?;
+        if self.conditions.anonymous && (self.selectors.is_given() || !self.users.is_empty()) {
+            return Err(Error::usage(
+                "--anonymous: these sessions name no user, and users are named",
+                "leave out one of the two",
+            ));
+        }
         let query = Query {
             args: self,
             users: None,
             saved: ctx.saved_window(&self.saved)?,
+            conditions: conditions.as_ref(),
             detail: match self.format {
                 ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
                 _ => Detail::Summary,
@@ -81,7 +91,7 @@ impl Command for List {
         user_selectors::demand(ctx, &self.selectors, true)?;
         let limit = self.limit.unwrap_or(u64::MAX);
         let mut listing = Listing::new(out, self.format, limit, ctx.is_about_many());
-        let mut remarks = Remarks::default();
+        let mut remarks = Remarks { has_conditions: conditions.is_some(), ..Remarks::default() };
         let mut ended = Ended::Whole;
         for ctx in &ctx.each()? {
             ended = query.list(ctx, &mut listing, &mut remarks)?;
@@ -116,7 +126,7 @@ impl Query<'_> {
     /// The query, the same as that of `logout-user`.
     fn sessions(&self) -> SessionQuery<'_> {
         let who = self.users.as_ref().map_or(UserFilter::Anybody, UserFilter::These);
-        SessionQuery { saved: self.saved, ..SessionQuery::of(who) }
+        SessionQuery { saved: self.saved, conditions: self.conditions, ..SessionQuery::of(who) }
     }
 
     /// Lists the sessions of one table.
@@ -126,14 +136,14 @@ impl Query<'_> {
         listing: &mut Listing<'_>,
         remarks: &mut Remarks,
     ) -> Result<Ended, Error> {
-        let Self { args, saved, detail, keys, .. } = *self;
+        let Self { args, saved, conditions, detail, keys, .. } = *self;
         let store = ctx.open()?;
         let (asked, doubt) = self.asked(ctx, &*store)?;
         let users = (args.selectors.is_given() || !args.users.is_empty()).then(|| asked.set());
-        let query = Query { args, users, saved, detail, keys };
+        let query = Query { args, users, saved, conditions, detail, keys };
         let by_user = query.by_trusted_column(ctx, &*store, &asked.ids)?;
         let column = by_user.as_ref().map(|by| by.column.name.clone());
-        let seen = LoginKeysSeen::new(ctx, query.sessions().users);
+        let seen = LoginKeysSeen::new(ctx, &query.sessions());
         let (ended, all) = query.scan(ctx, &*store, by_user, &seen, listing)?;
         let Listed { matches: here, has_login, members, sessions_of, logins, unfit_ids, .. } = all;
         remarks.unfit_ids.append(unfit_ids);
@@ -147,6 +157,8 @@ impl Query<'_> {
             remarks.doubts.extend(seen.doubt(found_none.then_some(members)));
             let has_session = |id: &str| sessions_of.has(id);
             remarks.doubts.extend(asked.doubt_absent(&args.users, has_session, logins));
+        } else if ended == Ended::Whole && query.sessions().is_of_visitors() {
+            remarks.doubts.extend(seen.doubt(Some(members)));
         }
         remarks.doubts.extend(asked.doubt.into_iter().chain(doubt));
         remarks.doubts.extend(proof::before_scans(ctx, &*store)?);
@@ -256,7 +268,7 @@ impl Query<'_> {
         seen: &LoginKeysSeen<'_>,
         listed: &mut Listed,
     ) -> bool {
-        if self.saved.is_none() && self.users.is_none() {
+        if self.saved.is_none() && self.users.is_none() && self.conditions.is_none() {
             return true;
         }
         let session = row.decode(decoder);
@@ -275,8 +287,10 @@ impl Query<'_> {
             }
         }
         query.count(answer, &verdict, &mut listed.matches);
-        if let (Answer::Unfit, Verdict::Login(login)) = (answer, &verdict) {
-            listed.unfit_ids.note(&login.user_id);
+        match (answer, &verdict) {
+            (Answer::Unfit, Verdict::Login(login)) => listed.unfit_ids.note(&login.user_id),
+            (Answer::MaybeLogin, _) => seen.note_no_visitor(&session, &verdict),
+            _ => {}
         }
         seen.note(&session, &verdict, &mut listed.members);
         query.takes(answer)

@@ -15,6 +15,8 @@ pub(super) struct Remarks {
     pub(super) unfit: Option<String>,
     /// Some of the ids in sessions that the key of the table of users cannot hold.
     pub(super) unfit_ids: UnfitIds,
+    /// Whether sessions were selected by what they are.
+    pub(super) has_conditions: bool,
 }
 
 impl Remarks {
@@ -47,10 +49,12 @@ impl Remarks {
             ));
         }
         if unreadable > 0 {
-            ctx.talk.warning(&format!(
-                "{} could not be read and may be anybody's session",
-                counted(unreadable, "row")
-            ));
+            let why = if self.has_conditions {
+                "left out that may be among these: what decides cannot be read"
+            } else {
+                "could not be read and may be anybody's session"
+            };
+            ctx.talk.warning(&format!("{} {why}", counted(unreadable, "row")));
         }
         if alike > 0 {
             ctx.talk.warning(&format!(

@@ -244,6 +244,7 @@ impl<'a> Task<'a> {
                 saved: self.saved,
                 spared,
                 verified_only,
+                conditions: None,
             },
             by_user: if proves { by_user } else { trusted },
             skim: args.no_verify || !args.dry_run,

@@ -6,13 +6,12 @@ use super::named_words::{name_and_id, write_users};
 use super::report::LogoutReport;
 use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
-use crate::ui::Columns;
 use crate::ui::ending::{
     without_login, write_alike, write_allauth, write_cached, write_entries, write_impersonated,
     write_left, write_unreadable, write_unverified,
 };
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
-use crate::ui::{Report, sanitize, sanitize_name};
+use crate::ui::{Report, sanitize, sanitize_name, write_preview};
 
 /// Most users who are shown by name.
 const MOST_USERS: usize = 20;
@@ -43,7 +42,7 @@ impl Report for LogoutReport {
             let by = self.by_trusted_column();
             writeln!(out, "Dry run: {found} of {whom} would {fate}{by} ({looked}).")?;
             write_resolved(out, self)?;
-            write_preview(out, self)?;
+            write_preview(out, &self.preview, self.matches.matched)?;
         } else {
             let (said, done, proof) = (self.claim(), self.done(), self.proof());
             writeln!(out, "{said} {whom}: {done}, {proof} ({looked}).")?;
@@ -187,24 +186,6 @@ fn write_resolved(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> 
         writeln!(out, "{:<12}  {}", sanitize_name(&user.id), sanitize_name(name))?;
     }
     match report.resolved.len().saturating_sub(MOST_USERS) {
-        0 => Ok(()),
-        more => writeln!(out, "... and {more} more"),
-    }
-}
-
-fn write_preview(out: &mut dyn Write, report: &LogoutReport) -> io::Result<()> {
-    if report.preview.is_empty() {
-        return Ok(());
-    }
-    writeln!(out)?;
-    let has_names = report.preview.iter().any(|row| row.username.is_some());
-    let columns = Columns::of(&report.preview, false, has_names);
-    columns.write_header(out)?;
-    for row in &report.preview {
-        columns.write_row(out, row)?;
-    }
-    let shown = u64::try_from(report.preview.len()).unwrap_or(u64::MAX);
-    match report.matches.matched.saturating_sub(shown) {
         0 => Ok(()),
         more => writeln!(out, "... and {more} more"),
     }

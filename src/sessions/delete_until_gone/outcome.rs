@@ -19,6 +19,8 @@ pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// Matches of all scans, and the doubtful rows of the last scan.
     pub(crate) matches: Matches,
+    /// The sessions that the first scan selected, by what they are.
+    pub(crate) kinds: Tally,
     pub(crate) deleted: u64,
     /// Rows of django-allauth that were deleted with the sessions.
     pub(crate) allauth: u64,
@@ -71,6 +73,7 @@ impl Outcome {
             scanned: 0,
             tally: Tally::default(),
             matches: Matches::default(),
+            kinds: Tally::default(),
             deleted: 0,
             allauth: 0,
             emptied: false,

@@ -140,7 +140,7 @@ impl MySql {
             ),
             (true, true, false) => Finding::ok(
                 CHECK,
-                "enough for logout-user, purge-expired, flush-all; not for --keep-data (UPDATE)",
+                "enough for logout-user, purge-expired, flush-all, delete; not for --keep-data (UPDATE)",
             )
             .next(NEXT),
             (true, true, true) => Finding::ok(CHECK, "SELECT, DELETE and UPDATE on the table"),

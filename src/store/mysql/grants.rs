@@ -16,7 +16,7 @@ const COMMANDS: [(Purpose, &str, &str); 7] = [
     (Purpose::Read, "list, show, stats, check, doctor", "SELECT"),
     (Purpose::LogoutUser, "logout-user", "SELECT, DELETE"),
     (Purpose::PurgeExpired, "purge-expired", "SELECT, DELETE"),
-    (Purpose::FlushAll, "flush-all", "SELECT, DELETE"),
+    (Purpose::FlushAll, "flush-all, delete", "SELECT, DELETE"),
     (Purpose::Truncate, "flush-all --truncate", "SELECT, DELETE, DROP"),
     (Purpose::KeepData, "--keep-data", "SELECT, DELETE, UPDATE"),
     (Purpose::Backfill, "backfill", "SELECT, UPDATE, ALTER"),

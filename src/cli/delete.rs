@@ -1,0 +1,67 @@
+//! Arguments of `delete`, as clap reads them.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks are noise"
+)]
+
+use clap::Args;
+
+use super::conditions::Conditions;
+use super::shared::{Audit, CacheServer, Pace, ReportFormat, Saved};
+use super::{OUTPUT, SAFETY, WHICH};
+
+const EXAMPLES: &str = "\
+Examples:
+  sessctl delete --anonymous --idle 30d --dry-run
+  sessctl delete --anonymous --saved-between 2026-11-20T14:00Z 2026-11-20T16:30Z
+  sessctl delete --match oidc.sid=08a5019c-17e1-4977-8f42 --yes
+  sessctl delete --serializer pickle --larger-than 1MB --dry-run
+  sessctl delete --session jo3q3qa3";
+
+/// Delete live sessions by what they are, and prove that none of these is left.
+#[derive(Debug, Args)]
+#[command(before_long_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
+pub struct Delete {
+    /// Show what would be deleted, and delete nothing.
+    #[arg(short = 'n', long, help_heading = SAFETY)]
+    pub dry_run: bool,
+    /// Delete without asking. --session never asks.
+    #[arg(long, help_heading = SAFETY)]
+    pub yes: bool,
+    /// Wait before the scan that proves, for requests in flight to end.
+    #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
+    pub settle: String,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: CacheServer,
+    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
+    #[arg(long, help_heading = SAFETY)]
+    pub cache_cleared: bool,
+    /// One session: the beginning of its key, 8 to 31 characters; - reads it, or the whole key, from standard input.
+    #[arg(long, value_name = "KEY-PREFIX", conflicts_with_all = Conditions::NAMES, conflicts_with_all = ["saved_between", "idle"], help_heading = WHICH)]
+    pub session: Option<String>,
+    /// What sessions are.
+    #[command(flatten)]
+    pub conditions: Conditions,
+    /// Sessions by their last save.
+    #[command(flatten)]
+    pub saved: Saved,
+    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
+    #[arg(long, help_heading = WHICH)]
+    pub cleanup_allauth: bool,
+    /// How fast to delete.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// What to print.
+    #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
+    pub format: ReportFormat,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, conflicts_with = "cache", help_heading = OUTPUT)]
+    pub print_cache_keys: bool,
+    /// The audit log.
+    #[command(flatten)]
+    pub audit: Audit,
+}
