@@ -72,6 +72,34 @@ fn rows_and_entries_go_together() {
     assert_eq!(who(emil), "None");
 }
 
+/// An entry without a row does not tell whether it meets a condition, so it stays.
+#[test]
+fn sessions_that_go_by_what_they_are_take_their_entries_and_no_others() {
+    let redis = Redis::new("cached_db_delete");
+    let site = redis.site("");
+    let people = site.login(&["anna", "bert", "carl"]);
+    let [anna, bert, carl] = &people[..] else { panic!("three") };
+    let who = |one: &(String, String)| whoami(&site, &one.1);
+    site.python(&format!("Session.objects.filter(pk={:?}).delete()", carl.1));
+    let cache = redis.url();
+    let run = |rest: &[&str]| {
+        site.run(&[&["delete", "--yes", "--format", "json", "--cache", &cache], rest].concat())
+    };
+    let id = format!("_auth_user_id={}", anna.0);
+    run(&["--match", &id, "--dry-run"]).ok();
+    assert_eq!(who(anna), anna.0);
+    let report = run(&["--match", &id]).ok().json();
+    assert_eq!((&report["deleted"], &report["cache_entries_deleted"]), (&json!(1), &json!(1)));
+    assert_eq!((&report["verdict"], who(anna)), (&json!("logged_out"), "None".into()));
+    assert_eq!((who(bert), who(carl)), (bert.0.clone(), carl.0.clone()));
+    // It found no row, and so knows of no entry.
+    let report = run(&["--match", &id]).exits(3).json();
+    assert_eq!((&report["cached"], who(bert)), (&json!(true), bert.0.clone()));
+    run(&["--match", &id, "--cache-cleared"]).ok();
+    site.run(&["delete", "--session", &bert.1[..8], "--cache", &cache]).ok();
+    assert_eq!((who(bert), who(carl)), ("None".into(), carl.0.clone()));
+}
+
 #[test]
 fn an_entry_that_comes_back_goes_again() {
     let redis = Redis::new("cached_db_race");

@@ -170,11 +170,10 @@ impl<'a> Task<'a> {
         outcome.doubts.extend(cache.doubts(ctx, args.dry_run));
         proof::warn(ctx, &outcome);
         let exit = cache.exit(outcome.exit(), args.dry_run);
-        let resolved = meant.resolved();
         let named = named.unwrap_or_default();
         named.name(&mut outcome.preview);
         let report = LogoutReport {
-            resolved,
+            resolved: meant.resolved(),
             user_table: meant.user_table.or(named.table.clone()),
             named: named.with(&outcome.sessions_of),
             unfit_ids: std::mem::take(&mut outcome.unfit_ids).into_vec(),
