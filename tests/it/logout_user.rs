@@ -15,7 +15,7 @@ fn logs_out_this_user_and_nobody_else() {
             json!({"command": "logout-user", "users": ["42"], "dry_run": false, "scanned": 8, "matched": 3,
                    "deleted": 3, "rewritten": 0, "remaining": 0, "not_deleted": 0, "rounds": 1, "unverified": 0,
                    "impersonated": 0, "shared": 0, "alike": 0, "unreadable": 0, "maybe_spared": 0, "allauth_deleted": null, "user_column": null,
-                   "by_column": false, "different": 0, "undated": 0, "saved_later": 0, "cached": false,
+                   "by_column": false, "different": 0, "undated": 0, "saved_later": 0, "cached": false, "cache_entries_deleted": null,
                    "verdict": "table_only", "doubts": [], "secret_keys": 1,
                    "tally": {"scanned": 5, "expired": 0, "logins": 4, "anonymous": 1, "unverified": 0,
                              "unreadable": 0, "damaged": 0},
