@@ -10,7 +10,7 @@ use crate::world::{Ran, RunToEnd, SECRET_KEY, World, base64_url, login, signed, 
 
 const FAR: &str = "2099-01-01 00:00:00";
 /// More than any command may take.
-const HUGE: usize = 160_000_000;
+const HUGE: usize = 80_000_000;
 /// In MB.
 const MOST_MEMORY: u64 = 64;
 
