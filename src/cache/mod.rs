@@ -5,6 +5,7 @@
 mod redis;
 mod shape;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub(crate) use self::shape::Shape;
@@ -15,6 +16,20 @@ pub(crate) static BACKENDS: &[&dyn Backend] = &[&redis::RedisBackend];
 
 /// A kind of cache: what its URLs look like.
 pub(crate) trait Backend: Sync {
+    /// Its name in the answer of a Django project.
+    fn name(&self) -> &'static str;
+
+    /// Python source, a part of the probe that runs in the project's interpreter. It puts a function into `REACH` under the
+    /// name of the class of Django's cache. The function takes that cache and returns a dict with the name of this backend
+    /// and a list of dicts of texts, one for each server; nothing if it uses them in a way of its own.
+    fn probe(&self) -> &'static str;
+
+    /// Reads one of these dicts.
+    fn read_django(
+        &self,
+        server: &BTreeMap<String, String>,
+    ) -> Result<Box<dyn Source>, SourceError>;
+
     /// The schemes of its URLs, the usual one first.
     fn schemes(&self) -> &'static [&'static str];
 

@@ -83,7 +83,8 @@ pub struct Pace {
 #[derive(Debug, Args)]
 pub struct CacheServer {
     /// The cache of a site with cached_db, where the entries of the sessions are deleted, too: redis://host:6379/1
-    /// (Redis, Valkey), rediss:// with TLS, unix:///path/of/socket?db=1; otherwise SESSCTL_CACHE_URL.
+    /// (Redis, Valkey), rediss:// with TLS, unix:///path/of/socket?db=1; otherwise the project's (--django), then
+    /// SESSCTL_CACHE_URL.
     /// Several as in Django's LOCATION: the first is written, replicas follow. ?key_prefix=shop&version=3 says what
     /// the site's KEY_PREFIX and VERSION are.
     #[arg(long, value_name = "URL", help_heading = SAFETY)]

@@ -106,6 +106,9 @@ fn entries(ctx: &Ctx<'_>, asked: &Asked<'_>) -> Result<Option<Entries>, Error> {
     }
     let cache = if is_table { None } else { settings::cache(asked.server, ctx.project.as_ref())? };
     let Some(cache) = cache else { return Ok(None) };
+    if cache.is_of_project && ctx.is_about_many() {
+        return Ok(None);
+    }
     ctx.refuse_many(cache.named_by, true)?;
     if let Some(warning) = &cache.warning {
         ctx.talk.warning(warning);

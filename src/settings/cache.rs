@@ -3,6 +3,7 @@
 
 use super::Project;
 use super::database::is_scheme;
+use super::django::SiteCache;
 use crate::cache::{BACKENDS, Named, Shape, Source};
 use crate::error::Error;
 
@@ -16,12 +17,25 @@ pub struct Cache {
     pub(crate) shape: Shape,
     /// What named it, for messages.
     pub(crate) named_by: &'static str,
+    /// Whether the project named it.
+    pub(crate) is_of_project: bool,
     /// A warning about how it was named.
     pub(crate) warning: Option<String>,
 }
 
-/// The cache that was typed, or that the environment names. With a project, that says what keys look like.
+/// The cache that was typed, else the project's, else that of the environment. With a project, that says what keys look like.
 pub fn cache(typed: Option<&str>, project: Option<&Project>) -> Result<Option<Cache>, Error> {
+    if let (None, Some(project)) = (typed, project)
+        && let Some(SiteCache { servers, shape }) = project.cache()?
+    {
+        return Ok(Some(Cache {
+            servers,
+            shape,
+            named_by: "--django",
+            is_of_project: true,
+            warning: None,
+        }));
+    }
     let (named_by, text) = match typed {
         Some(text) if text.trim().is_empty() => {
             return Err(Error::usage(
@@ -32,14 +46,17 @@ pub fn cache(typed: Option<&str>, project: Option<&Project>) -> Result<Option<Ca
         Some(text) => (OPTION, text.to_owned()),
         None => match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
             None => return Ok(None),
-            Some(value) => (
-                VARIABLE,
-                value.into_string().map_err(|_| {
-                    Error::usage(format!("{VARIABLE} is not UTF-8"), "set it anew, or unset it")
-                })?,
-            ),
+            Some(value) => (VARIABLE, value.into_string().map_err(|_| not_utf8())?),
         },
     };
+    read_all(&text, named_by, project).map(Some)
+}
+
+fn not_utf8() -> Error {
+    Error::usage(format!("{VARIABLE} is not UTF-8"), "set it anew, or unset it")
+}
+
+fn read_all(text: &str, named_by: &'static str, project: Option<&Project>) -> Result<Cache, Error> {
     let named: Result<Vec<Named>, Error> = text.trim().split([',', ';']).map(read).collect();
     let named = named?;
     let first = |of: fn(&Named) -> &Option<String>| named.iter().find_map(|one| of(one).clone());
@@ -55,13 +72,13 @@ pub fn cache(typed: Option<&str>, project: Option<&Project>) -> Result<Option<Ca
         None => Shape::of_django(key_prefix.as_deref(), version.as_deref()),
     };
     let servers: Vec<_> = named.into_iter().map(|named| named.source).collect();
-    let shows_password = typed.is_some() && servers.iter().any(|one| one.has_password());
+    let shows_password = named_by == OPTION && servers.iter().any(|one| one.has_password());
     let warning = shows_password.then(|| {
         format!(
             "every user of this machine can see a password on a command line; better: {VARIABLE}"
         )
     });
-    Ok(Some(Cache { servers, shape, named_by, warning }))
+    Ok(Cache { servers, shape, named_by, is_of_project: false, warning })
 }
 
 fn read(url: &str) -> Result<Named, Error> {

@@ -64,7 +64,7 @@ fn stays_in_the_cache(site: &Site) {
     assert!(dry.stderr.contains("--print-cache-keys"), "{dry:#?}");
     site.run(&["logout-user", &bert.0])
         .exits(3)
-        .says("NOT known to be logged out, user")
+        .says("NOT known to be logged out, ")
         .says("clear it");
     site.run(&["flush-all", "--yes"]).exits(3).says("NOT everybody is known").says("clear it");
     assert!(is_in(site, &carl.1) && site.keys().is_empty());

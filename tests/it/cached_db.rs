@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::redis::{Redis, whoami};
+use crate::doctor::DOCTOR;
+use crate::redis::{Redis, whoami, whoami_each};
 use crate::running::{Running, eventually};
 use crate::site::Site;
 use crate::world::{RunToEnd as _, program};
@@ -280,4 +281,104 @@ fn tls_verifies_who_the_server_is() {
     logout("127.0.0.1", "ssl_cert_reqs=none").ok();
     logout("localhost", &trusted).ok();
     let _ = std::fs::remove_dir_all(&folder);
+}
+
+const CORE: &str = "django.core.cache.backends.redis.RedisCache";
+const PACKAGE: &str = "django_redis.cache.RedisCache";
+
+/// The project says where its cache is and what its keys look like; whatever reads its values reads those that Django writes.
+#[test]
+fn a_project_tells_its_cache() {
+    let redis = Redis::new("cached_db_project");
+    redis.cli(&["CONFIG", "SET", "requirepass", "s3cret"]).ok();
+    let compressed = "'OPTIONS': {'PASSWORD': 's3cret', 'COMPRESSOR': 'django_redis.compressors.zlib.ZlibCompressor',
+        'SERIALIZER': 'django_redis.serializers.json.JSONSerializer'}";
+    let foreign = "'OPTIONS': {'PASSWORD': 's3cret', 'COMPRESSOR': 'django_redis.compressors.lzma.LzmaCompressor'}";
+    let password = "'OPTIONS': {'password': 's3cret'}, 'KEY_PREFIX': 'shop'";
+    for (release, backend, more) in [
+        ("3.2", PACKAGE, "'OPTIONS': {'PASSWORD': 's3cret'}, 'VERSION': 7"),
+        ("3.2", PACKAGE, compressed),
+        ("3.2", PACKAGE, foreign),
+        ("4.2", CORE, password),
+        ("5.2", CORE, password),
+        ("6.1", CORE, password),
+    ] {
+        let site = redis.site_of(release, backend, more, "");
+        let people = &site.login(&["anna", "bert", "carl"])[..];
+        let [anna, bert, carl] = people else { panic!("three") };
+        let who = || whoami_each(&site, &[&*anna.1, &*bert.1, &*carl.1]);
+        let report = site.run(&["logout-user", &anna.0, "--format", "json"]).ok().json();
+        let figures = (&report["verdict"], &report["cache_entries_deleted"]);
+        assert_eq!(figures, (&json!("logged_out"), &json!(1)), "{release} {more}");
+        // What an earlier run left is found by its value, or by having no row.
+        site.python(&format!("Session.objects.filter(pk={:?}).delete()", bert.1));
+        assert_eq!(who(), format!("None\n{}\n{}", bert.0, carl.0), "{release} {more}");
+        let ran = site.run(&["-v", "logout-user", &bert.0]).ok();
+        assert!(ran.stderr.contains(&redis.url()) && !ran.stderr.contains("s3cret"), "{ran:#?}");
+        assert_eq!(who(), format!("None\nNone\n{}", carl.0), "{release} {more}");
+        site.run(&["flush-all", "--yes"]).ok();
+        assert_eq!(who(), "None\nNone\nNone", "{release} {more}");
+        if release == "6.1" {
+            let doctor = site.run(&DOCTOR).ok();
+            doctor.finds("engine", "ok", &[&redis.url(), "delete, too"]);
+        }
+    }
+}
+
+/// With several servers Django writes the first and reads the others: an entry that only a replica has lets users in.
+#[test]
+fn every_server_is_looked_at_that_a_site_reads() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let primary = Redis::with("cached_db_primary", &["--port", &port.to_string()]);
+    let replica =
+        Redis::with("cached_db_replica", &["--replicaof", "127.0.0.1", &port.to_string()]);
+    let more = format!("'LOCATION': ['{}', '{}']", primary.url(), replica.url());
+    let site = primary.site_of("5.2", CORE, &more, "");
+    eventually("it follows", || {
+        primary.cli(&["-n", "1", "SET", "x", "1"]).ok();
+        replica.cli(&["-n", "1", "EXISTS", "x"]).stdout == "1\n"
+    });
+    let [anna, bert] = &site.login(&["anna", "bert"])[..] else { panic!("two") };
+    eventually("it has them", || replica.has(&entry(&bert.1)));
+    site.run(&["logout-user", &anna.0]).ok();
+    assert_eq!((whoami(&site, &anna.1), whoami(&site, &bert.1)), ("None".into(), bert.0.clone()));
+    // It follows no longer, so that its entry stays: nobody can say that bert is out.
+    replica.cli(&["REPLICAOF", "NO", "ONE"]).ok();
+    site.run(&["logout-user", &bert.0]).exits(3).says("came back into the cache");
+    assert_eq!(whoami(&site, &bert.1), bert.0);
+    // The first takes no writes.
+    let reversed = format!("{},{}", replica.url(), primary.url());
+    replica.cli(&["REPLICAOF", "127.0.0.1", &port.to_string()]).ok();
+    site.run(&["logout-user", &bert.0, "--cache", &reversed]).exits(1).says("READONLY");
+}
+
+/// What works in a way of the site's own is not guessed.
+#[test]
+fn a_cache_of_the_site_s_own_stays_a_doubt() {
+    let redis = Redis::new("cached_db_own");
+    let own = "
+from django.core.cache.backends.redis import RedisCache
+class Mine(RedisCache):
+    def get(self, key, *args, **kwargs): return super().get(key, *args, **kwargs)
+def hashed(key, prefix, version):
+    import hashlib
+    return hashlib.md5(key.encode()).hexdigest()
+";
+    for (backend, more) in [
+        ("own_cache.Mine", ""),
+        (CORE, "'KEY_FUNCTION': 'own_cache.hashed'"),
+        (CORE, "'LOCATION': 'redis://localhost:1/no-number?socket_timeout=x'"),
+    ] {
+        let site = redis.site_of("5.2", backend, more, "");
+        site.file("own_cache.py", own);
+        let ran = if more.contains("LOCATION") {
+            site.run(&["logout-user", "1"])
+        } else {
+            let anna = &site.login(&["anna"])[0];
+            let ran = site.run(&["logout-user", &anna.0]);
+            assert_eq!(whoami(&site, &anna.1), anna.0, "{backend} {more}");
+            ran
+        };
+        ran.exits(3).says("the cache \"default\"").says("--cache URL");
+    }
 }

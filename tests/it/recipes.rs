@@ -191,7 +191,9 @@ fn every_recipe_does_what_it_says() {
         let place = place
             .unwrap_or_else(|| panic!("{}: what does it come to? {}", recipe.file, recipe.comment));
         let (_, who, rows) = expected.remove(place);
-        let site = if recipe.commands.contains("redis") { &cached } else { &plain };
+        let is_cached =
+            recipe.comment.starts_with("cached_db") || recipe.commands.contains("redis");
+        let site = if is_cached { &cached } else { &plain };
         let people = people(site);
         if recipe.commands.contains("--all-schemas") {
             site.python("

@@ -8,6 +8,7 @@ mod resp;
 mod server;
 mod url;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -18,6 +19,21 @@ use crate::store::{SourceError, Waits};
 pub(super) struct RedisBackend;
 
 impl Backend for RedisBackend {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn probe(&self) -> &'static str {
+        include_str!("django.py")
+    }
+
+    fn read_django(
+        &self,
+        server: &BTreeMap<String, String>,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        Ok(Box::new(url::read_django(server)?))
+    }
+
     fn schemes(&self) -> &'static [&'static str] {
         &url::SCHEMES
     }

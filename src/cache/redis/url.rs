@@ -2,6 +2,7 @@
 //! django-environ's `CACHE_URL` that say what keys look like. The clients ignore a database that is no number; that would
 //! be another database than the one that is meant, and is an error here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Endpoint, Params, Tls, Verify};
@@ -99,6 +100,27 @@ pub(super) fn read(scheme: &str, rest: &str) -> Result<Named, SourceError> {
         source: Box::new(params),
         key_prefix: option("key_prefix"),
         version: option("version"),
+    })
+}
+
+/// Reads what the client of a project was made of.
+pub(super) fn read_django(server: &BTreeMap<String, String>) -> Result<Params, SourceError> {
+    let option = |name: &str| server.get(name).cloned().filter(|value| !value.is_empty());
+    let port = option("port").map_or(Ok(PORT), |port| {
+        port.parse().map_err(|_| SourceError::new("the port of the project's cache is no port", ""))
+    });
+    let (scheme, host) = (option("scheme"), option("host"));
+    let endpoint = match option("path").filter(|_| scheme.as_deref() == Some("unix")) {
+        Some(path) => Endpoint::Unix(path.into()),
+        None => Endpoint::Tcp { host: host.unwrap_or_else(|| "localhost".into()), port: port? },
+    };
+    let is_encrypted = scheme.as_deref() == Some("rediss");
+    Ok(Params {
+        endpoint,
+        user: option("username"),
+        password: option("password"),
+        database: number(option("db"))?,
+        tls: is_encrypted.then(|| tls(&option)).transpose()?,
     })
 }
 

@@ -66,6 +66,13 @@ fn engine(project: &Project) -> Finding {
         None => {
             Finding::ok("engine", "SESSION_ENGINE keeps sessions in the table, and nowhere else")
         }
+        Some(engine) if project.cache_place().is_some() => Finding::ok(
+            "engine",
+            format!(
+                "SESSION_ENGINE is {engine}, whose entries logout-user and flush-all delete, too: {}",
+                project.cache_place().unwrap_or_default()
+            ),
+        ),
         Some(engine) => Finding::warning(
             "engine",
             format!("SESSION_ENGINE is {engine}, which is asked before the table"),

@@ -83,6 +83,17 @@ pub(super) struct Cache {
     pub(super) around: Option<(String, String)>,
     /// Whether the engine builds other cache keys, and not the cache.
     pub(super) engine_hides: bool,
+    /// How to reach its servers, if it is of a kind that is known.
+    #[serde(default)]
+    pub(super) reach: Option<Reach>,
+}
+
+/// How to reach the servers of a cache.
+#[derive(Deserialize)]
+pub(super) struct Reach {
+    pub(super) kind: String,
+    /// The first is written.
+    pub(super) servers: Vec<BTreeMap<String, String>>,
 }
 
 /// The user model.

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use self::answer::Answer;
 pub use self::answer::Project;
+pub(super) use self::project::SiteCache;
 use self::run::{Ran, run};
+use crate::cache;
 use crate::cli;
 use crate::error::Error;
 use crate::files;
@@ -32,6 +34,8 @@ const PARTS: [(&str, &str); 2] = [
 ];
 /// The line of the probe that the parts of the stores replace.
 const STORES_ASK: &str = "# Here stands what each store asks.\n";
+/// The same of the caches.
+const CACHES_ASK: &str = "# Here stands what each kind of cache asks.\n";
 /// How long a project may take to set itself up.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many lines of Python's output an error shows, if Python failed before the project.
@@ -98,6 +102,8 @@ pub fn project(
 pub fn probe(backends: Backends) -> String {
     let parts = backends.iter().filter_map(|backend| Some(backend.django()?.probe()));
     let whole = PARTS.iter().fold(PROBE.to_owned(), |all, (line, part)| all.replace(line, part));
+    let caches: Vec<_> = cache::BACKENDS.iter().map(|backend| backend.probe()).collect();
+    let whole = whole.replace(CACHES_ASK, &caches.join("\n\n"));
     whole.replace(STORES_ASK, &parts.collect::<Vec<_>>().join("\n\n"))
 }
 

@@ -306,7 +306,27 @@ def cache(store):
     keys = [store(sample).cache_key for sample in SAMPLES]
     around = text_around(keys)
     both = text_around([str(caches[alias].make_key(key)) for key in keys])
-    return {"alias": alias, "around": both, "engine_hides": around is None}
+    return {"alias": alias, "around": both, "engine_hides": around is None, "reach": reach(caches[alias])}
+
+
+# By the class of a cache: what says which servers it has, and nothing if it uses them in a way of its own.
+REACH = {}
+
+
+def kind_of(thing, whole=True):
+    return (type(thing).__module__ + "." if whole else "") + type(thing).__qualname__
+
+
+def reach(cache):
+    """How to reach the servers of a cache, in the order in which it names them, if it is of a kind that is known. It need not
+    work for the rest to be told."""
+    try:
+        return REACH.get(kind_of(cache), lambda _: None)(cache)
+    except Exception:
+        return None
+
+
+# Here stands what each kind of cache asks.
 
 
 def text_around(keys):

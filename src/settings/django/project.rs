@@ -1,9 +1,16 @@
 //! Turns the answer of a project into settings: tables, keys, cache, time zone and database.
 
 use super::answer::{Keeps, KeyType, Project};
+use crate::cache::{BACKENDS, Shape, Source};
 use crate::error::Error;
 use crate::settings::database::{Backends, Named};
 use crate::store::{Surroundings, Table, UserType, Users};
+
+/// The cache in front of a project's table.
+pub(in crate::settings) struct SiteCache {
+    pub(in crate::settings) servers: Vec<Box<dyn Source>>,
+    pub(in crate::settings) shape: Shape,
+}
 
 impl Project {
     /// Refuses an engine whose sessions are not in a table.
@@ -31,6 +38,24 @@ impl Project {
     pub fn cached_engine(&self) -> Option<String> {
         let cache = self.cache.as_ref()?;
         Some(format!("\"{}\" with the cache \"{}\"", self.engine, cache.alias))
+    }
+
+    /// The servers of the cache in front of the table, if it is of a kind that is known and its keys can be told.
+    pub(in crate::settings) fn cache(&self) -> Result<Option<SiteCache>, Error> {
+        let Some(cache) = &self.cache else { return Ok(None) };
+        let (Some(around), Some(reach)) = (&cache.around, &cache.reach) else { return Ok(None) };
+        let Some(backend) = BACKENDS.iter().find(|backend| backend.name() == reach.kind) else {
+            return Ok(None);
+        };
+        let servers = reach.servers.iter().map(|server| backend.read_django(server));
+        let servers: Result<Vec<_>, _> = servers.collect();
+        Ok(Some(SiteCache { servers: servers?, shape: Shape::of_project(around.clone()) }))
+    }
+
+    /// Where these servers are, for messages.
+    pub fn cache_place(&self) -> Option<String> {
+        let servers = self.cache().ok()??.servers;
+        Some(servers.iter().map(|server| server.place()).collect::<Vec<_>>().join(", "))
     }
 
     /// The alias of another database that it reads sessions from, such as a replica.
