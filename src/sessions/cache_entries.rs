@@ -9,16 +9,19 @@ use django_session::{Decoder, Verdict};
 
 use super::query::{Answer, SessionQuery, UserFilter, Whose};
 use super::removal::Removal;
+use super::survey::MOST_KEYS;
 use crate::cache::{Entry, Server, Shape, Walk};
 use crate::context::Ctx;
 use crate::engine::{Driver, StopReason};
-use crate::model::Page;
+use crate::model::{Keys, Page};
 use crate::report::Doubt;
 use crate::settings;
 use crate::store::StoreError;
 
 /// Most rows of the table that are read at once to compare entries with them.
 const ROWS: usize = 100;
+/// Keys for which servers are asked at once.
+const KEYS_AT_ONCE: usize = 1_000;
 /// Most other beginnings of keys that a message shows.
 const MOST_OTHERS: usize = 3;
 /// How long a replica may take to follow the server that is written.
@@ -37,6 +40,8 @@ pub(crate) struct Entries {
     is_cleared: Cell<bool>,
     /// Sessions whose entries were to be deleted.
     ended: Cell<u64>,
+    /// Their keys, as many as one scan collects: a request in flight can put an entry back.
+    ended_keys: RefCell<Keys>,
     deleted: Cell<u64>,
     /// Sessions whose entries could not be deleted.
     left_out: Cell<u64>,
@@ -70,6 +75,7 @@ impl Entries {
             shape: cache.shape,
             is_cleared: Cell::new(is_cleared || dry_run),
             ended: Cell::default(),
+            ended_keys: RefCell::default(),
             deleted: Cell::default(),
             left_out: Cell::default(),
             failed: RefCell::default(),
@@ -89,6 +95,11 @@ impl Entries {
         }
         let count = u64::try_from(session_keys.len()).unwrap_or(u64::MAX);
         self.ended.set(self.ended.get() + count);
+        let mut ended_keys = self.ended_keys.borrow_mut();
+        session_keys
+            .iter()
+            .take(MOST_KEYS.saturating_sub(ended_keys.len()))
+            .for_each(|key| ended_keys.push(key));
         let keys: Vec<String> = session_keys.iter().map(|key| self.shape.key(key)).collect();
         // After a failure the run ends, and each attempt would keep the operator waiting.
         let result = if self.left_out.get() > 0 { Ok(None) } else { self.write(&keys).map(Some) };
@@ -130,12 +141,14 @@ impl Entries {
             self.came_back.set(Some(0));
             return Ok(0);
         }
+        let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
         if query.conditions.is_some() {
             // An entry tells neither signature nor layout nor time of a session, and one without a row may be anybody's.
             self.is_unlooked.set(true);
-            return Ok(0);
+            let found = self.look_for_ended(ctx).map_err(failed)?;
+            self.came_back.set(Some(found));
+            return Ok(found);
         }
-        let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
         let mut decoder = Decoder::new(ctx.codec);
         let (mut found, servers) = (0, self.servers.borrow().len());
         for place in 0..servers {
@@ -157,6 +170,21 @@ impl Entries {
             }
         }
         self.came_back.set(Some(found));
+        Ok(found)
+    }
+
+    /// Looks on every server for entries of the sessions that this run ended, and deletes them. Returns how many there were.
+    fn look_for_ended(&self, ctx: &Ctx<'_>) -> Result<u64, StoreError> {
+        let (ended_keys, servers) = (self.ended_keys.borrow(), self.servers.borrow().len());
+        let session_keys: Vec<&str> = ended_keys.iter().collect();
+        let mut found = 0;
+        for some in session_keys.chunks(KEYS_AT_ONCE) {
+            let keys: Vec<String> = some.iter().map(|key| self.shape.key(key)).collect();
+            for place in 0..servers {
+                let back = self.with(place, |server| server.existing(&keys))?;
+                found += self.remove(ctx, place, back)?;
+            }
+        }
         Ok(found)
     }
 
@@ -218,13 +246,16 @@ impl Entries {
     /// Whether entries may be left that let users in.
     pub(crate) fn may_be_left(&self) -> bool {
         let knows_of_none = self.ended.get() == 0 && !self.is_cleared.get();
-        self.left_out.get() > 0 || self.came_back.get().map_or(knows_of_none, |found| found > 0)
+        let forgot = self.ended.get() > u64::try_from(MOST_KEYS).unwrap_or(u64::MAX);
+        let is_unlooked = self.is_unlooked.get() && (knows_of_none || forgot);
+        let came_back = self.came_back.get();
+        self.left_out.get() > 0 || is_unlooked || came_back.map_or(knows_of_none, |found| found > 0)
     }
 
     /// Why the look through the cache proves nothing.
     pub(crate) fn doubts(&self) -> Vec<Doubt> {
-        let deleted_some = self.is_unlooked.get() && self.ended.get() > 0;
-        let Some(found) = self.came_back.get().or(deleted_some.then_some(0)) else {
+        let knows_of_none = self.is_unlooked.get() && self.ended.get() == 0;
+        let Some(found) = self.came_back.get().filter(|_| !knows_of_none) else {
             return Vec::new();
         };
         let mut doubts = Vec::new();

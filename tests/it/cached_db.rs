@@ -107,11 +107,15 @@ fn an_entry_that_comes_back_goes_again() {
     let site = redis.site("");
     let cache = redis.url();
     let arguments = ["--settle", "2s", "--format", "json", "--cache", &cache];
-    for keeps_coming in [false, true] {
+    for (how, keeps_coming) in [("user", false), ("user", true), ("condition", false)] {
         let [anna, bert] = &site.login(&["anna", "bert"])[..] else { panic!("two") };
         let key = entry(&anna.1);
         redis.put_aside(&key);
-        let mut command = site.command(&[&["logout-user", &anna.0][..], &arguments].concat());
+        let which = match how {
+            "user" => vec!["logout-user", &anna.0],
+            _ => vec!["delete", "--session", &anna.1[..8]],
+        };
+        let mut command = site.command(&[&which[..], &arguments].concat());
         let running = Running::start(command.stdout(Stdio::piped()));
         eventually("the entry goes", || !redis.has(&key));
         redis.put_back(&key);
