@@ -131,12 +131,18 @@ fn holds_what_it_shows(decoded: &Decoded<'_>, said: &Said) {
         // A lone surrogate is no text.
         let Some(path) = std::str::from_utf8(key).ok().filter(|_| is_last) else { continue };
         let text = string(value);
-        let Ok(text) = std::str::from_utf8(text.as_deref().unwrap_or(value.as_bytes())) else { continue };
+        let Ok(text) = std::str::from_utf8(text.as_deref().unwrap_or(value.as_bytes())) else {
+            continue;
+        };
         let holds = payload.holds(path, text);
         let is_number = value.contains(['.', 'e', 'E', 'N', 'I']);
         let is_plain = !value.starts_with(['{', '[']) && (value.starts_with('"') || !is_number);
         let is_constant = matches!(text, "NaN" | "Infinity" | "-Infinity");
-        if said.serializer == Ok(Serializer::Json) && is_plain && !is_constant && path.split('.').count() <= 100 {
+        if said.serializer == Ok(Serializer::Json)
+            && is_plain
+            && !is_constant
+            && path.split('.').count() <= 100
+        {
             assert_eq!(holds, Ok(true), "{path} is not found");
         }
     }
