@@ -38,6 +38,7 @@ impl Encrypted {
             "--skip-test-db",
         ]);
         install.args(["--skip-name-resolve", &format!("--datadir={}", place("data"))]);
+        install.arg(format!("--tmpdir={}", folder.display()));
         assert!(install.output().unwrap().status.success());
         let authority = Authority::new("Private Authority");
         let Certificate { pem, key } = certificate(&authority);
