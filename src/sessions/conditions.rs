@@ -3,7 +3,7 @@
 
 use django_session::{DecodeError, Decoded, Layout, Serializer, Signature, Verdict};
 
-use super::own_logins::may_be_own_login;
+use super::own_logins::{has_django_login, may_be_own_login};
 use crate::cli::{self, LayoutName, SerializerName};
 use crate::context::Ctx;
 use crate::error::Error;
@@ -194,6 +194,8 @@ impl Conditions {
             _ if !self.anonymous => Meets::Yes,
             Verdict::Login(_) | Verdict::Damaged(_) => Meets::No,
             Verdict::Unreadable(_) => Meets::Unknown,
+            // `--user-key` may name the key of the members only, and staff logs in as Django does.
+            Verdict::Anonymous { .. } if has_django_login(session) => Meets::No,
             Verdict::Anonymous { .. }
                 if self.has_own_logins && may_be_own_login(session, verdict) =>
             {

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use django_session::{Decoded, LoginKeys, Payload, Signature, UserIds, Verdict};
 
 use super::counts::Counts;
-use super::own_logins::{is_somebody, keys_of_own_logins};
+use super::own_logins::{DJANGO_USER_KEY, is_somebody, keys_of_own_logins};
 use super::query::{SessionQuery, UserFilter};
 use crate::context::Ctx;
 use crate::model::{is_called_like_login, may_be_login};
@@ -23,9 +23,6 @@ const MOST_MEMBERS: usize = 20;
 
 /// Bytes of the longest key that may be one of logins.
 const LONGEST_KEY: usize = 200;
-
-/// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
-const DJANGO_USER_KEY: &str = "_auth_user_id";
 
 /// Which login keys a scan has seen. Its workers share it.
 pub(crate) struct LoginKeysSeen<'c> {

@@ -4,6 +4,9 @@ use django_session::{Decoded, Verdict};
 
 use crate::model::is_called_like_login;
 
+/// `SESSION_KEY` (Django 5.2 `contrib/auth/__init__.py`).
+pub(crate) const DJANGO_USER_KEY: &str = "_auth_user_id";
+
 /// Beyond so many keys that may be the site's own, a verdict has only some of them.
 const MOST_OWN: usize = 100;
 
@@ -21,6 +24,15 @@ pub(crate) fn is_somebody(id: &str) -> bool {
 pub(crate) fn may_be_own_login(session: &Decoded<'_>, verdict: &Verdict<'_>) -> bool {
     let Verdict::Anonymous { own } = verdict else { return false };
     own.len() >= MOST_OWN || !keys_of_own_logins(session, verdict).is_empty()
+}
+
+/// Whether a session holds a login of Django's own, also where logins are read under other keys only.
+pub(crate) fn has_django_login(session: &Decoded<'_>) -> bool {
+    let Ok(payload) = session.payload() else { return false };
+    let mut has_one = false;
+    // A payload that names no user was read to its end.
+    let _ = payload.members(&mut |key, _| has_one |= key == DJANGO_USER_KEY);
+    has_one && payload.holds(DJANGO_USER_KEY, "null") != Ok(true)
 }
 
 /// The keys under which it may hold one.

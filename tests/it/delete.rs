@@ -281,6 +281,11 @@ fn what_may_be_a_login_of_the_sites_own_is_not_anonymous() {
         // Whoever names a key says that the others are none.
         let report = w.run(&with_key("member_id")).ok().json();
         assert_eq!((&report["deleted"], w.count()), (&json!(5), 2));
+        // But Django's own, which staff may have, stays a login.
+        fill();
+        w.user("42", 1);
+        let report = w.run(&with_key("member_id")).ok().json();
+        assert_eq!((&report["deleted"], w.count()), (&json!(5), 3));
         fill();
         let report = w.run(&with_key("_auth_user_id")).ok().json();
         assert_eq!(report["deleted"], 7);
