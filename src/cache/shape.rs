@@ -13,19 +13,22 @@ pub(crate) struct Shape {
     after: String,
     /// Whether the project said so. Otherwise it is what Django makes of a `KEY_PREFIX` and a `VERSION`.
     pub(crate) is_known: bool,
+    /// Whether the operator said which `KEY_PREFIX` or `VERSION` it is.
+    pub(crate) is_asked_for: bool,
 }
 
 impl Shape {
     /// What a project said.
     pub(crate) fn of_project((before, after): (String, String)) -> Self {
-        Self { before, after, is_known: true }
+        Self { before, after, is_known: true, is_asked_for: false }
     }
 
     /// What Django's default `KEY_FUNCTION` makes.
     pub(crate) fn of_django(key_prefix: Option<&str>, version: Option<&str>) -> Self {
+        let is_asked_for = key_prefix.is_some() || version.is_some();
         let (key_prefix, version) = (key_prefix.unwrap_or_default(), version.unwrap_or("1"));
         let before = format!("{key_prefix}:{version}:{ENGINE}");
-        Self { before, after: String::new(), is_known: false }
+        Self { before, after: String::new(), is_known: false, is_asked_for }
     }
 
     /// The key of an entry.
@@ -49,7 +52,7 @@ impl Shape {
 
     /// Whether this is the key of an entry under another `KEY_PREFIX` or `VERSION`, where these were not asked for.
     pub(crate) fn is_of_another(&self, key: &str) -> bool {
-        !self.is_known && self.session_key(key).is_none() && key.contains(ENGINE)
+        !self.is_known && !key.starts_with(&self.before) && key.contains(ENGINE)
     }
 
     /// The beginning of another key up to the engine's part, for messages.

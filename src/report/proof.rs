@@ -94,8 +94,17 @@ pub enum Doubt {
         /// Those.
         tables: Vec<String>,
     },
-    /// The cache that was named has no entry of a session of this shape: it may not be the site's.
+    /// The cache that was named has no entry of this shape of a session in the table: it may not be the site's.
     CacheUnseen {
+        /// The cache.
+        cache: String,
+        /// What the keys of its entries were taken to begin with.
+        prefix: String,
+        /// What keys of other entries of sessions begin with in its place.
+        others: Vec<String>,
+    },
+    /// The cache that was named has entries of sessions of more than one shape, and nothing tells which are the site's.
+    CacheShared {
         /// The cache.
         cache: String,
         /// What the keys of its entries were taken to begin with.

@@ -28,8 +28,8 @@ const MOST_OTHERS: usize = 3;
 const LAG: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(100);
 
-const HINT: &str = "rows that went are gone, and their entries may let users in: run it again with the same cache, which finds \
-                    entries without a row, or clear the cache";
+const HINT: &str = "rows that went are gone, and their entries may let users in: clear the cache; after `logout-user` or `flush-all` it is \
+                    enough to run it again with the same cache, which finds entries without a row";
 
 /// The entries of sessions in a cache.
 pub(crate) struct Entries {
@@ -47,11 +47,13 @@ pub(crate) struct Entries {
     left_out: Cell<u64>,
     /// The error that kept entries from being deleted, until [`Self::go_on`] returns it.
     failed: RefCell<Option<StoreError>>,
+    /// Whether a look began and did not end.
+    is_looking: Cell<bool>,
     /// How many entries the last whole look found that had to go.
     came_back: Cell<Option<u64>>,
     /// Whether only entries of sessions whose rows went are deleted, since others cannot be told apart.
     is_unlooked: Cell<bool>,
-    /// Whether there was any entry of a session.
+    /// Whether there was an entry of a session of the table.
     has_seen_one: Cell<bool>,
     /// What keys of other shapes begin with.
     others: RefCell<BTreeSet<String>>,
@@ -79,6 +81,7 @@ impl Entries {
             deleted: Cell::default(),
             left_out: Cell::default(),
             failed: RefCell::default(),
+            is_looking: Cell::default(),
             came_back: Cell::default(),
             is_unlooked: Cell::default(),
             has_seen_one: Cell::default(),
@@ -104,11 +107,12 @@ impl Entries {
         // After a failure the run ends, and each attempt would keep the operator waiting.
         let result = if self.left_out.get() > 0 { Ok(None) } else { self.write(&keys).map(Some) };
         match result {
-            Ok(Some(_)) => {}
+            Ok(Some(there)) => self.has_seen_one.set(self.has_seen_one.get() || there > 0),
             Ok(None) => self.left_out.set(self.left_out.get() + count),
             Err(error) => {
                 self.left_out.set(count);
-                self.failed.replace(Some(error));
+                // It was tried often enough: a retry of the batch would only lose the error, and delete on.
+                self.failed.replace(Some(error.fatal()));
             }
         }
     }
@@ -119,7 +123,6 @@ impl Entries {
         let Some(first) = servers.first_mut() else { return Ok(0) };
         let deleted = first.delete(keys).map_err(|error| error.hint(HINT))?;
         self.deleted.set(self.deleted.get() + deleted);
-        self.has_seen_one.set(self.has_seen_one.get() || deleted > 0);
         Ok(deleted)
     }
 
@@ -142,11 +145,12 @@ impl Entries {
             return Ok(0);
         }
         let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
+        self.is_looking.set(true);
         if query.conditions.is_some() {
             // An entry tells neither signature nor layout nor time of a session, and one without a row may be anybody's.
             self.is_unlooked.set(true);
             let found = self.look_for_ended(ctx).map_err(failed)?;
-            self.came_back.set(Some(found));
+            self.looked(found);
             return Ok(found);
         }
         let mut decoder = Decoder::new(ctx.codec);
@@ -160,7 +164,7 @@ impl Entries {
                 let page = self.with(place, |server| server.walk(&mut walk, &self.shape));
                 let page = page.map_err(failed)?;
                 self.note_others(&page.others);
-                self.has_seen_one.set(self.has_seen_one.get() || !page.entries.is_empty());
+                self.note_seen(&page.entries, query, driver)?;
                 let entries = named(page.entries, query, &mut decoder);
                 for some in entries.chunks(ROWS) {
                     let (stale, harmless) = compare(some, query, removal, driver, &mut decoder)?;
@@ -169,8 +173,35 @@ impl Entries {
                 }
             }
         }
-        self.came_back.set(Some(found));
+        self.looked(found);
         Ok(found)
+    }
+
+    /// Notes whether the table has one of these sessions: another site's entries may look alike.
+    fn note_seen(
+        &self,
+        entries: &[Entry],
+        query: &SessionQuery<'_>,
+        driver: &mut Driver<'_>,
+    ) -> Result<(), StopReason> {
+        if self.has_seen_one.get() || entries.is_empty() {
+            return Ok(());
+        }
+        // The table is empty by now, or the entries of its rows have told.
+        let all_go = matches!(query.users, UserFilter::EverythingBut(none) if none.is_empty());
+        for some in entries.chunks(ROWS) {
+            let keys: Vec<&str> = some.iter().map(|entry| &*entry.session_key).collect();
+            if all_go || driver.once(|writer| writer.count(&keys))? > 0 {
+                self.has_seen_one.set(true);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn looked(&self, found: u64) {
+        self.is_looking.set(false);
+        self.came_back.set(Some(found));
     }
 
     /// Looks on every server for entries of the sessions that this run ended, and deletes them. Returns how many there were.
@@ -249,7 +280,8 @@ impl Entries {
         let forgot = self.ended.get() > u64::try_from(MOST_KEYS).unwrap_or(u64::MAX);
         let is_unlooked = self.is_unlooked.get() && (knows_of_none || forgot);
         let came_back = self.came_back.get();
-        self.left_out.get() > 0 || is_unlooked || came_back.map_or(knows_of_none, |found| found > 0)
+        let is_open = self.left_out.get() > 0 || self.is_looking.get();
+        is_open || is_unlooked || came_back.map_or(knows_of_none, |found| found > 0)
     }
 
     /// Why the look through the cache proves nothing.
@@ -262,15 +294,25 @@ impl Entries {
         if found > 0 {
             doubts.push(Doubt::CacheRefilled { entries: found });
         }
-        if !(self.shape.is_known || self.has_seen_one.get() || self.is_cleared.get()) {
-            let servers = self.servers.borrow();
-            doubts.push(Doubt::CacheUnseen {
-                cache: servers.first().map(|server| server.place()).unwrap_or_default(),
-                prefix: self.shape.before().to_owned(),
-                others: self.others.borrow().iter().cloned().collect(),
-            });
-        }
+        doubts.extend(self.doubt_of_shape());
         doubts
+    }
+
+    /// The doubt whether it is the site's cache, or all of it.
+    fn doubt_of_shape(&self) -> Option<Doubt> {
+        let others: Vec<String> = self.others.borrow().iter().cloned().collect();
+        let is_sure = self.has_seen_one.get() && (self.shape.is_asked_for || others.is_empty());
+        if self.shape.is_known || self.is_cleared.get() || is_sure {
+            return None;
+        }
+        let servers = self.servers.borrow();
+        let cache = servers.first().map(|server| server.place()).unwrap_or_default();
+        let prefix = self.shape.before().to_owned();
+        Some(if self.has_seen_one.get() {
+            Doubt::CacheShared { cache, prefix, others }
+        } else {
+            Doubt::CacheUnseen { cache, prefix, others }
+        })
     }
 }
 
@@ -282,7 +324,11 @@ fn named(
 ) -> Vec<(Entry, Whose)> {
     let whose = |entry: Entry| {
         let session = decoder.decode_bare(&entry.value, entry.is_cut);
-        let whose = query.users.whose(&session.verdict(|_| false));
+        let whose = match query.users.whose(&session.verdict(|_| false)) {
+            // Who is behind an impersonation may stand in what was not read.
+            Whose::Others if entry.is_cut && query.users.is_about_some() => Whose::Unknown,
+            whose => whose,
+        };
         (whose != Whose::Others).then_some((entry, whose))
     };
     entries.into_iter().filter_map(whose).collect()

@@ -229,7 +229,7 @@ impl UserFilter<'_> {
     }
 
     /// Whether the filter names users, so that the other users in an impersonated session matter.
-    fn is_about_some(self) -> bool {
+    pub(crate) fn is_about_some(self) -> bool {
         matches!(self, Self::These(_))
     }
 

@@ -54,6 +54,15 @@ impl StoreError {
         self
     }
 
+    /// Changes the fault to [`Fault::Fatal`]: no retry can help any longer, unless the operator asked to stop.
+    #[must_use]
+    pub fn fatal(mut self) -> Self {
+        if self.fault != Fault::Stopped {
+            self.fault = Fault::Fatal;
+        }
+        self
+    }
+
     /// Adds the next step for the operator.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

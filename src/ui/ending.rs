@@ -175,6 +175,7 @@ pub fn doubt(doubt: &Doubt) -> String {
             shell_words(tables)
         ),
         Doubt::CacheUnseen { cache, prefix, others } => cache_unseen(cache, prefix, others),
+        Doubt::CacheShared { cache, prefix, others } => cache_shared(cache, prefix, others),
         Doubt::CacheRefilled { entries } => cache_refilled(*entries),
         Doubt::SessionsElsewhere { tables } => elsewhere(
             "other session tables of this database have live sessions of the same users",
@@ -200,17 +201,32 @@ fn cache_unseen(cache: &str, prefix: &str, others: &[String]) -> String {
     let seen = if others.is_empty() {
         "the number of the database, or KEY_PREFIX and VERSION, may be another".to_owned()
     } else {
-        let others: Vec<_> =
-            others.iter().map(|other| format!("\"{}\"", super::sanitize(other))).collect();
         format!(
             "it has entries whose keys begin with {} and go on alike: ?key_prefix=...&version=... in its URL names KEY_PREFIX and VERSION",
-            others.join(", ")
+            shown(others)
         )
     };
     format!(
-        "the cache {cache} has no entry whose key begins with \"{}\", not even of other users, so it may not be the site's, and nothing \
-         is proved; {seen}. --django asks the project; --cache-cleared says that it is the right one and was cleared",
+        "the cache {cache} has no entry whose key begins with \"{}\" of a session in the table, not even of other users, so it may \
+         not be the site's, and nothing is proved; {seen}. --django asks the project; --cache-cleared says that it is the right one and was cleared",
         super::sanitize(prefix)
+    )
+}
+
+/// Beginnings of keys.
+fn shown(prefixes: &[String]) -> String {
+    let prefixes = prefixes.iter().map(|prefix| format!("\"{}\"", super::sanitize_name(prefix)));
+    prefixes.collect::<Vec<_>>().join(", ")
+}
+
+fn cache_shared(cache: &str, prefix: &str, others: &[String]) -> String {
+    format!(
+        "the cache {} has entries of sessions whose keys begin with \"{}\", which were looked through, and with {}, which may be this \
+         site's, so nothing is proved; ?key_prefix=...&version=... in its URL says which are (?version=1 says the former), or --django asks \
+         the project",
+        super::sanitize(cache),
+        super::sanitize(prefix),
+        shown(others)
     )
 }
 

@@ -11,7 +11,7 @@ use crate::site::Site;
 use crate::world::{RunToEnd as _, program};
 
 /// The key of the cache entry of a session, without `KEY_PREFIX`.
-fn entry(session: &str) -> String {
+pub(crate) fn entry(session: &str) -> String {
     format!(":1:django.contrib.sessions.cached_db{session}")
 }
 
@@ -148,7 +148,7 @@ fn an_entry_that_comes_back_goes_again() {
 }
 
 /// The program on the site's database, which asks no project: Redis alone says what is in it.
-fn without_project(site: &Site, arguments: &[&str]) -> crate::world::Ran {
+pub(crate) fn without_project(site: &Site, arguments: &[&str]) -> crate::world::Ran {
     let database = site.sqlite_file().display().to_string();
     let mut command = program(&["-d", &database, "--db-timezone", "UTC"]);
     command.args(arguments).env("SESSCTL_SECRET_KEY", crate::site::SECRET_KEY).ran("")

@@ -121,5 +121,6 @@ mod window;
 mod without_login;
 mod work;
 mod world;
+mod wrong_cache;
 mod wrong_table;
 mod wrong_users;
