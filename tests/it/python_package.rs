@@ -86,7 +86,7 @@ fn pip_installs_it_and_the_first_command_of_the_readme_runs() {
     }
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
     let first = readme.lines().find(|line| line.starts_with("$ sessctl logout-user")).unwrap();
-    let first = first.trim_start_matches("$ ").replace(" --dry-run | cut -c -77", "");
+    let (first, _) = first.trim_start_matches("$ ").split_once(" --dry-run").unwrap();
     let settings = "export DATABASE_URL=demo.sqlite3 SESSCTL_ENGINE=db SESSCTL_SECRET_KEY=\"$(cat demo.secret_key)\"";
     let ran = in_venv(&format!("{settings}; {first}"));
     assert!(
