@@ -36,11 +36,12 @@ fn entries_that_look_alike_do_not_make_it_the_site_s_cache() {
     let copy = |to: &str, database: &str| {
         redis.cli(&["-n", "1", "COPY", &berts, to, "DB", database]).ok();
     };
-    let logout = |database: &str, more: &str| {
+    let run = |command: &[&str], database: &str, more: &str| {
         let url = redis.url().replace("db=1", &format!("db={database}{more}"));
-        let arguments = ["logout-user", &anna.0, "--format", "json", "--cache", &url];
-        without_project(&site, &arguments)
+        let options = ["--format", "json", "--cache", &url];
+        without_project(&site, &[command, &options].concat())
     };
+    let logout = |database: &str, more: &str| run(&["logout-user", &anna.0], database, more);
     let is_doubt = |ran: &Ran, doubt: &str| {
         assert_eq!(ran.json()["doubts"][0]["doubt"], doubt, "{ran:#?}");
         assert_eq!(whoami(&site, &anna.1), anna.0);
@@ -56,6 +57,12 @@ fn entries_that_look_alike_do_not_make_it_the_site_s_cache() {
     assert_eq!(whoami(&site, &anna.1), anna.0);
     logout("1", "&key_prefix=shop").ok();
     assert_eq!((whoami(&site, &anna.1), whoami(&site, &bert.1)), ("None".into(), bert.0.clone()));
+    let ran = run(&["flush-all", "--yes"], "2", "&key_prefix=shop").exits(3);
+    assert_eq!(ran.json()["doubts"][0]["doubt"], "cache_unseen", "{ran:#?}");
+    assert_eq!(whoami(&site, &bert.1), bert.0);
+    // A table that was truncated cannot tell.
+    run(&["flush-all", "--yes", "--truncate"], "1", "&key_prefix=shop").ok();
+    assert_eq!(whoami(&site, &bert.1), "None");
 }
 
 /// Of a large entry only the beginning is read: a user behind an impersonation may stand behind that.
