@@ -1,19 +1,22 @@
 //! Deletes the cache entries of ended sessions, and looks through the cache for entries that let users in who were to be
 //! logged out: a request in flight can put one back, and an earlier run may have ended between a row and its entry.
 
+mod rows;
+
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use django_session::{Decoder, Verdict};
+use django_session::Decoder;
 
-use super::query::{Answer, SessionQuery, UserFilter, Whose};
+use self::rows::{compare, named, without_row};
+use super::query::{SessionQuery, UserFilter};
 use super::removal::Removal;
 use super::survey::MOST_KEYS;
 use crate::cache::{Entry, Server, Shape, Walk};
 use crate::context::Ctx;
 use crate::engine::{Driver, StopReason};
-use crate::model::{Keys, Page};
+use crate::model::{Keys, counted};
 use crate::report::Doubt;
 use crate::settings;
 use crate::store::StoreError;
@@ -24,6 +27,8 @@ const ROWS: usize = 100;
 const KEYS_AT_ONCE: usize = 1_000;
 /// Most other beginnings of keys that a message shows.
 const MOST_OTHERS: usize = 3;
+/// Entries without a row that are remembered: a warning needs no more.
+const MOST_ORPHANS: usize = 10_000;
 /// How long a replica may take to follow the server that is written.
 const LAG: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(100);
@@ -53,6 +58,8 @@ pub(crate) struct Entries {
     came_back: Cell<Option<u64>>,
     /// Whether only entries of sessions whose rows went are deleted, since others cannot be told apart.
     is_unlooked: Cell<bool>,
+    /// Entries without a row that the last look found, where it deletes none of these.
+    orphans: Cell<u64>,
     /// Whether there was an entry of a session of the table.
     has_seen_one: Cell<bool>,
     /// What keys of other shapes begin with.
@@ -84,6 +91,7 @@ impl Entries {
             is_looking: Cell::default(),
             came_back: Cell::default(),
             is_unlooked: Cell::default(),
+            orphans: Cell::default(),
             has_seen_one: Cell::default(),
             others: RefCell::default(),
         })
@@ -150,6 +158,9 @@ impl Entries {
             // An entry tells neither signature nor layout nor time of a session, and one without a row may be anybody's.
             self.is_unlooked.set(true);
             let found = self.look_for_ended(ctx).map_err(failed)?;
+            if found == 0 {
+                self.look_for_orphans(ctx, driver)?;
+            }
             self.looked(found);
             return Ok(found);
         }
@@ -220,6 +231,43 @@ impl Entries {
         Ok(found)
     }
 
+    /// Counts the entries without a row: a run that failed may have left them, and they let users in. Nothing tells whether
+    /// they are of sessions that were asked for.
+    fn look_for_orphans(&self, ctx: &Ctx<'_>, driver: &mut Driver<'_>) -> Result<(), StopReason> {
+        let failed = |error: StoreError| StopReason::of(error.hint(HINT), ctx.stop);
+        let (mut most, servers) = (0, self.servers.borrow().len());
+        for place in 0..servers {
+            let (mut walk, mut orphans) = (Walk::default(), BTreeSet::new());
+            while !walk.has_ended && orphans.len() < MOST_ORPHANS {
+                if let Some(asked) = ctx.stop.asked() {
+                    return Err(asked.into());
+                }
+                let page = self.with(place, |server| server.walk(&mut walk, &self.shape));
+                for some in page.map_err(failed)?.entries.chunks(ROWS) {
+                    orphans.extend(without_row(some, driver)?);
+                }
+            }
+            if orphans.is_empty() {
+                continue;
+            }
+            // Who logs out at this moment loses the row first.
+            ctx.stop.sleep(TICK);
+            let orphans: Vec<String> = orphans.into_iter().collect();
+            for some in orphans.chunks(KEYS_AT_ONCE) {
+                most += self.with(place, |server| server.existing(some)).map_err(failed)?.len();
+            }
+        }
+        self.orphans.set(u64::try_from(most).unwrap_or(u64::MAX));
+        if most > 0 && !self.is_cleared.get() {
+            ctx.talk.warning(&format!(
+                "the cache has {} without a row, deleted before, perhaps by a run that failed, whose users are in: clear the cache, or \
+                 end those of a user with `sessctl logout-user`; --cache-cleared says that you know of them",
+                counted(self.orphans.get(), "session")
+            ));
+        }
+        Ok(())
+    }
+
     fn with<T>(
         &self,
         place: usize,
@@ -281,7 +329,8 @@ impl Entries {
         let forgot = self.ended.get() > u64::try_from(MOST_KEYS).unwrap_or(u64::MAX);
         let is_unlooked = self.is_unlooked.get() && (knows_of_none || forgot);
         let came_back = self.came_back.get();
-        let is_open = self.left_out.get() > 0 || self.is_looking.get();
+        let has_orphans = self.orphans.get() > 0 && !self.is_cleared.get();
+        let is_open = self.left_out.get() > 0 || self.is_looking.get() || has_orphans;
         is_open || is_unlooked || came_back.map_or(knows_of_none, |found| found > 0)
     }
 
@@ -315,83 +364,4 @@ impl Entries {
             Doubt::CacheUnseen { cache, prefix, others }
         })
     }
-}
-
-/// The entries of users whom the query names, or may name.
-fn named(
-    entries: Vec<Entry>,
-    query: &SessionQuery<'_>,
-    decoder: &mut Decoder<'_>,
-) -> Vec<(Entry, Whose)> {
-    let whose = |entry: Entry| {
-        let session = decoder.decode_bare(&entry.value, entry.is_cut);
-        let whose = match query.users.whose(&session.verdict(|_| false)) {
-            // Who is behind an impersonation may stand in what was not read.
-            Whose::Others if entry.is_cut && query.users.is_about_some() => Whose::Unknown,
-            whose => whose,
-        };
-        (whose != Whose::Others).then_some((entry, whose))
-    };
-    entries.into_iter().filter_map(whose).collect()
-}
-
-/// What a row is to a cache entry of the same session.
-#[derive(Clone, Copy, PartialEq)]
-enum InTable {
-    /// A session of these users that is not to be ended, of which the entry is a copy.
-    Stays,
-    /// It cannot be read.
-    Unreadable,
-    /// Anything else, such as a session that has lost its login.
-    Other,
-}
-
-/// Of these entries, the keys of those that let users in who are logged out by the table, and of those that cannot be
-/// told from these and whose row the site reads in their place.
-fn compare(
-    entries: &[(Entry, Whose)],
-    query: &SessionQuery<'_>,
-    removal: Removal,
-    driver: &mut Driver<'_>,
-    decoder: &mut Decoder<'_>,
-) -> Result<(Vec<String>, Vec<String>), StopReason> {
-    let keys: Vec<&str> = entries.iter().map(|(entry, _)| &*entry.session_key).collect();
-    let rows = driver.once(|writer| writer.read(&keys))?;
-    let rows = in_table(&rows, query, decoder);
-    let (mut stale, mut harmless) = (Vec::new(), Vec::new());
-    for (entry, whose) in entries {
-        let key = entry.key.clone();
-        match (rows.get(&*entry.session_key), whose) {
-            (Some(InTable::Stays), _) => {}
-            (None, _) | (Some(InTable::Other), Whose::Theirs) => stale.push(key),
-            // A row that only lost its login does not tell what its entry holds.
-            (Some(_), Whose::Unknown | Whose::Others) if removal != Removal::KeepData => {}
-            (Some(_), _) => harmless.push(key),
-        }
-    }
-    Ok((stale, harmless))
-}
-
-fn in_table<'p>(
-    rows: &'p Page,
-    query: &SessionQuery<'_>,
-    decoder: &mut Decoder<'_>,
-) -> HashMap<&'p str, InTable> {
-    let mut known = HashMap::new();
-    for row in rows.rows() {
-        let session = row.decode(decoder);
-        let verdict = query.verdict(&row, &session);
-        let is = match &verdict {
-            Verdict::Login(login) if query.users.wants(Some(login)) => {
-                match query.answer(&row, &session, &verdict) {
-                    Answer::Other | Answer::Undated | Answer::SavedLater => InTable::Stays,
-                    _ => InTable::Other,
-                }
-            }
-            Verdict::Login(_) | Verdict::Anonymous { .. } => InTable::Other,
-            Verdict::Unreadable(_) | Verdict::Damaged(_) => InTable::Unreadable,
-        };
-        known.insert(row.key, is);
-    }
-    known
 }

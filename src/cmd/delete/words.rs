@@ -5,9 +5,7 @@ use std::io::{self, Write};
 use super::report::DeleteReport;
 use crate::model::{Tally, counted};
 use crate::report::{Ending, Proof};
-use crate::ui::ending::{
-    stopped, write_allauth, write_cached, write_entries, write_left, write_paused,
-};
+use crate::ui::ending::{stopped, write_allauth, write_entries, write_left, write_paused};
 use crate::ui::referenced::{going, write_referenced};
 use crate::ui::{Report, sanitize, write_preview};
 
@@ -80,7 +78,12 @@ impl DeleteReport {
     fn write_rest(&self, out: &mut dyn Write) -> io::Result<()> {
         write_allauth(out, self.allauth_deleted)?;
         write_entries(out, self.cache_entries_deleted.filter(|_| !self.dry_run))?;
-        write_cached(out, self.cached && !self.dry_run)?;
+        if self.cached && !self.dry_run {
+            writeln!(
+                out,
+                "The cache may still hold copies of deleted sessions, and is asked before the table: clear it."
+            )?;
+        }
         write_left(out, self.not_deleted, self.rounds)?;
         write_referenced(out, &self.kept, self.dry_run, "")?;
         let unproved = self.unverified_left;
