@@ -478,7 +478,7 @@ fn copies_in_caches_and_rows_of_allauth_go_too_and_the_run_is_on_record() {
         );
         assert_eq!(lines[1]["keys"].as_array().unwrap().len(), 2);
         let ran = w.run(&["delete", "--layout", "legacy", "--yes", "--engine", "cached_db"]);
-        ran.exits(3).says("The cache may still hold their sessions");
+        ran.exits(3).says("The cache may still hold copies of deleted sessions");
     });
 }
 
