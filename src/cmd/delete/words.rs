@@ -94,7 +94,11 @@ impl DeleteReport {
                 counted(unproved, "row")
             )?;
         } else if self.matches.unverified > 0 {
-            let would = if self.dry_run { "would go" } else { "went" };
+            let would = match (self.dry_run, self.ended) {
+                (true, _) => "would go",
+                (false, Ending::Done) => "went",
+                _ => "are to go",
+            };
             writeln!(
                 out,
                 "{} of these that no key verifies {would}, too: another row shows that the key is right.",
