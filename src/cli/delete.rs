@@ -8,7 +8,7 @@
 use clap::Args;
 
 use super::conditions::Conditions;
-use super::shared::{Audit, CacheServer, Pace, ReportFormat, Saved};
+use super::shared::{Audit, Cache, Pace, ReportFormat, Saved};
 use super::{OUTPUT, SAFETY, WHICH};
 
 const EXAMPLES: &str = "\
@@ -33,12 +33,6 @@ pub struct Delete {
     /// Wait before the scan that proves, for requests in flight to end.
     #[arg(long, value_name = "DURATION", default_value = "0s", help_heading = SAFETY)]
     pub settle: String,
-    /// The cache.
-    #[command(flatten)]
-    pub cache: CacheServer,
-    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
-    #[arg(long, help_heading = SAFETY)]
-    pub cache_cleared: bool,
     /// One session: the beginning of its key, 8 to 31 characters; - reads it, or the whole key, from standard input.
     #[arg(long, value_name = "KEY-PREFIX", conflicts_with_all = Conditions::NAMES, conflicts_with_all = ["saved_between", "idle"], help_heading = WHICH)]
     pub session: Option<String>,
@@ -57,10 +51,9 @@ pub struct Delete {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, conflicts_with = "cache", help_heading = OUTPUT)]
-    pub print_cache_keys: bool,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: Cache,
     /// The audit log.
     #[command(flatten)]
     pub audit: Audit,

@@ -7,7 +7,7 @@
 
 use clap::Args;
 
-use super::shared::{Audit, CacheServer, Pace, ReportFormat};
+use super::shared::{Audit, Cache, Pace, ReportFormat};
 use super::{OUTPUT, PACE, SAFETY, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
@@ -42,12 +42,6 @@ pub struct FlushAll {
     /// a request in flight.
     #[arg(long, help_heading = SAFETY)]
     pub keep_data: bool,
-    /// The cache.
-    #[command(flatten)]
-    pub cache: CacheServer,
-    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
-    #[arg(long, help_heading = SAFETY)]
-    pub cache_cleared: bool,
     /// Leave sessions that name no user: carts.
     #[arg(long, help_heading = WHICH)]
     pub authenticated_only: bool,
@@ -55,7 +49,7 @@ pub struct FlushAll {
     #[arg(long, help_heading = WHICH)]
     pub cleanup_allauth: bool,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
-    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file"], help_heading = PACE)]
+    #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file", "print_cache_keys"], help_heading = PACE)]
     pub truncate: bool,
     /// How fast to delete.
     #[command(flatten)]
@@ -63,10 +57,9 @@ pub struct FlushAll {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, conflicts_with_all = ["truncate", "cache"], help_heading = OUTPUT)]
-    pub print_cache_keys: bool,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: Cache,
     /// The audit log.
     #[command(flatten)]
     pub audit: Audit,

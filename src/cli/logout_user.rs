@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{Audit, Batches, CacheServer, ReportFormat, Saved, UserLookup};
+use super::shared::{Audit, Batches, Cache, ReportFormat, Saved, UserLookup};
 use super::user_selectors::UserSelectors;
 use super::{OUTPUT, SAFETY, WHICH, WHOM};
 
@@ -65,12 +65,6 @@ pub struct LogoutUser {
     /// a request in flight.
     #[arg(long, conflicts_with = "no_verify", help_heading = SAFETY)]
     pub keep_data: bool,
-    /// The cache.
-    #[command(flatten)]
-    pub cache: CacheServer,
-    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
-    #[arg(long, help_heading = SAFETY)]
-    pub cache_cleared: bool,
     /// Keep the one session whose key begins with this (at least 8 characters), such as your own.
     #[arg(long, value_name = "PREFIX", help_heading = WHICH)]
     pub except: Option<String>,
@@ -89,10 +83,9 @@ pub struct LogoutUser {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
-    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
-    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
-    #[arg(long, conflicts_with = "cache", help_heading = OUTPUT)]
-    pub print_cache_keys: bool,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: Cache,
     /// The audit log.
     #[command(flatten)]
     pub audit: Audit,

@@ -79,9 +79,9 @@ pub struct Pace {
     pub pause_file: Option<PathBuf>,
 }
 
-/// The cache of a site with cached_db.
+/// What is done about the cache of a site with cached_db.
 #[derive(Debug, Args)]
-pub struct CacheServer {
+pub struct Cache {
     /// The cache of a site with cached_db, where the entries of the sessions are deleted, too: redis://host:6379/1
     /// (Redis, Valkey), rediss:// with TLS, unix:///path/of/socket?db=1; otherwise the project's (--django), then
     /// SESSCTL_CACHE_URL.
@@ -89,6 +89,13 @@ pub struct CacheServer {
     /// the site's KEY_PREFIX and VERSION are.
     #[arg(long, value_name = "URL", help_heading = SAFETY)]
     pub cache: Option<String>,
+    /// The cache of a site with cached_db was cleared after earlier runs: it has no copy of sessions whose rows went.
+    #[arg(long, help_heading = SAFETY)]
+    pub cache_cleared: bool,
+    /// Print the cache keys of the sessions that are gone, one a line, for a site with cached_db:
+    /// | xargs redis-cli DEL. Each is a login. The report then goes to standard error.
+    #[arg(long, conflicts_with = "cache", help_heading = OUTPUT)]
+    pub print_cache_keys: bool,
 }
 
 /// Options of commands that change the table.

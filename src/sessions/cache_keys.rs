@@ -42,17 +42,6 @@ pub(crate) enum CacheKeys {
     Deleted(Entries),
 }
 
-/// What the options say of the cache.
-pub(crate) struct Asked<'a> {
-    /// The URL of `--cache`.
-    pub(crate) server: Option<&'a str>,
-    /// Whether keys are printed.
-    pub(crate) print: bool,
-    /// Whether the cache holds no entries that earlier runs left.
-    pub(crate) is_cleared: bool,
-    pub(crate) dry_run: bool,
-}
-
 /// Prints cache keys to standard output, and knows how a session key becomes a cache key.
 pub(crate) struct Printer {
     around: (String, String),
@@ -95,16 +84,20 @@ fn engine(ctx: &Ctx<'_>) -> Result<Option<Engine>, Error> {
 }
 
 /// The entries of the cache that the options or the environment name.
-fn entries(ctx: &Ctx<'_>, asked: &Asked<'_>) -> Result<Option<Entries>, Error> {
+fn entries(ctx: &Ctx<'_>, asked: &cli::Cache, dry_run: bool) -> Result<Option<Entries>, Error> {
     const OPTION: &str = "--cache";
     let is_table = matches!(engine(ctx)?, Some(Engine::Table));
-    if is_table && asked.server.is_some() {
+    if is_table && asked.cache.is_some() {
         return Err(Error::usage(
             format!("{OPTION}: the site's session engine has no cache in front of the table"),
             "leave it out: what is deleted from the table is gone; or is the engine another one than --engine or the project says?",
         ));
     }
-    let cache = if is_table { None } else { settings::cache(asked.server, ctx.project.as_ref())? };
+    let cache = if is_table {
+        None
+    } else {
+        settings::cache(asked.cache.as_deref(), ctx.project.as_ref())?
+    };
     let Some(cache) = cache else { return Ok(None) };
     if cache.is_of_project && ctx.is_about_many() {
         return Ok(None);
@@ -116,15 +109,15 @@ fn entries(ctx: &Ctx<'_>, asked: &Asked<'_>) -> Result<Option<Entries>, Error> {
     for server in &cache.servers {
         ctx.talk.detail(&format!("cache entries are deleted in {}", server.place()));
     }
-    Ok(Some(Entries::open(ctx, cache, asked.is_cleared, asked.dry_run)?))
+    Ok(Some(Entries::open(ctx, cache, asked.cache_cleared, dry_run)?))
 }
 
 impl CacheKeys {
     /// Resolves the options. Where keys are printed, standard output holds nothing else, and the report goes
     /// to standard error.
-    pub(crate) fn asked(ctx: &Ctx<'_>, asked: &Asked<'_>) -> Result<Self, Error> {
+    pub(crate) fn asked(ctx: &Ctx<'_>, asked: &cli::Cache, dry_run: bool) -> Result<Self, Error> {
         const PRINT: &str = "--print-cache-keys";
-        let Asked { print, is_cleared, dry_run, .. } = *asked;
+        let cli::Cache { print_cache_keys: print, cache_cleared: is_cleared, .. } = *asked;
         ctx.refuse_many(PRINT, print)?;
         if print {
             let around = match &ctx.project {
@@ -137,7 +130,7 @@ impl CacheKeys {
                 ..Printer::new(around, ctx.project.is_some(), out)
             }));
         }
-        if let Some(entries) = entries(ctx, asked)? {
+        if let Some(entries) = entries(ctx, asked, dry_run)? {
             return Ok(Self::Deleted(entries));
         }
         Self::untouched(ctx, is_cleared)

@@ -16,7 +16,7 @@ use crate::error::{Error, Exit};
 use crate::model::{SavedWindow, counted};
 use crate::report::{Doubt, Proof};
 use crate::sessions::audit::Audit;
-use crate::sessions::cache_keys::{Asked, CacheKeys};
+use crate::sessions::cache_keys::CacheKeys;
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::conditions::Conditions;
 use crate::sessions::confirmation::confirm;
@@ -43,7 +43,7 @@ impl Command for Delete {
         let run = CommandRun {
             command: "delete",
             format: self.format,
-            out: if self.print_cache_keys { &mut *ui::stderr() } else { out },
+            out: if self.cache.print_cache_keys { &mut *ui::stderr() } else { out },
             audit: &self.audit,
             acts: !self.dry_run,
         };
@@ -61,7 +61,7 @@ impl Command for Delete {
     }
 
     fn prints(&self) -> bool {
-        self.print_cache_keys
+        self.cache.print_cache_keys
     }
 
     fn reads_stdin(&self) -> usize {
@@ -112,19 +112,13 @@ impl<'a> Task<'a> {
         if ctx.is_about_many() && !args.yes && !args.dry_run {
             return Err(Error::NotConfirmed);
         }
-        let asked = Asked {
-            server: args.cache.cache.as_deref(),
-            print: args.print_cache_keys,
-            is_cleared: args.cache_cleared,
-            dry_run: args.dry_run,
-        };
         Ok(Self {
             args,
             which,
             removal: Removal::asked(args.cleanup_allauth, false, false)?,
             settle: settings::duration("--settle", &args.settle)?,
             saved,
-            cache: CacheKeys::asked(ctx, &asked)?,
+            cache: CacheKeys::asked(ctx, &args.cache, args.dry_run)?,
         })
     }
 

@@ -22,7 +22,7 @@ use crate::model::Tally;
 use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
-use crate::sessions::cache_keys::{Asked, CacheKeys};
+use crate::sessions::cache_keys::CacheKeys;
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::confirmation::confirm;
 use crate::sessions::delete_until_gone::{Outcome, Plan};
@@ -43,7 +43,7 @@ impl Command for FlushAll {
         let run = CommandRun {
             command: "flush-all",
             format: self.format,
-            out: if self.print_cache_keys { &mut *ui::stderr() } else { out },
+            out: if self.cache.print_cache_keys { &mut *ui::stderr() } else { out },
             audit: &self.audit,
             acts: !self.dry_run,
         };
@@ -63,7 +63,7 @@ impl Command for FlushAll {
     }
 
     fn prints(&self) -> bool {
-        self.print_cache_keys
+        self.cache.print_cache_keys
     }
 
     fn replicas(&self) -> &[String] {
@@ -95,13 +95,7 @@ impl<'a> Task<'a> {
         if ctx.is_about_many() && !args.yes && !args.dry_run {
             return Err(Error::NotConfirmed);
         }
-        let asked = Asked {
-            server: args.cache.cache.as_deref(),
-            print: args.print_cache_keys,
-            is_cleared: args.cache_cleared,
-            dry_run: args.dry_run,
-        };
-        let cache = CacheKeys::asked(ctx, &asked)?;
+        let cache = CacheKeys::asked(ctx, &args.cache, args.dry_run)?;
         Ok(Self { args, removal, settle, cache })
     }
 

@@ -19,7 +19,7 @@ use crate::model::{SavedWindow, counted};
 use crate::report::Proof;
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
-use crate::sessions::cache_keys::{Asked, CacheKeys};
+use crate::sessions::cache_keys::CacheKeys;
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::find::find;
@@ -47,7 +47,7 @@ impl Command for LogoutUser {
         let run = CommandRun {
             command: "logout-user",
             format: self.format,
-            out: if self.print_cache_keys { &mut *ui::stderr() } else { out },
+            out: if self.cache.print_cache_keys { &mut *ui::stderr() } else { out },
             audit: &self.audit,
             acts: !self.dry_run,
         };
@@ -66,7 +66,7 @@ impl Command for LogoutUser {
     }
 
     fn prints(&self) -> bool {
-        self.print_cache_keys
+        self.cache.print_cache_keys
     }
 
     fn reads_stdin(&self) -> usize {
@@ -110,13 +110,7 @@ impl<'a> Task<'a> {
         ctx.refuse_many("--except", except.is_some())?;
         ctx.demand_key(args.verified_only)?;
         keep_data::check(ctx, args.keep_data)?;
-        let asked = Asked {
-            server: args.cache.cache.as_deref(),
-            print: args.print_cache_keys,
-            is_cleared: args.cache_cleared,
-            dry_run: args.dry_run,
-        };
-        let cache = CacheKeys::asked(ctx, &asked)?;
+        let cache = CacheKeys::asked(ctx, &args.cache, args.dry_run)?;
         Ok(Self { args, given, except, removal, settle, saved, cache })
     }
 
