@@ -257,6 +257,22 @@ fn a_person_confirms_with_the_number_of_sessions() {
 }
 
 /// A site with logins of its own, and perhaps of Django's beside them.
+/// A scan for a number that nobody is shown would read the table once more.
+#[test]
+fn where_nobody_is_asked_two_scans_read_the_table() {
+    World::each("delete_scans", |w| {
+        zoo(w);
+        for (arguments, scans) in [
+            (&["--match", "_auth_user_id=42", "--yes"][..], 2),
+            (&["--anonymous", "--yes"], 3),
+            (&["--anonymous", "--dry-run"], 1),
+        ] {
+            let ran = w.run(&[&["--verbose", "delete"], arguments].concat());
+            assert_eq!(ran.stderr.matches("looked at ").count(), scans, "{ran:#?}");
+        }
+    });
+}
+
 #[test]
 fn what_may_be_a_login_of_the_sites_own_is_not_anonymous() {
     World::each("delete_own", |w| {

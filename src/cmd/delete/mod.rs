@@ -150,14 +150,7 @@ impl<'a> Task<'a> {
         let known = known_doubts(ctx, &*store, conditions)?;
         let can_be_kept = references::hinder(&references);
         let deletion = Deletion { ctx, task: self, store: &*store, conditions, audit };
-        let found = Outcome::run(ctx, &deletion.plan(Collect::of_dry_run(can_be_kept)), None)?;
-        if conditions.are_for_visitors() {
-            refuse_unknown_logins(&found.doubts)?;
-        }
-        let (mut outcome, done) = match deletion.consent(&found)? {
-            None => (found, Done::default()),
-            Some(consent) => deletion.act(consent, pace)?,
-        };
+        let (mut outcome, done) = deletion.run(can_be_kept, pace)?;
         let of_one = matches!(self.which, Which::One(_));
         if outcome.ended.is_ok() && !of_one && outcome.named == 0 {
             outcome.doubts.extend(proof::other_tables(ctx, &*store, None, false));
@@ -254,14 +247,37 @@ impl Deletion<'_, '_> {
         }
     }
 
+    /// Deletes them. A scan that counts goes before that where the operator is asked, or where it shows whether logins are
+    /// known.
+    fn run(&self, can_be_kept: bool, pace: Pace) -> Result<(Outcome, Done), Error> {
+        let is_for_visitors = self.conditions.are_for_visitors();
+        let at_once = !(self.task.args.dry_run || self.asks() || is_for_visitors);
+        if let Some(consent) = Consent::from_ask(Ask::Explicit).filter(|_| at_once) {
+            return self.act(consent, pace);
+        }
+        let plan = self.plan(Collect::of_dry_run(can_be_kept));
+        let found = Outcome::run(self.ctx, &plan, None)?;
+        if is_for_visitors {
+            refuse_unknown_logins(&found.doubts)?;
+        }
+        match self.consent(&found)? {
+            None => Ok((found, Done::default())),
+            Some(consent) => self.act(consent, pace),
+        }
+    }
+
+    /// Whether the operator is asked before anything is deleted.
+    fn asks(&self) -> bool {
+        !(self.task.args.yes || matches!(self.task.which, Which::One(_)))
+    }
+
     /// The operator's consent to delete what a dry run found. `None` in a dry run, or if that was interrupted.
     fn consent(&self, found: &Outcome) -> Result<Option<Consent>, Error> {
-        let Task { args, which, .. } = self.task;
-        if args.dry_run || found.ended.is_err() {
+        if self.task.args.dry_run || found.ended.is_err() {
             return Ok(Consent::from_ask(Ask::DryRun));
         }
         let sessions = found.matches.matched.saturating_sub(found.kept.count());
-        if args.yes || matches!(which, Which::One(_)) || sessions == 0 {
+        if !self.asks() || sessions == 0 {
             return Ok(Consent::from_ask(Ask::Explicit));
         }
         self.ctx.talk.note(&format!(
