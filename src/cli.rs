@@ -40,7 +40,7 @@ pub use django_code::{ColumnType, DjangoCode};
 pub use doctor::{Doctor, Granted};
 pub use flush_all::FlushAll;
 pub use help::parse;
-pub use list::{List, ListFormat};
+pub use list::{List, ListColumn, ListFormat, SortBy};
 pub use logout_user::LogoutUser;
 pub use man::Man;
 pub use pages::{manual_pages, write_completions};
@@ -48,7 +48,7 @@ pub use purge_expired::PurgeExpired;
 pub use shared::{Audit, Batches, Cache, Pace, ReportFormat, Saved, UserLookup};
 pub use show::Show;
 pub use stats::Stats;
-pub use user_selectors::UserSelectors;
+pub use user_selectors::{UserSelectors, Whom};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 

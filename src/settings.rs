@@ -28,7 +28,7 @@ pub use cache::{Cache, cache};
 pub use conditions::{bytes, key_and_value};
 pub use database::{Backends, Database, database};
 pub use django::{Project, probe, project};
-pub use ids::{Ids, check_selectors, refuse_blank, user_ids};
+pub use ids::{Ids, check_selectors, ids_of_users, refuse_blank, user_ids};
 pub use operator::{arguments, operator, refuse_misplaced_connection};
 pub use secrets::KeyVariants;
 pub use window::saved_window;

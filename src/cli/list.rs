@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::conditions::Conditions;
 use super::shared::{Saved, UserLookup};
-use super::user_selectors::UserSelectors;
-use super::{OUTPUT, WHICH, WHOM};
+use super::user_selectors::Whom;
+use super::{OUTPUT, WHICH};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,18 +18,16 @@ Examples:
   sessctl list --username anna
   sessctl list --format jsonl
   sessctl list --idle 30d --format ids
-  sessctl list --anonymous --larger-than 100kB";
+  sessctl list --anonymous --larger-than 100kB
+  sessctl list --sort size --limit 20 --columns session_key,username,size,saved";
 
 /// List sessions.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct List {
-    /// Only sessions of this user; may be repeated.
-    #[arg(long = "user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
-    pub users: Vec<String>,
-    /// Users by what the site knows of them.
+    /// Whose sessions.
     #[command(flatten)]
-    pub selectors: UserSelectors,
+    pub whom: Whom,
     /// Expired sessions too.
     #[arg(long, help_heading = WHICH)]
     pub all: bool,
@@ -42,9 +40,16 @@ pub struct List {
     /// The user column.
     #[command(flatten)]
     pub lookup: UserLookup,
-    /// At most this many.
+    /// At most this many; a table has 1000 unless this says otherwise.
     #[arg(long, value_name = "N", help_heading = WHICH)]
     pub limit: Option<u64>,
+    /// In which order. A table begins with the newest; the other formats, and none, take the sessions as they come, and a
+    /// limit is then reached sooner.
+    #[arg(long, value_enum, value_name = "BY", help_heading = OUTPUT)]
+    pub sort: Option<SortBy>,
+    /// These columns of a table or of CSV, separated by commas. A terminal otherwise gets those for which it is wide enough.
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', help_heading = OUTPUT)]
+    pub columns: Vec<ListColumn>,
     /// What to print.
     #[arg(long, value_enum, default_value = "table", help_heading = OUTPUT)]
     pub format: ListFormat,
@@ -71,4 +76,43 @@ pub enum ListFormat {
     Ids,
     /// Only the number of sessions.
     Count,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// The last saved first.
+    Saved,
+    /// Those that expire next first.
+    Expires,
+    /// The largest first.
+    Size,
+    /// By user id, and of each user the last saved first.
+    User,
+    /// As they come.
+    None,
+}
+
+/// A column of a table or of CSV, named like its field in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields of a session are described in docs/output.md")]
+pub enum ListColumn {
+    Schema,
+    SessionKey,
+    State,
+    UserId,
+    Username,
+    Backend,
+    Behind,
+    Signature,
+    Saved,
+    Expires,
+    Size,
+    Layout,
+    Serializer,
+    Compressed,
+    Error,
+    /// Layout, serializer and compression, or why the row cannot be read.
+    Format,
 }

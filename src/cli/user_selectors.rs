@@ -1,8 +1,24 @@
 //! Options that select users by name, address or flags: `--username`, `--staff` and the like.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::WHOM;
+
+/// Options of commands that only read, which select users.
+#[derive(Debug, Args)]
+pub struct Whom {
+    /// Only sessions of this user; may be repeated.
+    #[arg(long = "user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
+    pub users: Vec<String>,
+    /// Also of users with the ids in this file, one a line; - is standard input.
+    #[arg(long, value_name = "FILE", help_heading = WHOM)]
+    pub from_file: Option<PathBuf>,
+    /// Users by what the site knows of them.
+    #[command(flatten)]
+    pub selectors: UserSelectors,
+}
 
 /// Options that select users by their row in the table of users.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! `docs/output.md`.
 
 mod audit;
+mod column;
 mod matches;
 mod named;
 mod proof;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use audit::{AuditBegan, AuditEnded, AuditedRun};
+pub use column::Column;
 pub use matches::Matches;
 pub use named::{NamedUser, ResolvedUser, add_named};
 pub use proof::{Doubt, Proof};

@@ -21,21 +21,44 @@ pub struct Ids {
 }
 
 /// Reads the ids of the command line and of the file, each user once, in their order.
-///
-/// Ids are not trimmed: where keys are text, ` admin` and `admin` are two users.
 pub fn user_ids(args: &cli::LogoutUser) -> Result<Ids, Error> {
-    let (mut ids, mut lines) = (args.users.clone(), HashMap::new());
-    refuse_blank("USER_ID", &ids)?;
-    check_selectors(&args.selectors, !ids.is_empty() || args.from_file.is_some())?;
-    if let Some(file) = &args.from_file {
+    let ids = read_ids("USER_ID", &args.users, args.from_file.as_deref(), &args.selectors)?;
+    demand_some(&ids, &args.selectors)?;
+    Ok(ids)
+}
+
+/// The same for a command that selects users by options only. Without one, it is about all users.
+pub fn ids_of_users(whom: &cli::Whom) -> Result<Ids, Error> {
+    let ids = read_ids("--user", &whom.users, whom.from_file.as_deref(), &whom.selectors)?;
+    if whom.from_file.is_some() {
+        demand_some(&ids, &whom.selectors)?;
+    }
+    Ok(ids)
+}
+
+fn demand_some(ids: &Ids, selectors: &cli::UserSelectors) -> Result<(), Error> {
+    if ids.ids.is_empty() && !selectors.is_given() {
+        return Err(Error::usage("no user id given", "the file with the ids holds none"));
+    }
+    Ok(())
+}
+
+/// Ids are not trimmed: where keys are text, ` admin` and `admin` are two users.
+fn read_ids(
+    option: &str,
+    typed: &[String],
+    from_file: Option<&Path>,
+    selectors: &cli::UserSelectors,
+) -> Result<Ids, Error> {
+    let (mut ids, mut lines) = (typed.to_vec(), HashMap::new());
+    refuse_blank(option, &ids)?;
+    check_selectors(selectors, !ids.is_empty() || from_file.is_some())?;
+    if let Some(file) = from_file {
         let bytes = files::read_all(open(file)?).map_err(|source| cannot_read(file, source))?;
         for (line, id) in ids_of_file(file, &bytes)? {
             lines.entry(id.clone()).or_insert(line);
             ids.push(id);
         }
-    }
-    if ids.is_empty() && !args.selectors.is_given() {
-        return Err(Error::usage("no user id given", "the file with the ids holds none"));
     }
     // All spellings of a UUID are one user.
     let mut seen = HashSet::with_capacity(ids.len());

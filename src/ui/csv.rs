@@ -1,47 +1,59 @@
 //! Writes sessions as CSV, with cells that no spreadsheet runs as formulas.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::report::ListedSession;
+use super::human::format;
+use super::json::word;
+use crate::report::{Column, ListedSession};
+
+/// The columns that were asked for, or all.
+pub fn csv_columns(asked: &[Column], with_schemas: bool) -> Vec<Column> {
+    if !asked.is_empty() {
+        return asked.to_vec();
+    }
+    let schema = with_schemas.then_some(Column::Schema);
+    schema.into_iter().chain(Column::OF_CSV).collect()
+}
 
 /// Writes the names of the columns.
-pub fn write_csv_header(out: &mut dyn Write, with_schemas: bool) -> io::Result<()> {
-    if with_schemas {
-        out.write_all(b"schema,")?;
-    }
-    out.write_all(b"session_key,state,user_id,backend,signature,saved,expires,size,layout,serializer,compressed,error,behind,username\r\n")
+pub fn write_csv_header(out: &mut dyn Write, columns: &[Column]) -> io::Result<()> {
+    let names: Vec<_> = columns.iter().map(|column| column.name()).collect();
+    write!(out, "{}\r\n", names.join(","))
 }
 
 /// Writes one session as a line of RFC 4180, without its payload.
-pub fn write_csv_row(out: &mut dyn Write, row: &ListedSession) -> io::Result<()> {
-    let session = &row.session;
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let fields = [
-        row.session_key.clone(),
-        word(session.state),
-        text(&session.user_id),
-        text(&session.backend),
-        word(session.signature),
-        text(&session.saved),
-        text(&row.expires),
-        row.size.to_string(),
-        session.layout.map(word).unwrap_or_default(),
-        session.serializer.map(word).unwrap_or_default(),
-        session.compressed.to_string(),
-        text(&session.error),
-        session.behind.join(";"),
-        text(&row.username),
-    ];
-    let quoted: Vec<_> = row.schema.iter().chain(&fields).map(|field| quote(field)).collect();
+pub fn write_csv_row(
+    out: &mut dyn Write,
+    row: &ListedSession,
+    columns: &[Column],
+) -> io::Result<()> {
+    let quoted: Vec<_> = columns.iter().map(|column| quote(&field(row, *column))).collect();
     write!(out, "{}\r\n", quoted.join(","))
 }
 
-/// The word for a variant in JSON, so that all formats use the same words.
-pub fn word<T: serde::Serialize>(value: T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
+fn field(row: &ListedSession, column: Column) -> Cow<'_, str> {
+    let session = &row.session;
+    let text = |field: &'_ Option<String>| field.clone().unwrap_or_default();
+    match column {
+        Column::Schema => text(&row.schema),
+        Column::SessionKey => return row.session_key.as_str().into(),
+        Column::State => word(session.state),
+        Column::UserId => text(&session.user_id),
+        Column::Username => text(&row.username),
+        Column::Backend => text(&session.backend),
+        Column::Behind => session.behind.join(";"),
+        Column::Signature => word(session.signature),
+        Column::Saved => text(&session.saved),
+        Column::Expires => text(&row.expires),
+        Column::Size => row.size.to_string(),
+        Column::Layout => session.layout.map(word).unwrap_or_default(),
+        Column::Serializer => session.serializer.map(word).unwrap_or_default(),
+        Column::Compressed => session.compressed.to_string(),
+        Column::Error => text(&session.error),
+        Column::Format => format(row),
     }
+    .into()
 }
 
 fn quote(field: &str) -> String {

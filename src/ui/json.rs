@@ -35,6 +35,14 @@ pub fn write_large_json_line<T: Serialize>(
     out.write_all(b"\n")
 }
 
+/// The word for a variant in JSON, so that all formats use the same words.
+pub fn word<T: Serialize>(value: T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
 /// Compact JSON in which characters that could steer a terminal are escaped. The JSON standard asks that
 /// of control characters below U+0020 only.
 struct SafeToPrint<'a> {

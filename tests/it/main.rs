@@ -53,6 +53,7 @@ mod huge_rows;
 mod impersonation;
 mod keys_alike;
 mod list;
+mod list_order;
 mod live;
 mod locks;
 mod log_format;

@@ -338,7 +338,17 @@ fn sessions_of_every_schema_are_listed() {
     let ran = w.run(&["list", "--schema", "public", "--schema", "acme", "--limit", "5"]).ok();
     let schemas: Vec<_> =
         ran.stdout.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(schemas, ["SCHEMA", "public", "public", "public", "public", "acme"]);
+    assert_eq!(schemas, ["SCHEMA", "public", "public", "public", "public", "acme", "..."]);
+    let sorted =
+        ["--all-schemas", "--sort", "user", "--format", "csv", "--columns", "user_id,schema"];
+    let sorted = w.run(&[&["list"], &sorted[..]].concat()).ok().stdout;
+    let users: Vec<&str> = sorted.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert!(
+        users.len() == 13
+            && users[1..].is_sorted_by_key(|id| id.parse::<u32>().unwrap_or(u32::MAX)),
+        "{sorted}"
+    );
+    assert!(sorted.contains("42,public\r\n") && sorted.contains("42,acme\r\n"), "{sorted}");
     let csv = w.run(&["list", "--all-schemas", "--all", "--format", "csv"]).ok().stdout;
     assert!(csv.starts_with("schema,session_key,"), "{csv}");
     assert_eq!(

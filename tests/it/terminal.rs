@@ -92,3 +92,30 @@ fn doctor_colours_what_it_found_on_a_terminal_that_wants_it() {
     }
     assert!(!w.run_without_key(&["doctor"]).stdout.contains('\u{1b}'));
 }
+
+#[test]
+fn a_list_is_as_wide_as_the_terminal() {
+    World::each("listed", |w| {
+        w.execute(
+            "CREATE TABLE auth_user (id varchar(40) PRIMARY KEY, username varchar(254) UNIQUE)",
+        );
+        let id = "ce6db715-bb98-4199-8cff-7a7d3eff1a4f";
+        w.execute(&format!(
+            "INSERT INTO auth_user VALUES ('{id}', 'somebody.with.a.name@example.org')"
+        ));
+        w.user(id, 2);
+        for (columns, has_format) in [(80, false), (120, false), (200, true)] {
+            let drawn = shown(w, columns, &PLAIN, &["list", "--db-timezone", "UTC"]);
+            let at = drawn.find("SESSION").unwrap();
+            let lines: Vec<&str> = drawn[at..].lines().collect();
+            assert!(lines.len() == 3 && lines[1].contains("2026-11-22T01:57:46Z"), "{drawn}");
+            assert!(lines.iter().all(|line| line.chars().count() <= columns.into()), "{drawn}");
+            assert_eq!(lines[0].contains("FORMAT"), has_format, "{drawn}");
+        }
+        let piped = w.run_without_key(&["list"]).ok().stdout;
+        assert!(
+            piped.contains(id) && piped.contains("name@example.org") && piped.contains("FORMAT"),
+            "{piped}"
+        );
+    });
+}

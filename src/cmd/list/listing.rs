@@ -5,9 +5,9 @@ use std::io::Write;
 use django_session::Payload;
 
 use crate::cli::ListFormat;
-use crate::report::{ListedSession, State};
+use crate::report::{Column, ListedSession, State};
 use crate::sessions::describe::write_json;
-use crate::ui::{self, Columns};
+use crate::ui::{self, Table};
 
 /// A list that is printed while the scan runs.
 pub(super) struct Listing<'o> {
@@ -18,9 +18,13 @@ pub(super) struct Listing<'o> {
     pub(super) with_schemas: bool,
     /// Whether sessions may show the names of users.
     pub(super) with_names: bool,
+    /// The columns that were asked for.
+    pub(super) columns: Vec<Column>,
+    /// Sessions that come after the last one that is listed.
+    pub(super) more: u64,
     count: u64,
     /// Known from the first sessions on.
-    columns: Option<Columns>,
+    table: Option<Table>,
     begun: bool,
     /// With `--format ids`: sessions whose user id cannot be printed as it is.
     pub(super) inexact_ids: u64,
@@ -33,9 +37,19 @@ impl<'o> Listing<'o> {
         limit: u64,
         with_schemas: bool,
     ) -> Self {
-        let (count, columns, begun, inexact_ids) = (0, None, false, 0);
-        let with_names = false;
-        Self { out, format, limit, with_schemas, with_names, count, columns, begun, inexact_ids }
+        Self {
+            out,
+            format,
+            limit,
+            with_schemas,
+            with_names: false,
+            columns: Vec::new(),
+            more: 0,
+            count: 0,
+            table: None,
+            begun: false,
+            inexact_ids: 0,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -49,16 +63,22 @@ impl<'o> Listing<'o> {
 
     /// Writes the header once, and only with the first sessions: a table that cannot be read then leaves no
     /// partial list.
-    pub(super) fn begin(&mut self, first: &[ListedSession]) -> std::io::Result<()> {
+    pub(super) fn begin<'s>(
+        &mut self,
+        first: &(impl Iterator<Item = &'s ListedSession> + Clone),
+    ) -> std::io::Result<()> {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
         }
         match self.format {
             ListFormat::Table => {
-                let columns = Columns::of(first, self.with_schemas, self.with_names);
-                self.columns.insert(columns).write_header(self.out)
+                let table = Table::of(first, &self.columns, self.with_schemas, self.with_names);
+                self.table.insert(table).write_header(self.out)
             }
-            ListFormat::Csv => ui::write_csv_header(self.out, self.with_schemas),
+            ListFormat::Csv => {
+                self.columns = ui::csv_columns(&self.columns, self.with_schemas);
+                ui::write_csv_header(self.out, &self.columns)
+            }
             ListFormat::Json => self.out.write_all(b"["),
             ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count => Ok(()),
         }
@@ -69,14 +89,14 @@ impl<'o> Listing<'o> {
         session: &ListedSession,
         large: Option<Payload<'_>>,
     ) -> std::io::Result<()> {
-        self.begin(std::slice::from_ref(session))?;
+        self.begin(&std::iter::once(session))?;
         let first = self.count == 0;
         self.count += 1;
         match self.format {
             ListFormat::Table => {
-                self.columns.map_or(Ok(()), |columns| columns.write_row(self.out, session))
+                self.table.as_ref().map_or(Ok(()), |table| table.write_row(self.out, session))
             }
-            ListFormat::Csv => ui::write_csv_row(self.out, session),
+            ListFormat::Csv => ui::write_csv_row(self.out, session, &self.columns),
             ListFormat::Json => {
                 self.out.write_all(if first { b"\n" } else { b"," })?;
                 write_json(self.out, session, large)
@@ -97,6 +117,11 @@ impl<'o> Listing<'o> {
         match self.format {
             ListFormat::Json => self.out.write_all(b"]\n"),
             ListFormat::Count => writeln!(self.out, "{}", self.count),
+            ListFormat::Table if self.more > 0 => writeln!(
+                self.out,
+                "... and {} more: --limit N lists as many, --format jsonl all",
+                self.more
+            ),
             _ => Ok(()),
         }
     }

@@ -2,9 +2,11 @@
 
 use django_session::Decoder;
 
+use super::Query;
 use super::listing::Listing;
-use super::{Listed, Query};
+use super::pages::Listed;
 use crate::context::Ctx;
+use crate::model::Row;
 use crate::report::{ListedSession, State};
 use crate::sessions::describe::{Described, describe, listed};
 use crate::sessions::user_names::UserNames;
@@ -23,7 +25,7 @@ pub(super) struct Printer<'p, 'o> {
 impl Printer<'_, '_> {
     /// Prints the sessions of a page until the limit is reached. Returns whether a login was printed.
     pub(super) fn print(&mut self, page: Listed) -> std::io::Result<bool> {
-        let Self { ctx, query, names, schema, listing, decoder } = self;
+        let Self { ctx, names, schema, listing, .. } = self;
         let mut has_login = false;
         let mut sessions = page.sessions;
         sessions.truncate(listing.room());
@@ -32,25 +34,44 @@ impl Printer<'_, '_> {
         }
         names.add(ctx, &mut sessions);
         if !sessions.is_empty() {
-            listing.begin(&sessions)?;
+            listing.begin(&sessions.iter())?;
         }
         for session in &sessions {
             has_login |= session.session.state == State::User;
             listing.add(session, None)?;
         }
-        let mut decoder = decoder.page();
         for row in page.later.rows() {
-            if listing.is_full() {
+            if self.listing.is_full() {
                 return Ok(has_login);
             }
-            let stored = row.decode(&mut decoder);
-            let Described { session, large } = describe(&stored, query.detail);
-            has_login |= session.state == State::User;
-            let session = listed(&row, session, query.keys);
-            let mut session = ListedSession { schema: schema.cloned(), ..session };
-            names.add(ctx, std::slice::from_mut(&mut session));
-            listing.add(&session, large)?;
+            has_login |= self.print_row(&row)?;
         }
         Ok(has_login)
     }
+
+    /// Prints one session, and says whether it is a login.
+    fn print_row(&mut self, row: &Row<'_>) -> std::io::Result<bool> {
+        let Self { ctx, query, names, schema, listing, decoder } = self;
+        print_row(ctx, query, row, (names, decoder), *schema, listing)
+    }
+}
+
+/// Decodes one session and prints it. Returns whether it is a login.
+pub(super) fn print_row(
+    ctx: &Ctx<'_>,
+    query: &Query<'_>,
+    row: &Row<'_>,
+    (names, decoder): (&mut UserNames<'_>, &mut Decoder<'_>),
+    schema: Option<&String>,
+    listing: &mut Listing<'_>,
+) -> std::io::Result<bool> {
+    let mut decoder = decoder.page();
+    let stored = row.decode(&mut decoder);
+    let Described { session, large } = describe(&stored, query.detail);
+    let is_login = session.state == State::User;
+    let session = listed(row, session, query.keys);
+    let mut session = ListedSession { schema: schema.cloned(), ..session };
+    names.add(ctx, std::slice::from_mut(&mut session));
+    listing.add(&session, large)?;
+    Ok(is_login)
 }

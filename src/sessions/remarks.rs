@@ -1,33 +1,33 @@
-//! What `list` says of sessions that it left out, and of doubts.
+//! What a command that reads says of sessions that it left out, and of doubts.
 
+use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
 use crate::model::counted;
 use crate::report::{Doubt, Matches};
-use crate::sessions::unfit_ids::UnfitIds;
 use crate::ui;
 
-/// Messages that follow the list.
+/// Messages that follow the list or the report.
 #[derive(Default)]
-pub(super) struct Remarks {
-    pub(super) matches: Matches,
-    pub(super) doubts: Vec<Doubt>,
+pub(crate) struct Remarks {
+    pub(crate) matches: Matches,
+    pub(crate) doubts: Vec<Doubt>,
     /// Why some of the given ids cannot be ids of users.
-    pub(super) unfit: Option<String>,
+    pub(crate) unfit: Option<String>,
     /// Some of the ids in sessions that the key of the table of users cannot hold.
-    pub(super) unfit_ids: UnfitIds,
+    pub(crate) unfit_ids: UnfitIds,
     /// Whether sessions were selected by what they are.
-    pub(super) has_conditions: bool,
+    pub(crate) has_conditions: bool,
 }
 
 impl Remarks {
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         let Matches { unreadable, alike, unfit, different, undated, .. } = self.matches;
         unreadable + alike + unfit + different + undated > 0
             || !self.doubts.is_empty()
             || self.unfit.is_some()
     }
 
-    pub(super) fn print(&self, ctx: &Ctx<'_>) {
+    pub(crate) fn print(&self, ctx: &Ctx<'_>) {
         let Matches { unverified, undated, saved_later, unreadable, alike, unfit, .. } =
             self.matches;
         if unverified > 0 {
