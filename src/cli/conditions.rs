@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::WHICH;
 
 /// Options that select sessions by what they are. Each narrows the others.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Conditions {
     /// Only sessions that name no user.
     #[arg(long, help_heading = WHICH)]

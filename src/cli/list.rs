@@ -76,6 +76,9 @@ pub enum ListFormat {
     Ids,
     /// Only the number of sessions.
     Count,
+    /// Everything about each, for people: what `show` prints.
+    #[value(skip)]
+    Whole,
 }
 
 /// The order of a list.

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::{OUTPUT, PACE, SAFETY, WHICH};
 
 /// Options of commands that find sessions by user.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct UserLookup {
     /// Column with the user id of a session. Otherwise user_id or account_id, if the table has it. It finds
     /// sessions fast; the scan that proves still reads the data of all live rows.
@@ -27,7 +27,7 @@ pub struct UserLookup {
 }
 
 /// Options that select sessions by their last save.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Saved {
     /// Only sessions that were last saved from the first time on and before the second, such as
     /// 2026-11-20 or 2026-11-20T14:30Z. Without a zone it is one of --timezone.

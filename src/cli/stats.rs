@@ -8,18 +8,28 @@
 use clap::Args;
 
 use super::OUTPUT;
+use super::conditions::Conditions;
 use super::shared::{ReportFormat, Saved};
+use super::user_selectors::Whom;
 
 const EXAMPLES: &str = "\
 Examples:
   sessctl stats
   sessctl stats --top 20 --format json
-  sessctl stats --saved-between 2026-11-20 2026-11-21";
+  sessctl stats --saved-between 2026-11-20 2026-11-21
+  sessctl stats --staff
+  sessctl stats --anonymous --larger-than 100kB";
 
 /// Count what is in the table: logged-in users, formats, what takes the space.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Stats {
+    /// Whose sessions.
+    #[command(flatten)]
+    pub whom: Whom,
+    /// What sessions are.
+    #[command(flatten)]
+    pub conditions: Conditions,
     /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,

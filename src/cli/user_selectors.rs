@@ -7,10 +7,10 @@ use clap::Args;
 use super::WHOM;
 
 /// Options of commands that only read, which select users.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Whom {
     /// Only sessions of this user; may be repeated.
-    #[arg(long = "user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
+    #[arg(id = "whom_users", long = "user", value_name = "ID", allow_negative_numbers = true, help_heading = WHOM)]
     pub users: Vec<String>,
     /// Also of users with the ids in this file, one a line; - is standard input.
     #[arg(long, value_name = "FILE", help_heading = WHOM)]
@@ -20,8 +20,27 @@ pub struct Whom {
     pub selectors: UserSelectors,
 }
 
+impl Whom {
+    /// The options that select users.
+    pub(super) const OPTIONS: [&'static str; 8] = [
+        "whom_users",
+        "from_file",
+        "usernames",
+        "emails",
+        "deactivated",
+        "staff",
+        "superusers",
+        "deleted_users",
+    ];
+
+    /// Whether one of these options was typed.
+    pub fn is_given(&self) -> bool {
+        !self.users.is_empty() || self.from_file.is_some() || self.selectors.is_given()
+    }
+}
+
 /// Options that select users by their row in the table of users.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct UserSelectors {
     /// Users who log in with this name; may be repeated.

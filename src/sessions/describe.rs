@@ -57,6 +57,16 @@ pub(crate) fn write_json<T: Serialize>(
     }
 }
 
+/// Writes everything about a session, for people.
+pub(crate) fn write_whole(
+    out: &mut dyn Write,
+    session: &ListedSession,
+    large: Option<Payload<'_>>,
+) -> io::Result<()> {
+    let write = |out: &mut dyn Write| large.map_or(Ok(()), |payload| payload.write_json(out));
+    ui::write_session(out, session, large.map(|_| &write as ui::WriteLarge<'_>))
+}
+
 /// Describes a session without its payload.
 pub(crate) fn summary(decoded: &Decoded<'_>) -> DecodedSession {
     describe(decoded, Detail::Summary).session

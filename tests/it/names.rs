@@ -1,5 +1,7 @@
 //! Names of users: `list` takes them, and `list` and `show` print them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -89,6 +91,64 @@ fn a_list_takes_what_logout_user_takes() {
         w.run(&["list", "--user", "1", "--staff"]).refuses(2, &["not clear whether"]);
         w.run(&["list", "--user-table", "nosuch"]).exits(2).says("no table of users");
         w.run(&["list", "--username", "ANNA"]).refuses(2, &["in another letter case", "\"1\""]);
+    });
+}
+
+#[test]
+fn stats_and_show_take_what_a_list_takes() {
+    World::each("names_everywhere", |w| {
+        with_users(w);
+        let ids = w.file("ids", "1\n3\n");
+        for (options, users, sessions) in [
+            (&[][..], 4, 6),
+            (&["--username", "anna"], 1, 2),
+            (&["--email", "c@x", "--user", "2"], 2, 2),
+            (&["--from-file", &ids], 2, 3),
+            (&["--staff"], 2, 3),
+            (&["--staff", "--deactivated"], 0, 0),
+            (&["--deleted-users"], 1, 1),
+            (&["--anonymous"], 0, 1),
+            (&["--match", "_auth_user_id=1"], 1, 2),
+            (&["--larger-than", "1MB"], 0, 0),
+        ] {
+            let stats = w.run(&[&["stats", "--format", "json"], options].concat()).ok().json();
+            assert_eq!(
+                (&stats["users"], &stats["rows"]),
+                (&json!(users), &json!(sessions)),
+                "{options:?}"
+            );
+            let counted = w.run(&[&["list", "--format", "count"], options].concat()).ok().stdout;
+            assert_eq!(counted.trim(), sessions.to_string(), "{options:?}");
+        }
+        let anna = w.run(&["show", "--username", "anna"]).ok().stdout;
+        assert_eq!(anna.matches("username    anna\n").count(), 2, "{anna}");
+        assert_eq!(anna.matches("\"_auth_user_id\": \"1\"").count(), 2, "{anna}");
+        let more = w.run(&["show", "--staff", "--limit", "1"]).ok();
+        more.says("... and 2 more: --limit N shows as many, --format json all");
+        let staff = w.run(&["show", "--staff", "--format", "json"]).ok().json();
+        let names: BTreeSet<&str> =
+            staff.as_array().unwrap().iter().map(|one| one["username"].as_str().unwrap()).collect();
+        assert_eq!(names, BTreeSet::from(["anna", "bert"]));
+        assert_eq!(
+            w.run(&["show", "--deactivated", "--no-names"]).ok().stdout.matches("carl").count(),
+            0
+        );
+        w.run(&["show"]).exits(2).says("KEY-PREFIX");
+        w.run(&["show", "00000000", "--user", "1"]).refuses(2, &["leave out one"]);
+        for command in ["stats", "show"] {
+            w.run(&[command, "--username", "nobody"]).exits(2);
+            w.run(&[command, "--user", "1", "--staff"]).refuses(2, &["not clear whether"]);
+            w.run(&[command, "--from-file", &w.file("none", "\n")])
+                .refuses(2, &["no user id given"]);
+        }
+        // What may be theirs and cannot be read is a doubt, as in a list.
+        w.row("garbage0abcdefghijklmnopqrstuvwx", "no session of Django's", "2099-01-01 00:00:00");
+        for command in [&["list"][..], &["stats"], &["show"]] {
+            w.run_without_key(&[command, &["--username", "anna"]].concat())
+                .exits(3)
+                .says("1 row could not be read and may be anybody's session");
+        }
+        w.run(&["stats"]).ok();
     });
 }
 

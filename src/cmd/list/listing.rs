@@ -6,7 +6,7 @@ use django_session::Payload;
 
 use crate::cli::ListFormat;
 use crate::report::{Column, ListedSession, State};
-use crate::sessions::describe::write_json;
+use crate::sessions::describe::{write_json, write_whole};
 use crate::ui::{self, Table};
 
 /// A list that is printed while the scan runs.
@@ -80,7 +80,7 @@ impl<'o> Listing<'o> {
                 ui::write_csv_header(self.out, &self.columns)
             }
             ListFormat::Json => self.out.write_all(b"["),
-            ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count => Ok(()),
+            ListFormat::Jsonl | ListFormat::Ids | ListFormat::Count | ListFormat::Whole => Ok(()),
         }
     }
 
@@ -102,6 +102,10 @@ impl<'o> Listing<'o> {
                 write_json(self.out, session, large)
             }
             ListFormat::Jsonl => write_json(self.out, session, large),
+            ListFormat::Whole => {
+                self.out.write_all(if first { b"" } else { b"\n" })?;
+                write_whole(self.out, session, large)
+            }
             ListFormat::Ids => match &session.session.user_id {
                 Some(id) if session.session.state == State::User => {
                     self.inexact_ids += u64::from(!ui::write_id(self.out, id)?);
@@ -120,6 +124,11 @@ impl<'o> Listing<'o> {
             ListFormat::Table if self.more > 0 => writeln!(
                 self.out,
                 "... and {} more: --limit N lists as many, --format jsonl all",
+                self.more
+            ),
+            ListFormat::Whole if self.more > 0 => writeln!(
+                self.out,
+                "\n... and {} more: --limit N shows as many, --format json all",
                 self.more
             ),
             _ => Ok(()),

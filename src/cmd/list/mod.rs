@@ -54,7 +54,7 @@ impl Command for List {
             args: self,
             selection: Selection::of(ctx, &options)?,
             detail: match self.format {
-                ListFormat::Json | ListFormat::Jsonl => Detail::Payload,
+                ListFormat::Json | ListFormat::Jsonl | ListFormat::Whole => Detail::Payload,
                 _ => Detail::Summary,
             },
             keys: KeyDisplay::from(self.show_keys),

@@ -24,6 +24,8 @@ pub(super) struct Order {
 pub(super) const MOST_SORTED: usize = 100_000;
 /// Most sessions in a table, if nothing else was asked for.
 const MOST_IN_TABLE: u64 = 1_000;
+/// Most sessions that are shown with everything in them, if nothing else was asked for.
+const MOST_WHOLE: u64 = 100;
 /// Most characters of a user id that are compared.
 const MOST_CHARS: usize = 200;
 
@@ -48,7 +50,11 @@ pub(super) enum UserRank {
 impl Order {
     /// The order that was asked for; `None` if sessions are listed as they come.
     pub(super) fn of(args: &List) -> Result<Option<Self>, Error> {
-        let is_table = args.format == ListFormat::Table;
+        let usual = match args.format {
+            ListFormat::Table => Some(MOST_IN_TABLE),
+            ListFormat::Whole => Some(MOST_WHOLE),
+            _ => None,
+        };
         let by = match args.sort {
             Some(SortBy::None) => return Ok(None),
             Some(_) if args.format == ListFormat::Count => {
@@ -58,10 +64,10 @@ impl Order {
                 ));
             }
             Some(by) => by,
-            None if is_table => SortBy::Saved,
+            None if usual.is_some() => SortBy::Saved,
             None => return Ok(None),
         };
-        let limit = args.limit.or(is_table.then_some(MOST_IN_TABLE));
+        let limit = args.limit.or(usual);
         let most = limit.map_or(MOST_SORTED, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         if most > MOST_SORTED {
             Err(too_many())

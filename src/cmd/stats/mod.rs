@@ -23,9 +23,11 @@ use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};
+use crate::sessions::login_keys_seen::LoginKeysSeen;
+use crate::sessions::selection::{Options, Selection, TableSelection};
 use crate::sessions::user_names::UserNames;
-use crate::store::Filter;
-use crate::ui;
+use crate::store::{Filter, Store};
+use crate::{settings, ui};
 
 /// Most top-level keys of sessions, and most backends, that are named.
 const MOST_MEMBERS: usize = 15;
@@ -34,36 +36,73 @@ const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 impl Command for Stats {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
-        let saved = ctx.saved_window(&self.saved)?;
+        let options = Options {
+            whom: &self.whom,
+            conditions: &self.conditions,
+            saved: &self.saved,
+            lookup: None,
+            all: false,
+        };
+        let selection = Selection::of(ctx, &options)?;
         let ctx = &ctx.reading_sessions();
+        selection.demand(ctx)?;
         let began = Instant::now();
         let store = ctx.open()?;
-        let mut reader = store.reader()?;
-        let now = reader.now()?;
-        let codec = ctx.codec;
-        let worker = || {
-            let mut counter = Counter { decoder: Decoder::new(codec), now, saved };
-            move |page: &mut Page| counter.page(page)
-        };
-        let (mut totals, mut distinct) = (Totals::default(), Distinct::new());
-        let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
-            totals.merge(page, &mut distinct);
-            ControlFlow::Continue(())
-        })?;
+        let table = selection.in_table(ctx, &*store)?;
+        let seen = LoginKeysSeen::new(ctx, &table.query());
+        let (mut totals, distinct, ended) = scan(ctx, &*store, &table, &seen)?;
         if let Ended::Interrupted(signal) = ended {
             return Ok(Exit::Interrupted(signal));
         }
+        let mut remarks = selection.remarks();
+        let saved_later = totals.found.matches.saved_later;
+        if selection.names_users() || selection.has_conditions() {
+            let found = std::mem::take(&mut totals.found);
+            table.remark(ctx, &*store, &seen, (ended, found), &mut remarks)?;
+            selection.doubt_ids(ctx, &mut remarks);
+        }
         let mut report = report(totals, &distinct, self.top, began);
+        report.saved_later = saved_later;
         if !self.no_names {
-            let mut names = UserNames::of(ctx, &*store, None)?;
+            let user_table = self.whom.selectors.user_table.as_deref();
+            let mut names = UserNames::of(ctx, &*store, user_table)?;
             names.read(ctx, report.top_users.iter().map(|user| &*user.user_id));
             for user in &mut report.top_users {
                 user.username = names.of_user(&user.user_id);
             }
         }
         ctx.print(out, self.format, &report)?;
-        Ok(Exit::Done)
+        // Both the report and the remark would say it.
+        remarks.matches.saved_later = 0;
+        remarks.print(ctx);
+        Ok(if remarks.is_doubtful() { Exit::Incomplete } else { Exit::Done })
     }
+
+    fn reads_stdin(&self) -> usize {
+        usize::from(self.whom.from_file.as_deref().is_some_and(settings::is_stdin))
+    }
+}
+
+/// Counts the rows of the table.
+fn scan(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    table: &TableSelection<'_>,
+    seen: &LoginKeysSeen<'_>,
+) -> Result<(Totals, Distinct, Ended), Error> {
+    let mut reader = store.reader()?;
+    let now = reader.now()?;
+    let codec = ctx.codec;
+    let worker = || {
+        let mut counter = Counter { decoder: Decoder::new(codec), now, table, seen };
+        move |page: &mut Page| counter.page(page)
+    };
+    let (mut totals, mut distinct) = (Totals::default(), Distinct::new());
+    let ended = ctx.scan().run(&mut *reader, &Filter::default(), worker, |page| {
+        totals.merge(page, &mut distinct);
+        ControlFlow::Continue(())
+    })?;
+    Ok((totals, distinct, ended))
 }
 
 fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> StatsReport {
@@ -75,7 +114,7 @@ fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> St
         expired: totals.tally.expired,
         logged_in: totals.tally.logins,
         impersonated: totals.impersonated,
-        saved_later: totals.saved_later,
+        saved_later: 0,
         anonymous: totals.tally.anonymous,
         unverified: totals.tally.unverified,
         unreadable: totals.tally.unreadable,

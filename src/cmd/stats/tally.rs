@@ -7,9 +7,11 @@ use django_session::{Decoded, Decoder, Verdict};
 use super::report::LargeSession;
 use super::sketch::{Day, Days, Distinct, Sizes};
 use crate::model::{
-    Expiry, Layout, Page, Row, SavedWindow, Serializer, Signature, Tally, Timestamp, masked_key,
+    Expiry, Layout, Page, Row, Serializer, Signature, Tally, Timestamp, masked_key,
 };
 use crate::sessions::counts::{Counts, beginning};
+use crate::sessions::login_keys_seen::LoginKeysSeen;
+use crate::sessions::selection::{Found, TableSelection};
 
 const DAY: i64 = 24 * 3_600;
 /// Most large sessions that are named.
@@ -20,8 +22,8 @@ const LARGEST: usize = 5;
 pub(super) struct Totals {
     pub(super) tally: Tally,
     pub(super) impersonated: u64,
-    /// Live rows that were saved again after the time window.
-    pub(super) saved_later: u64,
+    /// What the live rows are to the selection.
+    pub(super) found: Found,
     pub(super) compressed: u64,
     pub(super) formats: Formats,
     pub(super) sizes: Sizes,
@@ -45,21 +47,22 @@ pub(super) struct Formats {
 pub(super) struct Counter<'c> {
     pub(super) decoder: Decoder<'c>,
     pub(super) now: Timestamp,
-    /// Only rows that were saved in this window.
-    pub(super) saved: Option<SavedWindow>,
+    /// Which rows are counted.
+    pub(super) table: &'c TableSelection<'c>,
+    pub(super) seen: &'c LoginKeysSeen<'c>,
 }
 
 impl Counter<'_> {
     pub(super) fn page(&mut self, page: &Page) -> Totals {
-        let mut totals = Totals::default();
+        let (mut totals, mut of_expired) = (Totals::default(), Found::default());
         let mut decoder = self.decoder.page();
         for row in page.rows() {
             let live = row.expires.may_be_after(self.now);
             let session = row.decode(&mut decoder);
-            if self.saved.is_none_or(|time| time.contains(session.saved()) == Some(true)) {
+            // An expired row leaves no doubt about who is logged in.
+            let found = if live { &mut totals.found } else { &mut of_expired };
+            if self.table.takes(&row, &session, self.seen, found) {
                 totals.row(&row, &session, live);
-            } else if live && self.saved.is_some_and(|time| time.is_before(session.saved())) {
-                totals.saved_later += 1;
             }
         }
         totals
@@ -131,7 +134,7 @@ impl Totals {
     pub(super) fn merge(&mut self, page: Self, distinct: &mut Distinct) {
         self.tally += page.tally;
         self.impersonated += page.impersonated;
-        self.saved_later += page.saved_later;
+        self.found.append(page.found);
         self.compressed += page.compressed;
         add(&mut self.formats.layouts, page.formats.layouts);
         add(&mut self.formats.serializers, page.formats.serializers);
