@@ -31,6 +31,9 @@ pub struct Conditions {
     /// Only sessions that none of the given keys verifies.
     #[arg(long, help_heading = WHICH)]
     pub unverified: bool,
+    /// Only sessions that this key signed: 1 is SECRET_KEY, 2 the first of the fallbacks.
+    #[arg(long, value_name = "N", help_heading = WHICH)]
+    pub signed_by: Option<usize>,
     /// Only rows that cannot be read.
     #[arg(long, help_heading = WHICH)]
     pub unreadable: bool,
@@ -38,8 +41,16 @@ pub struct Conditions {
 
 impl Conditions {
     /// Their names, for options that take their place.
-    pub(super) const NAMES: [&'static str; 7] =
-        ["anonymous", "matches", "larger_than", "serializer", "layout", "unverified", "unreadable"];
+    pub(super) const NAMES: [&'static str; 8] = [
+        "anonymous",
+        "matches",
+        "larger_than",
+        "serializer",
+        "layout",
+        "unverified",
+        "signed_by",
+        "unreadable",
+    ];
 }
 
 /// How a session is serialized.

@@ -19,6 +19,7 @@ Examples:
   sessctl list --format jsonl
   sessctl list --idle 30d --format ids
   sessctl list --anonymous --larger-than 100kB
+  sessctl list --signed-by 2
   sessctl list --sort size --limit 20 --columns session_key,username,size,saved";
 
 /// List sessions.
@@ -109,6 +110,7 @@ pub enum ListColumn {
     Backend,
     Behind,
     Signature,
+    Key,
     Saved,
     Expires,
     Size,

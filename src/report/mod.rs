@@ -49,6 +49,8 @@ pub struct DecodedSession {
     pub behind_unclear: bool,
     /// Whether a key verifies it, so that Django accepts it.
     pub signature: Signature,
+    /// The place of the key that verifies it: 1 is `SECRET_KEY`, fallbacks follow.
+    pub key: Option<usize>,
     /// When it was last saved, RFC 3339 in UTC.
     pub saved: Option<String>,
     /// Its layout; `None` if Django has no such layout.

@@ -7,7 +7,7 @@ use super::own_logins::{has_django_login, may_be_own_login};
 use crate::cli::{self, LayoutName, SerializerName};
 use crate::context::Ctx;
 use crate::error::Error;
-use crate::model::{MASKED_KEY_CHARS, Row, Timestamp, masked_key};
+use crate::model::{MASKED_KEY_CHARS, Row, Timestamp, counted, masked_key};
 use crate::settings;
 
 /// Conditions that a session has to meet.
@@ -21,6 +21,8 @@ pub(crate) struct Conditions {
     serializer: Option<Serializer>,
     layout: Option<Layout>,
     unverified: bool,
+    /// The place of the key in the keyring, from 0 on.
+    signed_by: Option<usize>,
     unreadable: bool,
     /// The key of the one session.
     key: Option<String>,
@@ -62,7 +64,7 @@ impl From<bool> for Meets {
 type Condition = fn(&Conditions, &Row<'_>, &Decoded<'_>, &Verdict<'_>) -> Meets;
 
 /// All of them. The cheap ones come first.
-const ALL: [Condition; 8] = [
+const ALL: [Condition; 9] = [
     |all, row, _, _| all.key.as_ref().is_none_or(|key| key == row.key).into(),
     |all, row, _, _| all.larger_than.is_none_or(|bytes| row.data.bytes() > bytes).into(),
     |all, _, _, verdict| (!all.unreadable || is_unreadable(verdict)).into(),
@@ -74,6 +76,11 @@ const ALL: [Condition; 8] = [
         Signature::Invalid => Meets::Yes,
         Signature::Valid => Meets::No,
         Signature::Unchecked => Meets::Unknown,
+    },
+    |all, _, session, _| match session.signature() {
+        _ if all.signed_by.is_none() => Meets::Yes,
+        Signature::Unchecked => Meets::Unknown,
+        Signature::Valid | Signature::Invalid => (all.signed_by == session.signed_by()).into(),
     },
     Conditions::meets_values,
 ];
@@ -88,6 +95,7 @@ impl Conditions {
                 "give the site's SECRET_KEY (--secret-key-file, SESSCTL_SECRET_KEY or --django)",
             ));
         }
+        let signed_by = args.signed_by.map(|key| place_of_key(ctx, key)).transpose()?;
         let values = args.matches.iter().map(|pair| settings::key_and_value("--match", pair));
         let size = args.larger_than.as_deref();
         let conditions = Self {
@@ -104,6 +112,7 @@ impl Conditions {
                 LayoutName::Md5 => Layout::Md5,
             }),
             unverified,
+            signed_by,
             unreadable,
             key: None,
             has_own_logins: ctx.global.user_keys.is_empty(),
@@ -232,6 +241,25 @@ impl Conditions {
     }
 }
 
+/// The place in the keyring of the key that has this number.
+fn place_of_key(ctx: &Ctx<'_>, number: usize) -> Result<usize, Error> {
+    const HINT: &str = "1 is SECRET_KEY, 2 the first of SECRET_KEY_FALLBACKS, or the second line of --secret-key-file";
+    let keys = ctx.codec.keyring.len();
+    match number.checked_sub(1) {
+        Some(place) if place < keys => Ok(place),
+        _ if keys == 0 => Err(Error::usage(
+            "--signed-by: no SECRET_KEY is given, so nothing can be verified",
+            "give the site's SECRET_KEY (--secret-key-file, SESSCTL_SECRET_KEY or --django)",
+        )),
+        _ => {
+            let keys = u64::try_from(keys).unwrap_or(u64::MAX);
+            let are = if keys == 1 { "is" } else { "are" };
+            let text = format!("--signed-by {number}: {} {are} given", counted(keys, "key"));
+            Err(Error::usage(text, HINT))
+        }
+    }
+}
+
 fn is_unreadable(verdict: &Verdict<'_>) -> bool {
     matches!(verdict, Verdict::Unreadable(_) | Verdict::Damaged(_))
 }
@@ -255,6 +283,7 @@ fn typed(args: &cli::Conditions) -> Vec<String> {
     });
     let words = switches.map(|(_, option)| option).chain(serializer).chain(layout);
     let size = args.larger_than.iter().map(|size| format!("--larger-than {size}"));
+    let key = args.signed_by.iter().map(|key| format!("--signed-by {key}"));
     let values = args.matches.iter().map(|pair| format!("--match {pair}"));
-    words.map(str::to_owned).chain(size).chain(values).collect()
+    words.map(str::to_owned).chain(size).chain(key).chain(values).collect()
 }

@@ -105,6 +105,7 @@ pub(crate) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'
         behind: behind.into_iter().map(Into::into).collect(),
         behind_unclear,
         signature: decoded.signature(),
+        key: decoded.signed_by().map(|place| place + 1),
         saved: decoded.saved().and_then(Timestamp::from_seconds).map(|saved| saved.to_string()),
         layout: decoded.layout(),
         serializer: decoded.payload().ok().map(|payload| payload.serializer()),

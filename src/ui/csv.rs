@@ -44,6 +44,7 @@ fn field(row: &ListedSession, column: Column) -> Cow<'_, str> {
         Column::Backend => text(&session.backend),
         Column::Behind => session.behind.join(";"),
         Column::Signature => word(session.signature),
+        Column::Key => session.key.map_or_else(String::new, |key| key.to_string()),
         Column::Saved => text(&session.saved),
         Column::Expires => text(&row.expires),
         Column::Size => row.size.to_string(),

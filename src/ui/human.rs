@@ -49,6 +49,14 @@ pub(super) fn format(row: &ListedSession) -> String {
     words.join(" ")
 }
 
+/// Whether a key verifies it, and which one if it is not `SECRET_KEY`.
+pub(super) fn signature(session: &DecodedSession) -> String {
+    match session.key {
+        Some(key) if key > 1 => format!("{} ({key})", word(session.signature)),
+        _ => word(session.signature),
+    }
+}
+
 /// A time without its fraction.
 pub(super) fn seconds(time: Option<&str>) -> Cow<'_, str> {
     let time = time.unwrap_or("-");
@@ -79,7 +87,7 @@ pub fn write_session(
     if let Some(backend) = &session.backend {
         writeln!(out, "backend     {}", sanitize_name(backend))?;
     }
-    writeln!(out, "signature   {}", word(session.signature))?;
+    writeln!(out, "signature   {}", signature(session))?;
     writeln!(out, "last saved  {}", session.saved.as_deref().unwrap_or("not recorded"))?;
     writeln!(out, "expires     {}", row.expires.as_deref().unwrap_or("unreadable"))?;
     writeln!(out, "stored as   {}, {} bytes", format(row), row.size)?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::human::{format, seconds, user, username};
+use super::human::{format, seconds, signature, user, username};
 use super::json::word;
 use super::terminal::Terminal;
 use super::{sanitize, sanitize_name};
@@ -137,6 +137,7 @@ fn title(column: Column) -> &'static str {
         Column::Backend => "BACKEND",
         Column::Behind => "BEHIND",
         Column::Signature => "SIGNATURE",
+        Column::Key => "KEY",
         Column::Saved => "LAST SAVED",
         Column::Expires => "EXPIRES",
         Column::Size => "SIZE",
@@ -162,7 +163,8 @@ fn cell(row: &ListedSession, column: Column) -> String {
             [] => "-".into(),
             behind => sanitize_name(&behind.join(", ")).into_owned(),
         },
-        Column::Signature => word(session.signature),
+        Column::Signature => signature(session),
+        Column::Key => session.key.map_or_else(|| "-".into(), |key| key.to_string()),
         Column::Saved => seconds(session.saved.as_deref()).into_owned(),
         Column::Expires => seconds(row.expires.as_deref()).into_owned(),
         Column::Size => row.size.to_string(),
@@ -225,6 +227,7 @@ mod tests {
             behind: Vec::new(),
             behind_unclear: false,
             signature: Signature::Valid,
+            key: Some(1),
             saved: Some("2026-11-22T01:57:46Z".into()),
             layout: None,
             serializer: None,

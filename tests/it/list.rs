@@ -25,7 +25,7 @@ fn jsonl_has_all_promised_fields() {
             ran.json(),
             json!({"session_key": &key[..8], "username": null, "expires": "2099-01-01T00:00:00Z", "size": 185, "state": "user",
                    "user_id": "42", "backend": "django.contrib.auth.backends.ModelBackend",
-                   "behind": [], "behind_unclear": false, "signature": "valid",
+                   "behind": [], "behind_unclear": false, "signature": "valid", "key": 1,
                    "saved": "2026-11-22T01:57:46Z", "layout": "signed", "serializer": "json", "compressed": false,
                    "error": null, "payload": {"cart": [1, 2], "_auth_user_id": "42",
                                               "_auth_user_backend": "django.contrib.auth.backends.ModelBackend"}})

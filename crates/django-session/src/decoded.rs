@@ -18,6 +18,8 @@ pub struct Decoded<'s> {
     pub(super) payload: Result<Payload<'s>, DecodeError>,
     /// Checked once, however often it is asked for.
     pub(super) signature: OnceCell<Signature>,
+    /// Which key made it, searched once, however often it is asked for.
+    pub(super) made_by: OnceCell<Option<usize>>,
 }
 
 impl<'s> Decoded<'s> {
@@ -30,6 +32,7 @@ impl<'s> Decoded<'s> {
             compressed: false,
             payload,
             signature: OnceCell::new(),
+            made_by: OnceCell::new(),
         }
     }
 
@@ -81,16 +84,17 @@ impl<'s> Decoded<'s> {
         if self.codec.keyring.is_empty() {
             return Signature::Unchecked;
         }
-        *self.signature.get_or_init(|| match (self.seal, self.payload) {
-            (Some(seal), _) if seal.verify(&self.codec.keyring) => Signature::Valid,
-            (None, Err(DecodeError::TooLarge)) => Signature::Unchecked,
+        *self.signature.get_or_init(|| match (self.signed_by(), self.seal, self.payload) {
+            (Some(_), ..) => Signature::Valid,
+            (None, None, Err(DecodeError::TooLarge)) => Signature::Unchecked,
             _ => Signature::Invalid,
         })
     }
 
     /// Which of the keys made the signature: 0 is the first.
     pub fn signed_by(&self) -> Option<usize> {
-        self.seal.and_then(|seal| seal.made_by(&self.codec.keyring))
+        let find = || self.seal.and_then(|seal| seal.made_by(&self.codec.keyring));
+        *self.made_by.get_or_init(find)
     }
 
     /// The serialized session, whatever its signature says.

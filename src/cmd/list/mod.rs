@@ -268,6 +268,7 @@ fn column_of(typed: ListColumn) -> Column {
         ListColumn::Backend => Column::Backend,
         ListColumn::Behind => Column::Behind,
         ListColumn::Signature => Column::Signature,
+        ListColumn::Key => Column::Key,
         ListColumn::Saved => Column::Saved,
         ListColumn::Expires => Column::Expires,
         ListColumn::Size => Column::Size,

@@ -14,9 +14,11 @@ use std::time::Instant;
 use django_session::Decoder;
 use serde::Serialize;
 
-use self::report::{BackendStats, DayStats, MemberStats, SizeStats, StatsReport, UserStats};
+use self::report::{
+    BackendStats, DayStats, KeyStats, MemberStats, SizeStats, StatsReport, UserStats,
+};
 use self::sketch::{Day, Days, Distinct};
-use self::tally::{Counter, Totals};
+use self::tally::{Counter, SignedBy, Totals};
 use super::Command;
 use crate::cli::Stats;
 use crate::context::Ctx;
@@ -61,7 +63,7 @@ impl Command for Stats {
             table.remark(ctx, &*store, &seen, (ended, found), &mut remarks)?;
             selection.doubt_ids(ctx, &mut remarks);
         }
-        let mut report = report(totals, &distinct, self.top, began);
+        let mut report = report(totals, &distinct, (self.top, ctx.codec.keyring.len()), began);
         report.saved_later = saved_later;
         if !self.no_names {
             let user_table = self.whom.selectors.user_table.as_deref();
@@ -105,7 +107,12 @@ fn scan(
     Ok((totals, distinct, ended))
 }
 
-fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> StatsReport {
+fn report(
+    totals: Totals,
+    distinct: &Distinct,
+    (top, keys): (usize, usize),
+    began: Instant,
+) -> StatsReport {
     let top_users_exact = !totals.users.forgot;
     StatsReport {
         command: "stats",
@@ -138,6 +145,7 @@ fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> St
         layouts: named(totals.formats.layouts),
         serializers: named(totals.formats.serializers),
         signatures: named(totals.formats.signatures),
+        signed_by: (0..keys).map(|place| key(place, &totals.signed_by)).collect(),
         compressed: totals.compressed,
         size: SizeStats {
             total: totals.sizes.total,
@@ -157,6 +165,14 @@ fn report(totals: Totals, distinct: &Distinct, top: usize, began: Instant) -> St
         expires: days(totals.expires),
         elapsed_seconds: began.elapsed().as_secs_f64(),
     }
+}
+
+/// What one of the keys signed.
+fn key(place: usize, signed_by: &BTreeMap<usize, SignedBy>) -> KeyStats {
+    let SignedBy { rows, live, logins, last_saved } =
+        signed_by.get(&place).copied().unwrap_or_default();
+    let last_saved = last_saved.and_then(Timestamp::from_seconds).map(|saved| saved.to_string());
+    KeyStats { key: place + 1, rows, live, logins, last_saved }
 }
 
 /// Rows by the name of their format, as in all reports.

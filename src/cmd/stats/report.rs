@@ -50,6 +50,8 @@ pub struct StatsReport {
     pub serializers: BTreeMap<String, u64>,
     /// Rows by the result of checking their signature.
     pub signatures: BTreeMap<String, u64>,
+    /// Rows by the key that signed them, for every key.
+    pub signed_by: Vec<KeyStats>,
     /// Rows that are compressed with zlib.
     pub compressed: u64,
     /// Bytes of `session_data`.
@@ -75,6 +77,21 @@ pub struct UserStats {
     pub username: Option<String>,
     /// Live ones.
     pub sessions: u64,
+}
+
+/// Sessions that one of the keys signed.
+#[derive(Debug, Serialize)]
+pub struct KeyStats {
+    /// Its place: 1 is `SECRET_KEY`, fallbacks follow.
+    pub key: usize,
+    /// Rows.
+    pub rows: u64,
+    /// Of these: live ones.
+    pub live: u64,
+    /// Of these: logins.
+    pub logins: u64,
+    /// The last save of a live one, RFC 3339 in UTC: the site signed with this key then.
+    pub last_saved: Option<String>,
 }
 
 /// Sessions of a backend.

@@ -1,6 +1,7 @@
 //! Counts the rows of a table for `stats`.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use django_session::{Decoded, Decoder, Verdict};
 
@@ -24,6 +25,8 @@ pub(super) struct Totals {
     pub(super) impersonated: u64,
     /// What the live rows are to the selection.
     pub(super) found: Found,
+    /// Rows by the place of their key.
+    pub(super) signed_by: BTreeMap<usize, SignedBy>,
     pub(super) compressed: u64,
     pub(super) formats: Formats,
     pub(super) sizes: Sizes,
@@ -41,6 +44,25 @@ pub(super) struct Formats {
     pub(super) layouts: BTreeMap<Option<Layout>, u64>,
     pub(super) serializers: BTreeMap<Option<Serializer>, u64>,
     pub(super) signatures: BTreeMap<Option<Signature>, u64>,
+}
+
+/// The rows that one key signed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SignedBy {
+    pub(super) rows: u64,
+    pub(super) live: u64,
+    pub(super) logins: u64,
+    /// The last save of a live one, in seconds since 1970.
+    pub(super) last_saved: Option<i64>,
+}
+
+impl AddAssign for SignedBy {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.live += other.live;
+        self.logins += other.logins;
+        self.last_saved = self.last_saved.max(other.last_saved);
+    }
 }
 
 /// Counts the rows of pages.
@@ -78,6 +100,14 @@ impl Totals {
         let serializer = payload.ok().map(|payload| payload.serializer());
         *self.formats.serializers.entry(serializer).or_default() += 1;
         *self.formats.signatures.entry(Some(signature)).or_default() += 1;
+        if let Some(place) = session.signed_by() {
+            *self.signed_by.entry(place).or_default() += SignedBy {
+                rows: 1,
+                live: u64::from(live),
+                logins: u64::from(live && matches!(verdict, Verdict::Login(_))),
+                last_saved: session.saved().filter(|_| live),
+            };
+        }
         // A session that is too large to be decoded whole contributes only its user.
         let _ = session.verified_payload().and_then(|payload| {
             payload.members(&mut |key, bytes| {
@@ -139,6 +169,9 @@ impl Totals {
         add(&mut self.formats.layouts, page.formats.layouts);
         add(&mut self.formats.serializers, page.formats.serializers);
         add(&mut self.formats.signatures, page.formats.signatures);
+        for (place, rows) in page.signed_by {
+            *self.signed_by.entry(place).or_default() += rows;
+        }
         self.sizes.merge(page.sizes);
         self.largest.extend(page.largest);
         self.keep_largest();

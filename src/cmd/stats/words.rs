@@ -16,6 +16,7 @@ impl Report for StatsReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write_rows(out, self)?;
         write_formats(out, self)?;
+        write_keys(out, self)?;
         write_tops(out, self)?;
         let earlier = self.saved.len().saturating_sub(DAYS);
         write_days(out, "LAST SAVED, LIVE SESSIONS", &self.saved, earlier)?;
@@ -144,6 +145,20 @@ fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
                 sanitize_name(user)
             )?;
         }
+    }
+    Ok(())
+}
+
+/// Writes which key signed how many sessions, where there are several keys.
+fn write_keys(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
+    if report.signed_by.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out, "\n{:>10}  {:>10}  {:<20}  SIGNED BY", "LIVE", "LOGINS", "LAST SAVED")?;
+    for key in &report.signed_by {
+        let saved = key.last_saved.as_deref().unwrap_or("-");
+        let is = if key.key == 1 { "SECRET_KEY" } else { "fallback" };
+        writeln!(out, "{:>10}  {:>10}  {saved:<20}  {} ({is})", key.live, key.logins, key.key)?;
     }
     Ok(())
 }
