@@ -8,7 +8,7 @@
 use clap::Args;
 
 use super::conditions::Conditions;
-use super::shared::{Audit, Cache, Pace, ReportFormat, Saved};
+use super::shared::{Audit, Cache, MOST_NEWEST, Pace, ReportFormat, Saved};
 use super::{OUTPUT, SAFETY, WHICH};
 
 const EXAMPLES: &str = "\
@@ -17,6 +17,7 @@ Examples:
   sessctl delete --anonymous --saved-between 2026-11-20T14:00Z 2026-11-20T16:30Z
   sessctl delete --match oidc.sid=08a5019c-17e1-4977-8f42 --yes
   sessctl delete --serializer pickle --larger-than 1MB --dry-run
+  sessctl delete --beyond-newest 3 --yes
   sessctl delete --session jo3q3qa3";
 
 /// Delete live sessions by what they are, and prove that none of these is left.
@@ -36,6 +37,16 @@ pub struct Delete {
     /// One session: the beginning of its key, 8 to 31 characters; - reads it, or the whole key, from standard input.
     #[arg(long, value_name = "KEY-PREFIX", conflicts_with_all = Conditions::NAMES, conflicts_with_all = ["saved_between", "idle"], help_heading = WHICH)]
     pub session: Option<String>,
+    /// Of each user the sessions beyond the newest so many, those that were saved last: a limit of concurrent logins, from cron.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=MOST_NEWEST),
+        conflicts_with_all = Conditions::NAMES,
+        conflicts_with_all = ["saved_between", "idle", "session"],
+        help_heading = WHICH
+    )]
+    pub beyond_newest: Option<u16>,
     /// What sessions are.
     #[command(flatten)]
     pub conditions: Conditions,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{Audit, Batches, Cache, ReportFormat, Saved, UserLookup};
+use super::shared::{Audit, Batches, Cache, MOST_NEWEST, ReportFormat, Saved, UserLookup};
 use super::user_selectors::UserSelectors;
 use super::{OUTPUT, SAFETY, WHICH, WHOM};
 
@@ -20,6 +20,7 @@ Examples:
   sessctl logout-user 42 --all-schemas --audit-file /var/log/sessctl.jsonl --reason laptop-stolen
   sessctl logout-user --from-file stolen.txt --saved-between 2026-11-20T14:00 2026-11-20T16:30
   sessctl logout-user 42 --except jo3q3qa3
+  sessctl logout-user --username anna --keep-newest 1
   sessctl logout-user --username anna --username bert --dry-run
   sessctl logout-user --staff --deactivated
   sessctl --django /srv/shop logout-user --deleted-users";
@@ -68,6 +69,16 @@ pub struct LogoutUser {
     /// Keep the one session whose key begins with this (at least 8 characters), such as your own.
     #[arg(long, value_name = "PREFIX", help_heading = WHICH)]
     pub except: Option<String>,
+    /// Keep so many sessions of each of these users, those that were saved last. Which of them is whose browser is unknown:
+    /// --except keeps a certain one.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=MOST_NEWEST),
+        conflicts_with_all = ["except", "saved_between", "idle"],
+        help_heading = WHICH
+    )]
+    pub keep_newest: Option<u16>,
     /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,

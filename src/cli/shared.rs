@@ -11,6 +11,10 @@ use clap::{Args, ValueEnum};
 
 use super::{OUTPUT, PACE, SAFETY, WHICH};
 
+/// Most sessions that are kept of each user by `--keep-newest` and `--beyond-newest`: all that are kept of one user are held in
+/// memory.
+pub(super) const MOST_NEWEST: i64 = 1_000;
+
 /// Options of commands that find sessions by user.
 #[derive(Debug, Default, Args)]
 pub struct UserLookup {

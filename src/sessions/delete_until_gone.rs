@@ -5,6 +5,7 @@
 //! change moves a session to a new key, and Django up to 1.9 and django-user-sessions write a deleted row
 //! back from a request in flight.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::keep_data::Kept;
@@ -146,14 +147,18 @@ impl Outcome {
             let Some((next, back)) = again else { return Ok(()) };
             let gone = std::mem::replace(&mut found, next).keys;
             self.refuse_wrong_key(plan, &found)?;
+            let mut unranked = 0;
             if !matches!(plan.removal, Removal::KeepData) {
                 self.not_deleted = self.kept.deleted_and_found(&gone, &found.keys);
+                if options.query.newest.is_some() {
+                    unranked = self.count_written_back(driver, &gone, &found.keys);
+                }
             }
             if self.ended.is_err() {
                 return Ok(());
             }
             if whole {
-                self.remaining = Some(found.matches.matched);
+                self.remaining = Some(found.matches.matched + unranked);
                 let is_done = self.kept.among(&found.keys) == found.keys.len() && back == 0;
                 if is_done || self.rounds == MAX_ROUNDS {
                     // The proving scan reads all rows but collects only those that are logins.
@@ -260,6 +265,23 @@ impl Outcome {
         if let Err(error) = plan.record.cache.go_on() {
             self.ended = Err(StopReason::Failed(error));
         }
+    }
+
+    /// Counts deleted sessions that exist again although the scan does not tell: a request in flight wrote one back, which is the
+    /// newest of its user now.
+    fn count_written_back(&mut self, driver: &mut Driver<'_>, gone: &Keys, found: &Keys) -> u64 {
+        let found: HashSet<&str> = found.iter().collect();
+        let gone = self.kept.not_among(gone).into_iter().filter(|key| !found.contains(key));
+        let gone: Vec<&str> = gone.collect();
+        let mut there = 0;
+        for some in gone.chunks(KEYS_AT_ONCE) {
+            match driver.once(|writer| writer.count(some)) {
+                Ok(rows) => there += rows,
+                Err(why) => self.ended = Err(why),
+            }
+        }
+        self.not_deleted += there;
+        there
     }
 
     /// Checks that the deleted rows are gone, where no scan follows. A trigger or a rule can keep rows

@@ -20,6 +20,7 @@ pub(crate) mod login_keys_seen;
 pub(crate) mod logins;
 pub(crate) mod lookup;
 pub(crate) mod named_users;
+pub(crate) mod newest;
 pub(crate) mod own_logins;
 pub(crate) mod pacing;
 pub(crate) mod proof;

@@ -40,6 +40,13 @@ impl SessionsOf {
         });
     }
 
+    /// Counts sessions of a user as asked for that were counted before as others.
+    pub(crate) fn add_asked(&mut self, user_id: &str, sessions: u64) {
+        if let Some(found) = self.0.get_mut(&*UserIds::compared(user_id)) {
+            found.sessions += sessions;
+        }
+    }
+
     /// Users with logins of more than one authentication backend.
     pub(crate) fn with_several_backends(&self) -> Vec<&str> {
         let several = self.0.values().filter(|found| found.has_several_backends);

@@ -4,7 +4,7 @@
 use django_session::{Auth, Decoded, Login, UserIds, Verdict};
 
 use super::conditions::{Conditions, Meets};
-use crate::model::{Row, SavedWindow};
+use crate::model::{Row, SavedWindow, Timestamp};
 use crate::report::Matches;
 
 /// Which sessions are asked for.
@@ -19,6 +19,18 @@ pub(crate) struct SessionQuery<'a> {
     pub(crate) verified_only: bool,
     /// What sessions have to be besides.
     pub(crate) conditions: Option<&'a Conditions>,
+    /// Only sessions beyond the newest few of their user. The answer to a row does not depend on this: it takes all
+    /// rows (`newest.rs`).
+    pub(crate) newest: Option<Newest>,
+}
+
+/// How many sessions of each user stay: those that were saved last.
+#[derive(Clone, Copy)]
+pub(crate) struct Newest {
+    pub(crate) keep: usize,
+    /// Sessions that were saved later, in seconds since 1970, are left out: in a scan that proves these are logins since
+    /// the command began.
+    pub(crate) until: Option<i64>,
 }
 
 /// Which users' sessions are asked for.
@@ -61,10 +73,29 @@ pub(crate) enum Answer {
     Other,
 }
 
+impl Newest {
+    pub(crate) fn of(keep: Option<u16>) -> Option<Self> {
+        keep.map(|keep| Self { keep: usize::from(keep), until: None })
+    }
+}
+
 impl<'a> SessionQuery<'a> {
+    /// The same for a scan that proves, of a command that begins to delete now.
+    pub(crate) fn proving(self) -> Self {
+        let until = Some(Timestamp::now().as_seconds());
+        Self { newest: self.newest.map(|newest| Newest { until, ..newest }), ..self }
+    }
+
     /// All live sessions of these users.
     pub(crate) fn of(users: UserFilter<'a>) -> Self {
-        Self { users, saved: None, spared: None, verified_only: false, conditions: None }
+        Self {
+            users,
+            saved: None,
+            spared: None,
+            verified_only: false,
+            conditions: None,
+            newest: None,
+        }
     }
 
     /// Whether it asks for sessions without a login only.
@@ -290,7 +321,7 @@ impl UserFilter<'_> {
     }
 
     /// Whether the session is another user's whom a user of this filter impersonates.
-    fn is_behind(self, login: &Login<'_>) -> bool {
+    pub(crate) fn is_behind(self, login: &Login<'_>) -> bool {
         match self {
             Self::These(ids) => !ids.contains(&login.user_id),
             Self::Anybody | Self::AllBut(_) | Self::EverythingBut(_) => !login.others.is_empty(),

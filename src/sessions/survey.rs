@@ -1,5 +1,7 @@
 //! One scan of the session table: counts what the rows are, and collects the keys of the sessions that a query selects.
 
+mod passes;
+
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +16,7 @@ use super::distinct::DistinctUsers;
 use super::login_keys_seen::LoginKeysSeen;
 use super::logins::Logins;
 use super::named_users::SessionsOf;
+use super::newest::{Candidate, Candidates};
 use super::query::{Answer, SessionQuery, UserFilter};
 use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
@@ -113,36 +116,36 @@ impl SurveyOptions<'_> {
         let live_only =
             key_prefix.is_none() && !matches!(self.query.users, UserFilter::EverythingBut(_));
         let codec = ctx.codec;
+        let mut reader = store.reader()?;
+        if self.collect == Collect::Keys {
+            // With several hosts this may be another server than the first: a replica that lags behind proves nothing.
+            reader.demand_writes()?;
+        }
+        let now = reader.now()?;
+        let filter = Filter {
+            live_at: if live_only { Some(now.before(JUST_EXPIRED)) } else { None },
+            user: self.by_user.cloned(),
+            key_prefix,
+            ..Filter::default()
+        };
         let seen = Seen {
             key_is_right: AtomicBool::new(self.key_is_right || codec.keyring.is_empty()),
             login_keys: LoginKeysSeen::new(ctx, &self.query),
+            candidates: Candidates::of(&self.query, now),
         };
         let worker = || {
             let mut decoder = Decoder::new(codec);
             let seen = &seen;
             move |page: &mut Page| Findings::of(page, &mut decoder, self, seen)
         };
-        let mut reader = store.reader()?;
-        if self.collect == Collect::Keys {
-            // With several hosts this may be another server than the first: a replica that lags behind proves nothing.
-            reader.demand_writes()?;
-        }
-        let filter = Filter {
-            live_at: if live_only { Some(reader.now()?.before(JUST_EXPIRED)) } else { None },
-            user: self.by_user.cloned(),
-            key_prefix,
-            ..Filter::default()
-        };
         let mut survey = Survey::empty();
-        let ended = ctx.scan().run(&mut *reader, &filter, worker, |findings| {
-            survey.add(findings, self.collect, ctx.most_keys);
-            if self.collect == Collect::Keys && survey.has(ctx.most_keys) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
-        survey.ended = ended;
+        survey.ended = match self.query.newest {
+            Some(newest) => self.rank(ctx, (&mut *reader, &filter), worker, newest, &mut survey)?,
+            None => ctx.scan().run(&mut *reader, &filter, worker, |findings| {
+                survey.add(findings, self.collect, ctx.most_keys);
+                survey.go_on(self.collect, ctx.most_keys)
+            })?,
+        };
         survey.unseen = seen.login_keys.unseen();
         survey.elsewhere = seen.login_keys.elsewhere();
         ctx.talk.detail(&format!(
@@ -191,6 +194,15 @@ impl Survey {
         }
     }
 
+    /// Whether the scan has to read more.
+    fn go_on(&self, collect: Collect, most_keys: usize) -> ControlFlow<()> {
+        if collect == Collect::Keys && self.has(most_keys) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
     fn has(&self, keys: usize) -> bool {
         self.keys.len() + self.unverified.len() >= keys
     }
@@ -236,6 +248,8 @@ struct Seen<'c> {
     /// Whether a key has verified a row. From then on signatures are checked only where they matter.
     key_is_right: AtomicBool,
     login_keys: LoginKeysSeen<'c>,
+    /// Finds the sessions that are to be ranked, if the query is for those beyond the newest.
+    candidates: Option<Candidates<'c>>,
 }
 
 /// The findings of one page.
@@ -252,6 +266,8 @@ struct Findings {
     unfit_ids: UnfitIds,
     logins: Logins,
     preview: Vec<ListedSession>,
+    /// Sessions to rank.
+    candidates: Vec<Candidate>,
 }
 
 impl Findings {
@@ -325,6 +341,12 @@ impl Findings {
         self.prove(|| session.signature(), seen);
         seen.login_keys.note(session, &verdict, &mut self.members);
         let answer = query.answer(row, session, &verdict);
+        if let (Some(candidates), true, Verdict::Login(login)) =
+            (&seen.candidates, query.takes(answer), &verdict)
+        {
+            candidates.add(&mut self.candidates, row, session, login);
+            return self.count_users(query, Answer::Other, &verdict);
+        }
         query.count(answer, &verdict, &mut self.matches);
         match (answer, &verdict) {
             (Answer::Unverified, Verdict::Login(login)) => {

@@ -114,6 +114,19 @@ pub fn write_alike(out: &mut dyn Write, rows: u64, whose: &str) -> io::Result<()
     )
 }
 
+/// Writes how many sessions are too many, where it is unknown which of a user's are the newest.
+pub fn write_unranked(out: &mut dyn Write, rows: u64) -> io::Result<()> {
+    if rows == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} too many stayed: of some sessions of the same users it is unknown when they were saved. Only sessions as Django 3.1 and \
+         later sign them say so, and a time in the future counts for none. `sessctl delete --layout legacy` deletes the others.",
+        counted(rows, "session")
+    )
+}
+
 /// Writes how many rows could not be read.
 pub fn write_unreadable(out: &mut dyn Write, rows: u64) -> io::Result<()> {
     if rows == 0 {

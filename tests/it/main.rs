@@ -72,6 +72,7 @@ mod mysql_trust;
 mod named;
 mod names;
 mod network;
+mod newest;
 mod one_table;
 mod options;
 mod pages;

@@ -194,7 +194,7 @@ fn legacy(payload: &str, secret_key: &str) -> String {
     text.replace('-', "+").replace('_', "/") + &padding
 }
 
-fn base62(mut number: i64) -> String {
+pub(crate) fn base62(mut number: i64) -> String {
     const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut text = Vec::new();
     while number > 0 {

@@ -23,7 +23,7 @@ const RECIPES_NOT_RUN: usize = 6;
 
 /// What each recipe comes to: how its comment begins, to whom the site answers afterwards, and how many rows are left. Before each there are
 /// sessions of anna, of bert, who is staff, of carl, and of dora, who saved hers during the incident; a visitor's cart; an expired session.
-const RECIPES: [(&str, &str, usize); 24] = [
+const RECIPES: [(&str, &str, usize); 25] = [
     ("Builds sessctl", EVERYBODY, 6),
     ("What does sessctl find", EVERYBODY, 6),
     ("Which sessions would go", EVERYBODY, 6),
@@ -35,6 +35,7 @@ const RECIPES: [(&str, &str, usize); 24] = [
     ("Everybody who is logged in", "", 2),
     ("Everybody, and users keep", "", 6),
     ("Anonymous sessions", EVERYBODY, 5),
+    ("A limit of concurrent logins", EVERYBODY, 6),
     ("Every night", EVERYBODY, 5),
     ("Key rotation", EVERYBODY, 6),
     ("SECRET_KEY leaked", "", 0),

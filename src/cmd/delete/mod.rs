@@ -6,6 +6,8 @@ mod words;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use django_session::UserIds;
+
 use self::report::DeleteReport;
 use super::Command;
 use crate::cli::Delete;
@@ -24,7 +26,7 @@ use crate::sessions::delete_until_gone::{Outcome, Plan};
 use crate::sessions::find::find;
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::proof;
-use crate::sessions::query::{SessionQuery, UserFilter};
+use crate::sessions::query::{Newest, SessionQuery, UserFilter};
 use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::Removal;
@@ -77,6 +79,8 @@ impl Command for Delete {
 struct Task<'a> {
     args: &'a Delete,
     which: Which,
+    /// Users whose sessions stay.
+    nobody: UserIds,
     removal: Removal,
     settle: Duration,
     saved: Option<SavedWindow>,
@@ -87,6 +91,8 @@ struct Task<'a> {
 enum Which {
     /// Those that meet these.
     Meeting(Conditions),
+    /// Of each user those beyond the newest so many.
+    Beyond,
     /// The one whose key begins so.
     One(String),
 }
@@ -95,13 +101,15 @@ impl<'a> Task<'a> {
     fn of(ctx: &Ctx<'_>, args: &'a Delete, session: Option<String>) -> Result<Self, Error> {
         let saved = ctx.saved_window(&args.saved)?;
         ctx.refuse_many("--session", session.is_some())?;
-        let which = match (session, Conditions::of(ctx, &args.conditions)?) {
-            (Some(prefix), _) => Which::One(prefix),
-            (None, Some(conditions)) => Which::Meeting(conditions.for_deletion(ctx)),
-            (None, None) if saved.is_some() => {
+        let conditions = Conditions::of(ctx, &args.conditions)?;
+        let which = match (session, args.beyond_newest, conditions) {
+            (Some(prefix), ..) => Which::One(prefix),
+            (None, Some(_), _) => Which::Beyond,
+            (None, None, Some(conditions)) => Which::Meeting(conditions.for_deletion(ctx)),
+            (None, None, None) if saved.is_some() => {
                 Which::Meeting(Conditions::default().for_deletion(ctx))
             }
-            (None, None) => {
+            (None, None, None) => {
                 return Err(Error::usage(
                     "delete: which sessions? None were described, and all live ones would go",
                     "describe them, as --anonymous, --idle 30d or --match KEY=VALUE (see `sessctl delete --help`), or name one \
@@ -116,6 +124,7 @@ impl<'a> Task<'a> {
             args,
             which,
             removal: Removal::asked(args.cleanup_allauth, false, false)?,
+            nobody: UserIds::default(),
             settle: settings::duration("--settle", &args.settle)?,
             saved,
             cache: CacheKeys::asked(ctx, &args.cache, args.dry_run)?,
@@ -139,11 +148,12 @@ impl<'a> Task<'a> {
         let references = references::note(ctx, &mut *reader)?;
         let one;
         let conditions = match &self.which {
-            Which::Meeting(conditions) => conditions,
+            Which::Meeting(conditions) => Some(conditions),
+            Which::Beyond => None,
             Which::One(prefix) => {
                 let found = find(&mut *reader, prefix)?;
                 one = Conditions::of_session(found.row()?.key).for_deletion(ctx);
-                &one
+                Some(&one)
             }
         };
         drop(reader);
@@ -176,12 +186,14 @@ impl<'a> Task<'a> {
     }
 
     /// All conditions as they were typed.
-    fn typed(&self, conditions: &Conditions) -> Vec<String> {
+    fn typed(&self, conditions: Option<&Conditions>) -> Vec<String> {
+        let beyond = self.args.beyond_newest.iter().map(|keep| format!("--beyond-newest {keep}"));
         let saved = &self.args.saved;
         let idle = saved.idle.iter().map(|idle| format!("--idle {idle}"));
         let window = (!saved.saved_between.is_empty())
             .then(|| format!("--saved-between {}", saved.saved_between.join(" ")));
-        conditions.typed().iter().cloned().chain(idle).chain(window).collect()
+        let conditions = conditions.map(Conditions::typed).unwrap_or_default().iter().cloned();
+        conditions.chain(beyond).chain(idle).chain(window).collect()
     }
 }
 
@@ -190,9 +202,10 @@ impl<'a> Task<'a> {
 fn known_doubts(
     ctx: &Ctx<'_>,
     store: &dyn Store,
-    conditions: &Conditions,
+    conditions: Option<&Conditions>,
 ) -> Result<Vec<Doubt>, Error> {
     let mut known = proof::before_logout(ctx, store)?;
+    let Some(conditions) = conditions else { return Ok(known) };
     if conditions.are_for_visitors() {
         refuse_unknown_logins(&known)?;
     }
@@ -218,39 +231,42 @@ struct Deletion<'d, 'c> {
     ctx: &'d Ctx<'c>,
     task: &'d Task<'d>,
     store: &'d dyn Store,
-    conditions: &'d Conditions,
+    /// What sessions have to be; `None` if those beyond the newest are to go.
+    conditions: Option<&'d Conditions>,
     audit: Option<&'d Audit>,
 }
 
 impl Deletion<'_, '_> {
     fn plan(&self, collect: Collect) -> Plan<'_> {
-        let options = SurveyOptions {
-            query: SessionQuery {
-                saved: self.task.saved,
-                conditions: Some(self.conditions),
-                ..SessionQuery::of(UserFilter::Anybody)
-            },
-            by_user: None,
-            skim: false,
-            collect,
-            key_is_right: false,
+        let users = match self.conditions {
+            Some(_) => UserFilter::Anybody,
+            None => UserFilter::AllBut(&self.task.nobody),
         };
+        let query = SessionQuery {
+            saved: self.task.saved,
+            conditions: self.conditions,
+            newest: Newest::of(self.task.args.beyond_newest),
+            ..SessionQuery::of(users)
+        };
+        let options =
+            SurveyOptions { query, by_user: None, skim: false, collect, key_is_right: false };
         Plan {
             store: self.store,
             first: options,
-            proof: (collect == Collect::Keys).then_some(options),
+            proof: (collect == Collect::Keys)
+                .then(|| SurveyOptions { query: query.proving(), ..options }),
             settle: self.task.settle,
             removal: self.task.removal,
             record: Record { audit: self.audit, cache: &self.task.cache },
             emptied: false,
-            doubts_no_login: self.conditions.are_for_visitors(),
+            doubts_no_login: self.conditions.is_none_or(Conditions::are_for_visitors),
         }
     }
 
     /// Deletes them. A scan that counts goes before that where the operator is asked, or where it shows whether logins are
     /// known.
     fn run(&self, can_be_kept: bool, pace: Pace) -> Result<(Outcome, Done), Error> {
-        let is_for_visitors = self.conditions.are_for_visitors();
+        let is_for_visitors = self.conditions.is_some_and(Conditions::are_for_visitors);
         let at_once = !(self.task.args.dry_run || self.asks() || is_for_visitors);
         if let Some(consent) = Consent::from_ask(Ask::Explicit).filter(|_| at_once) {
             return self.act(consent, pace);
@@ -331,6 +347,7 @@ fn report(args: &Delete, outcome: &mut Outcome, done: Done) -> DeleteReport {
         paused: paused(done),
         batches: outcome.batches,
         elapsed_seconds: 0.0,
+        is_of_newest: args.beyond_newest.is_some(),
         unverified_left: outcome.unverified_left,
         engine_unknown: false,
         unsure,

@@ -56,6 +56,9 @@ pub struct DeleteReport {
     pub batches: u64,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
+    /// Whether sessions beyond the newest of their user were to go.
+    #[serde(skip)]
+    pub is_of_newest: bool,
     /// Sessions that stay because no key has verified any.
     #[serde(skip)]
     pub unverified_left: u64,

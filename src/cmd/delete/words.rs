@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use super::report::DeleteReport;
 use crate::model::{Tally, counted};
 use crate::report::{Ending, Proof};
-use crate::ui::ending::{stopped, write_allauth, write_entries, write_left, write_paused};
+use crate::ui::ending::{
+    stopped, write_allauth, write_entries, write_left, write_paused, write_unranked,
+};
 use crate::ui::referenced::{going, write_referenced};
 use crate::ui::{Report, sanitize, write_preview};
 
@@ -105,7 +107,9 @@ impl DeleteReport {
                 counted(self.matches.unverified, "row")
             )?;
         }
-        if self.matches.undated > 0 {
+        if self.is_of_newest {
+            write_unranked(out, self.matches.undated)?;
+        } else if self.matches.undated > 0 {
             writeln!(
                 out,
                 "{} stayed: only sessions as Django 3.1 and later sign them say when they were saved.",

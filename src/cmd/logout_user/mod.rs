@@ -27,7 +27,7 @@ use crate::sessions::keep_data;
 use crate::sessions::lookup::by_user;
 use crate::sessions::named_users::NamedUsers;
 use crate::sessions::proof;
-use crate::sessions::query::{SessionQuery, UserFilter};
+use crate::sessions::query::{Newest, SessionQuery, UserFilter};
 use crate::sessions::record::Record;
 use crate::sessions::references;
 use crate::sessions::removal::Removal;
@@ -238,13 +238,16 @@ impl<'a> Task<'a> {
                 spared,
                 verified_only,
                 conditions: None,
+                newest: Newest::of(args.keep_newest),
             },
             by_user: if proves { by_user } else { trusted },
             skim: args.no_verify || !args.dry_run,
             collect: if args.dry_run { Collect::of_dry_run(can_be_kept) } else { Collect::Keys },
             key_is_right: false,
         };
-        (first, proves.then_some(SurveyOptions { skim: false, by_user: trusted, ..first }))
+        let proof =
+            SurveyOptions { query: first.query.proving(), skim: false, by_user: trusted, ..first };
+        (first, proves.then_some(proof))
     }
 
     fn plan<'p>(
@@ -351,6 +354,7 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         elapsed_seconds: 0.0,
         keep_data: args.keep_data,
         excepted: args.except.is_some(),
+        keep_newest: args.keep_newest,
         of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
         resolved: Vec::new(),
         named: Vec::new(),

@@ -26,6 +26,8 @@ pub struct LogoutReport {
     pub user_table: Option<String>,
     /// Some of the ids of sessions that stayed because the key of the table of users cannot hold them.
     pub unfit_ids: Vec<String>,
+    /// How many sessions of each user stay, those that were saved last, with `--keep-newest`.
+    pub keep_newest: Option<u16>,
     /// Whether it was a dry run.
     pub dry_run: bool,
     /// Rows that the first scan read.

@@ -8,7 +8,7 @@ use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
 use crate::ui::ending::{
     without_login, write_alike, write_allauth, write_cached, write_entries, write_impersonated,
-    write_left, write_unreadable, write_unverified,
+    write_left, write_unranked, write_unreadable, write_unverified,
 };
 use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
 use crate::ui::{Report, sanitize, sanitize_name, write_preview};
@@ -18,7 +18,7 @@ const MOST_USERS: usize = 20;
 
 impl Report for LogoutReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let whom = self.whom();
+        let whom = &self.whom();
         let rows = counted(self.scanned.max(self.tally.scanned), "row");
         let looked = format!("{rows} read in {:.1} s", self.elapsed_seconds);
         if self.stopped && self.matches.matched == 0 {
@@ -47,13 +47,22 @@ impl Report for LogoutReport {
             let (said, done, proof) = (self.claim(), self.done(), self.proof());
             writeln!(out, "{said} {whom}: {done}, {proof} ({looked}).")?;
         }
-        self.write_rest(out, &whom)
+        self.write_rest(out, &self.users())
     }
 }
 
 impl LogoutReport {
-    /// The user, by name where it is known, or how many users.
+    /// The users, and which of their sessions stay.
     fn whom(&self) -> String {
+        match self.keep_newest {
+            None => self.users(),
+            Some(1) => format!("{} but for the newest session", self.users()),
+            Some(keep) => format!("{} but for the newest {keep} sessions", self.users()),
+        }
+    }
+
+    /// The user, by name where it is known, or how many users.
+    fn users(&self) -> String {
         let [user] = self.users.as_slice() else { return format!("{} users", self.users.len()) };
         let name = match self.named.as_slice() {
             [named] => named.username.as_deref().map(|name| name_and_id(name, &named.id)),
@@ -92,7 +101,7 @@ impl LogoutReport {
 
     /// What the last scan proved.
     fn proof(&self) -> String {
-        let stay = self.verified_only && self.matches.unverified > 0;
+        let stay = self.keep_newest.is_some() || self.verified_only && self.matches.unverified > 0;
         let which = match (self.excepted || stay, self.of_a_time) {
             (false, false) => "none",
             (false, true) => "none of that time",
@@ -151,7 +160,9 @@ impl LogoutReport {
                  `sessctl backfill --restart` corrects it."
             )?;
         }
-        if self.matches.undated > 0 {
+        if self.keep_newest.is_some() {
+            write_unranked(out, self.matches.undated)?;
+        } else if self.matches.undated > 0 {
             let what = counted(self.matches.undated, "session");
             writeln!(
                 out,

@@ -90,6 +90,8 @@ fn in_table<'p>(
         let is = match &verdict {
             Verdict::Login(login) if query.users.wants(Some(login)) => {
                 match query.answer(&row, &session, &verdict) {
+                    // Which of them are beyond the newest, the scan of the table tells.
+                    _ if query.newest.is_some() => InTable::Stays,
                     Answer::Other | Answer::Undated | Answer::SavedLater => InTable::Stays,
                     _ => InTable::Other,
                 }
