@@ -5,6 +5,8 @@
     reason = "these comments are the help text, where backticks are noise"
 )]
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::OUTPUT;
@@ -18,6 +20,7 @@ Examples:
   sessctl stats --top 20 --format json
   sessctl stats --saved-between 2026-11-20 2026-11-21
   sessctl stats --staff
+  sessctl stats --svg incident.svg
   sessctl stats --anonymous --larger-than 100kB";
 
 /// Count what is in the table: logged-in users, formats, what takes the space.
@@ -39,7 +42,10 @@ pub struct Stats {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
-    /// Do not look up the names of users.
+    /// Also draw it, for an incident report, into this new file: a picture if its name ends in .svg, a page if it ends in .html.
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub svg: Option<PathBuf>,
+    /// Do not look up the names of users, and who is staff.
     #[arg(long, help_heading = OUTPUT)]
     pub no_names: bool,
 }

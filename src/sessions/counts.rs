@@ -66,6 +66,11 @@ impl Counts {
         self.by_value.keys().map(String::as_str)
     }
 
+    /// How often a value occurred, as far as that was counted.
+    pub(crate) fn times(&self, value: &str) -> u64 {
+        self.by_value.get(beginning(value)).map_or(0, |count| count.times)
+    }
+
     /// The `most` values with the highest `rank`; equal ranks are sorted by name.
     pub(crate) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
         let mut all: Vec<_> = self.by_value.into_iter().collect();

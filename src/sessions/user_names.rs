@@ -7,7 +7,7 @@ use super::site_users::SiteUsers;
 use crate::context::Ctx;
 use crate::error::Error;
 use crate::report::ListedSession;
-use crate::store::{Reader, Store, StoreError};
+use crate::store::{Reader, Store, StoreError, User, UserQuery};
 
 /// Names of users by id. Only those that are shown are read.
 pub(crate) struct UserNames<'s> {
@@ -92,6 +92,14 @@ impl<'s> UserNames<'s> {
                 self.source = None;
             }
         }
+    }
+
+    /// Reads all who may enter Django's admin. Returns whether the table of users tells.
+    pub(crate) fn staff(&mut self, ctx: &Ctx<'_>, each: &mut dyn FnMut(User)) -> bool {
+        let Some(Source { site, reader }) = &mut self.source else { return false };
+        let Some(is_staff) = site.users.is_staff.clone() else { return false };
+        let read = reader.users(&site.users, UserQuery::Whether(&[(&is_staff, true)]), each);
+        read.map_err(|error| note_unknown(ctx, &error.into())).is_ok()
     }
 
     /// The name of a user, once it was read.

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::world::{SECRET_KEY, World, login, signed};
+use crate::huge_rows::measured;
+use crate::list_order::saved_at;
+use crate::world::{RunToEnd, SECRET_KEY, World, login, signed};
 
 const FAR: &str = "2099-01-01 00:00:00";
 const JSON: [&str; 3] = ["stats", "--format", "json"];
@@ -82,8 +84,8 @@ fn who_is_logged_in_and_what_takes_the_space() {
             stats["keys"][0],
             json!({"key": "cart", "sessions": 8, "bytes": 9_002 + 7 + 6 * 5})
         );
-        assert_eq!(stats["saved"], json!([{"day": "2026-11-22", "sessions": 6}]));
-        assert_eq!(stats["expires"], json!([{"day": "2099-01-01", "sessions": 8}]));
+        assert_eq!(stats["saved"], json!([{"day": "2026-11-22", "sessions": 6, "anonymous": 2}]));
+        assert_eq!(stats["expires"], json!([{"day": "2099-01-01", "sessions": 8, "anonymous": 2}]));
         let shown = w.run(&["stats", "--top", "1"]).ok().stdout;
         for part in [
             "rows        9: 8 live, 1 expired",
@@ -152,3 +154,141 @@ fn only_sessions_saved_in_a_time() {
 /// `{"_auth_user_id": "42"}` as Django 1.8 stores it, signed with some key.
 const LEGACY: &str =
     "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTp7Il9hdXRoX3VzZXJfaWQiOiAiNDIifQ==";
+
+fn people(w: &World) {
+    w.execute(
+        "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(15000) UNIQUE, is_staff boolean);
+         INSERT INTO auth_user VALUES (1, 'anna', true), (2, 'bert', true), (3, 'carl', false), (4, 'dora', true)",
+    );
+    w.user("1", 2).user("2", 1).user("3", 3);
+    w.session(r#"{"_auth_user_id":"3","hijack_history":["1"]}"#);
+    for day in 0..3 {
+        for _ in 0..=day * 3 {
+            w.row(&w.next_key(), &saved_at("{}", 1_795_400_000 + day * 86_400), FAR);
+        }
+    }
+    w.row(&w.next_key(), &signed(&login("2"), SECRET_KEY), "9999-12-31 00:00:00");
+}
+
+#[test]
+fn a_flood_staff_and_impersonations_are_seen_at_once() {
+    World::each("stats_people", |w| {
+        people(w);
+        let stats = w.run(&JSON).ok().json();
+        let user = |id: &str, name: &str, sessions: u32| json!({"user_id": id, "username": name, "sessions": sessions});
+        assert_eq!(
+            stats["staff"],
+            json!({"users": 2, "sessions": 4, "top": [user("1", "anna", 2), user("2", "bert", 2)], "exact": true})
+        );
+        assert_eq!(stats["impersonators"], json!([user("1", "anna", 1)]));
+        assert_eq!((&stats["impersonated"], &stats["never_expire"]), (&json!(1), &json!(1)));
+        let days = stats["saved"].as_array().unwrap();
+        let of_day: Vec<_> =
+            days.iter().map(|day| (&day["day"], &day["sessions"], &day["anonymous"])).collect();
+        assert_eq!(of_day[1], (&json!("2026-11-23"), &json!(1), &json!(1)));
+        assert_eq!(of_day[3], (&json!("2026-11-25"), &json!(7), &json!(7)));
+        assert_eq!(days[0]["anonymous"], 0);
+        let steps = stats["size"]["steps"].as_array().unwrap();
+        assert_eq!(steps.iter().map(|step| step["rows"].as_u64().unwrap()).sum::<u64>(), 20);
+        for exact in ["keys_exact", "backends_exact", "impersonators_exact", "top_users_exact"] {
+            assert_eq!(stats[exact], true);
+        }
+        let words = w.run(&["stats"]).ok().stdout;
+        for part in [
+            "STAFF, 4 sessions of 2 users\n         2  1 (anna)\n",
+            "WHO IMPERSONATES OTHERS\n         1  1 (anna)\n",
+            "  100% anonymous\n",
+            " 1 never expire\n",
+        ] {
+            assert!(words.contains(part), "{part}: {words}");
+        }
+        let unnamed = w.run(&["stats", "--no-names", "--format", "json"]).ok().json();
+        assert_eq!(
+            (&unnamed["staff"], &unnamed["impersonators"][0]["username"]),
+            (&json!(null), &json!(null))
+        );
+        // Of anna's sessions those too in which she is behind somebody.
+        let anna = w.run(&["stats", "--username", "anna", "--format", "json"]).ok().json();
+        assert_eq!((&anna["live"], &anna["impersonated"]), (&json!(3), &json!(1)));
+        w.execute("DROP TABLE auth_user");
+        assert_eq!(w.run(&JSON).ok().json()["staff"], json!(null));
+    });
+}
+
+#[test]
+fn a_report_is_drawn_into_a_new_file_that_others_cannot_read() {
+    use std::os::unix::fs::PermissionsExt;
+    World::each("stats_svg", |w| {
+        people(w);
+        let hostile = "</text><script>alert(1)</script>&\u{1b}[2J\u{202e}";
+        w.execute(&format!("UPDATE auth_user SET username = '{hostile}' WHERE id = 1"));
+        w.session(r#"{"</style><script src=\"http://evil\">":1,"x":2}"#);
+        w.session(&format!(r#"{{"{}":1}}"#, "k".repeat(10_000)));
+        let folder = w.file("there.svg", "the report of another incident");
+        let folder = std::path::Path::new(&folder).parent().unwrap();
+        let path = |name: &str| folder.join(name).display().to_string();
+        for name in ["incident.svg", "incident.html"] {
+            let shown = w.run(&["stats", "--svg", &path(name)]).ok().stdout;
+            assert_eq!(shown, w.run(&["stats"]).ok().stdout);
+            let drawn = std::fs::read_to_string(folder.join(name)).unwrap();
+            assert!(
+                drawn.contains("Live sessions by the day") && drawn.contains("&lt;script&gt;alert"),
+                "{drawn}"
+            );
+            let is_tame = |c: char| !c.is_control() || c == '\n';
+            assert!(
+                !drawn.contains("<script")
+                    && drawn.chars().all(is_tame)
+                    && !drawn.contains('\u{202e}')
+            );
+            // It loads nothing, and names no whole key of a session.
+            let links: Vec<_> = drawn.matches("http").collect();
+            assert_eq!(links.len(), usize::from(name.ends_with("html")) + 2, "{drawn}");
+            assert!(!drawn.contains("abcdefghijklmnop") && drawn.len() < 100_000);
+            let mode = std::fs::metadata(folder.join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            w.run(&["stats", "--svg", &path(name)]).refuses(2, &["already", "none is overwritten"]);
+            let parse = "import sys; from xml.dom.minidom import parse; print(parse(sys.argv[1]).documentElement.tagName)";
+            if name.ends_with("svg") {
+                let mut python = std::process::Command::new(crate::support::django_python("5.2"));
+                assert_eq!(python.args(["-c", parse, &path(name)]).ran("").ok().stdout, "svg\n");
+            }
+        }
+        std::os::unix::fs::symlink(path("nowhere"), path("link.svg")).unwrap();
+        for (name, said) in [
+            ("there.svg", "already"),
+            ("link.svg", "already"),
+            ("picture.png", ".svg"),
+            ("picture", ".svg"),
+            ("no/such/folder.svg", "folder"),
+        ] {
+            let code = if name.starts_with("no/") { 1 } else { 2 };
+            let ran = w.run(&["stats", "--svg", &path(name)]).exits(code).says(said);
+            assert!(ran.stdout.is_empty(), "{ran:#?}");
+        }
+        assert_eq!(
+            std::fs::read_to_string(folder.join("there.svg")).unwrap(),
+            "the report of another incident"
+        );
+        assert!(!folder.join("nowhere").exists());
+    });
+}
+
+#[test]
+fn a_table_of_garbage_is_counted_and_drawn() {
+    let w = World::sqlite("stats_garbage");
+    w.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+         INSERT INTO django_session SELECT hex(randomblob(16)), hex(randomblob(20 + i % 50)),
+             datetime(1800000000 + i % 80000 * 86400, 'unixepoch') FROM n",
+    );
+    let file = std::path::PathBuf::from(w.file("x", "")).with_file_name("garbage.svg");
+    let (ran, memory) = measured(&w.command(&["stats", "--svg", &file.display().to_string()]));
+    assert!(ran.code == 0 && memory < 60, "{memory} MB: {ran:?}");
+    assert!(std::fs::metadata(&file).unwrap().len() < 100_000);
+    let stats = w.run(&JSON).ok().json();
+    assert_eq!(
+        (&stats["rows"], stats["expires"].as_array().unwrap().len() <= 3_653),
+        (&json!(100_000), true)
+    );
+}

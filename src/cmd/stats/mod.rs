@@ -1,6 +1,7 @@
 //! `stats`: summarizes a table in one scan: who is logged in, in which formats sessions are stored, and what
 //! takes the space.
 
+mod picture;
 mod report;
 mod sketch;
 mod tally;
@@ -14,10 +15,12 @@ use std::time::Instant;
 use django_session::Decoder;
 use serde::Serialize;
 
+use self::picture::Picture;
 use self::report::{
-    BackendStats, DayStats, KeyStats, MemberStats, SizeStats, StatsReport, UserStats,
+    BackendStats, DayStats, KeyStats, MemberStats, SizeStats, SizeStep, StaffStats, StatsReport,
+    UserStats,
 };
-use self::sketch::{Day, Days, Distinct};
+use self::sketch::{Day, DayRows, Days, Distinct, Sizes};
 use self::tally::{Counter, SignedBy, Totals};
 use super::Command;
 use crate::cli::Stats;
@@ -25,6 +28,7 @@ use crate::context::Ctx;
 use crate::engine::Ended;
 use crate::error::{Error, Exit};
 use crate::model::{Page, Timestamp};
+use crate::sessions::counts::Counts;
 use crate::sessions::login_keys_seen::LoginKeysSeen;
 use crate::sessions::selection::{Options, Selection, TableSelection};
 use crate::sessions::user_names::UserNames;
@@ -38,6 +42,7 @@ const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 impl Command for Stats {
     fn run(&self, ctx: &Ctx<'_>, out: &mut dyn Write) -> Result<Exit, Error> {
+        let picture = self.svg.as_deref().map(Picture::of).transpose()?;
         let options = Options {
             whom: &self.whom,
             conditions: &self.conditions,
@@ -63,15 +68,16 @@ impl Command for Stats {
             table.remark(ctx, &*store, &seen, (ended, found), &mut remarks)?;
             selection.doubt_ids(ctx, &mut remarks);
         }
-        let mut report = report(totals, &distinct, (self.top, ctx.codec.keyring.len()), began);
-        report.saved_later = saved_later;
+        let mut names = UserNames::unknown();
         if !self.no_names {
-            let user_table = self.whom.selectors.user_table.as_deref();
-            let mut names = UserNames::of(ctx, &*store, user_table)?;
-            names.read(ctx, report.top_users.iter().map(|user| &*user.user_id));
-            for user in &mut report.top_users {
-                user.username = names.of_user(&user.user_id);
-            }
+            names = UserNames::of(ctx, &*store, self.whom.selectors.user_table.as_deref())?;
+        }
+        let staff = staff(ctx, &mut names, &totals, self.top);
+        let mut report = report(totals, &distinct, (self.top, ctx.codec.keyring.len()), began);
+        (report.saved_later, report.staff) = (saved_later, staff);
+        name(ctx, &mut names, &mut report);
+        if let Some(picture) = &picture {
+            picture.write(&report, &ctx.table()?.to_string())?;
         }
         ctx.print(out, self.format, &report)?;
         // Both the report and the remark would say it.
@@ -82,6 +88,45 @@ impl Command for Stats {
 
     fn reads_stdin(&self) -> usize {
         usize::from(self.whom.from_file.as_deref().is_some_and(settings::is_stdin))
+    }
+}
+
+/// Who of the staff is logged in; `None` if the table of users does not tell.
+fn staff(
+    ctx: &Ctx<'_>,
+    names: &mut UserNames<'_>,
+    totals: &Totals,
+    most: usize,
+) -> Option<StaffStats> {
+    let mut staff = StaffStats { exact: !totals.users.forgot, ..StaffStats::default() };
+    let is_told = names.staff(ctx, &mut |user| {
+        let sessions = totals.users.times(&user.id);
+        if sessions == 0 {
+            return;
+        }
+        staff.users += 1;
+        staff.sessions += sessions;
+        staff.top.push(UserStats { user_id: user.id, username: user.name, sessions });
+        if staff.top.len() > 2 * most.max(1_000) {
+            keep_most(&mut staff.top, most);
+        }
+    });
+    keep_most(&mut staff.top, most);
+    is_told.then_some(staff)
+}
+
+/// Keeps the users with the most sessions.
+fn keep_most(users: &mut Vec<UserStats>, most: usize) {
+    users.sort_by(|a, b| b.sessions.cmp(&a.sessions).then_with(|| a.user_id.cmp(&b.user_id)));
+    users.truncate(most);
+}
+
+/// Gives the users in the report their names.
+fn name(ctx: &Ctx<'_>, names: &mut UserNames<'_>, report: &mut StatsReport) {
+    let users = report.top_users.iter().chain(&report.impersonators);
+    names.read(ctx, users.map(|user| &*user.user_id));
+    for user in report.top_users.iter_mut().chain(&mut report.impersonators) {
+        user.username = names.of_user(&user.user_id);
     }
 }
 
@@ -114,6 +159,10 @@ fn report(
     began: Instant,
 ) -> StatsReport {
     let top_users_exact = !totals.users.forgot;
+    let impersonators_exact = !totals.behind.forgot;
+    let (backends_exact, keys_exact) = (!totals.backends.forgot, !totals.members.forgot);
+    let never = totals.expires.0.get(&Day::Never);
+    let never_expire = never.map_or(0, |rows| rows.rows);
     StatsReport {
         command: "stats",
         rows: totals.tally.scanned,
@@ -121,6 +170,8 @@ fn report(
         expired: totals.tally.expired,
         logged_in: totals.tally.logins,
         impersonated: totals.impersonated,
+        impersonators: users(totals.behind, top),
+        impersonators_exact,
         saved_later: 0,
         anonymous: totals.tally.anonymous,
         unverified: totals.tally.unverified,
@@ -129,41 +180,56 @@ fn report(
         tally: totals.tally,
         users: distinct.count(),
         users_exact: distinct.is_exact(),
-        top_users: totals
-            .users
-            .top(top, |user| user.times)
-            .into_iter()
-            .map(|(user_id, count)| UserStats { user_id, username: None, sessions: count.times })
-            .collect(),
+        top_users: users(totals.users, top),
         top_users_exact,
-        backends: totals
-            .backends
-            .top(MOST_BACKENDS, |backend| backend.times)
-            .into_iter()
-            .map(|(backend, count)| BackendStats { backend, sessions: count.times })
-            .collect(),
+        staff: None,
+        backends_exact,
+        keys_exact,
+        backends: backends(totals.backends),
         layouts: named(totals.formats.layouts),
         serializers: named(totals.formats.serializers),
         signatures: named(totals.formats.signatures),
         signed_by: (0..keys).map(|place| key(place, &totals.signed_by)).collect(),
         compressed: totals.compressed,
-        size: SizeStats {
-            total: totals.sizes.total,
-            median: totals.sizes.percentile(50),
-            p90: totals.sizes.percentile(90),
-            p99: totals.sizes.percentile(99),
-            largest: totals.sizes.largest,
-        },
+        size: sizes(&totals.sizes),
         largest: totals.largest,
-        keys: totals
-            .members
-            .top(MOST_MEMBERS, |member| member.bytes)
-            .into_iter()
-            .map(|(key, count)| MemberStats { key, sessions: count.times, bytes: count.bytes })
-            .collect(),
+        keys: members(totals.members),
         saved: days(totals.saved),
         expires: days(totals.expires),
+        never_expire,
         elapsed_seconds: began.elapsed().as_secs_f64(),
+    }
+}
+
+/// The users with the most sessions.
+fn users(counts: Counts, top: usize) -> Vec<UserStats> {
+    let users = counts.top(top, |user| user.times).into_iter();
+    users
+        .map(|(user_id, count)| UserStats { user_id, username: None, sessions: count.times })
+        .collect()
+}
+
+fn backends(counts: Counts) -> Vec<BackendStats> {
+    let backends = counts.top(MOST_BACKENDS, |backend| backend.times).into_iter();
+    backends.map(|(backend, count)| BackendStats { backend, sessions: count.times }).collect()
+}
+
+fn members(counts: Counts) -> Vec<MemberStats> {
+    let members = counts.top(MOST_MEMBERS, |member| member.bytes).into_iter();
+    members
+        .map(|(key, count)| MemberStats { key, sessions: count.times, bytes: count.bytes })
+        .collect()
+}
+
+fn sizes(sizes: &Sizes) -> SizeStats {
+    let steps = sizes.by_power().into_iter();
+    SizeStats {
+        total: sizes.total,
+        median: sizes.percentile(50),
+        p90: sizes.percentile(90),
+        p99: sizes.percentile(99),
+        largest: sizes.largest,
+        steps: steps.map(|(up_to, rows)| SizeStep { up_to, rows }).collect(),
     }
 }
 
@@ -192,5 +258,7 @@ fn days(days: Days) -> Vec<DayStats> {
         Day::Never => "never".into(),
         Day::Unknown => "unknown".into(),
     };
-    days.0.into_iter().map(|(day, sessions)| DayStats { day: name(day), sessions }).collect()
+    let stats =
+        |(day, DayRows { rows, anonymous })| DayStats { day: name(day), sessions: rows, anonymous };
+    days.0.into_iter().map(stats).collect()
 }

@@ -9,6 +9,7 @@ use crate::model::Tally;
 /// The report of `stats`. Users, times and backends are those of live rows; formats and sizes are those of
 /// all rows.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct StatsReport {
     /// `stats`.
     pub command: &'static str,
@@ -22,6 +23,10 @@ pub struct StatsReport {
     pub logged_in: u64,
     /// Of these: impersonations, which hold a second user's login too.
     pub impersonated: u64,
+    /// The users behind impersonations, who have the most.
+    pub impersonators: Vec<UserStats>,
+    /// Whether these numbers are exact, and not lower bounds.
+    pub impersonators_exact: bool,
     /// With a time window: live rows that were saved again after it, and are not counted.
     pub saved_later: u64,
     /// Live rows that name no user.
@@ -42,8 +47,12 @@ pub struct StatsReport {
     pub top_users: Vec<UserStats>,
     /// Whether these numbers are exact, and not lower bounds.
     pub top_users_exact: bool,
+    /// Those who may enter Django's admin; `None` if the table of users does not tell.
+    pub staff: Option<StaffStats>,
     /// The backends that authenticated them.
     pub backends: Vec<BackendStats>,
+    /// Whether these numbers are exact, and not lower bounds.
+    pub backends_exact: bool,
     /// Rows by layout.
     pub layouts: BTreeMap<String, u64>,
     /// Rows by serializer.
@@ -60,10 +69,14 @@ pub struct StatsReport {
     pub largest: Vec<LargeSession>,
     /// The keys at the top level of payloads, by the space that they take.
     pub keys: Vec<MemberStats>,
+    /// Whether these numbers are exact, and not lower bounds.
+    pub keys_exact: bool,
     /// Live rows by the day of their last save, in UTC, if they have that time.
     pub saved: Vec<DayStats>,
     /// Live rows by the day on which they expire.
     pub expires: Vec<DayStats>,
+    /// Live rows that expire in the year 9999 or later.
+    pub never_expire: u64,
     /// Wall-clock time.
     pub elapsed_seconds: f64,
 }
@@ -77,6 +90,19 @@ pub struct UserStats {
     pub username: Option<String>,
     /// Live ones.
     pub sessions: u64,
+}
+
+/// Sessions of staff.
+#[derive(Debug, Default, Serialize)]
+pub struct StaffStats {
+    /// Staff who are logged in.
+    pub users: u64,
+    /// Their live sessions.
+    pub sessions: u64,
+    /// Those with the most.
+    pub top: Vec<UserStats>,
+    /// Whether these numbers are exact, and not lower bounds.
+    pub exact: bool,
 }
 
 /// Sessions that one of the keys signed.
@@ -116,6 +142,17 @@ pub struct SizeStats {
     pub p99: usize,
     /// The largest.
     pub largest: usize,
+    /// Rows by size, in powers of two.
+    pub steps: Vec<SizeStep>,
+}
+
+/// Rows of about one size.
+#[derive(Debug, Serialize)]
+pub struct SizeStep {
+    /// Most bytes that they have; they have more than half of it.
+    pub up_to: usize,
+    /// How many there are.
+    pub rows: u64,
 }
 
 /// One of the largest rows.
@@ -148,6 +185,8 @@ pub struct DayStats {
     pub day: String,
     /// Live ones.
     pub sessions: u64,
+    /// Of these: anonymous ones.
+    pub anonymous: u64,
 }
 
 impl DayStats {

@@ -91,6 +91,17 @@ impl Sizes {
     }
 }
 
+impl Sizes {
+    /// Rows by size, in powers of two.
+    pub(super) fn by_power(&self) -> BTreeMap<usize, u64> {
+        let mut powers = BTreeMap::new();
+        for (step, rows) in &self.steps {
+            *powers.entry(step.next_power_of_two()).or_default() += rows;
+        }
+        powers
+    }
+}
+
 /// The end of the step that a size is in.
 fn step(size: usize) -> usize {
     let width = (size.next_power_of_two() / 2 / STEPS).max(1);
@@ -110,18 +121,27 @@ pub(super) enum Day {
     Unknown,
 }
 
+/// Rows of a day.
+#[derive(Clone, Copy, Default)]
+pub(super) struct DayRows {
+    pub(super) rows: u64,
+    pub(super) anonymous: u64,
+}
+
 /// Rows by day.
 #[derive(Default)]
-pub(super) struct Days(pub(super) BTreeMap<Day, u64>);
+pub(super) struct Days(pub(super) BTreeMap<Day, DayRows>);
 
 /// Ten years; a forged row can name any day.
 const MOST_DAYS: usize = 3_650;
 
 impl Days {
-    pub(super) fn add(&mut self, day: Day, rows: u64) {
+    pub(super) fn add(&mut self, day: Day, more: DayRows) {
         let has_room = self.0.len() < MOST_DAYS || self.0.contains_key(&day);
         let day = if has_room || !matches!(day, Day::On(_)) { day } else { Day::Other };
-        *self.0.entry(day).or_default() += rows;
+        let rows = self.0.entry(day).or_default();
+        rows.rows += more.rows;
+        rows.anonymous += more.anonymous;
     }
 
     pub(super) fn merge(&mut self, other: Self) {

@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use django_session::{Decoded, Decoder, Verdict};
 
 use super::report::LargeSession;
-use super::sketch::{Day, Days, Distinct, Sizes};
+use super::sketch::{Day, DayRows, Days, Distinct, Sizes};
 use crate::model::{
     Expiry, Layout, Page, Row, Serializer, Signature, Tally, Timestamp, masked_key,
 };
@@ -32,6 +32,8 @@ pub(super) struct Totals {
     pub(super) sizes: Sizes,
     pub(super) largest: Vec<LargeSession>,
     pub(super) users: Counts,
+    /// Users behind impersonations.
+    pub(super) behind: Counts,
     pub(super) backends: Counts,
     pub(super) members: Counts,
     pub(super) saved: Days,
@@ -126,14 +128,17 @@ impl Totals {
             return self.tally.count_expired();
         }
         self.tally.count(&verdict);
-        self.expires.add(day(row.expires), 1);
+        let is_anonymous = matches!(verdict, Verdict::Anonymous { .. });
+        let one = DayRows { rows: 1, anonymous: u64::from(is_anonymous) };
+        self.expires.add(day(row.expires), one);
         if let Some(saved) = session.saved().filter(|_| signature != Signature::Invalid) {
-            self.saved.add(Day::On(saved.div_euclid(DAY)), 1);
+            self.saved.add(Day::On(saved.div_euclid(DAY)), one);
         }
         if let Verdict::Login(login) = &verdict
             && !login.is_unverified()
         {
             self.impersonated += u64::from(!login.others.is_empty() || login.unclear);
+            login.others.iter().for_each(|id| self.behind.add(id, 1, 0));
             self.users.add(&login.user_id, 1, 0);
             self.backends.add(login.backend.as_deref().unwrap_or_default(), 1, 0);
         }
@@ -177,6 +182,7 @@ impl Totals {
         self.keep_largest();
         page.users.values().for_each(|user| distinct.add(user));
         self.users.merge(page.users);
+        self.behind.merge(page.behind);
         self.backends.merge(page.backends);
         self.members.merge(page.members);
         self.saved.merge(page.saved);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::report::{DayStats, StatsReport};
+use super::report::{DayStats, StatsReport, UserStats};
 use crate::model::counted;
 use crate::ui::{Report, sanitize, sanitize_name};
 
@@ -60,6 +60,9 @@ fn write_rows(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
             counted(report.impersonated, "login")
         )?;
     }
+    if report.never_expire > 0 {
+        writeln!(out, "            {} never expire", report.never_expire)?;
+    }
     if report.saved_later > 0 {
         writeln!(
             out,
@@ -110,27 +113,51 @@ fn list(rows: &BTreeMap<String, u64>) -> String {
     words.join(", ")
 }
 
-fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
-    if !report.top_users.is_empty() {
-        writeln!(out, "\n{:>10}  USER", "SESSIONS")?;
-        for user in &report.top_users {
-            let at_least = if report.top_users_exact { "" } else { " (at least)" };
-            let name = user.username.as_ref();
-            let name = name.map_or(String::new(), |name| format!(" ({})", sanitize_name(name)));
-            let id = sanitize_name(&user.user_id);
-            writeln!(out, "{:>10}  {id}{name}{at_least}", user.sessions)?;
-        }
+fn at_least(exact: bool) -> &'static str {
+    if exact { "" } else { " (at least)" }
+}
+
+/// Writes users and how many sessions each has.
+fn write_users(
+    out: &mut dyn Write,
+    title: &str,
+    users: &[UserStats],
+    exact: bool,
+) -> io::Result<()> {
+    if users.is_empty() {
+        return Ok(());
     }
+    writeln!(out, "\n{:>10}  {title}", "SESSIONS")?;
+    for user in users {
+        let name = user.username.as_ref();
+        let name = name.map_or(String::new(), |name| format!(" ({})", sanitize_name(name)));
+        let id = sanitize_name(&user.user_id);
+        writeln!(out, "{:>10}  {id}{name}{}", user.sessions, at_least(exact))?;
+    }
+    Ok(())
+}
+
+fn write_tops(out: &mut dyn Write, report: &StatsReport) -> io::Result<()> {
+    write_users(out, "USER", &report.top_users, report.top_users_exact)?;
+    if let Some(staff) = &report.staff {
+        let (sessions, users) = (counted(staff.sessions, "session"), counted(staff.users, "user"));
+        write_users(out, &format!("STAFF, {sessions} of {users}"), &staff.top, staff.exact)?;
+    }
+    let exact = report.impersonators_exact;
+    write_users(out, "WHO IMPERSONATES OTHERS", &report.impersonators, exact)?;
     if !report.backends.is_empty() {
         writeln!(out, "\n{:>10}  BACKEND", "SESSIONS")?;
         for backend in &report.backends {
-            writeln!(out, "{:>10}  {}", backend.sessions, sanitize(&backend.backend))?;
+            let name = sanitize(&backend.backend);
+            let least = at_least(report.backends_exact);
+            writeln!(out, "{:>10}  {name}{least}", backend.sessions)?;
         }
     }
     if !report.keys.is_empty() {
         writeln!(out, "\n{:>12}  {:>10}  KEY", "BYTES", "SESSIONS")?;
         for key in &report.keys {
-            writeln!(out, "{:>12}  {:>10}  {}", key.bytes, key.sessions, sanitize(&key.key))?;
+            let (name, least) = (sanitize(&key.key), at_least(report.keys_exact));
+            writeln!(out, "{:>12}  {:>10}  {name}{least}", key.bytes, key.sessions)?;
         }
     }
     if !report.largest.is_empty() {
@@ -184,8 +211,15 @@ fn write_days(out: &mut dyn Write, title: &str, days: &[DayStats], first: usize)
     };
     rest(out, days.get(..first).unwrap_or_default(), "before")?;
     let draw = |out: &mut dyn Write, day: &DayStats| {
-        let columns = usize::try_from((day.sessions * BAR).div_ceil(most)).unwrap_or(0);
-        writeln!(out, "{:<10}  {:>10}  {}", day.day, day.sessions, "#".repeat(columns))
+        let columns = |rows: u64| usize::try_from((rows * BAR).div_ceil(most)).unwrap_or(0);
+        let others = columns(day.sessions.saturating_sub(day.anonymous));
+        let visitors = columns(day.sessions).saturating_sub(others);
+        write!(out, "{:<10}  {:>10}  ", day.day, day.sessions)?;
+        write!(out, "{}{}", "#".repeat(others), ".".repeat(visitors))?;
+        match (day.anonymous * 100).checked_div(day.sessions).filter(|_| day.anonymous > 0) {
+            Some(percent) => writeln!(out, "  {percent}% anonymous"),
+            None => writeln!(out),
+        }
     };
     shown.iter().try_for_each(|day| draw(out, day))?;
     rest(out, days.get(first + shown.len()..).unwrap_or_default(), "later")?;
