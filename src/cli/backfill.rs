@@ -16,9 +16,10 @@ const EXAMPLES: &str = "\
 Examples:
   sessctl backfill --dry-run
   sessctl backfill --column user_id --type bigint
-  sessctl backfill --watch-nulls";
+  sessctl backfill --watch-nulls
+  sessctl backfill --drop --dry-run";
 
-/// Add a column with the user id of each session, and fill it.
+/// Add a column with the user id of each session and fill it, or take it away again.
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
@@ -26,9 +27,15 @@ pub struct Backfill {
     /// Show the SQL and count what would be filled, and write nothing.
     #[arg(short = 'n', long, help_heading = SAFETY)]
     pub dry_run: bool,
+    /// With --drop: do not ask.
+    #[arg(long, requires = "drop", help_heading = SAFETY)]
+    pub yes: bool,
     /// Only count the logins of the last hour that the site left without a user id.
     #[arg(long, conflicts_with_all = ["dry_run", "restart"], help_heading = SAFETY)]
     pub watch_nulls: bool,
+    /// Take the column away again, with its index: only one that backfill made, and that nothing else needs.
+    #[arg(long, conflicts_with_all = ["watch_nulls", "restart", "include_expired", "no_index", "column_type"], help_heading = COLUMN)]
+    pub drop: bool,
     /// Name of the column.
     #[arg(long, value_name = "NAME", default_value = "user_id", help_heading = COLUMN)]
     pub column: String,

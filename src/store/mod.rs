@@ -41,7 +41,8 @@ pub use source::{Backend, FromDjango, Opening, Source, SourceError, Surroundings
 pub use sqlite::Sqlite;
 pub use table::{NotATable, Table};
 pub use user_column::{
-    Assigned, ByUser, ColumnCondition, UserColumn, UserColumnPlan, UserTable, UserType,
+    Assigned, ByUser, ColumnCondition, UserColumn, UserColumnDrop, UserColumnPlan, UserTable,
+    UserType,
 };
 pub use users::{Address, Evidence, Uniqueness, User, UserKey, UserQuery, Users, UsersFound};
 pub use waits::Waits;

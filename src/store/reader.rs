@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Bloat, ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Uniqueness,
-    User, UserColumn, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
+    User, UserColumn, UserColumnDrop, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
 };
 use crate::model::{Page, Timestamp};
 
@@ -126,6 +126,9 @@ pub trait UserColumnReader {
 
     /// What `backfill` would do to create this column, for the operator.
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError>;
+
+    /// What `backfill --drop` would do to this column, and what forbids it.
+    fn user_column_drop(&mut self, column: &UserColumn) -> Result<UserColumnDrop, StoreError>;
 }
 
 /// Reads the site's table of users.
@@ -214,6 +217,11 @@ impl dyn Reader + '_ {
     /// See [`UserColumnReader::user_column_plan`].
     pub fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
         Capability::UserColumn.of(self.user_columns())?.user_column_plan(column)
+    }
+
+    /// See [`UserColumnReader::user_column_drop`].
+    pub fn user_column_drop(&mut self, column: &UserColumn) -> Result<UserColumnDrop, StoreError> {
+        Capability::UserColumn.of(self.user_columns())?.user_column_drop(column)
     }
 
     /// See [`UserReader::user_key`].

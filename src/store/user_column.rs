@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::error::{Fault, StoreError};
 use super::table::{Table, quote};
 use crate::model::{MOST_ID_BYTES, uuid_digits};
 
@@ -81,6 +82,31 @@ pub struct UserColumnPlan {
     pub copies_rows: bool,
     /// Rows filled per second on a small machine (docs/performance.md).
     pub rows_per_second: u64,
+}
+
+/// What it takes to drop a user column, and what forbids it.
+#[derive(Clone, Debug, Default)]
+pub struct UserColumnDrop {
+    /// The SQL that drops its index and then the column.
+    pub sql: Vec<String>,
+    /// What shows that it is not as `backfill` makes it, or that something else needs it.
+    pub others: Vec<String>,
+    /// Whether the database writes the whole table anew, in a transaction that keeps every other writer out.
+    pub rewrites: bool,
+}
+
+impl UserColumnDrop {
+    /// An error if the column is not as `backfill` makes it, or if something else needs it.
+    pub fn demand_own(&self, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+        let Some(first) = self.others.first() else { return Ok(()) };
+        let more = match self.others.len() {
+            1 => String::new(),
+            others => format!(" (and {} more)", others - 1),
+        };
+        Err(StoreError::new(Fault::Fatal, what())
+            .because(format!("column is not as backfill makes it: {first}{more}"))
+            .hint("only a column that `sessctl backfill` added can be dropped: remove this one as it was added"))
+    }
 }
 
 /// A condition on the user column.

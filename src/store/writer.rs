@@ -140,6 +140,9 @@ pub trait UserColumnWriter {
     /// Creates the index of the user column, unless it has a usable one, and refreshes the column's
     /// statistics. Where the database can, other sessions read and write meanwhile.
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
+
+    /// Drops the index of the user column and then the column, if it is there. An error if something else needs it.
+    fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
 }
 
 /// Deletes from the table of django-allauth.
@@ -218,6 +221,11 @@ impl dyn Writer + '_ {
     /// See [`UserColumnWriter::index_user_column`].
     pub fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         Capability::UserColumn.of(self.user_columns())?.index_user_column(column)
+    }
+
+    /// See [`UserColumnWriter::drop_user_column`].
+    pub fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        Capability::UserColumn.of(self.user_columns())?.drop_user_column(column)
     }
 
     /// See [`AllauthWriter::delete_with_allauth`].

@@ -13,6 +13,7 @@ mod asked_project;
 mod audit;
 mod authority;
 mod backfill;
+mod backfill_drop;
 mod backfill_keys;
 mod backfill_postgres;
 mod blinded;

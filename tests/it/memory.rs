@@ -12,8 +12,8 @@ use sessctl::model::{Data, Expiry, Keys, Page, Row, Timestamp};
 use sessctl::store::{
     AllauthReader, AllauthWriter, Assigned, Assignment, Capability, Cursor, Emit, Expired,
     ExpiryReader, ExpiryWriter, Facts, Fault, Filter, Gone, Locked, Reader, Replacement,
-    ReplicaLag, Rewriter, Store, StoreError, Traits, Truncator, UserColumn, UserColumnPlan,
-    UserColumnReader, UserColumnWriter, Window, Writer,
+    ReplicaLag, Rewriter, Store, StoreError, Traits, Truncator, UserColumn, UserColumnDrop,
+    UserColumnPlan, UserColumnReader, UserColumnWriter, Window, Writer,
 };
 
 /// Sessions by key: stored text and expiry.
@@ -233,6 +233,10 @@ impl UserColumnReader for MemoryReader {
     fn user_column_plan(&mut self, _: &UserColumn) -> Result<UserColumnPlan, StoreError> {
         Ok(UserColumnPlan::default())
     }
+
+    fn user_column_drop(&mut self, _: &UserColumn) -> Result<UserColumnDrop, StoreError> {
+        Ok(UserColumnDrop::default())
+    }
 }
 
 impl AllauthReader for MemoryReader {
@@ -370,6 +374,13 @@ impl UserColumnWriter for MemoryWriter<'_> {
             }
         }
         Ok(done)
+    }
+
+    fn drop_user_column(&mut self, _: &UserColumn) -> Result<(), StoreError> {
+        self.fault()?;
+        *lock(&self.0.column) = None;
+        lock(&self.0.users).clear();
+        Ok(())
     }
 
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {

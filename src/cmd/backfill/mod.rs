@@ -1,7 +1,8 @@
-//! `backfill`: adds the user column, fills it, indexes it, and checks that its values are right.
+//! `backfill`: adds the user column, fills it, indexes it, and checks that its values are right; or drops it.
 //!
 //! All state is in the table: an interrupted run continues where it stopped, because filled rows are skipped.
 
+mod drop;
 mod judge;
 mod pass;
 mod report;
@@ -50,6 +51,14 @@ impl Command for Backfill {
             audit: &self.audit,
             acts: !(self.dry_run || self.watch_nulls),
         };
+        if self.drop {
+            return run.execute(ctx, |_| {
+                let traits = ctx.database()?.traits;
+                let pace = settings::pace(&self.pace, traits)?;
+                settings::check_user_column("--column", &self.column, traits)?;
+                schemas::each(ctx, &pace, |ctx, pace| drop::act(ctx, self, pace))
+            });
+        }
         run.execute(ctx, |_| {
             let traits = ctx.database()?.traits;
             let pace = settings::pace(&self.pace, traits)?;

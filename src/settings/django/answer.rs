@@ -60,6 +60,9 @@ pub(super) enum Keeps {
 pub(super) struct Sessions {
     pub(super) table: String,
     pub(super) columns: Vec<String>,
+    /// The columns of all its fields.
+    #[serde(default)]
+    pub(super) fields: Vec<String>,
     pub(super) vendor: String,
     /// How to reach it.
     pub(super) parameters: BTreeMap<String, String>,

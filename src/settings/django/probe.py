@@ -236,6 +236,7 @@ def sessions(model):
     return {
         "table": model._meta.db_table,
         "columns": columns,
+        "fields": [field.column for field in model._meta.concrete_fields],
         "vendor": connection.vendor,
         "parameters": parameters,
         "variables": environment,

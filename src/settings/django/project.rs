@@ -159,6 +159,12 @@ impl Project {
         others.filter_map(|name| table(name).ok()).any(is)
     }
 
+    /// Whether its session model has a field in this column. Names are the same in either case in some databases.
+    pub fn has_session_field(&self, column: &str) -> bool {
+        let mut fields = self.sessions.iter().flat_map(|sessions| &sessions.fields);
+        fields.any(|field| field.eq_ignore_ascii_case(column))
+    }
+
     /// The table of the user model.
     pub fn users(&self) -> Result<Users, Error> {
         let Some(users) = &self.users else {

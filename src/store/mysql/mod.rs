@@ -8,6 +8,7 @@ mod client;
 mod connect;
 mod conninfo;
 mod deletes;
+mod drop_column;
 mod expired;
 mod facts;
 mod fault;

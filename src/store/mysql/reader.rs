@@ -22,7 +22,8 @@ use crate::store::waits::Work;
 use crate::store::{
     AllauthReader, BlindSpot, Bloat, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
     Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn,
-    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users,
+    UsersFound,
 };
 
 /// Rows that one statement of a scan in pages reads.
@@ -190,6 +191,11 @@ impl UserColumnReader for MySqlReader<'_> {
 
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
         Ok(self.store.user_column_plan(column))
+    }
+
+    fn user_column_drop(&mut self, column: &UserColumn) -> Result<UserColumnDrop, StoreError> {
+        let store = self.store;
+        store.user_column_drop(self.client()?, column)
     }
 }
 

@@ -205,10 +205,10 @@ impl MySql {
 }
 
 /// MySQL refuses INSTANT together with LOCK=NONE.
-const INSTANT: &str = "ALGORITHM=INSTANT";
-const INPLACE: &str = "ALGORITHM=INPLACE, LOCK=NONE";
+pub(super) const INSTANT: &str = "ALGORITHM=INSTANT";
+pub(super) const INPLACE: &str = "ALGORITHM=INPLACE, LOCK=NONE";
 /// The algorithm is not to be had for this table.
-const NOT_SO: [u16; 2] = [1845, 1846];
+pub(super) const NOT_SO: [u16; 2] = [1845, 1846];
 const COLUMN_IS_THERE: u16 = 1060;
 const INDEX_IS_THERE: u16 = 1061;
 
@@ -265,7 +265,7 @@ impl MySqlWriter<'_> {
 
     /// Runs a statement that needs the table for itself for a moment. While it waits for that everybody else waits behind it,
     /// so each try is short.
-    fn alter(&mut self, sql: &str) -> Result<(), Failure> {
+    pub(super) fn alter(&mut self, sql: &str) -> Result<(), Failure> {
         self.client.execute("SET SESSION lock_wait_timeout = 1")?;
         let mut altered = self.client.execute(sql);
         for _ in 1..TRIES {

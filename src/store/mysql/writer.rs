@@ -273,6 +273,10 @@ impl UserColumnWriter for MySqlWriter<'_> {
     fn index_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         self.index_column(column)
     }
+
+    fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.drop_column(column)
+    }
 }
 
 impl Truncator for MySqlWriter<'_> {

@@ -14,8 +14,8 @@ use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, Bloat, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader,
-    StoreError, Table, Uniqueness, User, UserColumn, UserColumnPlan, UserColumnReader, UserKey,
-    UserQuery, UserReader, Users, UsersFound,
+    StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan,
+    UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
 impl UserColumnReader for PostgresReader<'_> {
@@ -27,6 +27,11 @@ impl UserColumnReader for PostgresReader<'_> {
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
         let (store, oid) = (self.store, self.found.oid);
         store.user_column_plan(self.client()?, oid, column)
+    }
+
+    fn user_column_drop(&mut self, column: &UserColumn) -> Result<UserColumnDrop, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.user_column_drop(self.client()?, oid, column)
     }
 }
 

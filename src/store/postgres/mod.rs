@@ -12,6 +12,7 @@ mod connect;
 mod conninfo;
 mod copy;
 mod doomed;
+mod drop_column;
 mod expired;
 mod facts;
 mod fault;

@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 /// ACCESS EXCLUSIVE blocks every later query, so give up after 0.5 s.
-const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
+pub(super) const BEGIN_ALTER: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '500ms'";
 
 /// Locks the table to detect another sessctl that is building the index now: its unfinished index looks like
 /// the leftover of an interrupted run, but it holds a lock on the table.
@@ -165,7 +165,11 @@ impl Postgres {
     }
 
     /// The tables that hold the rows.
-    fn parts(&self, client: &mut Client, oid: u32) -> Result<Vec<(u32, Table)>, StoreError> {
+    pub(super) fn parts(
+        &self,
+        client: &mut Client,
+        oid: u32,
+    ) -> Result<Vec<(u32, Table)>, StoreError> {
         let read = |row: &tokio_postgres::Row| {
             Ok((row.try_get(0)?, Table::new(Some(row.try_get(1)?), row.try_get(2)?)))
         };

@@ -160,6 +160,13 @@ impl UserColumnWriter for PostgresWriter<'_> {
         self.wait_for_batches();
         indexed
     }
+
+    fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.client.wait_for(Work::Build);
+        let dropped = self.drop_column(column);
+        self.wait_for_batches();
+        dropped
+    }
 }
 
 impl ExpiryWriter for PostgresWriter<'_> {

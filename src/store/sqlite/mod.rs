@@ -5,6 +5,7 @@
 mod activity_watch;
 mod allauth;
 mod connection;
+mod drop_column;
 mod expired;
 mod facts;
 mod fault;

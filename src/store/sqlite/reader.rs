@@ -19,7 +19,8 @@ use crate::store::reference::{hindrances, kept};
 use crate::store::{
     AllauthReader, BlindSpot, Bloat, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter,
     Kept, Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn,
-    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users,
+    UsersFound,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -156,6 +157,10 @@ impl UserColumnReader for SqliteReader<'_> {
 
     fn user_column_plan(&mut self, column: &UserColumn) -> Result<UserColumnPlan, StoreError> {
         Ok(self.store.user_column_plan(column))
+    }
+
+    fn user_column_drop(&mut self, column: &UserColumn) -> Result<UserColumnDrop, StoreError> {
+        self.store.user_column_drop(&self.connection, column)
     }
 }
 

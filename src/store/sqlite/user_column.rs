@@ -23,7 +23,7 @@ use crate::store::{
 const ROWS_PER_SECOND: u64 = 60_000;
 
 /// The type as Django declares it.
-fn type_name(kind: UserType) -> &'static str {
+pub(super) fn type_name(kind: UserType) -> &'static str {
     match kind {
         UserType::Text => "text",
         UserType::Bigint => "bigint",

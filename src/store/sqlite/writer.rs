@@ -305,6 +305,14 @@ impl UserColumnWriter for SqliteWriter<'_> {
         self.connection.wait_for(Work::Batch);
         indexed
     }
+
+    fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
+        self.store.recheck_siblings()?;
+        self.connection.wait_for(Work::Build);
+        let dropped = self.drop_column(column);
+        self.connection.wait_for(Work::Batch);
+        dropped
+    }
 }
 
 impl Truncator for SqliteWriter<'_> {
