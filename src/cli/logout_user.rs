@@ -94,6 +94,10 @@ pub struct LogoutUser {
     /// What to print.
     #[arg(long, value_enum, default_value = "human", help_heading = OUTPUT)]
     pub format: ReportFormat,
+    /// Also end API tokens and the like of these users, which outlive a logout, in tables of packages that are known: the report
+    /// counts them.
+    #[arg(long, help_heading = SAFETY)]
+    pub revoke_tokens: bool,
     /// The cache.
     #[command(flatten)]
     pub cache: Cache,

@@ -3,6 +3,7 @@
 
 mod audit;
 mod column;
+mod credentials;
 mod matches;
 mod named;
 mod proof;
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 
 pub use audit::{AuditBegan, AuditEnded, AuditedRun};
 pub use column::Column;
+pub use credentials::OtherCredentials;
 pub use matches::Matches;
 pub use named::{NamedUser, ResolvedUser, add_named};
 pub use proof::{Doubt, Proof};

@@ -21,6 +21,7 @@ pub(crate) mod logins;
 pub(crate) mod lookup;
 pub(crate) mod named_users;
 pub(crate) mod newest;
+pub(crate) mod other_credentials;
 pub(crate) mod own_logins;
 pub(crate) mod pacing;
 pub(crate) mod proof;

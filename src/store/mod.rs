@@ -3,6 +3,7 @@
 //! nothing.
 
 mod capability;
+mod credentials;
 mod error;
 mod expired;
 mod facts;
@@ -26,6 +27,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use capability::Capability;
+pub use credentials::{CREDENTIALS, CredentialTable};
 pub use error::{Fault, StoreError};
 pub use expired::{Bloat, Cursor, Expired, Locked, Window};
 pub use facts::{Facts, OtherTable, Purpose};

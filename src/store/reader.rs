@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{
-    Bloat, ByUser, Capability, Cursor, Expired, Kept, Reference, StoreError, Table, Uniqueness,
-    User, UserColumn, UserColumnDrop, UserColumnPlan, UserKey, UserQuery, Users, UsersFound,
+    Bloat, ByUser, Capability, CredentialTable, Cursor, Expired, Kept, Reference, StoreError,
+    Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan, UserKey, UserQuery, Users,
+    UsersFound,
 };
 use crate::model::{Page, Timestamp};
 
@@ -164,6 +165,21 @@ pub trait UserReader {
         which: UserQuery<'_>,
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError>;
+
+    /// Counts the valid credentials of users with these ids in this table; `None` if it does not exist.
+    fn credentials(
+        &mut self,
+        _table: &CredentialTable,
+        _ids: &[String],
+    ) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
+    /// Counts those of the users with these ids whose account is active and has a password that can be used; `None` if that is
+    /// unknown.
+    fn logins(&mut self, _users: &Users, _ids: &[String]) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// Reads foreign keys. A store without them has none.
@@ -257,6 +273,20 @@ impl dyn Reader + '_ {
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         Capability::Users.of(self.site_users())?.users(users, which, emit)
+    }
+
+    /// See [`UserReader::credentials`].
+    pub fn credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<Option<u64>, StoreError> {
+        self.site_users().map_or(Ok(None), |site| site.credentials(table, ids))
+    }
+
+    /// See [`UserReader::logins`].
+    pub fn logins(&mut self, users: &Users, ids: &[String]) -> Result<Option<u64>, StoreError> {
+        self.site_users().map_or(Ok(None), |site| site.logins(users, ids))
     }
 
     /// See [`ReferenceReader::references`].

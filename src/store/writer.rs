@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Assigned, Capability, Cursor, Gone, Locked, StoreError, UserColumn, Was, Window};
+use super::{
+    Assigned, Capability, CredentialTable, Cursor, Gone, Locked, StoreError, UserColumn, Was,
+    Window,
+};
 use crate::model::{Page, Timestamp};
 
 /// A connection that writes. Every call is one short transaction, and safe to retry.
@@ -24,6 +27,16 @@ pub trait Writer {
     /// are not delayed.
     fn batch_budget(&mut self) -> BatchBudget {
         BatchBudget { batch: BATCH, rest: Duration::ZERO }
+    }
+
+    /// Ends the valid credentials of users with these ids in this table, and returns how many these were. For stores with
+    /// [`Capability::Users`](super::Capability::Users).
+    fn end_credentials(
+        &mut self,
+        _table: &CredentialTable,
+        _ids: &[String],
+    ) -> Result<u64, StoreError> {
+        Err(Capability::Users.missing(None))
     }
 
     /// [`Capability::Expiry`](super::Capability::Expiry).

@@ -114,6 +114,7 @@ mod table_kinds;
 mod terminal;
 mod tls;
 mod tls_certificates;
+mod tokens;
 mod trust;
 mod trust_python;
 mod unfit;

@@ -1,5 +1,6 @@
 //! `logout-user`: logs out some users by ending their live sessions.
 
+mod access_words;
 mod named_words;
 mod report;
 mod words;
@@ -26,6 +27,7 @@ use crate::sessions::find::find;
 use crate::sessions::keep_data;
 use crate::sessions::lookup::by_user;
 use crate::sessions::named_users::NamedUsers;
+use crate::sessions::other_credentials::Access;
 use crate::sessions::proof;
 use crate::sessions::query::{Newest, SessionQuery, UserFilter};
 use crate::sessions::record::Record;
@@ -92,12 +94,18 @@ struct Ran {
     outcome: Outcome,
     /// The user column that was used.
     column: Option<String>,
-    named: Option<NamedUsers>,
+    named: NamedUsers,
+    access: Access,
 }
 
 impl Ran {
     fn interrupted(reason: StopReason) -> Self {
-        Self { outcome: Outcome::interrupted(reason), column: None, named: None }
+        Self {
+            outcome: Outcome::interrupted(reason),
+            column: None,
+            named: NamedUsers::default(),
+            access: Access::default(),
+        }
     }
 }
 
@@ -150,7 +158,7 @@ impl<'a> Task<'a> {
             let (stop, progress) = (ctx.stop, ctx.progress);
             Driver::new(Work { store: &*store, consent, stop, pace, progress })
         });
-        let Ran { mut outcome, column, named } =
+        let Ran { mut outcome, column, named, access } =
             match driver.as_mut().map_or(Ok(()), |driver| removal.may(driver)) {
                 Err(StopReason::Failed(error)) => return Err(error.into()),
                 Err(interrupted) => Ran::interrupted(interrupted),
@@ -163,8 +171,7 @@ impl<'a> Task<'a> {
         outcome.doubts.splice(0..0, known.into_iter().chain(meant.doubt.clone()));
         outcome.doubts.extend(cache.doubts(ctx, args.dry_run));
         proof::warn(ctx, &outcome);
-        let exit = cache.exit(outcome.exit(), args.dry_run);
-        let named = named.unwrap_or_default();
+        let exit = access.exit(cache.exit(outcome.exit(), args.dry_run));
         named.name(&mut outcome.preview);
         let report = LogoutReport {
             resolved: meant.resolved(),
@@ -180,7 +187,7 @@ impl<'a> Task<'a> {
             by_column: column.is_some() && args.lookup.trust_column,
             user_column: column,
             elapsed_seconds: began.elapsed().as_secs_f64(),
-            ..report(args, users, &mut outcome)
+            ..report(args, users, &mut outcome, access)
         };
         Ok(CommandOutcome::new(report, outcome.ended, exit))
     }
@@ -192,7 +199,7 @@ impl<'a> Task<'a> {
         store: &dyn Store,
         (meant, users): (&Meant, &[String]),
         can_be_kept: bool,
-        (driver, audit): (Option<&mut Driver<'_>>, Option<&Audit>),
+        (mut driver, audit): (Option<&mut Driver<'_>>, Option<&Audit>),
     ) -> Result<Ran, Error> {
         let args = self.args;
         if !ctx.is_about_many() {
@@ -205,7 +212,8 @@ impl<'a> Task<'a> {
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
         let spared = self.spared_key(ctx, store, &ids)?;
         let scans = self.scans(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
-        let mut outcome = Outcome::run(ctx, &self.plan(store, scans, audit), driver)?;
+        let mut outcome =
+            Outcome::run(ctx, &self.plan(store, scans, audit), driver.as_deref_mut())?;
         if !args.unfit_ids {
             let has_session = |id: &str| outcome.sessions_of.has(id);
             let absent = asked.doubt_absent(&self.given.ids, has_session, outcome.logins);
@@ -215,7 +223,14 @@ impl<'a> Task<'a> {
             let (who, saw_login) = (UserFilter::These(&ids), outcome.named > 0);
             outcome.doubts.extend(proof::other_tables(ctx, store, Some(who), saw_login));
         }
-        Ok(Ran { outcome, column: by_user.map(|by| by.column.name), named: Some(named) })
+        let access = match outcome.ended {
+            Ok(()) => {
+                let revoking = driver.filter(|_| args.revoke_tokens);
+                Access::of(ctx, store, &asked.ids, table, revoking)
+            }
+            Err(_) => Access::default(),
+        };
+        Ok(Ran { access, outcome, column: by_user.map(|by| by.column.name), named })
     }
 
     /// The scan that finds sessions, and the scan that proves that none is left. The user column finds
@@ -328,7 +343,12 @@ fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
     }
 }
 
-fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> LogoutReport {
+fn report(
+    args: &LogoutUser,
+    users: Vec<String>,
+    outcome: &mut Outcome,
+    access: Access,
+) -> LogoutReport {
     // Computed before the doubts are moved.
     let unsure = outcome.is_unsure();
     LogoutReport {
@@ -355,6 +375,8 @@ fn report(args: &LogoutUser, users: Vec<String>, outcome: &mut Outcome) -> Logou
         keep_data: args.keep_data,
         excepted: args.except.is_some(),
         keep_newest: args.keep_newest,
+        other_credentials: access.others,
+        can_log_in: access.can_log_in,
         of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
         resolved: Vec::new(),
         named: Vec::new(),

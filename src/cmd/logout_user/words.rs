@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::access_words::write_access;
 use super::named_words::{name_and_id, write_users};
 use super::report::LogoutReport;
 use crate::model::{counted, uuid_digits};
@@ -176,7 +177,8 @@ impl LogoutReport {
                 "{what} of {whom} stayed: saved again after that time. Only the last save is known."
             )?;
         }
-        write_unreadable(out, self.matches.unreadable)
+        write_unreadable(out, self.matches.unreadable)?;
+        write_access(out, self, whom)
     }
 }
 

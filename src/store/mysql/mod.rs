@@ -7,6 +7,7 @@ mod catalog;
 mod client;
 mod connect;
 mod conninfo;
+mod credentials;
 mod deletes;
 mod drop_column;
 mod expired;

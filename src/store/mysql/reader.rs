@@ -20,10 +20,10 @@ use super::sql::quoted;
 use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthReader, BlindSpot, Bloat, Cursor, Emit, Expired, ExpiryReader, Fault, Filter, Kept,
-    Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn,
-    UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users,
-    UsersFound,
+    AllauthReader, BlindSpot, Bloat, CredentialTable, Cursor, Emit, Expired, ExpiryReader, Fault,
+    Filter, Kept, Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User,
+    UserColumn, UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader,
+    Users, UsersFound,
 };
 
 /// Rows that one statement of a scan in pages reads.
@@ -228,6 +228,20 @@ impl UserReader for MySqlReader<'_> {
     ) -> Result<(), StoreError> {
         let store = self.store;
         store.read_users(self.client()?, users, which, emit)
+    }
+
+    fn credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<Option<u64>, StoreError> {
+        let store = self.store;
+        store.count_credentials(self.client()?, table, ids)
+    }
+
+    fn logins(&mut self, users: &Users, ids: &[String]) -> Result<Option<u64>, StoreError> {
+        let store = self.store;
+        store.count_logins(self.client()?, users, ids).map(Some)
     }
 }
 

@@ -18,9 +18,9 @@ use super::sql::{quote, quoted};
 use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, Cursor, ExpiryWriter, Fault, Gone, Locked, Reference,
-    Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter, Window,
-    Writer,
+    AllauthWriter, Assigned, Assignment, CredentialTable, Cursor, ExpiryWriter, Fault, Gone,
+    Locked, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn,
+    UserColumnWriter, Window, Writer,
 };
 
 /// Most bytes of new data in one statement: much less than any server's `max_allowed_packet`.
@@ -101,6 +101,14 @@ impl<'s> MySqlWriter<'s> {
 }
 
 impl Writer for MySqlWriter<'_> {
+    fn end_credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<u64, StoreError> {
+        self.end_those(table, ids)
+    }
+
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         self.delete_rows(keys, How { before: None, locked: Locked::Wait, with_allauth: false })
     }

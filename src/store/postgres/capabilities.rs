@@ -13,9 +13,9 @@ use super::reader::PostgresReader;
 use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    AllauthReader, Bloat, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader,
-    StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan,
-    UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    AllauthReader, Bloat, CredentialTable, Cursor, Expired, ExpiryReader, Kept, Reference,
+    ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop,
+    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
 impl UserColumnReader for PostgresReader<'_> {
@@ -105,6 +105,20 @@ impl UserReader for PostgresReader<'_> {
     ) -> Result<(), StoreError> {
         let store = self.store;
         store.read_users(self.client()?, users, which, emit)
+    }
+
+    fn credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<Option<u64>, StoreError> {
+        let store = self.store;
+        store.count_credentials(self.client()?, table, ids)
+    }
+
+    fn logins(&mut self, users: &Users, ids: &[String]) -> Result<Option<u64>, StoreError> {
+        let store = self.store;
+        store.count_logins(self.client()?, users, ids).map(Some)
     }
 }
 

@@ -11,6 +11,7 @@ mod client;
 mod connect;
 mod conninfo;
 mod copy;
+mod credentials;
 mod doomed;
 mod drop_column;
 mod expired;

@@ -19,9 +19,9 @@ use super::sql::{BY_ADDRESS, BY_KEY, IS_UNCHANGED, NAMED, PAIRED};
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, Cursor, ExpiryWriter, Fault, Gone,
-    Locked, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn,
-    UserColumnWriter, Window, Writer,
+    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter,
+    Fault, Gone, Locked, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator,
+    UserColumn, UserColumnWriter, Window, Writer,
 };
 
 /// Waits for a lock no longer than a typical request takes.
@@ -56,6 +56,14 @@ impl<'s> PostgresWriter<'s> {
 }
 
 impl Writer for PostgresWriter<'_> {
+    fn end_credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<u64, StoreError> {
+        self.end_those(table, ids)
+    }
+
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         self.delete_rows(keys, &Doomed::by_key(BY_KEY))
     }

@@ -5,6 +5,7 @@
 mod activity_watch;
 mod allauth;
 mod connection;
+mod credentials;
 mod drop_column;
 mod expired;
 mod facts;

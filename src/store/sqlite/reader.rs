@@ -17,10 +17,10 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    AllauthReader, BlindSpot, Bloat, ByUser, Cursor, Emit, Expired, ExpiryReader, Fault, Filter,
-    Kept, Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn,
-    UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users,
-    UsersFound,
+    AllauthReader, BlindSpot, Bloat, ByUser, CredentialTable, Cursor, Emit, Expired, ExpiryReader,
+    Fault, Filter, Kept, Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User,
+    UserColumn, UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader,
+    Users, UsersFound,
 };
 
 pub(super) struct SqliteReader<'s> {
@@ -215,6 +215,18 @@ impl UserReader for SqliteReader<'_> {
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError> {
         self.store.read_users(&self.connection, users, which, emit)
+    }
+
+    fn credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<Option<u64>, StoreError> {
+        self.store.count_credentials(&self.connection, table, ids)
+    }
+
+    fn logins(&mut self, users: &Users, ids: &[String]) -> Result<Option<u64>, StoreError> {
+        self.store.count_logins(&self.connection, users, ids).map(Some)
     }
 }
 

@@ -16,9 +16,9 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, Cursor, ExpiryWriter, Fault, Gone,
-    Locked, Reference, Replacement, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter,
-    Window, Writer,
+    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter,
+    Fault, Gone, Locked, Reference, Replacement, Rewriter, StoreError, Truncator, UserColumn,
+    UserColumnWriter, Window, Writer,
 };
 
 /// A pause in which a connection that waited for the last batch can take the lock. SQLite's busy handler
@@ -164,6 +164,14 @@ impl Drop for SqliteWriter<'_> {
 }
 
 impl Writer for SqliteWriter<'_> {
+    fn end_credentials(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<u64, StoreError> {
+        self.end_those(table, ids)
+    }
+
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         self.delete_by_key(keys, &mut |_, _, _| Ok(()))
     }

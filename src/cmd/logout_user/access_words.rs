@@ -1,0 +1,59 @@
+//! The part of the report's text about what lets users in who were logged out.
+
+use std::io::{self, Write};
+
+use super::report::LogoutReport;
+use crate::model::counted;
+use crate::report::OtherCredentials;
+use crate::ui::sanitize;
+
+/// Writes which credentials the users have besides, and whether they can log in again.
+pub(super) fn write_access(
+    out: &mut dyn Write,
+    report: &LogoutReport,
+    whom: &str,
+) -> io::Result<()> {
+    let others = &report.other_credentials;
+    let what = |one: &OtherCredentials, rows| {
+        format!("{} ({}, {})", counted(rows, one.what), one.package, one.table)
+    };
+    for one in others.iter().filter(|one| one.revoked > 0) {
+        writeln!(out, "{} ended.", what(one, one.revoked))?;
+    }
+    let mut unknown = others.iter().filter_map(|one| Some((one.table, one.error.as_ref()?)));
+    if let Some((first, error)) = unknown.next() {
+        let tables: Vec<&str> =
+            [first].into_iter().chain(unknown.map(|(table, _)| table)).collect();
+        writeln!(
+            out,
+            "Whether {whom} can come in by rows of {} is NOT known: {}.",
+            tables.join(", "),
+            sanitize(error)
+        )?;
+    }
+    let valid = others.iter().filter_map(|one| Some((one, one.valid.filter(|rows| *rows > 0)?)));
+    let valid: Vec<_> = valid.collect();
+    if !valid.is_empty() {
+        let all: Vec<String> = valid.iter().map(|(one, rows)| what(one, *rows)).collect();
+        let stay = if matches!(*valid, [(_, 1)]) { "stays" } else { "stay" };
+        writeln!(
+            out,
+            "{} of {whom} {stay} valid, since a logout ends sessions only; --revoke-tokens ends these, too.",
+            all.join(", ")
+        )?;
+        for sql in valid.iter().filter_map(|(one, _)| one.sql.as_ref()) {
+            writeln!(out, "  {}", sanitize(sql))?;
+        }
+    }
+    match report.can_log_in {
+        Some(users @ 1..) if !report.dry_run && !report.stopped => {
+            let who = if report.users.len() == 1 {
+                format!("{whom} can")
+            } else {
+                format!("{} of these can", counted(users, "user"))
+            };
+            writeln!(out, "{who} log in again: active, with a usable password.")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,152 @@
+//! Finds other credentials of users who are logged out: API tokens and the like let them in still. `--revoke-tokens` ends them.
+
+use std::collections::BTreeSet;
+
+use super::site_users::{AT_ONCE, SiteUsers};
+use crate::context::Ctx;
+use crate::engine::Driver;
+use crate::error::Exit;
+use crate::model::uuid_digits;
+use crate::report::OtherCredentials;
+use crate::store::{CREDENTIALS, CredentialTable, Reader, Store, StoreError};
+
+/// What lets users in who were logged out.
+#[derive(Default)]
+pub(crate) struct Access {
+    /// Credentials, by table, where there are some, or may be.
+    pub(crate) others: Vec<OtherCredentials>,
+    /// How many of the users can log in again: the account is active and has a password that can be used.
+    pub(crate) can_log_in: Option<u64>,
+    /// Whether credentials were to be ended and are left, or may be.
+    is_left: bool,
+}
+
+impl Access {
+    /// What lets users with these ids in. With a driver their credentials are ended.
+    pub(crate) fn of(
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        ids: &[String],
+        user_table: Option<&str>,
+        mut driver: Option<&mut Driver<'_>>,
+    ) -> Self {
+        let mut access = Self::default();
+        let spelled = spellings(ids);
+        for table in CREDENTIALS.iter().filter(|_| !ids.is_empty()) {
+            let mut error = None;
+            let mut revoked = 0;
+            let mut valid = count(store, table, &spelled);
+            if let (Some(driver), Ok(Some(1..))) = (driver.as_deref_mut(), &valid) {
+                let ended = end(driver, table, &spelled);
+                revoked = ended.as_ref().map_or(0, |rows| *rows);
+                error = ended.err();
+                valid = count(store, table, &spelled);
+                access.is_left |= error.is_some() || !matches!(valid, Ok(Some(0)));
+            }
+            let valid = match valid {
+                Ok(None) => continue,
+                Ok(Some(0)) if revoked == 0 && error.is_none() => continue,
+                Ok(rows) => rows,
+                Err(why) => {
+                    access.is_left |= driver.is_some();
+                    error = error.or(Some(said(&why)));
+                    None
+                }
+            };
+            if let Some(error) = &error {
+                let doing = if driver.is_some() { "ended" } else { "counted" };
+                ctx.talk
+                    .detail(&format!("credentials in {} were not {doing}: {error}", table.table));
+            }
+            let sql = table.shown(ids);
+            let CredentialTable { table, what, package, .. } = *table;
+            let one = OtherCredentials { table, what, package, valid, revoked, sql, error };
+            access.others.push(one);
+        }
+        access.can_log_in = can_log_in(ctx, store, ids, user_table);
+        access
+    }
+
+    /// The exit code of a command that would end with `exit` but for these.
+    pub(crate) fn exit(&self, exit: Exit) -> Exit {
+        if exit == Exit::Done && self.is_left { Exit::Incomplete } else { exit }
+    }
+}
+
+fn count(
+    store: &dyn Store,
+    table: &CredentialTable,
+    ids: &[String],
+) -> Result<Option<u64>, StoreError> {
+    let mut reader = store.reader()?;
+    let mut all = None;
+    for some in ids.chunks(AT_ONCE) {
+        match reader.credentials(table, some)? {
+            None => return Ok(None),
+            Some(rows) => all = Some(all.unwrap_or(0) + rows),
+        }
+    }
+    Ok(all)
+}
+
+fn end(driver: &mut Driver<'_>, table: &CredentialTable, ids: &[String]) -> Result<u64, String> {
+    let mut ended = 0;
+    for some in ids.chunks(AT_ONCE) {
+        let done = driver.once(|writer| writer.end_credentials(table, some));
+        ended += done.map_err(|why| match why {
+            crate::engine::StopReason::Failed(error) => said(&error),
+            _ => "interrupted".into(),
+        })?;
+    }
+    Ok(ended)
+}
+
+/// An error with its cause.
+fn said(error: &StoreError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// The ids as tables may spell them: a UUID with and without hyphens.
+fn spellings(ids: &[String]) -> Vec<String> {
+    let mut all = BTreeSet::new();
+    for id in ids {
+        if let Some(digits) = uuid_digits(id) {
+            let mut hyphened = digits.clone();
+            for at in [20, 16, 12, 8] {
+                hyphened.insert(at, '-');
+            }
+            all.extend([digits, hyphened]);
+        }
+        all.insert(id.clone());
+    }
+    all.into_iter().collect()
+}
+
+/// `None` where the table of users is unknown, may be another site's, or cannot be read as far as that takes.
+fn can_log_in(
+    ctx: &Ctx<'_>,
+    store: &dyn Store,
+    ids: &[String],
+    user_table: Option<&str>,
+) -> Option<u64> {
+    let site = SiteUsers::find(ctx, store, user_table).ok().flatten()?;
+    if ids.is_empty() || ids.iter().any(|id| site.kind.fit(id).is_none()) {
+        return None;
+    }
+    let spelled = spellings(ids);
+    let mut reader: Box<dyn Reader + '_> = store.reader().ok()?;
+    let mut all = 0;
+    for some in spelled.chunks(AT_ONCE) {
+        match reader.logins(&site.users, some) {
+            Ok(logins) => all += logins?,
+            Err(error) => {
+                ctx.talk.detail(&format!("whether they can log in again is not known: {error}"));
+                return None;
+            }
+        }
+    }
+    Some(all)
+}

@@ -1,0 +1,249 @@
+//! Tables in which packages keep other credentials of users than sessions, as SQL that each database says in its own words.
+
+use super::users::Users;
+
+/// A table with credentials of users that outlive their sessions.
+#[derive(Debug)]
+pub struct CredentialTable {
+    /// Its name, in the schema of the session table.
+    pub table: &'static str,
+    /// What a row of it is.
+    pub what: &'static str,
+    /// The package that makes it.
+    pub package: &'static str,
+    whose: Whose,
+    valid: &'static [Valid],
+    end: End,
+}
+
+/// How a row names its user.
+#[derive(Debug)]
+enum Whose {
+    /// By this column.
+    Column(&'static str),
+    /// By this column, which refers to the `id` of a row in this table with a `user_id`.
+    Through(&'static str, &'static str),
+}
+
+/// When a row is a valid credential.
+#[derive(Debug)]
+enum Valid {
+    /// Until this time, or without one.
+    Until(&'static str),
+    /// While this column is NULL.
+    Null(&'static str),
+    /// Unless the column of this table refers to its `id`.
+    Unlisted(&'static str, &'static str),
+}
+
+/// How a row is ended.
+#[derive(Debug)]
+enum End {
+    Delete,
+    /// By a time in the past in this column: other tables refer to the row.
+    Past(&'static str),
+    /// By a row in this table that refers to it by this column, with the time in another column.
+    List(&'static str, &'static str, &'static str),
+}
+
+/// The tables that are known.
+pub static CREDENTIALS: &[CredentialTable] = &[
+    CredentialTable {
+        table: "authtoken_token",
+        what: "API token",
+        package: "Django REST framework",
+        whose: Whose::Column("user_id"),
+        valid: &[],
+        end: End::Delete,
+    },
+    CredentialTable {
+        table: "knox_authtoken",
+        what: "API token",
+        package: "django-rest-knox",
+        whose: Whose::Column("user_id"),
+        valid: &[Valid::Until("expiry")],
+        end: End::Delete,
+    },
+    CredentialTable {
+        table: "token_blacklist_outstandingtoken",
+        what: "refresh token",
+        package: "Simple JWT",
+        whose: Whose::Column("user_id"),
+        valid: &[
+            Valid::Until("expires_at"),
+            Valid::Unlisted("token_blacklist_blacklistedtoken", "token_id"),
+        ],
+        // Simple JWT accepts a token of which there is no row.
+        end: End::List("token_blacklist_blacklistedtoken", "token_id", "blacklisted_at"),
+    },
+    CredentialTable {
+        table: "oauth2_provider_accesstoken",
+        what: "access token",
+        package: "Django OAuth Toolkit",
+        whose: Whose::Column("user_id"),
+        valid: &[Valid::Until("expires")],
+        end: End::Past("expires"),
+    },
+    CredentialTable {
+        table: "oauth2_provider_refreshtoken",
+        what: "refresh token",
+        package: "Django OAuth Toolkit",
+        whose: Whose::Column("user_id"),
+        valid: &[Valid::Null("revoked")],
+        end: End::Past("revoked"),
+    },
+    CredentialTable {
+        table: "oauth2_provider_grant",
+        what: "authorization code",
+        package: "Django OAuth Toolkit",
+        whose: Whose::Column("user_id"),
+        valid: &[Valid::Until("expires")],
+        end: End::Past("expires"),
+    },
+    CredentialTable {
+        table: "socialaccount_socialtoken",
+        what: "token",
+        package: "django-allauth, for other sites",
+        whose: Whose::Through("account_id", "socialaccount_socialaccount"),
+        valid: &[Valid::Until("expires_at")],
+        end: End::Delete,
+    },
+];
+
+/// A time before all tokens, as all databases read it.
+const PAST: &str = "'2000-01-01 00:00:00'";
+
+/// How a database says it.
+pub(super) trait Dialect {
+    /// A table beside the session table, quoted.
+    fn table(&self, name: &str) -> String;
+    /// A name in quotes.
+    fn quote(&self, name: &str) -> String;
+    /// That a column holds one of the users' ids.
+    fn is_among(&self, column: &str) -> String;
+    /// The time now, as tables hold it.
+    fn now(&self) -> String;
+    /// An operator.
+    fn operator(&self, operator: &str) -> String {
+        operator.into()
+    }
+    /// A function of the database.
+    fn function(&self, function: &str) -> String {
+        function.into()
+    }
+}
+
+impl CredentialTable {
+    /// All tables that its statements name.
+    pub(super) fn tables(&self) -> Vec<&'static str> {
+        let mut tables = vec![self.table];
+        if let Whose::Through(_, other) = self.whose {
+            tables.push(other);
+        }
+        tables.extend(self.valid.iter().filter_map(|valid| match valid {
+            Valid::Unlisted(other, _) => Some(*other),
+            _ => None,
+        }));
+        tables
+    }
+
+    /// The statement that counts the valid ones of the users.
+    pub(super) fn count(&self, say: &dyn Dialect) -> String {
+        let count = say.function("count");
+        format!("SELECT {count}(*) FROM {} WHERE {}", say.table(self.table), self.condition(say))
+    }
+
+    /// The statement that ends these.
+    pub(super) fn end(&self, say: &dyn Dialect) -> String {
+        let (table, condition) = (say.table(self.table), self.condition(say));
+        match self.end {
+            End::Delete => format!("DELETE FROM {table} WHERE {condition}"),
+            End::Past(column) => {
+                format!("UPDATE {table} SET {} = {PAST} WHERE {condition}", say.quote(column))
+            }
+            End::List(list, refers, at) => format!(
+                "INSERT INTO {} ({}, {}) SELECT {}, {} FROM {table} WHERE {condition}",
+                say.table(list),
+                say.quote(refers),
+                say.quote(at),
+                say.quote("id"),
+                say.now(),
+            ),
+        }
+    }
+
+    fn condition(&self, say: &dyn Dialect) -> String {
+        let of = |table: &str, column: &str| format!("{}.{}", say.table(table), say.quote(column));
+        let equals = say.operator("=");
+        let whose = match self.whose {
+            Whose::Column(column) => say.is_among(&say.quote(column)),
+            Whose::Through(column, other) => format!(
+                "EXISTS (SELECT 1 FROM {} WHERE {} {equals} {} AND {})",
+                say.table(other),
+                of(other, "id"),
+                of(self.table, column),
+                say.is_among(&of(other, "user_id"))
+            ),
+        };
+        let valid = self.valid.iter().map(|valid| match valid {
+            Valid::Until(column) => {
+                let (column, later) = (say.quote(column), say.operator(">"));
+                format!("({column} IS NULL OR {column} {later} {})", say.now())
+            }
+            Valid::Null(column) => format!("{} IS NULL", say.quote(column)),
+            Valid::Unlisted(other, refers) => format!(
+                "NOT EXISTS (SELECT 1 FROM {} WHERE {} {equals} {})",
+                say.table(other),
+                of(other, refers),
+                of(self.table, "id")
+            ),
+        });
+        [whose].into_iter().chain(valid).collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The statement that ends those of these users, for the operator; `None` for too many, or for ids that databases quote in
+    /// different ways.
+    pub fn shown(&self, ids: &[String]) -> Option<String> {
+        const MOST_IDS: usize = 20;
+        let is_plain =
+            |id: &String| id.chars().all(|c| c.is_alphanumeric() || "-_@.+:".contains(c));
+        (ids.len() <= MOST_IDS && ids.iter().all(is_plain)).then(|| self.end(&Shown(ids)) + ";")
+    }
+}
+
+/// SQL that all databases read.
+struct Shown<'i>(&'i [String]);
+
+impl Dialect for Shown<'_> {
+    fn table(&self, name: &str) -> String {
+        name.into()
+    }
+
+    fn quote(&self, name: &str) -> String {
+        name.into()
+    }
+
+    fn is_among(&self, column: &str) -> String {
+        let ids: Vec<String> = self.0.iter().map(|id| format!("'{id}'")).collect();
+        format!("{column} IN ({})", ids.join(", "))
+    }
+
+    fn now(&self) -> String {
+        "CURRENT_TIMESTAMP".into()
+    }
+}
+
+/// The statement that counts those of the users whose account is active and has a password that can be used, as Django stores
+/// them.
+pub(super) fn count_logins(users: &Users, table: &str, say: &dyn Dialect) -> String {
+    let (count, first) = (say.function("count"), say.function("substr"));
+    let active = users
+        .is_active
+        .as_deref()
+        .map_or_else(String::new, |column| format!(" AND {} IS TRUE", say.quote(column)));
+    let (password, differs) = (say.quote("password"), say.operator("<>"));
+    format!(
+        "SELECT {count}(*) FROM {table} WHERE {}{active} AND {password} {differs} '' AND {first}({password}, 1, 1) {differs} '!'",
+        say.is_among(&say.quote(&users.key))
+    )
+}

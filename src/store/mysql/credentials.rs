@@ -1,0 +1,103 @@
+//! Counts and ends credentials of users in tables of packages.
+
+use mysql_async::Value;
+
+use super::client::Client;
+use super::fault::fail;
+use super::row::number;
+use super::sql::{quote, quoted};
+use super::writer::MySqlWriter;
+use super::{MySql, comparable};
+use crate::model::Timestamp;
+use crate::store::credentials::{Dialect, count_logins};
+use crate::store::{CredentialTable, StoreError, Users};
+
+const NO_SUCH_TABLE: u16 = 1146;
+
+/// MySQL's words.
+struct Words<'s> {
+    store: &'s MySql,
+    ids: usize,
+    now: String,
+}
+
+impl Words<'_> {
+    fn of(store: &MySql, ids: usize) -> Result<Words<'_>, StoreError> {
+        let now = Timestamp::now();
+        Ok(Words { store, ids, now: comparable(store.clock.live_bound(now), now)? })
+    }
+}
+
+impl Dialect for Words<'_> {
+    fn table(&self, name: &str) -> String {
+        quoted(&self.store.table.beside(name))
+    }
+
+    fn quote(&self, name: &str) -> String {
+        quote(name)
+    }
+
+    fn is_among(&self, column: &str) -> String {
+        format!("CAST({column} AS CHAR) IN ({})", vec!["?"; self.ids].join(", "))
+    }
+
+    fn now(&self) -> String {
+        format!("CAST('{}' AS DATETIME(6))", self.now)
+    }
+}
+
+impl MySql {
+    pub(super) fn count_credentials(
+        &self,
+        client: &mut Client,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<Option<u64>, StoreError> {
+        for name in table.tables() {
+            self.demand_trust(client, &self.table.beside(name))?;
+        }
+        let sql = table.count(&Words::of(self, ids.len())?);
+        match client.first(&sql, values(ids)) {
+            Ok(row) => Ok(row.and_then(|row| number(&row, 0))),
+            Err(failure) if failure.code() == Some(NO_SUCH_TABLE) => Ok(None),
+            Err(failure) => Err(fail(failure, self.what_of("read", table.table))),
+        }
+    }
+
+    pub(super) fn count_logins(
+        &self,
+        client: &mut Client,
+        users: &Users,
+        ids: &[String],
+    ) -> Result<u64, StoreError> {
+        self.demand_trust(client, &users.table)?;
+        let sql = count_logins(users, &quoted(&users.table), &Words::of(self, ids.len())?);
+        let row = client.first(&sql, values(ids));
+        let row = row.map_err(|failure| fail(failure, self.what_of("read", users.table.name())))?;
+        Ok(row.and_then(|row| number(&row, 0)).unwrap_or_default())
+    }
+
+    fn what_of(&self, doing: &str, table: &str) -> String {
+        format!("cannot {doing} table \"{table}\" in {}", self.params.place())
+    }
+}
+
+impl MySqlWriter<'_> {
+    pub(super) fn end_those(
+        &mut self,
+        table: &CredentialTable,
+        ids: &[String],
+    ) -> Result<u64, StoreError> {
+        let store = self.store;
+        for name in table.tables() {
+            store.demand_trust(&mut self.client, &store.table.beside(name))?;
+        }
+        let sql = table.end(&Words::of(store, ids.len())?);
+        let ended = self.client.change(&sql, values(ids));
+        ended.map_err(|failure| fail(failure, store.what_of("write to", table.table)))
+    }
+}
+
+fn values(ids: &[String]) -> Vec<Value> {
+    ids.iter().map(|id| id.as_str().into()).collect()
+}
