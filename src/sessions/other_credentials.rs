@@ -32,15 +32,17 @@ impl Access {
     ) -> Self {
         let mut access = Self::default();
         let spelled = spellings(ids);
+        // One connection for all tables. One that cannot be opened is the error of each.
+        let mut reader = store.reader();
         for table in CREDENTIALS.iter().filter(|_| !ids.is_empty()) {
             let mut error = None;
             let mut revoked = 0;
-            let mut valid = count(store, table, &spelled);
+            let mut valid = count(&mut reader, table, &spelled);
             if let (Some(driver), Ok(Some(1..))) = (driver.as_deref_mut(), &valid) {
                 let ended = end(driver, table, &spelled);
                 revoked = ended.as_ref().map_or(0, |rows| *rows);
                 error = ended.err();
-                valid = count(store, table, &spelled);
+                valid = count(&mut reader, table, &spelled);
                 access.is_left |= error.is_some() || !matches!(valid, Ok(Some(0)));
             }
             let valid = match valid {
@@ -49,7 +51,7 @@ impl Access {
                 Ok(rows) => rows,
                 Err(why) => {
                     access.is_left |= driver.is_some();
-                    error = error.or(Some(said(&why)));
+                    error = error.or(Some(why));
                     None
                 }
             };
@@ -74,14 +76,14 @@ impl Access {
 }
 
 fn count(
-    store: &dyn Store,
+    reader: &mut Result<Box<dyn Reader + '_>, StoreError>,
     table: &CredentialTable,
     ids: &[String],
-) -> Result<Option<u64>, StoreError> {
-    let mut reader = store.reader()?;
+) -> Result<Option<u64>, String> {
+    let reader = reader.as_mut().map_err(|error| said(error))?;
     let mut all = None;
     for some in ids.chunks(AT_ONCE) {
-        match reader.credentials(table, some)? {
+        match reader.credentials(table, some).map_err(|error| said(&error))? {
             None => return Ok(None),
             Some(rows) => all = Some(all.unwrap_or(0) + rows),
         }
