@@ -21,13 +21,13 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_long_help = EXAMPLES)]
 pub struct Show {
+    /// Whose sessions, instead of one.
+    #[command(flatten)]
+    pub whom: Whom,
     /// Beginning of the session key, 8 to 31 characters; - reads it, or the whole key, from
     /// standard input.
     #[arg(value_name = "KEY-PREFIX", required_unless_present_any = Whom::OPTIONS, help_heading = WHICH)]
     pub prefix: Option<String>,
-    /// Whose sessions, instead.
-    #[command(flatten)]
-    pub whom: Whom,
     /// With users, at most this many; without it, 100 for people and all as JSON.
     #[arg(long, value_name = "N", help_heading = WHICH)]
     pub limit: Option<u64>,
