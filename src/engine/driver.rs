@@ -7,7 +7,7 @@ use crate::consent::Consent;
 use crate::files::as_operator;
 use crate::model::Keys;
 use crate::stop::{Asked, Stop};
-use crate::store::{Fault, Holder, Store, StoreError, Writer};
+use crate::store::{Fault, Holder, Mark, Store, StoreError, Writer};
 
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
 use super::progress::{Doing, Event, Pause, Progress};
@@ -156,6 +156,13 @@ impl<'a> Driver<'a> {
         self.writer = None;
         self.work.progress.event(Event::BatchesEnd);
         checked.map(|_| ())
+    }
+
+    /// Notes the state of the database, and closes the connection again: an idle one may be dropped by a firewall.
+    pub fn mark(&mut self) -> Result<Option<Mark>, StopReason> {
+        let mark = self.once(|writer| writer.mark());
+        self.writer = None;
+        mark
     }
 
     /// Deletes the rows with these keys, batch by batch.

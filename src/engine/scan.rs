@@ -118,8 +118,11 @@ impl Scan<'_> {
                 load.folded(next);
             }
         }
-        // A signal that came after the last page does not make the scan incomplete.
-        Ended::Whole
+        // A signal that came after the last page does not make the scan incomplete. Without a page it may have come before.
+        match self.stop.requested().filter(|_| next == 0) {
+            Some(signal) => Ended::Interrupted(signal),
+            None => Ended::Whole,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Counts of rows by what they are. Every command counts with it.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 use django_session::{Signature, Verdict};
 use serde::Serialize;
@@ -58,6 +58,19 @@ impl Tally {
     /// Live rows of any kind.
     pub fn live(&self) -> u64 {
         self.scanned.saturating_sub(self.expired)
+    }
+}
+
+impl SubAssign for Tally {
+    /// Takes away rows that were counted in both.
+    fn sub_assign(&mut self, other: Self) {
+        self.scanned -= other.scanned.min(self.scanned);
+        self.expired -= other.expired.min(self.expired);
+        self.logins -= other.logins.min(self.logins);
+        self.anonymous -= other.anonymous.min(self.anonymous);
+        self.unverified -= other.unverified.min(self.unverified);
+        self.unreadable -= other.unreadable.min(self.unreadable);
+        self.damaged -= other.damaged.min(self.damaged);
     }
 }
 

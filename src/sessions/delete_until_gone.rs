@@ -21,10 +21,12 @@ use crate::error::Error;
 use crate::model::{Keys, Signatures};
 use crate::store::{self, Store, StoreError};
 
+mod base;
 mod outcome;
 #[cfg(test)]
 pub(super) mod tests;
 
+use base::Base;
 pub(crate) use outcome::Outcome;
 
 /// Rounds of scan and delete before the run gives up and reports that sessions keep coming.
@@ -56,12 +58,23 @@ impl Outcome {
     pub(crate) fn run(
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
-        driver: Option<&mut Driver<'_>>,
+        mut driver: Option<&mut Driver<'_>>,
     ) -> Result<Self, Error> {
         let by_column = plan.proof.as_ref().unwrap_or(&plan.first).by_user.is_some();
         let mut outcome = Self::nothing_yet();
         (outcome.emptied, outcome.by_column) = (plan.emptied, by_column);
-        let mut first = match plan.first.run(ctx, plan.store) {
+        let proof = plan.proof.filter(|_| !plan.emptied);
+        let begun = Base::before(&plan.first, proof, plan.removal, driver.as_deref_mut());
+        let mut base = match begun {
+            Err(StopReason::Failed(error)) => return Err(error.into()),
+            Err(interrupted) => {
+                outcome.ended = Err(interrupted);
+                return Ok(outcome);
+            }
+            Ok(base) => base,
+        };
+        let options = base.first().unwrap_or(plan.first);
+        let mut first = match options.run_since(ctx, plan.store, base.since(false)) {
             Err(error) if plan.emptied || ctx.stop.asked().is_some() => {
                 outcome.ended = Err(StopReason::of(error, ctx.stop));
                 return Ok(outcome);
@@ -70,7 +83,8 @@ impl Outcome {
         };
         outcome.scanned = first.tally.scanned;
         outcome.prove_key(ctx, plan, &mut first)?;
-        outcome.note(&plan.first, &mut first);
+        base.judge(&first);
+        outcome.note(&options, &mut first);
         outcome.kinds = first.kinds;
         match driver {
             _ if outcome.ended.is_err() => {}
@@ -79,7 +93,9 @@ impl Outcome {
                 outcome.kept = KeptSessions::foreseen(plan.store, &first.keys)?;
                 outcome.preview = first.preview();
             }
-            Some(driver) => outcome.delete_until_gone(ctx, plan, driver, first)?,
+            Some(driver) => {
+                outcome.delete_until_gone(ctx, plan, driver, (options, first), base)?;
+            }
         }
         if plan.doubts_no_login && outcome.ended.is_ok() {
             let unseen = outcome.unseen.take().unwrap_or_default();
@@ -119,14 +135,18 @@ impl Outcome {
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
         driver: &mut Driver<'_>,
-        mut found: Survey,
+        (mut options, mut found): (SurveyOptions<'_>, Survey),
+        mut base: Base<'_>,
     ) -> Result<(), Error> {
-        let mut options = plan.first;
         loop {
             self.count(&mut found);
             self.remaining = None;
             let before = self.deleted + self.rewritten;
             self.act(ctx, plan, driver, &options.query, &found.keys);
+            if self.ended.is_ok() {
+                let done = self.deleted + self.rewritten - before;
+                base.check_gone(&found.keys, done);
+            }
             if self.ended.is_err() {
                 return Ok(());
             }
@@ -143,7 +163,7 @@ impl Outcome {
                 };
                 options = proof;
             }
-            let again = self.look_again(ctx, plan, driver, options, whole);
+            let again = self.look_again(ctx, plan, driver, (options, &mut base), whole);
             let Some((next, back)) = again else { return Ok(()) };
             let gone = std::mem::replace(&mut found, next).keys;
             self.refuse_wrong_key(plan, &found)?;
@@ -191,7 +211,7 @@ impl Outcome {
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
         driver: &mut Driver<'_>,
-        options: SurveyOptions<'_>,
+        (options, base): (SurveyOptions<'_>, &mut Base<'_>),
         whole: bool,
     ) -> Option<(Survey, u64)> {
         let in_cache = if whole {
@@ -201,7 +221,7 @@ impl Outcome {
             Ok(0)
         };
         let found = in_cache.and_then(|back| {
-            let found = self.scan_again(ctx, plan, options);
+            let found = self.scan_again(ctx, plan, (options, base));
             Ok((found.map_err(|error| StopReason::of(error, ctx.stop))?, back))
         });
         found.map_err(|why| self.ended = Err(why)).ok()
@@ -211,10 +231,13 @@ impl Outcome {
         &mut self,
         ctx: &Ctx<'_>,
         plan: &Plan<'_>,
-        options: SurveyOptions<'_>,
+        (options, base): (SurveyOptions<'_>, &mut Base<'_>),
     ) -> Result<Survey, StoreError> {
         let options = SurveyOptions { key_is_right: self.key_is_right, ..options };
-        let mut found = options.run(ctx, plan.store)?;
+        let mut found = match base.changes(ctx, plan.store, &options)? {
+            Some(changes) => changes,
+            None => options.run(ctx, plan.store)?,
+        };
         self.key_is_right |= found.tally.signatures.valid > 0;
         self.note(&options, &mut found);
         Ok(found)

@@ -1,8 +1,9 @@
 //! Classifies the user ids that logins in a table hold: numbers, UUIDs or other texts.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use django_session::Decoder;
+use django_session::{Decoder, UserIds};
 
 use crate::context::Ctx;
 use crate::model::Signature;
@@ -29,6 +30,15 @@ impl Logins {
 
     pub(crate) fn sample(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Self, StoreError> {
         Self::sample_until(ctx, store, |_| false)
+    }
+
+    /// Counts a login of which only the user was read, if the kind of the site's ids is asked for.
+    pub(crate) fn count_asked(logins: &Cell<Self>, asked: &UserIds, user_id: &str) {
+        if asked.are_of_unknown_key() {
+            let mut counted = logins.get();
+            counted.count(user_id);
+            logins.set(counted);
+        }
     }
 
     /// Reads pages until `enough` says so or the sample is full.

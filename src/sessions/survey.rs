@@ -1,6 +1,9 @@
 //! One scan of the session table: counts what the rows are, and collects the keys of the sessions that a query selects.
 
 mod passes;
+mod verified;
+
+pub(crate) use verified::find_verified_row;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -8,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use django_session::{Decoded, Decoder, UserIds, Verdict};
+use django_session::{Decoded, Decoder, Verdict};
 
 use super::counts::Counts;
 use super::describe::{KeyDisplay, listed, summary};
@@ -21,9 +24,9 @@ use super::query::{Answer, SessionQuery, UserFilter};
 use super::unfit_ids::UnfitIds;
 use crate::context::Ctx;
 use crate::engine::Ended;
-use crate::model::{Keys, Page, Row, Signature, Tally};
+use crate::model::{Keys, Page, Row, Signature, Tally, Timestamp};
 use crate::report::{Doubt, ListedSession, Matches};
-use crate::store::{ByUser, Filter, Store, StoreError};
+use crate::store::{ByUser, Filter, Since, Store, StoreError};
 
 /// What a scan looks for, and how.
 #[derive(Clone, Copy)]
@@ -77,6 +80,12 @@ pub(crate) struct Survey {
     /// The form of the ids in all logins, where no table of users shows how the site spells ids.
     pub(crate) logins: Logins,
     preview: Vec<ListedSession>,
+    /// Rows that expired before this were left out.
+    pub(crate) live_at: Option<Timestamp>,
+    /// Whether the store could tell what changed since the mark that the scan was given.
+    pub(crate) could_tell: bool,
+    /// Whether the scan left out what has not changed since then.
+    pub(crate) is_of_changes: bool,
 }
 
 /// A session that expired less than this ago may be live: a request that began before then saves its session, with a new
@@ -111,6 +120,16 @@ impl SurveyOptions<'_> {
 
     /// Scans every row that may be live.
     pub(crate) fn run(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<Survey, StoreError> {
+        self.run_since(ctx, store, None)
+    }
+
+    /// The same, with a mark of before.
+    pub(crate) fn run_since(
+        &self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        since: Option<Since>,
+    ) -> Result<Survey, StoreError> {
         let key_prefix = self.query.key_prefix();
         // A session that was named goes even if it expired.
         let live_only =
@@ -126,6 +145,7 @@ impl SurveyOptions<'_> {
             live_at: if live_only { Some(now.before(JUST_EXPIRED)) } else { None },
             user: self.by_user.cloned(),
             key_prefix,
+            since,
             ..Filter::default()
         };
         let seen = Seen {
@@ -146,6 +166,10 @@ impl SurveyOptions<'_> {
                 survey.go_on(self.collect, ctx.most_keys)
             })?,
         };
+        survey.live_at = filter.live_at;
+        survey.could_tell = reader.could_tell();
+        survey.is_of_changes =
+            survey.could_tell && filter.since.is_some_and(|since| since.only_changes);
         survey.unseen = seen.login_keys.unseen();
         survey.elsewhere = seen.login_keys.elsewhere();
         ctx.talk.detail(&format!(
@@ -191,6 +215,9 @@ impl Survey {
             unfit_ids: UnfitIds::default(),
             logins: Logins::default(),
             preview: Vec::new(),
+            live_at: None,
+            could_tell: false,
+            is_of_changes: false,
         }
     }
 
@@ -223,24 +250,6 @@ impl Survey {
         let room = PREVIEW.saturating_sub(self.preview.len());
         self.preview.extend(findings.preview.into_iter().take(room));
     }
-}
-
-/// Scans the live rows until a key verifies one: then [`Ended::Enough`]. Expired rows do not count: their key may be out of
-/// use by now.
-pub(crate) fn find_verified_row(ctx: &Ctx<'_>, store: &dyn Store) -> Result<Ended, StoreError> {
-    let codec = ctx.codec;
-    let worker = || {
-        let mut decoder = Decoder::new(codec);
-        move |page: &mut Page| {
-            let mut decoder = decoder.page();
-            page.rows().any(|row| row.decode(&mut decoder).signature() == Signature::Valid)
-        }
-    };
-    let mut reader = store.reader()?;
-    let filter = Filter { live_at: Some(reader.now()?), ..Filter::default() };
-    ctx.scan().run(&mut *reader, &filter, worker, |verifies| {
-        if verifies { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
 }
 
 /// State that the workers share.
@@ -287,7 +296,7 @@ impl Findings {
                 (UserFilter::EverythingBut(ids), _) if ids.is_empty() => findings.take_unread(&row),
                 (UserFilter::These(ids), Some(stored)) => {
                     let others = |user_id: &str| {
-                        count_login(&skimmed_logins, ids, user_id);
+                        Logins::count_asked(&skimmed_logins, ids, user_id);
                         !(ids.contains(user_id) || ids.may_mean(user_id) || ids.is_unfit(user_id))
                     };
                     if let Some(session) = decoder.decode_unless(stored, others) {
@@ -383,14 +392,5 @@ impl Findings {
                 self.sessions_of.count(id, login, query.takes(answer));
             }
         }
-    }
-}
-
-/// Counts a login of which only the user was read.
-fn count_login(logins: &Cell<Logins>, asked: &UserIds, user_id: &str) {
-    if asked.are_of_unknown_key() {
-        let mut counted = logins.get();
-        counted.count(user_id);
-        logins.set(counted);
     }
 }

@@ -3,6 +3,7 @@
 //! nothing.
 
 mod capability;
+mod changes;
 mod credentials;
 mod error;
 mod expired;
@@ -27,6 +28,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use capability::Capability;
+pub use changes::{Mark, Since};
 pub use credentials::{CREDENTIALS, CredentialTable};
 pub use error::{Fault, StoreError};
 pub use expired::{Bloat, Cursor, Expired, Locked, Window};

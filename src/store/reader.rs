@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{
-    Bloat, ByUser, Capability, CredentialTable, Cursor, Expired, Kept, Reference, StoreError,
-    Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan, UserKey, UserQuery, Users,
-    UsersFound,
+    Bloat, ByUser, Capability, CredentialTable, Cursor, Expired, Kept, Reference, Since,
+    StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan, UserKey,
+    UserQuery, Users, UsersFound,
 };
 use crate::model::{Page, Timestamp};
 
@@ -22,6 +22,8 @@ pub struct Filter {
     pub user: Option<ByUser>,
     /// Only this many rows, those that expire last. Needs an index on the expiry.
     pub newest: Option<u32>,
+    /// What was read before, for a scan of changes. A store that cannot tell what changed reads all rows.
+    pub since: Option<Since>,
     /// Read page by page in key order, each in a short transaction: for scans that take longer than a
     /// snapshot may be held.
     pub in_pages: bool,
@@ -40,6 +42,12 @@ pub trait Reader: Send {
     /// Reads every row that matches the filter, each once, in an order that the database chooses. A row that
     /// changes during the scan may be seen before or after the change.
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError>;
+
+    /// Whether the last scan was one of the database that the mark in [`Filter::since`] is of, and of the same table as
+    /// then. If it was to read only changes, it did.
+    fn could_tell(&self) -> bool {
+        false
+    }
 
     /// The current time for deciding what has expired: the clock of the database or of this machine,
     /// whichever is behind.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Assigned, Capability, CredentialTable, Cursor, Gone, Locked, StoreError, UserColumn, Was,
+    Assigned, Capability, CredentialTable, Cursor, Gone, Locked, Mark, StoreError, UserColumn, Was,
     Window,
 };
 use crate::model::{Page, Timestamp};
@@ -22,6 +22,12 @@ pub trait Writer {
     /// Reads the rows with these keys that exist. If there are several, large ones come as
     /// [`Data::TooLarge`](crate::model::Data::TooLarge): each can be read by itself.
     fn read(&mut self, keys: &[&str]) -> Result<Page, StoreError>;
+
+    /// Notes the present state of the database, so that a scan with [`Filter::since`](super::Filter::since) can tell what
+    /// others commit from now on. `None` if the store cannot tell.
+    fn mark(&mut self) -> Result<Option<Mark>, StoreError> {
+        Ok(None)
+    }
 
     /// How long the next batch should take, and how long to pause before it, so that the site's own writers
     /// are not delayed.

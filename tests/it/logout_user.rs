@@ -494,9 +494,11 @@ fn a_row_that_names_two_users_is_not_missed() {
         let skimmed = w.run(&[&logout[..], &["--no-verify", "--dry-run"]].concat()).ok().json();
         assert_eq!((&skimmed["matched"], &skimmed["scanned"]), (&json!(0), &json!(4)));
         let report = w.run(&logout).ok().json();
+        // Where the database can tell what changed, the first look reads the whole row already.
+        let rounds = if w.is_mysql() || w.is_sqlite() { 2 } else { 1 };
         assert_eq!(
             (&report["rounds"], &report["deleted"], &report["remaining"]),
-            (&json!(2), &json!(1), &json!(0))
+            (&json!(rounds), &json!(1), &json!(0))
         );
         assert_eq!(w.count(), 3);
     });

@@ -20,6 +20,7 @@ mod blinded;
 mod budgets;
 mod cache_keys;
 mod cached_db;
+mod changes;
 mod conflicts;
 mod conformance;
 mod conninfo;

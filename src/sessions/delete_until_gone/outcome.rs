@@ -121,7 +121,11 @@ impl Outcome {
         self.members.merge(std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         self.unfit_ids = std::mem::take(&mut survey.unfit_ids);
-        self.logins = survey.logins;
+        if survey.is_of_changes {
+            self.logins.append(survey.logins);
+        } else {
+            self.logins = survey.logins;
+        }
         let Matches { shared, alike, unfit, unreadable, undated, saved_later, different, .. } =
             survey.matches;
         let different = self.matches.different.max(different);

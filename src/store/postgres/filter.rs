@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::changes;
 use super::instant::Times;
 use super::sql::type_name;
 use crate::model::Timestamp;
@@ -26,6 +27,7 @@ pub(super) fn rows(table: &Table, times: Times, filter: &Filter) -> String {
     if let Some(by) = &filter.user {
         conditions.extend(stamped(by));
     }
+    conditions.extend(changes::condition(filter));
     let condition = if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
     let newest = filter.newest.map_or_else(String::new, |rows| {
         format!(" ORDER BY {}.expire_date DESC LIMIT {rows}", table.quoted())

@@ -6,6 +6,7 @@ mod allauth;
 mod bloat;
 mod capabilities;
 mod catalog;
+mod changes;
 mod checkout;
 mod client;
 mod connect;
@@ -111,7 +112,7 @@ impl Store for Postgres {
 
     fn reader(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         let (client, found) = self.check_out(Right::Select)?;
-        Ok(Box::new(PostgresReader { store: self, client: Some(client), found }))
+        Ok(Box::new(PostgresReader { store: self, client: Some(client), found, could_tell: false }))
     }
 
     fn writer(&self, _: Consent) -> Result<Box<dyn Writer + '_>, StoreError> {

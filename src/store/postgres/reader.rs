@@ -1,11 +1,13 @@
 //! The reading connection: scans by `COPY`, or page by page in key order.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use tokio_postgres::types::Type;
 
 use super::Postgres;
 use super::catalog::Found;
+use super::changes;
 use super::checkout::Checkout;
 use super::client::Client;
 use super::copy::{Broken, CopyRows};
@@ -36,6 +38,8 @@ pub(super) struct PostgresReader<'s> {
     /// The connection. It is dropped when a scan stops early.
     pub(super) client: Option<Checkout<'s>>,
     pub(super) found: Found,
+    /// Whether the last scan could tell what changed.
+    pub(super) could_tell: bool,
 }
 
 impl Reader for PostgresReader<'_> {
@@ -56,22 +60,30 @@ impl Reader for PostgresReader<'_> {
     }
 
     fn scan(&mut self, filter: &Filter, emit: &mut Emit<'_>) -> Result<(), StoreError> {
-        let times = self.found.times;
+        let (store, times) = (self.store, self.found.times);
+        self.could_tell = false;
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => self.store.checkout(self.store.connect()?),
+            None => store.checkout(store.connect()?),
         };
         client.wait_for(Work::Scan);
         let whole = if filter.in_pages {
-            self.store.pages(&mut client, times, filter, emit)?;
+            let filter = Filter { since: None, ..filter.clone() };
+            store.pages(&mut client, times, &filter, emit)?;
             true
         } else {
-            self.store.copy(&mut client, times, filter, emit)?
+            let filter =
+                self.begin(&mut client, filter).map_err(|e| fail(e, store.what("read")))?;
+            store.copy(&mut client, times, &filter, emit)?
         };
         if whole {
             self.client = Some(client);
         }
         Ok(())
+    }
+
+    fn could_tell(&self) -> bool {
+        self.could_tell
     }
 
     fn demand_writes(&mut self) -> Result<(), StoreError> {
@@ -126,8 +138,28 @@ impl PostgresReader<'_> {
     }
 }
 
+impl PostgresReader<'_> {
+    /// Begins the transaction of a scan. Returns the filter without the earlier mark if that does not hold any more.
+    fn begin<'f>(
+        &mut self,
+        client: &mut Client,
+        filter: &'f Filter,
+    ) -> Result<Cow<'f, Filter>, tokio_postgres::Error> {
+        let Some(since) = &filter.since else {
+            client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}"))?;
+            return Ok(Cow::Borrowed(filter));
+        };
+        let table = self.store.table.quoted();
+        let lock = changes::lock(&table);
+        client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}; {lock}"))?;
+        self.could_tell = changes::still_holds(client, &self.found, &table, &since.mark)?;
+        let since = filter.since.clone().filter(|_| self.could_tell);
+        Ok(Cow::Owned(Filter { since, ..filter.clone() }))
+    }
+}
+
 impl Postgres {
-    /// Runs one scan. Returns false if it stopped early, and the connection cannot be reused.
+    /// Runs one scan in the transaction that was begun. Returns false if it stopped early, and the connection cannot be reused.
     fn copy(
         &self,
         client: &mut Client,
@@ -136,7 +168,6 @@ impl Postgres {
         emit: &mut Emit<'_>,
     ) -> Result<bool, StoreError> {
         let cannot = |error| fail(error, self.what("read"));
-        client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}")).map_err(cannot)?;
         let mut rows = CopyRows::new(times);
         let read = client
             .copy_out(&self.copy_statement(times, filter), |message| rows.take(message, emit))

@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
 use super::catalog::Found;
+use super::changes;
 use super::checkout::Checkout;
 use super::doomed::Doomed;
 use super::fault::fail;
@@ -20,7 +21,7 @@ use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
     AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter,
-    Fault, Gone, Locked, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator,
+    Fault, Gone, Locked, Mark, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator,
     UserColumn, UserColumnWriter, Window, Writer,
 };
 
@@ -87,6 +88,11 @@ impl Writer for PostgresWriter<'_> {
             self.found.table.quoted()
         );
         self.read_page(&sql, keys).map_err(|error| self.give_up(error, "read"))
+    }
+
+    fn mark(&mut self) -> Result<Option<Mark>, StoreError> {
+        let marked = changes::mark(&mut self.client, &self.found);
+        marked.map_err(|error| fail(error, self.store.what("read")))
     }
 
     /// A batch blocks only sessions that want the same rows, so no pause is needed.

@@ -1,0 +1,128 @@
+//! The first scan as a part of the proof: where the store can tell what changed since, the scan that proves reads only that.
+//!
+//! What the first scan saw, less what was deleted, plus what changed since, is all that there is. So the first scan must
+//! have read and judged every live row as the proof would, without a doubt; and each session that it selected must be gone.
+
+use crate::context::Ctx;
+use crate::engine::{Driver, Ended, StopReason};
+use crate::model::{Keys, Tally, Timestamp};
+use crate::report::Matches;
+use crate::sessions::query::UserFilter;
+use crate::sessions::removal::Removal;
+use crate::sessions::survey::{Survey, SurveyOptions};
+use crate::store::{Mark, Since, Store, StoreError};
+
+/// What to build a proof on; without a mark the scan that proves reads all rows.
+pub(super) struct Base<'p> {
+    mark: Option<Mark>,
+    proof: Option<SurveyOptions<'p>>,
+    /// The rows that the first scan read and did not select.
+    stay: Tally,
+    /// The first scan left out rows that expired before this.
+    live_at: Option<Timestamp>,
+}
+
+impl<'p> Base<'p> {
+    /// Notes the state before the first scan. Rows that `--keep-data` rewrites stay, rows that a first scan selects
+    /// unread are not judged, and which of a user's sessions are the newest a part of the rows does not show: then there is
+    /// nothing to build on.
+    pub(super) fn before(
+        first: &SurveyOptions<'p>,
+        proof: Option<SurveyOptions<'p>>,
+        removal: Removal,
+        driver: Option<&mut Driver<'_>>,
+    ) -> Result<Self, StopReason> {
+        let reads_all = first.query.newest.is_none()
+            && first.reads_all_rows()
+            && !matches!(first.query.users, UserFilter::EverythingBut(_))
+            && !matches!(removal, Removal::KeepData);
+        let proof = proof.filter(|proof| reads_all && proof.reads_all());
+        let mark = match (driver, &proof) {
+            (Some(driver), Some(_)) => driver.mark()?,
+            _ => None,
+        };
+        Ok(Self { mark, proof, stay: Tally::default(), live_at: None })
+    }
+
+    /// The first scan, if the proof is to be built on it: one that judges every row as the proof does.
+    pub(super) fn first(&self) -> Option<SurveyOptions<'p>> {
+        self.proof.filter(|_| self.mark.is_some())
+    }
+
+    /// The mark for a scan.
+    pub(super) fn since(&self, only_changes: bool) -> Option<Since> {
+        self.mark.clone().map(|mark| Since { mark, only_changes })
+    }
+
+    /// Gives up a first scan that saw not all of the marked database, or something that is in doubt.
+    pub(super) fn judge(&mut self, first: &Survey) {
+        self.stay = first.tally;
+        self.stay -= first.kinds;
+        self.live_at = first.live_at;
+        if first.ended != Ended::Whole
+            || !first.could_tell
+            || !is_beyond_doubt(first)
+            || !first.unseen.is_empty()
+        {
+            self.mark = None;
+        }
+    }
+
+    /// Gives up unless each session with one of these keys was deleted. Those that somebody else ended are not looked up
+    /// by their keys: with a damaged index that would find nothing, and only a scan shows that they are there.
+    pub(super) fn check_gone(&mut self, keys: &Keys, deleted: u64) {
+        if u64::try_from(keys.len()) != Ok(deleted) {
+            self.mark = None;
+        }
+    }
+
+    /// Reads what changed since the first scan. `None` if a scan of all rows must tell.
+    pub(super) fn changes(
+        &mut self,
+        ctx: &Ctx<'_>,
+        store: &dyn Store,
+        options: &SurveyOptions<'_>,
+    ) -> Result<Option<Survey>, StoreError> {
+        let Some(since) = self.since(true) else { return Ok(None) };
+        let mut found = options.run_since(ctx, store, Some(since))?;
+        // A clock that was set back makes sessions live again that the first scan left out.
+        let is_sound =
+            !found.is_of_changes || is_beyond_doubt(&found) && found.live_at >= self.live_at;
+        if !found.is_of_changes || !is_sound {
+            self.mark = None;
+        }
+        if found.is_of_changes {
+            found.tally = Tally { signatures: found.tally.signatures, ..self.stay };
+        }
+        Ok(Some(found).filter(|found| is_sound || matches!(found.ended, Ended::Interrupted(_))))
+    }
+}
+
+/// Whether each row that was read is a session that is selected, or certainly none.
+fn is_beyond_doubt(found: &Survey) -> bool {
+    let Matches {
+        matched: _,
+        impersonated: _,
+        unverified,
+        shared,
+        alike,
+        unfit,
+        unreadable,
+        maybe_spared,
+        different,
+        undated,
+        saved_later,
+    } = found.matches;
+    let in_doubt = [
+        unverified,
+        shared,
+        alike,
+        unfit,
+        unreadable,
+        maybe_spared,
+        different,
+        undated,
+        saved_later,
+    ];
+    found.elsewhere.is_none() && in_doubt.iter().all(|rows| *rows == 0)
+}
