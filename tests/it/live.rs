@@ -139,7 +139,7 @@ fn what_never_expires_is_shown_as_it_is_stored_and_counted() {
         }
         let never = expires.len() - 1;
         let stats = w.run(&["stats", "--format", "json"]).ok().json();
-        let days = serde_json::json!([{"day": "2099-01-01", "sessions": 1}, {"day": "never", "sessions": never}]);
+        let days = serde_json::json!([{"day": "2099-01-01", "sessions": 1, "anonymous": 0}, {"day": "never", "sessions": never, "anonymous": 0}]);
         assert_eq!(stats["expires"], days);
         w.run(&["stats"]).ok().says(&format!("never       {never:>10}  ####"));
         w.run(&["list"]).ok().says(" 2099-01-01T00:00:00Z ").says(" 9999-12-31T23:59:59Z ");
