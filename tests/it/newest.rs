@@ -327,6 +327,28 @@ fn the_user_column_only_finds_and_tenants_are_apart() {
     assert_eq!(names_in(&w, "t1.django_session"), are(&["b42-new"]));
 }
 
+/// The proof leaves out sessions that are saved after the command began, so the scan before it must have seen all.
+#[test]
+fn sessions_that_are_saved_all_the_time_are_counted_although_no_column_names_them() {
+    World::each("newest_unfilled", |w| {
+        people(w);
+        w.run(&["backfill"]).ok();
+        // The clock of the site is ahead by a minute.
+        for (name, later) in [("x42-busy", 61), ("y42-busy", 62)] {
+            add(w, name, "42", now() + later, FAR);
+        }
+        let behind = r#"{"_auth_user_id":"7","hijack_history":["42"]}"#;
+        let data = base64_url(behind.as_bytes());
+        w.row(&key("z7-busy"), &signed_at(&data, &base62(now() + 63), SECRET_KEY), FAR);
+        let ran = w.run(&["logout-user", "42", "--keep-newest", "1"]).ok();
+        ran.says("6 sessions deleted").says("no other is left");
+        let left = names(w);
+        let busy: Vec<_> = left.iter().filter(|name| name.ends_with("busy")).collect();
+        assert_eq!(busy, ["z7-busy"], "{left:?}");
+        assert!(!left.iter().any(|name| name.contains("42-")), "{left:?}");
+    });
+}
+
 #[test]
 fn a_login_meanwhile_is_a_newer_one_and_what_comes_back_is_told() {
     World::each("newest_meanwhile", |w| {

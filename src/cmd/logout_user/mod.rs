@@ -209,7 +209,9 @@ impl<'a> Task<'a> {
         let named = NamedUsers::of(ctx, store, &self.given.ids, table, meant)?;
         let asked = AskedUsers::of(ctx, store, table, users, args.selectors.deleted_users)?;
         let ids = asked.set();
-        let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?;
+        // A session that the column does not give to its user may be newer than those that it does.
+        let finds = args.keep_newest.is_none() || args.lookup.trust_column;
+        let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?.filter(|_| finds);
         let spared = self.spared_key(ctx, store, &ids)?;
         let scans = self.scans(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
         let mut outcome =
@@ -244,19 +246,18 @@ impl<'a> Task<'a> {
     ) -> (SurveyOptions<'l>, Option<SurveyOptions<'l>>) {
         let args = self.args;
         let proves = !args.no_verify && !args.dry_run;
-        let verified_only = args.verified_only;
         let trusted = by_user.filter(|_| args.lookup.trust_column);
         let first = SurveyOptions {
             query: SessionQuery {
                 users: UserFilter::These(ids),
                 saved: self.saved,
                 spared,
-                verified_only,
+                verified_only: args.verified_only,
                 conditions: None,
                 newest: Newest::of(args.keep_newest),
             },
             by_user: if proves { by_user } else { trusted },
-            skim: args.no_verify || !args.dry_run,
+            skim: args.keep_newest.is_none() && (args.no_verify || !args.dry_run),
             collect: if args.dry_run { Collect::of_dry_run(can_be_kept) } else { Collect::Keys },
             key_is_right: false,
         };
