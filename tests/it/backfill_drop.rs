@@ -177,6 +177,20 @@ fn a_lock_of_somebody_else_is_waited_for() {
     }
 }
 
+/// Names of indexes are those of a schema on PostgreSQL, where another table may have the index of this name.
+#[test]
+fn an_index_of_the_same_name_on_another_table_stays() {
+    let w = World::postgres("drop_namesake");
+    w.user("42", 2);
+    w.execute(&format!(
+        "ALTER TABLE django_session ADD COLUMN user_id bigint; CREATE TABLE other (user_id bigint);
+         CREATE INDEX {INDEX} ON other (user_id)"
+    ));
+    w.run(&["backfill", "--drop", "--yes"]).ok().says("is gone");
+    // It can be dropped still.
+    w.execute(&format!("DROP INDEX {INDEX}"));
+}
+
 #[test]
 fn a_partitioned_table_loses_its_column_too() {
     let w = partitioned("drop_partitioned");

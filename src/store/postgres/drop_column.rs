@@ -35,6 +35,20 @@ impl Postgres {
         oid: u32,
         column: &UserColumn,
     ) -> Result<UserColumnDrop, StoreError> {
+        let (indexes, others) = self.dependents(client, oid, column)?;
+        let sql = indexes.into_iter().chain([self.drop_column_sql(column)]);
+        let sql = sql.map(|sql| printable(&sql)).collect();
+        Ok(UserColumnDrop { sql, others, rewrites: false })
+    }
+
+    /// The statements that drop the column's own indexes, and what shows that something else needs the column. An index of that
+    /// name on another table is not its own.
+    fn dependents(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        column: &UserColumn,
+    ) -> Result<(Vec<String>, Vec<String>), StoreError> {
         let cannot = |error| fail(error, self.what("read"));
         let parts = self.parts(client, oid)?;
         let is_whole = parts.iter().any(|(part, _)| *part == oid);
@@ -66,9 +80,7 @@ impl Postgres {
             }
         }
         others.dedup();
-        sql.push(self.drop_column_sql(column));
-        let sql = sql.iter().map(|sql| printable(sql)).collect();
-        Ok(UserColumnDrop { sql, others, rewrites: false })
+        Ok((sql, others))
     }
 
     fn drop_column_sql(&self, column: &UserColumn) -> String {
@@ -83,17 +95,13 @@ impl PostgresWriter<'_> {
         if store.user_column(&mut self.client, oid, &column.name)?.is_none() {
             return Ok(());
         }
-        let found = store.user_column_drop(&mut self.client, oid, column)?;
+        let (indexes, others) = store.dependents(&mut self.client, oid, column)?;
+        let found = UserColumnDrop { others, ..UserColumnDrop::default() };
         found.demand_own(|| store.what("drop a column of"))?;
-        let parts = store.parts(&mut self.client, oid)?;
-        if parts.iter().any(|(part, _)| *part == oid) {
-            for (_, table) in parts {
-                let index = in_schema_of(&table, &column.index_name(&table));
-                let sql = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
-                self.client
-                    .batch_execute(&sql)
-                    .map_err(|error| self.give_up(error, "drop an index of"))?;
-            }
+        for sql in indexes {
+            self.client
+                .batch_execute(&sql)
+                .map_err(|error| self.give_up(error, "drop an index of"))?;
         }
         let sql = format!("{BEGIN_ALTER}; {}; COMMIT", store.drop_column_sql(column));
         self.client.batch_execute(&sql).map_err(|error| self.give_up(error, "drop a column of"))
