@@ -94,11 +94,16 @@ impl<'s> UserNames<'s> {
         }
     }
 
-    /// Reads all who may enter Django's admin. Returns whether the table of users tells.
+    /// Reads all who may enter Django's admin, with their ids as sessions spell them. Returns whether the table of users tells.
     pub(crate) fn staff(&mut self, ctx: &Ctx<'_>, each: &mut dyn FnMut(User)) -> bool {
         let Some(Source { site, reader }) = &mut self.source else { return false };
         let Some(is_staff) = site.users.is_staff.clone() else { return false };
-        let read = reader.users(&site.users, UserQuery::Whether(&[(&is_staff, true)]), each);
+        let kind = site.kind;
+        let read =
+            reader.users(&site.users, UserQuery::Whether(&[(&is_staff, true)]), &mut |user| {
+                let id = kind.fit(&user.id).map_or_else(|| user.id.clone(), Cow::into_owned);
+                each(User { id, ..user });
+            });
         read.map_err(|error| note_unknown(ctx, &error.into())).is_ok()
     }
 

@@ -292,3 +292,26 @@ fn a_table_of_garbage_is_counted_and_drawn() {
         (&json!(100_000), true)
     );
 }
+
+/// SQLite and MySQL hold a UUID without the hyphens that it has in sessions.
+#[test]
+fn staff_with_uuids_are_logged_in_too() {
+    const ID: &str = "ce6db715-bb98-4199-8cff-7a7d3eff1a4f";
+    World::each("stats_staff_uuid", |w| {
+        w.user(ID, 2);
+        let (kind, stored) = if w.is_sqlite() || w.is_mysql() {
+            ("char(32)", ID.replace('-', ""))
+        } else {
+            ("uuid", ID.to_owned())
+        };
+        w.execute(&format!(
+            "CREATE TABLE auth_user (id {kind} PRIMARY KEY, username varchar(150) UNIQUE, is_staff boolean);
+             INSERT INTO auth_user VALUES ('{stored}', 'anna', true)"
+        ));
+        let staff = &w.run(&JSON).ok().json()["staff"];
+        assert_eq!(
+            staff,
+            &json!({"users": 1, "sessions": 2, "top": [{"user_id": ID, "username": "anna", "sessions": 2}], "exact": true})
+        );
+    });
+}
