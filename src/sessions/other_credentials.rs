@@ -1,14 +1,15 @@
 //! Finds other credentials of users who are logged out: API tokens and the like let them in still. `--revoke-tokens` ends them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::site_users::{AT_ONCE, SiteUsers};
 use crate::context::Ctx;
-use crate::engine::Driver;
+use crate::engine::{Driver, StopReason};
 use crate::error::Exit;
 use crate::model::uuid_digits;
 use crate::report::OtherCredentials;
-use crate::store::{CREDENTIALS, CredentialTable, Reader, Store, StoreError};
+use crate::store::{CREDENTIALS, CredentialTable, Reader, Store, StoreError, UserType};
 
 /// What lets users in who were logged out.
 #[derive(Default)]
@@ -32,16 +33,15 @@ impl Access {
     ) -> Self {
         let mut access = Self::default();
         let spelled = spellings(ids);
+        let session_table = ctx.table().ok();
+        let schema = session_table.as_ref().and_then(|table| table.schema());
         // One connection for all tables. One that cannot be opened is the error of each.
         let mut reader = store.reader();
         for table in CREDENTIALS.iter().filter(|_| !ids.is_empty()) {
-            let mut error = None;
-            let mut revoked = 0;
+            let (mut revoked, mut error) = (0, None);
             let mut valid = count(&mut reader, table, &spelled);
             if let (Some(driver), Ok(Some(1..))) = (driver.as_deref_mut(), &valid) {
-                let ended = end(driver, table, &spelled);
-                revoked = ended.as_ref().map_or(0, |rows| *rows);
-                error = ended.err();
+                (revoked, error) = end(driver, table, &spelled);
                 valid = count(&mut reader, table, &spelled);
                 access.is_left |= error.is_some() || !matches!(valid, Ok(Some(0)));
             }
@@ -60,7 +60,7 @@ impl Access {
                 ctx.talk
                     .detail(&format!("credentials in {} were not {doing}: {error}", table.table));
             }
-            let sql = table.shown(ids);
+            let sql = table.shown(ids, schema);
             let CredentialTable { table, what, package, .. } = *table;
             let one = OtherCredentials { table, what, package, valid, revoked, sql, error };
             access.others.push(one);
@@ -91,16 +91,17 @@ fn count(
     Ok(all)
 }
 
-fn end(driver: &mut Driver<'_>, table: &CredentialTable, ids: &[String]) -> Result<u64, String> {
+/// Ends them, and returns how many were ended and why no more.
+fn end(driver: &mut Driver<'_>, table: &CredentialTable, ids: &[String]) -> (u64, Option<String>) {
     let mut ended = 0;
     for some in ids.chunks(AT_ONCE) {
-        let done = driver.once(|writer| writer.end_credentials(table, some));
-        ended += done.map_err(|why| match why {
-            crate::engine::StopReason::Failed(error) => said(&error),
-            _ => "interrupted".into(),
-        })?;
+        match driver.once(|writer| writer.end_credentials(table, some)) {
+            Ok(rows) => ended += rows,
+            Err(StopReason::Failed(error)) => return (ended, Some(said(&error))),
+            Err(_) => return (ended, Some("interrupted".into())),
+        }
     }
-    Ok(ended)
+    (ended, None)
 }
 
 /// An error with its cause.
@@ -115,13 +116,8 @@ fn said(error: &StoreError) -> String {
 fn spellings(ids: &[String]) -> Vec<String> {
     let mut all = BTreeSet::new();
     for id in ids {
-        if let Some(digits) = uuid_digits(id) {
-            let mut hyphened = digits.clone();
-            for at in [20, 16, 12, 8] {
-                hyphened.insert(at, '-');
-            }
-            all.extend([digits, hyphened]);
-        }
+        all.extend(uuid_digits(id));
+        all.extend(UserType::Uuid.fit(id).map(Cow::into_owned));
         all.insert(id.clone());
     }
     all.into_iter().collect()

@@ -119,7 +119,12 @@ pub(super) trait Dialect {
     fn table(&self, name: &str) -> String;
     /// A name in quotes.
     fn quote(&self, name: &str) -> String;
-    /// That a column holds one of the users' ids.
+    /// A column of the table that a statement is about. It is named in full: SQLite takes an unknown name in quotes for a text,
+    /// and so a table without the column for one that has it.
+    fn own(&self, table: &str, column: &str) -> String {
+        format!("{}.{}", self.table(table), self.quote(column))
+    }
+    /// That a column holds one of the users' ids, in every letter and space.
     fn is_among(&self, column: &str) -> String;
     /// The time now, as tables hold it.
     fn now(&self) -> String;
@@ -166,7 +171,7 @@ impl CredentialTable {
                 say.table(list),
                 say.quote(refers),
                 say.quote(at),
-                say.quote("id"),
+                say.own(self.table, "id"),
                 say.now(),
             ),
         }
@@ -176,7 +181,7 @@ impl CredentialTable {
         let of = |table: &str, column: &str| format!("{}.{}", say.table(table), say.quote(column));
         let equals = say.operator("=");
         let whose = match self.whose {
-            Whose::Column(column) => say.is_among(&say.quote(column)),
+            Whose::Column(column) => say.is_among(&say.own(self.table, column)),
             Whose::Through(column, other) => format!(
                 "EXISTS (SELECT 1 FROM {} WHERE {} {equals} {} AND {})",
                 say.table(other),
@@ -187,10 +192,10 @@ impl CredentialTable {
         };
         let valid = self.valid.iter().map(|valid| match valid {
             Valid::Until(column) => {
-                let (column, later) = (say.quote(column), say.operator(">"));
+                let (column, later) = (say.own(self.table, column), say.operator(">"));
                 format!("({column} IS NULL OR {column} {later} {})", say.now())
             }
-            Valid::Null(column) => format!("{} IS NULL", say.quote(column)),
+            Valid::Null(column) => format!("{} IS NULL", say.own(self.table, column)),
             Valid::Unlisted(other, refers) => format!(
                 "NOT EXISTS (SELECT 1 FROM {} WHERE {} {equals} {})",
                 say.table(other),
@@ -201,22 +206,36 @@ impl CredentialTable {
         [whose].into_iter().chain(valid).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// The statement that ends those of these users, for the operator; `None` for too many, or for ids that databases quote in
-    /// different ways.
-    pub fn shown(&self, ids: &[String]) -> Option<String> {
+    /// The statement that ends those of these users in a schema, for the operator; `None` for too many users, or for names that
+    /// databases quote in different ways.
+    pub fn shown(&self, ids: &[String], schema: Option<&str>) -> Option<String> {
         const MOST_IDS: usize = 20;
         let is_plain =
             |id: &String| id.chars().all(|c| c.is_alphanumeric() || "-_@.+:".contains(c));
-        (ids.len() <= MOST_IDS && ids.iter().all(is_plain)).then(|| self.end(&Shown(ids)) + ";")
+        let is_name = |schema: &str| {
+            let mut all = schema.bytes();
+            all.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+                && !schema.starts_with(|c: char| c.is_ascii_digit())
+        };
+        let can_be_shown =
+            ids.len() <= MOST_IDS && ids.iter().all(is_plain) && schema.is_none_or(is_name);
+        can_be_shown.then(|| self.end(&Shown { ids, schema }) + ";")
     }
 }
 
 /// SQL that all databases read.
-struct Shown<'i>(&'i [String]);
+struct Shown<'i> {
+    ids: &'i [String],
+    schema: Option<&'i str>,
+}
 
 impl Dialect for Shown<'_> {
     fn table(&self, name: &str) -> String {
-        name.into()
+        self.schema.map_or_else(|| name.into(), |schema| format!("{schema}.{name}"))
+    }
+
+    fn own(&self, _: &str, column: &str) -> String {
+        column.into()
     }
 
     fn quote(&self, name: &str) -> String {
@@ -224,7 +243,7 @@ impl Dialect for Shown<'_> {
     }
 
     fn is_among(&self, column: &str) -> String {
-        let ids: Vec<String> = self.0.iter().map(|id| format!("'{id}'")).collect();
+        let ids: Vec<String> = self.ids.iter().map(|id| format!("'{id}'")).collect();
         format!("{column} IN ({})", ids.join(", "))
     }
 
@@ -237,13 +256,14 @@ impl Dialect for Shown<'_> {
 /// them.
 pub(super) fn count_logins(users: &Users, table: &str, say: &dyn Dialect) -> String {
     let (count, first) = (say.function("count"), say.function("substr"));
+    let own = |column: &str| format!("{table}.{}", say.quote(column));
     let active = users
         .is_active
         .as_deref()
-        .map_or_else(String::new, |column| format!(" AND {} IS TRUE", say.quote(column)));
-    let (password, differs) = (say.quote("password"), say.operator("<>"));
+        .map_or_else(String::new, |column| format!(" AND {} IS TRUE", own(column)));
+    let (password, differs) = (own("password"), say.operator("<>"));
     format!(
         "SELECT {count}(*) FROM {table} WHERE {}{active} AND {password} {differs} '' AND {first}({password}, 1, 1) {differs} '!'",
-        say.is_among(&say.quote(&users.key))
+        say.is_among(&own(&users.key))
     )
 }

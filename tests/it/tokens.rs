@@ -79,6 +79,9 @@ fn a_logout_says_which_credentials_it_does_not_end_and_ends_them_where_it_is_ask
         let logout = ["logout-user", "42", "--engine", "db", "--format", "json"];
         let dry = w.run(&[&logout[..], &["--revoke-tokens", "-n"]].concat()).ok().json();
         assert_eq!((valid(&dry), revoked(&dry)), (of_42(), 0));
+        let dry = w.run(&["logout-user", "42", "--revoke-tokens", "-n"]).ok();
+        assert!(!dry.stdout.contains("stay valid"), "{dry:#?}");
+        dry.says("of anna (42) would end, too.");
         let report = w.run(&logout).ok().json();
         assert_eq!((valid(&report), revoked(&report)), (of_42(), 0));
         assert_eq!((&report["verdict"], &report["can_log_in"]), (&json!("logged_out"), &json!(1)));
@@ -147,6 +150,96 @@ fn a_uuid_is_found_as_the_table_spells_it_and_without_such_tables_nothing_is_sai
     });
 }
 
+/// Users whose ids differ in the letter case alone, or in an accent, where the key of the table tells them apart.
+#[test]
+fn credentials_of_users_with_similar_ids_stay() {
+    World::each("tokens_alike", |w| {
+        let is = if w.is_mysql() { "tinyint(1)" } else { "bool" };
+        let id = if w.is_mysql() { "varchar(30) COLLATE utf8mb4_bin" } else { "varchar(30)" };
+        w.execute(&format!(
+            "CREATE TABLE auth_user (id {id} PRIMARY KEY, username varchar(150) UNIQUE, password varchar(128) NOT NULL,
+                 is_active {is} NOT NULL);
+             INSERT INTO auth_user VALUES ('anna', 'one', 'a', true), ('Anna', 'two', 'a', true), ('\u{e1}nna', 'three', 'a', true);
+             CREATE TABLE authtoken_token (key_ varchar(40) PRIMARY KEY, user_id {id} NOT NULL);
+             INSERT INTO authtoken_token VALUES ('a', 'anna'), ('b', 'Anna'), ('c', '\u{e1}nna'), ('d', 'anna ')"
+        ));
+        w.user("anna", 1);
+        let logout = ["logout-user", "anna", "--revoke-tokens", "--format", "json"];
+        let report = w.run(&logout).ok().json();
+        assert_eq!((revoked(&report), &report["can_log_in"]), (1, &json!(1)), "{report}");
+        let left = w.run(&["logout-user", "Anna", "\u{e1}nna", "--format", "json"]).ok().json();
+        assert_eq!(valid(&left), json!({"authtoken_token": 2}));
+    });
+}
+
+/// Tables of the same name that somebody else made: SQLite takes an unknown name in quotes for a text.
+#[test]
+fn a_table_without_the_columns_of_its_package_is_named_and_left_alone() {
+    World::each("tokens_columns", |w| {
+        w.user("42", 1).user("user_id", 1);
+        w.execute(
+            "CREATE TABLE authtoken_token (key_ varchar(40) PRIMARY KEY, owner integer);
+             INSERT INTO authtoken_token VALUES ('a', 42);
+             CREATE TABLE oauth2_provider_refreshtoken (id integer PRIMARY KEY, user_id integer);
+             INSERT INTO oauth2_provider_refreshtoken VALUES (1, 42)",
+        );
+        for id in ["42", "user_id"] {
+            let logout = ["logout-user", id, "--revoke-tokens", "--format", "json"];
+            let report = w.run(&logout).exits(3).json();
+            let others = report["other_credentials"].as_array().unwrap();
+            assert_eq!((others.len(), revoked(&report)), (2, 0), "{report}");
+            let is_said = |one: &Value| one["valid"].is_null() && !one["error"].is_null();
+            assert!(others.iter().all(is_said), "{report}");
+        }
+    });
+}
+
+/// A statement takes 1,000 ids.
+#[test]
+fn what_was_ended_before_a_failure_is_told() {
+    let w = World::sqlite("tokens_failure");
+    w.execute(
+        "CREATE TABLE authtoken_token (key_ varchar(40) PRIMARY KEY, user_id integer NOT NULL);
+         INSERT INTO authtoken_token VALUES ('a', 1), ('b', 2), ('c', 999);
+         CREATE TRIGGER stays BEFORE DELETE ON authtoken_token WHEN old.user_id = 999
+         BEGIN SELECT RAISE(ABORT, 'it stays'); END",
+    );
+    let ids: Vec<String> = (1..=1_001).map(|id| id.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let logout = ["logout-user", "--revoke-tokens", "--format", "json"];
+    let report = w.run(&[&logout[..], &ids].concat()).exits(3).json();
+    let one = &report["other_credentials"][0];
+    assert_eq!((&one["revoked"], &one["valid"]), (&json!(2), &json!(1)), "{one}");
+    assert!(one["error"].as_str().unwrap().contains("it stays"), "{one}");
+}
+
+/// Two tenants with one table of users: the same id is another row in each table of tokens.
+#[test]
+fn the_sql_that_is_shown_names_the_schema_and_a_user_of_two_schemas_is_one() {
+    let w = World::postgres("tokens_schemas");
+    tables(&w);
+    for tenant in ["acme", "beta"] {
+        w.execute(&format!(
+            "CREATE SCHEMA {tenant}; CREATE TABLE {tenant}.django_session (LIKE django_session INCLUDING ALL);
+             CREATE TABLE {tenant}.authtoken_token (LIKE authtoken_token INCLUDING ALL);
+             INSERT INTO {tenant}.authtoken_token VALUES ('{tenant}', 42)"
+        ));
+    }
+    let logout = ["logout-user", "42", "--user-table", "public.auth_user", "--format", "json"];
+    let both = ["--schema", "acme", "--schema", "beta"];
+    let report = w.run(&[&logout[..], &both].concat()).ok().json();
+    assert_eq!((&report["can_log_in"], &report["users"]), (&json!(1), &json!(["42"])));
+    assert_eq!(report["other_credentials"][0]["sql"], Value::Null);
+    for (place, tenant) in ["acme", "beta"].into_iter().enumerate() {
+        let sql = &report["schemas"][place]["other_credentials"][0]["sql"];
+        assert_eq!(sql, &format!("DELETE FROM {tenant}.authtoken_token WHERE user_id IN ('42');"));
+    }
+    w.execute(report["schemas"][0]["other_credentials"][0]["sql"].as_str().unwrap());
+    let left = |schema| w.run(&[&logout[..], &["--schema", schema]].concat()).ok().json();
+    assert_eq!(valid(&left("acme")), json!({}));
+    assert_eq!(valid(&left("beta")), json!({"authtoken_token": 1}));
+}
+
 #[test]
 fn what_may_not_be_read_or_written_is_said_and_the_logout_stands() {
     let w = World::postgres("tokens_rights");
@@ -166,7 +259,10 @@ fn what_may_not_be_read_or_written_is_said_and_the_logout_stands() {
         report["other_credentials"][0]["error"].as_str().unwrap().contains("permission denied")
     );
     let ran = role.run(&["logout-user", "42", "--revoke-tokens"]).exits(3);
-    ran.says("is NOT known").says("authtoken_token, knox_authtoken").says("permission denied");
+    ran.says("is NOT known")
+        .says("authtoken_token, knox_authtoken")
+        .says("permission denied")
+        .says("of user 42 ARE LEFT.");
 }
 
 /// Tokens as the packages make them, and whether the site lets their owners in.

@@ -35,12 +35,19 @@ pub(super) fn write_access(
     let valid: Vec<_> = valid.collect();
     if !valid.is_empty() {
         let all: Vec<String> = valid.iter().map(|(one, rows)| what(one, *rows)).collect();
-        let stay = if matches!(*valid, [(_, 1)]) { "stays" } else { "stay" };
-        writeln!(
-            out,
-            "{} of {whom} {stay} valid, since a logout ends sessions only; --revoke-tokens ends these, too.",
-            all.join(", ")
-        )?;
+        let is_one = matches!(*valid, [(_, 1)]);
+        let fate = match (report.revokes, report.dry_run) {
+            (true, true) => "would end, too",
+            (true, false) if is_one => "IS LEFT",
+            (true, false) => "ARE LEFT",
+            (false, _) if is_one => {
+                "stays valid, since a logout ends sessions only; --revoke-tokens ends it, too"
+            }
+            (false, _) => {
+                "stay valid, since a logout ends sessions only; --revoke-tokens ends these, too"
+            }
+        };
+        writeln!(out, "{} of {whom} {fate}.", all.join(", "))?;
         for sql in valid.iter().filter_map(|(one, _)| one.sql.as_ref()) {
             writeln!(out, "  {}", sanitize(sql))?;
         }

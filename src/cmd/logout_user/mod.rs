@@ -373,6 +373,7 @@ fn report(
         by_column: false,
         batches: outcome.batches,
         elapsed_seconds: 0.0,
+        revokes: args.revoke_tokens,
         keep_data: args.keep_data,
         excepted: args.except.is_some(),
         keep_newest: args.keep_newest,

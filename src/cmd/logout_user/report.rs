@@ -71,7 +71,7 @@ pub struct LogoutReport {
     /// Other credentials of these users, such as API tokens, which let them in still.
     pub other_credentials: Vec<OtherCredentials>,
     /// How many of the users can log in again: the account is active and has a password that can be used; `None` if that is
-    /// unknown.
+    /// unknown. Of several schemas it is the most in one.
     pub can_log_in: Option<u64>,
     /// Transactions committed.
     pub batches: u64,
@@ -83,6 +83,9 @@ pub struct LogoutReport {
     /// Whether deleted users were selected.
     #[serde(skip)]
     pub of_deleted: bool,
+    /// Whether other credentials are ended, too.
+    #[serde(skip)]
+    pub revokes: bool,
     /// Whether sessions only lose their login.
     #[serde(skip)]
     pub keep_data: bool,
@@ -160,7 +163,8 @@ impl Sum for LogoutReport {
         self.cached |= other.cached;
         self.cache_entries_deleted = both(self.cache_entries_deleted, other.cache_entries_deleted);
         OtherCredentials::add(&mut self.other_credentials, &other.other_credentials);
-        self.can_log_in = both(self.can_log_in, other.can_log_in);
+        // The schemas may share the table of users.
+        self.can_log_in = self.can_log_in.zip(other.can_log_in).map(|(one, other)| one.max(other));
         self.batches += other.batches;
         self.elapsed_seconds += other.elapsed_seconds;
         self.unsure |= other.unsure;

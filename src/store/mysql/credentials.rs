@@ -37,8 +37,10 @@ impl Dialect for Words<'_> {
         quote(name)
     }
 
+    /// Compared as bytes: most collations take `Anna` and `anna` for equal, and the users are others where the key's does not.
     fn is_among(&self, column: &str) -> String {
-        format!("CAST({column} AS CHAR) IN ({})", vec!["?"; self.ids].join(", "))
+        let ids = vec!["CAST(? AS BINARY)"; self.ids].join(", ");
+        format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY) IN ({ids})")
     }
 
     fn now(&self) -> String {
