@@ -22,7 +22,7 @@ pub use typed::{is_connection, unrepeated, without_logins, without_passwords};
 pub use wrap::wrap;
 
 /// A list of session keys in little memory: about 40 bytes each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Keys {
     text: String,
     ends: Vec<usize>,

@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::model::Keys;
+
 /// A state of a database, which [`Writer::mark`](super::Writer::mark) noted. Only the store that made it knows what is
 /// in it.
 #[derive(Clone, Debug)]
@@ -25,4 +27,6 @@ pub struct Since {
     pub mark: Mark,
     /// Whether to leave out rows that have not changed since, where the store can tell. Otherwise all are read.
     pub only_changes: bool,
+    /// The keys of rows that are read even if they have not changed.
+    pub also: Arc<Keys>,
 }

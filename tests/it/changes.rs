@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use postgres::Client;
 use sessctl::consent::{Ask, Consent};
-use sessctl::model::Page;
+use sessctl::model::{Keys, Page};
 use sessctl::store::{Conninfo, Filter, Mark, Postgres, Since, Store, Surroundings, Table, Writer};
 
 use crate::conformance::store;
@@ -23,7 +24,19 @@ fn marked(writer: &mut dyn Writer) -> Mark {
 
 /// The keys that a scan reads, and whether the store could tell what changed.
 fn scanned(store: &dyn Store, mark: &Mark, only_changes: bool) -> (BTreeSet<String>, bool) {
-    let since = Some(Since { mark: mark.clone(), only_changes });
+    scanned_with(store, mark, only_changes, &[])
+}
+
+/// The same; rows with these keys are read too.
+fn scanned_with(
+    store: &dyn Store,
+    mark: &Mark,
+    only_changes: bool,
+    named: &[&str],
+) -> (BTreeSet<String>, bool) {
+    let mut also = Keys::default();
+    named.iter().for_each(|key| also.push(key));
+    let since = Some(Since { mark: mark.clone(), only_changes, also: Arc::new(also) });
     let mut reader = store.reader().unwrap();
     let mut keys = BTreeSet::new();
     let emit = &mut |page: Page| {
@@ -111,6 +124,45 @@ fn on_postgresql_a_scan_of_changes_sees_what_an_earlier_scan_did_not() {
     assert!(!read.contains("old"), "{read:?}");
 }
 
+/// Whatever their keys are, and whether or not the server can find them by an index.
+#[test]
+fn on_postgresql_a_scan_of_changes_sees_rows_that_are_named() {
+    let w = server_with_old_row("changes_pg_named");
+    let odd = ["", "a,b", "{\"x\"}", "'quoted' \\ $1", "NULL", "é"];
+    for key in odd {
+        w.execute(&format!(
+            "INSERT INTO django_session VALUES ($k${key}$k$, '', '2040-01-01 00:00:00+00')"
+        ));
+    }
+    let store = store(&w);
+    let mark = marked(&mut *store.writer(consent()).unwrap());
+    assert_eq!(changed(&*store, &mark), keys([]));
+    assert_eq!(scanned_with(&*store, &mark, true, &odd), (keys(odd), true));
+    w.execute(
+        "SET allow_system_table_mods = on; UPDATE pg_index SET indisready = false WHERE indrelid = 'django_session'::regclass;
+         UPDATE django_session SET session_key = 'unseen ' || session_key WHERE session_key = 'old';
+         UPDATE pg_index SET indisready = true WHERE indrelid = 'django_session'::regclass",
+    );
+    let mark = marked(&mut *store.writer(consent()).unwrap());
+    let named = ["old", "unseen old", "absent"];
+    assert_eq!(scanned_with(&*store, &mark, true, &named), (keys(["unseen old"]), true));
+    assert_eq!(changed(&*store, &mark), keys([]), "names do not outlive a scan");
+}
+
+/// The server counts what a rule deletes instead.
+#[test]
+fn on_postgresql_sessions_that_a_rule_keeps_remain() {
+    let w = World::postgres("changes_pg_rule");
+    w.user("42", 3).user("7", 2);
+    w.execute(
+        "CREATE TABLE mirror AS SELECT * FROM django_session;
+         CREATE RULE elsewhere AS ON DELETE TO django_session DO INSTEAD
+             DELETE FROM mirror WHERE session_key = OLD.session_key RETURNING mirror.*",
+    );
+    let ran = w.run(&["logout-user", "42", "--engine", "db", "--format", "json"]).exits(3);
+    assert_eq!((&ran.json()["remaining"], w.count()), (&3.into(), 5), "{ran:#?}");
+}
+
 /// Many transactions later the rows of before are still told apart.
 #[test]
 fn on_postgresql_numbers_of_transactions_may_run_on() {
@@ -126,7 +178,7 @@ fn on_postgresql_numbers_of_transactions_may_run_on() {
 /// After each of these, rows do not tell: all are read, and the store says so.
 #[test]
 fn on_postgresql_where_rows_cannot_tell_all_are_read() {
-    let undone: [(&str, &str); 6] = [
+    let undone: [(&str, &str); 7] = [
         ("VACUUM FULL django_session", ""),
         ("CLUSTER django_session USING django_session_pkey", ""),
         (
@@ -140,6 +192,10 @@ fn on_postgresql_where_rows_cannot_tell_all_are_read() {
         (
             "ALTER TABLE django_session RENAME TO elsewhere; ALTER TABLE elsewhere RENAME TO django_session",
             "VACUUM FULL django_session",
+        ),
+        (
+            "ALTER TABLE django_session RENAME session_data TO before",
+            "ALTER TABLE django_session ADD session_data text NOT NULL DEFAULT 'other'",
         ),
         ("CREATE TABLE changes_child () INHERITS (django_session)", ""),
     ];
@@ -247,6 +303,26 @@ fn on_another_server_a_mark_is_worth_nothing() {
     there.execute(&insert("old"));
     let mark = marked(&mut *store(&here).writer(consent()).unwrap());
     assert_eq!(scanned(&*store(&there), &mark, true), (keys(["old"]), false));
+}
+
+#[test]
+fn in_a_copy_of_the_database_a_mark_is_worth_nothing() {
+    let server = Server::new();
+    let w = World::on(&server, "changes_copied");
+    w.execute(&insert("old"));
+    let here = store(&w);
+    let (place, name) =
+        w.url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let mut admin = Client::connect(&server.url(), postgres::NoTls).unwrap();
+    admin.batch_execute(&format!("CREATE DATABASE changes_copy TEMPLATE \"{name}\"")).unwrap();
+    let mut writer = here.writer(consent()).unwrap();
+    let mark = marked(&mut *writer);
+    let rest = format!("{place}/changes_copy");
+    let conninfo =
+        Conninfo::of_url(rest.split_once("://").unwrap().1, &Surroundings::default()).unwrap();
+    let there = Postgres::new(conninfo, Table::default());
+    assert_eq!(scanned(&there, &mark, true), (keys(["old"]), false));
+    assert_eq!(scanned(&*here, &mark, true), (keys([]), true));
 }
 
 /// SQLite could tell that nobody else wrote, but a damaged file may show only to a scan what a delete did to it.

@@ -1,7 +1,11 @@
 //! The first scan as a part of the proof: where the store can tell what changed since, the scan that proves reads only that.
 //!
 //! What the first scan saw, less what was deleted, plus what changed since, is all that there is. So the first scan must
-//! have read and judged every live row as the proof would, without a doubt; and each session that it selected must be gone.
+//! have read and judged every live row as the proof would, without a doubt; and each session that was selected must be gone.
+//! That a delete says so is not enough: the scan of changes looks for their keys too.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::context::Ctx;
 use crate::engine::{Driver, Ended, StopReason};
@@ -20,7 +24,13 @@ pub(super) struct Base<'p> {
     stay: Tally,
     /// The first scan left out rows that expired before this.
     live_at: Option<Timestamp>,
+    /// The keys of the sessions that were deleted.
+    gone: Arc<Keys>,
 }
+
+/// Most keys of deleted sessions that a scan of changes looks for: the server holds them in memory. Where more were
+/// deleted, less is left to be read.
+const MOST_GONE: usize = 100_000;
 
 impl<'p> Base<'p> {
     /// Notes the state before the first scan. Rows that `--keep-data` rewrites stay, rows that a first scan selects
@@ -41,7 +51,7 @@ impl<'p> Base<'p> {
             (Some(driver), Some(_)) => driver.mark()?,
             _ => None,
         };
-        Ok(Self { mark, proof, stay: Tally::default(), live_at: None })
+        Ok(Self { mark, proof, stay: Tally::default(), live_at: None, gone: Arc::default() })
     }
 
     /// The first scan, if the proof is to be built on it: one that judges every row as the proof does.
@@ -51,7 +61,7 @@ impl<'p> Base<'p> {
 
     /// The mark for a scan.
     pub(super) fn since(&self, only_changes: bool) -> Option<Since> {
-        self.mark.clone().map(|mark| Since { mark, only_changes })
+        self.mark.clone().map(|mark| Since { mark, only_changes, also: Arc::clone(&self.gone) })
     }
 
     /// Gives up a first scan that saw not all of the marked database, or something that is in doubt.
@@ -68,10 +78,15 @@ impl<'p> Base<'p> {
         }
     }
 
-    /// Gives up unless each session with one of these keys was deleted. Those that somebody else ended are not looked up
-    /// by their keys: with a damaged index that would find nothing, and only a scan shows that they are there.
+    /// Gives up unless the database counted as many rows as there were sessions to delete. It may count others: a rule can
+    /// turn the delete to another table, and a damaged index lead to another row with the same key.
     pub(super) fn check_gone(&mut self, keys: &Keys, deleted: u64) {
-        if u64::try_from(keys.len()) != Ok(deleted) {
+        if self.mark.is_none() {
+            return;
+        }
+        let gone = Arc::make_mut(&mut self.gone);
+        gone.append(keys);
+        if u64::try_from(keys.len()) != Ok(deleted) || gone.len() > MOST_GONE {
             self.mark = None;
         }
     }
@@ -86,8 +101,10 @@ impl<'p> Base<'p> {
         let Some(since) = self.since(true) else { return Ok(None) };
         let mut found = options.run_since(ctx, store, Some(since))?;
         // A clock that was set back makes sessions live again that the first scan left out.
-        let is_sound =
-            !found.is_of_changes || is_beyond_doubt(&found) && found.live_at >= self.live_at;
+        let is_sound = !found.is_of_changes
+            || is_beyond_doubt(&found)
+                && found.live_at >= self.live_at
+                && !self.is_back(&found.keys);
         if !found.is_of_changes || !is_sound {
             self.mark = None;
         }
@@ -95,6 +112,12 @@ impl<'p> Base<'p> {
             found.tally = Tally { signatures: found.tally.signatures, ..self.stay };
         }
         Ok(Some(found).filter(|found| is_sound || matches!(found.ended, Ended::Interrupted(_))))
+    }
+
+    /// Whether a session is there that was deleted.
+    fn is_back(&self, found: &Keys) -> bool {
+        let found: HashSet<&str> = found.iter().collect();
+        !found.is_empty() && self.gone.iter().any(|key| found.contains(key))
     }
 }
 

@@ -154,6 +154,9 @@ impl PostgresReader<'_> {
         client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}; {lock}"))?;
         self.could_tell = changes::still_holds(client, &self.found, &table, &since.mark)?;
         let since = filter.since.clone().filter(|_| self.could_tell);
+        if let Some(since) = since.as_ref().filter(|since| since.only_changes) {
+            changes::name_others(client, since)?;
+        }
         Ok(Cow::Owned(Filter { since, ..filter.clone() }))
     }
 }
