@@ -1,7 +1,11 @@
 //! Tables of which rows are hidden without an error: row security, views, missing rights. What is not seen there proves
 //! nothing.
 
+use std::error::Error;
+
 use serde_json::json;
+use sessctl::model::Page;
+use sessctl::store::{Conninfo, Filter, Postgres, Store, Surroundings, Table};
 
 use crate::backfill::{REPORT, site};
 use crate::role::Role;
@@ -212,4 +216,26 @@ fn a_view_of_sessions_is_a_doubt_unless_it_was_named() {
         assert_eq!((&report["verdict"], &report["doubts"][0]), (&json!("unknown"), &doubt));
         assert_eq!(w.keys_in("all_sessions").len(), 1);
     });
+}
+
+/// A scan that began to wait for the table before a migration gave it a policy would see the rest and call it all.
+#[test]
+fn row_security_that_came_meanwhile_is_an_error() {
+    let w = World::postgres("blinded_meanwhile");
+    w.user("42", 1);
+    let role = Role::new(&w, "blinded_meanwhile");
+    w.execute(&format!("GRANT SELECT ON django_session TO {}", role.name));
+    let url = role.url();
+    let conninfo =
+        Conninfo::of_url(url.split_once("://").unwrap().1, &Surroundings::default()).unwrap();
+    let store = Postgres::new(conninfo, Table::default());
+    let mut reader = store.reader().unwrap();
+    w.execute(
+        "ALTER TABLE django_session ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY few ON django_session USING (expire_date < now())",
+    );
+    let emit = &mut |page: Page| panic!("{} rows", page.len());
+    let error = reader.scan(&Filter::default(), emit).unwrap_err();
+    let cause = error.source().unwrap().to_string();
+    assert!(cause.contains("row-level security"), "{cause}");
 }

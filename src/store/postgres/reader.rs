@@ -25,6 +25,8 @@ use crate::store::{
 
 /// A scan with large rows takes two statements, which must share one snapshot.
 const ONE_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+/// Makes row security that came since the table was looked at an error. It would hide rows without one.
+const ALL_OR_ERROR: &str = "SET LOCAL row_security = off";
 /// Forces a scan of the key index. With any other plan the server reads and sorts all remaining rows for
 /// every page.
 const IN_KEY_ORDER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
@@ -145,13 +147,15 @@ impl PostgresReader<'_> {
         client: &mut Client,
         filter: &'f Filter,
     ) -> Result<Cow<'f, Filter>, tokio_postgres::Error> {
+        // Behind a view there may be tables that hide rows, and other servers may not know the setting.
+        let all = if self.found.has_row_addresses { ALL_OR_ERROR } else { "" };
+        let begin = format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}; {all}");
         let Some(since) = &filter.since else {
-            client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}"))?;
+            client.batch_execute(&begin)?;
             return Ok(Cow::Borrowed(filter));
         };
         let table = self.store.table.quoted();
-        let lock = changes::lock(&table);
-        client.batch_execute(&format!("{BEGIN_SCAN}; {ONE_SNAPSHOT}; {lock}"))?;
+        client.batch_execute(&format!("{begin}; {}", changes::lock(&table)))?;
         self.could_tell = changes::still_holds(client, &self.found, &table, &since.mark)?;
         let since = filter.since.clone().filter(|_| self.could_tell);
         if let Some(since) = since.as_ref().filter(|since| since.only_changes) {
