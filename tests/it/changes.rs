@@ -35,7 +35,9 @@ fn scanned_with(
     named: &[&str],
 ) -> (BTreeSet<String>, bool) {
     let mut also = Keys::default();
-    named.iter().for_each(|key| also.push(key));
+    for key in named {
+        also.push(key);
+    }
     let since = Some(Since { mark: mark.clone(), only_changes, also: Arc::new(also) });
     let mut reader = store.reader().unwrap();
     let mut keys = BTreeSet::new();

@@ -28,9 +28,9 @@ pub(super) struct Base<'p> {
     gone: Arc<Keys>,
 }
 
-/// Most keys of deleted sessions that a scan of changes looks for: the server holds them in memory. Where more were
-/// deleted, less is left to be read.
-const MOST_GONE: usize = 100_000;
+/// Most keys of deleted sessions that a scan of changes looks for. To look for 100,000 in each row takes PostgreSQL as long as
+/// to send all rows.
+const MOST_GONE: usize = 10_000;
 
 impl<'p> Base<'p> {
     /// Notes the state before the first scan. Rows that `--keep-data` rewrites stay, rows that a first scan selects

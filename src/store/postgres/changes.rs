@@ -119,13 +119,16 @@ pub(super) fn still_holds(
     Ok(holds.try_get::<_, Option<bool>>(0)?.unwrap_or_default())
 }
 
-/// Called within the transaction of a scan of changes: names the rows that it reads besides.
+/// Called within the transaction of a scan of changes: names the rows that it reads besides. With less memory than it thinks
+/// a hash table takes, the server would compare each row with each key.
 pub(super) fn name_others(client: &mut Client, since: &Since) -> Result<(), Error> {
     if since.also.is_empty() {
         return Ok(());
     }
     let keys: Vec<&str> = since.also.iter().collect();
-    let sql = format!("SELECT pg_catalog.set_config('{ALSO}', $1::pg_catalog.text, true)");
+    let sql = format!(
+        "SELECT pg_catalog.set_config('{ALSO}', $1::pg_catalog.text, true), pg_catalog.set_config('work_mem', '16MB', true)"
+    );
     client.query_typed_one(&sql, &[(&keys, Type::TEXT_ARRAY)]).map(|_| ())
 }
 
