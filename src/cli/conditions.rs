@@ -11,10 +11,14 @@ use super::WHICH;
 
 /// Options that select sessions by what they are. Each narrows the others.
 #[derive(Clone, Debug, Default, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch that was typed")]
 pub struct Conditions {
     /// Only sessions that name no user.
     #[arg(long, help_heading = WHICH)]
     pub anonymous: bool,
+    /// Only sessions that name a user.
+    #[arg(long, alias = "authenticated-only", conflicts_with = "anonymous", help_heading = WHICH)]
+    pub logged_in: bool,
     /// Only sessions with this value under this key, as in sid=a1b2 or oidc.sid=a1b2: a dot leads further in. It is a text, a
     /// number, true, false or null, as `sessctl show` prints it. May be repeated.
     #[arg(long = "match", value_name = "KEY=VALUE", help_heading = WHICH)]
@@ -31,7 +35,7 @@ pub struct Conditions {
     /// Only sessions that none of the given keys verifies.
     #[arg(long, help_heading = WHICH)]
     pub unverified: bool,
-    /// Only sessions that this key signed: 1 is SECRET_KEY, 2 the first of the fallbacks.
+    /// Only sessions that this key signed: 1 is SECRET_KEY, 2 the first of the fallbacks (after a rotation, the old key). Give all keys.
     #[arg(long, value_name = "N", help_heading = WHICH)]
     pub signed_by: Option<usize>,
     /// Only rows that cannot be read.
@@ -41,8 +45,9 @@ pub struct Conditions {
 
 impl Conditions {
     /// Their names, for options that take their place.
-    pub(super) const NAMES: [&'static str; 8] = [
+    pub(super) const NAMES: [&'static str; 9] = [
         "anonymous",
+        "logged_in",
         "matches",
         "larger_than",
         "serializer",

@@ -18,6 +18,7 @@ Examples:
   sessctl delete --match oidc.sid=08a5019c-17e1-4977-8f42 --yes
   sessctl delete --serializer pickle --larger-than 1MB --dry-run
   sessctl delete --beyond-newest 3 --yes
+  sessctl delete --signed-by 2 --logged-in --dry-run
   sessctl delete --session jo3q3qa3";
 
 /// Delete live sessions by what they are, and prove that none of these is left.
@@ -40,6 +41,7 @@ pub struct Delete {
     /// Of each user the sessions beyond the newest so many, those that were saved last: a limit of concurrent logins, from cron.
     #[arg(
         long,
+        alias = "keep-newest",
         value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=MOST_NEWEST),
         conflicts_with_all = Conditions::NAMES,

@@ -3,10 +3,11 @@
 pub(super) const SESSCTL: &str = "\
 Examples:
   export DATABASE_URL=postgres://sessctl@db.example.com/site
-  sessctl logout-user 42 --dry-run
+  sessctl logout-user --username bob --dry-run
   sessctl logout-user 42
+  sessctl list --logged-in --limit 10
   sessctl purge-expired --quiet
-  sessctl stats";
+  sessctl stats --svg incident.svg";
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ use super::{OUTPUT, WHICH};
 
 const EXAMPLES: &str = "\
 Examples:
+  sessctl list --logged-in --limit 10
   sessctl list --user 42
   sessctl list --username anna
   sessctl list --format jsonl

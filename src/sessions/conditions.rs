@@ -15,6 +15,7 @@ use crate::settings;
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct Conditions {
     anonymous: bool,
+    logged_in: bool,
     /// Values by the path of keys that leads to each.
     values: Vec<(String, String)>,
     larger_than: Option<usize>,
@@ -64,13 +65,14 @@ impl From<bool> for Meets {
 type Condition = fn(&Conditions, &Row<'_>, &Decoded<'_>, &Verdict<'_>) -> Meets;
 
 /// All of them. The cheap ones come first.
-const ALL: [Condition; 9] = [
+const ALL: [Condition; 10] = [
     |all, row, _, _| all.key.as_ref().is_none_or(|key| key == row.key).into(),
     |all, row, _, _| all.larger_than.is_none_or(|bytes| row.data.bytes() > bytes).into(),
     |all, _, _, verdict| (!all.unreadable || is_unreadable(verdict)).into(),
     Conditions::meets_layout,
     Conditions::meets_serializer,
     Conditions::meets_anonymous,
+    Conditions::meets_logged_in,
     |all, _, session, _| match session.signature() {
         _ if !all.unverified => Meets::Yes,
         Signature::Invalid => Meets::Yes,
@@ -88,7 +90,7 @@ const ALL: [Condition; 9] = [
 impl Conditions {
     /// The conditions that the options name; `None` without one.
     pub(crate) fn of(ctx: &Ctx<'_>, args: &cli::Conditions) -> Result<Option<Self>, Error> {
-        let cli::Conditions { anonymous, unverified, unreadable, .. } = *args;
+        let cli::Conditions { anonymous, logged_in, unverified, unreadable, .. } = *args;
         if unverified && ctx.codec.keyring.is_empty() {
             return Err(Error::usage(
                 "--unverified: no SECRET_KEY is given, so nothing can be verified",
@@ -100,6 +102,7 @@ impl Conditions {
         let size = args.larger_than.as_deref();
         let conditions = Self {
             anonymous,
+            logged_in,
             values: values.collect::<Result<_, _>>()?,
             larger_than: size.map(|size| settings::bytes("--larger-than", size)).transpose()?,
             serializer: args.serializer.map(|name| match name {
@@ -218,6 +221,22 @@ impl Conditions {
         }
     }
 
+    /// The opposite of [`meets_anonymous`](Self::meets_anonymous): each session meets one of the two, or none if it is in doubt.
+    fn meets_logged_in(&self, _: &Row<'_>, session: &Decoded<'_>, verdict: &Verdict<'_>) -> Meets {
+        match verdict {
+            _ if !self.logged_in => Meets::Yes,
+            Verdict::Login(_) => Meets::Yes,
+            Verdict::Unreadable(_) => Meets::Unknown,
+            Verdict::Anonymous { .. } if has_django_login(session) => Meets::Yes,
+            Verdict::Anonymous { .. }
+                if self.has_own_logins && may_be_own_login(session, verdict) =>
+            {
+                Meets::UnlessLogin
+            }
+            Verdict::Anonymous { .. } | Verdict::Damaged(_) => Meets::No,
+        }
+    }
+
     fn meets_values(&self, _: &Row<'_>, session: &Decoded<'_>, verdict: &Verdict<'_>) -> Meets {
         if self.values.is_empty() {
             return Meets::Yes;
@@ -268,6 +287,7 @@ fn is_unreadable(verdict: &Verdict<'_>) -> bool {
 fn typed(args: &cli::Conditions) -> Vec<String> {
     let switches = [
         (args.anonymous, "--anonymous"),
+        (args.logged_in, "--logged-in"),
         (args.unverified, "--unverified"),
         (args.unreadable, "--unreadable"),
     ];

@@ -59,12 +59,18 @@ fn names(w: &World) -> BTreeSet<String> {
 }
 
 /// Conditions, the exit code, and the sessions that go of the zoo.
-const CONDITIONS: [(&[&str], i32, &[&str]); 20] = [
+const CONDITIONS: [(&[&str], i32, &[&str]); 22] = [
     (&["--anonymous"], 3, &["visitor1", "visitor2", "pickled1", "large001", "forged01"]),
     (&["--anonymous", "--serializer", "pickle"], 0, &["pickled1"]),
     (&["--anonymous", "--larger-than", "2kB"], 0, &["large001"]),
     (&["--anonymous", "--unverified"], 0, &["forged01"]),
     (&["--anonymous", "--layout", "legacy"], 0, &[]),
+    (
+        &["--logged-in"],
+        3,
+        &["forged02", "legacy01", "login-07", "login-42", "pickled2", "sso00001"],
+    ),
+    (&["--logged-in", "--serializer", "pickle"], 0, &["pickled2"]),
     (&["--serializer", "pickle"], 0, &["pickled1", "pickled2"]),
     (&["--layout", "legacy"], 0, &["legacy01"]),
     (&["--layout", "md5"], 0, &[]),

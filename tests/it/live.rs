@@ -172,7 +172,10 @@ fn what_holds_no_time_is_a_line_of_the_chart() {
     let w = World::sqlite("live_unknown");
     filled(&w, "datetime", &["'soon'", "x'00'", "NULL"]);
     let stats = w.run(&["stats", "--format", "json"]).ok().json();
-    assert_eq!(stats["expires"], serde_json::json!([{"day": "unknown", "sessions": 2}]));
+    assert_eq!(
+        stats["expires"],
+        serde_json::json!([{"day": "unknown", "sessions": 2, "anonymous": 0}])
+    );
 }
 
 #[test]

@@ -108,6 +108,7 @@ fn stats_and_show_take_what_a_list_takes() {
             (&["--staff", "--deactivated"], 0, 0),
             (&["--deleted-users"], 1, 1),
             (&["--anonymous"], 0, 1),
+            (&["--logged-in", "--username", "anna"], 1, 2),
             (&["--match", "_auth_user_id=1"], 1, 2),
             (&["--larger-than", "1MB"], 0, 0),
         ] {
@@ -123,6 +124,9 @@ fn stats_and_show_take_what_a_list_takes() {
         let anna = w.run(&["show", "--username", "anna"]).ok().stdout;
         assert_eq!(anna.matches("username    anna\n").count(), 2, "{anna}");
         assert_eq!(anna.matches("\"_auth_user_id\": \"1\"").count(), 2, "{anna}");
+        w.run(&["show", "--username", "nobody"]).exits(2);
+        w.run(&["show", "987654"]).exits(2);
+        w.run(&["show", "--user", "987654"]).ok().says("No live session.");
         let more = w.run(&["show", "--staff", "--limit", "1"]).ok();
         more.says("... and 2 more: --limit N shows as many, --format json all");
         let staff = w.run(&["show", "--staff", "--format", "json"]).ok().json();

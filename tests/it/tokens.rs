@@ -104,6 +104,9 @@ fn a_logout_says_which_credentials_it_does_not_end_and_ends_them_where_it_is_ask
         assert_eq!(revoked(&report), 7, "{report}");
         assert!(OF_42.iter().all(|(table, _)| valid(&report)[table] == 0), "{report}");
         assert_eq!(w.run(&revoke).ok().json()["other_credentials"], json!([]));
+        w.run(&["logout-user", "42", "--revoke-tokens"])
+            .ok()
+            .says("No token of anna (42) is in a table that sessctl knows.");
         // Those of others are what they were.
         let others = w.run(&["logout-user", "7", "--format", "json"]).ok().json();
         assert_eq!(valid(&others).as_object().unwrap().len(), 5, "{others}");

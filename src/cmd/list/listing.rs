@@ -126,6 +126,7 @@ impl<'o> Listing<'o> {
                 "... and {} more: --limit N lists as many, --format jsonl all",
                 self.more
             ),
+            ListFormat::Whole if self.count == 0 => writeln!(self.out, "No live session."),
             ListFormat::Whole if self.more > 0 => writeln!(
                 self.out,
                 "\n... and {} more: --limit N shows as many, --format json all",

@@ -33,6 +33,9 @@ pub(super) fn write_access(
     }
     let valid = others.iter().filter_map(|one| Some((one, one.valid.filter(|rows| *rows > 0)?)));
     let valid: Vec<_> = valid.collect();
+    if report.revokes && others.is_empty() && !report.stopped {
+        writeln!(out, "No token of {whom} is in a table that sessctl knows.")?;
+    }
     if !valid.is_empty() {
         let all: Vec<String> = valid.iter().map(|(one, rows)| what(one, *rows)).collect();
         let is_one = matches!(*valid, [(_, 1)]);
