@@ -148,7 +148,7 @@ fn what_is_broken_off_is_cancelled_over_tls() {
     let e = Encrypted::new("tls_cancel", "hostssl all all 127.0.0.1/32 scram-sha-256");
     e.world.live(200_000);
     let url = e.url_by(NAME, "sslmode=verify-full&sslrootcert=ROOT");
-    e.world.run(&["list", "--limit", "1", "-d", &url]).ok();
+    e.world.run(&["list", "--limit", "1", "--sort", "none", "-d", &url]).ok();
     eventually("the statement is cancelled", || {
         e.server.log().contains("canceling statement due to user request")
     });

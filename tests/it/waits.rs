@@ -453,7 +453,8 @@ fn what_waits_for_a_pipe_to_be_opened_ends_with_the_process() {
              (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n)",
     );
     // It reads no further than those who read it.
-    let mut running = Running::start(&mut w.command(&["list", "--answer-timeout", "2s"]));
+    let list = ["list", "--format", "jsonl", "--answer-timeout", "2s"];
+    let mut running = Running::start(&mut w.command(&list));
     thread::sleep(Duration::from_secs(2));
     assert!(Command::new("mkfifo").arg(w.url() + "-journal").status().unwrap().success());
     let mut stdout = running.child().stdout.take().unwrap();
