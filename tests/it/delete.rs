@@ -68,7 +68,7 @@ const CONDITIONS: [(&[&str], i32, &[&str]); 22] = [
     (
         &["--logged-in"],
         3,
-        &["forged02", "legacy01", "login-07", "login-42", "pickled2", "sso00001"],
+        &["behind01", "forged02", "legacy01", "login-07", "login-42", "pickled2", "sso00001"],
     ),
     (&["--logged-in", "--serializer", "pickle"], 0, &["pickled2"]),
     (&["--serializer", "pickle"], 0, &["pickled1", "pickled2"]),

@@ -31,6 +31,8 @@ pub(super) struct Listed {
 pub(super) struct Candidate {
     pub(super) rank: Rank,
     pub(super) key: String,
+    /// Bytes of its data as stored.
+    pub(super) size: usize,
     /// `None` if it is large: it is read again when it is printed.
     pub(super) session: Option<Box<ListedSession>>,
 }
@@ -97,7 +99,8 @@ impl Pages<'_> {
             }
             let described = self.describe(&row, &session, &mut held_bytes).map(Box::new);
             let key = row.key.to_owned();
-            candidates.all.push(Candidate { rank, key, session: described });
+            let size = row.data.bytes();
+            candidates.all.push(Candidate { rank, key, size, session: described });
         }
         (candidates, found)
     }

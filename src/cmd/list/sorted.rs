@@ -1,6 +1,7 @@
 //! Sorts sessions in memory that does not grow with the table, and prints them.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::ops::ControlFlow;
 
 use django_session::Decoder;
 
@@ -11,11 +12,10 @@ use super::pages::{Candidate, Candidates};
 use super::printer::print_row;
 use crate::context::Ctx;
 use crate::error::Error;
-use crate::model::counted;
+use crate::model::{Page, counted};
 use crate::report::ListedSession;
-use crate::sessions::find::with_key;
 use crate::sessions::user_names::UserNames;
-use crate::store::Store;
+use crate::store::{Filter, Store};
 
 /// The first sessions of those that were found so far.
 pub(super) struct Sorted<'q> {
@@ -42,6 +42,7 @@ struct Entry {
 struct Held {
     place: usize,
     key: String,
+    size: usize,
     session: Option<Box<ListedSession>>,
     bytes: usize,
 }
@@ -66,7 +67,7 @@ impl Ord for Held {
     }
 }
 
-/// Most bytes of texts that are held. Of further sessions only the key is, and each is read again.
+/// Most bytes of texts that are held. Of further sessions only the key is, and as many as this holds are read again at once.
 const MOST_HELD_BYTES: usize = 32 << 20;
 /// Sessions that are printed at once: the names of their users are read in one query.
 const AT_ONCE: usize = 1_000;
@@ -82,13 +83,13 @@ impl<'q> Sorted<'q> {
     /// Takes the candidates of the next page.
     pub(super) fn add(&mut self, candidates: Candidates) -> Result<(), Error> {
         self.selected += candidates.selected;
-        for Candidate { rank, key, session } in candidates.all {
+        for Candidate { rank, key, size, session } in candidates.all {
             let bytes = session.as_ref().map_or(0, |one| one.session.held_bytes());
             let has_room = self.held_bytes + bytes <= MOST_HELD_BYTES;
             let session = session.filter(|_| has_room);
             let bytes = if has_room { bytes } else { 0 };
             self.held_bytes += bytes;
-            let held = Held { place: self.place, key, session, bytes };
+            let held = Held { place: self.place, key, size, session, bytes };
             self.heap.push(Entry { rank, arrived: self.arrived, held });
             self.arrived += 1;
             if self.heap.len() > self.order.most {
@@ -123,6 +124,13 @@ impl<'q> Sorted<'q> {
     }
 }
 
+/// Sessions that were read again: those of the entries before `until`, by table and key.
+#[derive(Default)]
+struct Again {
+    until: usize,
+    rows: BTreeMap<(usize, String), Page>,
+}
+
 /// The tables while their sessions are printed.
 struct Open<'p> {
     query: &'p Query<'p>,
@@ -153,26 +161,65 @@ impl<'p> Open<'p> {
         }
         let held = entries.iter().filter_map(|entry| entry.held.session.as_deref());
         listing.begin(&held)?;
-        for entry in entries {
-            match &entry.held.session {
-                Some(session) => listing.add(session, None)?,
-                None => self.print_again(&entry.held, listing)?,
+        let mut again = Again::default();
+        for (at, entry) in entries.iter().enumerate() {
+            if let Some(session) = &entry.held.session {
+                listing.add(session, None)?;
+                continue;
             }
+            if at >= again.until {
+                again = self.read_again(at, entries)?;
+            }
+            self.print_again(&entry.held, &again, listing)?;
         }
         Ok(())
     }
 
-    /// Reads a session again and prints it.
-    fn print_again(&mut self, held: &Held, listing: &mut Listing<'_>) -> Result<(), Error> {
-        let (Some(ctx), Some(store)) = (self.tables.get(held.place), self.stores.get(held.place))
-        else {
-            return Ok(());
-        };
-        let found = with_key(&mut *store.reader()?, &held.key)?;
-        let Some(row) = found.rows().next() else {
+    /// Reads sessions again from this entry on, as many as may be held, in one scan of each table.
+    fn read_again(&self, from: usize, entries: &[Entry]) -> Result<Again, Error> {
+        let mut again = Again { until: from, rows: BTreeMap::new() };
+        let mut sought: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        let mut bytes = 0;
+        for held in entries.iter().skip(from).map(|entry| &entry.held) {
+            if held.session.is_none() {
+                if bytes > 0 && bytes + held.size > MOST_HELD_BYTES {
+                    break;
+                }
+                bytes += held.size;
+                sought.entry(held.place).or_default().insert(&held.key);
+            }
+            again.until += 1;
+        }
+        for (place, keys) in sought {
+            let Some(store) = self.stores.get(place) else { continue };
+            let mut missing = keys.len();
+            store.reader()?.scan(&Filter::default(), &mut |mut page| {
+                for row in page.rows().filter(|row| keys.contains(row.key)) {
+                    let mut alone = Page::default();
+                    alone.push(row);
+                    again.rows.insert((place, row.key.to_owned()), alone);
+                    missing = missing.saturating_sub(1);
+                }
+                page.clear();
+                if missing > 0 { ControlFlow::Continue(page) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        Ok(again)
+    }
+
+    /// Prints a session that was read again.
+    fn print_again(
+        &mut self,
+        held: &Held,
+        again: &Again,
+        listing: &mut Listing<'_>,
+    ) -> Result<(), Error> {
+        let found = again.rows.get(&(held.place, held.key.clone()));
+        let Some((ctx, page)) = self.tables.get(held.place).zip(found) else {
             self.gone += 1;
             return Ok(());
         };
+        let Some(row) = page.rows().next() else { return Ok(()) };
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let query = self.query;
         let mut decoder = Decoder::new(ctx.codec);
