@@ -182,6 +182,14 @@ impl Page {
         Leftover { page, places }
     }
 
+    /// A copy of the row at this place.
+    pub fn copy(&self, place: usize) -> Leftover {
+        let mut page = Self::default();
+        let rows = self.rows().skip(place).take(1);
+        rows.for_each(|row| page.push(row));
+        Leftover { places: (0..page.len()).collect(), page: Some(page) }
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -12,7 +12,7 @@ use super::pages::{Candidate, Candidates};
 use super::printer::print_row;
 use crate::context::Ctx;
 use crate::error::Error;
-use crate::model::{Page, counted};
+use crate::model::{Leftover, counted};
 use crate::report::ListedSession;
 use crate::sessions::user_names::UserNames;
 use crate::store::{Filter, Store};
@@ -67,8 +67,10 @@ impl Ord for Held {
     }
 }
 
-/// Most bytes of texts that are held. Of further sessions only the key is, and as many as this holds are read again at once.
+/// Most bytes of texts that are held. Of further sessions only the key is.
 const MOST_HELD_BYTES: usize = 32 << 20;
+/// Most bytes of rows that are read again at once, but for a single one that is larger.
+const MOST_READ_AGAIN_BYTES: usize = 2 << 20;
 /// Sessions that are printed at once: the names of their users are read in one query.
 const AT_ONCE: usize = 1_000;
 /// Most tables to which connections are open.
@@ -128,7 +130,7 @@ impl<'q> Sorted<'q> {
 #[derive(Default)]
 struct Again {
     until: usize,
-    rows: BTreeMap<(usize, String), Page>,
+    rows: BTreeMap<(usize, String), Leftover>,
 }
 
 /// The tables while their sessions are printed.
@@ -168,6 +170,8 @@ impl<'p> Open<'p> {
                 continue;
             }
             if at >= again.until {
+                // The rows of before are let go first.
+                drop(std::mem::take(&mut again));
                 again = self.read_again(at, entries)?;
             }
             self.print_again(&entry.held, &again, listing)?;
@@ -182,7 +186,7 @@ impl<'p> Open<'p> {
         let mut bytes = 0;
         for held in entries.iter().skip(from).map(|entry| &entry.held) {
             if held.session.is_none() {
-                if bytes > 0 && bytes + held.size > MOST_HELD_BYTES {
+                if bytes > 0 && bytes + held.size > MOST_READ_AGAIN_BYTES {
                     break;
                 }
                 bytes += held.size;
@@ -194,11 +198,13 @@ impl<'p> Open<'p> {
             let Some(store) = self.stores.get(place) else { continue };
             let mut missing = keys.len();
             store.reader()?.scan(&Filter::default(), &mut |mut page| {
-                for row in page.rows().filter(|row| keys.contains(row.key)) {
-                    let mut alone = Page::default();
-                    alone.push(row);
-                    again.rows.insert((place, row.key.to_owned()), alone);
-                    missing = missing.saturating_sub(1);
+                let found = page.rows().enumerate().filter(|(_, row)| keys.contains(row.key));
+                let found: Vec<_> = found.map(|(at, row)| (at, row.key.to_owned())).collect();
+                missing = missing.saturating_sub(found.len());
+                for (at, key) in found {
+                    // A row that is read alone may be huge: it is not copied.
+                    let row = if keys.len() == 1 { page.leave(vec![at]) } else { page.copy(at) };
+                    again.rows.insert((place, key), row);
                 }
                 page.clear();
                 if missing > 0 { ControlFlow::Continue(page) } else { ControlFlow::Break(()) }
@@ -215,11 +221,11 @@ impl<'p> Open<'p> {
         listing: &mut Listing<'_>,
     ) -> Result<(), Error> {
         let found = again.rows.get(&(held.place, held.key.clone()));
-        let Some((ctx, page)) = self.tables.get(held.place).zip(found) else {
+        let Some((ctx, left)) = self.tables.get(held.place).zip(found) else {
             self.gone += 1;
             return Ok(());
         };
-        let Some(row) = page.rows().next() else { return Ok(()) };
+        let Some(row) = left.rows().next() else { return Ok(()) };
         let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let query = self.query;
         let mut decoder = Decoder::new(ctx.codec);
