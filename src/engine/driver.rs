@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use crate::consent::Consent;
 use crate::files::as_operator;
 use crate::model::Keys;
-use crate::stop::{Asked, Stop};
-use crate::store::{Fault, Holder, Mark, Store, StoreError, Writer};
+use crate::stop::Stop;
+use crate::store::{Fault, Mark, Store, StoreError, Writer};
 
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS, Pace, backoff};
 use super::progress::{Doing, Event, Pause, Progress};
+use super::stop_reason::StopReason;
 
 /// Runs batches on one store, over a connection that it opens when the first batch needs it.
 pub struct Driver<'a> {
@@ -74,41 +75,6 @@ pub struct Done {
     pub paused_for_lag: Duration,
     /// Time spent waiting for the pause file to go.
     pub paused_by_file: Duration,
-}
-
-/// Why the batches ended early. [`Driver::done`] has what was committed before.
-#[derive(Debug)]
-pub enum StopReason {
-    /// The process received this signal.
-    Interrupted(i32),
-    /// The limit of rows was reached (`--limit`).
-    Limit,
-    /// The deadline passed (`--run-time`).
-    RunTime,
-    /// The purge lock is held, by another sessctl or by somebody else.
-    AnotherInstance(Holder),
-    /// A batch failed, and retrying did not help or cannot help.
-    Failed(StoreError),
-}
-
-impl StopReason {
-    /// The reason for stopping after this error. If a signal or a deadline asked the run to stop, an error
-    /// that a retry might heal is not a failure.
-    pub fn of(error: StoreError, stop: &Stop) -> Self {
-        match stop.asked().filter(|_| error.fault() != Fault::Fatal) {
-            Some(asked) => asked.into(),
-            None => Self::Failed(error),
-        }
-    }
-}
-
-impl From<Asked> for StopReason {
-    fn from(asked: Asked) -> Self {
-        match asked {
-            Asked::Signal(signal) => Self::Interrupted(signal),
-            Asked::RunTime => Self::RunTime,
-        }
-    }
 }
 
 /// Interval of checks whether a pause is over, and of checks of replica lag.

@@ -7,11 +7,13 @@ mod pace;
 mod progress;
 mod purge;
 mod scan;
+mod stop_reason;
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Done, Driver, StopReason, Work};
+pub use driver::{Done, Driver, Work};
 pub use pace::{BatchSize, Pace};
 pub use progress::{Doing, Event, Pause, Progress, Silent};
 pub use purge::{KeptRows, Purge};
 pub use scan::{Ended, Scan};
+pub use stop_reason::StopReason;

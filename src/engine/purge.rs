@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use crate::model::Timestamp;
 use crate::store::{Cursor, Fault, LockAttempt, Locked, PurgeLock};
 
-use super::driver::{Driver, IfBusy, StopReason, Tries, heals};
+use super::driver::{Driver, IfBusy, Tries, heals};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
 use super::progress::{Doing, Event};
+use super::stop_reason::StopReason;
 
 /// A purge of one table.
 ///

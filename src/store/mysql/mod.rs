@@ -3,6 +3,7 @@
 //! and nothing else. The columns of Django's tables are case-insensitive, and session keys and base64 are not: what is
 //! found by a column's collation is compared byte by byte, too.
 
+mod capabilities;
 mod catalog;
 mod client;
 mod connect;
