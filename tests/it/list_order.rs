@@ -234,6 +234,9 @@ fn more_than_can_be_sorted_is_an_error_and_prints_nothing() {
     let ran = w.run(&["list", "--format", "jsonl", "--sort", "saved"]);
     let ran = ran.exits(2).says("at most 100000 sessions can be sorted").says("--limit N");
     assert!(ran.stdout.is_empty());
+    // Who asked for no order gets all.
+    let table = w.run(&["list", "--limit", "200000"]).ok().stdout;
+    assert_eq!(table.lines().count(), 100_002);
     let (ran, memory) = measured(
         w.command(&["list", "--sort", "size", "--limit", "100000"]).env("SECRET_KEY", SECRET_KEY),
     );

@@ -64,7 +64,8 @@ impl Order {
                 ));
             }
             Some(by) => by,
-            None if usual.is_some() => SortBy::Saved,
+            // Nobody asked for an order: more than can be sorted is listed as it comes.
+            None if usual.is_some() && args.limit.is_none_or(is_sortable) => SortBy::Saved,
             None => return Ok(None),
         };
         let limit = args.limit.or(usual);
@@ -103,6 +104,10 @@ impl Order {
     pub(super) fn ends_at(&self, rank: &Rank) {
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(rank.clone()));
     }
+}
+
+fn is_sortable(limit: u64) -> bool {
+    usize::try_from(limit).is_ok_and(|limit| limit <= MOST_SORTED)
 }
 
 /// The error for more sessions than are sorted.
