@@ -9,7 +9,9 @@ use crate::engine::{Driver, StopReason};
 use crate::error::Exit;
 use crate::model::uuid_digits;
 use crate::report::OtherCredentials;
-use crate::store::{CREDENTIALS, CredentialTable, Reader, Store, StoreError, UserType};
+use crate::store::{
+    CREDENTIALS, CredentialPlace, CredentialTable, Reader, Store, StoreError, UserType,
+};
 
 /// What lets users in who were logged out.
 #[derive(Default)]
@@ -34,15 +36,23 @@ impl Access {
         let mut access = Self::default();
         let spelled = spellings(ids);
         let session_table = ctx.table().ok();
-        let schema = session_table.as_ref().and_then(|table| table.schema());
+        let site = SiteUsers::find(ctx, store, user_table).ok().flatten();
         // One connection for all tables. One that cannot be opened is the error of each.
         let mut reader = store.reader();
         for table in CREDENTIALS.iter().filter(|_| !ids.is_empty()) {
+            let place = place(&mut reader, table, site.as_ref());
+            let schema = place.as_ref().ok().and_then(Option::as_deref);
+            let count = |reader: &mut _| {
+                place
+                    .as_ref()
+                    .map_err(Clone::clone)
+                    .and_then(|_| count(reader, table, schema, &spelled))
+            };
             let (mut revoked, mut error) = (0, None);
-            let mut valid = count(&mut reader, table, &spelled);
+            let mut valid = count(&mut reader);
             if let (Some(driver), Ok(Some(1..))) = (driver.as_deref_mut(), &valid) {
-                (revoked, error) = end(driver, table, &spelled);
-                valid = count(&mut reader, table, &spelled);
+                (revoked, error) = end(driver, table, schema, &spelled);
+                valid = count(&mut reader);
                 access.is_left |= error.is_some() || !matches!(valid, Ok(Some(0)));
             }
             let valid = match valid {
@@ -60,12 +70,14 @@ impl Access {
                 ctx.talk
                     .detail(&format!("credentials in {} were not {doing}: {error}", table.table));
             }
-            let sql = table.shown(ids, schema);
+            let of_sessions = session_table.as_ref().and_then(|table| table.schema());
+            let sql = place.as_ref().ok().and_then(|_| table.shown(ids, schema.or(of_sessions)));
             let CredentialTable { table, what, package, .. } = *table;
-            let one = OtherCredentials { table, what, package, valid, revoked, sql, error };
+            let schema = schema.map(str::to_owned);
+            let one = OtherCredentials { table, schema, what, package, valid, revoked, sql, error };
             access.others.push(one);
         }
-        access.can_log_in = can_log_in(ctx, store, ids, user_table);
+        access.can_log_in = can_log_in(ctx, store, ids, site.as_ref());
         access
     }
 
@@ -75,15 +87,43 @@ impl Access {
     }
 }
 
+/// The schema to look for the table in; `None` for that of the session table. An error if its users may be others.
+fn place(
+    reader: &mut Result<Box<dyn Reader + '_>, StoreError>,
+    table: &CredentialTable,
+    site: Option<&SiteUsers>,
+) -> Result<Option<String>, String> {
+    let reader = reader.as_mut().map_err(|error| said(error))?;
+    let users = site.map(|site| &site.users);
+    match reader.credential_place(table, users).map_err(|error| said(&error))? {
+        CredentialPlace::In(schema) => Ok(Some(schema)),
+        CredentialPlace::Unclear(schemas) if !schemas.is_empty() => Err(format!(
+            "{} exists in {}, not beside the sessions: its users may be others, or another tenant's, so it was not counted",
+            table.table,
+            named(&schemas)
+        )),
+        CredentialPlace::Beside | CredentialPlace::Unclear(_) => Ok(None),
+    }
+}
+
+fn named(schemas: &[String]) -> String {
+    match schemas {
+        [one] => format!("schema \"{one}\""),
+        [one, others @ ..] => format!("schema \"{one}\" and {} more", others.len()),
+        [] => String::new(),
+    }
+}
+
 fn count(
     reader: &mut Result<Box<dyn Reader + '_>, StoreError>,
     table: &CredentialTable,
+    schema: Option<&str>,
     ids: &[String],
 ) -> Result<Option<u64>, String> {
     let reader = reader.as_mut().map_err(|error| said(error))?;
     let mut all = None;
     for some in ids.chunks(AT_ONCE) {
-        match reader.credentials(table, some).map_err(|error| said(&error))? {
+        match reader.credentials(table, schema, some).map_err(|error| said(&error))? {
             None => return Ok(None),
             Some(rows) => all = Some(all.unwrap_or(0) + rows),
         }
@@ -92,10 +132,15 @@ fn count(
 }
 
 /// Ends them, and returns how many were ended and why no more.
-fn end(driver: &mut Driver<'_>, table: &CredentialTable, ids: &[String]) -> (u64, Option<String>) {
+fn end(
+    driver: &mut Driver<'_>,
+    table: &CredentialTable,
+    schema: Option<&str>,
+    ids: &[String],
+) -> (u64, Option<String>) {
     let mut ended = 0;
     for some in ids.chunks(AT_ONCE) {
-        match driver.once(|writer| writer.end_credentials(table, some)) {
+        match driver.once(|writer| writer.end_credentials(table, schema, some)) {
             Ok(rows) => ended += rows,
             Err(StopReason::Failed(error)) => return (ended, Some(said(&error))),
             Err(_) => return (ended, Some("interrupted".into())),
@@ -128,9 +173,9 @@ fn can_log_in(
     ctx: &Ctx<'_>,
     store: &dyn Store,
     ids: &[String],
-    user_table: Option<&str>,
+    site: Option<&SiteUsers>,
 ) -> Option<u64> {
-    let site = SiteUsers::find(ctx, store, user_table).ok().flatten()?;
+    let site = site?;
     if ids.is_empty() || ids.iter().any(|id| site.kind.fit(id).is_none()) {
         return None;
     }

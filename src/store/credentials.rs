@@ -2,10 +2,21 @@
 
 use super::users::Users;
 
+/// Where the site looks for a table of credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialPlace {
+    /// Beside the session table, if it exists.
+    Beside,
+    /// In this schema. Its users are the site's.
+    In(String),
+    /// In these schemas, if in any: its users may be others, or another tenant's.
+    Unclear(Vec<String>),
+}
+
 /// A table with credentials of users that outlive their sessions.
 #[derive(Debug)]
 pub struct CredentialTable {
-    /// Its name, in the schema of the session table.
+    /// Its name.
     pub table: &'static str,
     /// What a row of it is.
     pub what: &'static str,
@@ -115,7 +126,7 @@ const PAST: &str = "'2000-01-01 00:00:00'";
 
 /// How a database says it.
 pub(super) trait Dialect {
-    /// A table beside the session table, quoted.
+    /// A table in the schema of the table of credentials, quoted.
     fn table(&self, name: &str) -> String;
     /// A name in quotes.
     fn quote(&self, name: &str) -> String;
@@ -150,6 +161,14 @@ impl CredentialTable {
             _ => None,
         }));
         tables
+    }
+
+    /// The table and the column that name the user.
+    pub(super) fn owner(&self) -> (&'static str, &'static str) {
+        match self.whose {
+            Whose::Column(column) => (self.table, column),
+            Whose::Through(_, other) => (other, "user_id"),
+        }
     }
 
     /// The statement that counts the valid ones of the users.

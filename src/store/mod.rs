@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use capability::Capability;
 pub use changes::{Mark, Since};
-pub use credentials::{CREDENTIALS, CredentialTable};
+pub use credentials::{CREDENTIALS, CredentialPlace, CredentialTable};
 pub use error::{Fault, StoreError};
 pub use expired::{Bloat, Cursor, Expired, Locked, Window};
 pub use facts::{Facts, OtherTable, Purpose};

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{
-    Bloat, ByUser, Capability, CredentialTable, Cursor, Expired, Kept, Reference, Since,
-    StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan, UserKey,
-    UserQuery, Users, UsersFound,
+    Bloat, ByUser, Capability, CredentialPlace, CredentialTable, Cursor, Expired, Kept, Reference,
+    Since, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop, UserColumnPlan,
+    UserKey, UserQuery, Users, UsersFound,
 };
 use crate::model::{Page, Timestamp};
 
@@ -174,10 +174,21 @@ pub trait UserReader {
         emit: &mut dyn FnMut(User),
     ) -> Result<(), StoreError>;
 
-    /// Counts the valid credentials of users with these ids in this table; `None` if it does not exist.
+    /// Where the site whose users are those looks for this table.
+    fn credential_place(
+        &mut self,
+        _table: &CredentialTable,
+        _users: Option<&Users>,
+    ) -> Result<CredentialPlace, StoreError> {
+        Ok(CredentialPlace::Beside)
+    }
+
+    /// Counts the valid credentials of users with these ids in this table, in this schema or else beside the session table;
+    /// `None` if it does not exist.
     fn credentials(
         &mut self,
         _table: &CredentialTable,
+        _schema: Option<&str>,
         _ids: &[String],
     ) -> Result<Option<u64>, StoreError> {
         Ok(None)
@@ -283,13 +294,24 @@ impl dyn Reader + '_ {
         Capability::Users.of(self.site_users())?.users(users, which, emit)
     }
 
+    /// See [`UserReader::credential_place`].
+    pub fn credential_place(
+        &mut self,
+        table: &CredentialTable,
+        users: Option<&Users>,
+    ) -> Result<CredentialPlace, StoreError> {
+        let beside = Ok(CredentialPlace::Beside);
+        self.site_users().map_or(beside, |site| site.credential_place(table, users))
+    }
+
     /// See [`UserReader::credentials`].
     pub fn credentials(
         &mut self,
         table: &CredentialTable,
+        schema: Option<&str>,
         ids: &[String],
     ) -> Result<Option<u64>, StoreError> {
-        self.site_users().map_or(Ok(None), |site| site.credentials(table, ids))
+        self.site_users().map_or(Ok(None), |site| site.credentials(table, schema, ids))
     }
 
     /// See [`UserReader::logins`].

@@ -35,11 +35,12 @@ pub trait Writer {
         BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
 
-    /// Ends the valid credentials of users with these ids in this table, and returns how many these were. For stores with
-    /// [`Capability::Users`](super::Capability::Users).
+    /// Ends the valid credentials of users with these ids in this table, in this schema or else beside the session table, and
+    /// returns how many these were. For stores with [`Capability::Users`](super::Capability::Users).
     fn end_credentials(
         &mut self,
         _table: &CredentialTable,
+        _schema: Option<&str>,
         _ids: &[String],
     ) -> Result<u64, StoreError> {
         Err(Capability::Users.missing(None))

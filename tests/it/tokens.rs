@@ -87,7 +87,7 @@ fn a_logout_says_which_credentials_it_does_not_end_and_ends_them_where_it_is_ask
         assert_eq!((&report["verdict"], &report["can_log_in"]), (&json!("logged_out"), &json!(1)));
         assert_eq!(
             report["other_credentials"][0],
-            json!({"table": "authtoken_token", "what": "API token", "package": "Django REST framework", "valid": 1, "revoked": 0,
+            json!({"table": "authtoken_token", "schema": null, "what": "API token", "package": "Django REST framework", "valid": 1, "revoked": 0,
                    "sql": "DELETE FROM authtoken_token WHERE user_id IN ('42');", "error": null})
         );
         w.run(&["logout-user", "42"])
@@ -228,6 +228,12 @@ fn the_sql_that_is_shown_names_the_schema_and_a_user_of_two_schemas_is_one() {
              INSERT INTO {tenant}.authtoken_token VALUES ('{tenant}', 42)"
         ));
     }
+    // What is left in `public` would be the tokens of all tenants.
+    w.execute(
+        "DROP TABLE public.authtoken_token, public.knox_authtoken, public.token_blacklist_blacklistedtoken,
+             public.token_blacklist_outstandingtoken, public.oauth2_provider_refreshtoken, public.oauth2_provider_accesstoken,
+             public.socialaccount_socialtoken, public.socialaccount_socialaccount",
+    );
     let logout = ["logout-user", "42", "--user-table", "public.auth_user", "--format", "json"];
     let both = ["--schema", "acme", "--schema", "beta"];
     let report = w.run(&[&logout[..], &both].concat()).ok().json();

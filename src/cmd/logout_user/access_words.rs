@@ -15,19 +15,19 @@ pub(super) fn write_access(
 ) -> io::Result<()> {
     let others = &report.other_credentials;
     let what = |one: &OtherCredentials, rows| {
-        format!("{} ({}, {})", counted(rows, one.what), one.package, one.table)
+        format!("{} ({}, {})", counted(rows, one.what), one.package, sanitize(&one.name()))
     };
     for one in others.iter().filter(|one| one.revoked > 0) {
         writeln!(out, "{} ended.", what(one, one.revoked))?;
     }
-    let mut unknown = others.iter().filter_map(|one| Some((one.table, one.error.as_ref()?)));
+    let mut unknown = others.iter().filter_map(|one| Some((one.name(), one.error.as_ref()?)));
     if let Some((first, error)) = unknown.next() {
-        let tables: Vec<&str> =
+        let tables: Vec<String> =
             [first].into_iter().chain(unknown.map(|(table, _)| table)).collect();
         writeln!(
             out,
             "Whether {whom} can come in by rows of {} is NOT known: {}.",
-            tables.join(", "),
+            sanitize(&tables.join(", ")),
             sanitize(error)
         )?;
     }

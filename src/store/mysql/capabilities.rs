@@ -105,6 +105,7 @@ impl UserReader for MySqlReader<'_> {
     fn credentials(
         &mut self,
         table: &CredentialTable,
+        _: Option<&str>,
         ids: &[String],
     ) -> Result<Option<u64>, StoreError> {
         let store = self.store;

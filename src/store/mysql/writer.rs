@@ -104,6 +104,7 @@ impl Writer for MySqlWriter<'_> {
     fn end_credentials(
         &mut self,
         table: &CredentialTable,
+        _: Option<&str>,
         ids: &[String],
     ) -> Result<u64, StoreError> {
         self.end_those(table, ids)

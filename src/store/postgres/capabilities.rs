@@ -13,8 +13,8 @@ use super::reader::PostgresReader;
 use crate::model::Timestamp;
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    AllauthReader, Bloat, CredentialTable, Cursor, Expired, ExpiryReader, Kept, Reference,
-    ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop,
+    AllauthReader, Bloat, CredentialPlace, CredentialTable, Cursor, Expired, ExpiryReader, Kept,
+    Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop,
     UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
@@ -107,13 +107,23 @@ impl UserReader for PostgresReader<'_> {
         store.read_users(self.client()?, users, which, emit)
     }
 
+    fn credential_place(
+        &mut self,
+        table: &CredentialTable,
+        users: Option<&Users>,
+    ) -> Result<CredentialPlace, StoreError> {
+        let (store, oid) = (self.store, self.found.oid);
+        store.credential_place(self.client()?, oid, table, users)
+    }
+
     fn credentials(
         &mut self,
         table: &CredentialTable,
+        schema: Option<&str>,
         ids: &[String],
     ) -> Result<Option<u64>, StoreError> {
         let store = self.store;
-        store.count_credentials(self.client()?, table, ids)
+        store.count_credentials(self.client()?, table, schema, ids)
     }
 
     fn logins(&mut self, users: &Users, ids: &[String]) -> Result<Option<u64>, StoreError> {

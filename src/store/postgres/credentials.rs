@@ -14,12 +14,15 @@ use crate::store::credentials::{Dialect, count_logins};
 use crate::store::table::quote;
 use crate::store::{CredentialTable, StoreError, Users};
 
-/// PostgreSQL's words.
-struct Words<'s>(&'s Postgres);
+/// PostgreSQL's words, for tables in this schema or else beside the session table.
+struct Words<'s>(&'s Postgres, Option<&'s str>);
 
 impl Dialect for Words<'_> {
     fn table(&self, name: &str) -> String {
-        self.0.table.beside(name).quoted()
+        match self.1 {
+            Some(schema) => format!("{}.{}", quote(schema), quote(name)),
+            None => self.0.table.beside(name).quoted(),
+        }
     }
 
     fn quote(&self, name: &str) -> String {
@@ -48,15 +51,16 @@ impl Postgres {
         &self,
         client: &mut Client,
         table: &CredentialTable,
+        schema: Option<&str>,
         ids: &[String],
     ) -> Result<Option<u64>, StoreError> {
+        let words = Words(self, schema);
         let what = || self.what_of("read", table.table);
-        let names: Vec<String> =
-            table.tables().into_iter().map(|name| Words(self).table(name)).collect();
+        let names: Vec<String> = table.tables().into_iter().map(|name| words.table(name)).collect();
         if !self.are_there(client, &names, false, what)? {
             return Ok(None);
         }
-        count_in(client, &names, &table.count(&Words(self)), ids, what).map(Some)
+        count_in(client, &names, &table.count(&words), ids, what).map(Some)
     }
 
     pub(super) fn count_logins(
@@ -68,7 +72,7 @@ impl Postgres {
         let (name, what) =
             (users.table.quoted(), || self.what_of("read", &users.table.to_string()));
         self.demand_trust_in(client, &name, what)?;
-        let sql = count_logins(users, &name, &Words(self));
+        let sql = count_logins(users, &name, &Words(self, None));
         count_in(client, &[name], &sql, ids, what)
     }
 
@@ -98,16 +102,17 @@ impl PostgresWriter<'_> {
     pub(super) fn end_those(
         &mut self,
         table: &CredentialTable,
+        schema: Option<&str>,
         ids: &[String],
     ) -> Result<u64, StoreError> {
         let store = self.store;
+        let words = Words(store, schema);
         let what = || store.what_of("write to", table.table);
-        let names: Vec<String> =
-            table.tables().into_iter().map(|name| Words(store).table(name)).collect();
+        let names: Vec<String> = table.tables().into_iter().map(|name| words.table(name)).collect();
         if !store.are_there(&mut self.client, &names, true, what)? {
             return Ok(0);
         }
-        let sql = table.end(&Words(store));
+        let sql = table.end(&words);
         let ended = self.transaction("delete from", "", |client| {
             client.execute_typed(&sql, &[(&ids, Type::TEXT_ARRAY)])
         });

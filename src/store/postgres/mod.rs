@@ -12,6 +12,7 @@ mod client;
 mod connect;
 mod conninfo;
 mod copy;
+mod credential_place;
 mod credentials;
 mod doomed;
 mod drop_column;

@@ -60,9 +60,10 @@ impl Writer for PostgresWriter<'_> {
     fn end_credentials(
         &mut self,
         table: &CredentialTable,
+        schema: Option<&str>,
         ids: &[String],
     ) -> Result<u64, StoreError> {
-        self.end_those(table, ids)
+        self.end_those(table, schema, ids)
     }
 
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {

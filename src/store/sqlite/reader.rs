@@ -220,6 +220,7 @@ impl UserReader for SqliteReader<'_> {
     fn credentials(
         &mut self,
         table: &CredentialTable,
+        _: Option<&str>,
         ids: &[String],
     ) -> Result<Option<u64>, StoreError> {
         self.store.count_credentials(&self.connection, table, ids)

@@ -167,6 +167,7 @@ impl Writer for SqliteWriter<'_> {
     fn end_credentials(
         &mut self,
         table: &CredentialTable,
+        _: Option<&str>,
         ids: &[String],
     ) -> Result<u64, StoreError> {
         self.end_those(table, ids)
