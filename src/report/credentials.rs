@@ -2,6 +2,28 @@
 
 use serde::Serialize;
 
+/// What lets users in who were logged out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OtherAccess {
+    /// Other credentials than sessions, such as API tokens, by table, where there are some, or may be.
+    pub other_credentials: Vec<OtherCredentials>,
+    /// What they log in with besides passwords: passkeys and accounts of other sites, by table. They are never ended.
+    pub other_logins: Vec<OtherCredentials>,
+    /// How many of the users can log in again: the account is active and has a password that can be used; `None` if that is
+    /// unknown. Of several schemas it is the most in one.
+    pub can_log_in: Option<u64>,
+}
+
+impl OtherAccess {
+    /// Adds that of another schema.
+    pub fn add(&mut self, other: &Self) {
+        OtherCredentials::add(&mut self.other_credentials, &other.other_credentials);
+        OtherCredentials::add(&mut self.other_logins, &other.other_logins);
+        // The schemas may share the table of users.
+        self.can_log_in = self.can_log_in.zip(other.can_log_in).map(|(one, other)| one.max(other));
+    }
+}
+
 /// The credentials of the users in one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OtherCredentials {

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 pub use audit::{AuditBegan, AuditEnded, AuditedRun};
 pub use column::Column;
-pub use credentials::OtherCredentials;
+pub use credentials::{OtherAccess, OtherCredentials};
 pub use matches::Matches;
 pub use named::{NamedUser, ResolvedUser, add_named};
 pub use proof::{Doubt, Proof};

@@ -8,18 +8,15 @@ use crate::context::Ctx;
 use crate::engine::{Driver, StopReason};
 use crate::error::Exit;
 use crate::model::uuid_digits;
-use crate::report::OtherCredentials;
+use crate::report::{OtherAccess, OtherCredentials};
 use crate::store::{
-    CREDENTIALS, CredentialPlace, CredentialTable, Reader, Store, StoreError, UserType,
+    CREDENTIALS, CredentialPlace, CredentialTable, LOGINS, Reader, Store, StoreError, UserType,
 };
 
 /// What lets users in who were logged out.
 #[derive(Default)]
 pub(crate) struct Access {
-    /// Credentials, by table, where there are some, or may be.
-    pub(crate) others: Vec<OtherCredentials>,
-    /// How many of the users can log in again: the account is active and has a password that can be used.
-    pub(crate) can_log_in: Option<u64>,
+    pub(crate) report: OtherAccess,
     /// Whether credentials were to be ended and are left, or may be.
     is_left: bool,
 }
@@ -33,51 +30,32 @@ impl Access {
         user_table: Option<&str>,
         mut driver: Option<&mut Driver<'_>>,
     ) -> Self {
-        let mut access = Self::default();
-        let spelled = spellings(ids);
+        if ids.is_empty() {
+            return Self::default();
+        }
         let session_table = ctx.table().ok();
         let site = SiteUsers::find(ctx, store, user_table).ok().flatten();
-        // One connection for all tables. One that cannot be opened is the error of each.
-        let mut reader = store.reader();
-        for table in CREDENTIALS.iter().filter(|_| !ids.is_empty()) {
-            let place = place(&mut reader, table, site.as_ref());
-            let schema = place.as_ref().ok().and_then(Option::as_deref);
-            let count = |reader: &mut _| {
-                place
-                    .as_ref()
-                    .map_err(Clone::clone)
-                    .and_then(|_| count(reader, table, schema, &spelled))
-            };
-            let (mut revoked, mut error) = (0, None);
-            let mut valid = count(&mut reader);
-            if let (Some(driver), Ok(Some(1..))) = (driver.as_deref_mut(), &valid) {
-                (revoked, error) = end(driver, table, schema, &spelled);
-                valid = count(&mut reader);
-                access.is_left |= error.is_some() || !matches!(valid, Ok(Some(0)));
-            }
-            let valid = match valid {
-                Ok(None) => continue,
-                Ok(Some(0)) if revoked == 0 && error.is_none() => continue,
-                Ok(rows) => rows,
-                Err(why) => {
-                    access.is_left |= driver.is_some();
-                    error = error.or(Some(why));
-                    None
-                }
-            };
-            if let Some(error) = &error {
+        let mut tables = Tables {
+            // One connection for all tables. One that cannot be opened is the error of each.
+            reader: store.reader(),
+            site: site.as_ref(),
+            schema: session_table.as_ref().and_then(|table| table.schema()),
+            given: ids,
+            spelled: spellings(ids),
+        };
+        let mut access = Self::default();
+        for table in CREDENTIALS {
+            let Some(one) = tables.look(table, driver.as_deref_mut()) else { continue };
+            if let Some(error) = &one.error {
                 let doing = if driver.is_some() { "ended" } else { "counted" };
-                ctx.talk
-                    .detail(&format!("credentials in {} were not {doing}: {error}", table.table));
+                ctx.talk.detail(&format!("credentials in {} were not {doing}: {error}", one.table));
             }
-            let of_sessions = session_table.as_ref().and_then(|table| table.schema());
-            let sql = place.as_ref().ok().and_then(|_| table.shown(ids, schema.or(of_sessions)));
-            let CredentialTable { table, what, package, .. } = *table;
-            let schema = schema.map(str::to_owned);
-            let one = OtherCredentials { table, schema, what, package, valid, revoked, sql, error };
-            access.others.push(one);
+            access.is_left |= driver.is_some() && (one.error.is_some() || one.valid != Some(0));
+            access.report.other_credentials.push(one);
         }
-        access.can_log_in = can_log_in(ctx, store, ids, site.as_ref());
+        let logins = LOGINS.iter().filter_map(|table| tables.look(table, None));
+        access.report.other_logins = logins.collect();
+        access.report.can_log_in = can_log_in(ctx, store, ids, site.as_ref());
         access
     }
 
@@ -87,22 +65,82 @@ impl Access {
     }
 }
 
-/// The schema to look for the table in; `None` for that of the session table. An error if its users may be others.
-fn place(
-    reader: &mut Result<Box<dyn Reader + '_>, StoreError>,
-    table: &CredentialTable,
-    site: Option<&SiteUsers>,
-) -> Result<Option<String>, String> {
-    let reader = reader.as_mut().map_err(|error| said(error))?;
-    let users = site.map(|site| &site.users);
-    match reader.credential_place(table, users).map_err(|error| said(&error))? {
-        CredentialPlace::In(schema) => Ok(Some(schema)),
-        CredentialPlace::Unclear(schemas) if !schemas.is_empty() => Err(format!(
-            "{} exists in {}, not beside the sessions: its users may be others, or another tenant's, so it was not counted",
-            table.table,
-            named(&schemas)
-        )),
-        CredentialPlace::Beside | CredentialPlace::Unclear(_) => Ok(None),
+/// Looks into the tables of packages for these users.
+struct Tables<'t> {
+    reader: Result<Box<dyn Reader + 't>, StoreError>,
+    site: Option<&'t SiteUsers>,
+    /// The schema of the session table, if it was named.
+    schema: Option<&'t str>,
+    /// The ids as they were given.
+    given: &'t [String],
+    /// The ids as tables may spell them.
+    spelled: Vec<String>,
+}
+
+impl Tables<'_> {
+    /// What is valid in this table; `None` if there is nothing. With a driver it is ended.
+    fn look(
+        &mut self,
+        table: &CredentialTable,
+        driver: Option<&mut Driver<'_>>,
+    ) -> Option<OtherCredentials> {
+        let place = self.place(table);
+        let schema = place.as_ref().ok().and_then(Option::as_deref);
+        let (mut revoked, mut error) = (0, None);
+        let mut valid = match &place {
+            Ok(_) => self.count(table, schema),
+            Err(unclear) => Err(unclear.clone()),
+        };
+        if let (Some(driver), Ok(Some(1..))) = (driver, &valid) {
+            (revoked, error) = end(driver, table, schema, &self.spelled);
+            valid = self.count(table, schema);
+        }
+        let valid = match valid {
+            Ok(None) => return None,
+            Ok(Some(0)) if revoked == 0 && error.is_none() => return None,
+            Ok(rows) => rows,
+            Err(why) => {
+                error = error.or(Some(why));
+                None
+            }
+        };
+        let shown_in = schema.or(self.schema);
+        let sql = place.as_ref().ok().and_then(|_| table.shown(self.given, shown_in));
+        let CredentialTable { table, what, package, .. } = *table;
+        let schema = schema.map(str::to_owned);
+        Some(OtherCredentials { table, schema, what, package, valid, revoked, sql, error })
+    }
+
+    /// The schema to look for the table in; `None` for that of the session table. An error if its users may be others.
+    fn place(&mut self, table: &CredentialTable) -> Result<Option<String>, String> {
+        let reader = self.reader.as_mut().map_err(|error| said(error))?;
+        let users = self.site.map(|site| &site.users);
+        match reader.credential_place(table, users).map_err(|error| said(&error))? {
+            CredentialPlace::In(schema) => Ok(Some(schema)),
+            CredentialPlace::Unclear(schemas) if !schemas.is_empty() => Err(format!(
+                "{} exists in {}, not beside the sessions: its users may be others, or another tenant's, so it was not counted",
+                table.table,
+                named(&schemas)
+            )),
+            CredentialPlace::Beside | CredentialPlace::Unclear(_) => Ok(None),
+        }
+    }
+
+    /// Counts the valid ones; `None` without the table.
+    fn count(
+        &mut self,
+        table: &CredentialTable,
+        schema: Option<&str>,
+    ) -> Result<Option<u64>, String> {
+        let reader = self.reader.as_mut().map_err(|error| said(error))?;
+        let mut all = None;
+        for some in self.spelled.chunks(AT_ONCE) {
+            match reader.credentials(table, schema, some).map_err(|error| said(&error))? {
+                None => return Ok(None),
+                Some(rows) => all = Some(all.unwrap_or(0) + rows),
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -112,23 +150,6 @@ fn named(schemas: &[String]) -> String {
         [one, others @ ..] => format!("schema \"{one}\" and {} more", others.len()),
         [] => String::new(),
     }
-}
-
-fn count(
-    reader: &mut Result<Box<dyn Reader + '_>, StoreError>,
-    table: &CredentialTable,
-    schema: Option<&str>,
-    ids: &[String],
-) -> Result<Option<u64>, String> {
-    let reader = reader.as_mut().map_err(|error| said(error))?;
-    let mut all = None;
-    for some in ids.chunks(AT_ONCE) {
-        match reader.credentials(table, schema, some).map_err(|error| said(&error))? {
-            None => return Ok(None),
-            Some(rows) => all = Some(all.unwrap_or(0) + rows),
-        }
-    }
-    Ok(all)
 }
 
 /// Ends them, and returns how many were ended and why no more.

@@ -22,14 +22,14 @@ pub struct CredentialTable {
     pub what: &'static str,
     /// The package that makes it.
     pub package: &'static str,
-    whose: Whose,
-    valid: &'static [Valid],
-    end: End,
+    pub(super) whose: Whose,
+    pub(super) valid: &'static [Valid],
+    pub(super) end: End,
 }
 
 /// How a row names its user.
 #[derive(Debug)]
-enum Whose {
+pub(super) enum Whose {
     /// By this column.
     Column(&'static str),
     /// By this column, which refers to the `id` of a row in this table with a `user_id`.
@@ -38,88 +38,32 @@ enum Whose {
 
 /// When a row is a valid credential.
 #[derive(Debug)]
-enum Valid {
+pub(super) enum Valid {
     /// Until this time, or without one.
     Until(&'static str),
     /// While this column is NULL.
     Null(&'static str),
     /// Unless the column of this table refers to its `id`.
     Unlisted(&'static str, &'static str),
+    /// While this column is true.
+    True(&'static str),
+    /// While this column holds this text.
+    Is(&'static str, &'static str),
 }
 
 /// How a row is ended.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     Delete,
+    /// By deleting it, once this column of this table refers to it no more.
+    DeleteReferred(&'static str, &'static str),
     /// By a time in the past in this column: other tables refer to the row.
     Past(&'static str),
     /// By a row in this table that refers to it by this column, with the time in another column.
     List(&'static str, &'static str, &'static str),
+    /// Not at all: the user logs in with it.
+    Stays,
 }
-
-/// The tables that are known.
-pub static CREDENTIALS: &[CredentialTable] = &[
-    CredentialTable {
-        table: "authtoken_token",
-        what: "API token",
-        package: "Django REST framework",
-        whose: Whose::Column("user_id"),
-        valid: &[],
-        end: End::Delete,
-    },
-    CredentialTable {
-        table: "knox_authtoken",
-        what: "API token",
-        package: "django-rest-knox",
-        whose: Whose::Column("user_id"),
-        valid: &[Valid::Until("expiry")],
-        end: End::Delete,
-    },
-    CredentialTable {
-        table: "token_blacklist_outstandingtoken",
-        what: "refresh token",
-        package: "Simple JWT",
-        whose: Whose::Column("user_id"),
-        valid: &[
-            Valid::Until("expires_at"),
-            Valid::Unlisted("token_blacklist_blacklistedtoken", "token_id"),
-        ],
-        // Simple JWT accepts a token of which there is no row.
-        end: End::List("token_blacklist_blacklistedtoken", "token_id", "blacklisted_at"),
-    },
-    CredentialTable {
-        table: "oauth2_provider_accesstoken",
-        what: "access token",
-        package: "Django OAuth Toolkit",
-        whose: Whose::Column("user_id"),
-        valid: &[Valid::Until("expires")],
-        end: End::Past("expires"),
-    },
-    CredentialTable {
-        table: "oauth2_provider_refreshtoken",
-        what: "refresh token",
-        package: "Django OAuth Toolkit",
-        whose: Whose::Column("user_id"),
-        valid: &[Valid::Null("revoked")],
-        end: End::Past("revoked"),
-    },
-    CredentialTable {
-        table: "oauth2_provider_grant",
-        what: "authorization code",
-        package: "Django OAuth Toolkit",
-        whose: Whose::Column("user_id"),
-        valid: &[Valid::Until("expires")],
-        end: End::Past("expires"),
-    },
-    CredentialTable {
-        table: "socialaccount_socialtoken",
-        what: "token",
-        package: "django-allauth, for other sites",
-        whose: Whose::Through("account_id", "socialaccount_socialaccount"),
-        valid: &[Valid::Until("expires_at")],
-        end: End::Delete,
-    },
-];
 
 /// A time before all tokens, as all databases read it.
 const PAST: &str = "'2000-01-01 00:00:00'";
@@ -156,6 +100,9 @@ impl CredentialTable {
         if let Whose::Through(_, other) = self.whose {
             tables.push(other);
         }
+        if let End::DeleteReferred(other, _) = self.end {
+            tables.push(other);
+        }
         tables.extend(self.valid.iter().filter_map(|valid| match valid {
             Valid::Unlisted(other, _) => Some(*other),
             _ => None,
@@ -177,36 +124,48 @@ impl CredentialTable {
         format!("SELECT {count}(*) FROM {} WHERE {}", say.table(self.table), self.condition(say))
     }
 
-    /// The statement that ends these.
-    pub(super) fn end(&self, say: &dyn Dialect) -> String {
+    /// The statements that end these, in their order. The last one changes as many rows as end.
+    pub(super) fn end(&self, say: &dyn Dialect) -> Vec<String> {
         let (table, condition) = (say.table(self.table), self.condition(say));
+        let delete = || format!("DELETE FROM {table} WHERE {condition}");
         match self.end {
-            End::Delete => format!("DELETE FROM {table} WHERE {condition}"),
-            End::Past(column) => {
-                format!("UPDATE {table} SET {} = {PAST} WHERE {condition}", say.quote(column))
+            End::Stays => Vec::new(),
+            End::Delete => vec![delete()],
+            End::DeleteReferred(other, refers) => {
+                let forget = format!(
+                    "UPDATE {} SET {} = NULL WHERE EXISTS (SELECT 1 FROM {table} WHERE {} {} {} AND {condition})",
+                    say.table(other),
+                    say.quote(refers),
+                    of(say, self.table, "id"),
+                    say.operator("="),
+                    of(say, other, refers),
+                );
+                vec![forget, delete()]
             }
-            End::List(list, refers, at) => format!(
+            End::Past(column) => {
+                vec![format!("UPDATE {table} SET {} = {PAST} WHERE {condition}", say.quote(column))]
+            }
+            End::List(list, refers, at) => vec![format!(
                 "INSERT INTO {} ({}, {}) SELECT {}, {} FROM {table} WHERE {condition}",
                 say.table(list),
                 say.quote(refers),
                 say.quote(at),
                 say.own(self.table, "id"),
                 say.now(),
-            ),
+            )],
         }
     }
 
     fn condition(&self, say: &dyn Dialect) -> String {
-        let of = |table: &str, column: &str| format!("{}.{}", say.table(table), say.quote(column));
         let equals = say.operator("=");
         let whose = match self.whose {
             Whose::Column(column) => say.is_among(&say.own(self.table, column)),
             Whose::Through(column, other) => format!(
                 "EXISTS (SELECT 1 FROM {} WHERE {} {equals} {} AND {})",
                 say.table(other),
-                of(other, "id"),
-                of(self.table, column),
-                say.is_among(&of(other, "user_id"))
+                of(say, other, "id"),
+                of(say, self.table, column),
+                say.is_among(&of(say, other, "user_id"))
             ),
         };
         let valid = self.valid.iter().map(|valid| match valid {
@@ -215,11 +174,13 @@ impl CredentialTable {
                 format!("({column} IS NULL OR {column} {later} {})", say.now())
             }
             Valid::Null(column) => format!("{} IS NULL", say.own(self.table, column)),
+            Valid::True(column) => format!("{} IS TRUE", say.own(self.table, column)),
+            Valid::Is(column, text) => format!("{} {equals} '{text}'", say.own(self.table, column)),
             Valid::Unlisted(other, refers) => format!(
                 "NOT EXISTS (SELECT 1 FROM {} WHERE {} {equals} {})",
                 say.table(other),
-                of(other, refers),
-                of(self.table, "id")
+                of(say, other, refers),
+                of(say, self.table, "id")
             ),
         });
         [whose].into_iter().chain(valid).collect::<Vec<_>>().join(" AND ")
@@ -238,8 +199,14 @@ impl CredentialTable {
         };
         let can_be_shown =
             ids.len() <= MOST_IDS && ids.iter().all(is_plain) && schema.is_none_or(is_name);
-        can_be_shown.then(|| self.end(&Shown { ids, schema }) + ";")
+        let all = if can_be_shown { self.end(&Shown { ids, schema }) } else { Vec::new() };
+        (!all.is_empty()).then(|| all.join("; ") + ";")
     }
+}
+
+/// The column of one of several tables.
+fn of(say: &dyn Dialect, table: &str, column: &str) -> String {
+    format!("{}.{}", say.table(table), say.quote(column))
 }
 
 /// SQL that all databases read.

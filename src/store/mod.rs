@@ -4,6 +4,7 @@
 
 mod capability;
 mod changes;
+mod credential_tables;
 mod credentials;
 mod error;
 mod expired;
@@ -29,7 +30,8 @@ use std::sync::Arc;
 
 pub use capability::Capability;
 pub use changes::{Mark, Since};
-pub use credentials::{CREDENTIALS, CredentialPlace, CredentialTable};
+pub use credential_tables::{CREDENTIALS, LOGINS};
+pub use credentials::{CredentialPlace, CredentialTable};
 pub use error::{Fault, StoreError};
 pub use expired::{Bloat, Cursor, Expired, Locked, Window};
 pub use facts::{Facts, OtherTable, Purpose};

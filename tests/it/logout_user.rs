@@ -20,7 +20,7 @@ fn logs_out_this_user_and_nobody_else() {
                    "tally": {"scanned": 5, "expired": 0, "logins": 4, "anonymous": 1, "unverified": 0,
                              "unreadable": 0, "damaged": 0},
                    "resolved": [], "referenced": 0,
-                   "named": [{"id": "42", "username": null, "exists": null, "sessions": 3}], "user_table": null, "keep_newest": null, "other_credentials": [], "can_log_in": null, "unfit": 0, "unfit_ids": [], "batches": 1,
+                   "named": [{"id": "42", "username": null, "exists": null, "sessions": 3}], "user_table": null, "keep_newest": null, "other_credentials": [], "other_logins": [], "can_log_in": null, "unfit": 0, "unfit_ids": [], "batches": 1,
                    "elapsed_seconds": 0})
         );
         assert_eq!(w.count(), 5);

@@ -116,6 +116,7 @@ mod terminal;
 mod tls;
 mod tls_certificates;
 mod tokens;
+mod tokens_kinds;
 mod tokens_schemas;
 mod trust;
 mod trust_python;

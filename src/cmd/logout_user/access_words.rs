@@ -13,10 +13,7 @@ pub(super) fn write_access(
     report: &LogoutReport,
     whom: &str,
 ) -> io::Result<()> {
-    let others = &report.other_credentials;
-    let what = |one: &OtherCredentials, rows| {
-        format!("{} ({}, {})", counted(rows, one.what), one.package, sanitize(&one.name()))
-    };
+    let others = &report.access.other_credentials;
     for one in others.iter().filter(|one| one.revoked > 0) {
         writeln!(out, "{} ended.", what(one, one.revoked))?;
     }
@@ -55,7 +52,22 @@ pub(super) fn write_access(
             writeln!(out, "  {}", sanitize(sql))?;
         }
     }
-    match report.can_log_in {
+    write_logins(out, report, whom)
+}
+
+/// Writes by what they can log in again.
+fn write_logins(out: &mut dyn Write, report: &LogoutReport, whom: &str) -> io::Result<()> {
+    let logins = report.access.other_logins.iter();
+    let logins: Vec<_> =
+        logins.filter_map(|one| Some((one, one.valid.filter(|rows| *rows > 0)?))).collect();
+    if !logins.is_empty() && !report.dry_run && !report.stopped {
+        let all: Vec<String> = logins.iter().map(|(one, rows)| what(one, *rows)).collect();
+        let (stay, are) =
+            if matches!(*logins, [(_, 1)]) { ("stays", "it is") } else { ("stay", "they are") };
+        let all = all.join(", ");
+        writeln!(out, "{all} of {whom} {stay}: {are} for logging in, as a password is.")?;
+    }
+    match report.access.can_log_in {
         Some(users @ 1..) if !report.dry_run && !report.stopped => {
             let who = if report.users.len() == 1 {
                 format!("{whom} can")
@@ -66,4 +78,9 @@ pub(super) fn write_access(
         }
         _ => Ok(()),
     }
+}
+
+/// So many rows of a table.
+fn what(one: &OtherCredentials, rows: u64) -> String {
+    format!("{} ({}, {})", counted(rows, one.what), one.package, sanitize(&one.name()))
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::model::Tally;
 use crate::report::{
-    Doubt, ListedSession, Matches, NamedUser, OtherCredentials, Proof, Referenced, ResolvedUser,
-    Sum, add_named, both, same,
+    Doubt, ListedSession, Matches, NamedUser, OtherAccess, Proof, Referenced, ResolvedUser, Sum,
+    add_named, both, same,
 };
 
 /// The report of `logout-user`.
@@ -68,11 +68,9 @@ pub struct LogoutReport {
     pub cached: bool,
     /// Entries that were deleted from that cache; `None` if no cache was named.
     pub cache_entries_deleted: Option<u64>,
-    /// Other credentials of these users, such as API tokens, which let them in still.
-    pub other_credentials: Vec<OtherCredentials>,
-    /// How many of the users can log in again: the account is active and has a password that can be used; `None` if that is
-    /// unknown. Of several schemas it is the most in one.
-    pub can_log_in: Option<u64>,
+    /// What lets these users in still, or again.
+    #[serde(flatten)]
+    pub access: OtherAccess,
     /// Transactions committed.
     pub batches: u64,
     /// Wall-clock time.
@@ -162,9 +160,7 @@ impl Sum for LogoutReport {
         self.by_column |= other.by_column;
         self.cached |= other.cached;
         self.cache_entries_deleted = both(self.cache_entries_deleted, other.cache_entries_deleted);
-        OtherCredentials::add(&mut self.other_credentials, &other.other_credentials);
-        // The schemas may share the table of users.
-        self.can_log_in = self.can_log_in.zip(other.can_log_in).map(|(one, other)| one.max(other));
+        self.access.add(&other.access);
         self.batches += other.batches;
         self.elapsed_seconds += other.elapsed_seconds;
         self.unsure |= other.unsure;

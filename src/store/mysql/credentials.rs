@@ -94,9 +94,13 @@ impl MySqlWriter<'_> {
         for name in table.tables() {
             store.demand_trust(&mut self.client, &store.table.beside(name))?;
         }
-        let sql = table.end(&Words::of(store, ids.len())?);
-        let ended = self.client.change(&sql, values(ids));
-        ended.map_err(|failure| fail(failure, store.what_of("write to", table.table)))
+        let mut rows = 0;
+        for sql in table.end(&Words::of(store, ids.len())?) {
+            let ended = self.client.change(&sql, values(ids));
+            rows =
+                ended.map_err(|failure| fail(failure, store.what_of("write to", table.table)))?;
+        }
+        Ok(rows)
     }
 }
 

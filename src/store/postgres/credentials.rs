@@ -112,9 +112,13 @@ impl PostgresWriter<'_> {
         if !store.are_there(&mut self.client, &names, true, what)? {
             return Ok(0);
         }
-        let sql = table.end(&words);
+        let all = table.end(&words);
         let ended = self.transaction("delete from", "", |client| {
-            client.execute_typed(&sql, &[(&ids, Type::TEXT_ARRAY)])
+            let mut rows = 0;
+            for sql in &all {
+                rows = client.execute_typed(sql, &[(&ids, Type::TEXT_ARRAY)])?;
+            }
+            Ok(rows)
         });
         ended.map_err(|error| {
             // If this fails, the next statement fails too.

@@ -86,9 +86,12 @@ impl SqliteWriter<'_> {
     ) -> Result<u64, StoreError> {
         let store = self.store;
         store.recheck_siblings()?;
-        let sql = table.end(&Words::of(store)?);
+        let all = table.end(&Words::of(store)?);
         let ended = self.try_transaction(|transaction| {
-            let rows = transaction.execute(&sql, params![array(ids)])?;
+            let mut rows = 0;
+            for sql in &all {
+                rows = transaction.execute(sql, params![array(ids)])?;
+            }
             let rows = u64::try_from(rows).unwrap_or(u64::MAX);
             Ok((rows, rows))
         });

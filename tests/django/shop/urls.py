@@ -18,5 +18,6 @@ urlpatterns = [
     path("impersonate/<str:user_id>", views.impersonate),
     path("note/<str:text>", views.note),
 ]
-if apps.is_installed("allauth"):
+# The pages of allauth.mfa need packages that its tables do not.
+if apps.is_installed("allauth") and not apps.is_installed("allauth.mfa"):
     urlpatterns.append(path("accounts/", include("allauth.urls")))
