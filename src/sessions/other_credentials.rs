@@ -14,14 +14,19 @@ use crate::store::{
 };
 
 /// What lets users in who were logged out.
-#[derive(Default)]
 pub(crate) struct Access {
     pub(crate) report: OtherAccess,
     /// Whether credentials were to be ended and are left, or may be.
     is_left: bool,
+    /// A signal or a deadline that came while they were ended.
+    pub(crate) ended: Result<(), StopReason>,
 }
 
 impl Access {
+    pub(crate) fn nothing() -> Self {
+        Self { report: OtherAccess::default(), is_left: false, ended: Ok(()) }
+    }
+
     /// What lets users with these ids in. With a driver their credentials are ended.
     pub(crate) fn of(
         ctx: &Ctx<'_>,
@@ -31,7 +36,7 @@ impl Access {
         mut driver: Option<&mut Driver<'_>>,
     ) -> Self {
         if ids.is_empty() {
-            return Self::default();
+            return Self::nothing();
         }
         let session_table = ctx.table().ok();
         let site = SiteUsers::find(ctx, store, user_table).ok().flatten();
@@ -42,8 +47,9 @@ impl Access {
             schema: session_table.as_ref().and_then(|table| table.schema()),
             given: ids,
             spelled: spellings(ids),
+            ended: Ok(()),
         };
-        let mut access = Self::default();
+        let mut access = Self::nothing();
         for table in CREDENTIALS {
             let Some(one) = tables.look(table, driver.as_deref_mut()) else { continue };
             if let Some(error) = &one.error {
@@ -55,13 +61,18 @@ impl Access {
         }
         let logins = LOGINS.iter().filter_map(|table| tables.look(table, None));
         access.report.other_logins = logins.collect();
+        access.ended = tables.ended;
         access.report.can_log_in = can_log_in(ctx, store, ids, site.as_ref());
         access
     }
 
     /// The exit code of a command that would end with `exit` but for these.
     pub(crate) fn exit(&self, exit: Exit) -> Exit {
-        if exit == Exit::Done && self.is_left { Exit::Incomplete } else { exit }
+        match self.ended {
+            Err(StopReason::Interrupted(signal)) => exit.worse(Exit::Interrupted(signal)),
+            _ if exit == Exit::Done && self.is_left => Exit::Incomplete,
+            _ => exit,
+        }
     }
 }
 
@@ -75,6 +86,8 @@ struct Tables<'t> {
     given: &'t [String],
     /// The ids as tables may spell them.
     spelled: Vec<String>,
+    /// See [`Access::ended`].
+    ended: Result<(), StopReason>,
 }
 
 impl Tables<'_> {
@@ -92,7 +105,16 @@ impl Tables<'_> {
             Err(unclear) => Err(unclear.clone()),
         };
         if let (Some(driver), Ok(Some(1..))) = (driver, &valid) {
-            (revoked, error) = end(driver, table, schema, &self.spelled);
+            let (rows, ended) = end(driver, table, schema, &self.spelled);
+            revoked = rows;
+            match ended {
+                Ok(()) => {}
+                Err(StopReason::Failed(failed)) => error = Some(said(&failed)),
+                Err(interrupted) => {
+                    error = Some("interrupted".into());
+                    self.ended = Err(interrupted);
+                }
+            }
             valid = self.count(table, schema);
         }
         let valid = match valid {
@@ -158,16 +180,15 @@ fn end(
     table: &CredentialTable,
     schema: Option<&str>,
     ids: &[String],
-) -> (u64, Option<String>) {
+) -> (u64, Result<(), StopReason>) {
     let mut ended = 0;
     for some in ids.chunks(AT_ONCE) {
         match driver.once(|writer| writer.end_credentials(table, schema, some)) {
             Ok(rows) => ended += rows,
-            Err(StopReason::Failed(error)) => return (ended, Some(said(&error))),
-            Err(_) => return (ended, Some("interrupted".into())),
+            Err(reason) => return (ended, Err(reason)),
         }
     }
-    (ended, None)
+    (ended, Ok(()))
 }
 
 /// An error with its cause.

@@ -1,8 +1,11 @@
 //! What `logout-user` says of other credentials of the users, and `--revoke-tokens`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::role::Role;
+use crate::running::{Running, eventually};
 use crate::site::Site;
 use crate::world::World;
 
@@ -362,4 +365,69 @@ fn on_a_real_site_tokens_outlive_a_logout_and_are_revoked() {
         assert_eq!(let_in(0), json!([false, false, false, false, false]));
         assert_eq!(let_in(1), json!([true, true, true, true, true]));
     }
+}
+
+/// The rule of all commands: the exit code of a run that a signal ends is the signal's, and the report says what was done.
+#[test]
+fn a_signal_while_tokens_are_ended_has_its_exit_code() {
+    World::each("tokens_signal", |w| {
+        w.user("42", 3);
+        tables(w);
+        // The first table with tokens takes long.
+        let hold = "SELECT * FROM authtoken_token WHERE user_id = 42 FOR UPDATE";
+        let (mut postgres, mut mysql) = (None, None);
+        if w.is_sqlite() {
+            w.execute(
+                "CREATE TRIGGER slow BEFORE DELETE ON authtoken_token BEGIN
+                     SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000)
+                                           SELECT i FROM n); END",
+            );
+        } else if w.is_mysql() {
+            let client = mysql.insert(w.mysql_client());
+            client.execute("SET autocommit = 0");
+            client.execute(hold);
+        } else {
+            postgres.insert(w.client()).batch_execute(&format!("BEGIN; {hold}")).unwrap();
+        }
+        let logout = [
+            "logout-user",
+            "42",
+            "--revoke-tokens",
+            "--settle",
+            "0s",
+            "--engine",
+            "db",
+            "--format",
+            "json",
+        ];
+        let mut running = Running::start(&mut w.command(&logout));
+        eventually("a logout", || w.count() == 0);
+        eventually("a revocation", || is_ending_tokens(w));
+        running.signal("TERM");
+        let report = running.end().exits(143).json();
+        assert_eq!((&report["verdict"], &report["deleted"]), (&json!("logged_out"), &json!(3)));
+        let knox = report["other_credentials"].as_array().unwrap().iter();
+        let knox = knox.clone().find(|one| one["table"] == "knox_authtoken").unwrap();
+        assert_eq!(
+            (&knox["valid"], &knox["error"]),
+            (&json!(2), &json!("interrupted")),
+            "{report}"
+        );
+        drop((postgres, mysql));
+    });
+}
+
+/// Whether somebody deletes tokens, and is not done.
+fn is_ending_tokens(w: &World) -> bool {
+    if w.is_sqlite() {
+        let connection = rusqlite::Connection::open(w.url()).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        return connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err();
+    }
+    if w.is_mysql() {
+        let sql = "SELECT id FROM information_schema.processlist WHERE info LIKE 'DELETE FROM%authtoken_token%'";
+        return !w.mysql_client().query(sql).is_empty();
+    }
+    let sql = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    !w.client().query(sql, &[]).unwrap().is_empty()
 }

@@ -17,7 +17,7 @@ use crate::context::Ctx;
 use crate::engine::{Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::{SavedWindow, counted};
-use crate::report::Proof;
+use crate::report::{OtherAccess, Proof};
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
@@ -104,7 +104,7 @@ impl Ran {
             outcome: Outcome::interrupted(reason),
             column: None,
             named: NamedUsers::default(),
-            access: Access::default(),
+            access: Access::nothing(),
         }
     }
 }
@@ -187,9 +187,9 @@ impl<'a> Task<'a> {
             by_column: column.is_some() && args.lookup.trust_column,
             user_column: column,
             elapsed_seconds: began.elapsed().as_secs_f64(),
-            ..report(args, users, &mut outcome, access)
+            ..report(args, users, &mut outcome, access.report)
         };
-        Ok(CommandOutcome::new(report, outcome.ended, exit))
+        Ok(CommandOutcome::new(report, outcome.ended.and(access.ended), exit))
     }
 
     /// Ends the sessions of these users.
@@ -230,7 +230,7 @@ impl<'a> Task<'a> {
                 let revoking = driver.filter(|_| args.revoke_tokens);
                 Access::of(ctx, store, &asked.ids, table, revoking)
             }
-            Err(_) => Access::default(),
+            Err(_) => Access::nothing(),
         };
         Ok(Ran { access, outcome, column: by_user.map(|by| by.column.name), named })
     }
@@ -348,7 +348,7 @@ fn report(
     args: &LogoutUser,
     users: Vec<String>,
     outcome: &mut Outcome,
-    access: Access,
+    access: OtherAccess,
 ) -> LogoutReport {
     // Computed before the doubts are moved.
     let unsure = outcome.is_unsure();
@@ -377,7 +377,7 @@ fn report(
         keep_data: args.keep_data,
         excepted: args.except.is_some(),
         keep_newest: args.keep_newest,
-        access: access.report,
+        access,
         of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
         resolved: Vec::new(),
         named: Vec::new(),
