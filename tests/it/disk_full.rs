@@ -340,3 +340,20 @@ fn an_index_that_finds_no_room() {
     w.run(&["backfill"]).ok();
     w.run(&DOCTOR).ok().finds("indexes", "ok", &[]).finds("user-column", "ok", &["indexed"]);
 }
+
+#[test]
+fn a_picture_that_cannot_be_written_does_not_cost_the_report() {
+    let w = World::sqlite("disk_picture");
+    w.user("42", 3);
+    let disk = SmallDisk::with(&w);
+    disk.fill(0);
+    let file = disk.folder.join("incident.svg").display().to_string();
+    let mut stats = w.command(&["stats", "--svg", &file]);
+    let ran = disk.run(stats.env("SECRET_KEY", SECRET_KEY)).exits(1);
+    assert!(
+        ran.stderr.contains("incident.svg") && ran.stderr.contains("No space left"),
+        "{ran:#?}"
+    );
+    assert_eq!(ran.stdout, w.run(&["stats"]).ok().stdout);
+    disk.shell("[ ! -e incident.svg ]");
+}

@@ -76,13 +76,15 @@ impl Command for Stats {
         let mut report = report(totals, &distinct, (self.top, ctx.codec.keyring.len()), began);
         (report.saved_later, report.staff) = (saved_later, staff);
         name(ctx, &mut names, &mut report);
-        if let Some(picture) = &picture {
-            picture.write(&report, &ctx.table()?.to_string())?;
-        }
-        ctx.print(out, self.format, &report)?;
+        let printed = ctx.print(out, self.format, &report);
         // Both the report and the remark would say it.
         remarks.matches.saved_later = 0;
         remarks.print(ctx);
+        // After the report, which took a scan and is not lost if the file cannot be written.
+        if let Some(picture) = &picture {
+            picture.write(&report, &ctx.table()?.to_string())?;
+        }
+        printed?;
         Ok(if remarks.is_doubtful() { Exit::Incomplete } else { Exit::Done })
     }
 
