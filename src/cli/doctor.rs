@@ -62,4 +62,6 @@ pub enum Granted {
     KeepData,
     /// --cleanup-allauth, with logout-user, flush-all or delete.
     CleanupAllauth,
+    /// --revoke-tokens, with logout-user.
+    RevokeTokens,
 }

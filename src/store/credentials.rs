@@ -118,6 +118,38 @@ impl CredentialTable {
         }
     }
 
+    /// The rights on each table that it takes to count and to end these, with columns in quotes where a right on them suffices.
+    pub(super) fn rights(&self, quote: impl Fn(&str) -> String) -> Vec<(&'static str, String)> {
+        let update = |column| format!("SELECT, UPDATE ({})", quote(column));
+        let mut rights: Vec<_> =
+            self.tables().into_iter().map(|table| (table, "SELECT".to_owned())).collect();
+        let (table, needed) = match self.end {
+            End::Stays => return rights,
+            End::Delete | End::DeleteReferred(..) => (self.table, "SELECT, DELETE".into()),
+            End::Past(column) => (self.table, update(column)),
+            End::List(list, ..) => (list, "SELECT, INSERT".into()),
+        };
+        let mut need = |table, needed: String| {
+            rights
+                .iter_mut()
+                .filter(|(other, _)| *other == table)
+                .for_each(|right| right.1.clone_from(&needed));
+        };
+        need(table, needed);
+        if let End::DeleteReferred(other, column) = self.end {
+            need(other, update(column));
+        }
+        rights
+    }
+
+    /// The table into which ending these inserts rows.
+    pub(super) fn list(&self) -> Option<&'static str> {
+        match self.end {
+            End::List(list, ..) => Some(list),
+            _ => None,
+        }
+    }
+
     /// The statement that counts the valid ones of the users.
     pub(super) fn count(&self, say: &dyn Dialect) -> String {
         let count = say.function("count");

@@ -40,6 +40,8 @@ pub enum Purpose {
     KeepData,
     /// `--cleanup-allauth`.
     CleanupAllauth,
+    /// `--revoke-tokens`.
+    RevokeTokens,
     /// `backfill`.
     Backfill,
 }

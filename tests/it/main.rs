@@ -117,6 +117,7 @@ mod tls;
 mod tls_certificates;
 mod tokens;
 mod tokens_kinds;
+mod tokens_rights;
 mod tokens_schemas;
 mod trust;
 mod trust_python;

@@ -24,7 +24,7 @@ impl<'w> Account<'w> {
         format!("mysql://{}:{SENTINEL}@{}", self.name, url.rsplit_once('@').unwrap().1)
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.world.run(&[arguments, &["-d", &self.url()]].concat())
     }
 }

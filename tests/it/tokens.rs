@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// The tables of packages as their migrations make them, but for columns that do not matter; a user who is active with a
 /// password, one who is not, and one who has no password.
-fn tables(w: &World) {
+pub(crate) fn tables(w: &World) {
     let (time, id) = if w.is_sqlite() {
         ("datetime", "integer PRIMARY KEY AUTOINCREMENT")
     } else if w.is_mysql() {

@@ -7,7 +7,7 @@ use crate::world::World;
 
 /// The tables as the migrations of the packages make them, but for columns that do not matter. Each has a valid row of 42 and of
 /// 7, and where rows can be invalid such ones of 42.
-fn tables(w: &World) {
+pub(crate) fn tables(w: &World) {
     let (time, is) = if w.is_sqlite() {
         ("datetime", "bool")
     } else if w.is_mysql() {

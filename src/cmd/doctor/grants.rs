@@ -10,7 +10,7 @@ use crate::settings;
 use crate::store::{Capability, Purpose, Store};
 use crate::ui::sanitize;
 
-const EVERYTHING: [Granted; 8] = [
+const EVERYTHING: [Granted; 9] = [
     Granted::List,
     Granted::LogoutUser,
     Granted::PurgeExpired,
@@ -19,6 +19,7 @@ const EVERYTHING: [Granted; 8] = [
     Granted::KeepData,
     Granted::Backfill,
     Granted::CleanupAllauth,
+    Granted::RevokeTokens,
 ];
 
 /// Prints the GRANT statements for these commands, or for all of them, and nothing else.
@@ -67,5 +68,6 @@ fn purposes(granted: Granted) -> &'static [Purpose] {
         Granted::KeepData => &[Purpose::KeepData],
         Granted::Backfill => &[Purpose::Backfill],
         Granted::CleanupAllauth => &[Purpose::CleanupAllauth],
+        Granted::RevokeTokens => &[Purpose::RevokeTokens],
     }
 }

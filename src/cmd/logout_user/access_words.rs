@@ -24,7 +24,7 @@ pub(super) fn write_access(
         writeln!(
             out,
             "Whether {whom} can come in by rows of {} is NOT known: {}.",
-            sanitize(&tables.join(", ")),
+            sanitize(&some(&tables)),
             sanitize(error)
         )?;
     }
@@ -77,6 +77,17 @@ fn write_logins(out: &mut dyn Write, report: &LogoutReport, whom: &str) -> io::R
             writeln!(out, "{who} log in again: active, with a usable password.")
         }
         _ => Ok(()),
+    }
+}
+
+/// The names of the tables, or of the first ones.
+fn some(tables: &[String]) -> String {
+    const MOST: usize = 4;
+    match tables.get(..MOST) {
+        Some(first) if tables.len() > MOST => {
+            format!("{} and {} more", first.join(", "), tables.len() - MOST)
+        }
+        _ => tables.join(", "),
     }
 }
 

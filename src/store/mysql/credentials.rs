@@ -13,6 +13,11 @@ use crate::store::credentials::{Dialect, count_logins};
 use crate::store::{CredentialTable, StoreError, Users};
 
 const NO_SUCH_TABLE: u16 = 1146;
+/// What an account without a right to a table is told, whether or not the table exists.
+const DENIED: u16 = 1142;
+
+/// Rights to a whole database or server with which an account sees the names of all tables.
+const SHOWING: &str = "('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'INDEX', 'REFERENCES', 'TRIGGER', 'CREATE VIEW', 'SHOW VIEW')";
 
 /// MySQL's words.
 struct Words<'s> {
@@ -62,6 +67,9 @@ impl MySql {
         match client.first(&sql, values(ids)) {
             Ok(row) => Ok(row.and_then(|row| number(&row, 0))),
             Err(failure) if failure.code() == Some(NO_SUCH_TABLE) => Ok(None),
+            Err(failure) if failure.code() == Some(DENIED) && self.knows_none(client, table) => {
+                Ok(None)
+            }
             Err(failure) => Err(fail(failure, self.what_of("read", table.table))),
         }
     }
@@ -77,6 +85,25 @@ impl MySql {
         let row = client.first(&sql, values(ids));
         let row = row.map_err(|failure| fail(failure, self.what_of("read", users.table.name())))?;
         Ok(row.and_then(|row| number(&row, 0)).unwrap_or_default())
+    }
+
+    /// Whether one of the tables is known not to exist. If that cannot be read, it is not.
+    fn knows_none(&self, client: &mut Client, table: &CredentialTable) -> bool {
+        let names = table.tables();
+        let schema = || self.table.schema().map_or(Value::NULL, Value::from);
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM information_schema.tables
+                     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name IN ({})),
+                EXISTS (SELECT 1 FROM information_schema.schema_privileges
+                        WHERE privilege_type IN {SHOWING} AND COALESCE(?, DATABASE()) LIKE table_schema)
+                OR EXISTS (SELECT 1 FROM information_schema.user_privileges WHERE privilege_type IN {SHOWING})",
+            vec!["?"; names.len()].join(", ")
+        );
+        let bound = names.iter().map(|name| Value::from(*name));
+        let values = [schema()].into_iter().chain(bound).chain([schema()]).collect();
+        let Ok(Some(row)) = client.first(&sql, values) else { return false };
+        let there = number(&row, 0).and_then(|there| usize::try_from(there).ok());
+        number(&row, 1) == Some(1) && there.is_some_and(|there| there < names.len())
     }
 
     fn what_of(&self, doing: &str, table: &str) -> String {

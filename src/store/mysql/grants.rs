@@ -9,7 +9,7 @@ use super::fault::{Failure, fail};
 use super::row::text;
 use super::session::Access;
 use super::sql::{quote, quoted};
-use crate::store::{Purpose, StoreError, Table, Users};
+use crate::store::{CREDENTIALS, Purpose, StoreError, Table, Users};
 
 /// The rights on the table that each command needs.
 const COMMANDS: [(Purpose, &str, &str); 7] = [
@@ -76,6 +76,23 @@ impl MySql {
             && !look(client, &allauth)?.columns.is_empty()
         {
             grants.push(on("SELECT, DELETE", &allauth, "--cleanup-allauth"));
+        }
+        if purposes.contains(&Purpose::RevokeTokens) {
+            let database = quote(self.table.schema().unwrap_or(&database));
+            grants.push(format!(
+                "GRANT SHOW VIEW ON {database}.* TO {role}; -- logout-user --revoke-tokens: which tables there are"
+            ));
+            for table in CREDENTIALS {
+                let rights = table.rights(quote);
+                let mut are_there = true;
+                for (name, _) in &rights {
+                    are_there &= !look(client, &self.table.beside(name))?.columns.is_empty();
+                }
+                let rights = rights.into_iter().filter(|_| are_there);
+                grants.extend(rights.map(|(name, rights)| {
+                    on(&rights, &self.table.beside(name), "logout-user --revoke-tokens")
+                }));
+            }
         }
         Ok(grants)
     }

@@ -1,5 +1,6 @@
 //! Finds the schema in which the site looks for a table of credentials, and whether its users are the site's.
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Postgres;
@@ -38,8 +39,13 @@ impl Postgres {
     ) -> Result<CredentialPlace, StoreError> {
         let cannot = |error| fail(error, self.what("look beside"));
         let path = client.search_path().map_err(cannot)?;
-        let users = users.map(|users| client.resolve(&users.table.quoted()));
-        let users = users.transpose().map_err(cannot)?.flatten();
+        let users = match users.map(|users| client.resolve(&users.table.quoted())) {
+            Some(Ok(oid)) => oid,
+            // The role may lack the right to use the schema, whose GRANT it asks for.
+            Some(Err(error)) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
+            Some(Err(error)) => return Err(cannot(error)),
+            None => None,
+        };
         let (owner, column) = table.owner();
         let values: [(&(dyn ToSql + Sync), Type); 7] = [
             (&sessions, Type::OID),

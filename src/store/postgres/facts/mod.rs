@@ -7,6 +7,7 @@ mod rights;
 mod server;
 mod shape;
 mod snapshots;
+mod token_rights;
 
 use std::error::Error as _;
 
@@ -85,7 +86,11 @@ impl Postgres {
             let users = users.map(|users| rights::known(client, users)).transpose()?.flatten();
             Ok(rights.grants(purposes, users.as_ref(), role))
         };
-        find().map_err(|error| fail(error, self.what("see the rights to")))
+        let mut grants = find().map_err(|error| fail(error, self.what("see the rights to")))?;
+        if purposes.contains(&Purpose::RevokeTokens) {
+            grants.extend(self.token_grants(client, &subject, users, role)?);
+        }
+        Ok(grants)
     }
 
     fn check(&self, client: &mut Client, subject: &mut Subject, facts: &mut Facts) {
