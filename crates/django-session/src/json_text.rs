@@ -45,6 +45,13 @@ impl<'w> JsonText<'w> {
         Self { end: End::KeptUpTo(bytes), ..Self::default() }
     }
 
+    /// Takes memory at once for what a payload of so many bytes most often comes to: as many.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        if let End::Kept | End::KeptUpTo(_) = self.end {
+            self.text.reserve(bytes.min(CHUNK));
+        }
+    }
+
     /// Keeps nothing.
     pub(crate) fn counted() -> Self {
         Self { end: End::Counted, ..Self::default() }
@@ -76,6 +83,15 @@ impl<'w> JsonText<'w> {
             End::Counted | End::Written(..) => CHUNK,
         };
         if self.text.len() > most { self.give_away() } else { Ok(()) }
+    }
+
+    /// Appends a text of ASCII, of any length, that needs no escape.
+    pub(crate) fn plain(&mut self, mut ascii: &str) -> Result<(), DecodeError> {
+        while let Some((some, rest)) = ascii.split_at_checked(CHUNK) {
+            self.raw(some)?;
+            ascii = rest;
+        }
+        self.raw(ascii)
     }
 
     fn give_away(&mut self) -> Result<(), DecodeError> {

@@ -165,6 +165,7 @@ impl<'s> Payload<'s> {
     fn write(&self, out: &mut JsonText<'_>) -> Result<(), DecodeError> {
         let (bytes, limits) = (self.whole()?, &self.codec.limits);
         out.bound(bytes.len());
+        out.expect(bytes.len());
         match self.serializer {
             Serializer::Json => json::write(bytes, limits, out),
             Serializer::Pickle => Pickle::read(bytes, limits)?.write_json(out),

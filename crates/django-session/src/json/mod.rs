@@ -93,7 +93,14 @@ impl Sink for JsonText<'_> {
 
     fn string(&mut self, text: Text<'_>) -> Result<()> {
         self.raw("\"")?;
-        for code in text.code_points() {
+        if let Some(plain) = text.plain() {
+            JsonText::plain(self, plain)?;
+            return self.raw("\"");
+        }
+        let mut rest = text.code_points();
+        loop {
+            JsonText::plain(self, rest.take_plain())?;
+            let Some(code) = rest.next() else { break };
             self.code_point(code)?;
         }
         self.raw("\"")

@@ -30,6 +30,14 @@ impl<'p> Text<'p> {
             .into()
     }
 
+    /// All of it, if it is printed ASCII without escapes: most texts are, and this is told without looking at each byte alone.
+    pub(super) fn plain(self) -> Option<&'p str> {
+        // Without an early exit the compiler compares many bytes at once.
+        let is_plain =
+            !self.escaped && self.bytes.iter().fold(true, |all, byte| all & is_plain(*byte));
+        if is_plain { std::str::from_utf8(self.bytes).ok() } else { None }
+    }
+
     pub(super) fn code_points(self) -> CodePoints<'p> {
         CodePoints(self)
     }
@@ -38,7 +46,16 @@ impl<'p> Text<'p> {
 /// Code points of a string literal; a lone surrogate is one of them.
 pub(super) struct CodePoints<'p>(Text<'p>);
 
-impl CodePoints<'_> {
+impl<'p> CodePoints<'p> {
+    /// Takes the printed ASCII that comes next, up to a backslash. It is the same text in every encoding and needs no escape.
+    pub(super) fn take_plain(&mut self) -> &'p str {
+        let bytes = self.0.bytes;
+        let end = bytes.iter().position(|byte| !is_plain(*byte)).unwrap_or(bytes.len());
+        let (plain, rest) = bytes.split_at_checked(end).unwrap_or_default();
+        self.0.bytes = rest;
+        std::str::from_utf8(plain).unwrap_or_default()
+    }
+
     fn take(&mut self) -> Option<u8> {
         let (first, rest) = self.0.bytes.split_first()?;
         self.0.bytes = rest;
@@ -96,4 +113,8 @@ impl Iterator for CodePoints<'_> {
             })
         })
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
