@@ -2,13 +2,20 @@
 //! not grow with the table.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+
+use hashbrown::HashTable;
 
 /// Values and how often each occurred, up to a limit. The counts of one page, several of which wait to be
 /// merged, have a lower limit than those of the table.
 #[derive(Default)]
 pub(crate) struct Counts {
-    by_value: HashMap<String, Count>,
+    entries: Vec<Entry>,
+    /// The places of the entries, by the hash of their value.
+    places: HashTable<usize>,
+    /// The place of the value that was counted last.
+    last: usize,
     /// Bytes of all values.
     bytes: usize,
     /// Whether other counts are merged into this one.
@@ -16,6 +23,19 @@ pub(crate) struct Counts {
     /// Whether rare values were forgotten.
     pub(crate) forgot: bool,
 }
+
+struct Entry {
+    value: String,
+    hash: u64,
+    count: Count,
+    /// The place of the value that came behind this one the last time: one session has its keys in the order of the other, and
+    /// a comparison costs less than a hash.
+    next: usize,
+}
+
+/// One for all counts, so that a value which was counted on a page need not be hashed again. Values are hostile: others must not
+/// know it.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The count of one value.
 #[derive(Clone, Copy, Default)]
@@ -40,52 +60,108 @@ pub(crate) fn beginning(value: &str) -> &str {
 impl Counts {
     pub(crate) fn add(&mut self, value: &str, times: u64, bytes: u64) {
         let value = beginning(value);
-        if !self.by_value.contains_key(value) {
-            let most_bytes = if self.is_sum { MOST_BYTES } else { MOST_BYTES_OF_PAGE };
-            if self.by_value.len() >= MOST || self.bytes + value.len() > most_bytes {
-                self.forget();
-            }
-            self.bytes += value.len();
-            self.by_value.insert(value.to_owned(), Count::default());
-        }
-        if let Some(count) = self.by_value.get_mut(value) {
-            count.times += times;
-            count.bytes += bytes;
+        let next = self.entries.get(self.last).map_or(0, |last| last.next);
+        if self.entries.get(next).is_some_and(|entry| entry.value == value) {
+            self.count(next, times, bytes);
+        } else {
+            self.add_hashed(value, HASHER.hash_one(value), times, bytes);
         }
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
         self.is_sum = true;
         self.forgot |= other.forgot;
-        for (value, count) in other.by_value {
-            self.add(&value, count.times, count.bytes);
+        for Entry { value, hash, count, .. } in other.entries {
+            self.add_hashed(value, hash, count.times, count.bytes);
         }
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
-        self.by_value.keys().map(String::as_str)
+    fn add_hashed(
+        &mut self,
+        value: impl AsRef<str> + Into<String>,
+        hash: u64,
+        times: u64,
+        bytes: u64,
+    ) {
+        let text = value.as_ref();
+        let is_it = |place: &usize| {
+            self.entries.get(*place).is_some_and(|entry| entry.hash == hash && entry.value == text)
+        };
+        let place = match self.places.find(hash, is_it) {
+            Some(place) => *place,
+            None => self.insert(value.into(), hash),
+        };
+        self.count(place, times, bytes);
+    }
+
+    /// Adds a value that is not there, and returns its place.
+    fn insert(&mut self, value: String, hash: u64) -> usize {
+        let most_bytes = if self.is_sum { MOST_BYTES } else { MOST_BYTES_OF_PAGE };
+        if self.entries.len() >= MOST || self.bytes + value.len() > most_bytes {
+            self.forget();
+        }
+        self.bytes += value.len();
+        let place = self.entries.len();
+        self.entries.push(Entry { value, hash, count: Count::default(), next: place });
+        let Self { entries, places, .. } = self;
+        places
+            .insert_unique(hash, place, |place| entries.get(*place).map_or(0, |entry| entry.hash));
+        place
+    }
+
+    fn count(&mut self, place: usize, times: u64, bytes: u64) {
+        if let Some(last) = self.entries.get_mut(self.last) {
+            last.next = place;
+        }
+        self.last = place;
+        if let Some(Entry { count, .. }) = self.entries.get_mut(place) {
+            count.times += times;
+            count.bytes += bytes;
+        }
+    }
+
+    /// The values with their hashes, which are the same in all counts.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|entry| entry.hash)
     }
 
     /// How often a value occurred, as far as that was counted.
     pub(crate) fn times(&self, value: &str) -> u64 {
-        self.by_value.get(beginning(value)).map_or(0, |count| count.times)
+        let value = beginning(value);
+        let is_it =
+            |place: &usize| self.entries.get(*place).is_some_and(|entry| entry.value == value);
+        let place = self.places.find(HASHER.hash_one(value), is_it);
+        place.and_then(|place| self.entries.get(*place)).map_or(0, |entry| entry.count.times)
     }
 
     /// The `most` values with the highest `rank`; equal ranks are sorted by name.
     pub(crate) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
-        let mut all: Vec<_> = self.by_value.into_iter().collect();
+        let mut all: Vec<_> =
+            self.entries.into_iter().map(|entry| (entry.value, entry.count)).collect();
         all.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then_with(|| a.cmp(b)));
         all.truncate(most);
         all
     }
 
     fn forget(&mut self) {
-        let mut times: Vec<u64> = self.by_value.values().map(|count| count.times).collect();
+        let mut times: Vec<u64> = self.entries.iter().map(|entry| entry.count.times).collect();
         times.sort_unstable_by_key(|times| Reverse(*times));
         let bound = times.get(times.len() / 2).copied().unwrap_or(0);
-        self.by_value.retain(|_, count| count.times > bound);
-        self.by_value.shrink_to(self.by_value.len());
-        self.bytes = self.by_value.keys().map(String::len).sum();
+        self.entries.retain(|entry| entry.count.times > bound);
+        self.entries.shrink_to_fit();
+        self.places = HashTable::with_capacity(self.entries.len());
+        self.bytes = 0;
+        for (place, entry) in self.entries.iter_mut().enumerate() {
+            entry.next = place;
+            self.bytes += entry.value.len();
+        }
+        let Self { entries, places, .. } = self;
+        for (place, entry) in entries.iter().enumerate() {
+            places.insert_unique(entry.hash, place, |place| {
+                entries.get(*place).map_or(0, |entry| entry.hash)
+            });
+        }
+        self.last = 0;
         self.forgot = true;
     }
 }
@@ -103,7 +179,7 @@ mod tests {
                 counts.add("often", 1, 7);
             }
         }
-        assert!(counts.forgot && counts.by_value.len() <= MOST);
+        assert!(counts.forgot && counts.entries.len() <= MOST);
         let top = counts.top(1, |count| count.times);
         assert!(
             matches!(&*top, [(value, count)] if value == "often" && count.times == 3_000 && count.bytes == 21_000)

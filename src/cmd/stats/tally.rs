@@ -180,7 +180,7 @@ impl Totals {
         self.sizes.merge(page.sizes);
         self.largest.extend(page.largest);
         self.keep_largest();
-        page.users.values().for_each(|user| distinct.add(user));
+        page.users.hashes().for_each(|user| distinct.add(user));
         self.users.merge(page.users);
         self.behind.merge(page.behind);
         self.backends.merge(page.backends);
