@@ -83,6 +83,13 @@ pub enum ListFormat {
     Whole,
 }
 
+impl ListFormat {
+    /// Whether it is a format of JSON.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Jsonl)
+    }
+}
+
 /// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SortBy {

@@ -21,18 +21,27 @@ pub fn write_json<T: Serialize>(
 }
 
 /// Writes an object on one line.
-pub fn write_json_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+pub fn write_json_line<T: Serialize>(out: &mut (impl Write + ?Sized), value: &T) -> io::Result<()> {
     write_large_json_line(out, value, None)
 }
 
 /// The same, with something large in place of its one [`RawValue`](serde_json::value::RawValue).
 pub fn write_large_json_line<T: Serialize>(
-    out: &mut dyn Write,
+    out: &mut (impl Write + ?Sized),
     value: &T,
     large: Option<WriteLarge<'_>>,
 ) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, SafeToPrint { large }))?;
     out.write_all(b"\n")
+}
+
+/// Writes one value, with no line's end.
+pub fn write_json_value<T: Serialize + ?Sized>(
+    out: &mut (impl Write + ?Sized),
+    value: &T,
+) -> io::Result<()> {
+    let formatter = SafeToPrint { large: None };
+    Ok(value.serialize(&mut Serializer::with_formatter(&mut *out, formatter))?)
 }
 
 /// The word for a variant in JSON, so that all formats use the same words.
@@ -66,6 +75,10 @@ impl Formatter for SafeToPrint<'_> {
         out: &mut W,
         text: &str,
     ) -> io::Result<()> {
+        // ASCII, which most texts are, is looked through without decoding it.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return out.write_all(text.as_bytes());
+        }
         let mut rest = text;
         while let Some((at, c)) = rest.char_indices().find(|(_, c)| needs_escape(*c)) {
             let (safe, unsafe_on) = rest.split_at(at);

@@ -27,7 +27,9 @@ pub use csv::{csv_columns, write_csv_header, write_csv_row};
 pub use ending::{UNFIT, WHICH_TABLE, doubt, hidden_sessions};
 pub use human::write_session;
 pub use ids::write_id;
-pub use json::{WriteLarge, word, write_json, write_json_line, write_large_json_line};
+pub use json::{
+    WriteLarge, word, write_json, write_json_line, write_json_value, write_large_json_line,
+};
 use lines::Lines;
 pub use log::Log;
 pub use prompt::ask;

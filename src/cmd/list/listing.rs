@@ -4,6 +4,7 @@ use std::io::Write;
 
 use django_session::Payload;
 
+use super::lines::Line;
 use crate::cli::ListFormat;
 use crate::report::{Column, ListedSession, State};
 use crate::sessions::describe::{write_json, write_whole};
@@ -90,6 +91,10 @@ impl<'o> Listing<'o> {
         large: Option<Payload<'_>>,
     ) -> std::io::Result<()> {
         self.begin(&std::iter::once(session))?;
+        if self.format.is_json() {
+            self.begin_line()?;
+            return write_json(self.out, session, large);
+        }
         let first = self.count == 0;
         self.count += 1;
         match self.format {
@@ -97,11 +102,6 @@ impl<'o> Listing<'o> {
                 self.table.as_ref().map_or(Ok(()), |table| table.write_row(self.out, session))
             }
             ListFormat::Csv => ui::write_csv_row(self.out, session, &self.columns),
-            ListFormat::Json => {
-                self.out.write_all(if first { b"\n" } else { b"," })?;
-                write_json(self.out, session, large)
-            }
-            ListFormat::Jsonl => write_json(self.out, session, large),
             ListFormat::Whole => {
                 self.out.write_all(if first { b"" } else { b"\n" })?;
                 write_whole(self.out, session, large)
@@ -113,8 +113,28 @@ impl<'o> Listing<'o> {
                 }
                 _ => Ok(()),
             },
-            ListFormat::Count => Ok(()),
+            ListFormat::Json | ListFormat::Jsonl | ListFormat::Count => Ok(()),
         }
+    }
+
+    /// Adds a session that is JSON already.
+    pub(super) fn add_line(&mut self, line: &Line<'_>, name: Option<&str>) -> std::io::Result<()> {
+        self.begin_line()?;
+        self.out.write_all(line.before)?;
+        match name {
+            Some(name) => ui::write_json_value(self.out, name)?,
+            None => self.out.write_all(b"null")?,
+        }
+        self.out.write_all(line.after)
+    }
+
+    fn begin_line(&mut self) -> std::io::Result<()> {
+        self.begin(&std::iter::empty())?;
+        if self.format == ListFormat::Json {
+            self.out.write_all(if self.count == 0 { b"\n" } else { b"," })?;
+        }
+        self.count += 1;
+        Ok(())
     }
 
     pub(super) fn end(&mut self) -> std::io::Result<()> {

@@ -1,5 +1,6 @@
 //! `list`: lists sessions, of some users or of all.
 
+mod lines;
 mod listing;
 mod order;
 mod pages;
@@ -157,7 +158,8 @@ impl Query<'_> {
         let store = ctx.open()?;
         let table = self.selection.in_table(ctx, &*store)?;
         let seen = LoginKeysSeen::new(ctx, &table.query());
-        let pages = Pages { query: self, table: &table, seen: &seen };
+        let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
+        let pages = Pages { query: self, table: &table, seen: &seen, schema };
         let (ended, found) = match sorted {
             None => self.print(ctx, &*store, &pages, listing)?,
             Some(sorted) => self.collect(ctx, &*store, &pages, sorted)?,
@@ -175,11 +177,11 @@ impl Query<'_> {
         listing: &mut Listing<'_>,
     ) -> Result<(Ended, Found), Error> {
         let (mut failed, mut all) = (Ok(()), Found::default());
-        let schema = ctx.schema.as_ref().filter(|_| listing.with_schemas);
         let names = self.names(ctx, store)?;
         listing.with_names |= names.may_be_known();
         let decoder = Decoder::new(ctx.codec);
-        let mut printer = Printer { ctx, query: self, names, schema, listing, decoder };
+        let mut printer =
+            Printer { ctx, query: self, names, schema: pages.schema, listing, decoder };
         let worker = |decoder: &mut Decoder<'_>, page: &mut Page| pages.listed(page, decoder);
         let ended = self.scan(ctx, store, pages, worker, |mut listed: Listed| {
             all.append(std::mem::take(&mut listed.found));

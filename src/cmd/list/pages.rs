@@ -1,8 +1,9 @@
-//! What workers make of a page: sessions to print, or to sort.
+//! What workers make of a page: sessions or lines to print, or sessions to sort.
 
 use django_session::{Decoded, Decoder, Verdict};
 
 use super::Query;
+use super::lines::Lines;
 use super::order::{Order, Rank};
 use crate::model::{Leftover, Page, Row};
 use crate::report::ListedSession;
@@ -15,11 +16,15 @@ pub(super) struct Pages<'p> {
     pub(super) query: &'p Query<'p>,
     pub(super) table: &'p TableSelection<'p>,
     pub(super) seen: &'p LoginKeysSeen<'p>,
+    /// The schema that each session shows.
+    pub(super) schema: Option<&'p String>,
 }
 
 /// The sessions of one page.
 #[derive(Default)]
 pub(super) struct Listed {
+    /// In formats of JSON, in place of the sessions.
+    pub(super) lines: Lines,
     pub(super) sessions: Vec<ListedSession>,
     /// Large sessions, which are decoded one by one when they are printed.
     pub(super) later: Leftover,
@@ -65,9 +70,19 @@ impl Pages<'_> {
             if !self.table.takes(&row, &session, self.seen, &mut listed.found) {
                 continue;
             }
-            match self.describe(&row, &session, &mut listed.held_bytes) {
-                Some(session) if later.is_empty() => listed.sessions.push(session),
-                _ => later.push(at),
+            let described = self.describe(&row, &session, &mut listed.held_bytes);
+            let added = described.filter(|_| later.is_empty()).is_some_and(|session| {
+                let session = ListedSession { schema: self.schema.cloned(), ..session };
+                if !self.query.args.format.is_json() {
+                    listed.sessions.push(session);
+                    return true;
+                }
+                let added = listed.lines.add(&session);
+                listed.held_bytes = listed.lines.bytes();
+                added
+            });
+            if !added {
+                later.push(at);
             }
         }
         listed.later = page.leave(later);

@@ -25,13 +25,16 @@ pub(super) struct Printer<'p, 'o> {
 impl Printer<'_, '_> {
     /// Prints the sessions of a page until the limit is reached. Returns whether a login was printed.
     pub(super) fn print(&mut self, page: Listed) -> std::io::Result<bool> {
-        let Self { ctx, names, schema, listing, .. } = self;
+        let Self { ctx, names, listing, .. } = self;
         let mut has_login = false;
-        let mut sessions = page.sessions;
-        sessions.truncate(listing.room());
-        for session in &mut sessions {
-            session.schema = schema.cloned();
+        let room = listing.room();
+        names.read(ctx, page.lines.iter().take(room).filter_map(|line| line.user_id));
+        for line in page.lines.iter().take(room) {
+            has_login |= line.is_login;
+            listing.add_line(&line, line.user_id.and_then(|id| names.of_user(id)).as_deref())?;
         }
+        let mut sessions = page.sessions;
+        sessions.truncate(room);
         names.add(ctx, &mut sessions);
         if !sessions.is_empty() {
             listing.begin(&sessions.iter())?;
