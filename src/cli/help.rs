@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use clap::builder::Styles;
+use clap::builder::{StyledStr, Styles};
 use clap::error::ErrorKind::{
-    DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, InvalidSubcommand,
+    DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, InvalidSubcommand, UnknownArgument,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
@@ -25,16 +25,56 @@ pub fn parse(width: usize) -> Result<Cli, Error> {
         Err(error) if shows_help(&error) => {
             program_with_help(width).try_get_matches_from(std::env::args_os())?
         }
-        result => result.map_err(suggest_delete)?,
+        result => result.map_err(suggest)?,
     };
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut program))
+}
+
+/// Suggests the command or the option that does what was typed.
+fn suggest(error: Error) -> Error {
+    match error.kind() {
+        InvalidSubcommand => suggest_delete(error),
+        UnknownArgument => {
+            let commands = ["delete", "logout-user"];
+            let typed = std::env::args_os().skip(1);
+            let command = typed.filter_map(|word| commands.into_iter().find(|name| word == *name));
+            match command.take(1).next() {
+                Some(command) => suggest_option(error, command),
+                None => error,
+            }
+        }
+        _ => error,
+    }
+}
+
+/// Suggests options by other names that they might have, and `--session` for the beginning of a key without it.
+fn suggest_option(mut error: Error, command: &str) -> Error {
+    const PER_USER: [&str; 3] = ["per-user", "newest", "max-sessions"];
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    if typed.starts_with("--") && PER_USER.iter().any(|word| typed.contains(word)) {
+        let option = if command == "delete" { "--beyond-newest" } else { "--keep-newest" };
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(option.into()));
+    } else if command == "delete" && !typed.starts_with('-') {
+        // It may be a whole key, with which somebody can log in.
+        let beginning: String = typed.chars().take(4).collect();
+        let tips = [
+            "'--session PREFIX' takes the beginning of the key of a session",
+            "'sessctl logout-user ID' and '--username NAME' of it take users",
+        ];
+        let tips = tips.map(StyledStr::from).to_vec();
+        error.insert(ContextKind::InvalidArg, ContextValue::String(beginning + "..."));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    error
 }
 
 /// Suggests `delete --session` to who types a command that would be called like it.
 fn suggest_delete(mut error: Error) -> Error {
     const VERBS: [&str; 6] = ["logout", "delete", "end", "kill", "remove", "revoke"];
     let is_meant = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(typed)) if error.kind() == InvalidSubcommand => {
+        Some(ContextValue::String(typed)) => {
             typed.contains("session") && VERBS.iter().any(|verb| typed.starts_with(verb))
         }
         _ => false,

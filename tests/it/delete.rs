@@ -215,6 +215,26 @@ fn logout_session_is_what_people_type_first() {
 }
 
 #[test]
+fn options_by_other_names_are_suggested_and_a_key_that_was_typed_is_not_repeated() {
+    let key = "abcdefghijklmnopqrstuvwxyz012345";
+    let ran = program(&["delete", key]).ran("").exits(2);
+    assert!(
+        ran.stderr.contains("'--session PREFIX' takes") && !ran.stderr.contains(&key[..9]),
+        "{ran:#?}"
+    );
+    for (arguments, option) in [
+        (&["delete", "--max-per-user", "3"][..], "--beyond-newest"),
+        (&["delete", "--max-sessions", "3"], "--beyond-newest"),
+        (&["logout-user", "42", "--max-per-user", "3"], "--keep-newest"),
+        (&["logout-user", "42", "--beyond-newest", "3"], "--keep-newest"),
+    ] {
+        program(arguments).ran("").exits(2).says(&format!("exists: '{option}'"));
+    }
+    let ran = program(&["list", "--max-per-user", "3"]).ran("").exits(2);
+    assert!(!ran.stderr.contains("newest"), "{ran:#?}");
+}
+
+#[test]
 fn one_session_goes_by_the_beginning_of_its_key() {
     World::each("delete_one", |w| {
         zoo(w);

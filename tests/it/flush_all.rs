@@ -116,12 +116,19 @@ fn users_can_be_spared() {
         shop(w);
         w.row("forged01", &signed(&login("7"), "another key"), "2099-01-01 00:00:00");
         w.execute("DELETE FROM django_session WHERE session_data LIKE 'wpNt%'");
-        w.run(&["flush-all", "--yes", "--except-user", "7"]).ok().says("4 sessions deleted");
+        let dry = w.run(&["flush-all", "-n", "--except-user", "7"]).ok();
+        dry.says("but for 3 sessions of users who are spared")
+            .says("3 sessions of users who are spared stay.");
+        let dry = w.run(&["flush-all", "-n", "--except-user", "7", "--format", "json"]).ok().json();
+        assert_eq!((&dry["live_spared"], &dry["matched"]), (&json!(3), &json!(4)));
+        let ran = w.run(&["flush-all", "--yes", "--except-user", "7"]).ok();
+        ran.says("4 sessions deleted").says("3 sessions of users who are spared stay.");
         assert_eq!(w.count(), 3, "what names the spared user stays, whatever key signed it");
         w.user("42", 1).session("{}");
         w.run(&["flush-all", "--yes", "--except-user", "7", "--except-user", "42"])
             .ok()
-            .says("1 session deleted");
+            .says("1 session deleted")
+            .says("4 sessions of users who are spared stay.");
         w.run(&["flush-all", "--yes", "--authenticated-only", "--except-user", "7"])
             .ok()
             .says("1 session deleted");

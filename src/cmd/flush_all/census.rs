@@ -20,6 +20,8 @@ pub(super) struct Counted {
     pub(super) tally: Tally,
     /// The users among those in question who have live sessions.
     pub(super) found: UserIds,
+    /// Live sessions of these.
+    pub(super) of_found: u64,
     /// Different users of sessions that no key verifies.
     pub(super) unverified_users: DistinctUsers,
     /// Unverified sessions that a run without exceptions for them deletes, and their users: those of spared
@@ -73,8 +75,12 @@ impl Counted {
                     counted.unverified_users_gone.insert(&login.user_id);
                 }
             }
-            let spared = login.users().filter(|id| users.contains(id));
-            spared.for_each(|id| counted.found.insert(id));
+            let mut is_spared = false;
+            for id in login.users().filter(|id| users.contains(id)) {
+                is_spared = true;
+                counted.found.insert(id);
+            }
+            counted.of_found += u64::from(is_spared);
         }
         counted
     }
@@ -82,6 +88,7 @@ impl Counted {
     fn add(&mut self, page: Self) {
         self.tally += page.tally;
         self.found.append(page.found);
+        self.of_found += page.of_found;
         self.unverified_users.append(page.unverified_users);
         self.unverified_gone += page.unverified_gone;
         self.unverified_users_gone.append(page.unverified_users_gone);
@@ -97,6 +104,7 @@ impl Counted {
     /// The counts under the names of the report.
     pub(super) fn census(&self) -> Census {
         let live_unverified_users = self.unverified_users.count();
-        Census { live_unverified_users, ..self.tally.into() }
+        let live_spared = self.of_found;
+        Census { live_unverified_users, live_spared, ..self.tally.into() }
     }
 }

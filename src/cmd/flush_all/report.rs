@@ -85,6 +85,8 @@ pub struct Census {
     pub live_unreadable: u64,
     /// Live ones that no key verifies and that no Django could read.
     pub live_damaged: u64,
+    /// Live ones that name a user who is spared: they stay.
+    pub live_spared: u64,
     /// Expired ones.
     pub expired: u64,
 }
@@ -99,6 +101,7 @@ impl From<Tally> for Census {
             live_unverified_users: 0,
             live_unreadable: tally.unreadable,
             live_damaged: tally.damaged,
+            live_spared: 0,
             expired: tally.expired,
         }
     }
@@ -114,6 +117,7 @@ impl Census {
         self.live_unverified_users += other.live_unverified_users;
         self.live_unreadable += other.live_unreadable;
         self.live_damaged += other.live_damaged;
+        self.live_spared += other.live_spared;
         self.expired += other.expired;
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn intent(
         counted(census.rows, "row"),
         counted(*live_users, "live session"),
     );
-    let but = if some_spared { ", but for the users that are spared" } else { "" };
+    let but = if some_spared {
+        format!(", but for {} of users who are spared", counted(census.live_spared, "session"))
+    } else {
+        String::new()
+    };
     match (logins_only, keep_data) {
         (_, true) => {
             format!("{found}; the logins are to go, and what else the sessions hold stays{but}")
@@ -109,6 +113,13 @@ impl FlushReport {
             (_, true) => "would go, too",
             _ => "went, too",
         };
+        if let Some(census) = self.census.filter(|_| self.some_spared) {
+            let (sessions, stay) = match census.live_spared {
+                1 => ("1 session".into(), "stays"),
+                rows => (counted(rows, "session"), "stay"),
+            };
+            writeln!(out, "{sessions} of users who are spared {stay}.")?;
+        }
         write_unverified(out, self.matches.unverified, Some(self.unverified_users), went)?;
         if self.matches.shared > 0 {
             writeln!(
