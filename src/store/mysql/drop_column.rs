@@ -6,7 +6,7 @@ use super::MySql;
 use super::catalog::{look, named};
 use super::client::Client;
 use super::fault::{Failure, fail};
-use super::row::text;
+use super::row::{number, text};
 use super::sql::{quote, quoted};
 use super::user_column::{INPLACE, INSTANT, NOT_SO};
 use super::writer::MySqlWriter;
@@ -44,8 +44,11 @@ const OTHERS: [(&str, &str); 6] = [
         "it is in the view",
     ),
     (
-        "SELECT DISTINCT index_name FROM information_schema.statistics \
-         WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND column_name = ?",
+        "SELECT DISTINCT s.index_name, \
+             (SELECT COUNT(*) > 1 OR MIN(o.non_unique) = 0 FROM information_schema.statistics o \
+              WHERE o.table_schema = s.table_schema AND o.table_name = s.table_name AND o.index_name = s.index_name) \
+         FROM information_schema.statistics s \
+         WHERE s.table_schema = COALESCE(?, DATABASE()) AND s.table_name = ? AND s.column_name = ?",
         "it is in the index",
     ),
 ];
@@ -72,7 +75,10 @@ impl MySql {
             values.push((&*column.name).into());
             for row in client.query(sql, values)? {
                 let name = text(&row, 0);
-                if name == own {
+                // Unique, or of several columns.
+                let is_more = number(&row, 1) == Some(1);
+                // Names of columns and indexes are compared in any letter case.
+                if name.eq_ignore_ascii_case(&own) && !is_more {
                     has_index = true;
                 } else {
                     others.push(format!("{what} {name}"));

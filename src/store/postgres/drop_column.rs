@@ -18,9 +18,11 @@ const FACTS: &str = "
     WHERE a.attrelid = $1 AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// What depends on the column: DROP COLUMN would take its indexes and constraints along silently. The second column is
-/// the name of an index.
+/// the name of an index, and the third whether it is one of this column alone.
 const DEPENDENTS: &str = "
-    SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), coalesce(c.relname::pg_catalog.text, '')
+    SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), coalesce(c.relname::pg_catalog.text, ''),
+        coalesce((SELECT i.indnatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT i.indisunique
+                  FROM pg_catalog.pg_index i WHERE i.indexrelid = c.oid), false)
     FROM pg_catalog.pg_depend d
     JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
     LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid AND c.relkind IN ('i', 'I')
@@ -70,7 +72,8 @@ impl Postgres {
             let index = column.index_name(&table);
             for row in client.query_typed(DEPENDENTS, &values).map_err(cannot)? {
                 let name: String = row.try_get(1).map_err(cannot)?;
-                if name != index {
+                let is_of_column: bool = row.try_get(2).map_err(cannot)?;
+                if name != index || !is_of_column {
                     let what: String = row.try_get(0).map_err(cannot)?;
                     others.push(format!("{what} depends on it"));
                 } else if is_whole {

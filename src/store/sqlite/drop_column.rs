@@ -13,9 +13,17 @@ const FACTS: &str = r#"
     SELECT type, "notnull", dflt_value IS NOT NULL, pk > 0, hidden > 0 FROM pragma_table_xinfo(?1, ?2)
     WHERE name = ?3 COLLATE NOCASE"#;
 
-const INDEXES: &str = "
-    SELECT DISTINCT l.name FROM pragma_index_list(?1, ?2) l, pragma_index_xinfo(l.name, ?2) c
-    WHERE c.name = ?3 COLLATE NOCASE ORDER BY 1";
+/// Indexes that need the column, by their columns, or by the text of their expressions and conditions. The second column is
+/// whether it is an index of this column alone.
+const INDEXES: &str = r#"
+    SELECT l.name, l."unique" = 0 AND l.partial = 0 AND (SELECT count(*) = 1 FROM pragma_index_info(l.name, ?2))
+                   AND EXISTS (SELECT 1 FROM pragma_index_info(l.name, ?2) WHERE name = ?3 COLLATE NOCASE)
+    FROM pragma_index_list(?1, ?2) l
+    WHERE EXISTS (SELECT 1 FROM pragma_index_info(l.name, ?2) WHERE name = ?3 COLLATE NOCASE)
+        OR (l.partial = 1 OR EXISTS (SELECT 1 FROM pragma_index_info(l.name, ?2) WHERE cid = -2))
+           AND EXISTS (SELECT 1 FROM sqlite_schema s WHERE s.type = 'index' AND s.name = l.name
+                       AND instr(substr(lower(sql), instr(lower(sql), ' on ')), lower(?3)) > 0)
+    ORDER BY 1"#;
 
 /// Views and triggers in which the names of the table and the column occur: SQLite refuses to drop a column that they need.
 const TEXTS: &str = "
@@ -57,17 +65,17 @@ impl Sqlite {
             column.users.as_ref().map(|users| format!("it refers to table {}", users.name)),
         );
         let (mut sql, own) = (Vec::new(), column.index_name(&self.table));
-        let mut indexes = connection.prepare(INDEXES)?;
-        for index in indexes.query_map(named, |row| row.get::<_, String>(0))? {
-            let index = index?;
-            if index == own {
+        let here = format!("{}.sqlite_schema", quote(schema));
+        let mut indexes = connection.prepare(&INDEXES.replacen("sqlite_schema", &here, 1))?;
+        for index in indexes.query_map(named, |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
+            let (index, is_of_column): (_, bool) = index?;
+            if index.eq_ignore_ascii_case(&own) && is_of_column {
                 sql.push(format!("DROP INDEX {}.{}", quote(schema), quote(&own)));
             } else {
                 others.push(format!("index {index} has it, too"));
             }
         }
-        let texts = TEXTS.replacen("sqlite_schema", &format!("{}.sqlite_schema", quote(schema)), 1);
-        let mut texts = connection.prepare(&texts)?;
+        let mut texts = connection.prepare(&TEXTS.replacen("sqlite_schema", &here, 1))?;
         for text in
             texts.query_map([self.table.name(), &*column.name], |row| row.get::<_, String>(0))?
         {
