@@ -85,6 +85,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ),
     ("nix", &["files/owner.rs"]),
     ("indicatif", &["ui/bar.rs"]),
+    ("unicode_width", &["ui/table.rs"]),
     ("clap", &["cli", "main.rs"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

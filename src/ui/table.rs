@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use super::human::{format, seconds, signature, user, username};
 use super::json::word;
 use super::terminal::Terminal;
@@ -52,8 +54,8 @@ impl Table {
         let usual = with_schemas.then_some(Column::Schema).into_iter().chain(usual);
         let shown: Vec<Column> = if asked.is_empty() { usual.collect() } else { asked.to_vec() };
         let width = |column: Column| {
-            let longest = first.clone().map(|row| chars(&cell(row, column))).max().unwrap_or(0);
-            longest.min(most(column)).max(least(column)).max(chars(title(column)))
+            let longest = first.clone().map(|row| columns(&cell(row, column))).max().unwrap_or(0);
+            longest.min(most(column)).max(least(column)).max(columns(title(column)))
         };
         let columns = shown.into_iter().map(|column| (column, width(column))).collect();
         let mut table = Self { columns, cuts: room.is_some() };
@@ -99,7 +101,7 @@ impl Table {
             let text = cell(*column);
             let text = if self.cuts { cut(text, *width) } else { text };
             let gap = if place > 0 { GAP } else { 0 };
-            let padding = width.saturating_sub(chars(&text));
+            let padding = width.saturating_sub(columns(&text));
             let (before, after) = if is_number(*column) { (padding, 0) } else { (0, padding) };
             line.extend(std::iter::repeat_n(' ', gap + before));
             line += &text;
@@ -199,17 +201,23 @@ fn most(column: Column) -> usize {
     }
 }
 
-fn chars(text: &str) -> usize {
-    text.chars().count()
+/// The columns of a terminal that a text takes: a character of East Asian scripts takes two, a combining one none.
+fn columns(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// The beginning of a text that is wider than its column. The mark shows that there is more.
 fn cut(mut text: String, width: usize) -> String {
-    if text.char_indices().nth(width).is_some() {
-        let end = text.char_indices().nth(width.saturating_sub(1)).map_or(0, |(at, _)| at);
-        text.truncate(end);
-        text.push('…');
+    if columns(&text) <= width {
+        return text;
     }
+    let mut taken = 1;
+    let end = text.char_indices().find(|(_, char)| {
+        taken += char.width().unwrap_or(0);
+        taken > width
+    });
+    text.truncate(end.map_or(text.len(), |(at, _)| at));
+    text.push('…');
     text
 }
 
@@ -266,7 +274,7 @@ mod tests {
         ];
         for room in [72, 80, 100, 132, 200] {
             let lines = lines(Some(room), &rows, &[]);
-            assert!(lines.iter().all(|line| chars(line) <= room), "{room}: {lines:#?}");
+            assert!(lines.iter().all(|line| columns(line) <= room), "{room}: {lines:#?}");
             assert!(
                 lines[0].contains("LAST SAVED") && lines[0].contains("SIGNATURE"),
                 "{lines:#?}"
@@ -284,6 +292,37 @@ mod tests {
         let asked = [Column::UserId, Column::Expires, Column::Format, Column::Username];
         let lines = lines(Some(60), &rows, &asked);
         assert_eq!(lines[0].split_whitespace().count(), 4, "{lines:#?}");
-        assert!(lines[1].contains("xxxxxxxxxxxx…") && chars(&lines[1]) <= 60, "{lines:#?}");
+        assert!(lines[1].contains("xxxxxxxxxxxx…") && columns(&lines[1]) <= 60, "{lines:#?}");
+    }
+
+    #[test]
+    fn names_of_wide_and_of_combining_characters_do_not_shift_the_columns() {
+        let rows = [
+            session("1", "ann"),
+            session("2", "山田太郎"),
+            session("3", "e\u{301}lise"),
+            session("4", "한국어"),
+        ];
+        let asked = [Column::UserId, Column::Username, Column::Saved];
+        let columns = |text: &str| -> usize {
+            let width = |char| match char {
+                '\u{301}' => 0,
+                '\u{3040}'.. => 2,
+                _ => 1,
+            };
+            text.chars().map(width).sum()
+        };
+        for room in [None, Some(80)] {
+            let lines = lines(room, &rows, &asked);
+            let at = |line: &str| columns(line.split_once("2026-11-22").unwrap().0);
+            assert!(lines[1..].iter().all(|line| at(line) == at(&lines[1])), "{lines:#?}");
+        }
+        // The room of a terminal is kept, whatever is cut.
+        let rows = [session("1", &"山".repeat(30)), session("2", &"a山".repeat(20))];
+        for room in 44..60 {
+            let lines = lines(Some(room), &rows, &asked);
+            assert!(lines.iter().all(|line| columns(line) <= room), "{room}: {lines:#?}");
+            assert!(lines[1].contains('…') && lines[2].contains('…'), "{lines:#?}");
+        }
     }
 }
