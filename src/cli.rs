@@ -45,7 +45,7 @@ pub use logout_user::LogoutUser;
 pub use man::Man;
 pub use pages::{manual_pages, write_completions};
 pub use purge_expired::PurgeExpired;
-pub use shared::{Audit, Batches, Cache, Pace, ReportFormat, Saved, UserLookup};
+pub use shared::{Audit, Batches, Cache, Pace, References, ReportFormat, Saved, UserLookup};
 pub use show::Show;
 pub use stats::Stats;
 pub use user_selectors::{UserSelectors, Whom};

@@ -15,7 +15,7 @@ use crate::error::{Error, Exit};
 use crate::model::SavedWindow;
 use crate::settings::{self, Backends, Database, Project};
 use crate::stop::{Asked, Stop};
-use crate::store::{Capability, Notice, Opening, Store, Table, Terms, Waits};
+use crate::store::{Capability, Notice, Opening, ReferringColumn, Store, Table, Terms, Waits};
 use crate::ui::{self, Report, Talk};
 
 /// The context of a command. Nothing in it changes: work on another table gets a context of its own.
@@ -28,6 +28,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) replicas: &'a [String],
     /// The schema of the session table, if known.
     pub(crate) schema: Option<String>,
+    /// Columns of other tables whose rows are deleted with the sessions that they name.
+    pub(crate) referring: Vec<ReferringColumn>,
     /// What is unknown of the site and a Django project would tell. It is noted when the first database is
     /// opened.
     pub(crate) unknown: Vec<String>,
@@ -56,6 +58,11 @@ impl Ctx<'_> {
     /// The context for the table in this schema.
     pub(crate) fn in_schema(&self, schema: String) -> Self {
         Self { schema: Some(schema), ..self.clone() }
+    }
+
+    /// The context for a command that deletes the rows of these columns with their sessions.
+    pub(crate) fn deleting_references(&self, referring: Vec<ReferringColumn>) -> Self {
+        Self { referring, ..self.clone() }
     }
 
     /// The context for commands that decode sessions.
@@ -166,8 +173,13 @@ impl Ctx<'_> {
         if table.schema().is_some() {
             traits.demand(Capability::Schemas)?;
         }
+        if !self.referring.is_empty() {
+            traits.demand(Capability::References)?;
+        }
         let (waits, terms) = (self.waits.clone(), self.terms.clone());
-        let store = source.open(Opening { table, clock, waits, terms: terms.clone() });
+        let referring = self.referring.clone();
+        let opening = Opening { table, referring, clock, waits, terms: terms.clone() };
+        let store = source.open(opening);
         Ok(match self.not_knowing(no_zone.as_deref()).unknown_note() {
             Some(note) => Box::new(WithNote { store, terms, note }),
             None => store,

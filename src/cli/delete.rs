@@ -8,7 +8,7 @@
 use clap::Args;
 
 use super::conditions::Conditions;
-use super::shared::{Audit, Cache, MOST_NEWEST, Pace, ReportFormat, Saved};
+use super::shared::{Audit, Cache, MOST_NEWEST, Pace, References, ReportFormat, Saved};
 use super::{OUTPUT, SAFETY, WHICH};
 
 const EXAMPLES: &str = "\
@@ -55,9 +55,9 @@ pub struct Delete {
     /// Sessions by their last save.
     #[command(flatten)]
     pub saved: Saved,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long, help_heading = WHICH)]
-    pub cleanup_allauth: bool,
+    /// Rows of other tables.
+    #[command(flatten)]
+    pub references: References,
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,

@@ -7,7 +7,7 @@
 
 use clap::Args;
 
-use super::shared::{Audit, Cache, Pace, ReportFormat};
+use super::shared::{Audit, Cache, Pace, References, ReportFormat};
 use super::{OUTPUT, PACE, SAFETY, WHICH, WHOM};
 
 const EXAMPLES: &str = "\
@@ -45,9 +45,9 @@ pub struct FlushAll {
     /// Leave sessions that name no user: carts.
     #[arg(long, help_heading = WHICH)]
     pub authenticated_only: bool,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long, help_heading = WHICH)]
-    pub cleanup_allauth: bool,
+    /// Rows of other tables.
+    #[command(flatten)]
+    pub references: References,
     /// Empty the table at once, with a lock that keeps everybody out for an instant.
     #[arg(long, conflicts_with_all = ["except_users", "authenticated_only", "keep_data", "limit", "pause_file", "print_cache_keys"], help_heading = PACE)]
     pub truncate: bool,

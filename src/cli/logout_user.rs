@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{Audit, Batches, Cache, MOST_NEWEST, ReportFormat, Saved, UserLookup};
+use super::shared::{
+    Audit, Batches, Cache, MOST_NEWEST, References, ReportFormat, Saved, UserLookup,
+};
 use super::user_selectors::UserSelectors;
 use super::{OUTPUT, SAFETY, WHICH, WHOM};
 
@@ -85,9 +87,9 @@ pub struct LogoutUser {
     /// The user column.
     #[command(flatten)]
     pub lookup: UserLookup,
-    /// Delete the rows that django-allauth (allauth.usersessions) has for these sessions, too.
-    #[arg(long, help_heading = WHICH)]
-    pub cleanup_allauth: bool,
+    /// Rows of other tables.
+    #[command(flatten)]
+    pub references: References,
     /// How fast to delete.
     #[command(flatten)]
     pub batches: Batches,

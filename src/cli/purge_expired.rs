@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{Audit, Pace, ReportFormat};
+use super::shared::{Audit, Pace, References, ReportFormat};
 use super::{OUTPUT, PACE, SAFETY, WHICH};
 
 const EXAMPLES: &str = "\
@@ -31,6 +31,9 @@ pub struct PurgeExpired {
     /// Leave what expired less than this ago.
     #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true, help_heading = WHICH)]
     pub older_than: String,
+    /// Rows of other tables.
+    #[command(flatten)]
+    pub references: References,
     /// How fast to delete.
     #[command(flatten)]
     pub pace: Pace,

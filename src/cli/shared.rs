@@ -45,6 +45,17 @@ pub struct Saved {
     pub timezone: Option<String>,
 }
 
+/// Rows of other tables that go with the sessions.
+#[derive(Debug, Args)]
+pub struct References {
+    /// Delete their rows of django-allauth (allauth.usersessions), too.
+    #[arg(long, help_heading = WHICH)]
+    pub cleanup_allauth: bool,
+    /// Delete the rows with their keys in this column, too; may be repeated.
+    #[arg(long, value_name = "TABLE.COLUMN", help_heading = WHICH)]
+    pub delete_references: Vec<String>,
+}
+
 /// Options of commands that delete.
 #[derive(Debug, Args)]
 pub struct Batches {

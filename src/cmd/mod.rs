@@ -126,6 +126,7 @@ fn begin(
         backends,
         replicas: command.replicas(),
         schema: if let [schema] = &*cli.global.schemas { Some(schema.clone()) } else { None },
+        referring: Vec::new(),
         unknown: Vec::new(),
         stop,
         waits: Waits::new(Arc::clone(stop), settings::answer_timeout(&cli.global)?),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::Timestamp;
-use crate::store::{Cursor, Fault, LockAttempt, Locked, PurgeLock};
+use crate::store::{Cursor, Fault, LockAttempt, Locked, PurgeLock, add_each};
 
 use super::driver::{Driver, IfBusy, Tries, heals};
 use super::pace::{ATTEMPTS, FEW_ATTEMPTS};
@@ -24,6 +24,8 @@ pub struct Purge<'p> {
     pub clean_to: Option<Cursor>,
     /// Expired rows that other tables keep.
     pub kept: KeptRows,
+    /// Deleted rows that referred to them, of each column.
+    pub referring: Vec<u64>,
     /// About how many rows there are to delete, if somebody counted them.
     pub expired: Option<u64>,
 }
@@ -107,12 +109,13 @@ impl Purge<'_> {
             let window =
                 driver.once(|writer| writer.pick_expired(cutoff, from.as_ref(), limit.max(1)))?;
             let rows: Vec<&str> = window.rows.iter().collect();
-            let kept = &mut self.kept;
+            let (kept, referring) = (&mut self.kept, &mut self.referring);
             let before = kept.after;
             let deleted = driver.batches(&rows, pass.tries, |writer, batch| {
                 let gone = writer.delete_expired(batch, cutoff, pass.locked)?;
                 kept.after += gone.kept.count();
                 kept.by.extend(gone.kept.by);
+                add_each(referring, &gone.referring);
                 Ok(gone.sessions)
             })?;
             let done = deleted + kept.after - before;

@@ -147,6 +147,7 @@ fn purge(memory: &Memory, pace: Pace) -> (Result<(), StopReason>, u64) {
     let mut lock = (&memory).purge_lock();
     let cutoff = Timestamp::from_micros(1_000);
     let mut purge = Purge {
+        referring: Vec::new(),
         cutoff,
         lock: &mut *lock,
         clean_to: None,
@@ -352,6 +353,7 @@ fn what_other_tables_keep_is_counted_once_and_the_rest_goes() {
         let mut lock = table.purge_lock();
         let cutoff = Timestamp::from_micros(1_000);
         let mut purge = Purge {
+            referring: Vec::new(),
             cutoff,
             lock: &mut *lock,
             clean_to: None,

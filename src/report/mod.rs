@@ -19,7 +19,7 @@ pub use credentials::{OtherAccess, OtherCredentials};
 pub use matches::Matches;
 pub use named::{NamedUser, ResolvedUser, add_named};
 pub use proof::{Doubt, Proof};
-pub use referenced::Referenced;
+pub use referenced::{DeletedOf, Referenced, ReferencesDeleted};
 pub use total::{InSchema, Sum, Total, both, same};
 
 use crate::model::{Layout, Serializer, Signature};

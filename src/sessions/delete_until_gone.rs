@@ -12,7 +12,7 @@ use super::keep_data::Kept;
 use super::login_keys_seen;
 use super::query::{SessionQuery, UserFilter};
 use super::record::Record;
-use super::references::KeptSessions;
+use super::references::{KeptSessions, ReferencesGone};
 use super::removal::Removal;
 use super::survey::{Survey, SurveyOptions, find_verified_row};
 use crate::context::Ctx;
@@ -91,6 +91,9 @@ impl Outcome {
             None => {
                 outcome.count(&mut first);
                 outcome.kept = KeptSessions::foreseen(plan.store, &first.keys)?;
+                let going = outcome.kept.not_among(&first.keys);
+                let found = first.matches.matched.saturating_sub(outcome.kept.count());
+                outcome.references = ReferencesGone::foreseen(ctx, plan.store, &going, found)?;
                 outcome.preview = first.preview();
             }
             Some(driver) => {
@@ -158,7 +161,7 @@ impl Outcome {
             }
             if whole {
                 let Some(proof) = plan.proof else {
-                    self.count_kept(driver, &found.keys);
+                    self.count_kept(ctx, plan, driver, &found.keys);
                     return Ok(());
                 };
                 options = proof;
@@ -167,6 +170,7 @@ impl Outcome {
             let Some((next, back)) = again else { return Ok(()) };
             let gone = std::mem::replace(&mut found, next).keys;
             self.refuse_wrong_key(plan, &found)?;
+            self.look_for_references(ctx, plan, &gone);
             let mut unranked = 0;
             if !matches!(plan.removal, Removal::KeepData) {
                 self.not_deleted = self.kept.deleted_and_found(&gone, &found.keys);
@@ -266,17 +270,7 @@ impl Outcome {
                     plan.record.cache.go_on()?;
                     let gone = plan.record.deleted(batch, writer.delete(batch))?;
                     stay.add(gone.kept);
-                    Ok(gone.sessions)
-                });
-                self.deleted += driver.done().rows - before;
-            }
-            Removal::DeleteWithAllauth => {
-                self.ended = driver.each(keys, |writer, batch| {
-                    plan.record.cache.go_on()?;
-                    let gone = writer.delete_with_allauth(batch);
-                    let gone = plan.record.deleted(batch, gone)?;
-                    stay.add(gone.kept);
-                    self.allauth += gone.allauth;
+                    self.references.add(&gone.referring);
                     Ok(gone.sessions)
                 });
                 self.deleted += driver.done().rows - before;
@@ -287,6 +281,14 @@ impl Outcome {
         // Checked after the last batch too, and even if the batches ended for another reason.
         if let Err(error) = plan.record.cache.go_on() {
             self.ended = Err(StopReason::Failed(error));
+        }
+    }
+
+    /// Counts rows of other tables that refer to deleted sessions although they were to go with these.
+    fn look_for_references(&mut self, ctx: &Ctx<'_>, plan: &Plan<'_>, deleted: &Keys) {
+        let deleted = self.kept.not_among(deleted);
+        if let Err(error) = self.references.look(ctx, plan.store, &deleted) {
+            self.ended = Err(StopReason::of(error, ctx.stop));
         }
     }
 
@@ -309,7 +311,8 @@ impl Outcome {
 
     /// Checks that the deleted rows are gone, where no scan follows. A trigger or a rule can keep rows
     /// without an error.
-    fn count_kept(&mut self, driver: &mut Driver<'_>, keys: &Keys) {
+    fn count_kept(&mut self, ctx: &Ctx<'_>, plan: &Plan<'_>, driver: &mut Driver<'_>, keys: &Keys) {
+        self.look_for_references(ctx, plan, keys);
         let keys = self.kept.not_among(keys);
         for some in keys.chunks(KEYS_AT_ONCE) {
             match driver.once(|writer| writer.count(some)) {

@@ -67,6 +67,7 @@ impl Outcome {
     pub(crate) fn exit(&self) -> Exit {
         match &self.ended {
             Ok(()) if self.remaining.unwrap_or(0) > 0 || self.is_unsure() => Exit::Incomplete,
+            Ok(()) if self.references.are_left() => Exit::Incomplete,
             Ok(()) => Exit::Done,
             Err(StopReason::Limit | StopReason::RunTime) => Exit::Incomplete,
             Err(StopReason::Interrupted(signal)) => Exit::Interrupted(*signal),

@@ -101,9 +101,9 @@ const PREVIEW: usize = 20;
 const MOST_PREVIEW_BYTES: usize = 2_000;
 
 impl Collect {
-    /// What a dry run collects: it needs keys only where other tables can keep sessions, to count those.
-    pub(crate) fn of_dry_run(can_be_kept: bool) -> Self {
-        if can_be_kept { Self::FirstKeys } else { Self::CountOnly }
+    /// What a dry run collects: it needs keys only where rows of other tables refer to sessions, to count those.
+    pub(crate) fn of_dry_run(needs_keys: bool) -> Self {
+        if needs_keys { Self::FirstKeys } else { Self::CountOnly }
     }
 }
 

@@ -15,8 +15,9 @@ pub enum Capability {
     Users,
     /// [`Rewriter`](super::Rewriter): `--keep-data`.
     Rewrite,
-    /// [`AllauthReader`](super::AllauthReader), [`AllauthWriter`](super::AllauthWriter): `--cleanup-allauth`.
-    Allauth,
+    /// [`ReferringReader`](super::ReferringReader), and the writer deletes what [`Opening::referring`](super::Opening) names:
+    /// `--delete-references`, `--cleanup-allauth`.
+    References,
     /// [`Truncator`](super::Truncator): `--truncate`.
     Truncate,
     /// [`Schemas`](super::Schemas): `--schema`, `--all-schemas`.
@@ -34,7 +35,7 @@ impl Capability {
         Self::UserColumn,
         Self::Users,
         Self::Rewrite,
-        Self::Allauth,
+        Self::References,
         Self::Truncate,
         Self::Schemas,
         Self::Grants,
@@ -56,7 +57,10 @@ impl Capability {
             Self::Rewrite => {
                 ("write sessions anew", "leave --keep-data out: then the whole session is deleted")
             }
-            Self::Allauth => ("delete rows of django-allauth", "leave --cleanup-allauth out"),
+            Self::References => (
+                "delete rows of other tables with their sessions",
+                "leave --delete-references and --cleanup-allauth out",
+            ),
             Self::Truncate => (
                 "empty the table at once",
                 "leave --truncate out: then rows are deleted in batches",

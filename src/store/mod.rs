@@ -15,6 +15,7 @@ pub(crate) mod net;
 mod postgres;
 mod reader;
 mod reference;
+mod referring;
 mod source;
 mod sqlite;
 mod table;
@@ -38,10 +39,11 @@ pub use facts::{Facts, OtherTable, Purpose};
 pub use mysql::{BUFFERS, Endpoint, MySql, Params, SslMode, Tls};
 pub use postgres::{Conninfo, Postgres};
 pub use reader::{
-    AllauthReader, BlindSpot, Emit, ExpiryReader, Filter, Reader, ReferenceReader,
+    BlindSpot, Emit, ExpiryReader, Filter, Reader, ReferenceReader, ReferringReader,
     UserColumnReader, UserReader,
 };
-pub use reference::{Gone, Kept, Reference};
+pub use reference::{Gone, Kept, Reference, add_each};
+pub use referring::{NotAColumn, ReferringColumn};
 use source::percent_decode;
 pub use source::{Backend, FromDjango, Opening, Source, SourceError, Surroundings, Traits};
 pub use sqlite::Sqlite;
@@ -57,8 +59,8 @@ pub use wall_clock::WallClock;
 pub use was::Was;
 use writer::BATCH;
 pub use writer::{
-    AllauthWriter, Assignment, BatchBudget, ExpiryWriter, Replacement, ReplicaLag, Rewriter,
-    Truncator, UserColumnWriter, Writer,
+    Assignment, BatchBudget, ExpiryWriter, Replacement, ReplicaLag, Rewriter, Truncator,
+    UserColumnWriter, Writer,
 };
 
 use crate::consent::Consent;

@@ -87,8 +87,8 @@ pub trait Reader: Send {
         None
     }
 
-    /// [`Capability::Allauth`](super::Capability::Allauth).
-    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+    /// [`Capability::References`](super::Capability::References).
+    fn referring(&mut self) -> Option<&mut dyn ReferringReader> {
         None
     }
 }
@@ -211,14 +211,25 @@ pub trait ReferenceReader {
     fn referenced(&mut self, keys: &[&str]) -> Result<Kept, StoreError>;
 }
 
-/// Finds the table in which django-allauth keeps a row for each login.
-pub trait AllauthReader {
-    /// Whether the table exists.
-    fn has_allauth(&mut self) -> Result<bool, StoreError>;
+/// Reads about the columns of other tables that [`Opening::referring`](super::Opening) names.
+pub trait ReferringReader {
+    /// Checks that rows of each can be deleted with their sessions, apart from the rights of the role. Returns warnings.
+    fn check_referring(&mut self) -> Result<Vec<String>, StoreError>;
+
+    /// Counts the rows of each that refer to these keys.
+    fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError>;
+
+    /// Counts the rows of each that refer to sessions that expired before `cutoff`, without sessions that other tables
+    /// keep; `None` if that takes too long.
+    fn count_referring_to_expired(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<Vec<u64>>, StoreError>;
 }
 
-/// The capabilities of a reader, for commands. A store without a capability has no user column, no users, no
-/// foreign keys and no django-allauth; other calls fail.
+/// The capabilities of a reader, for commands. A store without a capability has no user column, no users and no
+/// foreign keys; other calls fail.
 impl dyn Reader + '_ {
     /// See [`ExpiryReader::expired`].
     pub fn expired(
@@ -329,8 +340,22 @@ impl dyn Reader + '_ {
         self.foreign_keys().map_or(Ok(Kept::default()), |foreign| foreign.referenced(keys))
     }
 
-    /// See [`AllauthReader::has_allauth`].
-    pub fn has_allauth(&mut self) -> Result<bool, StoreError> {
-        self.allauth().map_or(Ok(false), AllauthReader::has_allauth)
+    /// See [`ReferringReader::check_referring`].
+    pub fn check_referring(&mut self) -> Result<Vec<String>, StoreError> {
+        Capability::References.of(self.referring())?.check_referring()
+    }
+
+    /// See [`ReferringReader::count_referring`].
+    pub fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError> {
+        Capability::References.of(self.referring())?.count_referring(keys)
+    }
+
+    /// See [`ReferringReader::count_referring_to_expired`].
+    pub fn count_referring_to_expired(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<Vec<u64>>, StoreError> {
+        Capability::References.of(self.referring())?.count_referring_to_expired(cutoff, patience)
     }
 }

@@ -14,6 +14,8 @@ pub struct Reference {
     pub on_delete: String,
     /// Whether it keeps sessions: see [`hinders`](Self::hinders).
     pub(super) hinders: bool,
+    /// Whether the rows that refer by it are deleted with their sessions.
+    pub(super) is_deleted: bool,
     /// The SQL condition that a row of the other table refers to a row of the session table; `None` if this
     /// role may not see all rows of the other table.
     pub(super) refers: Option<String>,
@@ -24,12 +26,17 @@ impl Reference {
     /// does: ON DELETE CASCADE of the session table itself would delete further sessions that no scan
     /// checked.
     pub fn hinders(&self) -> bool {
-        self.hinders
+        self.hinders && !self.is_deleted
+    }
+
+    /// Whether the rows that refer by it are deleted with their sessions.
+    pub fn is_deleted(&self) -> bool {
+        self.is_deleted
     }
 
     /// Whether deleting a session would delete other sessions with it.
     pub fn takes_sessions(&self) -> bool {
-        self.hinders && self.on_delete == "CASCADE"
+        self.hinders() && self.on_delete == "CASCADE"
     }
 
     /// Whether SQL can tell which sessions it refers to.
@@ -72,8 +79,8 @@ pub(super) fn kept(hindrances: &[(&str, &str)]) -> Option<String> {
 pub struct Gone {
     /// Deleted sessions.
     pub sessions: u64,
-    /// Deleted rows of django-allauth.
-    pub allauth: u64,
+    /// Deleted rows that referred to them, of each column that [`Opening::referring`](super::Opening) names.
+    pub referring: Vec<u64>,
     /// Rows of the batch that stay because another table refers to them.
     pub kept: Kept,
 }
@@ -102,8 +109,16 @@ impl Gone {
     /// Adds the result of another batch.
     pub fn add(&mut self, other: Self) {
         self.sessions += other.sessions;
-        self.allauth += other.allauth;
+        add_each(&mut self.referring, &other.referring);
         self.kept.add(other.kept);
+    }
+}
+
+/// Adds counts, each to the one at its place.
+pub fn add_each(counts: &mut Vec<u64>, more: &[u64]) {
+    counts.resize(counts.len().max(more.len()), 0);
+    for (count, more) in counts.iter_mut().zip(more) {
+        *count += more;
     }
 }
 
@@ -122,22 +137,34 @@ impl Kept {
 
 /// Runs a delete of some rows. If it fails with [`Broken::Reference`], another table refers to one of them
 /// although no check saw it. Then it deletes each half by itself, down to the single rows that are referred
-/// to.
+/// to. Likewise for a row that stays. A single row is tried twice: what refers to it may have come during the first delete,
+/// which did not see it, and the second one deletes it.
 pub(super) fn delete_in_halves<E>(
     rows: &[&str],
     mut delete: impl FnMut(&[&str]) -> Result<Gone, Broken<E>>,
 ) -> Result<Gone, E> {
     let mut gone = Gone::default();
     let mut parts = vec![rows];
+    let mut again = None;
     while let Some(part) = parts.pop() {
         match (delete(part), part) {
             (Ok(done), _) => gone.add(done),
+            (Err(Broken::Reference(..)), [row]) if again != Some(*row) => {
+                again = Some(*row);
+                parts.push(part);
+            }
             (Err(Broken::Reference(_, by)), [row]) => gone.add(Gone::kept(row, by)),
-            (Err(Broken::Reference(..)), [_, _, ..]) => {
+            (Err(Broken::Stays(_)), [_]) => {}
+            (Err(Broken::Reference(..) | Broken::Stays(_)), [_, _, ..]) => {
                 let (first, second) = part.split_at(part.len() / 2);
                 parts.extend([second, first]);
             }
-            (Err(Broken::Reference(error, _) | Broken::Otherwise(error)), _) => return Err(error),
+            (
+                Err(Broken::Reference(error, _) | Broken::Stays(error) | Broken::Otherwise(error)),
+                _,
+            ) => {
+                return Err(error);
+            }
         }
     }
     Ok(gone)
@@ -147,6 +174,8 @@ pub(super) fn delete_in_halves<E>(
 pub(super) enum Broken<E> {
     /// A row of the table with this name refers to one of the rows.
     Reference(E, String),
+    /// A row did not go, although nothing forbade it: a trigger keeps it. What refers to it has to stay, too.
+    Stays(E),
     /// Any other failure.
     Otherwise(E),
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Capability, Store, StoreError, Table, Terms, Waits, WallClock};
+use super::{Capability, ReferringColumn, Store, StoreError, Table, Terms, Waits, WallClock};
 
 /// A kind of database: what its URLs look like, and how they become a [`Source`].
 pub trait Backend: Sync {
@@ -111,6 +111,8 @@ pub trait Source: fmt::Debug {
 pub struct Opening {
     /// The session table.
     pub table: Table,
+    /// Columns of other tables whose rows are deleted with the sessions that they name.
+    pub referring: Vec<ReferringColumn>,
     /// The clock of naive times, for a database that stores times without a zone.
     pub clock: WallClock,
     /// How long to wait for the database.

@@ -104,7 +104,7 @@ impl FromStr for Table {
 }
 
 /// Splits off the first part of a name.
-fn part(text: &str) -> Result<(String, &str), NotATable> {
+pub(super) fn part(text: &str) -> Result<(String, &str), NotATable> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find('.').unwrap_or(text.len());
         let (name, rest) = text.split_at(end);

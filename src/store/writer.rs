@@ -11,7 +11,9 @@ use crate::model::{Page, Timestamp};
 
 /// A connection that writes. Every call is one short transaction, and safe to retry.
 pub trait Writer {
-    /// Deletes the rows with these keys. Rows stay if a foreign key of another table forbids their delete.
+    /// Deletes the rows with these keys, and in the same transaction the rows of other tables that
+    /// [`Opening::referring`](super::Opening) names. Rows stay if a foreign key of another table forbids their delete; then
+    /// those that refer to them stay, too.
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
 
     /// Counts the rows with these keys.
@@ -53,11 +55,6 @@ pub trait Writer {
 
     /// [`Capability::UserColumn`](super::Capability::UserColumn).
     fn user_columns(&mut self) -> Option<&mut dyn UserColumnWriter> {
-        None
-    }
-
-    /// [`Capability::Allauth`](super::Capability::Allauth).
-    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
         None
     }
 
@@ -165,13 +162,6 @@ pub trait UserColumnWriter {
     fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError>;
 }
 
-/// Deletes from the table of django-allauth.
-pub trait AllauthWriter {
-    /// The same as [`Writer::delete`], and deletes in the same transaction the row that django-allauth keeps
-    /// for each session.
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError>;
-}
-
 /// Replaces the data of sessions.
 pub trait Rewriter {
     /// Replaces the data of rows whose data has not changed. Returns how many rows were replaced.
@@ -246,11 +236,6 @@ impl dyn Writer + '_ {
     /// See [`UserColumnWriter::drop_user_column`].
     pub fn drop_user_column(&mut self, column: &UserColumn) -> Result<(), StoreError> {
         Capability::UserColumn.of(self.user_columns())?.drop_user_column(column)
-    }
-
-    /// See [`AllauthWriter::delete_with_allauth`].
-    pub fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        Capability::Allauth.of(self.allauth())?.delete_with_allauth(keys)
     }
 
     /// See [`Rewriter::replace`].

@@ -34,16 +34,6 @@ pub fn write_paused(out: &mut dyn Write, paused: Paused) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes how many rows of django-allauth were deleted, with `--cleanup-allauth`.
-pub fn write_allauth(out: &mut dyn Write, deleted: Option<u64>) -> io::Result<()> {
-    match deleted {
-        Some(rows) => {
-            writeln!(out, "{} of django-allauth deleted with them.", counted(rows, "row"))
-        }
-        None => Ok(()),
-    }
-}
-
 /// The sentence about sessions that lost only their login.
 pub fn without_login(sessions: u64) -> &'static str {
     if sessions == 1 { "kept without its login" } else { "kept without their login" }

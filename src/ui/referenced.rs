@@ -1,10 +1,10 @@
-//! Sentences about sessions that stay because other tables refer to them.
+//! Sentences about rows of other tables that refer to sessions.
 
 use std::io::{self, Write};
 
 use super::sanitize;
 use crate::model::counted;
-use crate::report::Referenced;
+use crate::report::{DeletedOf, Referenced, ReferencesDeleted};
 
 /// The hint where `--keep-data` would help.
 pub const KEEP_DATA_HELPS: &str =
@@ -48,4 +48,36 @@ pub fn write_referenced(
             (false, _) => "stay",
         }
     )
+}
+
+/// Writes how many rows of other tables were deleted with the sessions, or would be.
+pub fn write_deleted(
+    out: &mut dyn Write,
+    references: &ReferencesDeleted,
+    dry_run: bool,
+) -> io::Result<()> {
+    for DeletedOf { table, rows, left, at_least, is_of_allauth, .. } in &references.columns {
+        let table = if *is_of_allauth { "django-allauth".into() } else { sanitize(table) };
+        let would = if dry_run { " would be" } else { "" };
+        let at_least = if *at_least { "At least " } else { "" };
+        match rows {
+            Some(rows) => {
+                let rows = counted(*rows, "row");
+                writeln!(out, "{at_least}{rows} of {table}{would} deleted with them.")?;
+            }
+            None => writeln!(
+                out,
+                "Rows of {table} would be deleted with them: counting them took too long."
+            )?,
+        }
+        if let Some(rows @ 1..) = left {
+            let (what, they) = (counted(*rows, "row"), if *rows == 1 { "refers" } else { "refer" });
+            writeln!(
+                out,
+                "{what} of {table} {they} to sessions that were deleted: a trigger keeps such rows, or the site wrote them \
+                 meanwhile."
+            )?;
+        }
+    }
+    Ok(())
 }

@@ -89,7 +89,7 @@ fn what_it_cannot_do_is_one_error_before_anything_is_begun() {
         (&["logout-user", "--username", "anna"], "read the table of users", "by their ids"),
         (&["logout-user", "--deleted-users"], "read the table of users", "by their ids"),
         (&["logout-user", "42", "--keep-data"], "write sessions anew", "leave --keep-data out"),
-        (&["logout-user", "42", "--cleanup-allauth"], "rows of django-allauth", "leave --cleanup"),
+        (&["logout-user", "42", "--cleanup-allauth"], "rows of other tables", "leave --delete"),
         (&["flush-all", "--yes", "--truncate"], "empty the table at once", "leave --truncate out"),
         (&["logout-user", "42", "--schema", "tenant"], "tell schemas apart", "leave --schema"),
         (&["flush-all", "--yes", "--all-schemas"], "tell schemas apart", "leave --schema"),

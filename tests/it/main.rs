@@ -29,6 +29,7 @@ mod corpus;
 mod csv_store;
 mod damaged_files;
 mod delete;
+mod delete_references;
 mod deploy;
 mod differential;
 mod discovery;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use sessctl::consent::Consent;
 use sessctl::model::{Data, Expiry, Keys, Page, Row, Timestamp};
 use sessctl::store::{
-    AllauthReader, AllauthWriter, Assigned, Assignment, Capability, Cursor, Emit, Expired,
-    ExpiryReader, ExpiryWriter, Facts, Fault, Filter, Gone, Locked, Reader, Replacement,
-    ReplicaLag, Rewriter, Store, StoreError, Traits, Truncator, UserColumn, UserColumnDrop,
-    UserColumnPlan, UserColumnReader, UserColumnWriter, Window, Writer,
+    Assigned, Assignment, Capability, Cursor, Emit, Expired, ExpiryReader, ExpiryWriter, Facts,
+    Fault, Filter, Gone, Locked, Reader, ReferringReader, Replacement, ReplicaLag, Rewriter, Store,
+    StoreError, Traits, Truncator, UserColumn, UserColumnDrop, UserColumnPlan, UserColumnReader,
+    UserColumnWriter, Window, Writer,
 };
 
 /// Sessions by key: stored text and expiry.
@@ -27,7 +27,8 @@ pub struct Memory {
     faults: Mutex<VecDeque<Option<Fault>>>,
     column: Mutex<Option<UserColumn>>,
     users: Mutex<BTreeMap<String, String>>,
-    allauth: Mutex<Option<BTreeSet<String>>>,
+    /// Keys in another table, whose rows go with their sessions.
+    referring: Mutex<Option<BTreeSet<String>>>,
     referred: Mutex<BTreeSet<String>>,
     window: Mutex<Option<usize>>,
     lags: Mutex<VecDeque<Duration>>,
@@ -50,14 +51,14 @@ impl Memory {
         lock(&self.rows).remove(key);
     }
 
-    /// Has django-allauth keep rows for these sessions, and no others.
-    pub fn list_in_allauth(&self, keys: &[&str]) {
-        *lock(&self.allauth) = Some(keys.iter().map(|key| (*key).to_owned()).collect());
+    /// Has another table keep rows for these sessions, and no others.
+    pub fn list(&self, keys: &[&str]) {
+        *lock(&self.referring) = Some(keys.iter().map(|key| (*key).to_owned()).collect());
     }
 
-    /// The sessions that django-allauth has rows for.
-    pub fn listed_in_allauth(&self) -> Vec<String> {
-        lock(&self.allauth).iter().flatten().cloned().collect()
+    /// The sessions that it has rows for.
+    pub fn listed(&self) -> Vec<String> {
+        lock(&self.referring).iter().flatten().cloned().collect()
     }
 
     /// Has somebody lock these sessions; nobody from now on, if there are none.
@@ -103,7 +104,7 @@ impl Store for &Memory {
                 Capability::Expiry,
                 Capability::UserColumn,
                 Capability::Rewrite,
-                Capability::Allauth,
+                Capability::References,
                 Capability::Truncate,
             ],
             ..Traits::plain("memory")
@@ -116,7 +117,7 @@ impl Store for &Memory {
             rows: lock(&self.rows).clone(),
             column: lock(&self.column).clone(),
             users: lock(&self.users).clone(),
-            has_allauth: lock(&self.allauth).is_some(),
+            referring: lock(&self.referring).clone(),
         }))
     }
 
@@ -155,7 +156,7 @@ struct MemoryReader {
     rows: Rows,
     column: Option<UserColumn>,
     users: BTreeMap<String, String>,
-    has_allauth: bool,
+    referring: Option<BTreeSet<String>>,
 }
 
 impl Reader for MemoryReader {
@@ -205,7 +206,7 @@ impl Reader for MemoryReader {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+    fn referring(&mut self) -> Option<&mut dyn ReferringReader> {
         Some(self)
     }
 }
@@ -239,9 +240,26 @@ impl UserColumnReader for MemoryReader {
     }
 }
 
-impl AllauthReader for MemoryReader {
-    fn has_allauth(&mut self) -> Result<bool, StoreError> {
-        Ok(self.has_allauth)
+impl ReferringReader for MemoryReader {
+    fn check_referring(&mut self) -> Result<Vec<String>, StoreError> {
+        let missing = || StoreError::new(Fault::Fatal, "there is no such table");
+        self.referring.as_ref().map(|_| Vec::new()).ok_or_else(missing)
+    }
+
+    fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError> {
+        let listed = self.referring.iter().flatten();
+        let rows = listed.filter(|key| keys.contains(&key.as_str())).count();
+        Ok(vec![u64::try_from(rows).unwrap()])
+    }
+
+    fn count_referring_to_expired(
+        &mut self,
+        cutoff: Timestamp,
+        _: Duration,
+    ) -> Result<Option<Vec<u64>>, StoreError> {
+        let expired = expired(&self.rows, cutoff, None);
+        let keys: Vec<&str> = expired.iter().map(|(_, key)| &**key).collect();
+        self.count_referring(&keys).map(Some)
     }
 }
 
@@ -252,6 +270,17 @@ impl MemoryWriter<'_> {
         match lock(&self.0.faults).pop_front().flatten() {
             Some(fault) => Err(StoreError::new(fault, "cannot delete: a scripted fault")),
             None => Ok(()),
+        }
+    }
+
+    /// Removes these sessions, and what refers to them.
+    fn remove(&self, keys: &[&str], gone: &mut Gone) {
+        let (mut rows, mut listed) = (lock(&self.0.rows), lock(&self.0.referring));
+        gone.referring.extend(listed.as_ref().map(|_| 0));
+        for key in keys.iter().filter(|key| rows.remove(**key).is_some()) {
+            gone.sessions += 1;
+            let went = listed.as_mut().is_some_and(|keys| keys.remove(*key));
+            gone.referring.iter_mut().for_each(|rows| *rows += u64::from(went));
         }
     }
 
@@ -272,8 +301,7 @@ impl Writer for MemoryWriter<'_> {
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         self.fault()?;
         let (free, mut gone) = self.unless_kept(keys);
-        let mut rows = lock(&self.0.rows);
-        gone.sessions = free.iter().filter_map(|key| rows.remove(*key)).map(|_| 1).sum();
+        self.remove(&free, &mut gone);
         Ok(gone)
     }
 
@@ -300,10 +328,6 @@ impl Writer for MemoryWriter<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
-        Some(self)
-    }
-
     fn truncation(&mut self) -> Option<&mut dyn Truncator> {
         Some(self)
     }
@@ -316,19 +340,6 @@ impl Writer for MemoryWriter<'_> {
 impl ReplicaLag for MemoryWriter<'_> {
     fn replica_lag(&mut self) -> Result<Option<Duration>, StoreError> {
         Ok(lock(&self.0.lags).pop_front())
-    }
-}
-
-impl AllauthWriter for MemoryWriter<'_> {
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.fault()?;
-        let (free, mut gone) = self.unless_kept(keys);
-        let (mut rows, mut allauth) = (lock(&self.0.rows), lock(&self.0.allauth));
-        for key in free.iter().filter(|key| rows.remove(**key).is_some()) {
-            gone.sessions += 1;
-            gone.allauth += u64::from(allauth.as_mut().is_some_and(|keys| keys.remove(*key)));
-        }
-        Ok(gone)
     }
 }
 
@@ -431,14 +442,12 @@ impl ExpiryWriter for MemoryWriter<'_> {
             return Err(StoreError::new(Fault::Busy, "cannot delete: a row is locked"));
         }
         let (free, mut gone) = self.unless_kept(rows);
-        let mut table = lock(&self.0.rows);
-        let before = table.len();
-        for key in free.into_iter().filter(|key| !locked.contains(*key)) {
-            if table.get(key).is_some_and(|(_, expires)| expired_at(*expires, cutoff).is_some()) {
-                table.remove(key);
-            }
-        }
-        gone.sessions = u64::try_from(before - table.len()).unwrap_or(u64::MAX);
+        let is_expired = |key: &&str| {
+            let rows = lock(&self.0.rows);
+            rows.get(*key).is_some_and(|(_, expires)| expired_at(*expires, cutoff).is_some())
+        };
+        let free = free.into_iter().filter(|key| !locked.contains(*key));
+        self.remove(&free.filter(is_expired).collect::<Vec<_>>(), &mut gone);
         Ok(gone)
     }
 }

@@ -23,7 +23,7 @@ const RECIPES_NOT_RUN: usize = 6;
 
 /// What each recipe comes to: how its comment begins, to whom the site answers afterwards, and how many rows are left. Before each there are
 /// sessions of anna, of bert, who is staff, of carl, and of dora, who saved hers during the incident; a visitor's cart; an expired session.
-const RECIPES: [(&str, &str, usize); 25] = [
+const RECIPES: [(&str, &str, usize); 26] = [
     ("Builds sessctl", EVERYBODY, 6),
     ("What does sessctl find", EVERYBODY, 6),
     ("Which sessions would go", EVERYBODY, 6),
@@ -44,6 +44,7 @@ const RECIPES: [(&str, &str, usize); 25] = [
     ("A PostgreSQL role", EVERYBODY, 6),
     ("A large table", EVERYBODY, 6),
     ("Remove that column", EVERYBODY, 6),
+    ("A foreign key keeps sessions", "bert carl dora", 5),
     ("The project says where", "bert carl dora", 5),
     ("Users by name, and staff", EVERYBODY, 6),
     ("Ends sessions in the table", "bert carl dora", 5),
@@ -169,6 +170,11 @@ fn look_at_the_rest(site: &Site, recipe: &Recipe, ran: &Ran) {
             site.shell(drop).ran("").ok();
         }
         "A large table" => assert_eq!(sql(user_columns), "1"),
+        "A foreign key keeps sessions" => {
+            says("1 row of shop_device would be deleted with them");
+            assert_eq!(sql("SELECT count(*) FROM shop_device"), "5");
+            site.python("from django.db import connection as c; c.cursor().execute('DROP TABLE shop_device')");
+        }
         "Remove that column again" => assert_eq!(sql(user_columns), "0"),
         _ => {}
     }
@@ -202,6 +208,14 @@ from django.db import connection as c
 c.cursor().execute('''CREATE SCHEMA tenant; SET search_path = tenant, public;
     CREATE TABLE auth_user AS SELECT * FROM public.auth_user; CREATE UNIQUE INDEX ON auth_user (username);
     CREATE TABLE django_session AS SELECT * FROM public.django_session''')");
+        }
+        if recipe.commands.contains("shop_device") {
+            site.python(
+                "
+from django.db import connection as c
+c.cursor().execute('''CREATE TABLE shop_device AS SELECT session_key AS session_id FROM django_session;
+    ALTER TABLE shop_device ADD FOREIGN KEY (session_id) REFERENCES django_session''')",
+            );
         }
         let ran = run(site, &recipe, &redis.url());
         let left = logged_in(site, &people);

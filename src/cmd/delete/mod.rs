@@ -16,7 +16,7 @@ use crate::context::Ctx;
 use crate::engine::{Done, Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::{SavedWindow, counted};
-use crate::report::{Doubt, Proof};
+use crate::report::{Doubt, Proof, ReferencesDeleted};
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
@@ -53,7 +53,8 @@ impl Command for Delete {
             let ctx = &ctx.reading_sessions();
             let task = Task::of(ctx, self, session)?;
             let pace = settings::pace(&self.pace, ctx.database()?.traits)?;
-            let ctx = &ctx.not_knowing(task.cache.unknown_engine());
+            let referring = references::asked(&self.references, None)?;
+            let ctx = &ctx.not_knowing(task.cache.unknown_engine()).deleting_references(referring);
             schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
         })
     }
@@ -123,7 +124,7 @@ impl<'a> Task<'a> {
         Ok(Self {
             args,
             which,
-            removal: Removal::asked(args.cleanup_allauth, false, false)?,
+            removal: Removal::Delete,
             nobody: UserIds::default(),
             settle: settings::duration("--settle", &args.settle)?,
             saved,
@@ -144,7 +145,7 @@ impl<'a> Task<'a> {
         if !args.dry_run {
             reader.demand_writes()?;
         }
-        removal.check(ctx, &*store, args.dry_run)?;
+        removal.check(&*store)?;
         let references = references::note(ctx, &mut *reader)?;
         let one;
         let conditions = match &self.which {
@@ -158,9 +159,9 @@ impl<'a> Task<'a> {
         };
         drop(reader);
         let known = known_doubts(ctx, &*store, conditions)?;
-        let can_be_kept = references::hinder(&references);
+        let needs_keys = references::need_keys(ctx, &references);
         let deletion = Deletion { ctx, task: self, store: &*store, conditions, audit };
-        let (mut outcome, done) = deletion.run(can_be_kept, pace)?;
+        let (mut outcome, done) = deletion.run(needs_keys, pace)?;
         let of_one = matches!(self.which, Which::One(_));
         if outcome.ended.is_ok() && !of_one && outcome.named == 0 {
             outcome.doubts.extend(proof::other_tables(ctx, &*store, None, false));
@@ -175,6 +176,7 @@ impl<'a> Task<'a> {
         let report = DeleteReport {
             conditions: self.typed(conditions),
             verdict: proof::of(&outcome, cache, args.dry_run),
+            references: outcome.references.report(ctx, args.dry_run),
             secret_keys: ctx.codec.keyring.len(),
             cached: cache.may_hold(),
             cache_entries_deleted: cache.entries_deleted(),
@@ -265,13 +267,13 @@ impl Deletion<'_, '_> {
 
     /// Deletes them. A scan that counts goes before that where the operator is asked, or where it shows whether logins are
     /// known.
-    fn run(&self, can_be_kept: bool, pace: Pace) -> Result<(Outcome, Done), Error> {
+    fn run(&self, needs_keys: bool, pace: Pace) -> Result<(Outcome, Done), Error> {
         let is_for_visitors = self.conditions.is_some_and(Conditions::are_for_visitors);
         let at_once = !(self.task.args.dry_run || self.asks() || is_for_visitors);
         if let Some(consent) = Consent::from_ask(Ask::Explicit).filter(|_| at_once) {
             return self.act(consent, pace);
         }
-        let plan = self.plan(Collect::of_dry_run(can_be_kept));
+        let plan = self.plan(Collect::of_dry_run(needs_keys));
         let found = Outcome::run(self.ctx, &plan, None)?;
         if is_for_visitors {
             refuse_unknown_logins(&found.doubts)?;
@@ -336,7 +338,7 @@ fn report(args: &Delete, outcome: &mut Outcome, done: Done) -> DeleteReport {
         doubts: std::mem::take(&mut outcome.doubts),
         secret_keys: 0,
         deleted: outcome.deleted,
-        allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
+        references: ReferencesDeleted::default(),
         remaining: outcome.remaining,
         not_deleted: outcome.not_deleted,
         kept: outcome.referenced(),

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::model::Tally;
-use crate::report::{Doubt, Ending, ListedSession, Matches, Paused, Proof, Referenced, Sum, both};
+use crate::report::{
+    Doubt, Ending, ListedSession, Matches, Paused, Proof, Referenced, ReferencesDeleted, Sum, both,
+};
 
 /// The report of `delete`.
 #[derive(Clone, Debug, Serialize)]
@@ -32,9 +34,9 @@ pub struct DeleteReport {
     pub secret_keys: usize,
     /// Deleted rows.
     pub deleted: u64,
-    /// Rows of django-allauth that were deleted with them; `None` without `--cleanup-allauth` and in a dry
-    /// run.
-    pub allauth_deleted: Option<u64>,
+    /// Rows of other tables that were deleted with them.
+    #[serde(flatten)]
+    pub references: ReferencesDeleted,
     /// Sessions that the last scan found; `None` if no scan followed the last delete.
     pub remaining: Option<u64>,
     /// Deleted sessions that exist again: a trigger or a rule keeps them, or the site wrote them back.
@@ -86,7 +88,7 @@ impl Sum for DeleteReport {
         self.verdict = self.verdict.and(other.verdict);
         self.doubts.extend(other.doubts.iter().cloned());
         self.deleted += other.deleted;
-        self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
+        self.references.add(&other.references);
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;
         self.kept.add(&other.kept);

@@ -5,10 +5,8 @@ use std::io::{self, Write};
 use super::report::DeleteReport;
 use crate::model::{Tally, counted};
 use crate::report::{Ending, Proof};
-use crate::ui::ending::{
-    stopped, write_allauth, write_entries, write_left, write_paused, write_unranked,
-};
-use crate::ui::referenced::{going, write_referenced};
+use crate::ui::ending::{stopped, write_entries, write_left, write_paused, write_unranked};
+use crate::ui::referenced::{going, write_deleted, write_referenced};
 use crate::ui::{Report, sanitize, write_preview};
 
 /// What these sessions are, for a question: `3 of users, 2 anonymous`.
@@ -78,7 +76,7 @@ impl DeleteReport {
     }
 
     fn write_rest(&self, out: &mut dyn Write) -> io::Result<()> {
-        write_allauth(out, self.allauth_deleted)?;
+        write_deleted(out, &self.references, self.dry_run)?;
         write_entries(out, self.cache_entries_deleted.filter(|_| !self.dry_run))?;
         if self.cached && !self.dry_run {
             writeln!(

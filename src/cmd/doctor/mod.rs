@@ -21,7 +21,7 @@ use crate::report::Doubt;
 use crate::sessions::proof;
 use crate::sessions::site_users::SiteUsers;
 use crate::settings::{Database, Project};
-use crate::store::{Capability, Facts, Reader, Store, StoreError, WallClock};
+use crate::store::{Capability, Facts, Reader, ReferringColumn, Store, StoreError, WallClock};
 use crate::ui;
 
 impl Command for Doctor {
@@ -98,7 +98,7 @@ fn read(
     };
     if sample.rows == 0 {
         if findings.is_empty() {
-            findings.push(empty(ctx, store, reader));
+            findings.push(empty(ctx, store));
         }
     } else {
         findings.push(sample.describe_keys());
@@ -150,7 +150,7 @@ fn wrong_table(doubt: &Doubt) -> Finding {
 const MOST_NAMED: usize = 20;
 
 /// The finding for an empty table: the site may use another one.
-fn empty(ctx: &Ctx<'_>, store: &dyn Store, reader: &mut dyn Reader) -> Finding {
+fn empty(ctx: &Ctx<'_>, store: &dyn Store) -> Finding {
     let is_named = ctx.global.table.is_some() || ctx.project.is_some();
     // If the list cannot be read, the finding is only less detailed.
     let others = if is_named { Vec::new() } else { store.others_alike().unwrap_or_default() };
@@ -165,13 +165,20 @@ fn empty(ctx: &Ctx<'_>, store: &dyn Store, reader: &mut dyn Reader) -> Finding {
             ),
             ui::WHICH_TABLE,
         ),
-        _ if reader.has_allauth().unwrap_or(false) => Finding::ok(
+        _ if has_allauth(ctx) => Finding::ok(
             "rows",
             "the table is empty; that of django-allauth lists logins, but holds no sessions",
         )
         .next("does SESSION_ENGINE keep sessions in the database?"),
         _ => Finding::ok("rows", "the table is empty"),
     }
+}
+
+/// Whether there is a table of django-allauth that lists logins.
+fn has_allauth(ctx: &Ctx<'_>) -> bool {
+    let store = ctx.deleting_references(vec![ReferringColumn::of_allauth()]).open();
+    let has = |store: Box<dyn Store>| Ok(store.reader()?.check_referring().is_ok());
+    store.and_then(has).unwrap_or(false)
 }
 
 fn not_made(check: &'static str, error: StoreError) -> Finding {

@@ -19,7 +19,7 @@ use crate::context::Ctx;
 use crate::engine::{Done, Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::Tally;
-use crate::report::Proof;
+use crate::report::{Proof, ReferencesDeleted};
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
@@ -52,7 +52,10 @@ impl Command for FlushAll {
             let pace = keep_data::pace(pace, self.keep_data);
             let ctx = &ctx.reading_sessions();
             let task = Task::of(ctx, self)?;
-            let ctx = &ctx.not_knowing(task.cache.unknown_engine());
+            let otherwise = [(self.keep_data, "--keep-data"), (self.truncate, "--truncate")];
+            let otherwise = otherwise.into_iter().find(|(given, _)| *given).map(|(_, name)| name);
+            let referring = references::asked(&self.references, otherwise)?;
+            let ctx = &ctx.not_knowing(task.cache.unknown_engine()).deleting_references(referring);
             spared::demand(ctx, &self.except_users)?;
             schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
         })
@@ -87,7 +90,7 @@ impl<'a> Task<'a> {
                 "leave it out, or add --authenticated-only",
             ));
         }
-        let removal = Removal::asked(args.cleanup_allauth, args.keep_data, args.truncate)?;
+        let removal = Removal::of(args.keep_data);
         let settle = settings::duration("--settle", &args.settle)?;
         settings::refuse_blank("--except-user", &args.except_users)?;
         ctx.demand_key(args.verified_only)?;
@@ -114,7 +117,7 @@ impl<'a> Task<'a> {
         let store = ctx.open()?;
         let asked = AskedUsers::of(ctx, &*store, None, &args.except_users, false)?;
         let spared = &asked.set();
-        let can_be_kept = self.may_begin(ctx, &*store)?;
+        let needs_keys = self.may_begin(ctx, &*store)?;
         let known = proof::before_logout(ctx, &*store)?;
         let counted = census(ctx, &*store, args, &asked)?;
         let census = counted.as_ref().map(|counted| counted.tally);
@@ -134,7 +137,7 @@ impl<'a> Task<'a> {
             settle,
             record,
             key_is_right,
-            can_be_kept,
+            needs_keys,
         };
         let (mut outcome, done) = flush.run(consent, pace)?;
         let all_go = !args.authenticated_only && !args.keep_data;
@@ -147,6 +150,7 @@ impl<'a> Task<'a> {
         let exit = cache.exit(outcome.exit(), args.dry_run);
         let mut report = FlushReport {
             verdict: proof::of(&outcome, cache, args.dry_run),
+            references: outcome.references.report(ctx, args.dry_run),
             secret_keys: ctx.codec.keyring.len(),
             cached: cache.may_hold(),
             cache_entries_deleted: cache.entries_deleted(),
@@ -161,20 +165,20 @@ impl<'a> Task<'a> {
         Ok(CommandOutcome::new(report, outcome.ended, exit))
     }
 
-    /// Refuses what the table does not allow, before anything is done. Returns whether other tables can keep sessions.
+    /// Refuses what the table does not allow, before anything is done. Returns whether a dry run needs keys.
     fn may_begin(&self, ctx: &Ctx<'_>, store: &dyn Store) -> Result<bool, Error> {
         let args = self.args;
         let mut reader = store.reader()?;
         if !args.dry_run {
             reader.demand_writes()?;
         }
-        self.removal.check(ctx, store, args.dry_run)?;
+        self.removal.check(store)?;
         if args.truncate {
             store.demand(Capability::Truncate)?;
             references::refuse(&mut *reader)?;
         }
         let references = references::note(ctx, &mut *reader)?;
-        Ok(!args.keep_data && references::hinder(&references))
+        Ok(!args.keep_data && references::need_keys(ctx, &references))
     }
 }
 
@@ -227,8 +231,8 @@ struct Flush<'f, 'c> {
     record: Record<'f>,
     /// Whether a key verifies a row of the table.
     key_is_right: bool,
-    /// Whether other tables can keep sessions from being deleted.
-    can_be_kept: bool,
+    /// Whether a dry run needs the keys of sessions, because rows of other tables refer to them.
+    needs_keys: bool,
 }
 
 impl Flush<'_, '_> {
@@ -260,7 +264,7 @@ impl Flush<'_, '_> {
             query: SessionQuery { verified_only: self.args.verified_only, ..SessionQuery::of(who) },
             by_user: None,
             skim: false,
-            collect: if acting { Collect::Keys } else { Collect::of_dry_run(self.can_be_kept) },
+            collect: if acting { Collect::Keys } else { Collect::of_dry_run(self.needs_keys) },
             key_is_right: self.key_is_right,
         };
         let logins = options(UserFilter::AllBut(self.spared));
@@ -295,7 +299,7 @@ fn report(args: &FlushAll, tally: Option<Tally>, outcome: &mut Outcome, done: Do
         doubts: std::mem::take(&mut outcome.doubts),
         secret_keys: 0,
         deleted: (!outcome.emptied).then_some(outcome.deleted),
-        allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
+        references: ReferencesDeleted::default(),
         rewritten: outcome.rewritten,
         remaining: outcome.remaining,
         not_deleted: outcome.not_deleted,

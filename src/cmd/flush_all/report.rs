@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::model::Tally;
-use crate::report::{Doubt, Ending, Matches, Paused, Proof, Referenced, Sum, both};
+use crate::report::{
+    Doubt, Ending, Matches, Paused, Proof, Referenced, ReferencesDeleted, Sum, both,
+};
 
 /// The report of `flush-all`.
 #[derive(Clone, Debug, Serialize)]
@@ -31,9 +33,9 @@ pub struct FlushReport {
     pub secret_keys: usize,
     /// Deleted rows; `None` if the table was truncated.
     pub deleted: Option<u64>,
-    /// Rows of django-allauth that were deleted with them; `None` without `--cleanup-allauth` and in a dry
-    /// run.
-    pub allauth_deleted: Option<u64>,
+    /// Rows of other tables that were deleted with them.
+    #[serde(flatten)]
+    pub references: ReferencesDeleted,
     /// Rows that were rewritten without their login, with `--keep-data`.
     pub rewritten: u64,
     /// Whether users were spared.
@@ -141,7 +143,7 @@ impl Sum for FlushReport {
         self.verdict = self.verdict.and(other.verdict);
         self.doubts.extend(other.doubts.iter().cloned());
         self.deleted = both(self.deleted, other.deleted);
-        self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
+        self.references.add(&other.references);
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;

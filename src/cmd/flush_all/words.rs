@@ -7,10 +7,10 @@ use crate::model::counted;
 use crate::report::{Matches, Proof};
 use crate::ui::Report;
 use crate::ui::ending::{
-    stopped, without_login, write_alike, write_allauth, write_cached, write_entries, write_left,
-    write_paused, write_unreadable, write_unverified,
+    stopped, without_login, write_alike, write_cached, write_entries, write_left, write_paused,
+    write_unreadable, write_unverified,
 };
-use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
+use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_deleted, write_referenced};
 
 /// Describes the contents of the table, and what the run would delete.
 pub(super) fn intent(
@@ -58,6 +58,7 @@ impl Report for FlushReport {
         if self.dry_run {
             let sessions = going(self.matches.matched, &self.kept, "session");
             writeln!(out, "Dry run: {sessions} would go ({seconds:.1} s).")?;
+            write_deleted(out, &self.references, true)?;
             write_referenced(out, &self.kept, true, KEEP_DATA_HELPS)?;
             return self.write_rest(out);
         }
@@ -90,7 +91,7 @@ impl Report for FlushReport {
         write!(out, "{everybody}: {deleted}{rewritten}{stopped}, {proof} ({seconds:.1} s")?;
         write_paused(out, self.paused)?;
         writeln!(out, ").")?;
-        write_allauth(out, self.allauth_deleted)?;
+        write_deleted(out, &self.references, self.dry_run)?;
         write_entries(out, self.cache_entries_deleted)?;
         write_cached(out, self.cached)?;
         write_left(out, self.not_deleted, self.rounds)?;

@@ -17,7 +17,6 @@ use crate::context::Ctx;
 use crate::engine::{Driver, Pace, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::{SavedWindow, counted};
-use crate::report::{OtherAccess, Proof};
 use crate::sessions::asked_users::AskedUsers;
 use crate::sessions::audit::Audit;
 use crate::sessions::cache_keys::CacheKeys;
@@ -57,7 +56,9 @@ impl Command for LogoutUser {
             let pace = keep_data::pace(settings::batches(&self.batches)?, self.keep_data);
             let ctx = &ctx.reading_sessions();
             let task = Task::of(ctx, self, except)?;
-            let ctx = &ctx.not_knowing(task.cache.unknown_engine());
+            let keep_data = self.keep_data.then_some("--keep-data");
+            let referring = references::asked(&self.references, keep_data)?;
+            let ctx = &ctx.not_knowing(task.cache.unknown_engine()).deleting_references(referring);
             task.check(ctx)?;
             schemas::each(ctx, &pace, |ctx, pace| task.run(ctx, pace, audit))
         })
@@ -112,7 +113,7 @@ impl Ran {
 impl<'a> Task<'a> {
     fn of(ctx: &Ctx<'_>, args: &'a LogoutUser, except: Option<String>) -> Result<Self, Error> {
         let given = settings::user_ids(args)?;
-        let removal = Removal::asked(args.cleanup_allauth, args.keep_data, false)?;
+        let removal = Removal::of(args.keep_data);
         let settle = settings::duration("--settle", &args.settle)?;
         let saved = ctx.saved_window(&args.saved)?;
         ctx.refuse_many("--except", except.is_some())?;
@@ -141,10 +142,10 @@ impl<'a> Task<'a> {
         let Self { args, removal, ref cache, .. } = *self;
         let began = Instant::now();
         let store = ctx.open()?;
-        removal.check(ctx, &*store, args.dry_run)?;
+        removal.check(&*store)?;
         let references = references::note(ctx, &mut *store.reader()?)?;
         let known = proof::before_logout(ctx, &*store)?;
-        let can_be_kept = !args.keep_data && references::hinder(&references);
+        let needs_keys = !args.keep_data && references::need_keys(ctx, &references);
         let meant =
             user_selectors::resolve(ctx, &*store, &args.selectors, args.dry_run, args.unfit_ids)
                 .map_err(nobody_is_logged_out)?;
@@ -163,7 +164,7 @@ impl<'a> Task<'a> {
                 Err(StopReason::Failed(error)) => return Err(error.into()),
                 Err(interrupted) => Ran::interrupted(interrupted),
                 Ok(()) => {
-                    self.end(ctx, &*store, (&meant, &users), can_be_kept, (driver.as_mut(), audit))?
+                    self.end(ctx, &*store, (&meant, &users), needs_keys, (driver.as_mut(), audit))?
                 }
             };
         drop(driver);
@@ -179,6 +180,7 @@ impl<'a> Task<'a> {
             named: named.with(&outcome.sessions_of),
             unfit_ids: std::mem::take(&mut outcome.unfit_ids).into_vec(),
             verdict: proof::of(&outcome, cache, args.dry_run),
+            references: outcome.references.report(ctx, args.dry_run),
             secret_keys: ctx.codec.keyring.len(),
             of_a_schema: ctx.is_about_many(),
             cached: cache.may_hold(),
@@ -187,7 +189,7 @@ impl<'a> Task<'a> {
             by_column: column.is_some() && args.lookup.trust_column,
             user_column: column,
             elapsed_seconds: began.elapsed().as_secs_f64(),
-            ..report(args, users, &mut outcome, access.report)
+            ..LogoutReport::of(args, users, &mut outcome, access.report)
         };
         Ok(CommandOutcome::new(report, outcome.ended.and(access.ended), exit))
     }
@@ -198,7 +200,7 @@ impl<'a> Task<'a> {
         ctx: &Ctx<'_>,
         store: &dyn Store,
         (meant, users): (&Meant, &[String]),
-        can_be_kept: bool,
+        needs_keys: bool,
         (mut driver, audit): (Option<&mut Driver<'_>>, Option<&Audit>),
     ) -> Result<Ran, Error> {
         let args = self.args;
@@ -213,7 +215,7 @@ impl<'a> Task<'a> {
         let finds = args.keep_newest.is_none() || args.lookup.trust_column;
         let by_user = by_user(ctx, store, &args.lookup, &asked.ids)?.filter(|_| finds);
         let spared = self.spared_key(ctx, store, &ids)?;
-        let scans = self.scans(&ids, by_user.as_ref(), spared.as_deref(), can_be_kept);
+        let scans = self.scans(&ids, by_user.as_ref(), spared.as_deref(), needs_keys);
         let mut outcome =
             Outcome::run(ctx, &self.plan(store, scans, audit), driver.as_deref_mut())?;
         if !args.unfit_ids {
@@ -242,7 +244,7 @@ impl<'a> Task<'a> {
         ids: &'l UserIds,
         by_user: Option<&'l ByUser>,
         spared: Option<&'l str>,
-        can_be_kept: bool,
+        needs_keys: bool,
     ) -> (SurveyOptions<'l>, Option<SurveyOptions<'l>>) {
         let args = self.args;
         let proves = !args.no_verify && !args.dry_run;
@@ -258,7 +260,7 @@ impl<'a> Task<'a> {
             },
             by_user: if proves { by_user } else { trusted },
             skim: args.keep_newest.is_none() && (args.no_verify || !args.dry_run),
-            collect: if args.dry_run { Collect::of_dry_run(can_be_kept) } else { Collect::Keys },
+            collect: if args.dry_run { Collect::of_dry_run(needs_keys) } else { Collect::Keys },
             key_is_right: false,
         };
         let proof =
@@ -341,59 +343,5 @@ fn given_ids<'a>(args: &'a LogoutUser, given: &'a Ids) -> GivenIds<'a> {
         user_table: args.selectors.user_table.as_deref(),
         hint: "--username and --email take names; --user-table or --django names the table of users; \
                --unfit-ids takes ids of before their type was changed",
-    }
-}
-
-fn report(
-    args: &LogoutUser,
-    users: Vec<String>,
-    outcome: &mut Outcome,
-    access: OtherAccess,
-) -> LogoutReport {
-    // Computed before the doubts are moved.
-    let unsure = outcome.is_unsure();
-    LogoutReport {
-        command: "logout-user",
-        users,
-        dry_run: args.dry_run,
-        scanned: outcome.scanned,
-        matches: outcome.matches,
-        tally: outcome.tally,
-        verdict: Proof::Unknown,
-        doubts: std::mem::take(&mut outcome.doubts),
-        secret_keys: 0,
-        deleted: outcome.deleted,
-        allauth_deleted: (args.cleanup_allauth && !args.dry_run).then_some(outcome.allauth),
-        rewritten: outcome.rewritten,
-        remaining: outcome.remaining,
-        not_deleted: outcome.not_deleted,
-        kept: outcome.referenced(),
-        rounds: outcome.rounds,
-        user_column: None,
-        by_column: false,
-        batches: outcome.batches,
-        elapsed_seconds: 0.0,
-        revokes: args.revoke_tokens,
-        keep_data: args.keep_data,
-        excepted: args.except.is_some(),
-        keep_newest: args.keep_newest,
-        access,
-        of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
-        resolved: Vec::new(),
-        named: Vec::new(),
-        user_table: None,
-        of_selected: args.selectors.is_given(),
-        of_deleted: args.selectors.deleted_users,
-        unfit_ids: Vec::new(),
-        cached: false,
-        cache_entries_deleted: None,
-        verified_only: args.verified_only,
-        engine_unknown: false,
-        unsure,
-        stopped: outcome.ended.is_err(),
-        failed: matches!(outcome.ended, Err(StopReason::Failed(_))),
-        of_a_schema: false,
-        others_unknown: false,
-        preview: std::mem::take(&mut outcome.preview),
     }
 }

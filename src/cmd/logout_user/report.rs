@@ -4,11 +4,14 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use crate::cli::LogoutUser;
+use crate::engine::StopReason;
 use crate::model::Tally;
 use crate::report::{
-    Doubt, ListedSession, Matches, NamedUser, OtherAccess, Proof, Referenced, ResolvedUser, Sum,
-    add_named, both, same,
+    Doubt, ListedSession, Matches, NamedUser, OtherAccess, Proof, Referenced, ReferencesDeleted,
+    ResolvedUser, Sum, add_named, both, same,
 };
+use crate::sessions::delete_until_gone::Outcome;
 
 /// The report of `logout-user`.
 #[derive(Clone, Debug, Serialize)]
@@ -46,9 +49,9 @@ pub struct LogoutReport {
     pub secret_keys: usize,
     /// Deleted rows.
     pub deleted: u64,
-    /// Rows of django-allauth that were deleted with them; `None` without `--cleanup-allauth` and in a dry
-    /// run.
-    pub allauth_deleted: Option<u64>,
+    /// Rows of other tables that were deleted with them.
+    #[serde(flatten)]
+    pub references: ReferencesDeleted,
     /// Rows that were rewritten without their login, with `--keep-data`.
     pub rewritten: u64,
     /// Sessions that the last scan found; `None` if no scan followed the last delete.
@@ -119,6 +122,63 @@ pub struct LogoutReport {
     pub preview: Vec<ListedSession>,
 }
 
+impl LogoutReport {
+    /// The report of what was done, without what the outcome does not tell.
+    pub(super) fn of(
+        args: &LogoutUser,
+        users: Vec<String>,
+        outcome: &mut Outcome,
+        access: OtherAccess,
+    ) -> Self {
+        // Computed before the doubts are moved.
+        let unsure = outcome.is_unsure();
+        Self {
+            command: "logout-user",
+            users,
+            dry_run: args.dry_run,
+            scanned: outcome.scanned,
+            matches: outcome.matches,
+            tally: outcome.tally,
+            verdict: Proof::Unknown,
+            doubts: std::mem::take(&mut outcome.doubts),
+            secret_keys: 0,
+            deleted: outcome.deleted,
+            references: ReferencesDeleted::default(),
+            rewritten: outcome.rewritten,
+            remaining: outcome.remaining,
+            not_deleted: outcome.not_deleted,
+            kept: outcome.referenced(),
+            rounds: outcome.rounds,
+            user_column: None,
+            by_column: false,
+            batches: outcome.batches,
+            elapsed_seconds: 0.0,
+            revokes: args.revoke_tokens,
+            keep_data: args.keep_data,
+            excepted: args.except.is_some(),
+            keep_newest: args.keep_newest,
+            access,
+            of_a_time: args.saved.idle.is_some() || !args.saved.saved_between.is_empty(),
+            resolved: Vec::new(),
+            named: Vec::new(),
+            user_table: None,
+            of_selected: args.selectors.is_given(),
+            of_deleted: args.selectors.deleted_users,
+            unfit_ids: Vec::new(),
+            cached: false,
+            cache_entries_deleted: None,
+            verified_only: args.verified_only,
+            engine_unknown: false,
+            unsure,
+            stopped: outcome.ended.is_err(),
+            failed: matches!(outcome.ended, Err(StopReason::Failed(_))),
+            of_a_schema: false,
+            others_unknown: false,
+            preview: std::mem::take(&mut outcome.preview),
+        }
+    }
+}
+
 /// Most unfit ids in a sum.
 const MOST_UNFIT_IDS: usize = 5;
 
@@ -150,7 +210,7 @@ impl Sum for LogoutReport {
         self.verdict = self.verdict.and(other.verdict);
         self.doubts.extend(other.doubts.iter().cloned());
         self.deleted += other.deleted;
-        self.allauth_deleted = both(self.allauth_deleted, other.allauth_deleted);
+        self.references.add(&other.references);
         self.rewritten += other.rewritten;
         self.remaining = both(self.remaining, other.remaining);
         self.not_deleted += other.not_deleted;

@@ -8,10 +8,10 @@ use super::report::LogoutReport;
 use crate::model::{counted, uuid_digits};
 use crate::report::Proof;
 use crate::ui::ending::{
-    without_login, write_alike, write_allauth, write_cached, write_entries, write_impersonated,
-    write_left, write_unranked, write_unreadable, write_unverified,
+    without_login, write_alike, write_cached, write_entries, write_impersonated, write_left,
+    write_unranked, write_unreadable, write_unverified,
 };
-use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_referenced};
+use crate::ui::referenced::{KEEP_DATA_HELPS, going, write_deleted, write_referenced};
 use crate::ui::{Report, sanitize, sanitize_name, write_preview};
 
 /// Most users who are shown by name.
@@ -129,7 +129,7 @@ impl LogoutReport {
             writeln!(out, "Nothing is known of the schemas that failed or were not begun.")?;
         }
         write_users(out, self)?;
-        write_allauth(out, self.allauth_deleted)?;
+        write_deleted(out, &self.references, self.dry_run)?;
         write_entries(out, self.cache_entries_deleted)?;
         write_cached(out, self.cached && !self.dry_run)?;
         write_left(out, self.not_deleted, self.rounds)?;

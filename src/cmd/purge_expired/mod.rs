@@ -16,7 +16,7 @@ use crate::context::Ctx;
 use crate::engine::{Driver, KeptRows, Pace, Purge, StopReason, Work};
 use crate::error::{Error, Exit};
 use crate::model::Timestamp;
-use crate::report::{Ending, Paused, Referenced};
+use crate::report::{Ending, Paused, Referenced, ReferencesDeleted};
 use crate::sessions::command_run::{CommandOutcome, CommandRun};
 use crate::sessions::pacing::{ending, paused};
 use crate::sessions::{references, schemas};
@@ -38,6 +38,7 @@ impl Command for PurgeExpired {
             }
             let pace = settings::pace(&self.pace, ctx.database()?.traits)?;
             let grace = settings::duration("--older-than", &self.older_than)?;
+            let ctx = &ctx.deleting_references(references::asked(&self.references, None)?);
             let mut outcome = schemas::each(ctx, &pace, |ctx, pace| act(ctx, self, grace, pace))?;
             if let (Some(file), Some(report)) = (&self.metrics_file, &outcome.report)
                 && let (Some(sum), false) = (&report.sum, self.dry_run)
@@ -72,8 +73,10 @@ fn act(
     let mut ended = Ok(());
     if let Some(consent) = consent {
         let work = Work { store: &*store, consent, stop: ctx.stop, pace, progress: ctx.progress };
-        let (clean_to, kept_before);
-        (ended, clean_to, kept_before) = purge(work, cutoff, expired, args.analyze, &mut report);
+        let (clean_to, kept_before, referring);
+        (ended, clean_to, kept_before, referring) =
+            purge(work, cutoff, expired, args.analyze, &mut report);
+        report.references = references::report(ctx, false, (Some(&referring), None, false));
         match ended {
             Err(StopReason::AnotherInstance(holder)) if report.batches == 0 => {
                 return another_instance(holder, args.skip_if_running);
@@ -99,6 +102,12 @@ fn act(
             .note_left(ctx.stop.while_unchecked(|| reader.expired(cutoff, None, COUNT_PATIENCE))?);
         let kept = ctx.stop.while_unchecked(|| reader.expired_and_kept(cutoff, COUNT_PATIENCE))?;
         report.note_kept(kept, &references);
+        if !ctx.referring.is_empty() {
+            let rows = ctx
+                .stop
+                .while_unchecked(|| reader.count_referring_to_expired(cutoff, COUNT_PATIENCE))?;
+            report.references = references::report(ctx, true, (rows.as_deref(), None, false));
+        }
     }
     report.dead_rows = bloat.dead_rows;
     report.elapsed_seconds = began.elapsed().as_secs_f64();
@@ -132,19 +141,25 @@ fn cutoff(
     Ok((cutoff, references, expired.flatten().and_then(|expired| expired.rows)))
 }
 
-/// Runs the purge. Returns how it ended, the cursor before which no expired row is left, and whether other
-/// tables keep rows before that cursor.
+/// Runs the purge. Returns how it ended, the cursor before which no expired row is left, whether other tables keep rows before
+/// that cursor, and how many rows of other tables it deleted.
 fn purge(
     work: Work<'_>,
     cutoff: Timestamp,
     expired: Option<u64>,
     analyze: bool,
     report: &mut PurgeReport,
-) -> (Result<(), StopReason>, Option<Cursor>, bool) {
+) -> (Result<(), StopReason>, Option<Cursor>, bool, Vec<u64>) {
     let mut lock = work.store.purge_lock();
     let mut driver = Driver::new(work);
-    let mut purge =
-        Purge { cutoff, lock: &mut *lock, clean_to: None, kept: KeptRows::default(), expired };
+    let mut purge = Purge {
+        cutoff,
+        lock: &mut *lock,
+        clean_to: None,
+        kept: KeptRows::default(),
+        referring: Vec::new(),
+        expired,
+    };
     let checked = driver.check(|writer| {
         if analyze {
             writer.demand_analyze()?;
@@ -162,7 +177,7 @@ fn purge(
     report.ended = ending(&ended);
     let KeptRows { before, after, by } = purge.kept;
     report.kept = Referenced { referenced: before + after, referenced_by: by };
-    (ended, purge.clean_to, before > 0)
+    (ended, purge.clean_to, before > 0, purge.referring)
 }
 
 /// Counts the expired rows that are left.
@@ -202,6 +217,7 @@ fn report(cutoff: Timestamp, dry_run: bool) -> PurgeReport {
         cutoff: cutoff.to_string(),
         dry_run,
         deleted: 0,
+        references: ReferencesDeleted::default(),
         locked: 0,
         kept: Referenced::default(),
         left: None,

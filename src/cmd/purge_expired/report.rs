@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::{Ending, Paused, Referenced, Sum, both};
+use crate::report::{Ending, Paused, Referenced, ReferencesDeleted, Sum, both};
 
 /// The report of `purge-expired`.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +15,9 @@ pub struct PurgeReport {
     pub dry_run: bool,
     /// Deleted rows.
     pub deleted: u64,
+    /// Rows of other tables that were deleted with them.
+    #[serde(flatten)]
+    pub references: ReferencesDeleted,
     /// Expired rows that stayed because another session held a lock on them to the end.
     pub locked: u64,
     /// Expired rows that stay because other tables refer to them.
@@ -43,6 +46,7 @@ impl Sum for PurgeReport {
 
     fn add(&mut self, other: &Self) {
         self.deleted += other.deleted;
+        self.references.add(&other.references);
         self.locked += other.locked;
         self.kept.add(&other.kept);
         self.left = both(self.left, other.left);

@@ -7,7 +7,7 @@ use crate::model::counted;
 use crate::report::Ending;
 use crate::ui::Report;
 use crate::ui::ending::{stopped, write_paused};
-use crate::ui::referenced::write_referenced;
+use crate::ui::referenced::{write_deleted, write_referenced};
 
 impl Report for PurgeReport {
     /// Writes one line: what was deleted, what is left, and why it ended and paused.
@@ -24,6 +24,7 @@ impl Report for PurgeReport {
                 None => "more sessions than can be counted in time".into(),
             };
             writeln!(out, "Dry run: {rows} that expired before {} would be deleted.", self.cutoff)?;
+            write_deleted(out, &self.references, true)?;
             return write_referenced(out, &self.kept, true, "");
         }
         let ended = match self.ended {
@@ -41,6 +42,7 @@ impl Report for PurgeReport {
         )?;
         write_paused(out, self.paused)?;
         writeln!(out, ").")?;
+        write_deleted(out, &self.references, false)?;
         write_referenced(out, &self.kept, false, "")
     }
 }

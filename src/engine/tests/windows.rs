@@ -62,6 +62,7 @@ fn purge_with_kept(
     let mut driver = work(&memory, &stop, progress, pace);
     let mut lock = (&memory).purge_lock();
     let mut purge = Purge {
+        referring: Vec::new(),
         cutoff: CUTOFF,
         lock: &mut *lock,
         clean_to: None,
@@ -114,7 +115,9 @@ fn nothing_is_purged_while_another_purge_has_the_lock() {
     let table = &memory;
     let mut driver = work(&table, &stop, &Silent, Pace::default());
     let (clean_to, kept, expired) = (None, KeptRows::default(), None);
-    let mut purge = Purge { cutoff: CUTOFF, lock: &mut HeldByAnother, clean_to, kept, expired };
+    let referring = Vec::new();
+    let mut purge =
+        Purge { cutoff: CUTOFF, lock: &mut HeldByAnother, clean_to, kept, referring, expired };
     assert!(matches!(purge.run(&mut driver), Err(StopReason::AnotherInstance(Holder::Sessctl))));
     assert_eq!((driver.done().rows, memory.keys().len()), (0, 25));
 }

@@ -7,7 +7,7 @@ use crate::sessions::counts::Counts;
 use crate::sessions::distinct::DistinctUsers;
 use crate::sessions::logins::Logins;
 use crate::sessions::named_users::SessionsOf;
-use crate::sessions::references::KeptSessions;
+use crate::sessions::references::{KeptSessions, ReferencesGone};
 use crate::sessions::survey::{Survey, SurveyOptions};
 use crate::sessions::unfit_ids::UnfitIds;
 
@@ -22,8 +22,8 @@ pub(crate) struct Outcome {
     /// The sessions that the first scan selected, by what they are.
     pub(crate) kinds: Tally,
     pub(crate) deleted: u64,
-    /// Rows of django-allauth that were deleted with the sessions.
-    pub(crate) allauth: u64,
+    /// Rows of other tables that were deleted with the sessions, or would be.
+    pub(crate) references: ReferencesGone,
     /// Whether the table was truncated before the first scan. Its rows are not counted.
     pub(crate) emptied: bool,
     pub(crate) rewritten: u64,
@@ -75,7 +75,7 @@ impl Outcome {
             matches: Matches::default(),
             kinds: Tally::default(),
             deleted: 0,
-            allauth: 0,
+            references: ReferencesGone::default(),
             emptied: false,
             rewritten: 0,
             batches: 0,

@@ -96,6 +96,7 @@ pub(in crate::sessions) fn in_ctx<T>(
         project: &None,
         schema: None,
         unknown: Vec::new(),
+        referring: Vec::new(),
         codec,
         stop,
         progress,

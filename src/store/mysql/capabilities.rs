@@ -1,19 +1,21 @@
-//! The optional capabilities of the reader: expired rows, the user column, the table of users, foreign keys,
-//! and django-allauth.
+//! The optional capabilities of the reader: expired rows, the user column, the table of users, foreign keys, and
+//! columns of other tables with keys of sessions.
 
 use std::time::Duration;
 
-use super::catalog::{look, named};
+use super::catalog::named;
 use super::fault::fail;
 use super::keys::{MOST_KEYS, Named};
 use super::reader::MySqlReader;
 use super::references::kept_rows;
+use super::referring::Referring;
 use super::row::number;
-use super::sql::quoted;
+use super::sql::{quote, quoted};
 use crate::model::Timestamp;
+use crate::store::reference::{hindrances, kept, unless_kept};
 use crate::store::{
-    AllauthReader, Bloat, CredentialTable, Cursor, Expired, ExpiryReader, Kept, Reference,
-    ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop,
+    Bloat, CredentialTable, Cursor, Expired, ExpiryReader, Kept, Reference, ReferenceReader,
+    ReferringReader, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop,
     UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
 };
 
@@ -35,8 +37,9 @@ impl ExpiryReader for MySqlReader<'_> {
         patience: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let references = self.references()?;
-        let Self { store, client, server, found, .. } = self;
-        store.count_kept(client, server, found, &references, (cutoff, patience))
+        let Some(kept) = kept(&hindrances(&references)) else { return Ok(Some(0)) };
+        let (kept, Self { store, client, server, found, .. }) = (format!(" AND {kept}"), self);
+        store.add_up_expired(client, server, found, ("COUNT(*)", &kept), (cutoff, patience))
     }
 
     fn bloat(&mut self) -> Result<Bloat, StoreError> {
@@ -136,11 +139,43 @@ impl ReferenceReader for MySqlReader<'_> {
     }
 }
 
-impl AllauthReader for MySqlReader<'_> {
-    fn has_allauth(&mut self) -> Result<bool, StoreError> {
+impl ReferringReader for MySqlReader<'_> {
+    fn check_referring(&mut self) -> Result<Vec<String>, StoreError> {
         let store = self.store;
-        let found = look(self.client()?, &store.table.of_allauth());
-        let found = found.map_err(|failure| fail(failure, store.what("read")))?;
-        Ok(found.column("session_key").is_some())
+        store.check_referring(self.client()?)
+    }
+
+    fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError> {
+        let store = self.store;
+        store.count_referring(self.client()?, keys)
+    }
+
+    fn count_referring_to_expired(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<Vec<u64>>, StoreError> {
+        let references = self.references()?;
+        let stay = unless_kept(&hindrances(&references));
+        let Self { store, client, server, found, .. } = self;
+        let mut counts = Vec::new();
+        for column in &store.referring {
+            let cannot = |failure| fail(failure, store.what("see what refers to"));
+            let referring = Referring::of(store, client, column).map_err(cannot)?;
+            let (table, name) = (quoted(&referring.table), quote(column.column()));
+            let key = referring.found.key_of("s.session_key");
+            let sum = format!(
+                "COALESCE(SUM((SELECT COUNT(*) FROM {table} sessctl_other WHERE sessctl_other.{name} = {key} \
+                 AND CAST(sessctl_other.{name} AS BINARY) = CAST(s.session_key AS BINARY))), 0)"
+            );
+            counts.push(store.add_up_expired(
+                client,
+                server,
+                found,
+                (&sum, &stay),
+                (cutoff, patience),
+            )?);
+        }
+        Ok(counts.into_iter().collect())
     }
 }

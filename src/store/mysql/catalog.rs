@@ -61,10 +61,12 @@ impl Column {
     }
 }
 
-/// What is known of the session table.
-#[derive(Clone, Debug, Default)]
+/// What is known of the session table, or of another table with keys of sessions.
+#[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) columns: Vec<Column>,
+    /// The column of the keys.
+    pub(super) key_column: String,
     pub(super) is_view: bool,
     /// `InnoDB`; empty for a view.
     pub(super) engine: String,
@@ -80,7 +82,12 @@ impl Found {
 
     /// A bound key, with the character set and the collation of the column, so that it is found in the index.
     pub(super) fn key(&self) -> String {
-        bound(self.column("session_key"))
+        self.key_of("?")
+    }
+
+    /// The same of the key that an expression yields.
+    pub(super) fn key_of(&self, expression: &str) -> String {
+        comparable(expression, self.column(&self.key_column))
     }
 
     /// A key as a value to be bound; NULL, which no row has, for one that the column cannot hold. To convert it would be an
@@ -91,7 +98,7 @@ impl Found {
 
     /// Whether the character set of the keys has these characters.
     pub(super) fn can_hold(&self, key: &str) -> bool {
-        let charset = self.column("session_key").and_then(|column| column.charset.as_ref());
+        let charset = self.column(&self.key_column).and_then(|column| column.charset.as_ref());
         let charset = charset.map_or("utf8", |(charset, _)| charset);
         key.chars().all(|c| match charset {
             _ if c.is_ascii() || charset.starts_with("utf8") => true,
@@ -109,9 +116,16 @@ impl Found {
 
 /// A bound text to be compared with this column.
 pub(super) fn bound(column: Option<&Column>) -> String {
+    comparable("?", column)
+}
+
+/// A text, which an expression yields, to be compared with this column.
+fn comparable(expression: &str, column: Option<&Column>) -> String {
     match column.and_then(Column::text) {
-        Some((charset, collation)) => format!("CONVERT(? USING {charset}) COLLATE {collation}"),
-        None => "CAST(? AS BINARY)".into(),
+        Some((charset, collation)) => {
+            format!("CONVERT({expression} USING {charset}) COLLATE {collation}")
+        }
+        None => format!("CAST({expression} AS BINARY)"),
     }
 }
 
@@ -199,6 +213,7 @@ pub(super) fn look(client: &mut Client, table: &Table) -> Result<Found, Failure>
     };
     Ok(Found {
         columns: columns.iter().map(column).collect(),
+        key_column: "session_key".into(),
         is_view: table_type.contains("VIEW"),
         lists: Lists::of(&kind.as_ref().map(|row| text(row, 2)).unwrap_or_default()),
         engine: kind.map(|row| text(&row, 1)).unwrap_or_default(),

@@ -1,12 +1,12 @@
 //! Deletes rows by their keys, except those that another table keeps. Each batch is one autocommitted statement, so that no
-//! transaction can be left open, unless it has to leave out what others have locked, or takes rows of django-allauth along.
+//! transaction can be left open, unless it has to leave out what others have locked, or takes rows of other tables along.
 
 use std::rc::Rc;
 
-use super::catalog::look;
 use super::fault::{Failure, fail};
 use super::keys::{MOST_KEYS, Named, padded};
 use super::references::kept_rows;
+use super::referring::Referring;
 use super::row::text;
 use super::session::LOCK_WAIT;
 use super::writer::{How, MySqlWriter};
@@ -27,17 +27,54 @@ impl MySqlWriter<'_> {
         Ok(found)
     }
 
+    /// The tables whose rows go with their sessions, read once before the first delete. An error if the account may not delete
+    /// from them.
+    fn referring(&mut self) -> Result<Rc<[Referring]>, StoreError> {
+        if let Some(referring) = &self.referring {
+            return Ok(Rc::clone(referring));
+        }
+        let store = self.store;
+        let mut all = Vec::new();
+        for column in &store.referring {
+            let referring = Referring::of(store, &mut self.client, column).and_then(|referring| {
+                self.client.prepare(&referring.named(&[""]).delete())?;
+                Ok(referring)
+            });
+            let what = || store.what("delete what refers to");
+            all.push(referring.map_err(|failure| fail(failure, what()))?);
+        }
+        let all: Rc<[Referring]> = all.into();
+        self.referring = Some(Rc::clone(&all));
+        Ok(all)
+    }
+
+    /// Deletes the rows that refer to these keys.
+    fn delete_referring(
+        &mut self,
+        keys: &[&str],
+        referring: &[Referring],
+    ) -> Result<Vec<u64>, Failure> {
+        let mut counts = Vec::new();
+        for referring in referring {
+            let named = referring.named(&padded(keys));
+            counts.push(self.client.change(&named.delete(), named.values)?);
+        }
+        Ok(counts)
+    }
+
     pub(super) fn delete_rows(&mut self, keys: &[&str], how: How<'_>) -> Result<Gone, StoreError> {
         let references = self.references()?;
+        let referring = self.referring()?;
         self.demand_trust()?;
-        if how.with_allauth {
-            self.store.demand_trust(&mut self.client, &self.store.table.of_allauth())?;
+        for referring in &*referring {
+            self.store.demand_trust(&mut self.client, &referring.table)?;
         }
         let mut gone = Gone::default();
         for keys in keys.chunks(MOST_KEYS) {
             let deleted = delete_in_halves(keys, |part| {
-                self.delete_part(part, how, &references).map_err(|failure| {
-                    match referring(&failure) {
+                self.delete_part(part, how, (&references, &referring)).map_err(|failure| {
+                    match forbidden_by(&failure) {
+                        _ if matches!(failure, Failure::Stays) => Broken::Stays(failure),
                         Some(table) => Broken::Reference(failure, table),
                         None => Broken::Otherwise(failure),
                     }
@@ -52,7 +89,7 @@ impl MySqlWriter<'_> {
         &mut self,
         keys: &[&str],
         how: How<'_>,
-        references: &[Reference],
+        (references, referring): (&[Reference], &[Referring]),
     ) -> Result<Gone, Failure> {
         let mut gone = Gone::default();
         if references.iter().any(Reference::hinders) {
@@ -64,37 +101,59 @@ impl MySqlWriter<'_> {
         if keys.is_empty() {
             return Ok(gone);
         }
-        if how.with_allauth {
-            let both = self.in_transaction(|writer| writer.delete_both(&keys))?;
-            gone.add(both);
-            return Ok(gone);
-        }
-        gone.sessions = match how.locked {
-            Locked::Skip => self.delete_but_locked(&keys, how.before),
-            Locked::Wait => {
-                self.wait_for_locks(LOCK_WAIT).and_then(|()| self.delete_now(&keys, how.before))
-            }
-        }?;
+        let deleted = match how.locked {
+            Locked::Skip => self.delete_but_locked(&keys, how.before, referring),
+            Locked::Wait => self.delete_all(&keys, how.before, referring),
+        };
+        gone.add(deleted?);
         Ok(gone)
     }
 
+    /// Waits for locked rows.
+    fn delete_all(
+        &mut self,
+        keys: &[&str],
+        before: Option<&str>,
+        referring: &[Referring],
+    ) -> Result<Gone, Failure> {
+        self.wait_for_locks(LOCK_WAIT)?;
+        self.delete_at_once(keys, before, referring)
+    }
+
+    fn delete_at_once(
+        &mut self,
+        keys: &[&str],
+        before: Option<&str>,
+        referring: &[Referring],
+    ) -> Result<Gone, Failure> {
+        if referring.is_empty() {
+            return self.delete_now(keys, before).map(Gone::of);
+        }
+        self.in_transaction(|writer| writer.delete_found(keys, before, ("", referring)))
+    }
+
     /// To look first which rows are locked takes half as long again, so it does that only for a batch that meets a lock.
-    fn delete_but_locked(&mut self, keys: &[&str], before: Option<&str>) -> Result<u64, Failure> {
+    fn delete_but_locked(
+        &mut self,
+        keys: &[&str],
+        before: Option<&str>,
+        referring: &[Referring],
+    ) -> Result<Gone, Failure> {
         if !self.skips_locked {
-            self.wait_for_locks(LOCK_WAIT)?;
-            return self.delete_now(keys, before);
+            return self.delete_all(keys, before, referring);
         }
         self.wait_for_locks(self.shortest_lock_wait)?;
-        match self.delete_now(keys, before) {
+        match self.delete_at_once(keys, before, referring) {
             Err(failure) if failure.code() == Some(LOCK_WAIT_TIMEOUT) => {}
             deleted => return deleted,
         }
         self.wait_for_locks(LOCK_WAIT)?;
-        match self.in_transaction(|writer| writer.delete_unlocked(keys, before)) {
+        let free = (" FOR UPDATE SKIP LOCKED", referring);
+        match self.in_transaction(|writer| writer.delete_found(keys, before, free)) {
             // The server does not know the words.
             Err(failure) if failure.code() == Some(SYNTAX_ERROR) => {
                 self.skips_locked = false;
-                self.delete_now(keys, before)
+                self.delete_all(keys, before, referring)
             }
             deleted => deleted,
         }
@@ -105,37 +164,37 @@ impl MySqlWriter<'_> {
         self.client.change(&named.delete(), named.values)
     }
 
-    /// In a transaction: finds, and locks, the rows that nobody else has locked, and deletes these.
-    fn delete_unlocked(&mut self, keys: &[&str], before: Option<&str>) -> Result<u64, Failure> {
-        let free = self.lock(keys, before, " SKIP LOCKED")?;
-        let free: Vec<&str> = free.iter().map(String::as_str).collect();
-        if free.is_empty() { Ok(0) } else { self.delete_now(&free, before) }
-    }
-
-    /// In a transaction: a row of django-allauth goes only if its session went.
-    fn delete_both(&mut self, keys: &[&str]) -> Result<Gone, Failure> {
-        let there = self.lock(keys, None, "")?;
-        let there: Vec<&str> = there.iter().map(String::as_str).collect();
-        if there.is_empty() {
+    /// In a transaction: finds the rows that are there and deletes these, and before them what refers to them: foreign keys
+    /// demand this order, and the site has it, too, so that neither waits for the other in a circle. With `SKIP LOCKED` it
+    /// locks the rows first that nobody else has locked.
+    fn delete_found(
+        &mut self,
+        keys: &[&str],
+        before: Option<&str>,
+        (how, referring): (&str, &[Referring]),
+    ) -> Result<Gone, Failure> {
+        let found = self.find_rows(keys, before, how)?;
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        if found.is_empty() {
             return Ok(Gone::default());
         }
-        let mut gone = Gone::of(self.delete_now(&there, None)?);
-        let table = self.store.table.of_allauth();
-        let found = look(&mut self.client, &table)?;
-        let named = Named::new(&table, &found, &padded(&there), None);
-        gone.allauth = self.client.change(&named.delete(), named.values)?;
-        Ok(gone)
+        let referring = self.delete_referring(&found, referring)?;
+        let sessions = self.delete_now(&found, before)?;
+        if usize::try_from(sessions).is_ok_and(|rows| rows < found.len()) && !referring.is_empty() {
+            return Err(Failure::Stays);
+        }
+        Ok(Gone { referring, ..Gone::of(sessions) })
     }
 
-    /// Locks the rows with these keys, and returns their keys, each once.
-    fn lock(
+    /// Returns the keys of the rows with these keys, each once, and locks them if `how` says how.
+    fn find_rows(
         &mut self,
         keys: &[&str],
         before: Option<&str>,
         how: &str,
     ) -> Result<Vec<String>, Failure> {
         let named = Named::to_lock(&self.store.table, &self.found, &padded(keys), before);
-        let sql = format!("{} FOR UPDATE{how}", named.select("s.session_key"));
+        let sql = format!("{}{how}", named.select("s.session_key"));
         let rows = self.client.query(&sql, named.values)?;
         let mut keys: Vec<String> = rows.iter().map(|row| text(row, 0)).collect();
         keys.sort_unstable();
@@ -161,7 +220,7 @@ impl MySqlWriter<'_> {
 
 /// The table whose foreign key forbids the delete: one that the account may not see, or one further on, behind ON DELETE
 /// CASCADE. The server names it between backticks, after its database, unless the account has no right to it (1217).
-fn referring(failure: &Failure) -> Option<String> {
+fn forbidden_by(failure: &Failure) -> Option<String> {
     match failure.server_error()? {
         (1451, said) => Some(said.split('`').nth(3).unwrap_or("another table").to_owned()),
         (1217, _) => Some("another table".into()),

@@ -14,8 +14,7 @@ use super::row::{number, shown, text};
 use super::session::Server;
 use super::sql::quoted;
 use crate::model::{Expiry, Keys, Timestamp};
-use crate::store::reference::{hindrances, kept};
-use crate::store::{Cursor, Expired, Reference, StoreError, Window};
+use crate::store::{Cursor, Expired, StoreError, Window};
 
 /// The first time that a `datetime` may hold. `0000-00-00`, which some modes of the server allow, is no time: Django
 /// cannot have written it, so it stays.
@@ -110,20 +109,19 @@ impl MySql {
         Ok(Expired { rows, oldest })
     }
 
-    /// Counts expired rows that other tables keep.
-    pub(super) fn count_kept(
+    /// An aggregate of the expired rows that meet a further condition.
+    pub(super) fn add_up_expired(
         &self,
         client: &mut Client,
         server: &Server,
         found: &Found,
-        references: &[Reference],
+        (aggregate, condition): (&str, &str),
         (cutoff, patience): (Timestamp, Duration),
     ) -> Result<Option<u64>, StoreError> {
-        let Some(kept) = kept(&hindrances(references)) else { return Ok(Some(0)) };
         let Between { sql, values } = self.between(found, cutoff, None)?;
-        let count =
-            format!("SELECT COUNT(*) FROM {} s WHERE {sql} AND {kept}", quoted(&self.table));
-        counted(client, server, &count, values, patience)
+        let table = quoted(&self.table);
+        let add_up = format!("SELECT {aggregate} FROM {table} s WHERE {sql}{condition}");
+        counted(client, server, &add_up, values, patience)
             .map_err(|failure| fail(failure, self.what("read")))
     }
 }

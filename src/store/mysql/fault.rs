@@ -17,6 +17,8 @@ pub(super) enum Failure {
     GaveUp(GaveUp),
     /// The answer has more than this many bytes.
     TooMuch(usize),
+    /// Rows did not go that were there, and what refers to them was deleted in the same transaction.
+    Stays,
 }
 
 impl Failure {
@@ -41,7 +43,7 @@ impl Failure {
         match self {
             Self::GaveUp(GaveUp::Asked) => Fault::Stopped,
             Self::GaveUp(GaveUp::Silent(_)) => Fault::Lost,
-            Self::TooMuch(_) => Fault::Fatal,
+            Self::TooMuch(_) | Self::Stays => Fault::Fatal,
             Self::Driver(error) => match failure_in(error) {
                 Some(failure) if !failure.is_lost() => Fault::Fatal,
                 _ => classify(error).0,
@@ -59,6 +61,7 @@ pub(super) fn fail(failure: Failure, what: String) -> StoreError {
         Failure::TooMuch(most) => StoreError::new(fault, what)
             .because(format!("the server sent more than {} MB as an answer", most >> 20))
             .hint("is it the site's server that answers there? ssl-mode=VERIFY_IDENTITY makes sure of it"),
+        Failure::Stays => StoreError::new(fault, what).because("rows that were there did not go"),
         Failure::Driver(driver) => {
             if let Some(failure) = failure_in(&driver) {
                 return failure.on(fault, what);

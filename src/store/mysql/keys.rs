@@ -6,7 +6,7 @@ use mysql_async::Value;
 use super::MySql;
 use super::catalog::Found;
 use super::session::Lists;
-use super::sql::quoted;
+use super::sql::{quote, quoted};
 use crate::store::Table;
 
 /// Most keys of a statement. With many more the server may read and lock the whole table.
@@ -14,9 +14,6 @@ pub(super) const MOST_KEYS: usize = 1_000;
 
 /// Bytes of the longest key in a JSON array.
 const LONGEST_IN_JSON: usize = 255;
-
-/// The collation of the column finds other keys, too: Django and sessctl tell keys apart byte by byte.
-pub(super) const SAME: &str = "CAST(s.session_key AS BINARY) = CAST(x.k AS BINARY)";
 
 /// The condition that a row has the key, and the data whose SHA-256 is `x.h`. To compare the data itself, all of it would
 /// have to go to the server, and the collation of its column takes different base64 for the same.
@@ -26,7 +23,7 @@ pub(super) const UNCHANGED: &str = "CAST(s.session_key AS BINARY) = CAST(x.k AS 
 /// Joins a list `x` of so many keys with rows `s` of the session table; with a hash `x.h` and one more value `x.v` for each key.
 pub(super) fn joined_with(store: &MySql, found: &Found, value: &str, keys: usize) -> String {
     let columns = format!("{} AS k, CAST(? AS BINARY) AS h, {value} AS v", found.key());
-    joined(&selects(&columns, keys), &quoted(&store.table), "x.k")
+    joined(&selects(&columns, keys), &quoted(&store.table), ("session_key", "x.k"))
 }
 
 fn selects(columns: &str, rows: usize) -> String {
@@ -34,8 +31,8 @@ fn selects(columns: &str, rows: usize) -> String {
     format!("({})", vec![&*select; rows].join(" UNION ALL "))
 }
 
-fn joined(list: &str, table: &str, key: &str) -> String {
-    format!("{list} x STRAIGHT_JOIN {table} s ON s.session_key = {key}")
+fn joined(list: &str, table: &str, (column, key): (&str, &str)) -> String {
+    format!("{list} x STRAIGHT_JOIN {table} s ON s.{} = {key}", quote(column))
 }
 
 /// The rows with these keys, and if that is given only those that expired before a bound.
@@ -48,7 +45,7 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn new(table: &Table, found: &Found, keys: &[&str], before: Option<&str>) -> Self {
         let list = as_json(&quoted(table), found, keys);
-        Self::of(list.unwrap_or_else(|| as_selects(&quoted(table), found, keys)), before)
+        Self::of(found, list.unwrap_or_else(|| as_selects(&quoted(table), found, keys)), before)
     }
 
     /// The same for a SELECT that locks: MySQL locks no rows that are joined with a JSON array.
@@ -58,11 +55,13 @@ impl Named {
         keys: &[&str],
         before: Option<&str>,
     ) -> Self {
-        Self::of(as_selects(&quoted(table), found, keys), before)
+        Self::of(found, as_selects(&quoted(table), found, keys), before)
     }
 
-    fn of((joined, mut values): (String, Vec<Value>), before: Option<&str>) -> Self {
-        let mut condition = SAME.to_owned();
+    /// The collation of the column finds other keys, too: Django and sessctl tell keys apart byte by byte.
+    fn of(found: &Found, (joined, mut values): (String, Vec<Value>), before: Option<&str>) -> Self {
+        let column = quote(&found.key_column);
+        let mut condition = format!("CAST(s.{column} AS BINARY) = CAST(x.k AS BINARY)");
         if before.is_some() {
             condition.push_str(" AND s.expire_date < CAST(? AS DATETIME(6))");
         }
@@ -81,7 +80,7 @@ impl Named {
 
 /// One statement for any number of keys; `None` where the server or a key is not fit for it.
 fn as_json(table: &str, found: &Found, keys: &[&str]) -> Option<(String, Vec<Value>)> {
-    let (charset, collation) = found.column("session_key")?.text()?;
+    let (charset, collation) = found.column(&found.key_column)?.text()?;
     if found.lists != Lists::Json || keys.iter().any(|key| key.len() > LONGEST_IN_JSON) {
         return None;
     }
@@ -93,13 +92,15 @@ fn as_json(table: &str, found: &Found, keys: &[&str]) -> Option<(String, Vec<Val
     // The one that was repeated for SELECTs.
     keys.dedup();
     let keys = serde_json::to_string(&keys).ok()?;
-    let joined = joined(&list, table, &format!("x.k COLLATE {collation}"));
+    let key = format!("x.k COLLATE {collation}");
+    let joined = joined(&list, table, (&found.key_column, &key));
     Some((joined, vec![keys.into()]))
 }
 
 fn as_selects(table: &str, found: &Found, keys: &[&str]) -> (String, Vec<Value>) {
     let list = selects(&format!("{} AS k", found.key()), keys.len());
-    (joined(&list, table, "x.k"), keys.iter().map(|key| found.key_value(key)).collect())
+    let joined = joined(&list, table, (&found.key_column, "x.k"));
+    (joined, keys.iter().map(|key| found.key_value(key)).collect())
 }
 
 /// As many keys as one of few statements takes, so that the server keeps them prepared: the last key is repeated.

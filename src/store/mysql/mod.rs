@@ -23,6 +23,7 @@ mod params;
 mod purge_lock;
 mod reader;
 mod references;
+mod referring;
 mod replicas;
 mod row;
 mod session;
@@ -42,8 +43,8 @@ use self::reader::MySqlReader;
 use self::session::Access;
 use self::writer::MySqlWriter;
 use super::{
-    Facts, Fault, Grants, OtherTable, PurgeLock, Purpose, Reader, Schemas, Store, StoreError,
-    Table, Terms, Traits, Users, Waits, WallClock, Writer,
+    Facts, Fault, Grants, OtherTable, PurgeLock, Purpose, Reader, ReferringColumn, Schemas, Store,
+    StoreError, Table, Terms, Traits, Users, Waits, WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -61,6 +62,7 @@ pub struct MySql {
     /// Where its replicas are that were named, for `--max-lag`.
     replicas: Vec<Params>,
     table: Table,
+    referring: Vec<ReferringColumn>,
     clock: WallClock,
     waits: Waits,
     terms: Terms,
@@ -71,14 +73,20 @@ pub struct MySql {
 impl MySql {
     /// A store for a table on a server. It connects when a reader or a writer is opened.
     pub fn new(params: Params, table: Table, clock: WallClock, waits: Waits, terms: Terms) -> Self {
-        let (replicas, strong) = (Vec::new(), OnceLock::new());
-        Self { params, replicas, table, clock, waits, terms, strong }
+        let (replicas, referring, strong) = (Vec::new(), Vec::new(), OnceLock::new());
+        Self { params, replicas, table, referring, clock, waits, terms, strong }
     }
 
     /// The same, with replicas at these places.
     #[must_use]
     pub fn with_replicas(self, replicas: Vec<Params>) -> Self {
         Self { replicas, ..self }
+    }
+
+    /// The same, with columns of other tables whose rows go with their sessions.
+    #[must_use]
+    pub fn with_referring(self, referring: Vec<ReferringColumn>) -> Self {
+        Self { referring, ..self }
     }
 
     fn what(&self, doing: &str) -> String {

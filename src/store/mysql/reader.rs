@@ -17,7 +17,7 @@ use super::sql::quoted;
 use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthReader, BlindSpot, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader,
+    BlindSpot, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader, ReferringReader,
     StoreError, Table, UserColumnReader, UserReader,
 };
 
@@ -135,7 +135,7 @@ impl Reader for MySqlReader<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+    fn referring(&mut self) -> Option<&mut dyn ReferringReader> {
         Some(self)
     }
 }

@@ -50,6 +50,7 @@ impl MySql {
                         columns: vec![column],
                         on_delete,
                         hinders,
+                        is_deleted: false,
                         refers: Some(equal),
                     };
                     found.push((name, reference));
@@ -57,6 +58,7 @@ impl MySql {
             }
         }
         let in_full = |(_, mut reference): (String, Reference)| {
+            reference.is_deleted = self.deletes_references(&reference.table, &reference.columns);
             let table = quoted(&self.table.beside(&reference.table));
             reference.refers = reference
                 .refers

@@ -21,7 +21,7 @@ pub(super) const TRAITS: Traits = Traits {
         Capability::UserColumn,
         Capability::Users,
         Capability::Rewrite,
-        Capability::Allauth,
+        Capability::References,
         Capability::Truncate,
         Capability::Schemas,
         Capability::Grants,
@@ -92,8 +92,8 @@ impl Source for Conninfo {
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Store> {
-        let Opening { table, clock, waits, terms } = opening;
+        let Opening { table, referring, clock, waits, terms } = opening;
         let store = MySql::new(self.params.clone(), table, clock, waits, terms);
-        Box::new(store.with_replicas(self.replicas.clone()))
+        Box::new(store.with_replicas(self.replicas.clone()).with_referring(referring))
     }
 }

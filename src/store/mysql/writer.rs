@@ -11,6 +11,7 @@ use super::client::Client;
 use super::fault::{Failure, fail};
 use super::keys::{MOST_KEYS, Named, UNCHANGED, joined_with};
 use super::large::{self, PIECE};
+use super::referring::Referring;
 use super::replicas::Replicas;
 use super::row::{MOST_BYTES_OF_BATCH, columns, data, number, push, text};
 use super::session::{Access, LOCK_WAIT};
@@ -18,9 +19,9 @@ use super::sql::{quote, quoted};
 use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, CredentialTable, Cursor, ExpiryWriter, Fault, Gone,
-    Locked, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn,
-    UserColumnWriter, Window, Writer,
+    Assigned, Assignment, CredentialTable, Cursor, ExpiryWriter, Fault, Gone, Locked, Reference,
+    Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter, Window,
+    Writer,
 };
 
 /// Most bytes of new data in one statement: much less than any server's `max_allowed_packet`.
@@ -35,8 +36,6 @@ pub(super) struct How<'h> {
     pub(super) before: Option<&'h str>,
     /// What to do with locked rows.
     pub(super) locked: Locked,
-    /// With their rows of django-allauth.
-    pub(super) with_allauth: bool,
 }
 
 pub(super) struct MySqlWriter<'s> {
@@ -45,6 +44,8 @@ pub(super) struct MySqlWriter<'s> {
     pub(super) found: Found,
     /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
+    /// The tables whose rows go with their sessions, once they were read.
+    pub(super) referring: Option<Rc<[Referring]>>,
     /// Whether the server knows `SKIP LOCKED`, as far as it is known.
     pub(super) skips_locked: bool,
     /// How many seconds it waits for locked rows now, and may wait at least.
@@ -78,6 +79,7 @@ impl<'s> MySqlWriter<'s> {
             client,
             found,
             references: None,
+            referring: None,
             skips_locked: true,
             lock_wait: LOCK_WAIT,
             shortest_lock_wait: server.shortest_lock_wait(),
@@ -111,7 +113,7 @@ impl Writer for MySqlWriter<'_> {
     }
 
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_rows(keys, How { before: None, locked: Locked::Wait, with_allauth: false })
+        self.delete_rows(keys, How { before: None, locked: Locked::Wait })
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
@@ -157,10 +159,6 @@ impl Writer for MySqlWriter<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
-        Some(self)
-    }
-
     fn rewriting(&mut self) -> Option<&mut dyn Rewriter> {
         Some(self)
     }
@@ -201,7 +199,7 @@ impl ExpiryWriter for MySqlWriter<'_> {
         locked: Locked,
     ) -> Result<Gone, StoreError> {
         let bound = super::comparable(self.store.clock.expired_bound(cutoff), cutoff)?;
-        self.delete_rows(rows, How { before: Some(&bound), locked, with_allauth: false })
+        self.delete_rows(rows, How { before: Some(&bound), locked })
     }
 
     /// ANALYZE TABLE needs SELECT and INSERT.
@@ -226,12 +224,6 @@ impl ExpiryWriter for MySqlWriter<'_> {
             }
             None => Ok(()),
         }
-    }
-}
-
-impl AllauthWriter for MySqlWriter<'_> {
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_rows(keys, How { before: None, locked: Locked::Wait, with_allauth: true })
     }
 }
 

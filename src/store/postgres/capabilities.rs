@@ -1,5 +1,5 @@
-//! The optional capabilities of the reader: expired rows, the user column, the table of users, foreign keys,
-//! and django-allauth.
+//! The optional capabilities of the reader: expired rows, the user column, the table of users, foreign keys, and
+//! columns of other tables with keys of sessions.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use super::fault::fail;
 use super::instant::{EVER, Instant, instant};
 use super::reader::PostgresReader;
 use crate::model::Timestamp;
-use crate::store::reference::{hindrances, kept};
+use crate::store::reference::{hindrances, kept, unless_kept};
 use crate::store::{
-    AllauthReader, Bloat, CredentialPlace, CredentialTable, Cursor, Expired, ExpiryReader, Kept,
-    Reference, ReferenceReader, StoreError, Table, Uniqueness, User, UserColumn, UserColumnDrop,
-    UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users, UsersFound,
+    Bloat, CredentialPlace, CredentialTable, Cursor, Expired, ExpiryReader, Kept, Reference,
+    ReferenceReader, ReferringReader, StoreError, Table, Uniqueness, User, UserColumn,
+    UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader, Users,
+    UsersFound,
 };
 
 impl UserColumnReader for PostgresReader<'_> {
@@ -46,8 +47,8 @@ impl ExpiryReader for PostgresReader<'_> {
     ) -> Result<Expired, StoreError> {
         self.store.demand_instants(&self.found)?;
         let (from, cutoff) = (from.map_or(EVER, instant), Instant(cutoff));
-        let oldest = self.in_time("min(expire_date)", from, cutoff, patience)?;
-        let rows: Option<i64> = self.in_time("count(*)", from, cutoff, patience)?;
+        let oldest = self.in_time("pg_catalog.min(expire_date)", from, cutoff, patience)?;
+        let rows: Option<i64> = self.in_time("pg_catalog.count(*)", from, cutoff, patience)?;
         Ok(Expired {
             rows: rows.and_then(|rows| u64::try_from(rows).ok()),
             oldest: oldest.map(|Instant(oldest)| oldest),
@@ -60,7 +61,7 @@ impl ExpiryReader for PostgresReader<'_> {
         patience: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let Some(kept) = kept(&hindrances(&self.references()?)) else { return Ok(Some(0)) };
-        let count = format!("count(*) FILTER (WHERE {kept})");
+        let count = format!("pg_catalog.count(*) FILTER (WHERE {kept})");
         let rows: Option<i64> = self.in_time(&count, EVER, Instant(cutoff), patience)?;
         Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
     }
@@ -144,16 +145,41 @@ impl ReferenceReader for PostgresReader<'_> {
     }
 }
 
-impl AllauthReader for PostgresReader<'_> {
-    fn has_allauth(&mut self) -> Result<bool, StoreError> {
+impl ReferringReader for PostgresReader<'_> {
+    fn check_referring(&mut self) -> Result<Vec<String>, StoreError> {
+        let (store, sessions) = (self.store, self.found.oid);
+        store.check_referring(self.client()?, sessions)
+    }
+
+    fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError> {
         let store = self.store;
-        store.has_allauth(self.client()?)
+        store.count_referring(self.client()?, keys)
+    }
+
+    fn count_referring_to_expired(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<Vec<u64>>, StoreError> {
+        let references = self.references()?;
+        let stay = unless_kept(&hindrances(&references));
+        let sessions = self.store.table.quoted();
+        let mut counts = Vec::new();
+        for (table, column) in self.store.referring_names() {
+            let sum = format!(
+                "coalesce(pg_catalog.sum((SELECT pg_catalog.count(*) FROM {table} AS sessctl_other WHERE sessctl_other.{column} \
+                 OPERATOR(pg_catalog.=) {sessions}.session_key::pg_catalog.text)) FILTER (WHERE true{stay}), 0)::bigint"
+            );
+            let rows: Option<i64> = self.in_time(&sum, EVER, Instant(cutoff), patience)?;
+            counts.push(rows.and_then(|rows| u64::try_from(rows).ok()));
+        }
+        Ok(counts.into_iter().collect())
     }
 }
 
 impl PostgresReader<'_> {
     /// An aggregate of the rows that expired between two times; `None` if it is NULL or takes too long.
-    fn in_time<T: for<'v> FromSql<'v>>(
+    pub(super) fn in_time<T: for<'v> FromSql<'v>>(
         &mut self,
         aggregate: &str,
         from: Instant,
@@ -162,7 +188,7 @@ impl PostgresReader<'_> {
     ) -> Result<Option<T>, StoreError> {
         let store = self.store;
         let sql = format!(
-            "SELECT pg_catalog.{aggregate} FROM {} \
+            "SELECT {aggregate} FROM {} \
              WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND expire_date OPERATOR(pg_catalog.<) $2",
             store.table.quoted()
         );

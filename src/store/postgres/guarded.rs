@@ -40,19 +40,21 @@ impl Guarded {
         self.written.is_empty()
     }
 
-    /// Adds the table that is written beside that of the sessions, and returns its name with its schema; `None` if
-    /// there is none of this name.
+    /// Adds a table that is written beside that of the sessions, and returns its name with its schema; `None` if there is
+    /// none of this name, or no table is checked.
     pub(super) fn also_written(
         &mut self,
         client: &mut Client,
         name: &str,
     ) -> Result<Option<String>, Error> {
-        if let Some(known) = self.written.get(1) {
-            return Ok(Some(known.name.clone()));
+        if self.is_empty() {
+            return Ok(None);
         }
         let Some(oid) = client.resolve(name)? else { return Ok(None) };
         let name: String = client.query_typed_one(QUALIFIED, &[(&oid, Type::OID)])?.try_get(0)?;
-        self.written.push(Place { name: name.clone(), oid });
+        if self.written.iter().all(|known| known.oid != oid) {
+            self.written.push(Place { name: name.clone(), oid });
+        }
         Ok(Some(name))
     }
 

@@ -2,7 +2,6 @@
 //! run inside explicit transactions, without named prepared statements and without session settings, so that
 //! a pooler in transaction mode may be in between.
 
-mod allauth;
 mod bloat;
 mod capabilities;
 mod catalog;
@@ -27,6 +26,7 @@ mod instant;
 mod purge_lock;
 mod reader;
 mod references;
+mod referring;
 mod replica;
 mod row;
 mod sight;
@@ -49,8 +49,8 @@ use self::reader::PostgresReader;
 use self::trust::Powers;
 use self::writer::PostgresWriter;
 use super::{
-    Facts, Grants, OtherTable, PurgeLock, Purpose, Reader, Schemas, Store, StoreError, Table,
-    Terms, Traits, Users, Waits, Writer,
+    Facts, Grants, OtherTable, PurgeLock, Purpose, Reader, ReferringColumn, Schemas, Store,
+    StoreError, Table, Terms, Traits, Users, Waits, Writer,
 };
 use crate::consent::Consent;
 
@@ -61,6 +61,7 @@ pub use self::source::PostgresBackend;
 pub struct Postgres {
     conninfo: Conninfo,
     table: Table,
+    referring: Vec<ReferringColumn>,
     terms: Terms,
     idle: Idle,
     waits: Waits,
@@ -76,6 +77,7 @@ impl Postgres {
         Self {
             conninfo,
             table,
+            referring: Vec::new(),
             terms: Terms::default(),
             idle: Idle::default(),
             waits: Waits::default(),
@@ -88,6 +90,12 @@ impl Postgres {
     #[must_use]
     pub fn waiting(self, waits: Waits) -> Self {
         Self { waits, ..self }
+    }
+
+    /// Sets the columns of other tables whose rows go with their sessions.
+    #[must_use]
+    pub fn with_referring(self, referring: Vec<ReferringColumn>) -> Self {
+        Self { referring, ..self }
     }
 
     /// Sets what the operator allows.

@@ -19,7 +19,7 @@ use super::sql::BEGIN_SCAN;
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthReader, BlindSpot, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader,
+    BlindSpot, Emit, ExpiryReader, Fault, Filter, Reader, ReferenceReader, ReferringReader,
     StoreError, Table, UserColumnReader, UserReader,
 };
 
@@ -124,7 +124,7 @@ impl Reader for PostgresReader<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+    fn referring(&mut self) -> Option<&mut dyn ReferringReader> {
         Some(self)
     }
 }

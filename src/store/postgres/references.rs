@@ -11,6 +11,7 @@ use super::client::Client;
 use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::Need;
+use super::referring::{delete_with, deleted};
 use super::sql::BEGIN_SCAN;
 use super::transaction::Failed;
 use super::writer::PostgresWriter;
@@ -50,6 +51,10 @@ const REFERENCES: &str = "
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class other ON other.oid = conrelid
     WHERE contype = 'f' AND confrelid IN (SELECT part FROM parts) AND conparentid = 0";
 
+/// The site locks a row that refers to a session before the session, where it deletes or adds both, and a batch with such rows
+/// the session first. At the end of `deadlock_timeout`, by default 1 s, the server might end the site's transaction.
+const SHORTER_THAN_DEADLOCKS: &str = "SET LOCAL lock_timeout = '500ms'";
+
 /// The alias of the other table in conditions.
 const OTHER: &str = "sessctl_other";
 
@@ -63,10 +68,13 @@ impl Postgres {
         let cannot = |error| fail(error, self.what("read"));
         let rows = client.query_typed(REFERENCES, &[(&oid, Type::OID)]).map_err(cannot)?;
         let sessions = self.table.quoted();
+        let listed = self.referring_tables(client).map_err(cannot)?;
         let tables: Result<Vec<u32>, Error> = rows.iter().map(|row| row.try_get(0)).collect();
         let names = tables.and_then(|tables| client.names(&tables)).map_err(cannot)?;
         let read = |row: &tokio_postgres::Row| {
             let (table, columns): (u32, Vec<String>) = (row.try_get(0)?, row.try_get(2)?);
+            let mut listed = self.referring.iter().zip(&listed);
+            let is_deleted = listed.any(|(column, oid)| *oid == table && column.is_in(&columns));
             let table = names.get(&table).cloned().unwrap_or_default();
             let keys: Vec<String> = row.try_get(3)?;
             let operators: Vec<String> = row.try_get(4)?;
@@ -81,7 +89,7 @@ impl Postgres {
             let refers = (visible && known)
                 .then(|| format!("EXISTS (SELECT FROM {table} AS {OTHER} WHERE {equal})"));
             let (on_delete, hinders) = (row.try_get(1)?, row.try_get(6)?);
-            Ok(Reference { table, columns, on_delete, hinders, refers })
+            Ok(Reference { table, columns, on_delete, hinders, is_deleted, refers })
         };
         let found: Result<Vec<Reference>, Error> = rows.iter().map(read).collect();
         let mut found = found.map_err(cannot)?;
@@ -134,6 +142,27 @@ impl PostgresWriter<'_> {
         Ok(found)
     }
 
+    /// The names of the tables and columns whose rows go with their sessions, found once before the first delete. Has each
+    /// batch check these tables, too, if it checks that of the sessions.
+    pub(super) fn referring(&mut self) -> Result<Rc<[(String, String)]>, StoreError> {
+        if let Some(referring) = &self.referring {
+            return Ok(Rc::clone(referring));
+        }
+        let mut names = self.store.referring_names();
+        for (table, _) in &mut names {
+            if let Some(found) = self
+                .guarded
+                .also_written(&mut self.client, table)
+                .map_err(|error| fail(error, self.store.what("delete from")))?
+            {
+                *table = found;
+            }
+        }
+        let names: Rc<[_]> = names.into();
+        self.referring = Some(Rc::clone(&names));
+        Ok(names)
+    }
+
     /// Has each batch check that this name still leads to the same table, if it checks that of the sessions.
     pub(super) fn guard_read(&mut self, name: &str) -> Result<(), StoreError> {
         let what = || self.store.what("see what refers to");
@@ -153,15 +182,29 @@ impl PostgresWriter<'_> {
         let references = self.references()?;
         let hindrances = hindrances(&references);
         let table = self.found.table.quoted();
-        let sql =
+        let referring = self.referring()?;
+        let delete =
             format!("DELETE FROM {table} WHERE {}{}", doomed.delete, unless_kept(&hindrances));
-        let needs = [Need::of("SELECT", &self.store.table), Need::of("DELETE", &self.store.table)];
-        self.in_halves(rows, doomed.plan, &needs, |client, rows| {
+        let with_others = (!referring.is_empty()).then(|| delete_with(&delete, &referring));
+        let plan = match with_others {
+            Some(_) => &*format!("{SHORTER_THAN_DEADLOCKS}; {}", doomed.plan),
+            None => doomed.plan,
+        };
+        let store = self.store;
+        let others = store.referring.iter().map(|column| column.table_beside(&store.table));
+        let needs: Vec<Need> = std::iter::once(store.table.clone())
+            .chain(others)
+            .flat_map(|table| [Need::of("SELECT", &table), Need::of("DELETE", &table)])
+            .collect();
+        self.in_halves(rows, plan, &needs, |client, rows| {
             let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&rows, Type::TEXT_ARRAY)];
             if let Some(cutoff) = &doomed.cutoff {
                 values.push((cutoff, Type::TIMESTAMPTZ));
             }
-            let mut gone = Gone::of(client.execute_typed(&sql, &values)?);
+            let mut gone = match &with_others {
+                Some(sql) => deleted(&client.query_typed_one(sql, &values)?)?,
+                None => Gone::of(client.execute_typed(&delete, &values)?),
+            };
             if gone.sessions < u64::try_from(rows.len()).unwrap_or(u64::MAX) {
                 gone.kept = kept_rows(client, &table, doomed, &hindrances, &values)?;
             }

@@ -103,7 +103,8 @@ impl Source for Conninfo {
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Store> {
-        let Opening { table, waits, terms, .. } = opening;
-        Box::new(Postgres::new(self.clone(), table).waiting(waits).on(terms))
+        let Opening { table, referring, waits, terms, .. } = opening;
+        let store = Postgres::new(self.clone(), table).with_referring(referring);
+        Box::new(store.waiting(waits).on(terms))
     }
 }

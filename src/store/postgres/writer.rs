@@ -20,9 +20,9 @@ use super::sql::{BY_ADDRESS, BY_KEY, IS_UNCHANGED, NAMED, PAIRED};
 use crate::model::{Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter,
-    Fault, Gone, Locked, Mark, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator,
-    UserColumn, UserColumnWriter, Window, Writer,
+    Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter, Fault, Gone,
+    Locked, Mark, Reference, Replacement, ReplicaLag, Rewriter, StoreError, Truncator, UserColumn,
+    UserColumnWriter, Window, Writer,
 };
 
 /// Waits for a lock no longer than a typical request takes.
@@ -37,6 +37,8 @@ pub(super) struct PostgresWriter<'s> {
     replicas: Replicas,
     /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
+    /// The tables and columns whose rows go with their sessions, once they were found.
+    pub(super) referring: Option<Rc<[(String, String)]>>,
     /// The tables to write to, if other roles may add code to them.
     pub(super) guarded: Guarded,
 }
@@ -45,7 +47,8 @@ impl<'s> PostgresWriter<'s> {
     pub(super) fn new(store: &'s Postgres, client: Checkout<'s>, found: Found) -> Self {
         let guarded = if found.is_guarded { Guarded::sessions(&found) } else { Guarded::default() };
         let replicas = Replicas::default();
-        let writer = Self { store, client, found, replicas, references: None, guarded };
+        let (references, referring) = (None, None);
+        let writer = Self { store, client, found, replicas, references, referring, guarded };
         writer.wait_for_batches();
         writer
     }
@@ -113,22 +116,12 @@ impl Writer for PostgresWriter<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
-        Some(self)
-    }
-
     fn truncation(&mut self) -> Option<&mut dyn Truncator> {
         Some(self)
     }
 
     fn replicas(&mut self) -> Option<&mut dyn ReplicaLag> {
         Some(self)
-    }
-}
-
-impl AllauthWriter for PostgresWriter<'_> {
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_both(keys)
     }
 }
 

@@ -77,17 +77,17 @@ impl Sqlite {
         Ok(Expired { rows: Some(rows), oldest })
     }
 
-    /// Counts the expired rows that meet a condition.
-    pub(super) fn count_kept(
+    /// Adds up an aggregate of the expired rows that meet a further condition.
+    pub(super) fn add_up_expired(
         &self,
         connection: &Connection,
         cutoff: Timestamp,
-        kept: &str,
+        (aggregate, condition): (&str, &str),
         patience: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let (began, address) = (Instant::now(), self.row_address(connection));
         let sql = format!(
-            "SELECT count(*) FROM {} NOT INDEXED WHERE {address} IN (SELECT value FROM rarray(?1)) AND {kept}",
+            "SELECT {aggregate} FROM {} NOT INDEXED WHERE {address} IN (SELECT value FROM rarray(?1)){condition}",
             self.table.quoted()
         );
         let (mut from, mut rows) = (None, 0);

@@ -3,7 +3,6 @@
 //! same reason.
 
 mod activity_watch;
-mod allauth;
 mod connection;
 mod credentials;
 mod drop_column;
@@ -16,6 +15,7 @@ mod open;
 mod purge_lock;
 mod reader;
 mod references;
+mod referring;
 mod row;
 mod source;
 mod unchanged;
@@ -39,8 +39,8 @@ pub use self::source::SqliteBackend;
 use self::writer::SqliteWriter;
 use super::waits::Waits;
 use super::{
-    BlindSpot, Facts, Fault, OtherTable, PurgeLock, Reader, Schemas, Store, StoreError, Table,
-    Terms, Traits, WallClock, Writer,
+    BlindSpot, Facts, Fault, OtherTable, PurgeLock, Reader, ReferringColumn, Schemas, Store,
+    StoreError, Table, Terms, Traits, WallClock, Writer,
 };
 use crate::consent::Consent;
 use crate::model::Timestamp;
@@ -54,6 +54,7 @@ const READER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Sqlite {
     path: PathBuf,
     table: Table,
+    referring: Vec<ReferringColumn>,
     clock: WallClock,
     waits: Waits,
     terms: Terms,
@@ -65,13 +66,20 @@ impl Sqlite {
     /// A store on a file. The file is opened with each reader and writer.
     pub fn new(path: PathBuf, table: Table, clock: WallClock) -> Self {
         let (waits, terms) = (Waits::default(), Terms::default());
-        Self { path, table, clock, waits, terms, is_known: false.into() }
+        let referring = Vec::new();
+        Self { path, table, referring, clock, waits, terms, is_known: false.into() }
     }
 
     /// Sets how long to wait.
     #[must_use]
     pub fn waiting(self, waits: Waits) -> Self {
         Self { waits, ..self }
+    }
+
+    /// Sets the columns of other tables whose rows go with their sessions.
+    #[must_use]
+    pub fn with_referring(self, referring: Vec<ReferringColumn>) -> Self {
+        Self { referring, ..self }
     }
 
     /// Sets what the operator allows.

@@ -17,8 +17,8 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::reference::{hindrances, kept};
 use crate::store::{
-    AllauthReader, BlindSpot, Bloat, ByUser, CredentialTable, Cursor, Emit, Expired, ExpiryReader,
-    Fault, Filter, Kept, Reader, Reference, ReferenceReader, StoreError, Table, Uniqueness, User,
+    BlindSpot, Bloat, ByUser, CredentialTable, Cursor, Emit, Expired, ExpiryReader, Fault, Filter,
+    Kept, Reader, Reference, ReferenceReader, ReferringReader, StoreError, Table, Uniqueness, User,
     UserColumn, UserColumnDrop, UserColumnPlan, UserColumnReader, UserKey, UserQuery, UserReader,
     Users, UsersFound,
 };
@@ -145,7 +145,7 @@ impl Reader for SqliteReader<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthReader> {
+    fn referring(&mut self) -> Option<&mut dyn ReferringReader> {
         Some(self)
     }
 }
@@ -181,7 +181,10 @@ impl ExpiryReader for SqliteReader<'_> {
     ) -> Result<Option<u64>, StoreError> {
         let references = self.references()?;
         match kept(&hindrances(&references)) {
-            Some(kept) => self.store.count_kept(&self.connection, cutoff, &kept, patience),
+            Some(kept) => {
+                let kept = ("count(*)", &*format!(" AND {kept}"));
+                self.store.add_up_expired(&self.connection, cutoff, kept, patience)
+            }
             None => Ok(Some(0)),
         }
     }
@@ -241,9 +244,21 @@ impl ReferenceReader for SqliteReader<'_> {
     }
 }
 
-impl AllauthReader for SqliteReader<'_> {
-    fn has_allauth(&mut self) -> Result<bool, StoreError> {
-        self.store.has_allauth(&self.connection)
+impl ReferringReader for SqliteReader<'_> {
+    fn check_referring(&mut self) -> Result<Vec<String>, StoreError> {
+        self.store.check_referring(&self.connection)
+    }
+
+    fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError> {
+        self.store.count_referring(&self.connection, keys)
+    }
+
+    fn count_referring_to_expired(
+        &mut self,
+        cutoff: Timestamp,
+        patience: Duration,
+    ) -> Result<Option<Vec<u64>>, StoreError> {
+        self.store.count_referring_to_expired(&self.connection, cutoff, patience)
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Error, Transaction, params};
 use super::Sqlite;
 use super::expired::{as_text, delete_statement, find_statement, parse_address};
 use super::fault::fail;
+use super::referring::delete_referring;
 use super::row::NAMED;
 use super::writer::SqliteWriter;
 use crate::store::reference::{Broken, columns, delete_in_halves, hindrances, kept, unless_kept};
@@ -61,11 +62,13 @@ impl Sqlite {
                     columns: vec![column],
                     on_delete: row.get(1)?,
                     hinders: row.get(5)?,
+                    is_deleted: false,
                     refers: Some(equal),
                 }),
             }
         }
         for reference in &mut found {
+            reference.is_deleted = self.deletes_references(&reference.table, &reference.columns);
             let table = quote(&reference.table);
             reference.refers = reference
                 .refers
@@ -107,32 +110,41 @@ impl SqliteWriter<'_> {
         Ok(found)
     }
 
-    /// Deletes the rows with these keys, except those that another table keeps. Calls `then` with each
-    /// deleted key.
-    pub(super) fn delete_by_key(
-        &mut self,
-        keys: &[&str],
-        then: &mut dyn FnMut(&Transaction<'_>, &str, &mut Gone) -> rusqlite::Result<()>,
-    ) -> Result<Gone, StoreError> {
+    /// Deletes the rows with these keys, except those that another table keeps. What refers to them goes first, as foreign
+    /// keys demand.
+    pub(super) fn delete_by_key(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
         let references = self.references()?;
         let hindrances = hindrances(&references);
         let table = self.store.table.quoted();
         let delete = format!("DELETE FROM {table} WHERE {NAMED}{}", unless_kept(&hindrances));
         let find = find_kept("session_key", &table, NAMED, &hindrances);
+        let free = format!("SELECT 1 FROM {table} WHERE {NAMED}{}", unless_kept(&hindrances));
+        let referring = self.store.referring_deletes();
         self.in_halves(keys, &mut |transaction, keys| {
+            let (mut gone, mut left) = (Gone::default(), 0);
+            if !referring.is_empty() {
+                let mut free = transaction.prepare_cached(&free)?;
+                let mut going = Vec::new();
+                for key in keys {
+                    if free.exists([key])? {
+                        going.push(Value::from((*key).to_owned()));
+                    }
+                }
+                left = going.len();
+                gone.referring = delete_referring(transaction, &referring, going)?;
+            }
             let mut statement = transaction.prepare_cached(&delete)?;
-            let mut gone = Gone::default();
             for key in keys {
                 let rows = u64::try_from(statement.execute([key])?).unwrap_or(u64::MAX);
                 if rows > 0 {
                     gone.sessions += rows;
-                    then(transaction, key, &mut gone)?;
+                    left = left.saturating_sub(1);
                 } else if let Some(find) = &find {
                     let kept = kept_rows(transaction, find, params![key], &hindrances)?;
                     gone.kept.add(kept);
                 }
             }
-            Ok(gone)
+            all_went(left).map(|()| gone)
         })
     }
 
@@ -149,6 +161,12 @@ impl SqliteWriter<'_> {
         let table = store.table.quoted();
         let delete =
             format!("{}{}", delete_statement(&store.table, address), unless_kept(&hindrances));
+        let referring = store.referring_deletes();
+        let free = format!(
+            "SELECT session_key FROM {table} NOT INDEXED WHERE {}{}",
+            find_statement(address),
+            unless_kept(&hindrances)
+        );
         let find = find_kept(
             address,
             &format!("{table} NOT INDEXED"),
@@ -158,8 +176,18 @@ impl SqliteWriter<'_> {
         self.in_halves(rows, &mut |transaction, rows| {
             let named: Array =
                 Rc::new(rows.iter().map(|row| parse_address(address, row)).collect());
+            let (mut going, mut listed) = (0, Vec::new());
+            if !referring.is_empty() {
+                let mut keys = transaction.prepare_cached(&free)?;
+                let keys = keys.query_map(params![named, bound], |row| row.get(0))?;
+                let keys: Vec<Value> = keys.collect::<Result<_, _>>()?;
+                going = keys.len();
+                listed = delete_referring(transaction, &referring, keys)?;
+            }
             let deleted = transaction.prepare_cached(&delete)?.execute(params![named, bound])?;
-            let mut gone = Gone::of(u64::try_from(deleted).unwrap_or(u64::MAX));
+            all_went(going.saturating_sub(deleted))?;
+            let sessions = u64::try_from(deleted).unwrap_or(u64::MAX);
+            let mut gone = Gone { referring: listed, ..Gone::of(sessions) };
             if let Some(find) = find.as_ref().filter(|_| deleted < rows.len()) {
                 gone.kept = kept_rows(transaction, find, params![named, bound], &hindrances)?;
             }
@@ -178,10 +206,12 @@ impl SqliteWriter<'_> {
         delete_in_halves(rows, |part| {
             let done = self.try_transaction(|transaction| {
                 let gone = delete(transaction, part)?;
-                Ok((gone.sessions + gone.allauth, gone))
+                Ok((gone.sessions + gone.referring.iter().sum::<u64>(), gone))
             });
             done.map_err(|error| {
-                if is_reference(&error) {
+                if matches!(error, Error::StatementChangedRows(_)) {
+                    Broken::Stays(error)
+                } else if is_reference(&error) {
                     Broken::Reference(error, "another table".into())
                 } else {
                     Broken::Otherwise(error)
@@ -190,6 +220,11 @@ impl SqliteWriter<'_> {
         })
         .map_err(|error| fail(error, self.store.what("delete from")))
     }
+}
+
+/// An error if sessions are left that were to go, and of which what refers to them is gone: a trigger keeps them.
+fn all_went(left: usize) -> rusqlite::Result<()> {
+    if left == 0 { Ok(()) } else { Err(Error::StatementChangedRows(left)) }
 }
 
 /// Selects the rows that another table keeps; `None` if none can.

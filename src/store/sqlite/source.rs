@@ -23,7 +23,7 @@ pub(super) const TRAITS: Traits = Traits {
         Capability::UserColumn,
         Capability::Users,
         Capability::Rewrite,
-        Capability::Allauth,
+        Capability::References,
         Capability::Truncate,
         Capability::Schemas,
     ],
@@ -152,8 +152,9 @@ impl Source for SqliteFile {
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Store> {
-        let Opening { table, clock, waits, terms } = opening;
-        Box::new(Sqlite::new(self.path.clone(), table, clock).waiting(waits).on(terms))
+        let Opening { table, referring, clock, waits, terms } = opening;
+        let store = Sqlite::new(self.path.clone(), table, clock).with_referring(referring);
+        Box::new(store.waiting(waits).on(terms))
     }
 }
 

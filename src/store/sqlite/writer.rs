@@ -16,9 +16,9 @@ use super::{Sqlite, comparable};
 use crate::model::{MOST_DATA_BYTES, Page, Timestamp};
 use crate::store::waits::Work;
 use crate::store::{
-    AllauthWriter, Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter,
-    Fault, Gone, Locked, Reference, Replacement, Rewriter, StoreError, Truncator, UserColumn,
-    UserColumnWriter, Window, Writer,
+    Assigned, Assignment, BATCH, BatchBudget, CredentialTable, Cursor, ExpiryWriter, Fault, Gone,
+    Locked, Reference, Replacement, Rewriter, StoreError, Truncator, UserColumn, UserColumnWriter,
+    Window, Writer,
 };
 
 /// A pause in which a connection that waited for the last batch can take the lock. SQLite's busy handler
@@ -174,7 +174,7 @@ impl Writer for SqliteWriter<'_> {
     }
 
     fn delete(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_by_key(keys, &mut |_, _, _| Ok(()))
+        self.delete_by_key(keys)
     }
 
     fn count(&mut self, keys: &[&str]) -> Result<u64, StoreError> {
@@ -259,18 +259,8 @@ impl Writer for SqliteWriter<'_> {
         Some(self)
     }
 
-    fn allauth(&mut self) -> Option<&mut dyn AllauthWriter> {
-        Some(self)
-    }
-
     fn truncation(&mut self) -> Option<&mut dyn Truncator> {
         Some(self)
-    }
-}
-
-impl AllauthWriter for SqliteWriter<'_> {
-    fn delete_with_allauth(&mut self, keys: &[&str]) -> Result<Gone, StoreError> {
-        self.delete_both(keys)
     }
 }
 

@@ -95,6 +95,9 @@ if "allauth" in INSTALLED_APPS:
     USERSESSIONS_TRACK_ACTIVITY = True
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+if "devices" in INSTALLED_APPS:
+    MIDDLEWARE += ["devices.remember"]
+
 SESSION_ENGINE = os.environ.get("SITE_ENGINE", f"{SESSIONS}.backends.db")
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.{}Serializer".format(
     {"json": "JSON", "pickle": "Pickle"}[os.environ.get("SITE_SERIALIZER", "json")]

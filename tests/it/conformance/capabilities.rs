@@ -17,7 +17,7 @@ fn accessible(store: &dyn Store) -> Vec<Capability> {
         ),
         (Capability::Users, reader.site_users().is_some()),
         (Capability::Rewrite, writer.rewriting().is_some()),
-        both(Capability::Allauth, reader.allauth().is_some(), writer.allauth().is_some()),
+        (Capability::References, reader.referring().is_some()),
         (Capability::Truncate, writer.truncation().is_some()),
         (Capability::Schemas, store.schemas().is_some()),
         (Capability::Grants, store.grants().is_some()),
@@ -54,13 +54,14 @@ fn what_a_store_cannot_is_an_error_or_not_there() {
     let store: &dyn Store = &file;
     let (mut reader, mut writer) = (store.reader().unwrap(), store.writer(consent()).unwrap());
     assert_eq!(reader.user_column("user_id").unwrap(), None);
-    assert!(reader.references().unwrap().is_empty() && !reader.has_allauth().unwrap());
+    assert!(reader.references().unwrap().is_empty());
     assert_eq!(writer.replica_lag().unwrap(), None);
     let none = std::time::Duration::ZERO;
     for error in [
         reader.expired(at(0), None, none).unwrap_err(),
         writer.pick_expired(at(0), None, 1).unwrap_err(),
-        writer.delete_with_allauth(&["a"]).unwrap_err(),
+        reader.check_referring().unwrap_err(),
+        reader.count_referring(&["a"]).unwrap_err(),
         writer.replace(&[]).unwrap_err(),
         writer.truncate().unwrap_err(),
     ] {

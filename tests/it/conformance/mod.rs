@@ -2,7 +2,6 @@
 //! delete and nothing else, SQLite in both journal modes, PostgreSQL, MariaDB, MySQL. Each capability has a part of its own, for the
 //! stores that have it.
 
-mod allauth;
 mod capabilities;
 /// The example, of which the store alone is used here.
 #[allow(dead_code, reason = "its main() is the program's")]
@@ -12,6 +11,7 @@ mod every_store;
 mod expiry;
 mod mysql;
 mod postgres;
+mod referring;
 mod rewrite;
 mod sqlite;
 mod truncate;
@@ -24,8 +24,8 @@ use sessctl::consent::{Ask, Consent};
 use sessctl::model::{Data, Expiry, Keys, MOST_DATA_BYTES, Page, Timestamp};
 use sessctl::store::{
     Assignment, BACKENDS, ByUser, Capability, ColumnCondition, Cursor, Expired, Filter, Gone,
-    Locked, Opening, Postgres, Replacement, Sqlite, Store, Surroundings, Table, Terms, UserColumn,
-    UserType, Waits, WallClock, Was,
+    Locked, Opening, Postgres, ReferringColumn, Replacement, Sqlite, Store, Surroundings, Table,
+    Terms, UserColumn, UserType, Waits, WallClock, Was,
 };
 
 use self::csv_store::CsvFile;
@@ -35,8 +35,10 @@ use crate::world::World;
 /// A store, and a way to add rows to it.
 struct Subject<'a> {
     store: Box<dyn Store>,
+    /// The same with a table whose rows go with their sessions: that of django-allauth.
+    with_referring: Box<dyn Store>,
     add: Box<AddRows<'a>>,
-    /// Has django-allauth keep rows for these sessions, and no others.
+    /// Has that table have rows for these sessions, and no others.
     list: Box<ListKeys<'a>>,
     /// Gives a row another expiry, as Django does where a session is saved.
     renew: Box<RenewRow<'a>>,
@@ -84,13 +86,14 @@ fn each(name: &str, test: impl Fn(&Subject<'_>)) {
     });
 }
 
-fn mysql(world: &World) -> Box<dyn Store> {
+fn mysql(world: &World, referring: Vec<ReferringColumn>) -> Box<dyn Store> {
     let url = world.url();
     let (_, rest) = url.split_once("://").unwrap();
     let backend = BACKENDS.iter().find(|backend| backend.schemes().contains(&"mysql")).unwrap();
     let source = backend.read_url(rest, &Surroundings::default()).unwrap();
     source.open(Opening {
         table: Table::default(),
+        referring,
         clock: WallClock::in_zone("UTC").unwrap(),
         waits: Waits::default(),
         terms: Terms::default(),
@@ -101,18 +104,19 @@ fn memory(test: &impl Fn(&Subject<'_>)) {
     let shared: &'static Memory = Box::leak(Box::default());
     test(&Subject {
         store: Box::new(shared),
+        with_referring: Box::new(shared),
         add: Box::new(|rows| {
             for (key, data, seconds) in rows {
                 let at = Timestamp::from_seconds(THEN + seconds).unwrap();
                 shared.insert(key, data, Expiry::At(at));
             }
         }),
-        list: Box::new(|keys| shared.list_in_allauth(keys)),
+        list: Box::new(|keys| shared.list(keys)),
         renew: Box::new(|key, seconds| {
             let at = Timestamp::from_seconds(THEN + seconds).unwrap();
             shared.insert(key, "", Expiry::At(at));
         }),
-        listed: Box::new(|| shared.listed_in_allauth()),
+        listed: Box::new(|| shared.listed()),
     });
 }
 
@@ -122,6 +126,7 @@ fn csv(name: &str, test: &impl Fn(&Subject<'_>)) {
     file.write(&[]).unwrap();
     test(&Subject {
         store: Box::new(file.clone()),
+        with_referring: Box::new(file.clone()),
         add: Box::new(|rows| {
             let mut records = file.records().unwrap();
             let record = |(key, data, seconds): &RowToAdd<'_>| {
@@ -131,22 +136,29 @@ fn csv(name: &str, test: &impl Fn(&Subject<'_>)) {
             records.extend(rows.iter().map(record));
             file.write(&records).unwrap();
         }),
-        list: Box::new(|_| panic!("it knows no django-allauth")),
+        list: Box::new(|_| panic!("it knows no other table")),
         renew: Box::new(|_, _| panic!("it finds no rows by their expiry")),
-        listed: Box::new(|| panic!("it knows no django-allauth")),
+        listed: Box::new(|| panic!("it knows no other table")),
     });
     std::fs::remove_file(&file.0).unwrap();
 }
 
 /// The store that a world has.
 pub(crate) fn store(world: &World) -> Box<dyn Store> {
+    store_with(world, &[])
+}
+
+/// The same with columns of other tables whose rows go with their sessions.
+fn store_with(world: &World, referring: &[&str]) -> Box<dyn Store> {
+    let referring = referring.iter().map(|column| column.parse().unwrap()).collect();
     if world.is_sqlite() {
         let clock = WallClock::in_zone("UTC").unwrap();
-        Box::new(Sqlite::new(world.url().into(), Table::default(), clock))
+        let store = Sqlite::new(world.url().into(), Table::default(), clock);
+        Box::new(store.with_referring(referring))
     } else if world.is_mysql() {
-        mysql(world)
+        mysql(world, referring)
     } else {
-        Box::new(Postgres::new(world.conninfo(), Table::default()))
+        Box::new(Postgres::new(world.conninfo(), Table::default()).with_referring(referring))
     }
 }
 
@@ -160,6 +172,7 @@ fn shown(world: &World, seconds: i64) -> String {
 fn on(world: &World, store: Box<dyn Store>) -> Subject<'_> {
     Subject {
         store,
+        with_referring: store_with(world, &["usersessions_usersession.session_key"]),
         add: Box::new(|rows| {
             let shown = |seconds: &i64| shown(world, *seconds);
             world.rows(rows.iter().map(|(key, data, seconds)| (*key, *data, shown(seconds))));

@@ -1,0 +1,133 @@
+//! Columns of other tables that hold keys of sessions: checks them, counts their rows, and deletes these in the transaction of
+//! their sessions.
+
+use mysql_async::Row;
+
+use super::MySql;
+use super::catalog::{Found, look, named};
+use super::client::Client;
+use super::fault::{Failure, fail};
+use super::keys::{MOST_KEYS, Named};
+use super::row::{number, text};
+use super::sql::{quote, quoted};
+use crate::store::referring::{Described, DescribedColumn, Kind, check};
+use crate::store::{ReferringColumn, StoreError, Table};
+
+const INDEXED: &str = "SELECT DISTINCT column_name FROM information_schema.statistics \
+    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND seq_in_index = 1 AND index_type <> 'FULLTEXT'";
+
+const TABLES: &str = "SELECT table_name FROM information_schema.tables \
+    WHERE table_schema = COALESCE(?, DATABASE()) AND table_type LIKE '%TABLE' ORDER BY table_name";
+
+const HAS_TRANSACTIONS: &str =
+    "SELECT COUNT(*) FROM information_schema.engines WHERE engine = ? AND transactions = 'YES'";
+
+/// A table whose rows go with their sessions, and what the catalog says of it; the column is that of the keys.
+pub(super) struct Referring {
+    pub(super) table: Table,
+    pub(super) found: Found,
+}
+
+impl Referring {
+    pub(super) fn of(
+        store: &MySql,
+        client: &mut Client,
+        column: &ReferringColumn,
+    ) -> Result<Self, Failure> {
+        let table = column.table_beside(&store.table);
+        let found = Found { key_column: column.column().to_owned(), ..look(client, &table)? };
+        Ok(Self { table, found })
+    }
+
+    /// The rows that refer to these keys.
+    pub(super) fn named(&self, keys: &[&str]) -> Named {
+        Named::new(&self.table, &self.found, keys, None)
+    }
+}
+
+impl MySql {
+    pub(super) fn check_referring(&self, client: &mut Client) -> Result<Vec<String>, StoreError> {
+        let checked = self.referring.iter().map(|column| self.check_column(client, column));
+        Ok(checked.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    pub(super) fn count_referring(
+        &self,
+        client: &mut Client,
+        keys: &[&str],
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut counts = vec![0; self.referring.len()];
+        for (column, count) in self.referring.iter().zip(&mut counts) {
+            let mut add_up = || -> Result<(), Failure> {
+                let referring = Referring::of(self, client, column)?;
+                for keys in keys.chunks(MOST_KEYS) {
+                    let named = referring.named(keys);
+                    let row = client.first(&named.select("COUNT(*)"), named.values)?;
+                    *count += row.and_then(|row| number(&row, 0)).unwrap_or(0);
+                }
+                Ok(())
+            };
+            add_up().map_err(|failure| fail(failure, self.what("see what refers to")))?;
+        }
+        Ok(counts)
+    }
+
+    fn check_column(
+        &self,
+        client: &mut Client,
+        referring: &ReferringColumn,
+    ) -> Result<Option<String>, StoreError> {
+        let table = referring.table_beside(&self.table);
+        self.demand_trust(client, &table)?;
+        let described = self.describe(client, referring, &table);
+        check(referring, &described.map_err(|failure| fail(failure, self.what("read")))?)
+    }
+
+    fn describe(
+        &self,
+        client: &mut Client,
+        referring: &ReferringColumn,
+        table: &Table,
+    ) -> Result<Described, Failure> {
+        let found = look(client, table)?;
+        let is_sessions = table.name().eq_ignore_ascii_case(self.table.name())
+            && (table.schema() == self.table.schema() || self.table.schema().is_none());
+        let first = |rows: Vec<Row>| rows.iter().map(|row| text(row, 0)).collect::<Vec<_>>();
+        let kind = if found.columns.is_empty() {
+            // Of a table to which the account has no right the catalog knows nothing.
+            match client.prepare(&format!("SELECT 1 FROM {}", quoted(table))) {
+                Err(failure) if matches!(failure.code(), Some(1142 | 1143)) => return Err(failure),
+                _ => Kind::Nothing,
+            }
+        } else if is_sessions {
+            Kind::Sessions
+        } else if found.is_view {
+            Kind::View
+        } else {
+            let row = client.first(HAS_TRANSACTIONS, vec![found.engine.as_str().into()])?;
+            match row.and_then(|row| number(&row, 0)) {
+                Some(1..) => Kind::Table,
+                _ => Kind::WithoutTransactions(found.engine.clone()),
+            }
+        };
+        let indexed = first(client.query(INDEXED, named(table))?);
+        let schema = vec![table.schema().map(str::to_owned).into()];
+        let others = first(client.query(TABLES, schema)?);
+        let columns = found.columns.iter().map(|column| DescribedColumn {
+            name: column.name.clone(),
+            is_text: column.charset.is_some() || column.kind.contains("binary"),
+            is_indexed: indexed.contains(&column.name),
+        });
+        let index = quote(&table.index_name(referring.column(), 1));
+        let column = quote(referring.column());
+        let make_index = format!("CREATE INDEX {index} ON {} ({column})", quoted(table));
+        Ok(Described { kind, columns: columns.collect(), others, make_index })
+    }
+
+    /// Whether rows that refer by these columns of this table go with their sessions.
+    pub(super) fn deletes_references(&self, table: &str, columns: &[String]) -> bool {
+        self.referring.iter().any(|referring| {
+            referring.table_beside(&self.table).name() == table && referring.is_in(columns)
+        })
+    }
+}

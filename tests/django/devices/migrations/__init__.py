@@ -1,0 +1,1 @@
+"""Made after django.contrib.sessions, to which they refer."""
