@@ -207,7 +207,8 @@ impl ReferencesGone {
     }
 
     pub(crate) fn report(&self, ctx: &Ctx<'_>, dry_run: bool) -> ReferencesDeleted {
-        report(ctx, dry_run, (Some(&self.rows), self.left.as_deref(), self.at_least))
+        let rows: Vec<_> = self.rows.iter().map(|rows| Some(*rows)).collect();
+        report(ctx, dry_run, (&rows, self.left.as_deref(), self.at_least))
     }
 }
 
@@ -227,17 +228,14 @@ fn count(ctx: &Ctx<'_>, store: &dyn Store, keys: &[&str]) -> Result<Vec<u64>, St
 pub(crate) fn report(
     ctx: &Ctx<'_>,
     dry_run: bool,
-    (rows, left, at_least): (Option<&[u64]>, Option<&[u64]>, bool),
+    (rows, left, at_least): (&[Option<u64>], Option<&[u64]>, bool),
 ) -> ReferencesDeleted {
-    let at = |counts: Option<&[u64]>, place: usize| {
-        counts.map(|counts| counts.get(place).copied().unwrap_or(0))
-    };
     let allauth = ReferringColumn::of_allauth();
     let columns = ctx.referring.iter().enumerate().map(|(place, referring)| DeletedOf {
         table: referring.table().to_string(),
         column: referring.column().to_owned(),
-        rows: at(rows, place),
-        left: at(left, place),
+        rows: rows.get(place).copied().unwrap_or(Some(0)),
+        left: left.map(|left| left.get(place).copied().unwrap_or(0)),
         at_least,
         is_of_allauth: *referring == allauth,
     });

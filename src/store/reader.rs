@@ -220,12 +220,12 @@ pub trait ReferringReader {
     fn count_referring(&mut self, keys: &[&str]) -> Result<Vec<u64>, StoreError>;
 
     /// Counts the rows of each that refer to sessions that expired before `cutoff`, without sessions that other tables
-    /// keep; `None` if that takes too long.
+    /// keep; `None` for one that takes too long.
     fn count_referring_to_expired(
         &mut self,
         cutoff: Timestamp,
         patience: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError>;
+    ) -> Result<Vec<Option<u64>>, StoreError>;
 }
 
 /// The capabilities of a reader, for commands. A store without a capability has no user column, no users and no
@@ -355,7 +355,7 @@ impl dyn Reader + '_ {
         &mut self,
         cutoff: Timestamp,
         patience: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError> {
+    ) -> Result<Vec<Option<u64>>, StoreError> {
         Capability::References.of(self.referring())?.count_referring_to_expired(cutoff, patience)
     }
 }

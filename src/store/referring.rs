@@ -163,7 +163,7 @@ pub(super) fn check(
         ),
         Some(column) => Ok((!column.is_indexed).then(|| {
             format!(
-                "{referring} has no index: each batch reads the whole table {table}. {} makes one",
+                "{referring} has no index: each batch reads the whole table {table} (a larger --batch-size has fewer). {} makes one",
                 found.make_index
             )
         })),

@@ -329,7 +329,7 @@ fn a_column_without_an_index_is_warned_of() {
         let ran = w.run(&with(&[&["logout-user", "7"], &visit])).ok();
         let (_, said) = ran
             .stderr
-            .split_once("visit.session_id has no index: each batch reads the whole table visit. ")
+            .split_once("visit.session_id has no index: each batch reads the whole table visit (a larger --batch-size has fewer). ")
             .unwrap();
         w.execute(&said.split_once(" makes one").unwrap().0.replace(" CONCURRENTLY", ""));
         let ran =

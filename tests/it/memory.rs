@@ -256,10 +256,10 @@ impl ReferringReader for MemoryReader {
         &mut self,
         cutoff: Timestamp,
         _: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError> {
+    ) -> Result<Vec<Option<u64>>, StoreError> {
         let expired = expired(&self.rows, cutoff, None);
         let keys: Vec<&str> = expired.iter().map(|(_, key)| &**key).collect();
-        self.count_referring(&keys).map(Some)
+        Ok(self.count_referring(&keys)?.into_iter().map(Some).collect())
     }
 }
 

@@ -76,7 +76,8 @@ fn act(
         let (clean_to, kept_before, referring);
         (ended, clean_to, kept_before, referring) =
             purge(work, cutoff, expired, args.analyze, &mut report);
-        report.references = references::report(ctx, false, (Some(&referring), None, false));
+        let referring: Vec<_> = referring.into_iter().map(Some).collect();
+        report.references = references::report(ctx, false, (&referring, None, false));
         match ended {
             Err(StopReason::AnotherInstance(holder)) if report.batches == 0 => {
                 return another_instance(holder, args.skip_if_running);
@@ -106,7 +107,7 @@ fn act(
             let rows = ctx
                 .stop
                 .while_unchecked(|| reader.count_referring_to_expired(cutoff, COUNT_PATIENCE))?;
-            report.references = references::report(ctx, true, (rows.as_deref(), None, false));
+            report.references = references::report(ctx, true, (&rows, None, false));
         }
     }
     report.dead_rows = bloat.dead_rows;

@@ -39,7 +39,7 @@ impl ExpiryReader for MySqlReader<'_> {
         let references = self.references()?;
         let Some(kept) = kept(&hindrances(&references)) else { return Ok(Some(0)) };
         let (kept, Self { store, client, server, found, .. }) = (format!(" AND {kept}"), self);
-        store.add_up_expired(client, server, found, ("COUNT(*)", &kept), (cutoff, patience))
+        store.count_expired_with(client, server, found, ("", &kept), (cutoff, patience))
     }
 
     fn bloat(&mut self) -> Result<Bloat, StoreError> {
@@ -154,7 +154,7 @@ impl ReferringReader for MySqlReader<'_> {
         &mut self,
         cutoff: Timestamp,
         patience: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError> {
+    ) -> Result<Vec<Option<u64>>, StoreError> {
         let references = self.references()?;
         let stay = unless_kept(&hindrances(&references));
         let Self { store, client, server, found, .. } = self;
@@ -164,18 +164,19 @@ impl ReferringReader for MySqlReader<'_> {
             let referring = Referring::of(store, client, column).map_err(cannot)?;
             let (table, name) = (quoted(&referring.table), quote(column.column()));
             let key = referring.found.key_of("s.session_key");
-            let sum = format!(
-                "COALESCE(SUM((SELECT COUNT(*) FROM {table} sessctl_other WHERE sessctl_other.{name} = {key} \
-                 AND CAST(sessctl_other.{name} AS BINARY) = CAST(s.session_key AS BINARY))), 0)"
+            let joined = format!(
+                " JOIN {table} sessctl_joined ON sessctl_joined.{name} = {key} \
+                 AND CAST(sessctl_joined.{name} AS BINARY) = CAST(s.session_key AS BINARY)"
             );
-            counts.push(store.add_up_expired(
+            let rows = store.count_expired_with(
                 client,
                 server,
                 found,
-                (&sum, &stay),
+                (&joined, &stay),
                 (cutoff, patience),
-            )?);
+            );
+            counts.push(rows?);
         }
-        Ok(counts.into_iter().collect())
+        Ok(counts)
     }
 }

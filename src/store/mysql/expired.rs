@@ -109,19 +109,19 @@ impl MySql {
         Ok(Expired { rows, oldest })
     }
 
-    /// An aggregate of the expired rows that meet a further condition.
-    pub(super) fn add_up_expired(
+    /// Counts expired rows, joined with those of another table, that meet a further condition.
+    pub(super) fn count_expired_with(
         &self,
         client: &mut Client,
         server: &Server,
         found: &Found,
-        (aggregate, condition): (&str, &str),
+        (joined, condition): (&str, &str),
         (cutoff, patience): (Timestamp, Duration),
     ) -> Result<Option<u64>, StoreError> {
         let Between { sql, values } = self.between(found, cutoff, None)?;
         let table = quoted(&self.table);
-        let add_up = format!("SELECT {aggregate} FROM {table} s WHERE {sql}{condition}");
-        counted(client, server, &add_up, values, patience)
+        let count = format!("SELECT COUNT(*) FROM {table} s{joined} WHERE {sql}{condition}");
+        counted(client, server, &count, values, patience)
             .map_err(|failure| fail(failure, self.what("read")))
     }
 }

@@ -58,6 +58,17 @@ impl Named {
         Self::of(found, as_selects(&quoted(table), found, keys), before)
     }
 
+    /// The same where no index finds a key: the server reads each row of the table once, and looks its key up in the list.
+    pub(super) fn in_one_scan(table: &Table, found: &Found, keys: &[&str]) -> Self {
+        let (column, key) = (quote(&found.key_column), format!("CAST({} AS BINARY)", found.key()));
+        let list = vec![&*key; keys.len()].join(", ");
+        Self {
+            joined: format!("{} s", quoted(table)),
+            condition: format!("CAST(s.{column} AS BINARY) IN ({list})"),
+            values: keys.iter().map(|key| found.key_value(key)).collect(),
+        }
+    }
+
     /// The collation of the column finds other keys, too: Django and sessctl tell keys apart byte by byte.
     fn of(found: &Found, (joined, mut values): (String, Vec<Value>), before: Option<&str>) -> Self {
         let column = quote(&found.key_column);

@@ -26,6 +26,7 @@ const HAS_TRANSACTIONS: &str =
 pub(super) struct Referring {
     pub(super) table: Table,
     pub(super) found: Found,
+    is_indexed: bool,
 }
 
 impl Referring {
@@ -36,12 +37,18 @@ impl Referring {
     ) -> Result<Self, Failure> {
         let table = column.table_beside(&store.table);
         let found = Found { key_column: column.column().to_owned(), ..look(client, &table)? };
-        Ok(Self { table, found })
+        let indexed = client.query(INDEXED, named(&table))?;
+        let is_indexed = indexed.iter().any(|row| text(row, 0) == column.column());
+        Ok(Self { table, found, is_indexed })
     }
 
     /// The rows that refer to these keys.
     pub(super) fn named(&self, keys: &[&str]) -> Named {
-        Named::new(&self.table, &self.found, keys, None)
+        if self.is_indexed {
+            Named::new(&self.table, &self.found, keys, None)
+        } else {
+            Named::in_one_scan(&self.table, &self.found, keys)
+        }
     }
 }
 

@@ -160,37 +160,51 @@ impl ReferringReader for PostgresReader<'_> {
         &mut self,
         cutoff: Timestamp,
         patience: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError> {
+    ) -> Result<Vec<Option<u64>>, StoreError> {
         let references = self.references()?;
         let stay = unless_kept(&hindrances(&references));
         let sessions = self.store.table.quoted();
         let mut counts = Vec::new();
         for (table, column) in self.store.referring_names() {
-            let sum = format!(
-                "coalesce(pg_catalog.sum((SELECT pg_catalog.count(*) FROM {table} AS sessctl_other WHERE sessctl_other.{column} \
-                 OPERATOR(pg_catalog.=) {sessions}.session_key::pg_catalog.text)) FILTER (WHERE true{stay}), 0)::bigint"
+            // Its other columns may have names of those of the session table.
+            let from = format!(
+                "{sessions} JOIN (SELECT {column}::pg_catalog.text AS sessctl_key FROM {table}) AS sessctl_joined \
+                 ON sessctl_key OPERATOR(pg_catalog.=) {sessions}.session_key"
             );
-            let rows: Option<i64> = self.in_time(&sum, EVER, Instant(cutoff), patience)?;
+            let count = format!("pg_catalog.count(*) FILTER (WHERE true{stay})");
+            let rows: Option<i64> =
+                self.in_time_of(&from, &count, (EVER, Instant(cutoff)), patience)?;
             counts.push(rows.and_then(|rows| u64::try_from(rows).ok()));
         }
-        Ok(counts.into_iter().collect())
+        Ok(counts)
     }
 }
 
 impl PostgresReader<'_> {
     /// An aggregate of the rows that expired between two times; `None` if it is NULL or takes too long.
-    pub(super) fn in_time<T: for<'v> FromSql<'v>>(
+    fn in_time<T: for<'v> FromSql<'v>>(
         &mut self,
         aggregate: &str,
         from: Instant,
         cutoff: Instant,
         patience: Duration,
     ) -> Result<Option<T>, StoreError> {
+        let table = self.store.table.quoted();
+        self.in_time_of(&table, aggregate, (from, cutoff), patience)
+    }
+
+    /// The same of these rows joined with rows of other tables.
+    fn in_time_of<T: for<'v> FromSql<'v>>(
+        &mut self,
+        tables: &str,
+        aggregate: &str,
+        (from, cutoff): (Instant, Instant),
+        patience: Duration,
+    ) -> Result<Option<T>, StoreError> {
         let store = self.store;
         let sql = format!(
-            "SELECT {aggregate} FROM {} \
-             WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND expire_date OPERATOR(pg_catalog.<) $2",
-            store.table.quoted()
+            "SELECT {aggregate} FROM {tables} \
+             WHERE expire_date OPERATOR(pg_catalog.>=) $1 AND expire_date OPERATOR(pg_catalog.<) $2"
         );
         let client = self.client()?;
         client.wait_longer_than(patience);

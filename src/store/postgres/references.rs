@@ -11,7 +11,7 @@ use super::client::Client;
 use super::doomed::Doomed;
 use super::fault::fail;
 use super::grants::Need;
-use super::referring::{delete_with, deleted};
+use super::referring::{Referring, delete_with, deleted};
 use super::sql::BEGIN_SCAN;
 use super::transaction::Failed;
 use super::writer::PostgresWriter;
@@ -144,23 +144,22 @@ impl PostgresWriter<'_> {
 
     /// The names of the tables and columns whose rows go with their sessions, found once before the first delete. Has each
     /// batch check these tables, too, if it checks that of the sessions.
-    pub(super) fn referring(&mut self) -> Result<Rc<[(String, String)]>, StoreError> {
+    pub(super) fn referring(&mut self) -> Result<Rc<[Referring]>, StoreError> {
         if let Some(referring) = &self.referring {
             return Ok(Rc::clone(referring));
         }
-        let mut names = self.store.referring_names();
-        for (table, _) in &mut names {
-            if let Some(found) = self
-                .guarded
-                .also_written(&mut self.client, table)
-                .map_err(|error| fail(error, self.store.what("delete from")))?
-            {
-                *table = found;
+        let mut find = || -> Result<Rc<[Referring]>, Error> {
+            let mut found = self.store.find_referring(&mut self.client)?;
+            for Referring { table, .. } in &mut found {
+                if let Some(name) = self.guarded.also_written(&mut self.client, table)? {
+                    *table = name;
+                }
             }
-        }
-        let names: Rc<[_]> = names.into();
-        self.referring = Some(Rc::clone(&names));
-        Ok(names)
+            Ok(found.into())
+        };
+        let found = find().map_err(|error| fail(error, self.store.what("delete from")))?;
+        self.referring = Some(Rc::clone(&found));
+        Ok(found)
     }
 
     /// Has each batch check that this name still leads to the same table, if it checks that of the sessions.
@@ -223,7 +222,7 @@ impl PostgresWriter<'_> {
     ) -> Result<Gone, StoreError> {
         let gone = delete_in_halves(rows, |part| {
             self.transaction("delete from", plan, |client| delete(client, part)).map_err(|error| {
-                match referring(&error) {
+                match forbidden_by(&error) {
                     Some(table) => {
                         // If this fails, the next statement fails too.
                         let _ = self.client.batch_execute("ROLLBACK");
@@ -265,7 +264,7 @@ pub(super) fn kept_rows(
 
 /// The table whose constraint forbids the delete: a foreign key, which some versions report as "restrict", or
 /// a constraint that ON DELETE SET NULL would break (PostgreSQL docs, Appendix A, class 23).
-fn referring(error: &Failed) -> Option<String> {
+fn forbidden_by(error: &Failed) -> Option<String> {
     let Failed::Server(error) = error else { return None };
     if !error.code().is_some_and(|code| code.code().starts_with("23")) {
         return None;

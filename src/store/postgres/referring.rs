@@ -27,6 +27,13 @@ const TABLES: &str = "
     WHERE relkind IN ('r', 'p', 'f') AND CASE WHEN $2::text IS NULL
         THEN relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = $1) ELSE nspname = $2 END ORDER BY 1";
 
+/// A table whose rows go with their sessions: its name and that of the column, quoted.
+pub(super) struct Referring {
+    pub(super) table: String,
+    pub(super) column: String,
+    is_indexed: bool,
+}
+
 /// The condition that a row refers to one of the keys `$1`. As with the keys of sessions, the first part finds the rows, and the
 /// second part tells keys apart byte by byte.
 fn refers_to(column: &str, keys: &str) -> String {
@@ -37,11 +44,17 @@ fn refers_to(column: &str, keys: &str) -> String {
 }
 
 /// The statement that deletes sessions and the rows that refer to those that went. The server checks foreign keys at its end.
-pub(super) fn delete_with(delete: &str, referring: &[(String, String)]) -> String {
-    let keys = "ARRAY(SELECT key FROM gone)";
+pub(super) fn delete_with(delete: &str, referring: &[Referring]) -> String {
     let (mut parts, mut counts) = (String::new(), String::new());
-    for (place, (table, column)) in referring.iter().enumerate() {
-        let refers = refers_to(column, keys);
+    for (place, Referring { table, column, is_indexed }) in referring.iter().enumerate() {
+        let refers = if *is_indexed {
+            refers_to(column, "ARRAY(SELECT key FROM gone)")
+        } else {
+            // Of all rows, each of which the server looks up among the keys, rather than to compare it with all of them.
+            format!(
+                "{column}::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) ANY(SELECT key FROM gone)"
+            )
+        };
         let part = format!(", gone{place} AS (DELETE FROM {table} WHERE {refers} RETURNING 1)");
         parts.push_str(&part);
         let count = format!(", (SELECT pg_catalog.count(*) FROM gone{place})");
@@ -61,6 +74,19 @@ pub(super) fn deleted(row: &tokio_postgres::Row) -> Result<Gone, Error> {
 }
 
 impl Postgres {
+    /// The tables whose rows go with their sessions.
+    pub(super) fn find_referring(&self, client: &mut Client) -> Result<Vec<Referring>, Error> {
+        let tables = self.referring_tables(client)?;
+        let names = self.referring_names().into_iter().zip(&self.referring);
+        let find = |(((table, column), referring), oid): ((_, &ReferringColumn), u32)| {
+            let columns = columns(client, Some(oid))?;
+            let found = columns.iter().find(|found| found.name == referring.column());
+            let is_indexed = found.is_some_and(|found| found.is_indexed);
+            Ok(Referring { table, column, is_indexed })
+        };
+        names.zip(tables).map(find).collect()
+    }
+
     /// The names of the tables and columns, quoted.
     pub(super) fn referring_names(&self) -> Vec<(String, String)> {
         let name = |referring: &ReferringColumn| {
@@ -142,21 +168,22 @@ fn count_column(
     Ok(u64::try_from(rows).unwrap_or_default())
 }
 
+fn columns(client: &mut Client, table: Option<u32>) -> Result<Vec<DescribedColumn>, Error> {
+    let rows = client.query_typed(COLUMNS, &[(&table, Type::OID)])?;
+    let column = |row: &tokio_postgres::Row| {
+        let (name, is_text, is_indexed) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        Ok(DescribedColumn { name, is_text, is_indexed })
+    };
+    rows.iter().map(column).collect()
+}
+
 fn describe(
     client: &mut Client,
     oid: Option<u32>,
     (sessions, referring): (u32, &ReferringColumn),
     kind: Kind,
 ) -> Result<Described, Error> {
-    let rows = client.query_typed(COLUMNS, &[(&oid, Type::OID)])?;
-    let column = |row: &tokio_postgres::Row| {
-        Ok(DescribedColumn {
-            name: row.try_get(0)?,
-            is_text: row.try_get(1)?,
-            is_indexed: row.try_get(2)?,
-        })
-    };
-    let columns: Result<Vec<_>, Error> = rows.iter().map(column).collect();
+    let columns = columns(client, oid)?;
     let schema = referring.table().schema();
     let others = if oid.is_some() {
         Vec::new()
@@ -168,5 +195,5 @@ fn describe(
     let others: Result<Vec<String>, Error> = others.iter().map(|row| row.try_get(0)).collect();
     let (table, column) = (referring.table().quoted(), quote(referring.column()));
     let make_index = format!("CREATE INDEX CONCURRENTLY ON {table} ({column})");
-    Ok(Described { kind, columns: columns?, others: others?, make_index })
+    Ok(Described { kind, columns, others: others?, make_index })
 }

@@ -14,6 +14,7 @@ use super::doomed::Doomed;
 use super::fault::fail;
 use super::guarded::Guarded;
 use super::instant::{EVER, instant};
+use super::referring::Referring;
 use super::replica::Replicas;
 use super::row::{columns, columns_of_batch};
 use super::sql::{BY_ADDRESS, BY_KEY, IS_UNCHANGED, NAMED, PAIRED};
@@ -38,7 +39,7 @@ pub(super) struct PostgresWriter<'s> {
     /// Foreign keys of other tables, once they were read.
     pub(super) references: Option<Rc<[Reference]>>,
     /// The tables and columns whose rows go with their sessions, once they were found.
-    pub(super) referring: Option<Rc<[(String, String)]>>,
+    pub(super) referring: Option<Rc<[Referring]>>,
     /// The tables to write to, if other roles may add code to them.
     pub(super) guarded: Guarded,
 }

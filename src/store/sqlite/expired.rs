@@ -77,17 +77,17 @@ impl Sqlite {
         Ok(Expired { rows: Some(rows), oldest })
     }
 
-    /// Adds up an aggregate of the expired rows that meet a further condition.
+    /// Adds up what a statement counts that begins before the FROM and ends after the condition for expired rows.
     pub(super) fn add_up_expired(
         &self,
         connection: &Connection,
         cutoff: Timestamp,
-        (aggregate, condition): (&str, &str),
+        (select, condition): (&str, &str),
         patience: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let (began, address) = (Instant::now(), self.row_address(connection));
         let sql = format!(
-            "SELECT {aggregate} FROM {} NOT INDEXED WHERE {address} IN (SELECT value FROM rarray(?1)){condition}",
+            "{select} FROM {} NOT INDEXED WHERE {address} IN (SELECT value FROM rarray(?1)){condition}",
             self.table.quoted()
         );
         let (mut from, mut rows) = (None, 0);

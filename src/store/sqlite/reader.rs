@@ -182,7 +182,7 @@ impl ExpiryReader for SqliteReader<'_> {
         let references = self.references()?;
         match kept(&hindrances(&references)) {
             Some(kept) => {
-                let kept = ("count(*)", &*format!(" AND {kept}"));
+                let kept = ("SELECT count(*)", &*format!(" AND {kept}"));
                 self.store.add_up_expired(&self.connection, cutoff, kept, patience)
             }
             None => Ok(Some(0)),
@@ -257,7 +257,7 @@ impl ReferringReader for SqliteReader<'_> {
         &mut self,
         cutoff: Timestamp,
         patience: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError> {
+    ) -> Result<Vec<Option<u64>>, StoreError> {
         self.store.count_referring_to_expired(&self.connection, cutoff, patience)
     }
 }

@@ -82,17 +82,14 @@ impl Sqlite {
         connection: &Connection,
         cutoff: Timestamp,
         patience: Duration,
-    ) -> Result<Option<Vec<u64>>, StoreError> {
+    ) -> Result<Vec<Option<u64>>, StoreError> {
         let references = self.references(connection)?;
         let stay = unless_kept(&hindrances(&references));
-        let sessions = self.table.quoted();
         let count = |(table, column): (String, String)| {
-            let other = format!("sessctl_other.{column}");
-            let sum = format!(
-                "coalesce(sum((SELECT count(*) FROM {table} AS sessctl_other WHERE {other} = {sessions}.session_key \
-                 AND {other} = {sessions}.session_key COLLATE BINARY)), 0)"
+            let select = format!(
+                "SELECT count(*) FROM {table} WHERE {column} COLLATE BINARY IN (SELECT session_key"
             );
-            self.add_up_expired(connection, cutoff, (&sum, &stay), patience)
+            self.add_up_expired(connection, cutoff, (&select, &format!("{stay})")), patience)
         };
         self.referring_names().map(count).collect()
     }
