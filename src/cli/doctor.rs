@@ -60,7 +60,7 @@ pub enum Granted {
     Truncate,
     /// --keep-data, with logout-user or flush-all.
     KeepData,
-    /// --cleanup-allauth, with logout-user, flush-all or delete.
+    /// --cleanup-allauth, with what deletes.
     CleanupAllauth,
     /// --revoke-tokens, with logout-user.
     RevokeTokens,

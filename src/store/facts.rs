@@ -123,7 +123,7 @@ pub(super) fn reference_finding(found: &[Reference]) -> Finding {
         Finding::warning(
             CHECK,
             format!("{text}: a session to which a row there refers cannot be deleted, and stays"),
-            "delete these rows before the sessions, or have logout-user and flush-all --keep-data",
+            "delete these rows with the sessions (--delete-references), or have logout-user and flush-all --keep-data",
         )
     } else {
         Finding::warning(

@@ -172,7 +172,7 @@ pub(super) fn check(
 
 fn hint_for(referring: &ReferringColumn, found: &Described) -> String {
     if *referring == ReferringColumn::of_allauth() {
-        return "leave it out, unless the site has allauth.usersessions; --table SCHEMA.NAME names the schema of both".into();
+        return "leave --cleanup-allauth out, unless the site has allauth.usersessions; --table SCHEMA.NAME names the schema of both".into();
     }
     match near(referring.table.name(), found.others.iter().map(String::as_str)) {
         Some(near) => format!("there is a table {near}"),

@@ -40,7 +40,7 @@ pub fn write_referenced(
     let them = if *rows == 1 { "it" } else { "them" };
     writeln!(
         out,
-        "{} {}: rows of {tables} refer to {them}. Delete those rows first{help}.",
+        "{} {}: rows of {tables} refer to {them}. Delete those rows first, or with them (--delete-references){help}.",
         counted(*rows, "session"),
         match (dry_run, *rows) {
             (true, _) => "would stay",

@@ -496,6 +496,39 @@ fn killed_at_any_moment_it_leaves_each_session_with_its_rows() {
     });
 }
 
+/// A purge leaves a session that somebody has locked, and its rows, and takes the others.
+#[test]
+fn a_locked_session_stays_with_its_rows() {
+    let test = |w: &World, lock: &mut dyn FnMut(&str)| {
+        w.expired(30);
+        devices(w, "1 = 1");
+        let locked = expired_key(w);
+        lock(&locked);
+        let purge = with(&[&["purge-expired", "--format", "json"], &DEVICE]);
+        let told = w.run(&purge).exits(3).json();
+        assert_eq!((&told["deleted"], &told["left"]), (&json!(29), &json!(1)), "{told}");
+        assert_eq!(told["references_deleted"][0]["rows"], 29, "{told}");
+        assert_eq!((w.session_keys(), rows(w, "device")), (vec![locked], 1));
+    };
+    let w = World::postgres("refs_locked");
+    let mut site = w.client();
+    test(&w, &mut |key| {
+        site.batch_execute(&format!(
+            "BEGIN; SELECT FROM django_session WHERE session_key = '{key}' FOR UPDATE"
+        ))
+        .unwrap();
+    });
+    World::each_mysql("refs_locked", |w| {
+        let mut site = w.mysql_client();
+        test(w, &mut |key| {
+            site.execute("START TRANSACTION");
+            site.query(&format!(
+                "SELECT 1 FROM django_session WHERE session_key = '{key}' FOR UPDATE"
+            ));
+        });
+    });
+}
+
 /// Where two tenants have tables of their own, each has its own rows.
 #[test]
 fn every_schema_has_its_own_table() {
@@ -531,9 +564,13 @@ fn a_table_without_transactions_is_refused() {
     let w = World::mysql("refs_myisam");
     w.user("42", 1);
     w.execute("CREATE TABLE visit (session_key varchar(40)) ENGINE=MyISAM");
-    w.run(&["logout-user", "42", "--delete-references", "visit.session_key"])
-        .refuses(1, &["MyISAM has no transactions"]);
+    let logout = ["logout-user", "42", "--delete-references", "visit.session_key"];
+    w.run(&logout).refuses(1, &["MyISAM has no transactions"]);
+    w.execute("ALTER TABLE visit ENGINE=InnoDB; ALTER TABLE django_session ENGINE=MyISAM");
+    w.run(&logout).refuses(1, &["MyISAM has no transactions"]);
     assert_eq!(w.count(), 1);
+    w.execute("ALTER TABLE django_session ENGINE=InnoDB");
+    w.run(&logout).ok();
 }
 
 #[test]

@@ -111,11 +111,17 @@ impl MySql {
         } else if found.is_view {
             Kind::View
         } else {
-            let row = client.first(HAS_TRANSACTIONS, vec![found.engine.as_str().into()])?;
-            match row.and_then(|row| number(&row, 0)) {
-                Some(1..) => Kind::Table,
-                _ => Kind::WithoutTransactions(found.engine.clone()),
+            // Both tables have to keep or undo what one transaction does. A view has no engine.
+            let mut engines = vec![found.engine.clone(), look(client, &self.table)?.engine];
+            engines.retain(|engine| !engine.is_empty());
+            let mut without = None;
+            for engine in engines {
+                let row = client.first(HAS_TRANSACTIONS, vec![engine.as_str().into()])?;
+                if row.and_then(|row| number(&row, 0)) != Some(1) {
+                    without = Some(engine);
+                }
             }
+            without.map_or(Kind::Table, Kind::WithoutTransactions)
         };
         let indexed = first(client.query(INDEXED, named(table))?);
         let schema = vec![table.schema().map(str::to_owned).into()];
