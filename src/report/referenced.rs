@@ -44,8 +44,8 @@ pub struct DeletedOf {
     pub column: String,
     /// Deleted rows, or those that would be after a dry run; `None` if counting took too long.
     pub rows: Option<u64>,
-    /// Rows that refer to deleted sessions after all: a trigger keeps them, or the site wrote them meanwhile; `None` if that was
-    /// not counted.
+    /// Rows that refer to deleted sessions after all: a trigger keeps them, or the site wrote them meanwhile or ended the session
+    /// itself; `None` if that was not counted.
     pub left: Option<u64>,
     /// Whether there are more than were counted.
     #[serde(skip)]

@@ -74,8 +74,8 @@ pub fn write_deleted(
             let (what, they) = (counted(*rows, "row"), if *rows == 1 { "refers" } else { "refer" });
             writeln!(
                 out,
-                "{what} of {table} {they} to sessions that were deleted: a trigger keeps such rows, or the site wrote them \
-                 meanwhile."
+                "{what} of {table} {they} to sessions that were deleted: a trigger keeps such rows, or \
+                 meanwhile the site wrote them, or ended the session itself."
             )?;
         }
     }

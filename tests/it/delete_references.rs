@@ -433,25 +433,37 @@ fn the_sites_own_logout_does_not_fail() {
     let w = World::postgres("refs_deadlock");
     w.user("42", 1);
     devices(&w, "1 = 1");
-    let mut command = w.command(&with(&[&LOGOUT, &DEVICE]));
-    let command = command.env("SESSCTL_SECRET_KEY", crate::world::SECRET_KEY);
-    let mut site = w.client();
-    let mut request = site.transaction().unwrap();
-    request.batch_execute("DELETE FROM device").unwrap();
-    let running = Running::start(command);
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    eventually("a wait", || w.client().query_one(waits, &[]).unwrap().get::<_, i64>(0) > 0);
-    request.batch_execute("DELETE FROM django_session").unwrap();
-    request.commit().unwrap();
-    running.end().ok();
+    w.execute("CREATE TABLE visit (session_id varchar(40)); INSERT INTO visit SELECT session_key FROM django_session");
+    let (mut site, mut other) = (w.client(), w.client());
+    site.batch_execute("BEGIN; DELETE FROM device").unwrap();
+    // The batch has the session already, and waits here, so that the request waits first.
+    other.batch_execute("BEGIN; UPDATE visit SET session_id = session_id").unwrap();
+    let visit = ["--delete-references", "visit.session_id"];
+    let mut command = w.command(&with(&[&LOGOUT, &visit, &DEVICE]));
+    let running = Running::start(command.env("SESSCTL_SECRET_KEY", crate::world::SECRET_KEY));
+    let waiting = || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        w.client().query_one(sql, &[]).unwrap().get::<_, i64>(0)
+    };
+    eventually("a wait", || waiting() > 0);
+    let request =
+        std::thread::spawn(move || site.batch_execute("DELETE FROM django_session; COMMIT"));
+    eventually("the request waits, too", || waiting() > 1 || request.is_finished());
+    other.batch_execute("COMMIT").unwrap();
+    request.join().unwrap().unwrap();
+    // The request ended the session, and knows nothing of its visits.
+    let report = running.end().exits(3).json();
+    assert_eq!((&report["deleted"], &report["remaining"]), (&json!(0), &json!(0)), "{report}");
+    assert_eq!(report["references_deleted"][0]["left"], 1, "{report}");
     World::each_mysql("refs_deadlock", |w| {
-        w.user("42", 1);
+        w.user("42", 30);
         devices(w, "1 = 1");
+        let last = w.session_keys().pop().unwrap();
         let mut command = w.command(&with(&[&LOGOUT, &DEVICE]));
         let command = command.env("SESSCTL_SECRET_KEY", crate::world::SECRET_KEY);
         let mut request = w.mysql_client();
         request.execute("START TRANSACTION");
-        request.execute("DELETE FROM device");
+        request.execute(&format!("DELETE FROM device WHERE session_id = '{last}'"));
         let running = Running::start(command);
         let waits = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
         eventually("a wait", || {
@@ -459,7 +471,8 @@ fn the_sites_own_logout_does_not_fail() {
             std::thread::sleep(Duration::from_millis(200));
             !w.mysql_client().query(waits).is_empty()
         });
-        request.execute("DELETE FROM django_session");
+        // The server ends the transaction that has changed fewer rows.
+        request.execute(&format!("DELETE FROM django_session WHERE session_key = '{last}'"));
         request.execute("COMMIT");
         running.end().ok();
     });
