@@ -16,11 +16,12 @@ from tables import PROGRAMS, SECRET_KEY, Postgres
 Run = namedtuple("Run", "seconds memory report cpu")
 
 
-def sessctl(table, command, *options, pin=()):
-    """Run a command, and say how long it took, in how much memory (kB), and what it reported."""
+def sessctl(table, command, *options, pin=(), zone=None):
+    """Run a command, and say how long it took, in how much memory (kB), and what it reported. `zone`: whether it must be told
+    the time zone of what is stored."""
     command = [*pin, PROGRAMS / "sessctl", command, "--format", "json", "--quiet", *options]
     environment = {"SESSCTL_DATABASE_URL": table.url, "SESSCTL_SECRET_KEY": SECRET_KEY, "PATH": os.environ["PATH"]}
-    if not isinstance(table, Postgres):
+    if not isinstance(table, Postgres) if zone is None else zone:
         command += ["--db-timezone", "UTC"]
     began, cpu = time.perf_counter(), cpu_of_children()
     # A report may name 100,000 users, which is more than a pipe holds while nobody reads.
