@@ -119,3 +119,22 @@ fn answers_that_come_late_change_nothing() {
         }
     }
 }
+
+#[test]
+fn a_command_waits_for_the_server_no_more_often_than_it_must() {
+    // Connections, and times that it waits for an answer: a batch takes some, all else is the same for tables of every size.
+    let most =
+        [(&LOGOUT, (3, 220), (8, 300)), (&PURGE, (2, 75), (8, 130)), (&FLUSH, (4, 180), (8, 260))];
+    for (work, postgres, mysql) in most {
+        for (kind, most) in KINDS.into_iter().zip([postgres, mysql]) {
+            let w = kind(&format!("cost_{}", work.name()));
+            let before = Before::fill(&w);
+            let proxy = proxy(&w, Fault::None);
+            let ran = through(work, &w, proxy.port).ran("").ok();
+            work.is_true(&w, &before, &ran, "cost");
+            let (opened, waited) = proxy.cost();
+            println!("{:?}: {opened} connections, {waited} round trips", work.command);
+            assert!(opened <= most.0 && waited <= most.1, "{opened}, {waited}: at most {most:?}");
+        }
+    }
+}

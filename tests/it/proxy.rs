@@ -40,6 +40,9 @@ pub(crate) enum Side {
 struct Wire {
     fault: Fault,
     passed: [AtomicU64; 2],
+    opened: AtomicU64,
+    /// How often the program spoke after the server did.
+    round_trips: AtomicU64,
     struck: AtomicBool,
     over: AtomicBool,
 }
@@ -58,6 +61,8 @@ impl Proxy {
         let wire = Arc::new(Wire {
             fault,
             passed: [0.into(), 0.into()],
+            opened: 0.into(),
+            round_trips: 0.into(),
             struck: false.into(),
             over: false.into(),
         });
@@ -69,13 +74,14 @@ impl Proxy {
                 }
                 let (program, server) = (program.unwrap(), TcpStream::connect(&server).unwrap());
                 let ends = || (program.try_clone().unwrap(), server.try_clone().unwrap());
-                let silent = Arc::new(AtomicBool::new(false));
+                shared.opened.fetch_add(1, Ordering::SeqCst);
+                let (silent, heard) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
                 for side in [Side::Program, Side::Server] {
                     let (wire, (program, server)) = (Arc::clone(&shared), ends());
-                    let silent = Arc::clone(&silent);
+                    let (silent, heard) = (Arc::clone(&silent), Arc::clone(&heard));
                     thread::spawn(move || match side {
-                        Side::Program => wire.pass(side, program, server, &silent),
-                        Side::Server => wire.pass(side, server, program, &silent),
+                        Side::Program => wire.pass(side, program, server, &silent, &heard),
+                        Side::Server => wire.pass(side, server, program, &silent, &heard),
                     });
                 }
             }
@@ -86,6 +92,12 @@ impl Proxy {
     /// Bytes that this side has sent so far.
     pub(crate) fn passed(&self, side: Side) -> u64 {
         self.wire.passed[side as usize].load(Ordering::SeqCst)
+    }
+
+    /// Connections that were opened so far, and the times that the program waited for an answer.
+    pub(crate) fn cost(&self) -> (u64, u64) {
+        let Wire { opened, round_trips, .. } = &*self.wire;
+        (opened.load(Ordering::SeqCst), round_trips.load(Ordering::SeqCst))
     }
 
     /// Whether the fault has come about.
@@ -104,9 +116,19 @@ impl Drop for Proxy {
 
 impl Wire {
     /// Hands on what one side says until it has no more to say, or the fault strikes.
-    fn pass(&self, side: Side, mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
+    fn pass(
+        &self,
+        side: Side,
+        mut from: TcpStream,
+        mut to: TcpStream,
+        silent: &AtomicBool,
+        heard: &AtomicBool,
+    ) {
         let mut bytes = [0; 4096];
         while let Ok(len @ 1..) = from.read(&mut bytes) {
+            if heard.swap(side == Side::Server, Ordering::SeqCst) && side == Side::Program {
+                self.round_trips.fetch_add(1, Ordering::SeqCst);
+            }
             if let (Fault::Delay(delay), Side::Server) = (self.fault, side) {
                 thread::sleep(delay);
             }

@@ -27,7 +27,8 @@ impl ExpiryReader for MySqlReader<'_> {
         patience: Duration,
     ) -> Result<Expired, StoreError> {
         self.client()?;
-        let Self { store, client, server, found, .. } = self;
+        let Self { store, client, found, .. } = self;
+        let (client, server) = client.parts();
         store.count_expired(client, server, found, (cutoff, from), patience)
     }
 
@@ -38,7 +39,8 @@ impl ExpiryReader for MySqlReader<'_> {
     ) -> Result<Option<u64>, StoreError> {
         let references = self.references()?;
         let Some(kept) = kept(&hindrances(&references)) else { return Ok(Some(0)) };
-        let (kept, Self { store, client, server, found, .. }) = (format!(" AND {kept}"), self);
+        let (kept, Self { store, client, found, .. }) = (format!(" AND {kept}"), self);
+        let (client, server) = client.parts();
         store.count_expired_with(client, server, found, ("", &kept), (cutoff, patience))
     }
 
@@ -157,7 +159,8 @@ impl ReferringReader for MySqlReader<'_> {
     ) -> Result<Vec<Option<u64>>, StoreError> {
         let references = self.references()?;
         let stay = unless_kept(&hindrances(&references));
-        let Self { store, client, server, found, .. } = self;
+        let Self { store, client, found, .. } = self;
+        let (client, server) = client.parts();
         let mut counts = Vec::new();
         for column in &store.referring {
             let cannot = |failure| fail(failure, store.what("see what refers to"));

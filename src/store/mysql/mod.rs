@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod catalog;
+mod checkout;
 mod client;
 mod connect;
 mod conninfo;
@@ -38,9 +39,9 @@ mod writer;
 
 use std::sync::OnceLock;
 
+use self::checkout::Idle;
 use self::purge_lock::MySqlPurgeLock;
 use self::reader::MySqlReader;
-use self::session::Access;
 use self::writer::MySqlWriter;
 use super::{
     Facts, Fault, Grants, OtherTable, PurgeLock, Purpose, Reader, ReferringColumn, Schemas, Store,
@@ -68,13 +69,15 @@ pub struct MySql {
     terms: Terms,
     /// The account, if it may do more than use databases of sites, once that is known.
     strong: OnceLock<Option<String>>,
+    idle: Idle,
 }
 
 impl MySql {
     /// A store for a table on a server. It connects when a reader or a writer is opened.
     pub fn new(params: Params, table: Table, clock: WallClock, waits: Waits, terms: Terms) -> Self {
-        let (replicas, referring, strong) = (Vec::new(), Vec::new(), OnceLock::new());
-        Self { params, replicas, table, referring, clock, waits, terms, strong }
+        let (replicas, referring) = (Vec::new(), Vec::new());
+        let (strong, idle) = (OnceLock::new(), Idle::default());
+        Self { params, replicas, table, referring, clock, waits, terms, strong, idle }
     }
 
     /// The same, with replicas at these places.
@@ -124,15 +127,13 @@ impl Store for MySql {
     }
 
     fn others_alike(&self) -> Result<Vec<OtherTable>, StoreError> {
-        let (mut client, _) = self.connect(Access::Read)?;
-        let tables = self.alike(&mut client)?;
+        let (_, tables) = self.check_out(|client| self.alike(client))?;
         let others = tables.into_iter().filter(|other| *other != self.table);
         Ok(others.map(|other| OtherTable { name: other.to_string(), is_in_reach: true }).collect())
     }
 
     fn renamed_alike(&self) -> Result<Vec<String>, StoreError> {
-        let (mut client, _) = self.connect(Access::Read)?;
-        let tables = self.renamed(&mut client)?;
+        let (_, tables) = self.check_out(|client| self.renamed(client))?;
         Ok(tables.iter().map(ToString::to_string).collect())
     }
 }

@@ -7,12 +7,13 @@ use mysql_async::Row;
 
 use super::MySql;
 use super::catalog::{Found, look, named};
+use super::checkout::Checkout;
 use super::client::Client;
 use super::fault::{Failure, fail};
 use super::filter::Conditions;
 use super::large::{self, PIECE};
 use super::row::{MOST_BYTES_OF_BATCH, columns, data, number, text};
-use super::session::{Access, Server, refused};
+use super::session::{Access, refused};
 use super::sql::quoted;
 use crate::model::{Data, Page, Timestamp};
 use crate::store::waits::Work;
@@ -26,8 +27,7 @@ const PAGE: usize = 500;
 
 pub(super) struct MySqlReader<'s> {
     pub(super) store: &'s MySql,
-    pub(super) client: Client,
-    pub(super) server: Server,
+    pub(super) client: Checkout<'s>,
     pub(super) found: Found,
     /// What reads large data while the other sends rows, once there were any.
     aside: Option<Client>,
@@ -35,17 +35,20 @@ pub(super) struct MySqlReader<'s> {
 
 impl<'s> MySqlReader<'s> {
     pub(super) fn new(store: &'s MySql) -> Result<Self, StoreError> {
-        let (mut client, server) = store.connect(Access::Read)?;
-        let found = store.find(&mut client)?;
         let sql = format!("SELECT {} FROM {} s", columns(PIECE), quoted(&store.table));
-        client.prepare(&sql).map_err(|failure| fail(failure, store.what("read")))?;
-        Ok(Self { store, client, server, found, aside: None })
+        let (client, found) = store.check_out(|client| {
+            let found = store.find(client)?;
+            client.prepare(&sql).map_err(|failure| fail(failure, store.what("read")))?;
+            Ok(found)
+        })?;
+        Ok(Self { store, client, found, aside: None })
     }
 
     /// The connection, or a new one if a scan was broken off, if the table may be read still.
     pub(super) fn client(&mut self) -> Result<&mut Client, StoreError> {
         if !self.client.is_sound() {
-            self.client = self.store.connect(Access::Read)?.0;
+            let (client, server) = self.store.connect(Access::Read)?;
+            self.client = self.store.checkout(client, server);
         }
         self.store.demand_trust(&mut self.client, &self.store.table)?;
         Ok(&mut self.client)

@@ -10,11 +10,16 @@ use super::row::{number, text};
 use crate::store::users::{OF_HISTORY, PEOPLE, REFERRING};
 use crate::store::{Evidence, StoreError, Table, Uniqueness, Users, UsersFound};
 
-/// The tables to which `user_id` of a table refers.
-const REFERRED: &str = "
-    SELECT MAX(referenced_table_name), MAX(referenced_column_name) FROM information_schema.key_column_usage
-    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND referenced_table_schema = table_schema
-    GROUP BY constraint_name HAVING COUNT(*) = 1 AND MAX(column_name) = 'user_id'";
+/// The tables to which `user_id` of these tables refers, and which of them it is.
+fn referred(tables: usize) -> String {
+    format!(
+        "SELECT MAX(referenced_table_name), MAX(referenced_column_name), table_name
+         FROM information_schema.key_column_usage
+         WHERE table_schema = COALESCE(?, DATABASE()) AND table_name IN ({}) AND referenced_table_schema = table_schema
+         GROUP BY table_name, constraint_name HAVING COUNT(*) = 1 AND MAX(column_name) = 'user_id'",
+        vec!["?"; tables].join(", ")
+    )
+}
 
 /// The tables to which a table of groups and one of permissions refer, which are named after them.
 const GROUPS: &str = "
@@ -64,11 +69,16 @@ impl MySql {
 
     fn find_users(&self, client: &mut Client) -> Result<Vec<UsersFound>, Failure> {
         let schema = Value::from(self.table.schema().map(str::to_owned));
-        let mut seen: Vec<(Evidence, Row)> = Vec::new();
-        for table in REFERRING.into_iter().chain([self.table.name()]) {
-            let rows = client.query(REFERRED, vec![schema.clone(), table.into()])?;
-            seen.extend(rows.into_iter().map(|row| (Evidence::Referred, row)));
-        }
+        let referring: Vec<&str> = REFERRING.into_iter().chain([self.table.name()]).collect();
+        let names = referring.iter().map(|name| Value::from(*name));
+        let values = std::iter::once(schema.clone()).chain(names).collect();
+        let mut rows = client.query(&referred(referring.len()), values)?;
+        rows.sort_by_key(|row| {
+            let table = text(row, 2);
+            referring.iter().position(|name| table.eq_ignore_ascii_case(name))
+        });
+        let mut seen: Vec<(Evidence, Row)> =
+            rows.into_iter().map(|row| (Evidence::Referred, row)).collect();
         for (evidence, sql) in [(Evidence::Groups, GROUPS), (Evidence::Shape, SHAPE)] {
             let rows = client.query(sql, vec![schema.clone()])?;
             seen.extend(rows.into_iter().map(|row| (evidence, row)));
