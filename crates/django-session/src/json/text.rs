@@ -22,7 +22,9 @@ impl<'p> Text<'p> {
 
     pub(super) fn to_str(self) -> Cow<'p, str> {
         if !self.escaped && (self.utf8 || self.bytes.is_ascii()) {
-            return String::from_utf8_lossy(self.bytes);
+            // Most are valid, which is told faster than where they are not.
+            let valid = std::str::from_utf8(self.bytes);
+            return valid.map_or_else(|_| String::from_utf8_lossy(self.bytes), Cow::from);
         }
         self.code_points()
             .map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
