@@ -62,6 +62,8 @@ const MOST_LEFT_BUSY: u32 = 3;
 struct LastBatch {
     rows: usize,
     took: Duration,
+    /// Without the way to the server.
+    worked: Duration,
 }
 
 /// What was committed, and how long batches paused.
@@ -180,10 +182,14 @@ impl<'a> Driver<'a> {
             let (batch, later) = rest.split_at(size);
             rest = later;
             let attempts = if left_busy == 0 { tries.attempts } else { FEW_ATTEMPTS };
-            let mut began = Instant::now();
+            let (mut took, mut worked) = (Duration::ZERO, Duration::ZERO);
             let done = self.attempt(attempts, heals, |writer| {
-                began = Instant::now();
-                run(writer, batch)
+                writer.time_under_way();
+                let began = Instant::now();
+                let done = run(writer, batch);
+                took = began.elapsed();
+                worked = took.saturating_sub(writer.time_under_way());
+                done
             });
             match done {
                 Ok(rows) => self.done.rows += rows,
@@ -199,7 +205,7 @@ impl<'a> Driver<'a> {
             }
             left_busy = 0;
             self.done.batches += 1;
-            self.last_batch = Some(LastBatch { rows: size, took: began.elapsed() });
+            self.last_batch = Some(LastBatch { rows: size, took, worked });
             self.work
                 .progress
                 .event(Event::Committed { rows: u64::try_from(batch.len()).unwrap_or(u64::MAX) });
@@ -306,7 +312,7 @@ impl<'a> Driver<'a> {
         if let (Some(last), Some(writer)) = (self.last_batch.take(), &mut self.writer) {
             let budget = writer.batch_budget();
             let pace = self.work.pace.batch_size;
-            self.batch_size = pace.next(self.batch_size, last.rows, last.took, budget.batch);
+            self.batch_size = pace.next(self.batch_size, last.rows, last.worked, budget.batch);
             let nice = last.took.as_secs_f64() * self.work.pace.nice;
             let nice = Duration::try_from_secs_f64(nice).unwrap_or(Duration::MAX);
             self.sleep(budget.rest.max(self.work.pace.sleep).max(nice));

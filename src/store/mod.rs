@@ -10,6 +10,7 @@ mod error;
 mod expired;
 mod facts;
 mod indexes;
+mod link;
 mod mysql;
 pub(crate) mod net;
 mod postgres;

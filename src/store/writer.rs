@@ -37,6 +37,12 @@ pub trait Writer {
         BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
 
+    /// How long the way to the server has taken since this was asked last. However few rows a batch has, it takes as long, so
+    /// this is no reason for a smaller one.
+    fn time_under_way(&mut self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Ends the valid credentials of users with these ids in this table, in this schema or else beside the session table, and
     /// returns how many these were. For stores with [`Capability::Users`](super::Capability::Users).
     fn end_credentials(
@@ -100,7 +106,7 @@ pub struct Assignment<'r> {
 /// The time that a store allows the next batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchBudget {
-    /// How long a batch should take.
+    /// How long a batch should take, without the [way to the server](Writer::time_under_way).
     pub batch: Duration,
     /// Minimum pause before it.
     pub rest: Duration,

@@ -14,10 +14,13 @@ const KINDS: [fn(&str) -> World; 2] = [World::postgres, World::mysql];
 
 /// Runs it on this database through this port of this machine.
 pub(crate) fn through(work: &Work, w: &World, port: u16) -> Command {
+    at(work.on(w, "0s"), w, port)
+}
+
+fn at(mut command: Command, w: &World, port: u16) -> Command {
     let url = w.url();
     let (login, rest) = url.rsplit_once('@').unwrap();
     let database = rest.rsplit_once('/').unwrap().1;
-    let mut command = work.on(w, "0s");
     command.env("SESSCTL_DATABASE_URL", format!("{login}@127.0.0.1:{port}/{database}"));
     command
 }
@@ -136,5 +139,20 @@ fn a_command_waits_for_the_server_no_more_often_than_it_must() {
             println!("{:?}: {opened} connections, {waited} round trips", work.command);
             assert!(opened <= most.0 && waited <= most.1, "{opened}, {waited}: at most {most:?}");
         }
+    }
+}
+
+#[test]
+fn a_batch_is_not_made_small_for_a_long_way_to_the_server() {
+    const ROWS: u32 = 5_000;
+    for kind in KINDS {
+        let w = kind("far_away");
+        w.expired(ROWS);
+        let proxy = proxy(&w, Fault::Delay(Duration::from_millis(30)));
+        let purge = w.command(&["purge-expired", "--format", "json"]);
+        let report = at(purge, &w, proxy.port).ran("").ok().json();
+        // With batches as small as they can be these were 50.
+        assert_eq!(report["deleted"], ROWS, "{report}");
+        assert!(report["batches"].as_u64().unwrap() <= 25, "{report}");
     }
 }

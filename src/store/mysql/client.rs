@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, Opts, Params, Row, Value};
@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{Sleep, sleep};
 
 use super::fault::Failure;
+use crate::store::link::Link;
 use crate::store::waits::{Clock, Watch, Work};
 
 /// How often a wait looks whether to go on.
@@ -33,6 +34,7 @@ pub(super) struct Client {
     watch: Arc<Watch>,
     /// What a second connection needs to end a statement of this one.
     opts: Opts,
+    link: Link,
 }
 
 impl Client {
@@ -44,7 +46,7 @@ impl Client {
     ) -> Result<Self, Box<(Failure, Runtime)>> {
         watch.moved();
         match runtime.block_on(watched(watch.clock(), Conn::new(opts.clone()))) {
-            Ok(conn) => Ok(Self { conn: Some(conn), runtime, watch, opts }),
+            Ok(conn) => Ok(Self { conn: Some(conn), runtime, watch, opts, link: Link::default() }),
             Err(failure) => Err(Box::new((failure, runtime))),
         }
     }
@@ -120,6 +122,11 @@ impl Client {
         Ok(ended)
     }
 
+    /// How long the way to the server has taken since this was asked last.
+    pub(super) fn time_under_way(&mut self) -> Duration {
+        self.link.time_under_way()
+    }
+
     /// Whether it can still be used.
     pub(super) fn is_sound(&self) -> bool {
         self.conn.is_some()
@@ -134,7 +141,9 @@ impl Client {
             return Err(Failure::Driver(Error::Driver(DriverError::ConnectionClosed)));
         };
         self.watch.moved();
+        let began = Instant::now();
         let answer = self.runtime.block_on(watched(self.watch.clock(), request(&mut conn)));
+        self.link.answered(began.elapsed());
         match &answer {
             Ok(_) | Err(Failure::Driver(Error::Server(_))) => self.conn = Some(conn),
             Err(Failure::GaveUp(_)) => {

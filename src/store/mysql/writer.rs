@@ -103,6 +103,10 @@ impl<'s> MySqlWriter<'s> {
 }
 
 impl Writer for MySqlWriter<'_> {
+    fn time_under_way(&mut self) -> Duration {
+        self.client.time_under_way()
+    }
+
     fn end_credentials(
         &mut self,
         table: &CredentialTable,

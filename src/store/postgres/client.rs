@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use futures_util::future::join3;
@@ -19,6 +19,7 @@ use tokio_postgres::{Connection, Error, Row, RowStream, SimpleQueryMessage};
 
 use super::connect::{Allowance, Metered};
 use super::fault;
+use crate::store::link::Link;
 use crate::store::net::Wire;
 use crate::store::waits::{Watch, Work};
 
@@ -72,6 +73,7 @@ impl Client {
                 cancel,
                 watch,
                 allowance,
+                link: Link::default(),
             },
             in_transaction: false,
             begins_with: None,
@@ -239,6 +241,11 @@ impl Client {
         })
     }
 
+    /// How long the way to the server has taken since this was asked last.
+    pub(super) fn time_under_way(&mut self) -> Duration {
+        self.driver.link.time_under_way()
+    }
+
     /// Whether it can be reused: no request failed, and no transaction is open.
     pub(super) fn is_sound(&self) -> bool {
         !self.driver.failed && self.driver.connection.is_some() && !self.in_transaction
@@ -278,7 +285,7 @@ pub(super) struct Rows<'c> {
 impl Rows<'_> {
     /// The next row; `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<Row>, Error> {
-        self.driver.run(self.rows.try_next())
+        self.driver.wait(self.rows.try_next())
     }
 }
 
@@ -291,6 +298,7 @@ struct Driver {
     cancel: Cancel,
     watch: Arc<Watch>,
     allowance: Arc<Allowance>,
+    link: Link,
 }
 
 /// Asks the server, over a second connection, to cancel a statement. Waits only briefly.
@@ -307,7 +315,16 @@ impl Driver {
         answered
     }
 
+    /// Runs a request.
     fn run<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let began = Instant::now();
+        let answered = self.wait(answer);
+        self.link.answered(began.elapsed());
+        answered
+    }
+
+    /// Waits for an answer, or for more of one.
+    fn wait<T>(&mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let mut answer = pin!(answer);
         let connection = &mut self.connection;
         self.watch.moved();

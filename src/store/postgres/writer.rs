@@ -105,6 +105,10 @@ impl Writer for PostgresWriter<'_> {
         BatchBudget { batch: BATCH, rest: Duration::ZERO }
     }
 
+    fn time_under_way(&mut self) -> Duration {
+        self.client.time_under_way()
+    }
+
     fn expiry(&mut self) -> Option<&mut dyn ExpiryWriter> {
         Some(self)
     }
