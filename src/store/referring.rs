@@ -90,6 +90,21 @@ pub(super) struct Described {
     pub(super) make_index: String,
 }
 
+impl Described {
+    /// Refuses a table with the columns that Django's `AbstractBaseUser` and `AbstractUser` give to a table of users.
+    fn refuse_users(&self, referring: &ReferringColumn) -> Result<(), StoreError> {
+        let has = |name| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        if !has("password") || !["last_login", "is_active", "is_superuser"].into_iter().any(has) {
+            return Ok(());
+        }
+        let ReferringColumn { table, column } = referring;
+        let what =
+            format!("table {table} holds users: their accounts would go with their sessions");
+        let hint = format!("UPDATE {table} SET {column} = NULL for these sessions instead");
+        Err(StoreError::new(Fault::Fatal, what).hint(&hint).misused())
+    }
+}
+
 /// What a name leads to.
 pub(super) enum Kind {
     Nothing,
@@ -145,7 +160,7 @@ pub(super) fn check(
                 "ALTER TABLE ... ENGINE=InnoDB, or delete its rows afterwards",
             ));
         }
-        Kind::Table => {}
+        Kind::Table => found.refuse_users(referring)?,
     }
     let names = || found.columns.iter().filter(|column| column.is_text).map(|found| &*found.name);
     match found.columns.iter().find(|found| found.name == *column) {

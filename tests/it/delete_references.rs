@@ -265,7 +265,8 @@ fn what_cannot_be_done_is_said_before_anything_goes() {
         w.user("42", 2);
         devices(w, "1 = 1");
         odd(w);
-        w.execute("CREATE TABLE shop_visit (id integer, session_key varchar(40)); CREATE VIEW shown AS SELECT session_id FROM device");
+        w.execute("CREATE TABLE shop_visit (id integer, session_key varchar(40)); CREATE VIEW shown AS SELECT session_id FROM device; \
+             CREATE TABLE people (password varchar(128), last_login varchar(40), last_session varchar(40))");
         for (column, why) in [
             (
                 "devices.session_id",
@@ -286,6 +287,10 @@ fn what_cannot_be_done_is_said_before_anything_goes() {
             ("device.SESSION_ID", &["has no column SESSION_ID", "it has a column session_id"]),
             ("shop_visit.id", &["column id of table shop_visit holds no texts"]),
             ("django_session.session_data", &["django_session is the session table itself"]),
+            (
+                "people.last_session",
+                &["table people holds users: their accounts would go", "SET last_session = NULL"],
+            ),
             (
                 "device",
                 &["expected TABLE.COLUMN or SCHEMA.TABLE.COLUMN", "shop_device.session_key"],
