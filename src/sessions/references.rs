@@ -84,12 +84,15 @@ pub(crate) fn note(ctx: &Ctx<'_>, reader: &mut dyn Reader) -> Result<Vec<Referen
     Ok(references)
 }
 
-/// How to have the rows go, too, where a name needs no quotes.
+/// How to have the rows deleted, too, where a name needs no quotes. They may be of worth to the site, so this says what it does.
 fn way_out(reference: &Reference) -> String {
     let is_plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
     match &*reference.columns {
         [column] if is_plain(&reference.table) && is_plain(column) => {
-            format!("; --delete-references {}.{column} has its rows go, too", reference.table)
+            let table = &reference.table;
+            format!(
+                "; --delete-references {table}.{column} deletes these rows of {table} with them"
+            )
         }
         _ => String::new(),
     }

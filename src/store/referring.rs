@@ -84,6 +84,8 @@ impl fmt::Display for ReferringColumn {
 pub(super) struct Described {
     pub(super) kind: Kind,
     pub(super) columns: Vec<DescribedColumn>,
+    /// Whether the session table refers to it ON DELETE CASCADE.
+    pub(super) takes_sessions: bool,
     /// Other tables in its schema. Needed only if there is none of its name.
     pub(super) others: Vec<String>,
     /// The SQL that makes an index on the column.
@@ -91,6 +93,21 @@ pub(super) struct Described {
 }
 
 impl Described {
+    /// Refuses a table whose rows would take sessions with them that no scan looked at.
+    fn refuse_cascade(
+        &self,
+        ReferringColumn { table, .. }: &ReferringColumn,
+    ) -> Result<(), StoreError> {
+        if !self.takes_sessions {
+            return Ok(());
+        }
+        let what = format!(
+            "sessions refer to table {table} ON DELETE CASCADE: with its rows the database would delete whichever sessions refer to them"
+        );
+        let hint = "leave it out: where its rows keep sessions, these are counted and stay";
+        Err(StoreError::new(Fault::Fatal, what).hint(hint).misused())
+    }
+
     /// Refuses a table with the columns that Django's `AbstractBaseUser` and `AbstractUser` give to a table of users.
     fn refuse_users(&self, referring: &ReferringColumn) -> Result<(), StoreError> {
         let has = |name| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
@@ -160,7 +177,10 @@ pub(super) fn check(
                 "ALTER TABLE ... ENGINE=InnoDB, or delete its rows afterwards",
             ));
         }
-        Kind::Table => found.refuse_users(referring)?,
+        Kind::Table => {
+            found.refuse_users(referring)?;
+            found.refuse_cascade(referring)?;
+        }
     }
     let names = || found.columns.iter().filter(|column| column.is_text).map(|found| &*found.name);
     match found.columns.iter().find(|found| found.name == *column) {

@@ -111,7 +111,7 @@ fn the_other_commands_take_them_too() {
         let purge = with(&[&["purge-expired", "--format", "json"], &DEVICE]);
         w.run(&["purge-expired"])
             .exits(3)
-            .says("--delete-references device.session_id has its rows go, too");
+            .says("--delete-references device.session_id deletes these rows of device with them");
         let dry = w.run(&with(&[&purge, &["--dry-run"]])).ok().json();
         assert_eq!((&dry["left"], &dry["referenced"]), (&json!(40), &json!(0)), "{dry}");
         assert_eq!(dry["references_deleted"][0]["rows"], 40, "{dry}");
@@ -321,6 +321,35 @@ fn what_cannot_be_done_is_said_before_anything_goes() {
         // One that is named twice is deleted once.
         let report = w.run(&with(&[&LOGOUT, &DEVICE, &DEVICE])).ok().json();
         assert_eq!(report["references_deleted"].as_array().unwrap().len(), 1);
+    });
+}
+
+/// What goes would take the sessions that refer to it: others than those that were asked for.
+#[test]
+fn a_table_to_which_sessions_refer_is_refused_where_it_would_take_them() {
+    World::each("refs_cascade", |w| {
+        w.user("7", 1).expired(2);
+        let key = expired_key(w);
+        w.execute(&format!(
+            "CREATE TABLE laptop (id varchar(40) PRIMARY KEY, session_key varchar(40)); INSERT INTO laptop VALUES ('one', '{key}')"
+        ));
+        let (column, refers) =
+            ("laptop_id varchar(40)", "REFERENCES laptop (id) ON DELETE CASCADE");
+        w.execute(&if w.is_sqlite() {
+            format!("ALTER TABLE django_session ADD COLUMN {column} {refers}")
+        } else {
+            format!(
+                "ALTER TABLE django_session ADD COLUMN {column}, ADD FOREIGN KEY (laptop_id) {refers}"
+            )
+        });
+        w.execute("UPDATE django_session SET laptop_id = 'one' WHERE expire_date > '2090-01-01'");
+        for command in [&["purge-expired"][..], &["purge-expired", "-n"], &["logout-user", "42"]] {
+            let command = with(&[command, &["--delete-references", "laptop.session_key"]]);
+            w.run(&command).refuses(2, &["sessions refer to table laptop ON DELETE CASCADE"]);
+        }
+        assert_eq!((w.count(), rows(w, "laptop")), (3, 1));
+        w.run(&["purge-expired"]).ok();
+        assert_eq!((w.count(), rows(w, "laptop")), (1, 1));
     });
 }
 

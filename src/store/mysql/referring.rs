@@ -22,6 +22,11 @@ const TABLES: &str = "SELECT table_name FROM information_schema.tables \
 const HAS_TRANSACTIONS: &str =
     "SELECT COUNT(*) FROM information_schema.engines WHERE engine = ? AND transactions = 'YES'";
 
+/// Whether a table refers to another one ON DELETE CASCADE.
+const TAKES: &str = "SELECT COUNT(*) FROM information_schema.referential_constraints \
+    WHERE constraint_schema = COALESCE(?, DATABASE()) AND table_name = ? \
+    AND unique_constraint_schema = COALESCE(?, DATABASE()) AND referenced_table_name = ? AND delete_rule = 'CASCADE'";
+
 /// A table whose rows go with their sessions, and what the catalog says of it; the column is that of the keys.
 pub(super) struct Referring {
     pub(super) table: Table,
@@ -131,10 +136,12 @@ impl MySql {
             is_text: column.charset.is_some() || column.kind.contains("binary"),
             is_indexed: indexed.contains(&column.name),
         });
+        let takes = client.first(TAKES, [named(&self.table), named(table)].concat())?;
+        let takes_sessions = takes.and_then(|row| number(&row, 0)) != Some(0);
         let index = quote(&table.index_name(referring.column(), 1));
         let column = quote(referring.column());
         let make_index = format!("CREATE INDEX {index} ON {} ({column})", quoted(table));
-        Ok(Described { kind, columns: columns.collect(), others, make_index })
+        Ok(Described { kind, columns: columns.collect(), takes_sessions, others, make_index })
     }
 
     /// Whether rows that refer by these columns of this table go with their sessions.

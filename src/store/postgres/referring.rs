@@ -21,6 +21,13 @@ const COLUMNS: &str = "
     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type t ON t.oid = atttypid
     WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
 
+/// Whether a table, or a part of it, refers to another one ON DELETE CASCADE.
+const TAKES: &str = "
+    WITH RECURSIVE parts (part) AS (
+        SELECT $1 UNION SELECT inhrelid FROM parts JOIN pg_catalog.pg_inherits ON inhparent = part)
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint JOIN parts ON conrelid = part
+                   WHERE contype = 'f' AND confrelid = $2 AND confdeltype = 'c')";
+
 /// The tables of the schema, or of that of the session table.
 const TABLES: &str = "
     SELECT relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
@@ -184,6 +191,8 @@ fn describe(
     kind: Kind,
 ) -> Result<Described, Error> {
     let columns = columns(client, oid)?;
+    let values: [(&(dyn ToSql + Sync), Type); 2] = [(&sessions, Type::OID), (&oid, Type::OID)];
+    let takes_sessions = client.query_typed_one(TAKES, &values)?.try_get(0)?;
     let schema = referring.table().schema();
     let others = if oid.is_some() {
         Vec::new()
@@ -195,5 +204,5 @@ fn describe(
     let others: Result<Vec<String>, Error> = others.iter().map(|row| row.try_get(0)).collect();
     let (table, column) = (referring.table().quoted(), quote(referring.column()));
     let make_index = format!("CREATE INDEX CONCURRENTLY ON {table} ({column})");
-    Ok(Described { kind, columns, others: others?, make_index })
+    Ok(Described { kind, columns, takes_sessions, others: others?, make_index })
 }

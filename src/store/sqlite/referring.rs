@@ -26,6 +26,11 @@ const COLUMNS: &str = "
                    WHERE NOT l.partial AND i.seqno = 0 AND i.cid = c.cid)
     FROM pragma_table_info(?1, ?2) c";
 
+/// Whether a table refers to another one ON DELETE CASCADE.
+const TAKES: &str = "
+    SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1)
+                   WHERE \"table\" = ?2 COLLATE NOCASE AND on_delete = 'CASCADE')";
+
 impl Sqlite {
     /// The tables and columns whose rows go with their sessions, quoted.
     fn referring_names(&self) -> impl Iterator<Item = (String, String)> {
@@ -125,10 +130,12 @@ impl Sqlite {
             .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
+        let takes_sessions =
+            connection.query_row(TAKES, [self.table.name(), table.name()], |row| row.get(0))?;
         let index = quote(&table.index_name(referring.column(), 1));
         let column = quote(referring.column());
         let make_index = format!("CREATE INDEX {index} ON {} ({column})", quote(table.name()));
-        Ok(Described { kind, columns, others, make_index })
+        Ok(Described { kind, columns, takes_sessions, others, make_index })
     }
 }
 
