@@ -4,6 +4,7 @@
 
 mod capability;
 mod changes;
+mod checkout;
 mod credential_tables;
 mod credentials;
 mod error;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::catalog::named;
+use super::checkout::Reading;
 use super::fault::fail;
 use super::keys::{MOST_KEYS, Named};
 use super::reader::MySqlReader;
@@ -28,7 +29,7 @@ impl ExpiryReader for MySqlReader<'_> {
     ) -> Result<Expired, StoreError> {
         self.client()?;
         let Self { store, client, found, .. } = self;
-        let (client, server) = client.parts();
+        let Reading { client, server } = &mut **client;
         store.count_expired(client, server, found, (cutoff, from), patience)
     }
 
@@ -40,7 +41,7 @@ impl ExpiryReader for MySqlReader<'_> {
         let references = self.references()?;
         let Some(kept) = kept(&hindrances(&references)) else { return Ok(Some(0)) };
         let (kept, Self { store, client, found, .. }) = (format!(" AND {kept}"), self);
-        let (client, server) = client.parts();
+        let Reading { client, server } = &mut **client;
         store.count_expired_with(client, server, found, ("", &kept), (cutoff, patience))
     }
 
@@ -160,7 +161,7 @@ impl ReferringReader for MySqlReader<'_> {
         let references = self.references()?;
         let stay = unless_kept(&hindrances(&references));
         let Self { store, client, found, .. } = self;
-        let (client, server) = client.parts();
+        let Reading { client, server } = &mut **client;
         let mut counts = Vec::new();
         for column in &store.referring {
             let cannot = |failure| fail(failure, store.what("see what refers to"));

@@ -39,10 +39,11 @@ mod writer;
 
 use std::sync::OnceLock;
 
-use self::checkout::Idle;
+use self::checkout::Reading;
 use self::purge_lock::MySqlPurgeLock;
 use self::reader::MySqlReader;
 use self::writer::MySqlWriter;
+use super::checkout::Idle;
 use super::{
     Facts, Fault, Grants, OtherTable, PurgeLock, Purpose, Reader, ReferringColumn, Schemas, Store,
     StoreError, Table, Terms, Traits, Users, Waits, WallClock, Writer,
@@ -69,7 +70,7 @@ pub struct MySql {
     terms: Terms,
     /// The account, if it may do more than use databases of sites, once that is known.
     strong: OnceLock<Option<String>>,
-    idle: Idle,
+    idle: Idle<Reading>,
 }
 
 impl MySql {

@@ -47,8 +47,7 @@ impl<'s> MySqlReader<'s> {
     /// The connection, or a new one if a scan was broken off, if the table may be read still.
     pub(super) fn client(&mut self) -> Result<&mut Client, StoreError> {
         if !self.client.is_sound() {
-            let (client, server) = self.store.connect(Access::Read)?;
-            self.client = self.store.checkout(client, server);
+            self.client = self.store.checkout()?;
         }
         self.store.demand_trust(&mut self.client, &self.store.table)?;
         Ok(&mut self.client)

@@ -247,7 +247,7 @@ impl Client {
     }
 
     /// Whether it can be reused: no request failed, and no transaction is open.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_free(&self) -> bool {
         !self.driver.failed && self.driver.connection.is_some() && !self.in_transaction
     }
 

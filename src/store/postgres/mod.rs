@@ -43,11 +43,12 @@ mod writer;
 use std::sync::OnceLock;
 
 use self::catalog::Right;
-use self::checkout::Idle;
+use self::client::Client;
 use self::purge_lock::PostgresPurgeLock;
 use self::reader::PostgresReader;
 use self::trust::Powers;
 use self::writer::PostgresWriter;
+use super::checkout::Idle;
 use super::{
     Facts, Grants, OtherTable, PurgeLock, Purpose, Reader, ReferringColumn, Schemas, Store,
     StoreError, Table, Terms, Traits, Users, Waits, Writer,
@@ -63,7 +64,7 @@ pub struct Postgres {
     table: Table,
     referring: Vec<ReferringColumn>,
     terms: Terms,
-    idle: Idle,
+    idle: Idle<Client>,
     waits: Waits,
     /// The powers of the role, once they were read.
     powers: OnceLock<Option<Powers>>,
