@@ -103,10 +103,18 @@ impl Counts {
         self.bytes += value.len();
         let place = self.entries.len();
         self.entries.push(Entry { value, hash, count: Count::default(), next: place });
-        let Self { entries, places, .. } = self;
-        places
-            .insert_unique(hash, place, |place| entries.get(*place).map_or(0, |entry| entry.hash));
+        self.index(place);
         place
+    }
+
+    /// Makes the entry at this place one that is found. No other is known to come behind it.
+    fn index(&mut self, place: usize) {
+        let Self { entries, places, .. } = self;
+        if let Some(entry) = entries.get_mut(place) {
+            entry.next = place;
+            let hash = entry.hash;
+            places.insert_unique(hash, place, |at| entries.get(*at).map_or(0, |entry| entry.hash));
+        }
     }
 
     fn count(&mut self, place: usize, times: u64, bytes: u64) {
@@ -149,17 +157,10 @@ impl Counts {
         let bound = times.get(times.len() / 2).copied().unwrap_or(0);
         self.entries.retain(|entry| entry.count.times > bound);
         self.entries.shrink_to_fit();
+        self.bytes = self.entries.iter().map(|entry| entry.value.len()).sum();
         self.places = HashTable::with_capacity(self.entries.len());
-        self.bytes = 0;
-        for (place, entry) in self.entries.iter_mut().enumerate() {
-            entry.next = place;
-            self.bytes += entry.value.len();
-        }
-        let Self { entries, places, .. } = self;
-        for (place, entry) in entries.iter().enumerate() {
-            places.insert_unique(entry.hash, place, |place| {
-                entries.get(*place).map_or(0, |entry| entry.hash)
-            });
+        for place in 0..self.entries.len() {
+            self.index(place);
         }
         self.last = 0;
         self.forgot = true;
