@@ -104,7 +104,7 @@ impl Described {
         let what = format!(
             "sessions refer to table {table} ON DELETE CASCADE: with its rows the database would delete whichever sessions refer to them"
         );
-        let hint = "leave it out: where its rows keep sessions, these are counted and stay";
+        let hint = "leave that column out: a session that a foreign key of the table keeps then stays, and is counted";
         Err(StoreError::new(Fault::Fatal, what).hint(hint).misused())
     }
 
