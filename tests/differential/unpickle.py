@@ -103,6 +103,11 @@ def items(value):
     return value.items if isinstance(value, Made) else None
 
 
+def sequence(value):
+    """The items of a list or a tuple. In which order those of a set lie is Python's to choose."""
+    return list(value) if isinstance(value, (list, tuple)) else None
+
+
 def entries(value):
     if isinstance(value, dict):
         return list(value.items())
@@ -118,22 +123,12 @@ def copied(args):
     if not args:
         return []
     found = entries(args[0])
-    if found is None and (pairs := items(args[0])) is not None:
-        pairs = [items(pair) for pair in pairs]
+    if found is None and (pairs := sequence(args[0])) is not None:
+        pairs = [sequence(pair) for pair in pairs]
         found = [tuple(pair) for pair in pairs] if all(pair and len(pair) == 2 for pair in pairs) else None
     for key, _ in found or []:
         hash(key)
     return found
-
-
-class UnorderedList(list):
-    """What was made from a set. In which order it lies there is Python's to choose, so its JSON is not compared."""
-
-    __slots__ = ()
-
-
-class UnorderedTuple(tuple):
-    __slots__ = ()
 
 
 class Garbled(bytearray):
@@ -151,12 +146,10 @@ def call(cls, args):
     if name == "_reconstructor" and len(args) == 3:
         return reconstructed(*args)
     if name in ("list", "tuple", "set", "frozenset"):
-        found = items(args[0]) if args else []
+        is_ordered = name in ("list", "tuple")
+        found = (sequence if is_ordered else items)(args[0]) if args else []
         if found is not None:
-            kinds = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
-            if args and isinstance(args[0], (set, frozenset)):
-                kinds.update(list=UnorderedList, tuple=UnorderedTuple)
-            return kinds[name](found)
+            return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[name](found)
     if name == "dict" and (found := copied(args)) is not None:
         return dict(found)
     if (made := text_made(name, args)) is not None:
@@ -166,7 +159,7 @@ def call(cls, args):
     if name == "defaultdict":
         return opaque(cls, args, entries=copied(args[1:]))
     if name == "deque":
-        return opaque(cls, args, items=items(args[0]) if args else [])
+        return opaque(cls, args, items=sequence(args[0]) if args else [])
     return opaque(cls, args)
 
 
@@ -195,7 +188,9 @@ def reconstructed(cls, base, state):
         return opaque(cls, state)
     if base == "dict" and (found := copied([state])) is not None:
         return opaque(cls, (), entries=found)
-    if base in ("list", "set", "frozenset") and (found := items(state)) is not None:
+    if base == "list" and (found := sequence(state)) is not None:
+        return opaque(cls, (), items=found)
+    if base in ("set", "frozenset") and (found := items(state)) is not None:
         return opaque(cls, (), items=found)
     return opaque(cls, (state,))
 

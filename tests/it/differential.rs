@@ -197,15 +197,16 @@ fn pickles_are_read_as_python_reads_them() {
 }
 
 /// What one of Python's unpicklers refuses and the other takes: floats, states of plain data, frames and a memo that are
-/// not as picklers write them, numbers in the spelling of C, nothing added to what is no set. sessctl takes all of it, so
-/// it reads a pickle that has two such things, each of which another one of them refuses.
-const ONLY_IN_PYTHON: [&str; 6] = [
+/// not as picklers write them, an instance in the place of a class, numbers in the spelling of C, nothing added to what is no
+/// set. sessctl takes all of it, so it reads a pickle that has two such things, each of which another one of them refuses.
+const ONLY_IN_PYTHON: [&str; 7] = [
     "could not convert string to float",
     "value too large to convert to float",
     "state is not a dictionary",
     "no attribute '__dict__'",
     "pickle data was truncated",
     "MemoryError",
+    "NEWOBJ class argument must be a type",
 ];
 const ONLY_IN_C: [&str; 6] = [
     "invalid literal for int() with base 0",
@@ -231,7 +232,7 @@ fn compare(decoder: &mut Decoder<'_>, pickle: &str, said: &Unpickled) -> Result<
     if !read && said.c.error.is_some() && said.python.unpacked {
         return Ok(Agreed::Excused);
     }
-    let is_refused_for = |error: &Option<String>, reasons: [&str; 6]| {
+    let is_refused_for = |error: &Option<String>, reasons: &[&str]| {
         error.as_ref().is_some_and(|error| reasons.iter().any(|reason| error.contains(reason)))
     };
     // An index of the memo that ends at a NUL to C.
@@ -239,8 +240,8 @@ fn compare(decoder: &mut Decoder<'_>, pickle: &str, said: &Unpickled) -> Result<
         error.contains("invalid literal for int() with base 10") && error.contains("\\x00")
     });
     if read
-        && is_refused_for(&said.c.error, ONLY_IN_PYTHON)
-        && (is_refused_for(&said.python.error, ONLY_IN_C) || ends_at_nul)
+        && is_refused_for(&said.c.error, &ONLY_IN_PYTHON)
+        && (is_refused_for(&said.python.error, &ONLY_IN_C) || ends_at_nul)
     {
         return Ok(Agreed::Excused);
     }

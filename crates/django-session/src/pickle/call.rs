@@ -124,9 +124,10 @@ impl Machine<'_> {
         known: Known,
         source: Option<Value>,
     ) -> Result<Option<Value>, DecodeError> {
-        let Some(items) = self.copied_items(source)? else {
-            return Ok(None);
-        };
+        let is_ordered = matches!(known, Known::List | Known::Tuple);
+        let copied =
+            if is_ordered { self.copied_sequence(source) } else { self.copied_items(source) };
+        let Some(items) = copied? else { return Ok(None) };
         match known {
             Known::List => self.create(Node::List(items)),
             Known::Tuple => self.create_tuple(items),
@@ -151,7 +152,7 @@ impl Machine<'_> {
         let contents = match known {
             Known::OrderedDict => self.copied_entries(first)?.map(Contents::Entries),
             Known::DefaultDict => self.copied_entries(second)?.map(Contents::Entries),
-            Known::Deque => self.copied_items(first)?.map(Contents::Items),
+            Known::Deque => self.copied_sequence(first)?.map(Contents::Items),
             _ => None,
         };
         Ok(contents.unwrap_or(Contents::Nothing))
@@ -168,9 +169,8 @@ impl Machine<'_> {
         let contents = match self.graph.known(base) {
             Known::Object => Some(Contents::Nothing),
             Known::Dict => self.copied_entries(Some(state))?.map(Contents::Entries),
-            Known::List | Known::Set | Known::FrozenSet => {
-                self.copied_items(Some(state))?.map(Contents::Items)
-            }
+            Known::List => self.copied_sequence(Some(state))?.map(Contents::Items),
+            Known::Set | Known::FrozenSet => self.copied_items(Some(state))?.map(Contents::Items),
             Known::Tuple => return self.opaque(class, state),
             _ => None,
         };
@@ -190,14 +190,25 @@ impl Machine<'_> {
         Ok(self.graph.items(source).map(<[Value]>::to_vec))
     }
 
+    /// The same where the order and the number of the items matter.
+    fn copied_sequence(
+        &mut self,
+        source: Option<Value>,
+    ) -> Result<Option<Vec<Value>>, DecodeError> {
+        match source {
+            Some(source) if self.graph.sequence(source).is_none() => Ok(None),
+            source => self.copied_items(source),
+        }
+    }
+
     /// The same for a dict or pairs.
     fn copied_entries(&mut self, source: Option<Value>) -> Result<Option<Vec<Entry>>, DecodeError> {
         let Some(source) = source else {
             return Ok(Some(Vec::new()));
         };
         self.spend(self.graph.entries(source).map_or(0, <[Entry]>::len))?;
-        self.spend(self.graph.items(source).map_or(0, <[Value]>::len))?;
-        let entries = match (self.graph.entries(source), self.graph.items(source)) {
+        self.spend(self.graph.sequence(source).map_or(0, <[Value]>::len))?;
+        let entries = match (self.graph.entries(source), self.graph.sequence(source)) {
             (Some(entries), _) => Some(entries.to_vec()),
             (None, Some(pairs)) => pairs.iter().map(|pair| self.pair(*pair)).collect(),
             (None, None) => None,
@@ -207,7 +218,7 @@ impl Machine<'_> {
     }
 
     fn pair(&self, pair: Value) -> Option<Entry> {
-        match self.graph.items(pair)? {
+        match self.graph.sequence(pair)? {
             [key, value] => Some((*key, *value)),
             _ => None,
         }

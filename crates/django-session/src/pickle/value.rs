@@ -159,6 +159,15 @@ impl<'p> Graph<'p> {
         }
     }
 
+    /// The items of a list or a tuple. Those of a set lie in an order of Python's choice, and equal ones are one.
+    pub(super) fn sequence(&self, value: Value) -> Option<&[Value]> {
+        match self.node(value)? {
+            Node::List(items) => Some(items),
+            Node::Tuple { items, .. } => Some(items),
+            _ => None,
+        }
+    }
+
     /// The assignments of a dict, of an object that took some, or of one that was made from
     /// nothing but a dict.
     pub(super) fn entries(&self, value: Value) -> Option<&[Entry]> {

@@ -153,3 +153,24 @@ fn pop_takes_a_mark_where_that_lies_on_top() {
     assert_eq!(json(b"}(NN1."), Ok("{}".to_owned()));
     assert_eq!(json(b"}N0."), Ok("{}".to_owned()));
 }
+
+#[test]
+fn what_lies_in_a_set_is_in_no_order() {
+    let key = b"X\x0d\0\0\0_auth_user_id".as_slice();
+    let other = b"X\x02\0\0\x0042".as_slice();
+    let from =
+        |class: &[u8], argument: &[u8]| [b"cbuiltins\n", class, b"\n", argument, b"\x85R"].concat();
+    let of = |items: &[&[u8]], end: &[u8]| [b"(".as_slice(), &items.concat(), end].concat();
+    let dict = |pair: Vec<u8>| [from(b"dict", &of(&[&pair], b"t")), b".".to_vec()].concat();
+    assert_eq!(user(&dict(of(&[key, other], b"t"))), Ok(Some("42".to_owned())));
+    // A frozenset of one, twice; of two; and what is made from it.
+    let unordered = Err(DecodeError::UnknownSerializer);
+    assert_eq!(user(&dict(of(&[key, key], b"\x91"))), unordered);
+    assert_eq!(user(&dict(of(&[key, other], b"\x91"))), unordered);
+    for class in [b"tuple".as_slice(), b"list"] {
+        assert_eq!(user(&dict(from(class, &of(&[key, other], b"\x91")))), unordered);
+        assert_eq!(user(&dict(from(class, &of(&[key, other], b"t")))), Ok(Some("42".to_owned())));
+    }
+    let pair = of(&[key, other], b"t");
+    assert_eq!(user(&[from(b"dict", &of(&[&pair], b"\x91")), b".".to_vec()].concat()), unordered);
+}
