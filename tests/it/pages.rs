@@ -16,9 +16,12 @@ fn read(file: &str) -> String {
         .unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The name and the text of `README.md` and of each file in `docs/`.
+/// Name the library's own tests, too.
+const NAME_ALL_TESTS: [&str; 2] = ["docs/reliability.md", "tests/mutants/RESULTS.md"];
+
+/// The name and the text of `README.md`, of each file in `docs/` and of what the mutants showed.
 pub(crate) fn pages() -> Vec<(String, String)> {
-    let mut files = vec![PathBuf::from("README.md")];
+    let mut files = vec![PathBuf::from("README.md"), PathBuf::from("tests/mutants/RESULTS.md")];
     let docs = std::fs::read_dir(repository().join("docs")).unwrap();
     files.extend(docs.map(|entry| Path::new("docs").join(entry.unwrap().file_name())));
     files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
@@ -123,7 +126,7 @@ fn the_tests_that_pages_name_exist() {
             let text = |module| std::fs::read_to_string(repository().join("tests/it").join(module));
             let mut found = modules.iter().map(|module| text(format!("{module}.rs")));
             let own = found.find_map(Result::ok);
-            if own.is_none() && file != "docs/reliability.md" {
+            if own.is_none() && !NAME_ALL_TESTS.contains(&&*file) {
                 continue; // Not a test. There, it is one of the library's own.
             }
             let tests = own.as_ref().unwrap_or(&sources);
