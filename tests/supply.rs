@@ -1,4 +1,4 @@
-//! What comes with the program: docs/supply.md says why each of these must hold. What changes them changes a list here, so
+//! What comes with the program: docs/releasing.md says why each of these must hold. What changes them changes a list here, so
 //! that a person has looked at it.
 
 #![allow(
