@@ -72,7 +72,7 @@ CACHES = {{'default': {{'BACKEND': '{backend}', 'LOCATION': '{}', {more}}}}}",
         Site::sqlite(self.name, release, &engine).project("", &cache)
     }
 
-    /// What `docs/discovery.md` says, in the shell: the keys of a command's sessions go to `redis-cli`.
+    /// What `docs/caches.md` says, in the shell: the keys of a command's sessions go to `redis-cli`.
     fn pipe(&self, site: &Site, command: &str) -> Ran {
         let with = site.command(&[]);
         let mut pipe = Command::new("bash");
