@@ -620,6 +620,43 @@ fn a_table_without_transactions_is_refused() {
     w.run(&logout).ok();
 }
 
+/// Tables of one name in two databases of a server are two tables.
+#[test]
+fn a_table_of_that_name_in_another_mysql_database_is_another_one() {
+    World::each_mysql("refs_other", |w| {
+        w.user("42", 2);
+        devices(w, "1 = 1");
+        let url = w.url();
+        let (_, own) = url.rsplit_once('/').unwrap();
+        let other = MySqlDatabase::create(&url, &format!("{own}_x"));
+        let (_, elsewhere) = other.url.rsplit_once('/').unwrap();
+        w.execute(&format!(
+            "CREATE TABLE {elsewhere}.device AS SELECT * FROM device; \
+             CREATE TABLE {elsewhere}.django_session AS SELECT * FROM django_session"
+        ));
+        let run = |column: &str, more: &[&str]| {
+            w.run(&with(&[&LOGOUT, &["--delete-references", column], more]))
+        };
+        // The foreign key of its own `device` still keeps both sessions.
+        for column in ["device.session_id", "django_session.session_key"] {
+            let column = format!("{elsewhere}.{column}");
+            let report = run(&column, &["--dry-run"]).exits(3).json();
+            assert_eq!(report["referenced"], 2, "{report}");
+            let report = run(&column, &[]).exits(3).json();
+            assert_eq!(
+                (&report["deleted"], &report["referenced"]),
+                (&json!(0), &json!(2)),
+                "{report}"
+            );
+        }
+        run(&format!("{own}.django_session.session_key"), &[])
+            .refuses(2, &["is the session table itself"]);
+        let report = run(&format!("{own}.device.session_id"), &[]).ok().json();
+        assert_eq!((&report["deleted"], &report["remaining"]), (&json!(2), &json!(0)), "{report}");
+        assert_eq!(rows(w, &format!("{elsewhere}.device")), 2);
+    });
+}
+
 #[test]
 fn on_a_real_site_with_sqlite() {
     run("referring_site.py", "5.2", &[]);

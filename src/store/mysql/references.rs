@@ -16,7 +16,7 @@ use crate::store::{Kept, Reference, StoreError, Table};
 /// Those of tables in the same database. Of a table to which the account has no right nothing is listed. InnoDB checks a
 /// foreign key at once, so NO ACTION is RESTRICT, and it knows no SET DEFAULT.
 const REFERENCES: &str = "
-    SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_column_name, r.delete_rule
+    SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_column_name, r.delete_rule, k.table_schema
     FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r
       ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
     WHERE k.table_schema = COALESCE(?, DATABASE()) AND k.referenced_table_schema = k.table_schema
@@ -30,6 +30,7 @@ impl MySql {
     pub(super) fn references(&self, client: &mut Client) -> Result<Vec<Reference>, StoreError> {
         let rows = client.query(REFERENCES, named(&self.table));
         let rows = rows.map_err(|failure| fail(failure, self.what("read")))?;
+        let schema = rows.first().map(|row| text(row, 5)).unwrap_or_default();
         let mut found: Vec<(String, Reference)> = Vec::new();
         for row in &rows {
             let (table, name) = (text(row, 0), text(row, 1));
@@ -58,7 +59,7 @@ impl MySql {
             }
         }
         let in_full = |(_, mut reference): (String, Reference)| {
-            reference.is_deleted = self.deletes_references(&reference.table, &reference.columns);
+            reference.is_deleted = self.deletes_references(&schema, &reference);
             let table = quoted(&self.table.beside(&reference.table));
             reference.refers = reference
                 .refers

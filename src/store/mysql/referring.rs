@@ -11,7 +11,7 @@ use super::keys::{MOST_KEYS, Named};
 use super::row::{number, text};
 use super::sql::{quote, quoted};
 use crate::store::referring::{Described, DescribedColumn, Kind, check};
-use crate::store::{ReferringColumn, StoreError, Table};
+use crate::store::{Reference, ReferringColumn, StoreError, Table};
 
 const INDEXED: &str = "SELECT DISTINCT column_name FROM information_schema.statistics \
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND seq_in_index = 1 AND index_type <> 'FULLTEXT'";
@@ -21,6 +21,8 @@ const TABLES: &str = "SELECT table_name FROM information_schema.tables \
 
 const HAS_TRANSACTIONS: &str =
     "SELECT COUNT(*) FROM information_schema.engines WHERE engine = ? AND transactions = 'YES'";
+
+const IS_SAME_SCHEMA: &str = "SELECT COALESCE(?, DATABASE()) = COALESCE(?, DATABASE())";
 
 /// Whether a table refers to another one ON DELETE CASCADE.
 const TAKES: &str = "SELECT COUNT(*) FROM information_schema.referential_constraints \
@@ -102,8 +104,10 @@ impl MySql {
         table: &Table,
     ) -> Result<Described, Failure> {
         let found = look(client, table)?;
+        let schemas = [&self.table, table].map(|table| table.schema().map(str::to_owned).into());
+        let same = client.first(IS_SAME_SCHEMA, schemas.to_vec())?;
         let is_sessions = table.name().eq_ignore_ascii_case(self.table.name())
-            && (table.schema() == self.table.schema() || self.table.schema().is_none());
+            && same.and_then(|row| number(&row, 0)) == Some(1);
         let first = |rows: Vec<Row>| rows.iter().map(|row| text(row, 0)).collect::<Vec<_>>();
         let kind = if found.columns.is_empty() {
             // Of a table to which the account has no right the catalog knows nothing.
@@ -144,10 +148,13 @@ impl MySql {
         Ok(Described { kind, columns: columns.collect(), takes_sessions, others, make_index })
     }
 
-    /// Whether rows that refer by these columns of this table go with their sessions.
-    pub(super) fn deletes_references(&self, table: &str, columns: &[String]) -> bool {
+    /// Whether rows that refer by this foreign key of a table in this schema go with their sessions.
+    pub(super) fn deletes_references(&self, schema: &str, reference: &Reference) -> bool {
         self.referring.iter().any(|referring| {
-            referring.table_beside(&self.table).name() == table && referring.is_in(columns)
+            let table = referring.table_beside(&self.table);
+            table.name() == reference.table
+                && table.schema().is_none_or(|named| named == schema)
+                && referring.is_in(&reference.columns)
         })
     }
 }
