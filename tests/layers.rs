@@ -103,6 +103,7 @@ const WALLS_OF_DJANGO_SESSION: &[(&str, &[&str])] = &[
     ("hmac", &["keyring.rs"]),
     ("serde", &["format.rs"]),
     ("unicode_properties", &["escape.rs"]),
+    ("zlib_rs", &["inflate"]),
 ];
 
 /// Words of one database that are no folder's name.

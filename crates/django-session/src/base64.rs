@@ -1,6 +1,8 @@
 //! Base64 as leniently as Python's `binascii.a2b_base64` reads it: that is what every Django has
 //! used, so what it accepts may be a login (CPython 3.13 `Modules/binascii.c`, non-strict mode).
 
+use base64_simd::Out;
+
 use super::DecodeError;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -34,37 +36,19 @@ const fn values(alphabets: &[&[u8; 64]]) -> Values {
 
 /// Encodes as `signing.b64_encode` does, without padding.
 pub(super) fn encode_url(bytes: &[u8]) -> String {
-    encode(bytes, URL)
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
 /// Encodes as `base64.b64encode` does, on one line.
 pub(super) fn encode_standard(bytes: &[u8]) -> String {
-    let mut text = encode(bytes, STANDARD);
-    let padding = text.len().wrapping_neg() % 4;
-    text.extend(std::iter::repeat_n('=', padding));
-    text
+    base64_simd::STANDARD.encode_to_string(bytes)
 }
 
-/// The first `N` characters of what [`encode_url`] makes.
-pub(super) fn encode_url_array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+/// The same of the bytes of a hash, of which there are exactly so many that they take `N` characters.
+pub(super) fn encode_url_array<const N: usize>(hash: &[u8]) -> [u8; N] {
     let mut text = [0; N];
-    text.iter_mut().zip(digits_of(bytes, URL)).for_each(|(place, digit)| *place = digit);
+    let _ = base64_simd::URL_SAFE_NO_PAD.encode(hash, Out::from_slice(&mut text));
     text
-}
-
-fn encode(bytes: &[u8], digits: &[u8; 64]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    text.extend(digits_of(bytes, digits).map(char::from));
-    text
-}
-
-fn digits_of(bytes: &[u8], digits: &[u8; 64]) -> impl Iterator<Item = u8> {
-    bytes.chunks(3).flat_map(move |group| {
-        let byte = |at: usize| usize::from(group.get(at).copied().unwrap_or(0));
-        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-        let digit = move |at: usize| digits.get((bits >> (18 - 6 * at)) & 63).copied();
-        (0..=group.len()).filter_map(digit)
-    })
 }
 
 /// Decodes text without padding, as `signing.b64_decode` does after it has added the padding back:

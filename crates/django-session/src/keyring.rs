@@ -158,8 +158,10 @@ fn keyed<M: KeyInit>(key: &[u8]) -> M {
     M::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"))
 }
 
+/// Takes as long wherever they differ. The slices' own `ct_eq` keeps the compiler from comparing many bytes at once.
 fn same(computed: &[u8], given: &[u8]) -> bool {
-    computed.ct_eq(given).into()
+    let differences = computed.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
+    computed.len() == given.len() && differences.ct_eq(&0).into()
 }
 
 fn legacy(class: &Hmac<Sha1>, payload: &[u8]) -> [u8; 40] {

@@ -10,7 +10,6 @@
     reason = "bits are cut out of wider words, and what is in the inner loops is to be there"
 )]
 
-mod adler;
 mod bits;
 mod code;
 mod header;
@@ -18,7 +17,8 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use adler::adler32;
+use zlib_rs::adler32::adler32;
+
 use bits::Bits;
 use header::Header;
 use symbols::{DISTANCES, DistanceCode, Ended, LITERALS, LiteralCode, ROOM, inflate_block};
@@ -74,7 +74,7 @@ impl Inflate {
         let Inflated::Whole(len) = self.blocks(&mut bits, out, limit, is_enough)? else {
             return Some(Inflated::Enough);
         };
-        let checksum = adler32(out.get(..len)?);
+        let checksum = adler32(1, out.get(..len)?);
         let expected = u32::from_be_bytes(bits.trailer()?);
         (len <= limit && checksum == expected).then_some(Inflated::Whole(len))
     }
