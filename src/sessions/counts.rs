@@ -12,12 +12,12 @@ use hashbrown::HashTable;
 #[derive(Default)]
 pub(crate) struct Counts {
     entries: Vec<Entry>,
+    /// All values, one behind the other.
+    values: String,
     /// The places of the entries, by the hash of their value.
     places: HashTable<usize>,
     /// The place of the value that was counted last.
     last: usize,
-    /// Bytes of all values.
-    bytes: usize,
     /// Whether other counts are merged into this one.
     is_sum: bool,
     /// Whether rare values were forgotten.
@@ -25,7 +25,9 @@ pub(crate) struct Counts {
 }
 
 struct Entry {
-    value: String,
+    /// Where its value is.
+    begin: usize,
+    end: usize,
     hash: u64,
     count: Count,
     /// The place of the value that came behind this one the last time: one session has its keys in the order of the other, and
@@ -53,6 +55,9 @@ const MOST_CHARS: usize = 100;
 
 /// The part of a value that is kept and shown.
 pub(crate) fn beginning(value: &str) -> &str {
+    if value.len() <= MOST_CHARS {
+        return value;
+    }
     let end = value.char_indices().nth(MOST_CHARS).map_or(value.len(), |(end, _)| end);
     value.get(..end).unwrap_or_default()
 }
@@ -61,7 +66,7 @@ impl Counts {
     pub(crate) fn add(&mut self, value: &str, times: u64, bytes: u64) {
         let value = beginning(value);
         let next = self.entries.get(self.last).map_or(0, |last| last.next);
-        if self.entries.get(next).is_some_and(|entry| entry.value == value) {
+        if self.value(next) == Some(value) {
             self.count(next, times, bytes);
         } else {
             self.add_hashed(value, HASHER.hash_one(value), times, bytes);
@@ -71,38 +76,36 @@ impl Counts {
     pub(crate) fn merge(&mut self, other: Self) {
         self.is_sum = true;
         self.forgot |= other.forgot;
-        for Entry { value, hash, count, .. } in other.entries {
-            self.add_hashed(value, hash, count.times, count.bytes);
+        for (place, Entry { hash, count, .. }) in other.entries.iter().enumerate() {
+            let value = other.value(place).unwrap_or_default();
+            self.add_hashed(value, *hash, count.times, count.bytes);
         }
     }
 
-    fn add_hashed(
-        &mut self,
-        value: impl AsRef<str> + Into<String>,
-        hash: u64,
-        times: u64,
-        bytes: u64,
-    ) {
-        let text = value.as_ref();
-        let is_it = |place: &usize| {
-            self.entries.get(*place).is_some_and(|entry| entry.hash == hash && entry.value == text)
-        };
-        let place = match self.places.find(hash, is_it) {
-            Some(place) => *place,
-            None => self.insert(value.into(), hash),
-        };
+    fn add_hashed(&mut self, value: &str, hash: u64, times: u64, bytes: u64) {
+        let place = self.find(value, hash).unwrap_or_else(|| self.insert(value, hash));
         self.count(place, times, bytes);
     }
 
+    fn find(&self, value: &str, hash: u64) -> Option<usize> {
+        self.places.find(hash, |place| self.value(*place) == Some(value)).copied()
+    }
+
+    /// The value of the entry in this place.
+    fn value(&self, place: usize) -> Option<&str> {
+        self.entries.get(place).and_then(|entry| self.values.get(entry.begin..entry.end))
+    }
+
     /// Adds a value that is not there, and returns its place.
-    fn insert(&mut self, value: String, hash: u64) -> usize {
+    fn insert(&mut self, value: &str, hash: u64) -> usize {
         let most_bytes = if self.is_sum { MOST_BYTES } else { MOST_BYTES_OF_PAGE };
-        if self.entries.len() >= MOST || self.bytes + value.len() > most_bytes {
+        if self.entries.len() >= MOST || self.values.len() + value.len() > most_bytes {
             self.forget();
         }
-        self.bytes += value.len();
-        let place = self.entries.len();
-        self.entries.push(Entry { value, hash, count: Count::default(), next: place });
+        let begin = self.values.len();
+        self.values.push_str(value);
+        let (end, place) = (self.values.len(), self.entries.len());
+        self.entries.push(Entry { begin, end, hash, count: Count::default(), next: place });
         self.index(place);
         place
     }
@@ -136,19 +139,19 @@ impl Counts {
     /// How often a value occurred, as far as that was counted.
     pub(crate) fn times(&self, value: &str) -> u64 {
         let value = beginning(value);
-        let is_it =
-            |place: &usize| self.entries.get(*place).is_some_and(|entry| entry.value == value);
-        let place = self.places.find(HASHER.hash_one(value), is_it);
-        place.and_then(|place| self.entries.get(*place)).map_or(0, |entry| entry.count.times)
+        let place = self.find(value, HASHER.hash_one(value));
+        place.and_then(|place| self.entries.get(place)).map_or(0, |entry| entry.count.times)
     }
 
     /// The `most` values with the highest `rank`; equal ranks are sorted by name.
     pub(crate) fn top(self, most: usize, rank: impl Fn(&Count) -> u64) -> Vec<(String, Count)> {
-        let mut all: Vec<_> =
-            self.entries.into_iter().map(|entry| (entry.value, entry.count)).collect();
+        let mut all: Vec<_> = (0..)
+            .zip(&self.entries)
+            .map(|(place, entry)| (self.value(place).unwrap_or_default(), entry.count))
+            .collect();
         all.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then_with(|| a.cmp(b)));
         all.truncate(most);
-        all
+        all.into_iter().map(|(value, count)| (value.to_owned(), count)).collect()
     }
 
     fn forget(&mut self) {
@@ -157,7 +160,13 @@ impl Counts {
         let bound = times.get(times.len() / 2).copied().unwrap_or(0);
         self.entries.retain(|entry| entry.count.times > bound);
         self.entries.shrink_to_fit();
-        self.bytes = self.entries.iter().map(|entry| entry.value.len()).sum();
+        let mut values = String::new();
+        for entry in &mut self.entries {
+            let begin = values.len();
+            values.push_str(self.values.get(entry.begin..entry.end).unwrap_or_default());
+            (entry.begin, entry.end) = (begin, values.len());
+        }
+        self.values = values;
         self.places = HashTable::with_capacity(self.entries.len());
         for place in 0..self.entries.len() {
             self.index(place);
