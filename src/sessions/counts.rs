@@ -73,7 +73,7 @@ impl Counts {
         }
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.is_sum = true;
         self.forgot |= other.forgot;
         for (place, Entry { hash, count, .. }) in other.entries.iter().enumerate() {

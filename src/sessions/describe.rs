@@ -1,9 +1,10 @@
 //! Turns a decoded row into what reports show of a session: its user, its times, its layout and its masked
 //! key.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use django_session::{Decoded, Payload, Verdict};
+use django_session::{DecodeError, Decoded, Login, Payload, Verdict};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -29,6 +30,18 @@ impl From<bool> for KeyDisplay {
     fn from(show_keys: bool) -> Self {
         if show_keys { Self::Whole } else { Self::Masked }
     }
+}
+
+/// What a row holds, borrowed from it.
+pub(crate) struct Content<'s> {
+    pub(crate) state: State,
+    pub(crate) login: Option<Login<'s>>,
+    /// Why it or its payload cannot be read.
+    pub(crate) error: Option<DecodeError>,
+    /// The payload as JSON, if it is shown and may be held in memory.
+    pub(crate) json: Option<Cow<'s, str>>,
+    /// The payload, if it is too large for that.
+    pub(crate) large: Option<Payload<'s>>,
 }
 
 /// A session to report. A payload that is too large to be held as JSON is separate, and streamed into the
@@ -72,29 +85,34 @@ pub(crate) fn summary(decoded: &Decoded<'_>) -> DecodedSession {
     describe(decoded, Detail::Summary).session
 }
 
-pub(crate) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'s> {
-    let mut error = None;
-    let (state, login) = match decoded.verdict(|_| false) {
-        Verdict::Login(login) => (State::User, Some(login)),
-        Verdict::Anonymous { .. } => (State::Anonymous, None),
-        Verdict::Unreadable(why) | Verdict::Damaged(why) => {
-            error = Some(why);
-            (State::Unreadable, None)
-        }
-    };
-    let (mut payload, mut large) = (None, None);
-    if detail == Detail::Payload && error.is_none() {
-        match decoded
-            .verified_payload()
-            .and_then(|payload| Ok((payload.json_up_to(HELD_JSON)?, payload)))
-        {
-            Ok((json, whole)) => {
-                large = json.is_none().then_some(whole);
-                payload = RawValue::from_string(json.unwrap_or_else(|| ELSEWHERE.into())).ok();
+impl<'s> Content<'s> {
+    pub(crate) fn of(decoded: &Decoded<'s>, detail: Detail) -> Self {
+        let (state, login, error) = match decoded.verdict(|_| false) {
+            Verdict::Login(login) => (State::User, Some(login), None),
+            Verdict::Anonymous { .. } => (State::Anonymous, None, None),
+            Verdict::Unreadable(why) | Verdict::Damaged(why) => {
+                (State::Unreadable, None, Some(why))
             }
-            Err(why) => error = Some(why),
+        };
+        let mut content = Self { state, login, error, json: None, large: None };
+        if detail == Detail::Payload && error.is_none() {
+            match decoded
+                .verified_payload()
+                .and_then(|payload| Ok((payload.json_up_to(HELD_JSON)?, payload)))
+            {
+                Ok((None, payload)) => content.large = Some(payload),
+                Ok((json, _)) => content.json = json,
+                Err(why) => content.error = Some(why),
+            }
         }
+        content
     }
+}
+
+pub(crate) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'s> {
+    let Content { state, login, error, json, large } = Content::of(decoded, detail);
+    let json = json.or_else(|| large.map(|_| ELSEWHERE.into()));
+    let payload = json.and_then(|json| RawValue::from_string(json.into_owned()).ok());
     let behind_unclear = login.as_ref().is_some_and(|login| login.unclear);
     let (user_id, backend, behind) =
         login.map(|login| (Some(login.user_id), login.backend, login.others)).unwrap_or_default();
@@ -116,15 +134,22 @@ pub(crate) fn describe<'s>(decoded: &Decoded<'s>, detail: Detail) -> Described<'
     Described { session, large }
 }
 
+impl KeyDisplay {
+    /// The key of a row as it is printed.
+    pub(crate) fn of<'r>(self, row: &Row<'r>) -> &'r str {
+        match self {
+            Self::Masked => masked_key(row.key),
+            Self::Whole => row.key,
+        }
+    }
+}
+
 pub(crate) fn listed(row: &Row<'_>, session: DecodedSession, keys: KeyDisplay) -> ListedSession {
-    let key = match keys {
-        KeyDisplay::Masked => masked_key(row.key),
-        KeyDisplay::Whole => row.key,
-    };
     let expires = match row.expires {
         Expiry::Unreadable(_) => None,
         expires => Some(expires.to_string()),
     };
     let size = row.data.bytes();
-    ListedSession { schema: None, session_key: key.into(), expires, size, username: None, session }
+    let session_key = keys.of(row).into();
+    ListedSession { schema: None, session_key, expires, size, username: None, session }
 }

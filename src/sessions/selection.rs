@@ -79,7 +79,7 @@ impl Found {
         self.logins.append(page.logins);
         self.unfit_ids.append(page.unfit_ids);
         self.sessions_of.append(page.sessions_of);
-        self.members.merge(page.members);
+        self.members.merge(&page.members);
     }
 }
 

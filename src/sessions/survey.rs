@@ -242,7 +242,7 @@ impl Survey {
             self.keys.append(&findings.keys);
             self.unverified.append(&findings.unverified);
         }
-        self.members.merge(findings.members);
+        self.members.merge(&findings.members);
         self.unverified_users.append(findings.unverified_users);
         self.sessions_of.append(findings.sessions_of);
         self.unfit_ids.append(findings.unfit_ids);

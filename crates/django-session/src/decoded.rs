@@ -1,8 +1,10 @@
 //! A decoded row: its layout, signature, payload and login.
 
-use std::cell::OnceCell;
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 
 use super::envelope::{Seal, Signed, begins_as_django_writes};
+use super::json::Member;
 use super::payload::Payload;
 use super::{Auth, Codec, DecodeError, Encode, Layout, NotKept, Serializer, Signature};
 
@@ -16,6 +18,8 @@ pub struct Decoded<'s> {
     pub(super) saved: Option<i64>,
     pub(super) compressed: bool,
     pub(super) payload: Result<Payload<'s>, DecodeError>,
+    /// Whether the login was read and its document found to be [`Payload::is_verbatim`].
+    pub(super) is_verbatim: Cell<bool>,
     /// Checked once, however often it is asked for.
     pub(super) signature: OnceCell<Signature>,
     /// Which key made it, searched once, however often it is asked for.
@@ -31,6 +35,7 @@ impl<'s> Decoded<'s> {
             saved: None,
             compressed: false,
             payload,
+            is_verbatim: Cell::new(false),
             signature: OnceCell::new(),
             made_by: OnceCell::new(),
         }
@@ -99,7 +104,9 @@ impl<'s> Decoded<'s> {
 
     /// The serialized session, whatever its signature says.
     pub fn payload(&self) -> Result<Payload<'s>, DecodeError> {
-        self.payload
+        let mut payload = self.payload?;
+        payload.is_verbatim = self.is_verbatim.get();
+        Ok(payload)
     }
 
     /// The payload, if it may be written out. A pickle unfolds what it shares, which nobody needs of one that was forged or
@@ -115,7 +122,26 @@ impl<'s> Decoded<'s> {
 
     /// The login in the payload: shorthand for [`Payload::auth`].
     pub fn auth(&self) -> Result<Auth<'s>, DecodeError> {
-        self.payload.and_then(|payload| payload.auth())
+        self.read(None)
+    }
+
+    /// The same, and calls `member` as [`Payload::members`] of [`Self::verified_payload`] does. JSON is read only once.
+    pub(super) fn auth_and_members(
+        &self,
+        member: &mut dyn FnMut(Cow<'_, str>, usize),
+    ) -> Result<Auth<'s>, DecodeError> {
+        let is_pickle = |payload: &Payload<'_>| payload.serializer() == Serializer::Pickle;
+        if let Some(pickle) = self.verified_payload().ok().filter(is_pickle) {
+            // What is wrong with it the login tells.
+            let _ = pickle.members(member);
+        }
+        self.read(Some(member))
+    }
+
+    fn read(&self, member: Option<Member<'_>>) -> Result<Auth<'s>, DecodeError> {
+        let (auth, is_verbatim) = self.payload?.read(&self.codec.login, member)?;
+        self.is_verbatim.set(is_verbatim);
+        Ok(auth)
     }
 
     /// The stored text of the same session without its login: `_auth_user_id`,

@@ -14,6 +14,8 @@ pub struct Payload<'s> {
     bytes: &'s [u8],
     /// Whether this is only the beginning: the whole exceeds [`Limits::payload`](super::Limits::payload).
     is_cut: bool,
+    /// Whether it is known to be JSON that [`Self::json`] leaves as it stands.
+    pub(super) is_verbatim: bool,
     serializer: Serializer,
     codec: &'s Codec,
 }
@@ -61,7 +63,7 @@ impl<'s> Payload<'s> {
         } else {
             return Err(DecodeError::UnknownSerializer);
         };
-        Ok(Self { bytes, is_cut, serializer, codec })
+        Ok(Self { bytes, is_cut, is_verbatim: false, serializer, codec })
     }
 
     /// How many bytes there are.
@@ -107,12 +109,22 @@ impl<'s> Payload<'s> {
 
     /// The same under other keys than the codec's.
     pub fn auth_under(&self, keys: &LoginKeys) -> Result<Auth<'s>, DecodeError> {
+        self.read(keys, None).map(|(auth, _)| auth)
+    }
+
+    /// The same, and whether this is JSON that stays as it stands. Calls `member` as [`Self::members`] does, if this is JSON.
+    pub(super) fn read(
+        &self,
+        keys: &LoginKeys,
+        member: Option<json::Member<'_>>,
+    ) -> Result<(Auth<'s>, bool), DecodeError> {
         let limits = &self.codec.limits;
-        match self.serializer {
+        let auth = match self.serializer {
             Serializer::Json if self.is_cut => json::auth_of_beginning(self.bytes, limits, keys),
-            Serializer::Json => json::auth(self.bytes, limits, keys),
+            Serializer::Json => return json::auth(self.bytes, limits, keys, member),
             Serializer::Pickle => pickle::auth(self.bytes, self.is_cut, limits, keys),
-        }
+        };
+        auth.map(|auth| (auth, false))
     }
 
     /// Calls `member` with each key of the top level and the bytes that its value takes up, as JSON.
@@ -144,14 +156,17 @@ impl<'s> Payload<'s> {
     /// The whole session as JSON that any parser takes: what JSON cannot hold (`NaN`, dates,
     /// objects) as the nearest thing that it can.
     pub fn json(&self) -> Result<String, DecodeError> {
-        self.json_up_to(usize::MAX)?.ok_or(DecodeError::TooComplex)
+        self.json_up_to(usize::MAX)?.map(Cow::into_owned).ok_or(DecodeError::TooComplex)
     }
 
     /// The same, or `None` if it has more bytes than this: [`Self::write_json`] can write it then.
-    pub fn json_up_to(&self, bytes: usize) -> Result<Option<String>, DecodeError> {
+    pub fn json_up_to(&self, bytes: usize) -> Result<Option<Cow<'s, str>>, DecodeError> {
+        if let Some(json) = self.verbatim() {
+            return Ok(Some(json).filter(|json| json.len() <= bytes).map(Cow::Borrowed));
+        }
         let mut text = JsonText::kept_up_to(bytes);
         self.write(&mut text)?;
-        Ok(text.into_string())
+        Ok(text.into_string().map(Cow::Owned))
     }
 
     /// Writes it without holding it in memory. What [`Self::json_up_to`] refused is cut off where it cannot go on.
@@ -170,6 +185,11 @@ impl<'s> Payload<'s> {
             Serializer::Json => json::write(bytes, limits, out),
             Serializer::Pickle => Pickle::read(bytes, limits)?.write_json(out),
         }
+    }
+
+    /// The JSON, if it is these bytes.
+    fn verbatim(&self) -> Option<&'s str> {
+        if self.is_verbatim { std::str::from_utf8(self.bytes).ok() } else { None }
     }
 
     /// The document without its login; `None` if it is no JSON object.

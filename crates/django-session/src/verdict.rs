@@ -53,7 +53,25 @@ impl<'s> Decoded<'s> {
     /// What the row is. The signature of a login is checked only where `matters` says so: it costs as much as the
     /// rest of a small row.
     pub fn verdict(&self, matters: impl FnOnce(&Auth<'s>) -> bool) -> Verdict<'s> {
-        let auth = match self.auth() {
+        self.judge(self.auth(), matters)
+    }
+
+    /// The same. Calls `member` with each key at the top level of a payload that may be written out, and with the bytes of its
+    /// value, as [`Payload::members`](crate::Payload::members) does, and reads the payload only once.
+    pub fn verdict_and_members(
+        &self,
+        matters: impl FnOnce(&Auth<'s>) -> bool,
+        member: &mut dyn FnMut(Cow<'_, str>, usize),
+    ) -> Verdict<'s> {
+        self.judge(self.auth_and_members(member), matters)
+    }
+
+    fn judge(
+        &self,
+        auth: Result<Auth<'s>, DecodeError>,
+        matters: impl FnOnce(&Auth<'s>) -> bool,
+    ) -> Verdict<'s> {
+        let auth = match auth {
             Ok(auth) => auth,
             Err(why) if self.signature() == Signature::Invalid && !self.may_be_a_session(why) => {
                 return Verdict::Damaged(why);

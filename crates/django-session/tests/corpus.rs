@@ -75,6 +75,26 @@ fn only_logins_of_others_are_left_early() {
     assert!(left > 50 && 2 * left > logins, "{left} of {logins}");
 }
 
+#[test]
+fn one_pass_gives_verdict_and_members_as_two_do() {
+    let mut all = 0;
+    for row in rows() {
+        let codec = codec(&row);
+        let mut decoder = Decoder::new(&codec);
+        let session = decoder.decode(row["session_data"].as_str().unwrap());
+        let (mut once, mut twice) = (Vec::new(), Vec::new());
+        let verdict = session
+            .verdict_and_members(|_| true, &mut |key, bytes| once.push((key.into_owned(), bytes)));
+        let payload = session.verified_payload();
+        let _ = payload.and_then(|payload| {
+            payload.members(&mut |key, bytes| twice.push((key.into_owned(), bytes)))
+        });
+        assert_eq!((verdict, &once), (session.verdict(|_| true), &twice), "{}", row["id"]);
+        all += once.len();
+    }
+    assert!(all > 1_000, "{all}");
+}
+
 fn compare(row: &Value) -> Result<(), String> {
     let id = row["id"].as_str().unwrap();
     let got = answer(row);

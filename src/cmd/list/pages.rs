@@ -3,11 +3,11 @@
 use django_session::{Decoded, Decoder, Verdict};
 
 use super::Query;
-use super::lines::Lines;
+use super::lines::{Lines, Session};
 use super::order::{Order, Rank};
 use crate::model::{Leftover, Page, Row};
 use crate::report::ListedSession;
-use crate::sessions::describe::{Described, describe, listed};
+use crate::sessions::describe::{Content, Described, describe, listed};
 use crate::sessions::login_keys_seen::LoginKeysSeen;
 use crate::sessions::selection::{Found, TableSelection};
 
@@ -70,18 +70,18 @@ impl Pages<'_> {
             if !self.table.takes(&row, &session, self.seen, &mut listed.found) {
                 continue;
             }
-            let described = self.describe(&row, &session, &mut listed.held_bytes);
-            let added = described.filter(|_| later.is_empty()).is_some_and(|session| {
-                let session = ListedSession { schema: self.schema.cloned(), ..session };
-                if !self.query.args.format.is_json() {
-                    listed.sessions.push(session);
-                    return true;
-                }
-                let added = listed.lines.add(&session);
-                listed.held_bytes = listed.lines.bytes();
-                added
-            });
-            if !added {
+            let is_added = later.is_empty()
+                && if self.query.args.format.is_json() {
+                    self.add_line(&row, &session, &mut listed.lines)
+                } else {
+                    let described = self.describe(&row, &session, &mut listed.held_bytes);
+                    let schema = self.schema.cloned();
+                    let described = described.map(|session| ListedSession { schema, ..session });
+                    let is_described = described.is_some();
+                    listed.sessions.extend(described);
+                    is_described
+                };
+            if !is_added {
                 later.push(at);
             }
         }
@@ -120,6 +120,18 @@ impl Pages<'_> {
         (candidates, found)
     }
 
+    /// Adds a line, unless the session is large or the page already holds too much.
+    fn add_line(&self, row: &Row<'_>, decoded: &Decoded<'_>, lines: &mut Lines) -> bool {
+        if is_large(row, decoded) {
+            return false;
+        }
+        let content = Content::of(decoded, self.query.detail);
+        let schema = self.schema.map(String::as_str);
+        let key = self.query.keys.of(row);
+        content.large.is_none()
+            && lines.add(Session { schema, key, row, decoded, content: &content }, HELD_BYTES)
+    }
+
     /// Describes a session, unless it is large or the page already holds too much.
     fn describe(
         &self,
@@ -127,9 +139,7 @@ impl Pages<'_> {
         session: &Decoded<'_>,
         held_bytes: &mut usize,
     ) -> Option<ListedSession> {
-        let is_large = row.data.bytes() > LARGE_PAYLOAD
-            || session.payload().is_ok_and(|payload| payload.bytes() > LARGE_PAYLOAD);
-        if is_large || *held_bytes > HELD_BYTES {
+        if is_large(row, session) || *held_bytes > HELD_BYTES {
             return None;
         }
         let Described { session, large } = describe(session, self.query.detail);
@@ -140,4 +150,9 @@ impl Pages<'_> {
         *held_bytes += bytes;
         Some(listed(row, session, self.query.keys))
     }
+}
+
+fn is_large(row: &Row<'_>, session: &Decoded<'_>) -> bool {
+    row.data.bytes() > LARGE_PAYLOAD
+        || session.payload().is_ok_and(|payload| payload.bytes() > LARGE_PAYLOAD)
 }

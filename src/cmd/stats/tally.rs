@@ -95,8 +95,12 @@ impl Counter<'_> {
 
 impl Totals {
     fn row(&mut self, row: &Row<'_>, session: &Decoded<'_>, live: bool) {
-        let (verdict, payload, signature) =
-            (session.verdict(|_| true), session.payload(), session.signature());
+        // A session that is too large to be decoded whole contributes only its user.
+        let verdict = session.verdict_and_members(|_| true, &mut |key, bytes| {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.members.add(&key, 1, bytes);
+        });
+        let (payload, signature) = (session.payload(), session.signature());
         self.compressed += u64::from(session.compressed());
         *self.formats.layouts.entry(session.layout()).or_default() += 1;
         let serializer = payload.ok().map(|payload| payload.serializer());
@@ -110,13 +114,6 @@ impl Totals {
                 last_saved: session.saved().filter(|_| live),
             };
         }
-        // A session that is too large to be decoded whole contributes only its user.
-        let _ = session.verified_payload().and_then(|payload| {
-            payload.members(&mut |key, bytes| {
-                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-                self.members.add(&key, 1, bytes);
-            })
-        });
         self.size(
             row,
             match &verdict {
@@ -181,10 +178,10 @@ impl Totals {
         self.largest.extend(page.largest);
         self.keep_largest();
         page.users.hashes().for_each(|user| distinct.add(user));
-        self.users.merge(page.users);
-        self.behind.merge(page.behind);
-        self.backends.merge(page.backends);
-        self.members.merge(page.members);
+        self.users.merge(&page.users);
+        self.behind.merge(&page.behind);
+        self.backends.merge(&page.backends);
+        self.members.merge(&page.members);
         self.saved.merge(page.saved);
         self.expires.merge(page.expires);
     }

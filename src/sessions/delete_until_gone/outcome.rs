@@ -118,7 +118,7 @@ impl Outcome {
             None => self.unseen = Some(unseen),
         }
         self.elsewhere = survey.elsewhere.take();
-        self.members.merge(std::mem::take(&mut survey.members));
+        self.members.merge(&std::mem::take(&mut survey.members));
         self.unverified_users.append(std::mem::take(&mut survey.unverified_users));
         self.unfit_ids = std::mem::take(&mut survey.unfit_ids);
         if survey.is_of_changes {

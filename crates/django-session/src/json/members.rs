@@ -1,8 +1,7 @@
 //! The members of a document's top level, and how long their values are.
 
-use std::borrow::Cow;
-
 use super::super::{DecodeError, Limits};
+use super::Member;
 use super::scanner::Scanner;
 
 /// Calls `member` with each key of the top level and the bytes of its value; with none if the
@@ -10,7 +9,7 @@ use super::scanner::Scanner;
 pub(in super::super) fn members(
     payload: &[u8],
     limits: &Limits,
-    member: &mut dyn FnMut(Cow<'_, str>, usize),
+    member: Member<'_>,
 ) -> Result<(), DecodeError> {
     Scanner::new(payload, limits)
         .members(|scanner, key| {

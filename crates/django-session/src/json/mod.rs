@@ -28,6 +28,8 @@ use super::json_text::JsonText;
 use super::login_keys::{LoginKeys, Role};
 use super::{DecodeError, Limits};
 
+/// Is called with a key of the top level and the bytes of its value.
+pub(super) type Member<'m> = &'m mut dyn FnMut(Cow<'_, str>, usize);
 type Result<T> = std::result::Result<T, DecodeError>;
 
 /// Whether a payload begins as a JSON document does.
@@ -37,9 +39,15 @@ pub(super) fn looks_like_json(payload: &[u8]) -> bool {
     })
 }
 
-/// The login at the top level of a document.
-pub(super) fn auth<'p>(payload: &'p [u8], limits: &Limits, keys: &LoginKeys) -> Result<Auth<'p>> {
-    Scanner::new(payload, limits).auth(keys)
+/// The login at the top level of a document, and whether [`write`] writes the document as it stands. Calls `member` as
+/// [`members`] does.
+pub(super) fn auth<'p>(
+    payload: &'p [u8],
+    limits: &Limits,
+    keys: &LoginKeys,
+    member: Option<Member<'_>>,
+) -> Result<(Auth<'p>, bool)> {
+    Scanner::new(payload, limits).auth(keys, member)
 }
 
 /// The login at the top level of a document of which this is the beginning.
@@ -123,18 +131,18 @@ impl Sink for JsonText<'_> {
 }
 
 impl<'p> Scanner<'p> {
-    fn auth(mut self, keys: &LoginKeys) -> Result<Auth<'p>> {
+    fn auth(mut self, keys: &LoginKeys, member: Option<Member<'_>>) -> Result<(Auth<'p>, bool)> {
         let mut found = Identities::default();
-        if !self.identify(keys, &mut found)? {
+        if !self.identify(keys, &mut found, member)? {
             self.value(&mut ())?;
         }
         self.end()?;
-        found.auth()
+        Ok((found.auth()?, self.is_verbatim))
     }
 
     fn auth_of_beginning(mut self, keys: &LoginKeys) -> Result<Auth<'p>> {
         let mut found = Identities::default();
-        match self.identify(keys, &mut found) {
+        match self.identify(keys, &mut found, None) {
             Ok(true) => self.end()?,
             Err(DecodeError::Json) if self.rest.is_empty() => {}
             Ok(false) => return Err(DecodeError::TooLarge),
@@ -144,33 +152,53 @@ impl<'p> Scanner<'p> {
     }
 
     /// False, and nothing is read, if this is no object.
-    fn identify(&mut self, keys: &LoginKeys, found: &mut Identities<'p>) -> Result<bool> {
+    fn identify(
+        &mut self,
+        keys: &LoginKeys,
+        found: &mut Identities<'p>,
+        mut member: Option<Member<'_>>,
+    ) -> Result<bool> {
         self.members(|scanner, key| {
-            let Some(role) = keys.role(|name| key.is(name)) else {
+            scanner.space();
+            let before = scanner.rest.len();
+            scanner.identify_member(keys, key, found)?;
+            if let Some(member) = &mut member {
+                member(key.to_str(), before - scanner.rest.len());
+            }
+            Ok(())
+        })
+    }
+
+    fn identify_member(
+        &mut self,
+        keys: &LoginKeys,
+        key: Text<'p>,
+        found: &mut Identities<'p>,
+    ) -> Result<()> {
+        match keys.role(|name| key.is(name)) {
+            Some(Role::User(place)) => {
+                let id = self.user_id()?;
+                self.goes_on()?;
+                found.user(place, id);
+            }
+            Some(Role::Backend) => found.backend = self.backend()?,
+            Some(Role::Behind(place)) => {
+                let behind = self.behind()?;
+                self.goes_on()?;
+                found.behind(place, behind);
+            }
+            None => {
                 if let Some(may_be_own) = keys.may_be_own
                     && let key = key.to_str()
                     && may_be_own(&key)
                 {
-                    found.own(key, scanner.user_id()?);
-                    return Ok(());
-                }
-                return scanner.value(&mut ());
-            };
-            match role {
-                Role::User(place) => {
-                    let id = scanner.user_id()?;
-                    scanner.goes_on()?;
-                    found.user(place, id);
-                }
-                Role::Backend => found.backend = scanner.backend()?,
-                Role::Behind(place) => {
-                    let behind = scanner.behind()?;
-                    scanner.goes_on()?;
-                    found.behind(place, behind);
+                    found.own(key, self.user_id()?);
+                } else {
+                    self.value(&mut ())?;
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// A number at the very end of a beginning may be cut. Behind a member of an object there is always more.

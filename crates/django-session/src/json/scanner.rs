@@ -40,19 +40,26 @@ pub(super) fn as_text(number: &[u8]) -> Result<&str> {
     std::str::from_utf8(number).map_err(|_| DecodeError::Json)
 }
 
+/// A number of fewer characters, without an exponent, is a finite float.
+const FINITE: usize = 300;
+
 pub(super) struct Scanner<'p> {
     pub(super) rest: &'p [u8],
     /// Django reads payload bytes as Latin-1, but its own serializer writes ASCII only: bytes
     /// beyond it come from a serializer of the site's own, and those mean UTF-8 if it is that.
     pub(super) utf8: bool,
     pub(super) max_depth: usize,
+    /// Whether a [`JsonText`](super::JsonText) would have what was read so far as it stands: no blanks, printed ASCII
+    /// without escapes, and no numbers that JSON lacks.
+    pub(super) is_verbatim: bool,
 }
 
 impl<'p> Scanner<'p> {
     pub(super) fn new(payload: &'p [u8], limits: &Limits) -> Self {
-        // Of ASCII, which nearly all is, the first is told faster.
-        let utf8 = payload.is_ascii() || std::str::from_utf8(payload).is_ok();
-        Self { rest: payload, utf8, max_depth: limits.depth }
+        // Nearly all are. Without an early exit the compiler compares many bytes at once.
+        let is_printed = payload.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+        let utf8 = is_printed || std::str::from_utf8(payload).is_ok();
+        Self { rest: payload, utf8, max_depth: limits.depth, is_verbatim: is_printed }
     }
 
     /// Of the beginning of a document, which is checked as the whole would be.
@@ -60,12 +67,13 @@ impl<'p> Scanner<'p> {
         // A character may be cut.
         let utf8 =
             std::str::from_utf8(beginning).map_or_else(|e| e.error_len().is_none(), |_| true);
-        Self { rest: beginning, utf8, max_depth: limits.depth }
+        Self { rest: beginning, utf8, max_depth: limits.depth, is_verbatim: false }
     }
 
     /// Of a document whose end may be missing.
     pub(super) fn of_beginning(beginning: &'p [u8]) -> Self {
-        Self { rest: beginning, utf8: false, max_depth: beginning.len() }
+        let max_depth = beginning.len();
+        Self { rest: beginning, utf8: false, max_depth, is_verbatim: false }
     }
 
     /// The members of an object: `member` is given each key and has to read the value. False, and
@@ -206,6 +214,7 @@ impl<'p> Scanner<'p> {
                 }
                 b'\\' => {
                     escaped = true;
+                    self.is_verbatim = false;
                     self.escape()?;
                 }
                 _ => return Err(DecodeError::Json),
@@ -233,6 +242,7 @@ impl<'p> Scanner<'p> {
 
     pub(super) fn number(&mut self) -> Result<Number<'p>> {
         if let Some(constant) = self.constant() {
+            self.is_verbatim = false;
             return Ok(Number::Constant(constant));
         }
         let whole = self.rest;
@@ -246,7 +256,8 @@ impl<'p> Scanner<'p> {
             self.skip(1);
             self.digits()?;
         }
-        if matches!(self.rest.first(), Some(b'e' | b'E')) {
+        let has_exponent = matches!(self.rest.first(), Some(b'e' | b'E'));
+        if has_exponent {
             float = true;
             self.skip(1);
             if !self.eat(b'-') {
@@ -255,6 +266,7 @@ impl<'p> Scanner<'p> {
             self.digits()?;
         }
         let number = whole.get(..whole.len() - self.rest.len()).ok_or(DecodeError::Json)?;
+        self.is_verbatim &= !float || number.len() < FINITE && !has_exponent;
         Ok(if float { Number::Float(number) } else { Number::Integer(number) })
     }
 
@@ -297,6 +309,7 @@ impl<'p> Scanner<'p> {
     pub(super) fn space(&mut self) {
         // Django writes none.
         while self.rest.first().is_some_and(|byte| *byte <= b' ' && is_space(*byte)) {
+            self.is_verbatim = false;
             self.skip(1);
         }
     }

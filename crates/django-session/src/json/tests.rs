@@ -1,9 +1,13 @@
+use super::super::auth::Auth;
 use super::super::json_text::JsonText;
 use super::super::{DecodeError, Limits, LoginKeys};
 
+fn auth<'p>(payload: &'p [u8], keys: &LoginKeys) -> Result<Auth<'p>, DecodeError> {
+    super::auth(payload, &Limits::default(), keys, None).map(|(auth, _)| auth)
+}
+
 fn user_id(payload: impl AsRef<[u8]>) -> Result<Option<String>, DecodeError> {
-    super::auth(payload.as_ref(), &Limits::default(), &LoginKeys::default())
-        .map(|auth| auth.user_id.map(Into::into))
+    auth(payload.as_ref(), &LoginKeys::default()).map(|auth| auth.user_id.map(Into::into))
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "what user_id() returns")]
@@ -28,6 +32,40 @@ fn only_the_top_level_key_is_the_login() {
     assert_eq!(user_id(r#"{"_auth_user_id ":"42","x_auth_user_id":"42"}"#), Ok(None));
     assert_eq!(user_id(r#"["_auth_user_id"]"#), Ok(None));
     assert_eq!(user_id(r#"{"a":{"_auth_user_id":"1"},"_auth_user_id":"42"}"#), user("42"));
+}
+
+#[test]
+fn what_is_called_verbatim_is_written_as_it_stands() {
+    let keys = LoginKeys::default();
+    let is_verbatim = |document: &str| {
+        super::auth(document.as_bytes(), &Limits::default(), &keys, None).unwrap().1
+    };
+    let long = format!("{{\"a\":{}.0}}", "9".repeat(400));
+    for document in [
+        r#"{"_auth_user_id":"42","_auth_user_backend":"a.B","cart":[1,-2,{"a b":[]}],"t":true,"n":null}"#,
+        r#"{"_auth_user_id":42,"f":-1.5,"hijack_history":["1","2"],"a":{},"a":0}"#,
+        "{}",
+        "[]",
+    ] {
+        assert!(is_verbatim(document), "{document}");
+        assert_eq!(json(document).as_deref(), Ok(document));
+    }
+    for document in [
+        r#"{"a": 1}"#,
+        r#"{"a":1 }"#,
+        r#" {"a":1}"#,
+        "{\"a\":1}\n",
+        r#"{"a":"\n"}"#,
+        r#"{"\u00e9":1}"#,
+        r#"{"a":"é"}"#,
+        "{\"a\":\"\u{7f}\"}",
+        r#"{"a":NaN}"#,
+        r#"{"a":-Infinity}"#,
+        r#"{"a":1e999}"#,
+        &long,
+    ] {
+        assert!(!is_verbatim(document), "{document}");
+    }
 }
 
 #[test]
@@ -224,7 +262,7 @@ fn identities(
     payload: &str,
     keys: &LoginKeys,
 ) -> Result<(Option<String>, Vec<String>, bool), DecodeError> {
-    let auth = super::auth(payload.as_bytes(), &Limits::default(), keys)?;
+    let auth = auth(payload.as_bytes(), keys)?;
     let others = auth.others.into_iter().map(Into::into).collect();
     Ok((auth.user_id.map(Into::into), others, auth.unclear))
 }
@@ -342,7 +380,7 @@ fn the_first_key_of_users_that_is_there_says_who_is_logged_in() {
         let expected = (Some("5".into()), vec!["6".into()], false);
         assert_eq!(identities(payload, &accented), Ok(expected));
     }
-    let latin1 = super::auth(b"{\"cl\xe9\":5}", &Limits::default(), &accented);
+    let latin1 = auth(b"{\"cl\xe9\":5}", &accented);
     assert_eq!(latin1.unwrap().user_id.as_deref(), Some("5"));
 }
 
@@ -358,13 +396,13 @@ fn a_session_of_nobody_shows_the_ids_under_keys_that_may_be_the_sites_own() {
         (r#"{"member":5,"hijack_history":["7"]}"#, &[]),
         (r#"[{"member":5}]"#, &[]),
     ] {
-        let auth = super::auth(payload.as_bytes(), &Limits::default(), &keys).unwrap();
+        let auth = auth(payload.as_bytes(), &keys).unwrap();
         let expected: Vec<_> = own.iter().map(|(key, id)| ((*key).into(), (*id).into())).collect();
         assert_eq!(auth.own, expected, "{payload}");
     }
     let many: Vec<String> = (0..1_000).map(|at| format!(r#""mem{at}":1"#)).collect();
     let payload = format!("{{{}}}", many.join(","));
-    assert_eq!(super::auth(payload.as_bytes(), &Limits::default(), &keys).unwrap().own.len(), 100);
+    assert_eq!(auth(payload.as_bytes(), &keys).unwrap().own.len(), 100);
 }
 
 #[test]
