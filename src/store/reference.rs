@@ -174,7 +174,8 @@ pub(super) fn delete_in_halves<E>(
 pub(super) enum Broken<E> {
     /// A row of the table with this name refers to one of the rows.
     Reference(E, String),
-    /// A row did not go, although nothing forbade it: a trigger keeps it. What refers to it has to stay, too.
+    /// A row did not go, although nothing forbade it: a trigger keeps it, or somebody has locked it. What refers to it has to
+    /// stay, too.
     Stays(E),
     /// Any other failure.
     Otherwise(E),

@@ -10,7 +10,7 @@ use crate::mysql_server::MySqlDatabase;
 use crate::site::Site;
 use crate::support::{Database, fresh_database, mysql_url};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,

@@ -54,14 +54,19 @@ impl MySqlClient {
 
     /// The rows, each column as text.
     pub(crate) fn query(&mut self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.try_query(sql).unwrap()
+    }
+
+    /// The same, where it may fail.
+    pub(crate) fn try_query(&mut self, sql: &str) -> mysql_async::Result<Vec<Vec<Option<String>>>> {
         let conn = self.conn.as_mut().unwrap();
-        let rows: Vec<Row> = self.runtime.block_on(conn.query(sql)).unwrap();
+        let rows: Vec<Row> = self.runtime.block_on(conn.query(sql))?;
         let text = |value: Value| match value {
             Value::NULL => None,
             Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             other => panic!("{other:?}"),
         };
-        rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect()
+        Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
     /// The first column of each row.

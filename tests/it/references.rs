@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::role::Role;
+use crate::support::postgres_version;
 use crate::world::World;
 
 const PURGE: [&str; 3] = ["purge-expired", "--format", "json"];
@@ -357,8 +358,11 @@ fn what_a_foreign_key_of_postgres_keeps_is_foreseen() {
     ] {
         keeps(&w, &format!("CREATE TABLE child {child}"), "session", stays);
     }
-    let columns = "session varchar(40) NOT NULL, expires timestamptz";
-    keeps_by_two(&w, columns, "ON DELETE SET NULL (expires)", false);
+    // Before PostgreSQL 15 all columns of the key become NULL.
+    if postgres_version(&mut w.client()) >= 15 {
+        let columns = "session varchar(40) NOT NULL, expires timestamptz";
+        keeps_by_two(&w, columns, "ON DELETE SET NULL (expires)", false);
+    }
 }
 
 #[test]

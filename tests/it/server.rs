@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use postgres::{Client, NoTls};
 
 use crate::running::eventually;
-use crate::support::{as_server, postgres_bin, postgres_tmp};
+use crate::support::{as_server, postgres_bin, postgres_tmp, postgres_version};
 
 /// How a server stops: it ends every session in good order, or at once and without a word, as in a crash.
 #[derive(Clone, Copy)]
@@ -36,8 +36,12 @@ const ON_SMALL_DISK: &str = "mount -t tmpfs -o mode=700,size=24m none small &&
 impl Server {
     /// A new server, running.
     pub(crate) fn new() -> Self {
-        let new = &["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
-        Self::made_by("initdb", new)
+        let mut server = Self::empty();
+        let mut make = server.program("initdb");
+        make.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
+        assert!(make.status().unwrap().success(), "{}", server.log());
+        server.start();
+        server
     }
 
     /// A new server, running, that also listens on a port of this machine. Whom it lets in there, and
@@ -72,7 +76,17 @@ impl Server {
 
     /// Adds settings, and restarts it with them.
     pub(crate) fn set(&mut self, settings: &[&str]) {
-        self.settings.extend(settings.iter().map(ToString::to_string));
+        // Before PostgreSQL 12 what concerns the primary stands in another file.
+        let recovery = self.folder.join("data/recovery.conf");
+        for setting in settings {
+            if setting.starts_with("primary_") && recovery.exists() {
+                let (name, value) = setting.split_once('=').unwrap();
+                let before = read_to_string(&recovery).unwrap();
+                self.file("data/recovery.conf", &format!("{before}{name} = '{value}'\n"));
+            } else {
+                self.settings.push((*setting).to_owned());
+            }
+        }
         self.restart();
     }
 
@@ -90,24 +104,43 @@ impl Server {
         assert!(writer.wait().unwrap().success());
     }
 
-    /// A hot standby of this server, running.
+    /// A hot standby of this server, running. `pg_basebackup` does not come with the programs of every version.
     pub(crate) fn standby(&self) -> Self {
-        let folder = self.folder.to_str().unwrap();
-        let copy = &["-R", "-c", "fast", "-U", "postgres", "-h", folder, "--no-sync"];
-        Self::made_by("pg_basebackup", copy)
+        let mut standby = Self::empty();
+        let mut client = Client::connect(&self.url(), NoTls).unwrap();
+        let version = postgres_version(&mut client);
+        let (begin, end) = if version < 15 {
+            ("pg_start_backup('copy', true, false)", "pg_stop_backup(false, false)")
+        } else {
+            ("pg_backup_start('copy', true)", "pg_backup_stop(false)")
+        };
+        client.batch_execute(&format!("SELECT {begin}")).unwrap();
+        let copy = "cp -a \"$0/data\" . && rm -rf data/postmaster.pid data/postmaster.opts";
+        let made = standby.command("sh").args(["-c", copy]).arg(&self.folder).status().unwrap();
+        assert!(made.success(), "{}", standby.log());
+        let label: String =
+            client.query_one(&format!("SELECT labelfile FROM {end}"), &[]).unwrap().get(0);
+        standby.file("data/backup_label", &label);
+        let primary =
+            format!("primary_conninfo = 'user=postgres host={}'\n", self.folder.display());
+        if version < 12 {
+            standby.file("data/recovery.conf", &format!("standby_mode = on\n{primary}"));
+        } else {
+            standby.file("data/standby.signal", "");
+            standby.file("data/postgresql.auto.conf", &primary);
+        }
+        standby.start();
+        standby
     }
 
-    fn made_by(program: &str, arguments: &[&str]) -> Self {
+    /// A folder for one.
+    fn empty() -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let folder = postgres_tmp().join(format!("server-{}-{number}", std::process::id()));
         let made = as_server("mkdir").args(["-m", "700"]).arg(&folder).status();
         assert!(made.unwrap().success());
-        let mut server = Self { folder, process: None, settings: Vec::new(), small_disk: false };
-        let made = server.program(program).args(arguments).status().unwrap();
-        assert!(made.success(), "{}", server.log());
-        server.start();
-        server
+        Self { folder, process: None, settings: Vec::new(), small_disk: false }
     }
 
     /// One of PostgreSQL's programs, about to be run on this server's data.
@@ -147,6 +180,8 @@ impl Server {
             "max_connections=30",
             "fsync=off",
             "wal_receiver_status_interval=1s",
+            // The default since PostgreSQL 14.
+            "password_encryption=scram-sha-256",
         ] {
             command.args(["-c", setting]);
         }

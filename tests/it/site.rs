@@ -4,9 +4,11 @@ use std::any::Any;
 use std::path::PathBuf;
 use std::process::Command;
 
+use postgres::{Client, NoTls};
+
 use crate::migrated::{Kind, Migrated};
 use crate::python_server::python;
-use crate::support::{django_python, sessctl};
+use crate::support::{django_python, postgres_url, postgres_version, sessctl};
 use crate::world::{Ran, RunToEnd, around, program};
 
 /// The `SECRET_KEY` of every project.
@@ -21,6 +23,20 @@ pub(crate) struct Site {
     environment: Vec<(String, String)>,
     /// Its database goes with it.
     guards: Vec<Box<dyn Any>>,
+}
+
+/// This release of Django, or the newest that runs on a server as old as this one.
+fn release_for(kind: Kind, release: &str) -> &str {
+    if kind != Kind::Postgres {
+        return release;
+    }
+    let server = postgres_version(&mut Client::connect(&postgres_url(), NoTls).unwrap());
+    match release {
+        "6.1" if server < 15 => release_for(kind, "5.2"),
+        "5.2" if server < 14 => release_for(kind, "4.2"),
+        "4.2" if server < 12 => "3.2",
+        _ => release,
+    }
 }
 
 impl Site {
@@ -50,6 +66,7 @@ impl Site {
 
     /// Its database is a copy of one that `migrate` made for a site that is set up alike.
     pub(crate) fn new(name: &str, kind: Kind, release: &str, variables: &[(&str, &str)]) -> Self {
+        let release = release_for(kind, release);
         let migrated = Migrated::of(kind, release, variables);
         let mut site = Self::without_database(name, kind, release, variables);
         let own = format!("discovered_{name}_{}", release.replace('.', ""));
@@ -63,6 +80,7 @@ impl Site {
         release: &str,
         variables: &[(&str, &str)],
     ) -> Self {
+        let release = release_for(kind, release);
         let own = format!("sessctl-site-{name}-{kind:?}-{release}-{}", std::process::id());
         let folder = std::env::temp_dir().join(own);
         std::fs::create_dir_all(&folder).unwrap();

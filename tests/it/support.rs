@@ -82,8 +82,7 @@ impl Database {
 
     fn made_by(sql: &str, server: &str, name: &str) -> Self {
         let mut client = Client::connect(server, NoTls).expect("connect to the PostgreSQL server");
-        let drop = drop_statement(name);
-        client.batch_execute(&drop).expect("drop what an earlier test left");
+        drop_database(&mut client, name).expect("drop what an earlier test left");
         client.batch_execute(sql).expect("create a database");
         let (base, _) = server.rsplit_once('/').expect("the URL ends in a database name");
         Self { url: format!("{base}/{name}"), server: server.to_owned(), name: name.to_owned() }
@@ -94,13 +93,25 @@ impl Drop for Database {
     fn drop(&mut self) {
         // Also runs while a failed test unwinds, where a second panic would hide the first.
         if let Ok(mut client) = Client::connect(&self.server, NoTls) {
-            let _ = client.batch_execute(&drop_statement(&self.name));
+            let _ = drop_database(&mut client, &self.name);
         }
     }
 }
 
-fn drop_statement(name: &str) -> String {
-    format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")
+fn drop_database(client: &mut Client, name: &str) -> Result<(), postgres::Error> {
+    if postgres_version(client) >= 13 {
+        return client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"));
+    }
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+    client.execute(end, &[&name])?;
+    // It waits some seconds for the sessions to end.
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{name}\""))
+}
+
+/// The major version of the server.
+pub(crate) fn postgres_version(client: &mut Client) -> i32 {
+    let number = "SELECT current_setting('server_version_num')::int / 10000";
+    client.query_one(number, &[]).unwrap().get(0)
 }
 
 #[allow(clippy::exit, reason = "nothing that these tests need is there, and one line says it best")]

@@ -73,8 +73,11 @@ impl MySqlWriter<'_> {
         for keys in keys.chunks(MOST_KEYS) {
             let deleted = delete_in_halves(keys, |part| {
                 self.delete_part(part, how, (&references, &referring)).map_err(|failure| {
+                    let is_left = how.locked == Locked::Skip
+                        && self.halves_at_locks()
+                        && failure.code() == Some(LOCK_WAIT_TIMEOUT);
                     match forbidden_by(&failure) {
-                        _ if matches!(failure, Failure::Stays) => Broken::Stays(failure),
+                        _ if is_left || matches!(failure, Failure::Stays) => Broken::Stays(failure),
                         Some(table) => Broken::Reference(failure, table),
                         None => Broken::Otherwise(failure),
                     }
@@ -140,7 +143,7 @@ impl MySqlWriter<'_> {
         referring: &[Referring],
     ) -> Result<Gone, Failure> {
         if !self.skips_locked {
-            return self.delete_all(keys, before, referring);
+            return self.delete_unless_locked(keys, before, referring);
         }
         self.wait_for_locks(self.shortest_lock_wait)?;
         match self.delete_at_once(keys, before, referring) {
@@ -153,10 +156,29 @@ impl MySqlWriter<'_> {
             // The server does not know the words.
             Err(failure) if failure.code() == Some(SYNTAX_ERROR) => {
                 self.skips_locked = false;
-                self.delete_all(keys, before, referring)
+                self.delete_unless_locked(keys, before, referring)
             }
             deleted => deleted,
         }
+    }
+
+    /// The same on a server that does not know `SKIP LOCKED`. Where a lock need not be waited for (MariaDB), the batch that
+    /// meets one fails at once, and [`Self::delete_rows`] halves it until the locked rows are alone.
+    fn delete_unless_locked(
+        &mut self,
+        keys: &[&str],
+        before: Option<&str>,
+        referring: &[Referring],
+    ) -> Result<Gone, Failure> {
+        if !self.halves_at_locks() {
+            return self.delete_all(keys, before, referring);
+        }
+        self.wait_for_locks(self.shortest_lock_wait)?;
+        self.delete_at_once(keys, before, referring)
+    }
+
+    fn halves_at_locks(&self) -> bool {
+        !self.skips_locked && self.shortest_lock_wait == 0
     }
 
     fn delete_now(&mut self, keys: &[&str], before: Option<&str>) -> Result<u64, Failure> {

@@ -83,6 +83,7 @@ const FIND: &str = "
            pg_catalog.row_security_active(c.oid),
            pg_catalog.current_setting('transaction_read_only')::bool,
            c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
+               -- PostgreSQL 11 names no kind, and what it does with addresses is not relied on.
                AND (SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam),
            pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),
            EXISTS (

@@ -17,7 +17,7 @@ pub(super) struct Replicas(VecDeque<(Instant, i64)>);
 /// Without `pg_monitor`, a role sees NULL for the columns of a replica.
 const POSITIONS: &str = "
     SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), '0/0')::pg_catalog.int8,
-           pg_catalog.pg_wal_lsn_diff(pg_catalog.min(replay_lsn), '0/0')::pg_catalog.int8,
+           pg_catalog.min(pg_catalog.pg_wal_lsn_diff(replay_lsn, '0/0'))::pg_catalog.int8,
            pg_catalog.count(*), pg_catalog.count(state), current_user::text
     FROM pg_catalog.pg_stat_replication WHERE application_name <> 'pg_basebackup'";
 

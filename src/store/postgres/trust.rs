@@ -50,7 +50,8 @@ const FOREIGN_CODE: &str = r"
     WITH RECURSIVE trusted (role) AS (
         SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = session_user),
     keys AS (
-        SELECT *, confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r') AS acts
+        -- Not *, which leaves the oid out before PostgreSQL 12.
+        SELECT oid, conname, conrelid, confrelid, confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r') AS acts
         FROM pg_catalog.pg_constraint WHERE contype = 'f' AND $2),
     parts (part, written) AS (
         SELECT pg_catalog.unnest($1), $2 UNION
