@@ -289,7 +289,9 @@ impl Truncator for MySqlWriter<'_> {
         let truncated = self.client.execute("SET SESSION lock_wait_timeout = 1").and_then(|_| {
             let truncated =
                 self.client.execute(&format!("TRUNCATE TABLE {}", quoted(&self.store.table)));
-            self.client.execute("SET SESSION lock_wait_timeout = 5").and(truncated)
+            // If both fail, the first error is the cause of the second.
+            let restored = self.client.execute("SET SESSION lock_wait_timeout = 5");
+            truncated.and(restored)
         });
         truncated.map(|_| ()).map_err(|failure| {
             let is_busy = failure.fault() == Fault::Busy;

@@ -22,6 +22,7 @@ fn a_scan_returns_every_row_once_and_as_it_is() {
 
 #[test]
 fn what_is_too_large_stays_in_the_database_and_its_size_is_told() {
+    let _much = MEMORY.write();
     each("large", |subject| {
         let large = "é".repeat(MOST_DATA_BYTES / 2 + 1);
         let most = &large[2..];

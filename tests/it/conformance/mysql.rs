@@ -78,6 +78,7 @@ fn mysql_replaces_only_the_very_data() {
 
 #[test]
 fn mysql_leaves_locked_rows_and_waits_for_them_no_longer_than_it_must() {
+    let _little = MEMORY.read();
     each_with("locked", "", |world| {
         let subject = on(world, store(world));
         let keys: Vec<String> = (0..50).map(|n| format!("k{n:05}")).collect();
@@ -256,6 +257,7 @@ fn mysql_tells_foreign_keys_apart_and_takes_the_columns_of_one_together() {
 
 #[test]
 fn mysql_gives_up_soon_to_empty_a_table_that_somebody_uses() {
+    let _little = MEMORY.read();
     each_with("emptied", "", |world| {
         let subject = on(world, store(world));
         (subject.add)(&[("a", "", 1)]);

@@ -41,6 +41,7 @@ fn rows_are_read_and_replaced_if_they_are_what_they_were() {
 
 #[test]
 fn what_is_too_large_to_be_kept_is_compared_all_the_same() {
+    let _much = MEMORY.write();
     each_that_can(Capability::Rewrite, "large_replace", |subject| {
         let most = &*"x".repeat(MOST_DATA_BYTES);
         subject.add("c", most, 0);
